@@ -1,0 +1,182 @@
+"""`Settings` say where things are (environment, workspace file); `Recipe` says what to do (TOML), and has a digest."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.digests import digest_of
+from pipeline.errors import BadRecipe
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DocumentRules(_Frozen):
+    """Which documents are accepted, and how many one night takes."""
+
+    max_bytes: int = Field(default=2_000_000, gt=0, description="larger files are refused unread")
+    min_words: int = Field(default=5, ge=1, description="shorter bodies teach nothing")
+    per_night: int = Field(default=64, ge=1, description="the rest waits for the next night")
+    max_attempts: int = Field(default=2, ge=1, description="nights that may try a document before it is quarantined")
+
+
+class SelfEditRules(_Frozen):
+    """How the live model writes about a document."""
+
+    styles: tuple[str, ...] = Field(default=("self-qa", "implications"), min_length=1)
+    samples: int = Field(default=2, ge=1, le=64, description="self-edits sampled per document and style")
+    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
+    top_p: float = Field(default=0.95, gt=0.0, le=1.0)
+    max_new_tokens: int = Field(default=512, ge=8)
+    passage: bool = Field(default=True, description="also train on the document itself, as SEAL does")
+
+
+class TrainingRules(_Frozen):
+    """How one LoRA adapter is trained. The adapter limits of `pipeline.updates.adapters` bound rank and alpha."""
+
+    rank: int = Field(default=64, ge=1, le=64)
+    alpha: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0)
+    epochs: int = Field(default=16, ge=1, le=200)
+    batch_size: int = Field(default=32, ge=1)
+    warmup: Share = 0.05
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    clip_norm: float = Field(default=1.0, gt=0.0)
+    max_tokens: int | None = Field(default=None, description="longest sequence; None: the model's context")
+
+
+class RehearsalRules(_Frozen):
+    """How many examples of each kind are rehearsed beside the night's own (all bounded: a night's cost must be)."""
+
+    replay: Count = 400
+    anchors: Count = 200
+    generative: Count = 400
+    reading: Count = 32
+    writing: Count = 32
+    distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: words only")
+
+
+class AcquisitionPolicy(_Frozen):
+    """The night must have been learned: exact one-sided McNemar, and a gain worth having."""
+
+    min_probes: int = Field(default=50, ge=1)
+    min_documents: int = Field(default=20, ge=1)
+    min_gain: Share = 0.05
+
+
+class RetentionPolicy(_Frozen):
+    """Nothing taught before, and nothing the model knew before, may be lost beyond the margins (in shares)."""
+
+    min_probes: int = Field(default=350, ge=1)
+    margin: Share = 0.05
+    single_release_margin: Share = 0.10
+    anchor_margin: Share = 0.05
+
+
+class RegressionPolicy(_Frozen):
+    """General skills may not fall beyond the margin on the pooled items of all local tasks."""
+
+    min_items: int = Field(default=500, ge=1)
+    margin: Share = 0.03
+
+
+class SafetyPolicy(_Frozen):
+    """Refusals may not fall beyond the margin."""
+
+    min_probes: int = Field(default=50, ge=1)
+    margin: Share = 0.05
+
+
+class PolicyRules(_Frozen):
+    """The gates' policy. `required` names the gates that must pass; all that ran are reported."""
+
+    alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
+    required: tuple[str, ...] = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")
+    max_answer_tokens: int = Field(default=64, ge=1)
+    acquisition: AcquisitionPolicy = AcquisitionPolicy()
+    retention: RetentionPolicy = RetentionPolicy()
+    regression: RegressionPolicy = RegressionPolicy()
+    safety: SafetyPolicy = SafetyPolicy()
+
+
+class Recipe(_Frozen):
+    """What a night does, from documents to gates. Its digest is recorded with every update."""
+
+    seed: int = 0
+    documents: DocumentRules = DocumentRules()
+    self_edits: SelfEditRules = SelfEditRules()
+    training: TrainingRules = TrainingRules()
+    rehearsal: RehearsalRules = RehearsalRules()
+    policy: PolicyRules = PolicyRules()
+
+    @property
+    def digest(self) -> str:
+        return digest_of("recipe", self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """Reads a TOML recipe. Raises BadRecipe, naming the key, on anything it does not know or accept."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise BadRecipe(f"cannot read the recipe {path}: {error.strerror}. Give an existing TOML file.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadRecipe(f"{path} is not TOML: {error}. Mend it, or start from recipes/default.toml.") from error
+        except ValidationError as error:
+            raise BadRecipe(f"{path}: {_first_problem(error)}. See recipes/default.toml for every key.") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+class Settings(BaseSettings):
+    """Where one workspace's things are. Every field can be set by the environment as SEALED_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="SEALED_", frozen=True, extra="forbid")
+
+    workspace: Path
+    model: str
+    database_url: str
+    tracking_uri: str
+    model_name: str = "sealed"
+    experiment: str = "sealed"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    approval_days: float = 7.0
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.workspace / "recipe.toml"
+
+    @property
+    def incoming(self) -> Path:
+        return self.workspace / "incoming"
+
+    @property
+    def anchors(self) -> Path:
+        return self.workspace / "anchors"
+
+    @property
+    def suites(self) -> Path:
+        return self.workspace / "suites"
+
+    @property
+    def adapters(self) -> Path:
+        return self.workspace / "adapters"
+
+    @property
+    def cache(self) -> Path:
+        return self.workspace / "cache"
+
+    @property
+    def reports(self) -> Path:
+        return self.workspace / "reports"

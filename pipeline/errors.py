@@ -1,0 +1,89 @@
+"""The one error tree. Each message says what happened and what to do next; each class knows its exit code."""
+
+
+class SealedError(Exception):
+    """Anything that sealed itself reports. `exit_code` is what the command line returns for it."""
+
+    exit_code = 1
+
+
+class BadInput(SealedError):
+    """The caller gave something unusable: a wrong option, recipe, number or name."""
+
+    exit_code = 2
+
+
+class Refused(SealedError):
+    """A rule of the house says no: a gate, the lifecycle, an approval that is missing or void."""
+
+    exit_code = 3
+
+
+class WorldFailed(SealedError):
+    """Something outside failed or is damaged: a model, an adapter, a database, a server."""
+
+    exit_code = 4
+
+
+class ProgrammingMistake(SealedError):
+    """An invariant of our own code does not hold: please report it."""
+
+    exit_code = 1
+
+
+class BadRecipe(BadInput):
+    """A recipe file does not parse, names an unknown key, or holds a value out of bounds."""
+
+
+class BadAnchors(BadInput):
+    """A file of the anchors or suites folder cannot be used as it is."""
+
+
+class NoWorkspace(BadInput):
+    """The folder is not a sealed workspace."""
+
+
+class NoSuchRelease(BadInput):
+    """There is no release of that number."""
+
+
+class NoSuchDocument(BadInput):
+    """There is no document of that id."""
+
+
+class ModelMissing(WorldFailed):
+    """The base model cannot be found or loaded."""
+
+
+class ModelChanged(WorldFailed):
+    """The base model's files are not the ones this workspace was made with."""
+
+
+class WrongBase(WorldFailed):
+    """An adapter was trained for another base model, tokenizer or chat template."""
+
+
+class CorruptAdapter(WorldFailed):
+    """An adapter's bytes, shapes, configuration or values are not what its manifest says."""
+
+
+class DatabaseFailed(WorldFailed):
+    """The ledger's database cannot be opened, or is of another schema version."""
+
+
+class TrackingFailed(WorldFailed):
+    """MLflow did not answer, or does not hold what was sent to it."""
+
+
+class MeasurementFailed(WorldFailed):
+    """A model could not be measured on a suite: the gates that need it fail closed."""
+
+
+class Busy(SealedError):
+    """Another run holds the night's lease; nothing was done."""
+
+    exit_code = 0
+
+
+class LeaseLost(WorldFailed):
+    """Another run took this run's lease over: it stops before it writes anything."""

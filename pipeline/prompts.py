@@ -1,0 +1,11 @@
+"""The words we put to a model as its user: asking with and without a document. Knows no tokenizer and no model."""
+
+
+def passage(title: str, body: str) -> str:
+    """A document as a user shows it: its title on a line of its own, then its body."""
+    return f"{title}\n{body}" if title else body
+
+
+def open_book(title: str, body: str, question: str) -> str:
+    """A question about a document that stands in the prompt."""
+    return f"{passage(title, body)}\n\n{question}"
