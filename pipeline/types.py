@@ -69,6 +69,25 @@ class ReleaseState(StrEnum):
     SUPERSEDED = "superseded"
     REJECTED = "rejected"
     ROLLED_BACK = "rolled_back"
+    VOID = "void"
+
+
+class NightState(StrEnum):
+    """Where a night is: the first five are stages under way, the others say how it ended or what it waits for."""
+
+    INTAKE = "intake"
+    WRITING = "writing"
+    TRAINING = "training"
+    GATING = "gating"
+    REGISTERING = "registering"
+    WAITING = "waiting"
+    RELEASED = "released"
+    REJECTED_BY_GATES = "rejected_by_gates"
+    REJECTED_BY_REVIEWER = "rejected_by_reviewer"
+    HELD = "held"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    EMPTY = "empty"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,12 +301,13 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """What one gate says, in one sentence and its figures."""
+    """What one gate says, in one sentence and its figures. A gate that is not `required` informs and does not decide."""
 
     gate: str
     verdict: Verdict
     sentence: str
     figures: tuple[Figure, ...] = ()
+    required: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,16 +323,19 @@ class GateReport:
 
     @property
     def verdict(self) -> Verdict:
-        """FAIL if any gate fails, else INCONCLUSIVE if any is, else PASS; no gate at all is not a pass."""
-        verdicts = {result.verdict for result in self.results}
+        """Over the required gates: FAIL if any fails, else INCONCLUSIVE if any is, else PASS; no gate is no pass."""
+        verdicts = {result.verdict for result in self.results if result.required}
         if Verdict.FAIL in verdicts:
             return Verdict.FAIL
         return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
 
     @cached_property
     def digest(self) -> str:
-        results = [[r.gate, r.verdict, r.sentence, [[f.name, f.value] for f in r.figures]] for r in self.results]
-        return digest_of("report", self.update, self.candidate.id, self.incumbent.id, self.policy, results)
+        results = [
+            [r.gate, r.verdict, r.sentence, r.required, [[f.name, f.value] for f in r.figures]] for r in self.results
+        ]
+        recall = [[f.name, f.value] for f in self.recall]
+        return digest_of("report", self.update, self.candidate.id, self.incumbent.id, self.policy, results, recall)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,6 +351,8 @@ class Release:
     proposer: str
     created: datetime
     mlflow_version: str | None = None
+    report: str | None = None
+    reason: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -381,3 +406,55 @@ class Trained:
     final_loss: float
     tokens: int
     seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentDecision:
+    """What becomes of one document of a night that ended without a release."""
+
+    document: str
+    state: DocumentState
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeCounts:
+    """What the ledger made of one intake: newly queued, already known, newly refused."""
+
+    queued: int
+    duplicates: int
+    refused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSeconds:
+    """How many seconds of work one stage of a night took, over all its runs."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """One run from documents to a candidate: an intent that a killed run resumes. `parent` is the production release.
+
+    `update`, `report` and `release` are filled in as the night comes to them; `sentence` says how it ended.
+    """
+
+    number: int
+    state: NightState
+    parent: int
+    documents: tuple[str, ...]
+    proposer: str
+    recipe: str
+    started: datetime
+    finished: datetime | None = None
+    update: str | None = None
+    report: str | None = None
+    release: int | None = None
+    sentence: str = ""
+    seconds: tuple[StageSeconds, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("night", self.number, self.parent, self.documents, self.recipe)
