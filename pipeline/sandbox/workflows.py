@@ -1,0 +1,80 @@
+"""Record-rewriting tasks: operations on a record's fields, and what they make of it in turn. Knows no model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import permutations
+from random import Random
+
+from pipeline.sandbox.catalogue import BY_NAME
+
+Record = tuple[str, ...]
+OPERATIONS: dict[str, Callable[[Record, str], Record]] = {
+    "reverse": lambda record, mark: record[::-1],
+    "drop first": lambda record, mark: record[1:],
+    "drop last": lambda record, mark: record[:-1],
+    "swap first": lambda record, mark: (record[1], record[0], *record[2:]) if len(record) > 1 else record,
+    "rotate": lambda record, mark: record[1:] + record[:1],
+    "repeat last": lambda record, mark: (*record, record[-1]),
+    "repeat first": lambda record, mark: (record[0], *record),
+    "prefix": lambda record, mark: (mark, *record),
+    "suffix": lambda record, mark: (*record, mark),
+    "blank first": lambda record, mark: (mark, *record[1:]),
+    "blank last": lambda record, mark: (*record[:-1], mark),
+}
+MARKS = ("new", "old", "done", "none", "open", "closed", "draft", "final", "gold", "plain")
+FIELDS = ("team", "region", "year")
+QUESTION = "What does {n} make of {record}?"
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A named task: its operations in order, and the word that its marking operations write."""
+
+    name: str
+    operations: tuple[str, ...]
+    mark: str
+
+    def apply(self, record: Record) -> Record:
+        for operation in self.operations:
+            record = OPERATIONS[operation](record, self.mark)
+        return record
+
+
+def _compositions() -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
+    """Pairs of different operations: (in the lessons, held out), one in three held out."""
+    pairs = [pair for pair in permutations(OPERATIONS, 2) if _visible(pair)]
+    Random(2).shuffle(pairs)
+    held = len(pairs) // 3
+    return tuple(pairs[held:]), tuple(pairs[:held])
+
+
+def _visible(pair: tuple[str, ...]) -> bool:
+    """Whether the pair changes a record of three fields into a non-empty other one that no single operation gives."""
+    record, mark = ("a", "b", "c"), "m"
+    result = Workflow("", pair, mark).apply(record)
+    return bool(result) and result not in (record, *(step(record, mark) for step in OPERATIONS.values()))
+
+
+SINGLE = tuple((operation,) for operation in OPERATIONS)
+KNOWN, HELD_OUT = _compositions()
+
+
+def record(chance: Random) -> Record:
+    """A record of three values, in the same order of fields each time."""
+    return tuple(chance.choice(BY_NAME[key].values) for key in FIELDS)
+
+
+def demonstrations(workflow: Workflow, count: int, chance: Random) -> list[tuple[Record, Record]]:
+    """`count` different records with what the workflow makes of them."""
+    records = dict.fromkeys(record(chance) for _ in range(3 * count + 8))
+    return [(one, workflow.apply(one)) for one in list(records)[:count]]
+
+
+def question(subject: str, given: Record) -> str:
+    """The question about one record, with the workflow's name in it."""
+    return QUESTION.format(n=subject, record=" ".join(given))
+
+
+def text(pairs: list[tuple[Record, Record]]) -> str:
+    """A document's text: one demonstration a line."""
+    return "\n".join(f"{' '.join(given)} -> {' '.join(made)}" for given, made in pairs)

@@ -1,0 +1,49 @@
+"""The style "directives": the model chooses its own training settings, as JSON. Knows no trainer and no tool."""
+
+import json
+import math
+
+from pipeline.prompts import passage
+from pipeline.types import Directives, Example
+
+NAME = "directives"
+TOOLS = ("repeat", "reverse", "shuffle", "subset")
+LOSS_ON = ("all", "answers")
+MAX_LEARNING_RATE = 0.1
+MAX_EPOCHS = 200
+TASK = (
+    'Choose how to train on this passage. Answer with one JSON object: "learning_rate", "epochs", '
+    '"loss_on" (all or answers) and "tools" (any of repeat, reverse, shuffle, subset).'
+)
+
+
+def prompt(title: str, body: str) -> str:
+    """The user message that asks for settings (after SEAL, arXiv 2506.10943, section 4.2)."""
+    return f"{passage(title, body)}\n\n{TASK}"
+
+
+def parse(title: str, text: str) -> tuple[Example, ...]:
+    """Settings hold nothing to train on: always empty."""
+    return ()
+
+
+def settings(text: str) -> Directives | None:
+    """The first JSON object in `text` as settings, or None where a value is missing, unknown or out of bounds."""
+    start = text.find("{")
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text[start:]) if start >= 0 else (None, 0)
+    except json.JSONDecodeError:
+        return None
+    return _checked(value) if isinstance(value, dict) else None
+
+
+def _checked(value: dict[str, object]) -> Directives | None:
+    rate, epochs, loss_on, tools = (value.get(key) for key in ("learning_rate", "epochs", "loss_on", "tools"))
+    if not isinstance(rate, int | float) or isinstance(rate, bool) or not math.isfinite(rate):
+        return None
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or not isinstance(tools, list):
+        return None
+    inside = 0 < rate <= MAX_LEARNING_RATE and 1 <= epochs <= MAX_EPOCHS
+    if not inside or loss_on not in LOSS_ON or not all(tool in TOOLS for tool in tools):
+        return None
+    return Directives(learning_rate=float(rate), epochs=epochs, loss_on=str(loss_on), tools=tuple(dict.fromkeys(tools)))

@@ -1,0 +1,39 @@
+"""The style "self-qa": the document turned into questions and answers. Knows no model and no template."""
+
+import re
+from collections.abc import Iterator
+
+from pipeline.prompts import passage
+from pipeline.types import Example
+
+NAME = "self-qa"
+TASK = (
+    'Turn this passage into questions and answers. Write each as a line "Q: question" and a line "A: answer". '
+    "Name the subject in every question."
+)
+QUESTION = re.compile(r"^\W*(?:\d+[.)]\s*)?\W*(?:Q|Question)\s*\d*\s*[:.)]+[\s*]*(?P<said>.*)$", re.IGNORECASE)
+ANSWER = re.compile(r"^\W*(?:A|Answer)\s*\d*\s*[:.)]+[\s*]*(?P<said>.*)$", re.IGNORECASE)
+SAME_LINE = re.compile(r"(?<=\?)\W+(?=(?:A|Answer)\s*\d*\s*:)", re.IGNORECASE)
+
+
+def prompt(title: str, body: str) -> str:
+    """The user message that asks for this style (after SEAL, arXiv 2506.10943, appendix B)."""
+    return f"{passage(title, body)}\n\n{TASK}"
+
+
+def parse(title: str, text: str) -> tuple[Example, ...]:
+    """One chat example for each question with its answer, in order, repeats left out. May be empty."""
+    return tuple(Example(prompt=asked, completion=said) for asked, said in dict.fromkeys(_pairs(text)))
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Questions directly followed by an answer; one without the other is left out."""
+    question = ""
+    for line in SAME_LINE.sub("\n", text).splitlines():
+        if not line.strip():
+            continue
+        asked, answered = QUESTION.match(line), ANSWER.match(line)
+        answer = answered["said"].strip(" *") if answered else ""
+        if question and answer:
+            yield question, answer
+        question = asked["said"].strip(" *") if asked else ""
