@@ -1,0 +1,181 @@
+"""Turns prompts and examples into token ids, by the tokenizer's chat template or plainly where it has none.
+
+Text of users and documents never yields a control token here; what is done with the ids is not known here.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pipeline.errors import WorldFailed
+from pipeline.types import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_MARK = "placeholdertext"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids, and for each whether it is to be learned. Both have the same length."""
+
+    ids: tuple[int, ...]
+    loss: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class UserTurn:
+    """How a user's turn opens (`ids`), which ids end it, and the plain text that ends it, if any."""
+
+    ids: tuple[int, ...]
+    stops: frozenset[int]
+    mark: str
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The template's text before and after a user's words, and after an assistant's."""
+
+    head: str
+    tail: str
+    closing: str
+
+
+def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:
+    """The text the model continues. Tokenising it parses control tokens: for untrusted text use `encode_prompt`."""
+    if not tokenizer.chat_template:
+        return f"{prompt}\n"
+    return _render(tokenizer, [{"role": "user", "content": prompt}], generation=True)
+
+
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int]:
+    """Ids of `render_prompt`, in which no part of `prompt` becomes a control token. BOS stands at most once."""
+    text = render_prompt(tokenizer, prompt)
+    if not tokenizer.chat_template:
+        return [*_bos(tokenizer), *encode_text(tokenizer, text)]
+    frame, control = _frame(tokenizer, str(tokenizer.chat_template)), _control(tokenizer)
+    if len(control.findall(text)) == len(control.findall(frame.head)) + len(control.findall(frame.tail)):
+        return _encode(tokenizer, text)
+    return _encode_around(tokenizer, frame, text, prompt)
+
+
+def encode_example(tokenizer: "PreTrainedTokenizerBase", example: Example) -> Encoded:
+    """A training sequence: the completion and what closes it are learned; of plain text (no prompt), all is."""
+    completion = encode_text(tokenizer, example.completion)
+    if example.prompt:
+        opening, closing = encode_prompt(tokenizer, example.prompt), _closing(tokenizer)
+    else:
+        opening, closing = _bos(tokenizer), _eos(tokenizer)
+    learned = [*completion, *closing]
+    return Encoded(ids=(*opening, *learned), loss=(*[False] * len(opening), *[True] * len(learned)))
+
+
+def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Ids of plain text: the names of control tokens are spelled out, and nothing is added around it."""
+    cuts = [match.start() + 1 for match in _control(tokenizer).finditer(text)]
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    return [token for piece in pieces if piece for token in _encode(tokenizer, piece, split=True)]
+
+
+def stop_ids(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> set[int]:
+    """Ids that end an answer: EOS of the tokenizer and of the model's configuration, and the template's end of turn."""
+    stops = {*_eos(tokenizer), *_closing(tokenizer)[-1:]}
+    for holder in (model.config, getattr(model, "generation_config", None)):
+        found = getattr(holder, "eos_token_id", None)
+        stops.update(found if isinstance(found, list) else [] if found is None else [found])
+    return stops
+
+
+def open_user_turn(tokenizer: "PreTrainedTokenizerBase") -> UserTurn:
+    """The opening of a user's turn without words, from which a model writes a prompt itself (Magpie, Xu et al. 2024).
+
+    Without a chat template a prompt is a line, so the opening is BOS (or EOS) and a newline ends it.
+    """
+    if not tokenizer.chat_template:
+        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        return UserTurn(ids=(start if start is not None else 0,), stops=frozenset(_eos(tokenizer)), mark="\n")
+    frame, control = _frame(tokenizer, str(tokenizer.chat_template)), _control(tokenizer)
+    first = control.search(frame.tail)
+    plain = frame.tail[: first.start()] if first else frame.tail
+    stops = _encode(tokenizer, _control_text(control, frame.tail, first.start()))[-1:] if first else []
+    ids = tuple(_encode(tokenizer, frame.head))
+    return UserTurn(ids=ids, stops=frozenset([*stops, *_eos(tokenizer)]), mark=plain.strip())
+
+
+def _encode_around(tokenizer: "PreTrainedTokenizerBase", frame: _Frame, text: str, prompt: str) -> list[int]:
+    """The frame's control tokens are parsed; the words between the innermost two are plain."""
+    framed = text.startswith(frame.head) and text.endswith(frame.tail)
+    words = text[len(frame.head) : len(text) - len(frame.tail)] if framed else prompt
+    control = _control(tokenizer)
+    last, first = list(control.finditer(frame.head)), control.search(frame.tail)
+    opening = last[-1].start() + len(_control_text(control, frame.head, last[-1].start())) if last else 0
+    closing = first.start() if first else len(frame.tail)
+    return [
+        *_encode(tokenizer, frame.head[:opening]),
+        *encode_text(tokenizer, frame.head[opening:] + words + frame.tail[:closing]),
+        *_encode(tokenizer, frame.tail[closing:]),
+    ]
+
+
+@lru_cache(maxsize=8)
+def _frame(tokenizer: "PreTrainedTokenizerBase", template: str) -> _Frame:
+    del template  # part of the cache's key only: a tokenizer's template can be replaced
+    user, assistant = {"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}
+    head, _, tail = _render(tokenizer, [user], generation=True).partition(_MARK)
+    closing = _render(tokenizer, [user, assistant], generation=False).rpartition(_MARK)[2]
+    return _Frame(head=head, tail=tail, closing=closing)
+
+
+def _render(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]], *, generation: bool) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        # Templates that know thinking are asked for a direct answer; all others ignore the word.
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=generation, enable_thinking=False
+        )
+    except TemplateError as error:
+        raise WorldFailed(
+            f"the chat template cannot render a user's turn: {error}. Mend chat_template.jinja of the base model."
+        ) from error
+    return str(text)
+
+
+@lru_cache(maxsize=8)
+def _control(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern[str]:
+    """Matches, without width, where the name of an added token begins (overlapping names included)."""
+    names = sorted({token.content for token in tokenizer.added_tokens_decoder.values()}, key=len, reverse=True)
+    return re.compile(f"(?={'|'.join(re.escape(name) for name in names)})") if names else re.compile(r"(?!)")
+
+
+def _control_text(control: re.Pattern[str], text: str, start: int) -> str:
+    """The longest control token that begins at `start`."""
+    named = re.match(control.pattern.removeprefix("(?=").removesuffix(")"), text[start:])
+    return named.group() if named else ""
+
+
+def _encode(tokenizer: "PreTrainedTokenizerBase", text: str, *, split: bool = False) -> list[int]:
+    return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=split))
+
+
+def _bos(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """BOS, where this tokenizer begins a text with it."""
+    bos = tokenizer.bos_token_id
+    return [bos] if bos is not None and tokenizer.encode("a")[:1] == [bos] else []
+
+
+def _eos(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    return [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
+
+
+def _closing(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """What ends an assistant's turn: the template's text up to its first control token, else EOS."""
+    if not tokenizer.chat_template:
+        return _eos(tokenizer)
+    text, control = _frame(tokenizer, str(tokenizer.chat_template)).closing, _control(tokenizer)
+    first = control.search(text)
+    if not first:
+        return _eos(tokenizer)
+    return _encode(tokenizer, text[: first.start()] + _control_text(control, text, first.start()))
