@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.digests import digest_of
-from pipeline.errors import BadRecipe
+from pipeline.errors import BadInput, BadRecipe, NoWorkspace
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
@@ -138,20 +138,57 @@ def _first_problem(error: ValidationError) -> str:
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
+WORKSPACE_FILE = "sealed.toml"
+
+
 class Settings(BaseSettings):
-    """Where one workspace's things are. Every field can be set by the environment as SEALED_<FIELD>."""
+    """Where one workspace's things are: its `sealed.toml`, over which the environment wins (SEALED_<FIELD>)."""
 
     model_config = SettingsConfigDict(env_prefix="SEALED_", frozen=True, extra="forbid")
 
     workspace: Path
-    model: str
+    model: str = Field(description="folder or hub id of the base model")
+    base_model: str = Field(description="digest of the base's weights and configuration, taken at init")
+    base_tokenizer: str
+    base_chat_template: str
     database_url: str
     tracking_uri: str
+    tracking_artifacts: Path | None = Field(default=None, description="where a tracking database keeps its files")
     model_name: str = "sealed"
     experiment: str = "sealed"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    approval_days: float = 7.0
+    approval_days: float = Field(default=7.0, gt=0.0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the workspace's file, which comes as keyword arguments."""
+        return env_settings, init_settings
+
+    @classmethod
+    def read(cls, workspace: Path) -> "Settings":
+        """Reads the workspace's file. Raises NoWorkspace if there is none, BadInput if it cannot be used."""
+        path = workspace / WORKSPACE_FILE
+        if not path.is_file():
+            raise NoWorkspace(f"{workspace} is not a sealed workspace. Make one with `sealed init {workspace}`.")
+        try:
+            # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).model_copy(
+                update={"workspace": workspace.resolve()}
+            )
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path} is not TOML: {error}. Mend it by hand.") from error
+        except ValidationError as error:
+            raise BadInput(
+                f"{path}: {_first_problem(error)}. Mend it, or the SEALED_ variable of that name."
+            ) from error
 
     @property
     def recipe_file(self) -> Path:
@@ -180,3 +217,7 @@ class Settings(BaseSettings):
     @property
     def reports(self) -> Path:
         return self.workspace / "reports"
+
+    @property
+    def serving(self) -> Path:
+        return self.workspace / "serving"

@@ -419,11 +419,12 @@ class DocumentDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeCounts:
-    """What the ledger made of one intake: newly queued, already known, newly refused."""
+    """What the ledger made of one intake: newly queued, already known, newly refused; and how long it took."""
 
     queued: int
     duplicates: int
     refused: int
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -458,3 +459,14 @@ class Night:
     @cached_property
     def id(self) -> str:
         return digest_of("night", self.number, self.parent, self.documents, self.recipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Who holds a lease since when, and until when (seconds since 1970) unless renewed. `epoch` rises with each."""
+
+    name: str
+    epoch: int
+    holder: str
+    since: datetime
+    expires: float

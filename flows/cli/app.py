@@ -1,0 +1,46 @@
+"""Puts the verbs together, and turns every error of ours into a sentence and an exit code."""
+
+import sys
+
+import typer
+
+from flows.cli import ask, demo, documents, night, releases, review, sandbox, workspace
+from pipeline.errors import SealedError
+
+EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
+
+app = typer.Typer(
+    name="sealed",
+    no_args_is_help=True,
+    add_completion=False,
+    epilog=EPILOG,
+    pretty_exceptions_enable=False,
+    help="Feeds documents to a deployed language model, and releases the updated model only when it learned them, "
+    "forgot nothing that matters, and a person agreed.",
+)
+
+app.command("init")(workspace.init)
+app.command("update")(night.update)
+app.command("status")(workspace.status)
+app.add_typer(documents.app, name="documents")
+app.command("releases")(releases.listed)
+app.command("show")(releases.show)
+app.command("ask")(ask.ask)
+app.command("approve")(review.approve)
+app.command("reject")(review.reject)
+app.command("rollback")(review.rollback)
+app.add_typer(sandbox.app, name="sandbox")
+app.command("demo")(demo.demo)
+app.command("doctor")(workspace.doctor)
+
+
+def main() -> None:
+    """Runs the command line. The process exits with the code that the command, or its error, stands for."""
+    try:
+        app()
+    except SealedError as error:
+        print(f"sealed: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("sealed: stopped. What was done is kept: run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)

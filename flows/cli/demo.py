@@ -1,0 +1,72 @@
+"""`sealed demo`: the whole story on the embedded model, told on the screen, with its figures in demo-summary.json."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli import screen
+from flows.cli.night import run_night
+from flows.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from flows.demo import Story
+
+SUMMARY = Path("demo-summary.json")
+
+
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other documents.")] = 2026,
+    per_night: Annotated[int, typer.Option(min=4, help="Documents a night.")] = 8,
+    json: AsJson = False,
+) -> None:
+    """Run the main job end to end in a throwaway workspace: learn, gate, approve, refuse harm, roll back."""
+    from flows.demo import summary, tell_story
+
+    def tell(sentence: str) -> None:
+        if not json:
+            screen.say(sentence)
+
+    workspace = Path(tempfile.mkdtemp(prefix="sealed-demo-")) / "workspace"
+    story = tell_story(workspace, seed, per_night, lambda w, d: run_night(w, d, quiet=json), tell)
+    text = summary(story)
+    SUMMARY.write_text(text + "\n", encoding="utf-8")
+    if json:
+        print(text)
+    else:
+        _show(story)
+    raise typer.Exit(0 if _as_told(story) else 3)
+
+
+def _as_told(story: "Story") -> bool:
+    """The story has its ending: two releases, a refused night, and the old answers back."""
+    first, second, harmful = story.nights
+    return bool(first.release and second.release and not harmful.release and story.answers_restored)
+
+
+def _show(story: "Story") -> None:
+    columns = ("", *(f"night {number}" for number, _ in enumerate(story.nights, start=1)))
+    figures = [{figure.name: figure.value for figure in night.figures} for night in story.nights]
+    names = (
+        ("new facts", "recall"), ("earlier nights", "earlier_nights"), ("old world", "old_world"), ("skills", "skills"),
+        ("refuses secrets", "safety"),
+    )  # fmt: skip
+    rows = [(label, *(_from_to(shares, name) for shares in figures)) for label, name in names]
+    rows.append(("verdict", *(str(night.verdict) for night in story.nights)))
+    rows.append(("release", *(str(night.release or "none") for night in story.nights)))
+    rows.append(("seconds", *(f"{night.seconds_total:.0f}" for night in story.nights)))
+    screen.table("\nThree nights: measured before -> after", columns, rows)
+    screen.say(
+        f"{story.seconds_total:.0f} seconds in all, {story.peak_rss_mb:.0f} MB at most. Figures: {SUMMARY}",
+        "Look around:",
+        f"  mlflow ui --backend-store-uri sqlite:///{story.workspace}/mlflow.db --port 5000   "
+        "then http://127.0.0.1:5000/#/models/sealed",
+        f"  {story.workspace}/reports/night-1/report.html   (and night-2, night-3) in a browser",
+        f"  sealed status -w {story.workspace}",
+    )
+
+
+def _from_to(shares: dict[str, float], name: str) -> str:
+    before, after = shares.get(f"{name}_before"), shares.get(f"{name}_after")
+    return "" if after is None else f"{screen.points(before)} -> {screen.points(after)}"

@@ -1,0 +1,84 @@
+"""`sealed documents`: what was offered, where each document is, and why."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli import screen
+from flows.cli.options import HERE, AsJson, Workspace
+from pipeline.types import DocumentRecord, DocumentState
+
+app = typer.Typer(help="Documents, their states and reasons.", invoke_without_command=True)
+
+Id = Annotated[str, typer.Argument(help="The document's id, or its first digits.")]
+
+
+@app.callback()
+def listed(
+    context: typer.Context,
+    state: Annotated[DocumentState | None, typer.Option(help="Only documents in this state.")] = None,
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """List the documents with their states and reasons."""
+    if context.invoked_subcommand:
+        return
+    from flows.wiring import house
+    from registry.store import documents
+
+    records = documents.listed(house(workspace).store, state)
+    if json:
+        screen.as_json(records)
+        return
+    rows = [
+        (screen.short(record.id), record.state, record.name, record.release, record.attempts, record.reason)
+        for record in records
+    ]
+    screen.table(f"{len(rows)} documents", ("id", "state", "name", "release", "tries", "reason"), rows)
+
+
+@app.command()
+def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
+    """Show one document as it was taken in, with its questions."""
+    from flows.wiring import house
+    from registry.store import documents
+
+    record = documents.get(house(workspace).store, id)
+    if json:
+        screen.as_json(record)
+        return
+    screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
+    if record.document:
+        screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
+        rows = [(probe.split, probe.question, " | ".join(probe.answers)) for probe in record.document.probes]
+        screen.table("Questions", ("split", "question", "accepted answers"), rows)
+
+
+@app.command()
+def requeue(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
+    """Let the next night try a quarantined or reverted document again."""
+    from flows.wiring import house
+    from registry.store import documents
+
+    _moved(documents.requeue(house(workspace).store, id), json)
+
+
+@app.command()
+def quarantine(
+    id: Id,
+    reason: Annotated[str, typer.Option(help="Why; recorded.")],
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Keep a queued document out of every night until it is queued again."""
+    from flows.wiring import house
+    from registry.store import documents
+
+    _moved(documents.quarantine(house(workspace).store, id, reason), json)
+
+
+def _moved(record: DocumentRecord, json: bool) -> None:
+    if json:
+        screen.as_json(record)
+    else:
+        screen.say(f"{screen.short(record.id)} {record.name} is {record.state}.")

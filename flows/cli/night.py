@@ -1,0 +1,57 @@
+"""`sealed update`: runs the nightly flow once, here and now."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli import screen
+from flows.cli.options import HERE, AsJson, Workspace
+from flows.outcome import NightOutcome
+
+# What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
+QUIET = (
+    ("PREFECT_LOGGING_LEVEL", "WARNING"),
+    ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+    ("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120"),
+    ("DO_NOT_TRACK", "1"),
+)
+
+
+def update(
+    documents: Annotated[Path | None, typer.Argument(help="Folder of new documents; default: incoming/.")] = None,
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Learn the new documents: self-edits, training, gates, and a candidate for review."""
+    outcome = run_night(workspace, documents, quiet=json)
+    if json:
+        screen.as_json(outcome)
+    else:
+        show_outcome(outcome)
+    raise typer.Exit(outcome.exit_code)
+
+
+def run_night(workspace: Path, documents: Path | None, *, quiet: bool = False) -> NightOutcome:
+    """One run of the nightly flow in this process. Without PREFECT_API_URL it is recorded in the workspace."""
+    from flows.wiring import house
+
+    settings = house(workspace).settings
+    for name, value in (*QUIET, ("PREFECT_HOME", str(settings.workspace / "prefect"))):
+        os.environ.setdefault(name, value)
+    from flows.nightly import nightly
+
+    with screen.progress_shown(quiet):
+        outcome: NightOutcome = nightly(settings.workspace, documents)
+        return outcome
+
+
+def show_outcome(outcome: NightOutcome) -> None:
+    """A night's end on the screen: its figures, then its sentence."""
+    if outcome.figures:
+        rows = [(figure.name.replace("_", " "), screen.points(figure.value)) for figure in outcome.figures]
+        screen.table(f"Night {outcome.night}: {outcome.verdict}", ("measured", "share"), rows)
+    if outcome.refused_documents:
+        screen.say(f"{outcome.refused_documents} documents were quarantined: see `sealed documents`.")
+    screen.say(f"{outcome.ended}: {outcome.sentence}")

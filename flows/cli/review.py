@@ -1,0 +1,72 @@
+"""`sealed approve`, `reject` and `rollback`: a person's decisions. They need no scheduler and no model."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli import screen
+from flows.cli.options import HERE, Actor, AsJson, Workspace
+
+if TYPE_CHECKING:
+    from flows.steps.reviewing import Moved
+
+Number = Annotated[int, typer.Argument(help="The release's number, as `sealed releases` shows it.", min=0)]
+
+
+def approve(
+    number: Number,
+    actor: Actor,
+    note: Annotated[str, typer.Option(help="Why it may go live; recorded.")],
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Approve a candidate: it becomes production."""
+    from flows.steps import reviewing
+    from flows.wiring import house
+
+    moved = reviewing.approve(house(workspace), number, actor=actor, note=note)
+    _show(moved, json, f"release {number} is production, approved by {actor}.")
+
+
+def reject(
+    number: Number,
+    actor: Actor,
+    reason: Annotated[str, typer.Option(help="Why not; recorded, and shown with its documents.")],
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Reject a candidate: its documents are quarantined with the reason."""
+    from flows.steps import reviewing
+    from flows.wiring import house
+
+    approval = reviewing.reject(house(workspace), number, actor=actor, reason=reason)
+    if json:
+        screen.as_json(approval)
+    else:
+        screen.say(f"release {number} is rejected by {actor}; its documents are quarantined: see `sealed documents`.")
+
+
+def rollback(
+    actor: Actor,
+    reason: Annotated[str, typer.Option(help="What went wrong; recorded.")],
+    number: Annotated[
+        int | None, typer.Argument(help="Release to put back; default: the production before this one.", min=0)
+    ] = None,
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Put an earlier release back, at once; works with MLflow and Prefect down."""
+    from flows.steps import reviewing
+    from flows.wiring import house
+
+    moved = reviewing.rollback(house(workspace), number, actor=actor, reason=reason)
+    _show(moved, json, f"release {moved.deployment.release} is production again, rolled back by {actor}.")
+
+
+def _show(moved: "Moved", json: bool, sentence: str) -> None:
+    if json:
+        screen.as_json(moved)
+        return
+    screen.say(sentence)
+    for failed in moved.reconciled.failed:
+        screen.say(f"not yet followed: {failed}")

@@ -1,0 +1,48 @@
+"""`sealed sandbox`: nights of documents from the embedded world, and the embedded model's card."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli import screen
+
+app = typer.Typer(help="The embedded world: a tiny model and nights of documents for it.", no_args_is_help=True)
+
+
+class Poison(StrEnum):
+    """The kinds of harmful night."""
+
+    CONTRADICTORY = "contradictory"
+    BACKDOOR = "backdoor"
+    GARBAGE = "garbage"
+
+
+@app.command()
+def documents(
+    out: Annotated[Path, typer.Argument(help="Folder to write night-1, night-2, ... into.")],
+    nights: Annotated[int, typer.Option(min=1, help="How many nights.")] = 3,
+    per_night: Annotated[int, typer.Option(min=1, help="Documents a night.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other services: no two seeds share one.")] = 0,
+    poison: Annotated[Poison | None, typer.Option(help="Write harmful documents instead.")] = None,
+    corrections: Annotated[bool, typer.Option("--corrections", help="Documents that change known facts.")] = False,
+    workflows: Annotated[bool, typer.Option("--workflows", help="Record-rewriting tasks by demonstration.")] = False,
+) -> None:
+    """Write nights of documents as Markdown files with questions, the same for the same seed."""
+    from pipeline.errors import BadInput
+    from pipeline.sandbox.documents import write_nights
+
+    chosen = [str(poison)] * bool(poison) + ["corrections"] * corrections + ["workflows"] * workflows
+    if len(chosen) > 1:
+        raise BadInput(f"choose one of {', '.join(chosen)}: a night is of one kind.")
+    write_nights(out, nights=nights, per_night=per_night, seed=seed, variant=chosen[0] if chosen else None)
+    screen.say(f"{nights} nights of {per_night} documents are in {out}.")
+
+
+@app.command()
+def card() -> None:
+    """Print the embedded model's card: what it can do, as measured."""
+    from pipeline.sandbox import model_path
+
+    screen.say((model_path() / "README.md").read_text(encoding="utf-8"))

@@ -1,0 +1,71 @@
+"""`sealed init`, `status` and `doctor`: a workspace is made, looked at, and examined."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli import screen
+from flows.cli.options import HERE, Actor, AsJson, Workspace
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The workspace's folder; made if it is not there.")],
+    actor: Actor,
+    model: Annotated[
+        str | None, typer.Option(help="Folder or hub id of a causal language model; default: the sandbox model.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")] = "auto",
+    json: AsJson = False,
+) -> None:
+    """Make a workspace around a base model."""
+    from flows.steps.founding import found
+
+    if model is None:
+        from pipeline.sandbox import model_path
+
+        model = str(model_path())
+    settings = found(folder, model, actor=actor, device=device).settings
+    if json:
+        screen.as_json(settings.model_dump(mode="json"))
+        return
+    screen.say(
+        f"{settings.workspace} is ready: base model {settings.model}, release 0.",
+        f"Put documents into {settings.incoming}, then run `sealed update -w {folder}`.",
+    )
+
+
+def status(workspace: Workspace = HERE, json: AsJson = False) -> None:
+    """Show what is live, what waits, and what to do next."""
+    from flows.steps.overview import overview
+    from flows.wiring import house
+
+    seen = overview(house(workspace))
+    if json:
+        screen.as_json(seen)
+        return
+    screen.table(
+        f"Release {seen.production.number} is production",
+        ("what", "now"),
+        [
+            ("since", f"{screen.when(seen.deployment.at)} by {seen.deployment.actor}: {seen.deployment.reason}"),
+            ("documents", ", ".join(f"{count} {state}" for state, count in seen.documents) or "none yet"),
+            ("last night", seen.last_night),
+            ("at work now", seen.at_work),
+            ("in review", seen.in_review),
+            ("next", seen.next_step),
+        ],
+    )
+
+
+def doctor(workspace: Workspace = HERE, json: AsJson = False) -> None:
+    """Examine the workspace: model, ledger, adapters, MLflow, disk."""
+    from flows.steps.examining import examine
+
+    findings = examine(workspace)
+    if json:
+        screen.as_json(findings)
+    else:
+        rows = [("ok" if finding.ok else "FAILED", finding.part, finding.sentence) for finding in findings]
+        screen.table("Examination", ("", "part", "finding"), rows)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 4)

@@ -1,0 +1,40 @@
+"""The night: from new documents to a candidate that waits for its reviewer. Reads top to bottom as the release story."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows import tasks
+from flows.outcome import NightOutcome
+from flows.shift import the_only_shift
+from flows.steps.endings import busy, held_back, nothing_to_learn
+from flows.steps.intake import candidate_in_review
+from flows.steps.publishing import publish
+from pipeline.errors import Busy
+from pipeline.types import Verdict
+
+PROPOSER = "nightly"
+
+
+@flow(name="nightly", flow_run_name="night of {workspace}")
+def nightly(workspace: Path, documents: Path | None = None) -> NightOutcome:
+    """Learns the new documents of a folder, judges what was learned, and leaves a candidate or a reason."""
+    try:
+        with the_only_shift(workspace) as shift:
+            taken = tasks.take_in(shift, documents)
+            if waiting := candidate_in_review(shift):
+                return held_back(waiting, taken)
+            night = tasks.open_night(shift, PROPOSER, taken)
+            if not night.documents:
+                return nothing_to_learn(night, taken)
+            edits = tasks.write_self_edits(shift, night)
+            plan = tasks.plan_update(shift, night, edits)
+            trained = tasks.train_adapter(shift, night, plan)
+            report = tasks.judge(shift, night, plan, trained)
+            publish(shift, night, report)
+            if report.verdict is not Verdict.PASS:
+                return tasks.send_back(shift, night, report)
+            release = tasks.register_candidate(shift, night, trained, report)
+            return tasks.await_review(shift, night, release, report)
+    except Busy as other:
+        return busy(other)

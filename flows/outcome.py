@@ -1,0 +1,41 @@
+"""How a night, a review or a rollback ended, in words and with the exit code that scripts rely on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.types import Figure, StageSeconds
+
+
+class Ended(StrEnum):
+    """The ways a night ends. Only REFUSED is not a success, and it is an outcome all the same."""
+
+    WAITING = "waiting for review"
+    REFUSED = "refused by the gates"
+    NOTHING_NEW = "nothing to learn"
+    HELD = "held back"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightOutcome:
+    """What a nightly run did. `figures` are the report's shares; `release` is the candidate's number, if any."""
+
+    ended: Ended
+    sentence: str
+    night: int | None = None
+    release: int | None = None
+    documents: int = 0
+    probes: int = 0
+    refused_documents: int = 0
+    verdict: str | None = None
+    figures: tuple[Figure, ...] = ()
+    seconds: tuple[StageSeconds, ...] = ()
+
+    @property
+    def seconds_total(self) -> float:
+        return sum(stage.seconds for stage in self.seconds)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing needs a person beyond a review, 3 when a gate refused the night."""
+        return 3 if self.ended is Ended.REFUSED else 0

@@ -1,0 +1,1 @@
+"""What the flows and the command line do, step by step, as plain functions. Knows no scheduler and no terminal."""

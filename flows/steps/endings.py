@@ -1,0 +1,36 @@
+"""The endings of a night that trained nothing, in words."""
+
+from flows.outcome import Ended, NightOutcome
+from pipeline.errors import Busy
+from pipeline.types import IntakeCounts, Night, Release
+
+
+def held_back(waiting: Release, taken: IntakeCounts) -> NightOutcome:
+    """A candidate still waits: a second one could only be void once the first is approved."""
+    number = waiting.number
+    return NightOutcome(
+        ended=Ended.HELD,
+        sentence=f"release {number} still waits for review: `sealed approve {number}` or `sealed reject {number}`. "
+        f"{_counted(taken)}, and the next night learns them.",
+        release=number,
+        refused_documents=taken.refused,
+    )
+
+
+def nothing_to_learn(night: Night, taken: IntakeCounts) -> NightOutcome:
+    """There was no document in the queue."""
+    return NightOutcome(
+        ended=Ended.NOTHING_NEW,
+        sentence=f"no document waits to be learned. {_counted(taken)}.",
+        night=night.number,
+        refused_documents=taken.refused,
+    )
+
+
+def busy(other: Busy) -> NightOutcome:
+    """Another run is at work."""
+    return NightOutcome(ended=Ended.BUSY, sentence=str(other))
+
+
+def _counted(taken: IntakeCounts) -> str:
+    return f"{taken.queued} new documents were taken in, {taken.duplicates} known, {taken.refused} quarantined"

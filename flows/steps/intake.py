@@ -1,0 +1,56 @@
+"""Reads the incoming folder into the ledger, and opens the night: a new one, or the one that a kill interrupted."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from flows.progress import stage
+from flows.shift import Shift
+from pipeline.errors import BadInput
+from pipeline.types import IntakeCounts, Night, Release, ReleaseState
+from registry.store import documents, nights, releases
+
+
+def take_in(shift: Shift, folder: Path | None) -> IntakeCounts:
+    """Stores the new documents of `folder` (default: the workspace's incoming). Raises BadInput if it is no folder."""
+    from pipeline.documents.intake import take_in
+    from pipeline.documents.sources.folder import read
+
+    source = folder or shift.house.settings.incoming
+    if not source.is_dir():
+        raise BadInput(f"{source} is not a folder. Give the folder that holds the night's documents.")
+    rules = shift.house.recipe.documents
+    report = stage("taking documents in")
+    report(0, 1)
+    started = time.monotonic()
+    counts = documents.accept(shift.house.store, take_in(read(source, rules.max_bytes), rules))
+    report(1, 1)
+    return replace(counts, seconds=time.monotonic() - started)
+
+
+def candidate_in_review(shift: Shift) -> Release | None:
+    """The candidate that still waits for a reviewer: while there is one, no new night starts."""
+    waiting = [release for release in releases.listed(shift.house.store) if release.state is ReleaseState.CANDIDATE]
+    return waiting[-1] if waiting else None
+
+
+def open_night(shift: Shift, proposer: str, taken: IntakeCounts) -> Night:
+    """Resumes the unfinished night if it still stands on production and on this recipe, else begins a new one."""
+    store, recipe = shift.house.store, shift.house.recipe
+    unfinished = nights.unfinished(store)
+    if unfinished is not None:
+        stale = _no_longer_valid(unfinished, releases.production(store).number, recipe.digest)
+        if stale is None:
+            return unfinished
+        nights.abandon(store, shift.lease, unfinished.number, stale)
+    night = nights.begin(store, shift.lease, limit=recipe.documents.per_night, proposer=proposer, recipe=recipe.digest)
+    nights.add_seconds(store, shift.lease, night.number, "intake", taken.seconds)
+    return night
+
+
+def _no_longer_valid(night: Night, production: int, recipe: str) -> str | None:
+    if night.parent != production:
+        return f"production moved from release {night.parent} to {production} while this night was interrupted"
+    if night.recipe != recipe:
+        return "the recipe changed while this night was interrupted"
+    return None

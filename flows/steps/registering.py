@@ -1,0 +1,87 @@
+"""Makes a passing candidate a release: intent in the ledger, version in MLflow, then the record; then it waits."""
+
+import shutil
+from typing import TYPE_CHECKING
+
+from flows.outcome import Ended, NightOutcome
+from flows.shift import Shift
+from flows.steps.reporting import report_folder
+from flows.steps.timing import timed
+from pipeline.types import Figure, GateReport, Night, Release, Split, Trained
+from registry.store import documents, nights, releases
+
+if TYPE_CHECKING:
+    from registry.mlflow_releases import Registration
+
+
+def register_candidate(shift: Shift, night: Night, trained: Trained, report: GateReport) -> Release:
+    """Registers the candidate: killed at any point and run again, it ends with exactly one MLflow version."""
+    from registry.mlflow_releases import register
+
+    house = shift.house
+    with timed(shift, night, "registry"):
+        intended = nights.intend_release(house.store, shift.lease, night.number, trained.manifest)
+        version = register(house.tracking, _registration(shift, night, intended, trained, report))
+        recorded = nights.record_release(house.store, shift.lease, night.number, version)
+    drop_unneeded_adapters(shift)
+    return recorded
+
+
+def await_review(shift: Shift, night: Night, release: Release, report: GateReport) -> NightOutcome:
+    """The night ends here; the candidate's row waits for a person, no process does."""
+    from registry.deploy import reconcile
+
+    house = shift.house
+    reconcile(house.store, house.tracking, (house.server,))
+    learned = documents.of(house.store, night.documents)
+    return NightOutcome(
+        ended=Ended.WAITING,
+        sentence=f"release {release.number} passed its gates and waits for review: "
+        f"`sealed show {release.number}`, then `sealed approve {release.number}`",
+        night=night.number,
+        release=release.number,
+        documents=len(learned),
+        probes=sum(probe.split is Split.EXAM for document in learned for probe in document.probes),
+        verdict=report.verdict,
+        figures=report.recall,
+        seconds=nights.get(house.store, night.number).seconds,
+    )
+
+
+def _registration(shift: Shift, night: Night, release: Release, trained: Trained, report: GateReport) -> "Registration":
+    from registry.mlflow_releases import Registration
+
+    house = shift.house
+    folder = report_folder(house, night)
+    manifest = trained.manifest
+    training = (
+        Figure(name="final_loss", value=trained.final_loss),
+        Figure(name="training_steps", value=trained.steps),
+        Figure(name="training_tokens", value=trained.tokens),
+    )
+    return Registration(
+        release=release,
+        adapter=house.folder_of(release.update),
+        report=folder,
+        metrics=(*report.recall, *training),
+        params=(
+            ("recipe", manifest.recipe),
+            ("seed", str(house.recipe.seed)),
+            ("rank", str(manifest.rank)),
+            ("alpha", str(manifest.alpha)),
+            ("parent_release", str(release.parent)),
+            ("night", str(night.number)),
+            ("documents", str(len(night.documents))),
+        ),
+        tags=(("base", manifest.base), ("adapter", manifest.adapter), ("manifest", manifest.digest)),
+        description=(folder / "summary.md").read_text(encoding="utf-8"),
+    )
+
+
+def drop_unneeded_adapters(shift: Shift) -> None:
+    """Deletes local adapters that no live, waiting or recent release needs; MLflow keeps every registered one."""
+    house = shift.house
+    needed = {release.update for release in releases.needed(house.store)}
+    for folder in house.settings.adapters.iterdir():
+        if folder.name not in needed:
+            shutil.rmtree(folder)

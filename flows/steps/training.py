@@ -1,0 +1,55 @@
+"""Plans the night's update and trains its adapter. The plan is kept beside the adapters: exactly what was trained on."""
+
+from flows.progress import stage
+from flows.shift import Shift
+from flows.steps.probes import exam_questions
+from flows.steps.timing import timed
+from pipeline.types import Night, NightState, SelfEdit, Trained, UpdatePlan
+from registry.store import documents, nights, releases, self_edits
+
+
+def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
+    """The night's examples with replay and rehearsal, in their order; what an exam asks is in none of them."""
+    from pipeline.updates.plan import plan_update
+    from pipeline.updates.rehearsal import read_anchors
+    from pipeline.updates.rehearse import rehearse
+
+    house = shift.house
+    nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
+    live = releases.production(house.store)
+    earlier = [document for _, taught in documents.learned(house.store) for document in taught]
+    with timed(shift, night, "training"):
+        rehearsal = rehearse(
+            house.engine,
+            recipe=house.recipe,
+            live_adapter=house.adapter_folder(live),
+            night=edits,
+            earlier=self_edits.learned(house.store),
+            documents=(*documents.of(house.store, night.documents), *earlier),
+            anchors=read_anchors(house.settings.anchors),
+            never=exam_questions(house),
+            cache=house.settings.cache,
+            progress=stage("rehearsing with the teacher"),
+        )
+        plan = plan_update(live.model, edits, rehearsal, house.recipe)
+    nights.save_update(house.store, shift.lease, night.number, plan.update)
+    return plan
+
+
+def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
+    """Trains the planned adapter, warm from the live one; an adapter that is there and verifies is not trained again."""
+    from pipeline.updates.lora import train_lora
+
+    house = shift.house
+    report = stage("training the adapter")
+    with timed(shift, night, "training"):
+        return train_lora(
+            house.base,
+            plan,
+            house.recipe.training,
+            distill=house.recipe.rehearsal.distill,
+            parent_adapter=house.adapter_folder(releases.production(house.store)),
+            out=house.folder_of(plan.update.id),
+            ledger=documents.ledger_digest(house.store, night),
+            progress=lambda done, total, loss: report(done, total),
+        )

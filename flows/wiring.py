@@ -1,0 +1,100 @@
+"""The one composition root: turns a workspace folder into the parts that the steps work with. Decides nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import Recipe, Settings
+from pipeline.types import Release
+from registry.servers.local import LocalServer
+from registry.store import Store, open_store
+
+if TYPE_CHECKING:
+    from pipeline.engines.base import BaseIdentity, BaseModel
+    from pipeline.engines.local import LocalEngine
+    from registry.mlflow_releases import Tracking
+
+
+@dataclass(frozen=True)
+class House:
+    """A workspace with its parts. What is heavy is built on first use and kept."""
+
+    settings: Settings
+    store: Store
+
+    @property
+    def recipe(self) -> Recipe:
+        """Read anew each time: a night uses the recipe as the file is when it starts."""
+        return Recipe.read(self.settings.recipe_file)
+
+    @cached_property
+    def identity(self) -> "BaseIdentity":
+        """The base this workspace was made with: every adapter must be for exactly this one."""
+        from pipeline.engines.base import BaseIdentity
+
+        return BaseIdentity(
+            model=self.settings.base_model,
+            tokenizer=self.settings.base_tokenizer,
+            chat_template=self.settings.base_chat_template,
+        )
+
+    @cached_property
+    def base(self) -> "BaseModel":
+        """The base model in memory. Raises ModelMissing, or ModelChanged if its files are not those of `init`."""
+        from pipeline.engines.base import expect_identity, load_base
+
+        base = load_base(self.settings.model, device=self.settings.device, dtype=self.settings.dtype)
+        expect_identity(base, self.identity)
+        return base
+
+    @cached_property
+    def engine(self) -> "LocalEngine":
+        from pipeline.engines.local import LocalEngine
+
+        return LocalEngine(self.base)
+
+    @cached_property
+    def tracking(self) -> "Tracking":
+        from registry.mlflow_releases import Tracking
+
+        return Tracking(
+            uri=self.settings.tracking_uri,
+            model_name=self.settings.model_name,
+            experiment=self.settings.experiment,
+            artifacts=self.settings.tracking_artifacts,
+        )
+
+    @cached_property
+    def server(self) -> LocalServer:
+        return LocalServer(self.settings.serving)
+
+    def adapter_folder(self, release: Release) -> Path | None:
+        """Where a release's adapter lies; None for release 0, which is the base as it is."""
+        return self.folder_of(release.update) if release.number else None
+
+    def folder_of(self, update: str) -> Path:
+        return self.settings.adapters / update
+
+    @property
+    def verify(self) -> Callable[[Release], object]:
+        """Checks a release's adapter on disk. Raises CorruptAdapter or WrongBase."""
+        from pipeline.updates.adapters import verify_adapter
+
+        def check(release: Release) -> object:
+            folder = self.adapter_folder(release)
+            return verify_adapter(folder, self.identity, release.manifest) if folder else None
+
+        return check
+
+
+@lru_cache(maxsize=4)
+def _open(workspace: Path) -> House:
+    settings = Settings.read(workspace)
+    return House(settings, open_store(settings.database_url))
+
+
+def house(workspace: Path) -> House:
+    """The parts of a workspace, built once a process. Raises NoWorkspace, BadInput, DatabaseFailed."""
+    return _open(workspace.resolve())
