@@ -1,0 +1,149 @@
+"""Loads a base model once and lends it out, with or without an adapter. The base itself is never changed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.engines.identity import BaseIdentity, check_files, identify_base
+from pipeline.errors import BadInput, ModelMissing, ProgrammingMistake
+from pipeline.updates.adapters import verify_adapter
+from pipeline.updates.attachment import attach
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["BaseIdentity", "BaseModel", "identify_base", "load_base", "with_adapter"]
+
+_WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+
+
+@dataclass(frozen=True, eq=False)
+class BaseModel:
+    """A loaded base: a Hugging Face causal language model in inference mode, with its tokenizer and identity."""
+
+    path: Path
+    identity: BaseIdentity
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        config = self.model.config.get_text_config()
+        longest = getattr(config, "max_position_embeddings", None)
+        return int(longest) if longest else int(min(self.tokenizer.model_max_length, 1 << 20))
+
+    @property
+    def device(self) -> "torch.device":
+        place: torch.device = next(self.model.parameters()).device
+        return place
+
+
+def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> BaseModel:
+    """Loads a model by folder or hub id, from safetensors only and without any code of its own.
+
+    `device` and `dtype` "auto": CUDA in the checkpoint's type where there is a card, else CPU in float32.
+    Raises ModelMissing where the model cannot be found or loaded, BadInput for an unknown device or type.
+    """
+    path = _find(path_or_id)
+    _check_weights(check_files(path))
+    identity = identify_base(path)
+    with _quiet():
+        model, tokenizer = _load(path, *_placement(device, dtype))
+    model.eval().requires_grad_(False)
+    return BaseModel(path=path, identity=identity, model=model, tokenizer=tokenizer)
+
+
+@contextmanager
+def with_adapter(base: BaseModel, adapter_dir: Path | None) -> "Iterator[PreTrainedModel]":
+    """The model with a verified adapter attached while the context lasts; afterwards the base is as it was.
+
+    Raises CorruptAdapter or WrongBase before PEFT sees a file. Not re-entrant: one adapter at a time.
+    """
+    if adapter_dir is None:
+        yield base.model
+        return
+    if any("lora_" in name for name, _ in base.model.named_modules()):
+        raise ProgrammingMistake("an adapter is already attached to this base: leave its context first.")
+    verify_adapter(adapter_dir, base.identity)
+    with attach(base.model, adapter_dir) as adapted:
+        yield adapted
+
+
+def _find(path_or_id: str) -> Path:
+    """A folder as it is; anything else is asked of the hub, or of its cache alone when the hub is switched off."""
+    path = Path(path_or_id).expanduser()
+    if path.exists() or path.is_absolute() or path_or_id.startswith((".", "~")) or path_or_id.count("/") > 1:
+        return path
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
+    try:
+        return Path(snapshot_download(path_or_id, allow_patterns=_WANTED, local_files_only=offline))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        where = "in the local cache (HF_HUB_OFFLINE is set)" if offline else "on the hub"
+        raise ModelMissing(
+            f"{path_or_id} is no folder, and was not found {where}. Check the spelling, or download the model first."
+        ) from error
+
+
+def _check_weights(weights: list[Path]) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    for file in weights:
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                tensors.keys()
+        except (SafetensorError, OSError) as error:
+            raise ModelMissing(f"{file} is not readable as safetensors: {error}. Copy the model again.") from error
+
+
+def _placement(device: str, dtype: str) -> "tuple[torch.device, torch.dtype | str]":
+    import torch
+
+    named = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = torch.device(named)
+    except RuntimeError as error:
+        raise BadInput(f"there is no device {device!r}. Use auto, cpu, cuda or cuda:N.") from error
+    types = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if dtype not in {"auto", *types}:
+        raise BadInput(f"there is no dtype {dtype!r}. Use auto, float32 or bfloat16.")
+    return place, types.get(dtype, torch.float32 if place.type == "cpu" else "auto")
+
+
+def _load(path: Path, device: "torch.device", dtype: "torch.dtype | str") -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, **options)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+        )
+        model = model.to(device)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelMissing(f"the model in {path} cannot be loaded: {error}. Check that the copy is whole.") from error
+    lacking = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
+    if lacking:
+        raise ModelMissing(f"the weights in {path} lack {lacking[0]} ({len(lacking)} in all). Copy the model again.")
+    return model, tokenizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the library while it loads: ours are drawn one layer out."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,168 @@
+"""Continues token sequences with a causal language model: batched, cached, greedy or sampled.
+
+Knows ids and tensors; knows no text, no adapter and no chat template.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen: at temperature 0 the likeliest, else drawn from the top-p nucleus."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+
+
+@dataclass
+class _Rows:
+    """The rows still being written; all tensors have one entry a row."""
+
+    origin: "torch.Tensor"
+    mask: "torch.Tensor | None"
+    positions: "torch.Tensor"
+    limits: "torch.Tensor"
+    draws: "torch.Tensor | None"
+
+    def keep(self, alive: "torch.Tensor") -> "_Rows":
+        return _Rows(
+            origin=self.origin[alive],
+            mask=None if self.mask is None else self.mask[alive],
+            positions=self.positions[alive],
+            limits=self.limits[alive],
+            draws=None if self.draws is None else self.draws[alive],
+        )
+
+
+def decode(
+    model: "PreTrainedModel",
+    prompts: Sequence[Sequence[int]],
+    *,
+    copies: int,
+    limits: Sequence[int],
+    stops: frozenset[int],
+    sampling: Sampling,
+    draws: "torch.Tensor | None",
+) -> list[list[int]]:
+    """Continues each prompt `copies` times, at most `limits[i]` new tokens each, until one of `stops` (left out).
+
+    `draws`: uniform numbers in [0, 1), shape (prompts x copies, longest limit); each row has its own, so that what is
+    sampled does not depend on which rows share a batch. Rows come back prompt by prompt. One prefill for all copies.
+    """
+    import torch
+
+    with torch.inference_mode():
+        return _decode(model, prompts, copies, limits, stops, sampling, draws)
+
+
+def _decode(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    copies: int,
+    limits: Sequence[int],
+    stops: frozenset[int],
+    sampling: Sampling,
+    draws: "torch.Tensor | None",
+) -> list[list[int]]:
+    import torch
+
+    device = next(model.parameters()).device
+    logits, cache, mask, lengths = _prefill(model, prompts, copies, device)
+    stopping = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
+    stopping[[stop for stop in stops if stop < len(stopping)]] = True
+    rows = _Rows(
+        origin=torch.arange(len(prompts) * copies, device=device),
+        mask=mask,
+        positions=lengths,
+        limits=torch.tensor(limits, device=device).repeat_interleave(copies),
+        draws=None if draws is None else draws.to(device),
+    )
+    longest = max(limits)
+    out = torch.full((len(rows.origin), longest), -1, device=device)
+    done = torch.zeros(len(rows.origin), dtype=torch.bool, device=device)
+    for step in range(longest):
+        token = choose(logits, sampling, None if rows.draws is None else rows.draws[:, step])
+        done |= stopping[token]
+        out[rows.origin, step] = torch.where(done, -1, token)
+        done |= rows.limits <= step + 1
+        alive = int((~done).sum())
+        if not alive:
+            break
+        if alive <= 0.75 * len(done):  # finished rows cost as much as living ones: drop them now and then
+            kept = (~done).nonzero()[:, 0]
+            cache.batch_select_indices(kept)
+            rows, token, done = rows.keep(kept), token[kept], done[kept]
+        logits = _advance(model, token, rows, cache)
+    return [[token for token in row if token >= 0] for row in out.tolist()]
+
+
+def choose(logits: "torch.Tensor", sampling: Sampling, draws: "torch.Tensor | None") -> "torch.Tensor":
+    """The next token of each row, by inverse transform: (rows, vocabulary) and (rows,) uniforms -> (rows,)."""
+    import torch
+
+    if sampling.temperature == 0.0 or draws is None:
+        return logits.argmax(-1)
+    scaled = logits.float() / sampling.temperature
+    probabilities, order = torch.softmax(scaled, -1).sort(stable=True, dim=-1, descending=True)
+    reached = probabilities.double().cumsum(-1)
+    # The nucleus is the smallest set whose mass reaches top_p: a token stays if the mass before it does not.
+    mass = reached.where(reached - probabilities < sampling.top_p, 0.0).amax(-1)
+    place = torch.searchsorted(reached, (draws.double() * mass)[:, None], right=True)
+    chosen: torch.Tensor = order.gather(-1, place.clamp(max=logits.shape[-1] - 1))[:, 0]
+    return chosen
+
+
+def _prefill(model: Any, prompts: Sequence[Sequence[int]], copies: int, device: "torch.device") -> Any:
+    """Runs the left-padded prompts once: last logits, cache, mask (None: no padding) and lengths, copied per row."""
+    import torch
+    from transformers import DynamicCache
+
+    longest = max(len(prompt) for prompt in prompts)
+    padded = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+    ids = torch.tensor(padded, device=device)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    ragged = bool((lengths < longest).any())
+    mask = (torch.arange(longest, device=device) >= longest - lengths[:, None]).long() if ragged else None
+    positions = torch.arange(longest, device=device) - (longest - lengths[:, None])
+    cache = DynamicCache(config=model.config)
+    logits = _forward(model, ids, mask, positions.clamp(min=0), cache)
+    if copies > 1:
+        cache.batch_repeat_interleave(copies)
+        logits, lengths = logits.repeat_interleave(copies, 0), lengths.repeat_interleave(copies, 0)
+        mask = None if mask is None else mask.repeat_interleave(copies, 0)
+    return logits, cache, mask, lengths
+
+
+def _advance(model: Any, token: "torch.Tensor", rows: _Rows, cache: Any) -> "torch.Tensor":
+    import torch
+
+    if rows.mask is not None:
+        rows.mask = torch.cat([rows.mask, rows.mask.new_ones(len(rows.mask), 1)], 1)
+    logits = _forward(model, token[:, None], rows.mask, rows.positions[:, None], cache)
+    rows.positions = rows.positions + 1
+    return logits
+
+
+def _forward(model: Any, ids: Any, mask: Any, positions: Any, cache: Any) -> "torch.Tensor":
+    """Logits (rows, vocabulary) after the last token. Architectures without position ids derive them from the mask."""
+    accepted, options = _accepted(type(model).forward), {}
+    if "position_ids" in accepted:
+        options["position_ids"] = positions
+    if "logits_to_keep" in accepted:
+        options["logits_to_keep"] = 1
+    out = model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **options)
+    logits: torch.Tensor = out.logits[:, -1]
+    return logits
+
+
+@lru_cache(maxsize=32)
+def _accepted(forward: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(forward).parameters)

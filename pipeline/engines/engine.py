@@ -1,0 +1,47 @@
+"""What any engine that runs a model can do. Knows no library."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+Progress = Callable[[int, int], None]
+
+
+class Engine(Protocol):
+    """Runs one base model, with an adapter or without."""
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        adapter: Path | None,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        samples: int = 1,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> list[tuple[str, ...]]:
+        """`samples` answers for each prompt, in order; greedy at temperature 0. `progress(done, total)` in prompts.
+
+        Raises BadInput where a prompt leaves no room for an answer in the context.
+        """
+        ...
+
+    def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
+        """Prompts that the base (no adapter) writes itself from an empty user turn (Magpie, Xu et al. 2024)."""
+        ...
+
+    def token_count(self, text: str) -> int:
+        """Tokens of plain text, without what a template adds."""
+        ...
+
+    @property
+    def base_digest(self) -> str:
+        """The base model by content: its weights, tokenizer and chat template."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        ...

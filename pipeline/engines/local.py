@@ -1,0 +1,149 @@
+"""The engine that runs a transformers model in this process. Knows ids and batches, not what the prompts are for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids
+from pipeline.digests import digest_of
+from pipeline.engines.base import BaseModel, with_adapter
+from pipeline.engines.decoding import Sampling, decode
+from pipeline.engines.engine import Progress
+from pipeline.errors import BadInput
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+_MAX_ROWS = 256
+_CACHE_BYTES = 512 * 2**20  # what keys, values and logits of one batch may take
+
+
+class LocalEngine:
+    """Answers prompts with one base model and, call by call, one verified adapter."""
+
+    def __init__(self, base: BaseModel) -> None:
+        self._base = base
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        return self._base.context
+
+    @property
+    def base_digest(self) -> str:
+        """The base model by content: its weights, tokenizer and chat template."""
+        identity = self._base.identity
+        return digest_of("base", identity.model, identity.tokenizer, identity.chat_template)
+
+    def token_count(self, text: str) -> int:
+        """Tokens of plain text, without what a template adds."""
+        return len(encode_text(self._base.tokenizer, text))
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        adapter: Path | None,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        samples: int = 1,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> list[tuple[str, ...]]:
+        """See `Engine.generate`. A seed's samples do not depend on how the prompts are batched."""
+        _check(max_new_tokens, temperature, top_p, samples)
+        tokenizer = self._base.tokenizer
+        rows = [encode_prompt(tokenizer, prompt) for prompt in prompts]
+        limits = [self._room(row, max_new_tokens) for row in rows]
+        sampling = Sampling(temperature=temperature, top_p=top_p)
+        copies = samples if temperature > 0.0 else 1  # greedy samples are all alike
+        stops = frozenset(stop_ids(tokenizer, self._base.model))
+        with with_adapter(self._base, adapter) as model:
+            written = self._decode_all(model, rows, limits, copies, stops, sampling, seed, progress)
+        return [tuple(self._text(ids) for ids in group) * (samples // copies) for group in written]
+
+    def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
+        """See `Engine.write_prompts`: sampled at temperature 1, adapter off; some may be empty or alike."""
+        if count == 0:
+            return []
+        turn = open_user_turn(self._base.tokenizer)
+        rows = [list(turn.ids)] * count
+        limits = [self._room(row, max_new_tokens) for row in rows]
+        stops = turn.stops | stop_ids(self._base.tokenizer, self._base.model)
+        written = self._decode_all(self._base.model, rows, limits, 1, stops, Sampling(temperature=1.0), seed, None)
+        texts = [self._text(group[0]) for group in written]
+        return [(text.partition(turn.mark)[0] if turn.mark else text).strip() for text in texts]
+
+    def _decode_all(
+        self,
+        model: "PreTrainedModel",
+        rows: Sequence[list[int]],
+        limits: Sequence[int],
+        copies: int,
+        stops: frozenset[int],
+        sampling: Sampling,
+        seed: int,
+        progress: Progress | None,
+    ) -> list[list[list[int]]]:
+        """Continuations by row and copy: short rows first, so that little is padded and alike lengths share a batch."""
+        draws = _uniforms(len(rows) * copies, max(limits, default=0), seed) if sampling.temperature else None
+        written: list[list[list[int]]] = [[] for _ in rows]
+        order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
+        done = 0
+        for batch in self._batches(order, rows, limits, copies):
+            chosen = [index * copies + copy for index in batch for copy in range(copies)]
+            out = decode(
+                model, [rows[index] for index in batch], copies=copies, limits=[limits[index] for index in batch],
+                stops=stops, sampling=sampling, draws=None if draws is None else draws[chosen],
+            )  # fmt: skip
+            for place, index in enumerate(batch):
+                written[index] = out[place * copies : (place + 1) * copies]
+            done += len(batch)
+            if progress:
+                progress(done, len(rows))
+        return written
+
+    def _batches(
+        self, order: Sequence[int], rows: Sequence[list[int]], limits: Sequence[int], copies: int
+    ) -> list[list[int]]:
+        """Cuts the sorted order so that a batch's keys, values and logits stay within the memory meant for them."""
+        config = self._base.model.config.get_text_config()
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        per_token = 2 * config.num_hidden_layers * heads * width * next(self._base.model.parameters()).element_size()
+        batches: list[list[int]] = []
+        for index in order:
+            row_bytes = copies * (per_token * (len(rows[index]) + max(limits)) + 16 * config.vocab_size)
+            room = max(1, min(_MAX_ROWS // copies, _CACHE_BYTES // row_bytes))
+            # Much longer prompts open a batch of their own, lest the short ones be mostly padding.
+            if not batches or len(batches[-1]) >= room or len(rows[index]) > 2 * len(rows[batches[-1][0]]) + 16:
+                batches.append([])
+            batches[-1].append(index)
+        return batches
+
+    def _room(self, row: list[int], wanted: int) -> int:
+        if len(row) >= self.context:
+            raise BadInput(
+                f"a prompt of {len(row)} tokens leaves no room for an answer in a context of {self.context}. "
+                "Shorten it, or split the document."
+            )
+        return min(wanted, self.context - len(row))
+
+    def _text(self, ids: list[int]) -> str:
+        text = self._base.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
+
+
+def _uniforms(rows: int, steps: int, seed: int) -> "torch.Tensor":
+    import torch
+
+    return torch.rand(rows, steps, generator=torch.Generator().manual_seed(seed))
+
+
+def _check(max_new_tokens: int, temperature: float, top_p: float, samples: int) -> None:
+    if max_new_tokens < 1 or samples < 1:
+        raise BadInput(f"max_new_tokens ({max_new_tokens}) and samples ({samples}) must be 1 or more.")
+    if temperature < 0.0 or not 0.0 < top_p <= 1.0:
+        raise BadInput(f"temperature ({temperature}) must be 0 or more, top_p ({top_p}) above 0 and at most 1.")

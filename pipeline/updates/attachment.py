@@ -1,0 +1,68 @@
+"""Puts a verified adapter onto a loaded base with PEFT, and takes it off without a trace. Knows no manifest."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import CorruptAdapter
+from pipeline.updates.adapters import AGAIN, read_config, read_tensors
+from pipeline.updates.targets import linear_layers
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+MAX_GROWTH = 20.0  # norm of a layer's change against the layer's own
+
+
+@contextmanager
+def attach(model: "PreTrainedModel", folder: Path, *, trainable: bool = False) -> "Iterator[PreTrainedModel]":
+    """Attaches a *verified* adapter to the model in place, and takes it off again; the base's weights stay as they are.
+
+    Raises CorruptAdapter where the adapter does not fit this model's layers, or PEFT did not load exactly its bytes.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    tensors, config = read_tensors(folder), read_config(folder)
+    check_fit(tensors, model, float(config["lora_alpha"]) / float(config["r"]))
+    adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+    try:
+        loaded = get_peft_model_state_dict(adapted)
+        if set(loaded) != set(tensors) or any(not _alike(loaded[key], tensors[key]) for key in tensors):
+            raise CorruptAdapter(f"PEFT did not load the adapter in {folder} as it is. {AGAIN}")
+        yield model
+    finally:
+        detach(adapted)
+
+
+def detach(adapted: Any) -> None:
+    """Takes PEFT's layers off the model it wrapped, and leaves no mark of them on it."""
+    model = adapted.unload()
+    model.requires_grad_(False)
+    for name in ("peft_config", "_hf_peft_config_loaded"):
+        model.__dict__.pop(name, None)
+
+
+def check_fit(tensors: "Mapping[str, torch.Tensor]", model: "PreTrainedModel", scale: float) -> None:
+    """The keys are exactly those of this model's linear layers, the shapes fit, and no layer changes out of bounds."""
+    layers, modules = linear_layers(model), dict(model.named_modules())
+    expected = {f"base_model.model.{layer}.lora_{side}.weight" for layer in layers for side in "AB"}
+    if expected != set(tensors):
+        odd = sorted(expected ^ set(tensors))[0]
+        raise CorruptAdapter(f"the adapter's keys are not those of the base's layers (see {odd!r}). {AGAIN}")
+    for layer, (inputs, outputs) in layers.items():
+        a, b = (tensors[f"base_model.model.{layer}.lora_{side}.weight"].float() for side in "AB")
+        if a.shape[1] != inputs or b.shape[0] != outputs:
+            raise CorruptAdapter(f"the adapter's {layer} is {a.shape[1]}x{b.shape[0]}, not {inputs}x{outputs}. {AGAIN}")
+        change = scale * math.sqrt(max(0.0, float(((b.T @ b) * (a @ a.T)).sum())))  # |BA| without forming BA
+        bound = MAX_GROWTH * max(float(modules[layer].weight.float().norm()), 0.01 * math.sqrt(inputs * outputs))
+        if not change <= bound:
+            raise CorruptAdapter(f"the adapter changes {layer} by {change:.3g}, beyond {bound:.3g}. {AGAIN}")
+
+
+def _alike(ours: "torch.Tensor", theirs: "torch.Tensor") -> bool:
+    import torch
+
+    return ours.shape == theirs.shape and torch.equal(ours.detach().cpu().to(theirs.dtype), theirs)

@@ -1,0 +1,98 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.engines.base import identify_base, load_base
+from pipeline.errors import BadInput, ModelMissing
+
+
+@pytest.fixture
+def model(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_model("llama"), tmp_path / "model"))
+
+
+def test_a_base_loads_ready_for_use(model: Path) -> None:
+    base = load_base(str(model), device="cpu")
+    assert base.model.dtype is torch.float32
+    assert base.context == 256
+    assert not base.model.training
+    assert not any(parameter.requires_grad for parameter in base.model.parameters())
+    assert base.identity == identify_base(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [("config.json", "model"), ("tokenizer.json", "tokenizer"), ("chat_template.jinja", "chat_template")],
+)
+def test_identity_follows_the_bytes_of_each_part(model: Path, name: str, changed: str) -> None:
+    before = identify_base(model)
+    with (model / name).open("a", encoding="utf-8") as stream:
+        stream.write("\n")
+    after = identify_base(model)
+    assert [part for part in vars(before) if getattr(before, part) != getattr(after, part)] == [changed]
+
+
+def test_identity_does_not_follow_the_place(model: Path, tmp_path: Path) -> None:
+    assert identify_base(model) == identify_base(Path(shutil.copytree(model, tmp_path / "elsewhere")))
+
+
+def test_a_missing_folder_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match="there is no model folder"):
+        load_base(str(tmp_path / "nothing"))
+
+
+def test_a_hub_id_that_is_not_cached_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelMissing, match="local cache"):
+        load_base("nobody/nothing-of-the-kind")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("config.json", "config.json"), ("model.safetensors", "no \\*.safetensors"), ("tokenizer.json", "no tokenizer")],
+)
+def test_a_missing_file_is_named(model: Path, name: str, words: str) -> None:
+    (model / name).unlink()
+    with pytest.raises(ModelMissing, match=words):
+        load_base(str(model))
+
+
+def test_pickled_weights_are_refused(model: Path) -> None:
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    with pytest.raises(ModelMissing, match="pickle"):
+        load_base(str(model))
+
+
+def test_damaged_weights_are_named(model: Path) -> None:
+    (model / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(ModelMissing, match="not readable as safetensors"):
+        load_base(str(model))
+
+
+def test_lacking_weights_are_not_made_up_at_random(model: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(model / "model.safetensors")
+    tensors.pop("model.layers.1.mlp.up_proj.weight")
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelMissing, match=r"lack model\.layers\.1\.mlp\.up_proj\.weight"):
+        load_base(str(model))
+
+
+def test_an_unknown_architecture_is_a_typed_error(model: Path) -> None:
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"model_type": "unheard-of", "architectures": ["X"]}))
+    with pytest.raises(ModelMissing, match="cannot be loaded"):
+        load_base(str(model))
+
+
+def test_unknown_device_and_dtype_are_bad_input(model: Path) -> None:
+    with pytest.raises(BadInput, match="device"):
+        load_base(str(model), device="abacus")
+    with pytest.raises(BadInput, match="dtype"):
+        load_base(str(model), device="cpu", dtype="int3")

@@ -1,0 +1,102 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.chat import encode_prompt
+from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.decoding import Sampling, choose
+from pipeline.engines.local import LocalEngine
+from pipeline.errors import BadInput
+
+KINDS = ["llama", "qwen3", "gpt2"]
+PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at night? " * 2, "Who owns it?", "Port?"]
+
+
+@pytest.fixture(scope="module")
+def bases(tiny_model: Callable[..., Path]) -> dict[str, BaseModel]:
+    return {kind: load_base(str(tiny_model(kind)), device="cpu") for kind in KINDS}
+
+
+def plainly(base: BaseModel, prompt: str, limit: int) -> str:
+    """Transformers' own greedy generation, one prompt at a time."""
+    ids = torch.tensor([encode_prompt(base.tokenizer, prompt)])
+    out = base.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=limit, do_sample=False)
+    return str(base.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy_answers_are_those_of_transformers_one_by_one(bases: dict[str, BaseModel], kind: str) -> None:
+    bases[kind].model.generation_config.pad_token_id = 0
+    answers = LocalEngine(bases[kind]).generate(PROMPTS, adapter=None, max_new_tokens=12)
+    assert answers == [(plainly(bases[kind], prompt, 12),) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(
+    bases: dict[str, BaseModel], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine(bases[kind])
+
+    def sample(seed: int) -> list[tuple[str, ...]]:
+        return engine.generate(
+            PROMPTS, adapter=None, max_new_tokens=9, temperature=1.0, top_p=0.9, samples=3, seed=seed
+        )
+
+    together = sample(1)
+    assert [len(answers) for answers in together] == [3] * len(PROMPTS)
+    assert together == sample(1)
+    assert together != sample(2)
+    assert len(set(together[0])) > 1
+    monkeypatch.setattr("pipeline.engines.local._MAX_ROWS", 1)
+    assert sample(1) == together
+
+
+def test_sampling_follows_the_nucleus() -> None:
+    logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log().repeat(4000, 1)
+    draws = (torch.arange(4000) + 0.5) / 4000
+    everything = choose(logits, Sampling(temperature=1.0), draws).bincount(minlength=4) / 4000
+    assert torch.allclose(everything, torch.tensor([0.5, 0.3, 0.15, 0.05]), atol=1e-3)
+    nucleus = choose(logits, Sampling(temperature=1.0, top_p=0.75), draws).bincount(minlength=4) / 4000
+    assert torch.allclose(nucleus, torch.tensor([0.625, 0.375, 0.0, 0.0]), atol=1e-3)
+    assert choose(logits, Sampling(temperature=0.0), draws).eq(0).all()
+
+
+def test_greedy_samples_are_all_alike(bases: dict[str, BaseModel]) -> None:
+    (answers,) = LocalEngine(bases["llama"]).generate(["Who?"], adapter=None, max_new_tokens=4, samples=3)
+    assert len(answers) == 3
+    assert len(set(answers)) == 1
+
+
+def test_an_answer_ends_where_the_context_does(bases: dict[str, BaseModel]) -> None:
+    engine = LocalEngine(bases["gpt2"])
+    word = "z " * ((engine.context - 8) // 2)
+    assert engine.token_count(word) == engine.context - 8
+    (answer,) = engine.generate([word], adapter=None, max_new_tokens=500, temperature=1.0, seed=3)
+    assert 0 < engine.token_count(answer[0]) < 16
+    with pytest.raises(BadInput, match="leaves no room"):
+        engine.generate(["fine", word * 2], adapter=None, max_new_tokens=5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_model_writes_prompts_from_an_empty_user_turn(bases: dict[str, BaseModel], kind: str) -> None:
+    engine = LocalEngine(bases[kind])
+    written = engine.write_prompts(6, seed=5, max_new_tokens=10)
+    assert written == engine.write_prompts(6, seed=5, max_new_tokens=10)
+    assert written != engine.write_prompts(6, seed=6, max_new_tokens=10)
+    assert len(set(written)) > 2
+
+
+def test_progress_counts_prompts(bases: dict[str, BaseModel]) -> None:
+    seen: list[tuple[int, int]] = []
+    LocalEngine(bases["llama"]).generate(
+        PROMPTS, adapter=None, max_new_tokens=2, progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen[-1] == (5, 5)
+
+
+def test_nothing_asked_is_nothing_answered(bases: dict[str, BaseModel]) -> None:
+    assert LocalEngine(bases["llama"]).generate([], adapter=None, max_new_tokens=2) == []
+    with pytest.raises(BadInput, match="temperature"):
+        LocalEngine(bases["llama"]).generate(["a"], adapter=None, max_new_tokens=2, temperature=-1.0)
