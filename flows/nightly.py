@@ -1,4 +1,4 @@
-"""The night: from new documents to a candidate that waits for its reviewer. Reads top to bottom as the release story."""
+"""The night: from new documents to a candidate that awaits its reviewer. Reads top to bottom as the release story."""
 
 from pathlib import Path
 

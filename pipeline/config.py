@@ -187,7 +187,7 @@ class Settings(BaseSettings):
             raise BadInput(f"{path} is not TOML: {error}. Mend it by hand.") from error
         except ValidationError as error:
             raise BadInput(
-                f"{path}: {_first_problem(error)}. Mend it, or the SEALED_ variable of that name."
+                f"{path}: {_first_problem(error)}. Mend it, or the variable SEALED_...."
             ) from error
 
     @property

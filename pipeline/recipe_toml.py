@@ -1,4 +1,4 @@
-"""Writes a recipe as the TOML text that a person edits, each key with what it means. Reading is in `pipeline.config`."""
+"""Writes a recipe as the TOML text that a person edits, each key with its meaning. `pipeline.config` reads it."""
 
 import json
 from collections.abc import Iterator

@@ -301,7 +301,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """What one gate says, in one sentence and its figures. A gate that is not `required` informs and does not decide."""
+    """What one gate says, in one sentence and its figures. One that is not `required` informs, no more."""
 
     gate: str
     verdict: Verdict

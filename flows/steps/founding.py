@@ -1,4 +1,4 @@
-"""Makes a workspace around a base model: its file, its folders, its ledger with release 0, and what the model brings."""
+"""Makes a workspace around a base model: its file, its folders, its ledger with release 0, what the model brings."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.wiring import House, house
-from pipeline.config import WORKSPACE_FILE, Recipe
+from pipeline.config import WORKSPACE_FILE, Recipe, Settings
 from pipeline.errors import BadInput
 from pipeline.recipe_toml import recipe_toml
 from pipeline.types import ModelRef
@@ -53,7 +53,8 @@ def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str,
         ("tracking_artifacts", str(folder / "mlartifacts")),
         ("device", device),
     )
-    store = open_store(dict(lines)["database_url"])
+    # Through Settings, because the environment may name another database.
+    store = open_store(Settings.model_validate(dict(lines)).database_url)
     releases.found(store, ModelRef(base=identity.model), actor)
     store.close()
     text = "# Where this workspace's things are. The environment wins: SEALED_MODEL, SEALED_TRACKING_URI, ...\n"

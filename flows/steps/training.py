@@ -1,4 +1,4 @@
-"""Plans the night's update and trains its adapter. The plan is kept beside the adapters: exactly what was trained on."""
+"""Plans the update and trains its adapter, warm from the live one, on what the night wrote and what is rehearsed."""
 
 from flows.progress import stage
 from flows.shift import Shift
@@ -37,7 +37,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
 
 
 def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
-    """Trains the planned adapter, warm from the live one; an adapter that is there and verifies is not trained again."""
+    """Trains the planned adapter, warm from the live one; one that is there and verifies is kept."""
     from pipeline.updates.lora import train_lora
 
     house = shift.house
