@@ -1,0 +1,55 @@
+"""What every benchmark prints and writes: a table for people, and one JSON file with the machine it ran on."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One figure. `goal` is in words; `met` is None where there is no goal; `interval` is 95 % unless its name says."""
+
+    name: str
+    value: float
+    unit: str
+    goal: str = ""
+    n: int = 0
+    interval: tuple[float, float] | None = None
+    met: bool | None = None
+
+
+def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> None:
+    """Prints the figures and writes them to `out` (default: benchmarks/results/NAME.json)."""
+    from rich.console import Console
+    from rich.table import Table
+
+    view = Table("figure", "value", "unit", "n", "interval", "goal", "met")
+    for figure in figures:
+        interval = "" if figure.interval is None else "{:.3g} .. {:.3g}".format(*figure.interval)
+        met = {True: "yes", False: "NO", None: ""}[figure.met]
+        view.add_row(figure.name, f"{figure.value:.4g}", figure.unit, str(figure.n or ""), interval, figure.goal, met)
+    Console(width=140).print(view)
+    path = out or RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "revision": _revision(),
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "figures": [asdict(figure) for figure in figures],
+    }
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    print(f"written to {path}")
+
+
+def _revision() -> str:
+    run = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
+    )
+    return run.stdout.strip() or "unknown"

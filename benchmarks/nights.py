@@ -1,0 +1,115 @@
+"""Three nights in a row on seeds that no default was chosen on: what is learned, kept, and lost elsewhere.
+
+Each night goes through the whole product: the nightly flow, its gates, an approval. The old world's exam services are
+in no rehearsal; skills are the regression suites. Changes are paired item by item against the untouched base.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.figures import Measured, write_results
+from flows.cli.night import run_night
+from flows.outcome import NightOutcome
+from flows.steps import reviewing
+from flows.steps.founding import found
+from pipeline.sandbox import model_path
+from pipeline.sandbox.documents import write_nights
+
+# Disjoint from every seed that tests, the demo and the choice of the default recipe use.
+SEEDS = (40_011, 40_012, 40_013, 40_014, 40_015)
+NIGHTS = 3
+PER_NIGHT = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed, one night")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    seeds, nights = (SEEDS[:1], 1) if options.quick else (SEEDS, NIGHTS)
+    runs = [list(_nights(seed, nights)) for seed in seeds]
+    write_results("nights", list(_figures(runs)), options.out)
+
+
+def _nights(seed: int, nights: int) -> Iterator[NightOutcome]:
+    with tempfile.TemporaryDirectory(prefix="sealed-nights-") as folder:
+        workspace = Path(folder) / "workspace"
+        house = found(workspace, str(model_path()), actor="benchmark")
+        write_nights(Path(folder) / "documents", nights=nights, per_night=PER_NIGHT, seed=seed, variant=None)
+        for number in range(1, nights + 1):
+            outcome = run_night(workspace, Path(folder) / "documents" / f"night-{number}")
+            print(f"seed {seed}, night {number}: {outcome.sentence}", flush=True)
+            yield outcome
+            if outcome.release is None:
+                return
+            reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
+        house.store.close()
+
+
+def _figures(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
+    first = [_shares(run[0]) for run in runs]
+    probes = sum(run[0].probes for run in runs)
+    before, after = (_mean(first, f"recall_{side}") for side in ("before", "after"))
+    worst = min(shares["recall_after"] for shares in first)
+    yield Measured(
+        name="night 1 recall before", value=before, unit="share", goal="<= 0.10", n=probes, met=before <= 0.1
+    )
+    yield Measured(name="night 1 recall after", value=after, unit="share", goal=">= 0.85", n=probes, met=after >= 0.85)
+    yield Measured(name="night 1 recall after, worst seed", value=worst, unit="share", n=probes // len(runs))
+    for name in ("old_world", "skills"):
+        yield from _change(runs, name)
+    if len(runs[0]) > 1:
+        yield from _kept(runs)
+    yield from _cost(runs)
+
+
+def _change(runs: Sequence[Sequence[NightOutcome]], name: str) -> Iterator[Measured]:
+    """The change of a standing suite against the untouched base, in points, after each night."""
+    for night in range(max(map(len, runs))):
+        there = [(_shares(run[0])[f"{name}_before"], _shares(run[night])) for run in runs if len(run) > night]
+        change = 100 * fmean(shares[f"{name}_after"] - base for base, shares in there)
+        label = f"{name.replace('_', ' ')} after night {night + 1}, change"
+        goal = ">= -3" if night == 0 else ""
+        yield Measured(
+            name=label, value=change, unit="points", goal=goal, n=len(there), met=change >= -3 if goal else None
+        )
+
+
+def _kept(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
+    """The share of each earlier night's recall that is left after the last night."""
+    whole = [run for run in runs if len(run) == NIGHTS]
+    if not whole:
+        return
+    learned = [fmean(_shares(night)["recall_after"] for night in run[:-1]) for run in whole]
+    left = [_shares(run[-1])["earlier_nights_after"] for run in whole]
+    share = fmean(kept / taught for kept, taught in zip(left, learned, strict=True))
+    yield Measured(
+        name="earlier nights kept after night 3",
+        value=share,
+        unit="share",
+        goal=">= 0.90",
+        n=len(whole),
+        met=share >= 0.9,
+    )
+    passed = len(whole) / len(runs)
+    yield Measured(name="seeds whose three nights all passed", value=passed, unit="share", n=len(runs))
+
+
+def _cost(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
+    nights = [night for run in runs for night in run]
+    yield Measured(name="seconds a night", value=fmean(n.seconds_total for n in nights), unit="s", n=len(nights))
+
+
+def _shares(outcome: NightOutcome) -> dict[str, float]:
+    return {figure.name: figure.value for figure in outcome.figures}
+
+
+def _mean(shares: Sequence[dict[str, float]], name: str) -> float:
+    return fmean(share[name] for share in shares)
+
+
+if __name__ == "__main__":
+    main()

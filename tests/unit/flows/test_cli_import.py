@@ -1,0 +1,19 @@
+"""The command line answers before anything heavy is loaded."""
+
+import subprocess
+import sys
+
+HEAVY = ("torch", "transformers", "peft", "mlflow", "prefect", "lm_eval", "sqlalchemy", "datasets", "matplotlib")
+
+
+def test_importing_the_command_line_loads_nothing_heavy() -> None:
+    code = f"import sys, flows.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_deciding_needs_no_scheduler_and_no_model() -> None:
+    code = "import sys, flows.steps.reviewing, flows.steps.overview; "
+    code += "print([n for n in ('torch', 'mlflow', 'prefect', 'lm_eval') if n in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,50 @@
+"""Recipes and settings: what is read is what was written, and mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Recipe, Settings
+from pipeline.errors import BadRecipe, NoWorkspace
+from pipeline.recipe_toml import recipe_toml
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_shipped_default_recipe_is_the_default_of_the_code() -> None:
+    assert (ROOT / "recipes" / "default.toml").read_text(encoding="utf-8") == recipe_toml(Recipe())
+    assert Recipe.read(ROOT / "recipes" / "default.toml") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[training]\nranks = 3", "training.ranks"),
+        ("[training]\nrank = 65", "training.rank"),
+        ("[training\n", "not TOML"),
+        ("[policy]\nalpha = 0.9", "policy.alpha"),
+    ],
+)
+def test_a_bad_recipe_is_refused_with_the_name_of_the_key(tmp_path: Path, text: str, word: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadRecipe, match=word):
+        Recipe.read(path)
+
+
+def test_every_key_changes_the_digest() -> None:
+    assert Recipe(seed=1).digest != Recipe().digest == Recipe(seed=0).digest
+
+
+def test_the_environment_wins_over_the_workspace_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("workspace", "model", "base_model", "base_tokenizer", "base_chat_template", "database_url", "tracking_uri")
+    (tmp_path / "sealed.toml").write_text("".join(f'{name} = "x"\n' for name in names), encoding="utf-8")
+    monkeypatch.setenv("SEALED_TRACKING_URI", "http://mlflow:5000")
+    settings = Settings.read(tmp_path)
+    assert settings.tracking_uri == "http://mlflow:5000"
+    assert settings.workspace == tmp_path.resolve()
+
+
+def test_a_folder_without_the_file_is_no_workspace(tmp_path: Path) -> None:
+    with pytest.raises(NoWorkspace, match="sealed init"):
+        Settings.read(tmp_path)
