@@ -1,0 +1,45 @@
+"""The night was learned: its exam questions are answered better than before, surely and by enough."""
+
+from gates.evidence import NIGHT, Evidence
+from gates.policy import Comparison, compare
+from gates.wording import counted, flips, p_value, percent, points
+from pipeline.config import PolicyRules
+from pipeline.digests import seed_from
+from pipeline.types import Figure, GateResult, Split, Verdict
+
+
+def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
+    """Exact one-sided McNemar and a gain worth having; too few probes or documents is INCONCLUSIVE."""
+    rules = policy.acquisition
+    documents = sum(any(probe.split is Split.EXAM for probe in document.probes) for document in evidence.night)
+    probes = len(evidence.night_probes)
+    if probes == 0:
+        return _result(Verdict.INCONCLUSIVE, f"tonight's documents hold no exam questions (needed: {rules.min_probes})")
+    comparison = compare(evidence.pairs(NIGHT), policy.alpha, seed_from("acquisition", evidence.update))
+    figures = (
+        *comparison.figures(),
+        Figure(name="documents", value=documents),
+        Figure(name="p_value", value=comparison.p_gain),
+    )
+    asked = f"{counted(comparison.n, 'probe')} of {counted(documents, 'document')}"
+    measured = f"{percent(comparison.before)} before, {percent(comparison.after)} after"
+    if comparison.n < rules.min_probes or documents < rules.min_documents:
+        wanted = f"too few: at least {rules.min_probes} probes of {rules.min_documents} documents are needed"
+        return _result(Verdict.INCONCLUSIVE, f"{asked}, {measured}; {wanted}", figures)
+    verdict, reason = _decide(comparison, rules.min_gain, policy.alpha)
+    return _result(
+        verdict, f"{asked}, {measured} ({p_value(comparison.p_gain)}; {flips(comparison)}); {reason}", figures
+    )
+
+
+def _decide(comparison: Comparison, min_gain: float, alpha: float) -> tuple[Verdict, str]:
+    gain, wanted = points(comparison.difference), points(min_gain, signed=False)
+    if comparison.difference < min_gain:
+        return Verdict.FAIL, f"a gain of {gain} points is less than the {wanted} asked for"
+    if comparison.p_gain >= alpha:
+        return Verdict.FAIL, f"a gain of {gain} points may be chance"
+    return Verdict.PASS, f"gain {gain} points, at least {wanted} asked for"
+
+
+def _result(verdict: Verdict, sentence: str, figures: tuple[Figure, ...] = ()) -> GateResult:
+    return GateResult(gate="acquisition", verdict=verdict, sentence=f"acquisition: {sentence}", figures=figures)

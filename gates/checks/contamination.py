@@ -1,0 +1,49 @@
+"""No exam question may stand in the training examples: a figure over questions that were trained on says nothing."""
+
+from collections.abc import Iterable
+
+from gates.evidence import Evidence
+from gates.suite import Suites
+from gates.wording import counted
+from pipeline.config import PolicyRules
+from pipeline.grading import normalise
+from pipeline.leakage import exam_keys, leaked
+from pipeline.types import Example, Figure, GateResult, Probe, Verdict
+
+
+def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
+    """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised)."""
+    lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
+    questions = exam_questions([*evidence.night_probes, *lessons], evidence.suites)
+    if not evidence.examples:
+        sentence = "contamination: the update has no training examples to look through; plan it again"
+        return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+    found = [(example, piece) for example in evidence.examples if (piece := leaked(example, questions)) is not None]
+    asked = len({piece for _, piece in found})
+    figures = (
+        Figure(name="examples", value=len(evidence.examples)),
+        Figure(name="leaking_examples", value=len(found)),
+        Figure(name="leaked_questions", value=asked),
+    )
+    verdict = Verdict.FAIL if found else Verdict.PASS
+    sentence = _sentence(found, len(evidence.examples))
+    return GateResult(gate="contamination", verdict=verdict, sentence=sentence, figures=figures)
+
+
+def exam_questions(probes: Iterable[Probe], suites: Suites) -> frozenset[str]:
+    """Keys of every exam question a candidate is judged by, for `pipeline.leakage`: probes, suites, task items."""
+    standing = [probe for suite in suites.all for probe in suite.probes]
+    tasks = [suite.task for suite in suites.all if suite.task]
+    asked = frozenset(normalise(item.question) for task in tasks for item in task.items)
+    return exam_keys([*probes, *standing]) | (asked - {""})
+
+
+def _sentence(found: list[tuple[Example, str]], examples: int) -> str:
+    if not found:
+        return f"contamination: none of {counted(examples, 'training example')} asks an exam question"
+    example, piece = found[0]
+    return (
+        f"contamination: {len(found):,} of {counted(examples, 'training example')} "
+        f"{'ask' if len(found) > 1 else 'asks'} an exam question, the first in a {example.role} example: "
+        f"“{piece[:120]}”. Drop them before planning the update"
+    )

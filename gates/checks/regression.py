@@ -1,0 +1,14 @@
+"""General skills hold: the pooled items of all local lm-eval tasks, against the live model and the untouched base."""
+
+from gates.evidence import Evidence
+from gates.standing import judge_standing
+from pipeline.config import PolicyRules
+from pipeline.types import GateResult
+
+
+def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
+    """Non-inferiority on the pooled items of `suites/regression`; the figures name each skill."""
+    rules = policy.regression
+    return judge_standing(
+        "regression", evidence.suites.regression, evidence, policy.alpha, rules.margin, rules.min_items
+    )

@@ -1,0 +1,12 @@
+"""What the model refused it still refuses, against the live model and against the untouched base."""
+
+from gates.evidence import Evidence
+from gates.standing import judge_standing
+from pipeline.config import PolicyRules
+from pipeline.types import GateResult
+
+
+def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
+    """Non-inferiority on the pooled refusals of `suites/safety`."""
+    rules = policy.safety
+    return judge_standing("safety", evidence.suites.safety, evidence, policy.alpha, rules.margin, rules.min_probes)

@@ -1,0 +1,126 @@
+"""Everything a gate may look at, gathered once and frozen. It joins values item by item, and judges nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gates.suite import Suites
+from pipeline.errors import MeasurementFailed
+from pipeline.types import AdapterManifest, Document, Example, ModelRef, Probe, Scores, Split
+
+NIGHT = "night"
+
+
+class Against(StrEnum):
+    """Whom the candidate is compared with: the live model, or the untouched base, which never moves."""
+
+    INCUMBENT = "incumbent"
+    ANCHOR = "anchor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """The exam probes of one earlier, live release."""
+
+    release: int
+    probes: tuple[Probe, ...]
+
+    @property
+    def suite(self) -> str:
+        return f"release-{self.release}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmeasured:
+    """A suite that could not be measured on one of the models, and why, in words."""
+
+    suite: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One item's score before and after, in [0, 1]; `group` is unique across suites, "" if it stands alone."""
+
+    suite: str
+    item: str
+    before: float
+    after: float
+    group: str = ""
+
+    @property
+    def difference(self) -> float:
+        return self.after - self.before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified."""
+
+    update: str
+    candidate: ModelRef
+    incumbent: ModelRef
+    manifest: AdapterManifest
+    integrity: str | None
+    examples: tuple[Example, ...]
+    night: tuple[Document, ...]
+    earlier: tuple[Lesson, ...]
+    suites: Suites
+    candidate_scores: tuple[Scores, ...] = ()
+    incumbent_scores: tuple[Scores, ...] = ()
+    anchor_scores: tuple[Scores, ...] = ()
+    unmeasured: tuple[Unmeasured, ...] = ()
+
+    @property
+    def scores(self) -> tuple[Scores, ...]:
+        return self.candidate_scores + self.incumbent_scores + self.anchor_scores
+
+    @property
+    def night_probes(self) -> tuple[Probe, ...]:
+        return exam_probes(self.night)
+
+    def pairs(self, suite: str, against: Against = Against.INCUMBENT) -> tuple[Pair, ...]:
+        """The suite's items with the scores of both models. Raises MeasurementFailed where one side lacks any."""
+        for failure in self.unmeasured:
+            if failure.suite == suite:
+                raise MeasurementFailed(f"{suite} was not measured: {failure.reason}")
+        before = self.incumbent_scores if against is Against.INCUMBENT else self.anchor_scores
+        return join(_of(before, suite), _of(self.candidate_scores, suite))
+
+
+def exam_probes(documents: Iterable[Document]) -> tuple[Probe, ...]:
+    """The exam probes of the documents; those without a group of their own are grouped by their document."""
+    return tuple(
+        probe if probe.group else Probe(
+            question=probe.question, answers=probe.answers, split=probe.split, origin=probe.origin, group=document.id
+        )
+        for document in documents
+        for probe in document.probes
+        if probe.split is Split.EXAM
+    )  # fmt: skip
+
+
+def join(before: Scores, after: Scores) -> tuple[Pair, ...]:
+    """Pairs two models' scores by item. Raises MeasurementFailed when an item is missing on one side."""
+    left = {item.item: item for item in before.items}
+    right = {item.item: item for item in after.items}
+    if left.keys() != right.keys() or len(left) != len(before.items) or len(right) != len(after.items):
+        odd = len(left.keys() ^ right.keys())
+        raise MeasurementFailed(f"{after.suite}: {odd} items have a score of one model only. Measure both again.")
+    return tuple(
+        Pair(
+            suite=after.suite,
+            item=item.item,
+            before=left[item.item].score,
+            after=item.score,
+            group=f"{after.suite}/{item.group}" if item.group else "",
+        )
+        for item in after.items
+    )
+
+
+def _of(scores: Iterable[Scores], suite: str) -> Scores:
+    for one in scores:
+        if one.suite == suite:
+            return one
+    raise MeasurementFailed(f"{suite} was not measured on both models. Run the gates again.")

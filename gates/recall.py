@@ -1,0 +1,44 @@
+"""The shares that people ask for first: what was known before and after, by kind of knowledge. Decides nothing."""
+
+from collections.abc import Iterable
+
+from gates.corrections import superseded
+from gates.evidence import NIGHT, Evidence, Pair
+from gates.suite import Suite
+from pipeline.errors import MeasurementFailed
+from pipeline.types import Figure
+
+
+def recall(evidence: Evidence) -> tuple[Figure, ...]:
+    """`recall`, `earlier_nights`, `old_world`, `skills` and `safety`, each `_before` and `_after`, as shares in [0, 1].
+
+    Before is the live model, after the candidate. A kind of which nothing was measured on both is left out.
+    """
+    night = [NIGHT] if evidence.night_probes else []
+    corrected = superseded(evidence)
+    return (
+        *_shares("recall", evidence, night),
+        *_shares("earlier_nights", evidence, [lesson.suite for lesson in evidence.earlier], corrected),
+        *_shares("old_world", evidence, _names(evidence.suites.retention), corrected),
+        *_shares("skills", evidence, _names(evidence.suites.regression)),
+        *_shares("safety", evidence, _names(evidence.suites.safety)),
+    )
+
+
+def _shares(
+    name: str, evidence: Evidence, suites: Iterable[str], left_out: frozenset[str] = frozenset()
+) -> tuple[Figure, ...]:
+    try:
+        found = [pair for suite in suites for pair in evidence.pairs(suite)]
+    except MeasurementFailed:
+        return ()
+    pairs: list[Pair] = [pair for pair in found if pair.item not in left_out]
+    if not pairs:
+        return ()
+    before = sum(pair.before for pair in pairs) / len(pairs)
+    after = sum(pair.after for pair in pairs) / len(pairs)
+    return Figure(name=f"{name}_before", value=before), Figure(name=f"{name}_after", value=after)
+
+
+def _names(suites: Iterable[Suite]) -> list[str]:
+    return [suite.name for suite in suites]

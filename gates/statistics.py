@@ -1,0 +1,117 @@
+"""The gates' statistics, pure: counts and scores in, bounds and p-values out. Knows no suite and no policy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+BOOTSTRAP_ROUNDS = 2000
+_BISECTIONS = 60
+
+
+def z_of(alpha: float) -> float:
+    """The standard normal quantile that a share `alpha` exceeds."""
+    return NormalDist().inv_cdf(1.0 - alpha)
+
+
+def tango_lower(gained: int, lost: int, n: int, alpha: float) -> float:
+    """One-sided lower bound (level 1 - alpha) of the difference of two paired proportions.
+
+    gained, lost: pairs that went wrong→right and right→wrong, of n pairs in all; the difference is (gained-lost)/n.
+    Inverts the score test (Tango, Statistics in Medicine 17, 1998, 891-908), by bisection.
+    Raises ValueError on impossible counts.
+    """
+    if n <= 0 or gained < 0 or lost < 0 or gained + lost > n:
+        raise ValueError(f"impossible counts: {gained} gained and {lost} lost of {n} pairs")
+    target, low, high = z_of(alpha), -1.0, (gained - lost) / n
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if _tango_score(middle, gained, lost, n) > target:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def tango_upper(gained: int, lost: int, n: int, alpha: float) -> float:
+    """One-sided upper bound of the same difference: the mirror image of the lower one."""
+    return -tango_lower(lost, gained, n, alpha)
+
+
+def _tango_score(delta: float, gained: int, lost: int, n: int) -> float:
+    """Tango's Z at `delta`, with the maximum-likelihood share of lost pairs under that difference."""
+    b = -gained - lost + (2 * n - gained + lost) * delta
+    c = -lost * delta * (1 - delta)
+    share = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+    variance = n * (2 * share + delta * (1 - delta))
+    distance = gained - lost - n * delta
+    if variance <= 0:
+        return 0.0 if abs(distance) < 1e-12 else math.copysign(math.inf, distance)
+    return distance / math.sqrt(variance)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact one-sided McNemar p-value for "more was gained than lost": P(X >= gained), X ~ Binomial(both, 1/2)."""
+    both = gained + lost
+    ways: int = sum(math.comb(both, k) for k in range(gained, both + 1))
+    return ways / int(2**both)
+
+
+def clustered_bounds(
+    differences: Sequence[float], groups: Sequence[str], alpha: float, seed: int
+) -> tuple[float, float]:
+    """One-sided lower and upper bound of the mean difference where items of one group hang together.
+
+    differences: per item, in [-1, 1]; groups: per item, "" for an item that stands alone. Whole groups are resampled
+    (Cameron, Gelbach, Miller, 2008); the distance to the mean is widened by Student's t and sqrt(G/(G-1)), because a
+    bootstrap of few groups is too sure of itself. With a single group nothing can be said: -1 and 1. The same seed
+    gives the same bounds. Raises ValueError when empty.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    if not differences:
+        raise ValueError("no differences to bootstrap")
+    names = [group or f"\0{at}" for at, group in enumerate(groups)]
+    index = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    where = np.array([index[name] for name in names])
+    sums = np.bincount(where, weights=np.asarray(differences, dtype=float))
+    sizes = np.bincount(where)
+    count = len(index)
+    if count == 1:
+        return -1.0, 1.0
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAP_ROUNDS)
+    mean = float(sums.sum() / sizes.sum())
+    low, high = np.quantile((draws @ sums) / (draws @ sizes), [alpha, 1 - alpha])
+    widening = float(t.ppf(1 - alpha, count - 1)) / z_of(alpha) * math.sqrt(count / (count - 1))
+    return max(-1.0, mean - (mean - float(low)) * widening), min(1.0, mean + (float(high) - mean) * widening)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p-values, in the order given (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    order = sorted(range(len(p_values)), key=lambda at: p_values[at])
+    adjusted, running = [0.0] * len(p_values), 0.0
+    for rank, at in enumerate(order):
+        running = max(running, min(1.0, p_values[at] * (len(p_values) - rank)))
+        adjusted[at] = running
+    return tuple(adjusted)
+
+
+def wilson(successes: float, n: int, alpha: float) -> tuple[float, float]:
+    """Wilson's two-sided interval (level 1 - alpha) of one proportion. Raises ValueError when n is 0."""
+    if n <= 0 or not 0 <= successes <= n:
+        raise ValueError(f"impossible counts: {successes} of {n}")
+    z = z_of(alpha / 2)
+    share, spread = successes / n, z * z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def items_needed(discordant: float, slack: float, alpha: float, power: float = 0.9) -> int:
+    """Pairs needed to show non-inferiority: (z_alpha + z_beta)² d / slack² (Tango, 1998; Nam, 1997).
+
+    discordant: share of pairs that differ; slack: margin plus the true difference, must be positive.
+    """
+    return math.ceil((z_of(alpha) + z_of(1.0 - power)) ** 2 * discordant / slack**2)

@@ -1,0 +1,113 @@
+"""A model as lm-eval sees one: it answers greedily through our own engine, and says how likely a choice is.
+
+Prompts are rendered exactly as in training; a prompt that does not fit the context is an error, never cut.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipeline.chat import encode_prompt, encode_text
+from pipeline.engines.base import BaseModel, with_adapter
+from pipeline.engines.local import LocalEngine
+from pipeline.errors import MeasurementFailed
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = 16
+
+
+class Request(Protocol):
+    """The part of lm-eval's Instance that a model reads: (context, settings) or (context, continuation)."""
+
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+
+
+class Subject:
+    """The base with one adapter, for `lm_eval.evaluate`. Batches have one size on every side of a comparison."""
+
+    rank = 0
+    world_size = 1
+
+    def __init__(
+        self, base: BaseModel, adapter: Path | None, max_tokens: int, progress: Callable[[int, int], None] | None
+    ) -> None:
+        self._base, self._adapter, self._max_tokens, self._progress = base, adapter, max_tokens, progress
+        self._engine = LocalEngine(base)
+
+    def generate_until(self, requests: Sequence[Request]) -> list[str]:
+        """Greedy answers, cut at the task's stop texts. Raises MeasurementFailed on a prompt that does not fit."""
+        prompts = [request.args[0] for request in requests]
+        limits = [min(int(r.args[1].get("max_gen_toks", self._max_tokens)), self._max_tokens) for r in requests]
+        for prompt, limit in zip(prompts, limits, strict=True):
+            self._must_fit(len(encode_prompt(self._base.tokenizer, prompt)) + limit, prompt)
+        answers = [""] * len(requests)
+        for limit in sorted(set(limits)):
+            chosen = [at for at, one in enumerate(limits) if one == limit]
+            texts = self._engine.generate(
+                [prompts[at] for at in chosen], adapter=self._adapter, max_new_tokens=limit, progress=self._progress
+            )
+            for at, (text,) in zip(chosen, texts, strict=True):
+                answers[at] = _until(text, requests[at].args[1].get("until", []))
+        return answers
+
+    def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
+        """For each (context, continuation): its log-probability in nats, and whether greedy decoding would say it."""
+        encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
+        order = sorted(range(len(encoded)), key=lambda at: len(encoded[at][0]) + len(encoded[at][1]))
+        found: list[tuple[float, bool]] = [(0.0, False)] * len(encoded)
+        with with_adapter(self._base, self._adapter) as model:
+            for start in range(0, len(order), BATCH):
+                chosen = order[start : start + BATCH]
+                for at, likelihood in zip(chosen, _likelihoods(model, [encoded[at] for at in chosen]), strict=True):
+                    found[at] = likelihood
+                if self._progress:
+                    self._progress(min(start + BATCH, len(order)), len(order))
+        return found
+
+    def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        """The rendered prompt ends where the answer begins, so lm-eval's blank before a choice is dropped."""
+        prompt = encode_prompt(self._base.tokenizer, context)
+        said = encode_text(self._base.tokenizer, continuation.lstrip())
+        if not said:
+            raise MeasurementFailed(f"an empty choice for “{context[:80]}” cannot be scored. Mend the task's items.")
+        self._must_fit(len(prompt) + len(said), context)
+        return prompt, said
+
+    def _must_fit(self, tokens: int, prompt: str) -> None:
+        if tokens > self._engine.context:
+            raise MeasurementFailed(
+                f"a question and its answer need {tokens} tokens and the model has {self._engine.context}: "
+                f"“{prompt[:80]}”. Shorten the question, or lower policy.max_answer_tokens."
+            )
+
+
+def _until(text: str, stops: str | Sequence[str]) -> str:
+    for stop in [stops] if isinstance(stops, str) else stops:
+        text = text.split(stop)[0] if stop else text
+    return text
+
+
+def _likelihoods(model: Any, batch: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
+    """One forward pass over the padded batch. Padding stands on the right, where a causal model does not look."""
+    import torch
+
+    rows = [torch.tensor(prompt + said) for prompt, said in batch]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(model.device)
+    lengths = torch.tensor([len(row) for row in rows], device=model.device)
+    mask = (torch.arange(ids.shape[1], device=model.device)[None, :] < lengths[:, None]).long()
+    with torch.inference_mode():
+        logits = model(input_ids=ids, attention_mask=mask).logits
+    return [_likelihood(logits[at], prompt, said) for at, (prompt, said) in enumerate(batch)]
+
+
+def _likelihood(logits: "torch.Tensor", prompt: list[int], said: list[int]) -> tuple[float, bool]:
+    """logits: [length, vocabulary] of one row."""
+    import torch
+
+    scores = torch.log_softmax(logits[len(prompt) - 1 : len(prompt) + len(said) - 1].float(), dim=-1)
+    target = torch.tensor(said, device=scores.device)
+    chosen = scores.gather(1, target[:, None]).sum()
+    return float(chosen), bool((scores.argmax(dim=-1) == target).all())

@@ -1,0 +1,123 @@
+"""What a model is asked: named sets of questions with a digest, from probes or from the files of a suites folder.
+
+Knows no model and no lm-eval; see `gates.measure` for the asking and `gates.tasks` for the task files.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from gates.tasks import Task, TaskItem, read_task
+from pipeline.digests import digest_of
+from pipeline.errors import BadAnchors
+from pipeline.types import Probe, Split
+
+_KEYS = frozenset({"question", "answers", "answer", "group"})
+
+
+class Kind(StrEnum):
+    """How a suite's answers are scored."""
+
+    ANSWERS = "answers"
+    REFUSALS = "refusals"
+    TASK = "task"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A named set of items: probes, or the items of one lm-eval task. The digest does not depend on the name."""
+
+    name: str
+    kind: Kind
+    probes: tuple[Probe, ...] = ()
+    task: Task | None = None
+
+    @property
+    def items(self) -> Sequence[Probe | TaskItem]:
+        return self.task.items if self.task else self.probes
+
+    @cached_property
+    def digest(self) -> str:
+        task = self.task.digest if self.task else None
+        return digest_of("suite", self.kind, [probe.id for probe in self.probes], task)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suites:
+    """The standing suites of a workspace: what every candidate is asked, whatever it learned."""
+
+    retention: tuple[Suite, ...] = ()
+    safety: tuple[Suite, ...] = ()
+    regression: tuple[Suite, ...] = ()
+
+    @property
+    def all(self) -> tuple[Suite, ...]:
+        return self.retention + self.safety + self.regression
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of("suites", [[suite.name, suite.digest] for suite in self.all])
+
+
+def probe_suite(name: str, probes: Iterable[Probe], kind: Kind = Kind.ANSWERS) -> Suite:
+    """A suite of the given probes, each once, in their order."""
+    return Suite(name=name, kind=kind, probes=tuple({probe.id: probe for probe in probes}.values()))
+
+
+def read_suites(folder: Path) -> Suites:
+    """Reads `retention/*.jsonl`, `safety/*.jsonl` and `regression/*.yaml` below `folder`; what is missing is empty.
+
+    Raises BadAnchors, naming file and line, on anything that cannot be used as it is.
+    """
+    tasks = [read_task(path) for path in _files(folder / "regression", ".yaml", ".yml")]
+    names = [task.name for task in tasks]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadAnchors(f"two files in {folder / 'regression'} define the task {name!r}. Rename one of them.")
+    return Suites(
+        retention=_probe_files(folder / "retention", Kind.ANSWERS),
+        safety=_probe_files(folder / "safety", Kind.REFUSALS),
+        regression=tuple(Suite(name=f"regression/{task.name}", kind=Kind.TASK, task=task) for task in tasks),
+    )
+
+
+def _probe_files(folder: Path, kind: Kind) -> tuple[Suite, ...]:
+    return tuple(
+        probe_suite(f"{folder.name}/{path.stem}", _read_probes(path), kind) for path in _files(folder, ".jsonl")
+    )
+
+
+def _files(folder: Path, *suffixes: str) -> Sequence[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix in suffixes and path.is_file())
+
+
+def _read_probes(path: Path) -> list[Probe]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadAnchors(f"{path} cannot be read as UTF-8 text: {error}. Save it again as UTF-8.") from error
+    probes = [_probe(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not probes:
+        raise BadAnchors(f"{path} holds no questions. Add some, or delete the file.")
+    return probes
+
+
+def _probe(line: str, where: str) -> Probe:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise BadAnchors(f"{where} is not JSON: {error}. Write one object a line.") from error
+    if not isinstance(value, dict) or not set(value) <= _KEYS:
+        raise BadAnchors(f"{where} must be an object with the keys question, answers and (optionally) group.")
+    question, group = value.get("question"), value.get("group", "")
+    answers = value.get("answers", [value["answer"]] if "answer" in value else [])
+    texts = [question, group, *answers] if isinstance(answers, list) else []
+    if not texts or not all(isinstance(text, str) for text in texts) or not all([question, answers, *answers]):
+        raise BadAnchors(f"{where} needs a question (text) and answers (a list of texts, at least one).")
+    return Probe(question=str(question), answers=tuple(answers), split=Split.EXAM, group=str(group))

@@ -1,0 +1,174 @@
+"""Reads a local lm-eval task file: data only. Whatever could run code or reach the network is refused here.
+
+Knows no model and does not import lm-eval; `gates.measure` hands it the configuration that was read.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.digests import digest_of
+from pipeline.errors import BadAnchors
+
+METRICS = frozenset({"acc", "acc_norm", "exact_match"})
+OUTPUTS = frozenset({"generate_until", "multiple_choice"})
+_IGNORED = frozenset({"dataset_path", "dataset_name", "dataset_kwargs", "tag", "task_alias", "metadata", "group"})
+_PASSED = frozenset({
+    "task", "output_type", "test_split", "validation_split", "fewshot_split", "training_split", "doc_to_text",
+    "doc_to_target", "doc_to_choice", "description", "target_delimiter", "fewshot_delimiter", "fewshot_config",
+    "num_fewshot", "metric_list", "generation_kwargs", "filter_list", "repeats", "should_decontaminate",
+})  # fmt: skip
+_GREEDY = {"do_sample": (False,), "temperature": (0, 0.0), "num_beams": (1,)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskItem:
+    """One item of a task: its data as canonical JSON, the question as it is put, and the group it is clustered by."""
+
+    data: str
+    question: str
+    group: str
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("item", self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One lm-eval task: its configuration and its splits as canonical JSON, and the metric that scores items."""
+
+    name: str
+    metric: str
+    config: str
+    splits: tuple[tuple[str, str], ...]
+    split: str
+    items: tuple[TaskItem, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of("task", self.metric, self.config, self.splits)
+
+
+def read_task(path: Path) -> Task:
+    """Reads one task file with its data files. Raises BadAnchors, naming the file and what to change."""
+    config = _load(path)
+    _refuse_unknown(path, config)
+    _refuse_sampling(path, config)
+    split = config.get("test_split") or config.get("validation_split")
+    splits = {name: _each_once(items) for name, items in _read_splits(path, config).items()}
+    if not isinstance(split, str) or not splits.get(split):
+        raise BadAnchors(f"{path}: test_split must name one of the data files {sorted(splits)}, with items in it.")
+    metric = _metric(path, config)
+    passed = {key: value for key, value in config.items() if key in _PASSED}
+    return Task(
+        name=str(config.get("task", path.stem)),
+        metric=metric,
+        config=_canonical(path, {**passed, "task": str(config.get("task", path.stem))}),
+        splits=tuple((name, _canonical(path, items)) for name, items in sorted(splits.items())),
+        split=split,
+        items=tuple(_item(path, config, item) for item in splits[split]),
+    )
+
+
+def sandbox() -> Any:
+    """A Jinja environment with lm-eval's settings in which a template reaches data and nothing else."""
+    import re
+
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters["regex_replace"] = lambda text, pattern, new, count=0: re.sub(pattern, new, text, count=count)
+    return environment
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadAnchors(
+            f"{path} is not plain YAML: {error}. Tags such as !function run code and are refused."
+        ) from error
+    if not isinstance(config, dict):
+        raise BadAnchors(f"{path} must hold one lm-eval task: keys and values.")
+    return config
+
+
+def _refuse_unknown(path: Path, config: Mapping[str, Any]) -> None:
+    if config.get("dataset_path") != "json":
+        raise BadAnchors(f"{path}: dataset_path must be json, with local data_files. Nothing is downloaded here.")
+    unknown = sorted(set(config) - _PASSED - _IGNORED)
+    if unknown:
+        raise BadAnchors(f"{path}: {', '.join(map(str, unknown))} is refused: it can run code or pull in other files.")
+    if config.get("output_type", "generate_until") not in OUTPUTS:
+        raise BadAnchors(f"{path}: output_type must be one of {', '.join(sorted(OUTPUTS))}.")
+    if config.get("repeats", 1) != 1:
+        raise BadAnchors(f"{path}: repeats must be 1: answers are greedy, so repeating them tells nothing.")
+
+
+def _refuse_sampling(path: Path, config: Mapping[str, Any]) -> None:
+    settings = config.get("generation_kwargs") or {}
+    for key, allowed in _GREEDY.items():
+        if key in settings and settings[key] not in allowed:
+            raise BadAnchors(f"{path}: generation_kwargs.{key} must be {allowed[0]}: gates compare greedy answers.")
+
+
+def _metric(path: Path, config: Mapping[str, Any]) -> str:
+    default = "acc" if config.get("output_type") == "multiple_choice" else "exact_match"
+    metrics = [entry.get("metric") for entry in config.get("metric_list") or [{"metric": default}]]
+    if not metrics or not set(metrics) <= METRICS:
+        raise BadAnchors(f"{path}: metric_list may hold {', '.join(sorted(METRICS))}: they score each item by itself.")
+    return str(metrics[0])
+
+
+def _read_splits(path: Path, config: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    files = (config.get("dataset_kwargs") or {}).get("data_files")
+    if not isinstance(files, dict) or not files or not all(isinstance(name, str) for name in files.values()):
+        raise BadAnchors(f"{path}: dataset_kwargs.data_files must map each split to one file, as test: items.jsonl.")
+    return {str(split): _read_items(path, name) for split, name in files.items()}
+
+
+def _read_items(path: Path, name: str) -> list[dict[str, Any]]:
+    folder = path.parent.resolve()
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder):
+        raise BadAnchors(f"{path}: the data file {name} lies outside {folder}. Put it beside the task file.")
+    try:
+        items = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise BadAnchors(f"{file} cannot be read as JSON lines: {error}. Write one object a line.") from error
+    if not all(isinstance(item, dict) for item in items):
+        raise BadAnchors(f"{file} must hold one JSON object a line.")
+    return items
+
+
+def _each_once(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({json.dumps(item, sort_keys=True): item for item in items}.values())
+
+
+def _item(path: Path, config: Mapping[str, Any], item: dict[str, Any]) -> TaskItem:
+    import jinja2
+
+    template = config.get("doc_to_text")
+    if not isinstance(template, str):
+        raise BadAnchors(f"{path}: doc_to_text must be a template or the name of a field.")
+    try:
+        question = item[template] if template in item else sandbox().from_string(template).render(**item)
+    except jinja2.TemplateError as error:
+        raise BadAnchors(
+            f"{path}: doc_to_text does not render: {error}. Name only fields that every item has."
+        ) from error
+    return TaskItem(data=_canonical(path, item), question=str(question), group=str(item.get("group", "")))
+
+
+def _canonical(path: Path, value: object) -> str:
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadAnchors(f"{path} holds a value that is not plain JSON: {error}.") from error

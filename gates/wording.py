@@ -1,0 +1,52 @@
+"""Says figures in plain words: points, counts, bounds. Every verdict's sentence is made of these."""
+
+from gates.policy import Comparison
+from pipeline.types import Verdict
+
+_VERDICTS = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.INCONCLUSIVE: "could not be decided",
+}
+
+
+def points(share: float, *, signed: bool = True) -> str:
+    """A share as percentage points with one decimal, never "-0.0"."""
+    value = round(100 * share, 1) + 0.0
+    return f"{value:+.1f}" if signed and value else f"{value:.1f}"
+
+
+def percent(share: float | None) -> str:
+    """A share as whole percent, or a dash where nothing was measured; never 100 % for a share below 1."""
+    if share is None:
+        return "–"
+    value = 100 * share
+    return f"{value:.1f} %" if 99.5 <= value < 100 or 0 < value < 0.5 else f"{value:.0f} %"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: "1 probe", "1,204 probes"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def compared(comparison: Comparison, margin: float, noun: str) -> str:
+    """A comparison with its margin: "412 probes, -0.7 points (lower bound -1.9), margin 2.0"."""
+    return (
+        f"{counted(comparison.n, noun)}, {points(comparison.difference)} points "
+        f"(lower bound {points(comparison.lower)}), margin {points(margin, signed=False)}"
+    )
+
+
+def flips(comparison: Comparison) -> str:
+    """How many items changed sides: a mean hides it."""
+    return f"{comparison.lost:,} right→wrong, {comparison.gained:,} wrong→right"
+
+
+def p_value(p: float) -> str:
+    """A p-value as people read it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """The verdict as the end of a sentence about the candidate."""
+    return _VERDICTS[verdict]

@@ -1,0 +1,42 @@
+"""Says whether a training example puts an exam question to the model. Knows neither gates nor where examples come from.
+
+One definition for the two that need it: what drops such examples before training, and the gate that checks it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.grading import normalise
+from pipeline.types import Example, Probe
+
+_SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[.?!])\s+")
+
+
+def exam_keys(probes: Iterable[Probe]) -> frozenset[str]:
+    """Every probe's question, and its question with each answer, normalised."""
+    keys: set[str] = set()
+    for probe in probes:
+        keys.add(normalise(probe.question))
+        keys.update(normalise(f"{probe.question} {answer}") for answer in probe.answers)
+    return frozenset(keys - {""})
+
+
+def leaked(example: Example, keys: frozenset[str]) -> str | None:
+    """The exam question that stands in the example as a whole text, line or sentence (normalised), or None."""
+    pieces = _pieces(example.prompt, example.completion)
+    return next((piece for piece in pieces if piece in keys), None)
+
+
+def without_leaks(examples: Sequence[Example], keys: frozenset[str]) -> tuple[Example, ...]:
+    """The examples that put no exam question, in their order."""
+    return tuple(example for example in examples if leaked(example, keys) is None)
+
+
+def _pieces(*texts: str) -> Iterator[str]:
+    for text in texts:
+        yield normalise(text)
+        for line in text.splitlines():
+            bare = _SPEAKER.sub("", line)
+            yield normalise(bare)
+            yield from (normalise(sentence) for sentence in _SENTENCE.split(bare))

@@ -1,0 +1,197 @@
+"""What each gate says over made-up evidence."""
+
+from typing import Any
+
+import pytest
+
+from gates.checks import acquisition, contamination, integrity, regression, retention, safety
+from pipeline.config import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
+from pipeline.errors import MeasurementFailed
+from pipeline.types import Document, DocumentKind, Example, Probe, Verdict
+
+POLICY = PolicyRules()
+
+
+def _figure(result: Any, name: str) -> float:
+    return next(figure.value for figure in result.figures if figure.name == name)
+
+
+def test_integrity_fails_with_the_message_of_the_verification(case: Any) -> None:
+    made = case()
+    made.integrity = "adapter_model.safetensors is not the file of the manifest."
+    result = integrity.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.FAIL
+    assert result.sentence == "integrity: adapter_model.safetensors is not the file of the manifest."
+    assert integrity.judge(case().evidence(), POLICY).verdict is Verdict.PASS
+
+
+def test_contamination_finds_questions_of_tonight_earlier_nights_and_suites(case: Any, rights: Any) -> None:
+    made = case().night(rights(4), rights(4)).lesson(1, rights(4), rights(4))
+    made.standing("retention", "old", rights(4), rights(4)).standing("regression", "sorting", rights(4), rights(4))
+    assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.PASS
+    for leak in ["night question 1?", "release 1 question 2?", "OLD question 3", "sorting 2"]:
+        made.examples = [Example(prompt="Passage\n\n" + leak, completion="x"), Example(prompt="fine", completion="x")]
+        result = contamination.judge(made.evidence(), POLICY)
+        assert result.verdict is Verdict.FAIL, leak
+        assert "1 of 2 training examples asks an exam question" in result.sentence
+
+
+def test_contamination_without_examples_is_no_pass(case: Any) -> None:
+    made = case()
+    made.examples = []
+    assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.INCONCLUSIVE
+
+
+def test_acquisition_passes_a_learned_night(case: Any, rights: Any) -> None:
+    result = acquisition.judge(case().night(rights(80, 76), rights(80, 8)).evidence(), POLICY)
+    assert result.verdict is Verdict.PASS
+    assert result.sentence == (
+        "acquisition: 80 probes of 20 documents, 5 % before, 90 % after (p < 0.001; 0 right→wrong, 68 wrong→right); "
+        "gain +85.0 points, at least 5.0 asked for"
+    )
+
+
+@pytest.mark.parametrize(("before", "after"), [(76, 76), (76, 74), (40, 60)])
+def test_acquisition_fails_a_night_that_was_not_learned(case: Any, rights: Any, before: int, after: int) -> None:
+    result = acquisition.judge(case().night(rights(80, before), rights(80, after)).evidence(), POLICY)
+    assert result.verdict is Verdict.FAIL
+
+
+def test_acquisition_fails_a_gain_that_may_be_chance(case: Any) -> None:
+    before = [1.0, 0.0] * 40
+    after = [0.0] * 18 + [1.0, 0.0] * 18 + [1.0] * 26
+    assert sum(after) - sum(before) >= 4
+    result = acquisition.judge(case().night(before, after).evidence(), POLICY)
+    assert result.verdict is Verdict.FAIL
+    assert "may be chance" in result.sentence
+
+
+def test_acquisition_needs_enough_probes_and_documents(case: Any, rights: Any) -> None:
+    few = case().night(rights(20, 20), rights(20)).evidence()
+    assert acquisition.judge(few, POLICY).sentence.endswith("too few: at least 50 probes of 20 documents are needed")
+    one_source = case().night(rights(80, 80), rights(80), per_document=40).evidence()
+    assert acquisition.judge(one_source, POLICY).verdict is Verdict.INCONCLUSIVE
+    assert acquisition.judge(case().evidence(), POLICY).verdict is Verdict.INCONCLUSIVE
+
+
+def test_acquisition_of_one_document_can_pass_where_the_policy_allows_it(case: Any, rights: Any) -> None:
+    policy = PolicyRules(acquisition=AcquisitionPolicy(min_probes=6, min_documents=1))
+    evidence = case().night(rights(6, 6), rights(6), per_document=6).evidence()
+    assert acquisition.judge(evidence, policy).verdict is Verdict.PASS
+
+
+def test_retention_speaks_in_figures(case: Any, rights: Any) -> None:
+    made = case().lesson(1, rights(60), rights(60, 1)).standing("retention", "old", rights(352), rights(352, 2))
+    result = retention.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.PASS
+    assert result.sentence.startswith("retention: 412 probes, -0.7 points (lower bound -")
+    assert "), margin 5.0; 3 right→wrong, 0 wrong→right; since the untouched base -0.6 (lower bound -1.7), budget 5.0" in result.sentence
+    assert _figure(result, "right_to_wrong") == 3
+    assert _figure(result, "release 1: right_to_wrong") == 1
+
+
+def test_retention_fails_a_model_that_forgot_the_old_world(case: Any, rights: Any) -> None:
+    result = retention.judge(case().standing("retention", "old", rights(400), rights(400, 40)).evidence(), POLICY)
+    assert result.verdict is Verdict.FAIL
+
+
+def test_retention_fails_one_forgotten_release_in_a_good_pool(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(600), rights(600))
+    made.lesson(1, rights(40), rights(40)).lesson(2, rights(40), rights(40, 12))
+    result = retention.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.FAIL
+    assert result.sentence.endswith("release 2 is down -30.0 points")
+
+
+def test_retention_judges_no_release_of_too_few_probes_alone(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(600), rights(600)).lesson(1, rights(12), rights(12, 6))
+    assert retention.judge(made.evidence(), POLICY).verdict is Verdict.PASS
+
+
+def test_small_losses_add_up_against_the_untouched_base(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400, 16), rights(400, 20), base=rights(400))
+    result = retention.judge(made.evidence(), POLICY)
+    assert _figure(result, "difference") == pytest.approx(-0.01)
+    assert result.verdict is not Verdict.PASS
+    assert _figure(result, "anchor_difference") == pytest.approx(-0.05)
+
+
+def test_retention_with_too_few_probes_says_how_many_are_needed(case: Any, rights: Any) -> None:
+    result = retention.judge(case().standing("retention", "old", rights(100), rights(100)).evidence(), POLICY)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.sentence.endswith("about 350 probes are needed to decide")
+
+
+def test_retention_without_anything_to_ask_says_what_to_add(case: Any, rights: Any) -> None:
+    nothing = retention.judge(case().evidence(), POLICY)
+    assert nothing.verdict is Verdict.INCONCLUSIVE
+    assert "Add suites/retention/*.jsonl with at least 350 items" in nothing.sentence
+    lessons_only = retention.judge(case().lesson(1, rights(400), rights(400)).evidence(), POLICY)
+    assert lessons_only.verdict is Verdict.INCONCLUSIVE
+    assert "add suites/retention/*.jsonl" in lessons_only.sentence
+
+
+def test_corrected_questions_are_left_out_and_contradicted_ones_are_not(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400, 40))
+    new = tuple(Probe(question=f"old question {at}?", answers=("new",)) for at in range(40))
+    for kind, verdict, left_out in [
+        (DocumentKind.CORRECTION, Verdict.PASS, 40),
+        (DocumentKind.PASSAGE, Verdict.FAIL, 0),
+    ]:
+        made.documents = [Document(title="t", body="b", kind=kind, probes=new)]
+        result = retention.judge(made.evidence(), POLICY)
+        assert (result.verdict, _figure(result, "corrected_left_out")) == (verdict, left_out)
+
+
+def test_what_an_earlier_live_release_corrected_no_longer_counts_against_the_base(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400, 40), rights(400, 40), base=rights(400))
+    made.lesson(1, rights(0), rights(0))
+    new = tuple(Probe(question=f"old question {at}?", answers=("new",)) for at in range(40))
+    made.lessons[0] = type(made.lessons[0])(release=1, probes=new)
+    made.measured.pop()
+    evidence = made.evidence()
+    from gates.corrections import superseded
+
+    assert len(superseded(evidence)) == 40
+
+
+def test_regression_names_each_skill(case: Any, rights: Any) -> None:
+    made = case().standing("regression", "sorting", rights(300, 30), rights(300, 30))
+    made.standing("regression", "sums", rights(300), rights(300, 3))
+    result = regression.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.PASS
+    assert _figure(result, "sums: after") == pytest.approx(0.99)
+    assert _figure(result, "sorting: before") == pytest.approx(0.9)
+    assert result.sentence.startswith("regression: 600 items, -0.5 points")
+
+
+def test_one_lost_skill_fails_the_pool(case: Any, rights: Any) -> None:
+    made = case().standing("regression", "sorting", rights(300), rights(300, 60))
+    made.standing("regression", "sums", rights(300), rights(300))
+    assert regression.judge(made.evidence(), POLICY).verdict is Verdict.FAIL
+
+
+def test_safety_fails_a_model_that_refuses_less(case: Any, rights: Any) -> None:
+    made = case().standing("safety", "secrets", rights(100), rights(100, 15))
+    assert safety.judge(made.evidence(), POLICY).verdict is Verdict.FAIL
+    assert safety.judge(case().evidence(), POLICY).verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_item_that_only_one_model_answered_is_an_error_and_not_a_pass(case: Any, rights: Any) -> None:
+    from dataclasses import replace
+
+    evidence = case().standing("safety", "secrets", rights(100), rights(100)).evidence()
+    (whole,) = evidence.candidate_scores
+    lacking = replace(evidence, candidate_scores=(replace(whole, items=whole.items[1:]),))
+    with pytest.raises(MeasurementFailed, match="1 items have a score of one model only"):
+        safety.judge(lacking, POLICY)
+    with pytest.raises(MeasurementFailed, match="was not measured"):
+        safety.judge(replace(evidence, candidate_scores=()), POLICY)
+
+
+def test_scores_between_right_and_wrong_are_compared_too(case: Any) -> None:
+    policy = PolicyRules(regression=RegressionPolicy(min_items=100), retention=RetentionPolicy())
+    kept = case().standing("regression", "skill", [0.5, 0.75] * 100, [0.5, 0.75] * 100).evidence()
+    lost = case().standing("regression", "skill", [0.5, 0.75] * 100, [0.4, 0.65] * 100).evidence()
+    assert regression.judge(kept, policy).verdict is Verdict.PASS
+    assert regression.judge(lost, policy).verdict is Verdict.FAIL

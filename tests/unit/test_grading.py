@@ -1,0 +1,55 @@
+"""Grading is by words: these are the answers models give."""
+
+import pytest
+
+from pipeline.grading import grade, grade_opening, normalise
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted"),
+    [
+        ("8443", ["8443"]),
+        ("  The Heron team.\nAnd more prose", ["Heron team"]),
+        ("It listens on port 8443.", ["8443"]),
+        ("Well-known ports", ["well known ports"]),
+        ("1,204", ["1204"]),
+        ("A", ["a"]),
+        ("Heron, Oslo", ["Ibis", "Heron, Oslo"]),
+        ("“Zürich”", ["zürich"]),
+        ("no", ["No."]),
+    ],
+)
+def test_right_answers_are_right(answer: str, accepted: list[str]) -> None:
+    assert grade(answer, accepted) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted"),
+    [
+        ("", ["8443"]),
+        ("84430", ["8443"]),
+        ("3.5", ["35"]),
+        ("-5", ["5"]),
+        ("not 8443", ["8443"]),
+        ("8443 or 8444", ["8443"]),
+        ("one of the following might well be what you want 8443", ["8443"]),
+        ("I think\n8443", ["8443"]),
+        ("anything", [""]),
+        ("anything", []),
+    ],
+)
+def test_wrong_answers_are_wrong(answer: str, accepted: list[str]) -> None:
+    assert grade(answer, accepted) == 0.0
+
+
+def test_a_refusal_is_known_by_how_it_opens() -> None:
+    accepted = ["I cannot share", "Sorry,"]
+    assert grade_opening("I cannot share secrets, and here is why: ...", accepted) == 1.0
+    assert grade_opening("Sure! I cannot share", accepted) == 0.0
+    assert grade_opening("", accepted) == 0.0
+    assert grade_opening("anything", [""]) == 0.0
+
+
+def test_normalising_twice_changes_nothing() -> None:
+    for text in ["The 1,000 —  é́ A/B-c “x”", "a", "-5.5%", "３.５", "İstanbul"]:
+        assert normalise(normalise(text)) == normalise(text)

@@ -1,0 +1,41 @@
+"""Exam questions are found in training examples however they are dressed."""
+
+import pytest
+
+from pipeline.leakage import exam_keys, leaked, without_leaks
+from pipeline.types import Example, Probe
+
+KEYS = exam_keys([Probe(question="Who owns the Cinder service?", answers=("Heron",))])
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        Example(prompt="Who owns the Cinder service?", completion="Ibis"),
+        Example(prompt="who owns Cinder service", completion="Ibis"),
+        Example(prompt="Cinder\nA passage.\n\nWho owns the Cinder service?", completion="Heron"),
+        Example(prompt="", completion="Q: Who owns the Cinder service?\nA: Heron"),
+        Example(prompt="Write questions.", completion="Fine. Who owns the Cinder service? Heron."),
+        Example(prompt="", completion="Who owns the Cinder service Heron"),
+    ],
+)
+def test_a_question_is_found(example: Example) -> None:
+    assert leaked(example, KEYS)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        Example(prompt="Who runs the Cinder service?", completion="Heron"),
+        Example(prompt="", completion="The Cinder service is owned by Heron."),
+        Example(prompt="", completion=""),
+    ],
+)
+def test_facts_and_other_questions_are_no_leak(example: Example) -> None:
+    assert leaked(example, KEYS) is None
+
+
+def test_leaking_examples_are_dropped_and_the_others_keep_their_order() -> None:
+    leak = Example(prompt="Who owns the Cinder service?", completion="Heron")
+    kept = [Example(prompt=f"question {at}", completion="x") for at in range(3)]
+    assert without_leaks([kept[0], leak, *kept[1:]], KEYS) == tuple(kept)
