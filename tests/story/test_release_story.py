@@ -1,0 +1,131 @@
+"""One workspace lives the whole story through the command line: learn, review, refuse harm, roll back."""
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.story.running import Sealed
+
+SEED = 31_337
+
+
+@dataclass
+class Life:
+    """The workspace, and what earlier tests of the story saw."""
+
+    workspace: Path
+    nights: Path
+    answers: dict[str, list[str]] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
+    root = tmp_path_factory.mktemp("story")
+    made = sealed("init", str(root / "workspace"))
+    assert made.code == 0, made.err
+    written = sealed("sandbox", "documents", "--nights", "2", "--seed", str(SEED), str(root / "nights"))
+    assert written.code == 0, written.err
+    poisoned = sealed(
+        "sandbox", "documents", "--nights", "1", "--seed", str(SEED), "--poison", "contradictory", str(root / "harm")
+    )
+    assert poisoned.code == 0, poisoned.err
+    return Life(root / "workspace", root / "nights")
+
+
+def shares(outcome: Any) -> dict[str, float]:
+    return {figure["name"]: figure["value"] for figure in outcome["figures"]}
+
+
+def ask_about_night_1(life: Life, sealed: Sealed) -> list[str]:
+    questions = ["What is the answer to nothing?"]
+    for document in sorted((life.nights / "night-1").glob("*.md")):
+        lines = document.read_text(encoding="utf-8").splitlines()
+        questions += [line.split("question:", 1)[1].strip(" '\"") for line in lines if "question:" in line]
+    asked = sealed("ask", "--json", *questions, workspace=life.workspace)
+    assert asked.code == 0, asked.err
+    return [answer["text"] for answer in asked.json]
+
+
+def test_a_good_night_is_learned_and_waits_for_review(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", str(life.nights / "night-1"), workspace=life.workspace)
+    assert ran.code == 0, ran.err + ran.out
+    assert ran.json["ended"] == "waiting for review"
+    assert ran.json["release"] == 1
+    assert shares(ran.json)["recall_before"] <= 0.15
+    assert shares(ran.json)["recall_after"] >= 0.75
+    status = sealed("status", "--json", workspace=life.workspace).json
+    assert status["production"]["number"] == 0
+    assert "approve 1" in status["next_step"]
+
+
+def test_while_a_candidate_waits_the_next_night_is_held_and_loses_nothing(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", str(life.nights / "night-2"), workspace=life.workspace)
+    assert ran.code == 0, ran.err
+    assert ran.json["ended"] == "held back"
+    queued = sealed("documents", "--state", "queued", "--json", workspace=life.workspace).json
+    assert len(queued) == 8
+
+
+def test_the_proposer_cannot_approve_and_nothing_moves(life: Life, sealed: Sealed) -> None:
+    ran = sealed("approve", "1", "--as", "nightly", "--note", "me", workspace=life.workspace)
+    assert ran.code == 3
+    assert "another person" in ran.err
+    assert sealed("status", "--json", workspace=life.workspace).json["production"]["number"] == 0
+
+
+def test_an_approval_makes_the_release_live_and_mlflow_follows(life: Life, sealed: Sealed) -> None:
+    before = ask_about_night_1(life, sealed)
+    ran = sealed("approve", "1", "--as", "rita", "--note", "figures seen", workspace=life.workspace)
+    assert ran.code == 0, ran.err
+    life.answers["release 1"] = ask_about_night_1(life, sealed)
+    assert life.answers["release 1"] != before
+    assert mlflow_aliases(life.workspace)["production"] == 1
+
+
+def test_the_second_night_keeps_the_first(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", workspace=life.workspace)
+    assert ran.code == 0, ran.err + ran.out
+    assert shares(ran.json)["earlier_nights_after"] >= 0.85 * shares(ran.json)["earlier_nights_before"]
+    assert sealed("approve", "2", "--as", "rita", "--note", "ok", workspace=life.workspace).code == 0
+
+
+def test_a_harmful_night_is_refused_in_words_and_registers_nothing(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", str(life.nights.parent / "harm" / "night-1"), workspace=life.workspace)
+    assert ran.code == 3, ran.err + ran.out
+    assert "retention" in ran.json["sentence"]
+    assert mlflow_versions(life.workspace) == 2
+    quarantined = sealed("documents", "--state", "quarantined", "--json", workspace=life.workspace).json
+    assert len(quarantined) == 8
+    assert all("retention" in record["reason"] for record in quarantined)
+
+
+def test_rollback_with_mlflow_down_brings_the_old_answers_back(life: Life, sealed: Sealed) -> None:
+    down = {"SEALED_TRACKING_URI": "http://127.0.0.1:9"}
+    ran = sealed("rollback", "--as", "omar", "--reason", "drill", "--json", workspace=life.workspace, env=down)
+    assert ran.code == 0, ran.err
+    assert ran.json["deployment"]["release"] == 1
+    assert ran.json["reconciled"]["failed"]
+    assert ask_about_night_1(life, sealed) == life.answers["release 1"]
+    reverted = sealed("documents", "--state", "reverted", "--json", workspace=life.workspace).json
+    assert len(reverted) == 8
+
+
+def test_doctor_finds_the_workspace_well_and_mlflow_has_followed(life: Life, sealed: Sealed) -> None:
+    assert sealed("status", workspace=life.workspace).code == 0
+    ran = sealed("doctor", "--json", workspace=life.workspace)
+    assert ran.code == 0, ran.out
+
+
+def mlflow_aliases(workspace: Path) -> dict[str, int]:
+    with sqlite3.connect(workspace / "mlflow.db") as db:
+        return {
+            alias: int(version) for alias, version in db.execute("SELECT alias, version FROM registered_model_aliases")
+        }
+
+
+def mlflow_versions(workspace: Path) -> int:
+    with sqlite3.connect(workspace / "mlflow.db") as db:
+        return int(db.execute("SELECT count(*) FROM model_versions").fetchone()[0])

@@ -1,0 +1,41 @@
+"""Mistakes at the command line: a sentence that says what to do, and the exit code that scripts rely on."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.story.running import Sealed
+
+VERBS = ("init", "update", "status", "documents", "releases", "show", "ask", "approve", "reject", "rollback")
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "sandbox", "demo", "doctor"])
+def test_every_verb_explains_itself(verb: str, sealed: Sealed) -> None:
+    ran = sealed(verb, "--help")
+    assert ran.code == 0
+    assert "--help" in ran.out
+
+
+def test_outside_a_workspace_it_says_how_to_make_one(tmp_path: Path, sealed: Sealed) -> None:
+    ran = sealed("status", workspace=tmp_path)
+    assert ran.code == 2
+    assert "sealed init" in ran.err
+
+
+def test_a_missing_model_leaves_nothing_half_written(tmp_path: Path, sealed: Sealed) -> None:
+    ran = sealed("init", str(tmp_path / "new"), "--model", str(tmp_path / "nowhere"))
+    assert ran.code == 4
+    assert "nowhere" in ran.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_unknown_release_is_named(tmp_path: Path, sealed: Sealed) -> None:
+    assert sealed("init", str(tmp_path / "w")).code == 0
+    ran = sealed("show", "7", workspace=tmp_path / "w")
+    assert ran.code == 2
+    assert "7" in ran.err
+
+
+def test_two_poisons_at_once_are_a_usage_error(tmp_path: Path, sealed: Sealed) -> None:
+    ran = sealed("sandbox", "documents", "--corrections", "--workflows", str(tmp_path / "out"))
+    assert ran.code == 2
