@@ -1,0 +1,94 @@
+"""`prefect.yaml` on a real Prefect server: the deployed cron really creates runs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PREFECT = str(Path(sys.executable).parent / "prefect")
+PATIENCE_SECONDS = 120
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(url: str, body: object) -> Any:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment that points at a Prefect server of our own."""
+    home, port = tmp_path_factory.mktemp("prefect"), free_port()
+    env = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "SEALED_WORKSPACE": str(home / "workspace"),
+    }
+    log = (home / "server.log").open("w")
+    process = subprocess.Popen(
+        [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        env=env, stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: healthy(env["PREFECT_API_URL"]), "the server to answer")
+        yield env
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+        log.close()
+
+
+def healthy(api: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def wait_for(condition: Any, what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if seen := condition():
+            return seen
+        time.sleep(0.5)
+    raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
+
+
+def test_the_deployed_schedule_creates_runs(server: dict[str, str]) -> None:
+    made = ["work-pool", "create", "sealed", "--type", "process", "--overwrite"]
+    for words in (made, ["deploy", "--all", "--no-prompt"]):
+        run = subprocess.run(
+            [PREFECT, *words], env=server, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+    api = server["PREFECT_API_URL"]
+    deployments = {deployment["name"]: deployment for deployment in ask(f"{api}/deployments/filter", {})}
+    assert set(deployments) >= {"nightly", "approve", "reject", "rollback"}
+    nightly = deployments["nightly"]
+    assert nightly["parameters"]["workspace"] == server["SEALED_WORKSPACE"]
+    wanted = {
+        "deployments": {"id": {"any_": [nightly["id"]]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+    }
+    runs = wait_for(lambda: ask(f"{api}/flow_runs/filter", wanted), "the scheduler to create runs")
+    assert all(run["auto_scheduled"] for run in runs)
