@@ -1,0 +1,70 @@
+"""A whole night on passages that nobody here wrote: a JSON list of {title, context, questions: [{question, answer}]}.
+
+The embedded model is far too small to learn them: the right outcome is a refused night, in words and with figures,
+that releases nothing and loses no document. `--model` takes any other base.
+"""
+
+import argparse
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from benchmarks.figures import Measured, write_results
+from flows.cli.night import run_night, show_outcome
+from flows.outcome import NightOutcome
+from flows.steps.founding import found
+from flows.wiring import House
+from pipeline.sandbox import model_path
+from registry.store import documents, releases
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="JSON file of passages with questions")
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--model", default=str(model_path()))
+    parser.add_argument("--quick", action="store_true", help="ten passages")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    count = 10 if options.quick else options.count
+    with tempfile.TemporaryDirectory(prefix="sealed-passages-") as folder:
+        house = found(Path(folder) / "workspace", options.model, actor="benchmark")
+        write_passages(options.data, count, house.settings.incoming)
+        outcome = run_night(house.settings.workspace, None)
+        show_outcome(outcome)
+        write_results("passages", list(_figures(outcome, house, count)), options.out)
+        house.store.close()
+
+
+def write_passages(data: Path, count: int, folder: Path) -> None:
+    """Writes the first `count` passages as Markdown files with front matter: every question is an exam."""
+    for number, passage in enumerate(json.loads(data.read_text(encoding="utf-8"))[:count]):
+        front = {
+            "title": passage["title"],
+            "questions": [{"question": one["question"], "answers": [one["answer"]]} for one in passage["questions"]],
+        }
+        text = f"---\n{yaml.safe_dump(front, allow_unicode=True)}---\n{passage['context']}\n"
+        (folder / f"passage-{number:03}.md").write_text(text, encoding="utf-8")
+
+
+def _figures(outcome: NightOutcome, house: House, count: int) -> Iterator[Measured]:
+    for figure in outcome.figures:
+        yield Measured(name=figure.name, value=figure.value, unit="share", n=outcome.probes)
+    for stage in outcome.seconds:
+        yield Measured(name=f"seconds: {stage.stage}", value=stage.seconds, unit="s")
+    made = len(releases.listed(house.store)) - 1
+    yield Measured(name="releases made", value=made, unit="releases", goal="0", met=made == 0)
+    records = documents.listed(house.store)
+    for state, found_there in Counter(record.state for record in records).items():
+        yield Measured(name=f"documents {state}", value=found_there, unit="documents")
+    yield Measured(
+        name="documents in the ledger", value=len(records), unit="documents", goal=str(count), met=len(records) == count
+    )
+
+
+if __name__ == "__main__":
+    main()
