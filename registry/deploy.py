@@ -1,0 +1,164 @@
+"""Moves production: by an approval, by a rollback; and takes a rejection. One transaction each, guarded by the epoch.
+
+The database decides here; `registry.reconcile` makes MLflow and the servers follow.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from pipeline.errors import ProgrammingMistake, Refused
+from pipeline.types import Approval, Deployment, DocumentState, NightState, Release, ReleaseState, Verdict
+from registry import lifecycle
+from registry.reconcile import Reconciled, reconcile
+from registry.store import Store, night_rows, releases, reports, rows
+from registry.tables import approvals, deployments, documents
+from registry.tables import nights as night_table
+from registry.tables import releases as release_table
+
+__all__ = ["Reconciled", "approve", "promote", "reconcile", "reject", "rollback"]
+
+Verify = Callable[[Release], object]
+
+
+def approve(store: Store, number: int, *, actor: str, note: str = "", at: datetime | None = None) -> Approval:
+    """A person's yes to the candidate as it is now: over its manifest, at the current epoch. Nothing is written.
+
+    Raises Refused, in words, if the rules are against it; NoSuchRelease.
+    """
+    with store.read() as connection:
+        release, epoch = releases.load(connection, number), releases.epoch(connection)
+        approval = Approval(
+            release=number, manifest=release.manifest, approved=True, actor=actor, note=note, epoch=epoch,
+            at=at or rows.now(),
+        )  # fmt: skip
+        _check(lifecycle.against_approval(release, *_situation(connection, release), approval, epoch))
+    return approval
+
+
+def promote(
+    store: Store, approval: Approval, *, verify: Verify, approval_days: float = 7.0, at: datetime | None = None
+) -> Deployment:
+    """Makes the approved candidate production: approval, deployment, states and documents move together or not at all.
+
+    `verify` is called before with the release, and raises if its adapter is not fit to serve. Raises Refused if
+    a rule is against it, or if another promotion or rollback came first.
+    """
+    at = at or rows.now()
+    verify(releases.get(store, approval.release))
+    with store.write() as connection:
+        release, epoch = releases.load(connection, approval.release), releases.epoch(connection)
+        _check(lifecycle.against_approval(release, *_situation(connection, release), approval, epoch))
+        _check(lifecycle.against_age(approval, at, approval_days))
+        everything = releases.every(connection)
+        connection.execute(insert(approvals).values(_row(approval)))
+        deployment = _deploy(connection, epoch, release.number, approval.actor, approval.note or "approved", at)
+        _move(connection, lifecycle.promotion(everything, release.number), at)
+        _teach(connection, release, approval.actor)
+    return deployment
+
+
+def reject(store: Store, number: int, *, actor: str, reason: str, at: datetime | None = None) -> Approval:
+    """A person's no: the candidate is REJECTED and its documents are quarantined with the reason. Raises Refused."""
+    with store.write() as connection:
+        release = releases.load(connection, number)
+        _check(lifecycle.against_rejection(release, actor, reason))
+        no = Approval(
+            release=number, manifest=release.manifest, approved=False, actor=actor, note=reason,
+            epoch=releases.epoch(connection), at=at or rows.now(),
+        )  # fmt: skip
+        connection.execute(insert(approvals).values(_row(no)))
+        words = f"rejected by {actor}: {reason}"
+        _move(connection, [lifecycle.Move(release=number, state=ReleaseState.REJECTED, reason=words)], no.at)
+        night = _night(connection, number)
+        aside = {"state": DocumentState.QUARANTINED, "reason": words, "night": None}
+        connection.execute(update(documents).where(documents.c.night == night).values(aside))
+        state, before = NightState.REJECTED_BY_REVIEWER, (NightState.WAITING,)
+        night_rows.change(connection, night, before=before, state=state, sentence=words)
+    return no
+
+
+def rollback(
+    store: Store, target: int | None, *, actor: str, reason: str, verify: Verify, at: datetime | None = None
+) -> Deployment:
+    """Makes an earlier production release production again: the one before, or `target`; 0 is the untouched base.
+
+    What came after it is rolled back, and the documents learned there are reverted. Needs the ledger and the local
+    adapter only, which `verify` checks before anything moves. Raises Refused, in words, if a rule is against it.
+    """
+    if not reason.strip() or not actor.strip():
+        raise Refused("a rollback needs a name and a reason: the history keeps both.")
+    with store.read() as connection:
+        epoch = releases.epoch(connection)
+        number = _chosen(lifecycle.rollback_target(releases.every(connection), target))
+        wanted = releases.load(connection, number)
+    verify(wanted)
+    at = at or rows.now()
+    with store.write() as connection:
+        if releases.epoch(connection) != epoch:
+            raise Refused("production moved while the rollback was prepared: see `sealed status`, and decide again.")
+        moves = lifecycle.rollback(releases.every(connection), number, actor, reason)
+        deployment = _deploy(connection, epoch, number, actor, reason, at)
+        _move(connection, moves, at)
+        fallen = [move.release for move in moves if move.state is ReleaseState.ROLLED_BACK]
+        _revert(connection, fallen, f"release {fallen[0]} was rolled back by {actor}: {reason}")
+    return deployment
+
+
+def _situation(connection: Connection, release: Release) -> tuple[Verdict | None, Release]:
+    verdict = None if release.report is None else reports.load(connection, release.report).verdict
+    return verdict, releases.current(connection)
+
+
+def _check(objection: str | None) -> None:
+    if objection is not None:
+        raise Refused(f"{objection}.")
+
+
+def _chosen(target: int | str) -> int:
+    if isinstance(target, str):
+        raise Refused(f"{target}.")
+    return target
+
+
+def _row(approval: Approval) -> dict[str, object]:
+    return {name: getattr(approval, name) for name in approval.__dataclass_fields__}
+
+
+def _deploy(connection: Connection, epoch: int, release: int, actor: str, reason: str, at: datetime) -> Deployment:
+    deployment = Deployment(epoch=epoch + 1, release=release, actor=actor, reason=reason, at=at)
+    row = {name: getattr(deployment, name) for name in deployment.__dataclass_fields__}
+    connection.execute(insert(deployments).values(row))
+    return deployment
+
+
+def _move(connection: Connection, moves: Sequence[lifecycle.Move], at: datetime) -> None:
+    """Applies the moves, each compare-and-set on its present state; a void candidate gives its documents back."""
+    for move in moves:
+        before = [state for state in ReleaseState if lifecycle.may_follow(state, move.state)]
+        mine = (release_table.c.number == move.release, release_table.c.state.in_(before))
+        was = releases.load(connection, move.release).state
+        values = {"state": move.state, "reason": move.reason}
+        if connection.execute(update(release_table).where(*mine).values(values)).rowcount != 1:
+            raise ProgrammingMistake(f"release {move.release} cannot be {move.state} after {was}. Please report it.")
+        if move.state is ReleaseState.VOID and was is ReleaseState.CANDIDATE:
+            night_rows.abandon(connection, _night(connection, move.release), move.reason, at)
+
+
+def _night(connection: Connection, release: int) -> int:
+    query = select(night_table.c.number).where(night_table.c.release == release)
+    return int(connection.execute(query).scalar_one())
+
+
+def _teach(connection: Connection, release: Release, actor: str) -> None:
+    night = _night(connection, release.number)
+    learned = {"state": DocumentState.LEARNED, "release": release.number, "night": None, "reason": ""}
+    connection.execute(update(documents).where(documents.c.night == night).values(learned))
+    sentence = f"release {release.number} was approved by {actor}"
+    night_rows.change(connection, night, before=(NightState.WAITING,), state=NightState.RELEASED, sentence=sentence)
+
+
+def _revert(connection: Connection, fallen: Sequence[int], reason: str) -> None:
+    learned = (documents.c.release.in_(fallen), documents.c.state == DocumentState.LEARNED)
+    connection.execute(update(documents).where(*learned).values(state=DocumentState.REVERTED, reason=reason))

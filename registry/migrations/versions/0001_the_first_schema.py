@@ -1,0 +1,235 @@
+"""The first schema: every table of the ledger, and the triggers that keep its history append-only."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    _create_releases()
+    _create_nights()
+    _create_documents()
+    _create_self_edits()
+    _keep_history()
+
+
+def _create_releases() -> None:
+    op.create_table(
+        "reports",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("verdict", sa.String(length=16), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_reports"),
+    )
+    op.create_table(
+        "updates",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_updates"),
+    )
+    op.create_table(
+        "releases",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("parent", sa.Integer(), nullable=True),
+        sa.Column("base", sa.String(length=64), nullable=False),
+        sa.Column("adapter", sa.String(length=64), nullable=True),
+        sa.Column("manifest", sa.String(length=64), nullable=False),
+        sa.Column("update_id", sa.String(length=64), nullable=False),
+        sa.Column("report", sa.String(length=64), nullable=True),
+        sa.Column("proposer", sa.Text(), nullable=False),
+        sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("mlflow_version", sa.String(length=32), nullable=True),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.CheckConstraint(
+            "state IN ('registering', 'candidate', 'production', 'superseded', 'rejected', 'rolled_back', 'void')",
+            name="ck_releases_state_known",
+        ),
+        sa.ForeignKeyConstraint(["parent"], ["releases.number"], name="fk_releases_parent"),
+        sa.ForeignKeyConstraint(["report"], ["reports.digest"], name="fk_releases_report"),
+        sa.PrimaryKeyConstraint("number", name="pk_releases"),
+    )
+    op.create_index(
+        "one_production",
+        "releases",
+        ["state"],
+        unique=True,
+        sqlite_where=sa.text("state = 'production'"),
+        postgresql_where=sa.text("state = 'production'"),
+    )
+    op.create_table(
+        "deployments",
+        sa.Column("epoch", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_deployments_release"),
+        sa.PrimaryKeyConstraint("epoch", name="pk_deployments"),
+    )
+    op.create_table(
+        "approvals",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("manifest", sa.String(length=64), nullable=False),
+        sa.Column("approved", sa.Boolean(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["epoch"], ["deployments.epoch"], name="fk_approvals_epoch"),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_approvals_release"),
+        sa.PrimaryKeyConstraint("id", name="pk_approvals"),
+    )
+    op.create_index("ix_approvals_release", "approvals", ["release"], unique=False)
+
+
+def _create_nights() -> None:
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_leases"),
+    )
+    op.create_table(
+        "nights",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("parent", sa.Integer(), nullable=False),
+        sa.Column("proposer", sa.Text(), nullable=False),
+        sa.Column("recipe", sa.String(length=64), nullable=False),
+        sa.Column("started", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("update_id", sa.String(length=64), nullable=True),
+        sa.Column("report", sa.String(length=64), nullable=True),
+        sa.Column("release", sa.Integer(), nullable=True),
+        sa.Column("sentence", sa.Text(), server_default="", nullable=False),
+        sa.Column("seconds", sa.JSON(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('intake', 'writing', 'training', 'gating', 'registering', 'waiting', 'released', "
+            "'rejected_by_gates', 'rejected_by_reviewer', 'held', 'failed', 'abandoned', 'empty')",
+            name="ck_nights_state_known",
+        ),
+        sa.ForeignKeyConstraint(["parent"], ["releases.number"], name="fk_nights_parent"),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_nights_release"),
+        sa.ForeignKeyConstraint(["report"], ["reports.digest"], name="fk_nights_report"),
+        sa.ForeignKeyConstraint(["update_id"], ["updates.id"], name="fk_nights_update_id"),
+        sa.PrimaryKeyConstraint("number", name="pk_nights"),
+        sa.UniqueConstraint("release", name="uq_nights_release"),
+    )
+
+
+def _create_documents() -> None:
+    op.create_table(
+        "documents",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("added", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=True),
+        sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("night", sa.Integer(), nullable=True),
+        sa.Column("release", sa.Integer(), nullable=True),
+        sa.CheckConstraint("(state = 'leased') = (night IS NOT NULL)", name="ck_documents_leased_by_a_night"),
+        sa.CheckConstraint(
+            "body IS NOT NULL OR state IN ('quarantined', 'dead')", name="ck_documents_refused_is_never_queued"
+        ),
+        sa.CheckConstraint(
+            "kind IS NULL OR kind IN ('passage', 'workflow', 'correction')", name="ck_documents_kind_known"
+        ),
+        sa.CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="ck_documents_learned_in_a_release"),
+        sa.CheckConstraint(
+            "state IN ('queued', 'leased', 'learned', 'quarantined', 'reverted', 'dead')",
+            name="ck_documents_state_known",
+        ),
+        sa.ForeignKeyConstraint(["night"], ["nights.number"], name="fk_documents_night"),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_documents_release"),
+        sa.PrimaryKeyConstraint("id", name="pk_documents"),
+    )
+    op.create_index("ix_documents_state", "documents", ["state"], unique=False)
+    op.create_table(
+        "probes",
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("answers", sa.JSON(), nullable=False),
+        sa.Column("split", sa.String(length=16), nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False),
+        sa.Column("group", sa.Text(), nullable=False),
+        sa.CheckConstraint("origin IN ('human', 'model')", name="ck_probes_origin_known"),
+        sa.CheckConstraint("split IN ('practice', 'exam')", name="ck_probes_split_known"),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_probes_document"),
+        sa.PrimaryKeyConstraint("document", "position", name="pk_probes"),
+    )
+    op.create_table(
+        "night_documents",
+        sa.Column("night", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_night_documents_document"),
+        sa.ForeignKeyConstraint(["night"], ["nights.number"], name="fk_night_documents_night"),
+        sa.PrimaryKeyConstraint("night", "position", name="pk_night_documents"),
+    )
+
+
+def _create_self_edits() -> None:
+    op.create_table(
+        "self_edits",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_self_edits_document"),
+        sa.PrimaryKeyConstraint("id", name="pk_self_edits"),
+    )
+    op.create_table(
+        "night_self_edits",
+        sa.Column("night", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("self_edit", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["night"], ["nights.number"], name="fk_night_self_edits_night"),
+        sa.ForeignKeyConstraint(["self_edit"], ["self_edits.id"], name="fk_night_self_edits_self_edit"),
+        sa.PrimaryKeyConstraint("night", "self_edit", name="pk_night_self_edits"),
+    )
+
+
+def _keep_history() -> None:
+    """Deployments and approvals are only ever added, and a deployment's epoch is always the next one."""
+    dialect = op.get_bind().dialect.name
+    for statement in _POSTGRES if dialect == "postgresql" else _SQLITE:
+        op.execute(statement)
+
+
+_SQLITE = (
+    *(
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
+        for table in ("deployments", "approvals")
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "CREATE TRIGGER deployments_rise BEFORE INSERT ON deployments "
+    "WHEN NEW.epoch <> (SELECT COALESCE(MAX(epoch), -1) + 1 FROM deployments) "
+    "BEGIN SELECT RAISE(ABORT, 'the epoch of a deployment is the next one'); END",
+)
+_POSTGRES = (
+    "CREATE FUNCTION sealed_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; "
+    "END $$",
+    *(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION sealed_append_only()"
+        for table in ("deployments", "approvals")
+    ),
+    "CREATE FUNCTION sealed_next_epoch() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN IF NEW.epoch <> (SELECT COALESCE(MAX(epoch), -1) + 1 FROM deployments) THEN "
+    "RAISE EXCEPTION 'the epoch of a deployment is the next one' "
+    "USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$",
+    "CREATE TRIGGER deployments_rise BEFORE INSERT ON deployments FOR EACH ROW EXECUTE FUNCTION sealed_next_epoch()",
+)

@@ -1,0 +1,100 @@
+"""Makes the servers and MLflow match the ledger, and says what was repaired and what could not be. Decides nothing.
+
+Servers come first: a rollback must reach them with MLflow down.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import TrackingFailed, WorldFailed
+from pipeline.types import Deployment, Release, ReleaseState
+from registry import mlflow_aliases as shown_by_mlflow
+from registry.mlflow_aliases import Shown
+from registry.mlflow_client import Tracking
+from registry.servers.local import LocalServer
+from registry.store import Store, releases
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    """What was made to follow, and what failed and follows next time: sentences."""
+
+    repaired: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def reconcile(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer]) -> Reconciled:
+    """Points every server at production, and MLflow's aliases and tags at what the ledger says. Idempotent.
+
+    An alias that a person moved is put back and reported. A server or an MLflow that fails is reported, not raised.
+    """
+    history, known = releases.deployments(store), releases.listed(store)
+    deployment = history[-1]
+    production = next(release for release in known if release.number == deployment.release)
+    repaired: list[str] = []
+    failed: list[str] = []
+    for server in servers:
+        try:
+            repaired += _serve(server, deployment, production)
+        except WorldFailed as error:
+            failed.append(str(error))
+    if tracking is not None and any(release.mlflow_version for release in known):
+        try:
+            repaired += _show(tracking, deployment, known)
+        except TrackingFailed as error:
+            failed.append(str(error))
+    return Reconciled(repaired=tuple(repaired), failed=tuple(failed))
+
+
+def _serve(server: LocalServer, deployment: Deployment, production: Release) -> list[str]:
+    try:
+        before = server.active()
+    except WorldFailed:
+        before = None
+    after = server.activate(deployment, production)
+    if before == after:
+        return []
+    return [f"{server.name} now serves release {after.release} (epoch {after.epoch})"]
+
+
+def _show(tracking: Tracking, deployment: Deployment, known: Sequence[Release]) -> list[str]:
+    shown = shown_by_mlflow.read(tracking)
+    repaired = _show_aliases(tracking, shown, deployment, known)
+    present = {one.version: one.state for one in shown.versions}
+    behind = [
+        (release.mlflow_version, release.state.value)
+        for release in known
+        if release.mlflow_version in present and present[release.mlflow_version] != release.state
+    ]
+    shown_by_mlflow.tag_states(tracking, [(version, state) for version, state in behind if version])
+    if shown.epoch != deployment.epoch:
+        shown_by_mlflow.tag_epoch(tracking, deployment.epoch)
+    missing = [one for one in known if one.mlflow_version and one.mlflow_version not in present]
+    if missing:
+        gone = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
+        raise TrackingFailed(f"MLflow no longer holds version {gone}: the ledger and the local adapters still do.")
+    return repaired
+
+
+def _show_aliases(tracking: Tracking, shown: Shown, deployment: Deployment, known: Sequence[Release]) -> list[str]:
+    versions = {one.version for one in shown.versions}
+    candidates = [one for one in known if one.state is ReleaseState.CANDIDATE]
+    live = next(one for one in known if one.number == deployment.release)
+    wanted = {"production": live.mlflow_version, "candidate": candidates[-1].mlflow_version if candidates else None}
+    repaired = []
+    for alias, version in wanted.items():
+        before = shown.version_of(alias)
+        if before == version or (version is not None and version not in versions):
+            continue
+        shown_by_mlflow.point(tracking, alias, version)
+        # MLflow had followed this very deployment, so nobody but a person can have moved the alias since.
+        by_hand = alias == "production" and shown.epoch == deployment.epoch
+        repaired.append(_moved(alias, before, version, by_hand))
+    return repaired
+
+
+def _moved(alias: str, before: str | None, after: str | None, by_hand: bool) -> str:
+    was, now = (f"version {version}" if version else "no version" for version in (before, after))
+    if by_hand:
+        return f"somebody had set the MLflow alias {alias} to {was}: it names {now} again, as the ledger says"
+    return f"the MLflow alias {alias} moved from {was} to {now}"

@@ -1,0 +1,96 @@
+"""How a night becomes a candidate: first the intent with its number, then, once MLflow holds it, the record.
+
+Knows nothing of MLflow but the version that is handed in.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, update
+
+from pipeline.errors import ProgrammingMistake, Refused
+from pipeline.types import AdapterManifest, Lease, ModelRef, Night, NightState, Release, ReleaseState, Verdict
+from registry import lifecycle
+from registry.store import lease, night_rows, releases, reports, rows
+from registry.store.database import Store
+from registry.tables import releases as table
+
+
+def intend_release(
+    store: Store, held: Lease, number: int, manifest: AdapterManifest, at: datetime | None = None
+) -> Release:
+    """Gives the night's adapter a release number and the state REGISTERING. Idempotent: a resumed night gets its own.
+
+    Raises Refused if the gates did not pass it, or production has moved since the night began.
+    """
+    with store.write() as connection:
+        lease.check(connection, held)
+        night = night_rows.load(connection, number)
+        if night.release is not None:
+            return _same(releases.load(connection, night.release), manifest)
+        if night.update != manifest.update or night.report is None:
+            raise ProgrammingMistake(f"night {number} has no report on this adapter's update. Please report it.")
+        if (verdict := reports.load(connection, night.report).verdict) is not Verdict.PASS:
+            raise Refused(f"night {number} did not pass its gates ({verdict}): it is not registered.")
+        production = releases.current(connection)
+        if production.number != night.parent:
+            raise Refused(_moved(night, production.number))
+        fresh = (connection.execute(select(func.max(table.c.number))).scalar() or 0) + 1
+        release = _release(fresh, night, production.model.base, manifest, at or rows.now())
+        connection.execute(insert(table).values(rows.row_of_release(release)))
+        state = NightState.REGISTERING
+        before = (NightState.INTAKE, NightState.WRITING, NightState.TRAINING, NightState.GATING)
+        night_rows.change(connection, number, before=before, state=state, release=fresh)
+        return release
+
+
+def record_release(store: Store, held: Lease, number: int, mlflow_version: str, at: datetime | None = None) -> Release:
+    """The night's release is in MLflow: it becomes a CANDIDATE, and the night waits for review. Idempotent.
+
+    Raises Refused if production has moved meanwhile: then the night is to be abandoned.
+    """
+    with store.write() as connection:
+        lease.check(connection, held)
+        night = night_rows.load(connection, number)
+        if night.release is None:
+            raise ProgrammingMistake(f"night {number} intends no release. Please report it.")
+        release = releases.load(connection, night.release)
+        if release.state is ReleaseState.CANDIDATE and release.mlflow_version == mlflow_version:
+            return release
+        if not lifecycle.may_follow(release.state, ReleaseState.CANDIDATE):
+            raise Refused(f"release {release.number} cannot become a candidate: {release.reason or release.state}.")
+        values = {"state": ReleaseState.CANDIDATE, "mlflow_version": mlflow_version}
+        connection.execute(update(table).where(table.c.number == release.number).values(values))
+        sentence = f"release {release.number} waits for review"
+        before = (NightState.REGISTERING,)
+        night_rows.change(connection, number, before=before, state=NightState.WAITING, sentence=sentence,
+                      finished=at or rows.now())  # fmt: skip
+        return releases.load(connection, release.number)
+
+
+def _release(number: int, night: Night, base: str, manifest: AdapterManifest, at: datetime) -> Release:
+    return Release(
+        number=number,
+        state=ReleaseState.REGISTERING,
+        parent=night.parent,
+        model=ModelRef(base=base, adapter=manifest.adapter),
+        manifest=manifest.digest,
+        update=manifest.update,
+        proposer=night.proposer,
+        created=at,
+        report=night.report,
+    )
+
+
+def _same(release: Release, manifest: AdapterManifest) -> Release:
+    if release.manifest != manifest.digest:
+        raise ProgrammingMistake(
+            f"the adapter changed after release {release.number} was given its number. Please report it."
+        )
+    return release
+
+
+def _moved(night: Night, production: int) -> str:
+    return (
+        f"production moved from release {night.parent} to {production} since night {night.number} began: "
+        "run the update again."
+    )

@@ -1,0 +1,189 @@
+"""The documents of the ledger: taken in, looked up, set aside. Nights lease and settle them in `nights`."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from pipeline.digests import digest_of
+from pipeline.errors import BadInput, NoSuchDocument, ProgrammingMistake, Refused
+from pipeline.types import Document, DocumentRecord, DocumentState, Intake, IntakeCounts, Night, Probe, Refusal
+from registry.store import rows
+from registry.store.database import Store
+from registry.tables import documents, probes
+
+_OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
+_MENDED = "; the file was mended since"
+
+
+def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCounts:
+    """Queues new documents and records new refusals. What the ledger knows in any state is a duplicate, and stays."""
+    offered = {document.id: document for document in intake.accepted}
+    refused = {refusal.id: refusal for refusal in intake.refused}
+    repeated = intake.duplicates + len(intake.accepted) - len(offered)
+    with store.write() as connection:
+        known = _known(connection, [*offered, *refused])
+        new = [document for id_, document in offered.items() if id_ not in known]
+        bad = [refusal for id_, refusal in refused.items() if id_ not in known]
+        _add_documents(connection, new, at or rows.now())
+        _add_refusals(connection, bad, at or rows.now())
+        _note_mended(connection, intake)
+    return IntakeCounts(queued=len(new), duplicates=repeated + len(offered) - len(new), refused=len(bad))
+
+
+def count(store: Store) -> tuple[tuple[DocumentState, int], ...]:
+    """How many documents are in each state, refused inputs included; states that hold none are left out."""
+    query = select(documents.c.state, func.count()).group_by(documents.c.state)
+    with store.read() as connection:
+        counted = {DocumentState(state): number for state, number in connection.execute(query)}
+    return tuple((state, counted[state]) for state in DocumentState if state in counted)
+
+
+def listed(store: Store, state: DocumentState | None = None) -> tuple[DocumentRecord, ...]:
+    """All that was ever offered, oldest first; refused inputs have no document."""
+    query = select(documents).order_by(*_OLDEST_FIRST)
+    with store.read() as connection:
+        return _records(connection, query if state is None else query.where(documents.c.state == state))
+
+
+def get(store: Store, id_or_prefix: str) -> DocumentRecord:
+    """The document of that id, or of that unique beginning (4 hex digits or more).
+
+    Raises NoSuchDocument, or BadInput if several begin so or it is no id at all.
+    """
+    with store.read() as connection:
+        return _find(connection, id_or_prefix)
+
+
+def of(store: Store, ids: Sequence[str]) -> tuple[Document, ...]:
+    """The documents of these ids, in this order."""
+    with store.read() as connection:
+        found: dict[str, Document] = {}
+        for block in rows.blocks(ids):
+            records = _records(connection, select(documents).where(documents.c.id.in_(block)))
+            found |= {record.id: record.document for record in records if record.document is not None}
+    if missing := [id_ for id_ in ids if id_ not in found]:
+        raise NoSuchDocument(f"the ledger holds no document {missing[0]}. See `sealed documents`.")
+    return tuple(found[id_] for id_ in ids)
+
+
+def learned(store: Store) -> tuple[tuple[int, tuple[Document, ...]], ...]:
+    """What production has learned: (release number, its documents), oldest release first."""
+    query = select(documents).where(documents.c.state == DocumentState.LEARNED)
+    groups: dict[int, list[Document]] = {}
+    with store.read() as connection:
+        for record in _records(connection, query.order_by(documents.c.release, *_OLDEST_FIRST)):
+            if record.document is not None and record.release is not None:
+                groups.setdefault(record.release, []).append(record.document)
+    return tuple((release, tuple(group)) for release, group in groups.items())
+
+
+def ledger_digest(store: Store, night: Night) -> str:
+    """One digest over what an adapter of this night has been taught: all that is learned, and the night's own."""
+    query = select(documents.c.id).where(documents.c.state == DocumentState.LEARNED)
+    with store.read() as connection:
+        return digest_of("ledger", sorted(connection.execute(query).scalars()), sorted(night.documents))
+
+
+def quarantine(store: Store, id_or_prefix: str, reason: str) -> DocumentRecord:
+    """Sets a waiting document aside. Raises Refused if it is not waiting."""
+    if not reason.strip():
+        raise BadInput("setting a document aside needs a reason.")
+    return _set(store, id_or_prefix, (DocumentState.QUEUED, DocumentState.REVERTED), DocumentState.QUARANTINED, reason)
+
+
+def requeue(store: Store, id_or_prefix: str) -> DocumentRecord:
+    """Lets a document that was set aside or reverted wait for the next night, its attempts forgotten.
+
+    Raises Refused if it is elsewhere, or if nothing readable of it was kept.
+    """
+    aside = (DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DEAD)
+    return _set(store, id_or_prefix, aside, DocumentState.QUEUED, "")
+
+
+def _set(
+    store: Store, id_or_prefix: str, before: Sequence[DocumentState], after: DocumentState, reason: str
+) -> DocumentRecord:
+    with store.write() as connection:
+        record = _find(connection, id_or_prefix)
+        if record.document is None:
+            raise Refused(f"nothing readable of {record.name} was kept ({record.reason}): mend the file, then update.")
+        if record.state not in before:
+            raise Refused(f"document {record.id[:12]} is {record.state}: it cannot become {after} from there.")
+        values = {"state": after, "reason": reason, "release": None, "attempts": 0}
+        done = connection.execute(update(documents).where(documents.c.id == record.id).values(values))
+        if done.rowcount != 1:
+            raise ProgrammingMistake(f"document {record.id} vanished within a transaction. Please report it.")
+        return _find(connection, record.id)
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
+    return {
+        id_
+        for block in rows.blocks(ids)
+        for id_ in connection.execute(select(documents.c.id).where(documents.c.id.in_(block))).scalars()
+    }
+
+
+def _add_documents(connection: Connection, new: Sequence[Document], at: datetime) -> None:
+    values = [
+        {"id": d.id, "state": DocumentState.QUEUED, "name": d.name, "added": at} | _content(d.kind, d.title, d.body)
+        for d in new
+    ]
+    asked = [rows.row_of_probe(d.id, position, probe) for d in new for position, probe in enumerate(d.probes)]
+    if values:
+        connection.execute(insert(documents), values)
+    if asked:
+        connection.execute(insert(probes), asked)
+
+
+def _content(kind: str, title: str, body: str) -> dict[str, object]:
+    return {"kind": kind, "title": title, "body": body}
+
+
+def _add_refusals(connection: Connection, refusals: Sequence[Refusal], at: datetime) -> None:
+    aside = DocumentState.QUARANTINED
+    values = [{"id": r.id, "state": aside, "name": r.name, "reason": r.reason, "added": at} for r in refusals]
+    if values:
+        connection.execute(insert(documents), values)
+
+
+def _note_mended(connection: Connection, intake: Intake) -> None:
+    """A refused file that is readable now is no longer an open question; one that is refused again is."""
+    refused = {refusal.name for refusal in intake.refused}
+    for block in rows.blocks(sorted({document.name for document in intake.accepted} - refused)):
+        open_ = (documents.c.body.is_(None), documents.c.state == DocumentState.QUARANTINED)
+        dead = {"state": DocumentState.DEAD, "reason": documents.c.reason + _MENDED}
+        connection.execute(update(documents).where(documents.c.name.in_(block), *open_).values(dead))
+    for refusal in intake.refused:
+        again = {"state": DocumentState.QUARANTINED, "reason": refusal.reason}
+        dead_ = (documents.c.id == refusal.id, documents.c.state == DocumentState.DEAD)
+        connection.execute(update(documents).where(*dead_).values(again))
+
+
+def _find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
+    prefix = id_or_prefix.strip().lower()
+    if not re.fullmatch("[0-9a-f]{4,64}", prefix):
+        raise BadInput(f"{id_or_prefix!r} is no document id: give 4 or more of its hex digits (`sealed documents`).")
+    found = _records(connection, select(documents).where(documents.c.id.startswith(prefix)).limit(2))
+    if not found:
+        raise NoSuchDocument(f"there is no document {prefix}. See `sealed documents`.")
+    if len(found) > 1:
+        raise BadInput(f"several documents begin with {prefix}: give more digits.")
+    return found[0]
+
+
+def _records(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[DocumentRecord, ...]:
+    found = connection.execute(query).mappings().all()
+    asked = _probes(connection, [row["id"] for row in found])
+    return tuple(rows.record_of(row, tuple(asked.get(row["id"], ()))) for row in found)
+
+
+def _probes(connection: Connection, ids: Iterable[str]) -> dict[str, list[Probe]]:
+    grouped: dict[str, list[Probe]] = {}
+    for block in rows.blocks(list(ids)):
+        query = select(probes).where(probes.c.document.in_(block)).order_by(probes.c.document, probes.c.position)
+        for row in connection.execute(query).mappings():
+            grouped.setdefault(row["document"], []).append(rows.probe_of(row))
+    return grouped

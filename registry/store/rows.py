@@ -1,0 +1,161 @@
+"""Turns rows into nouns and back. Knows no transaction and changes no state."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TypeVar
+
+from sqlalchemy import RowMapping
+
+from pipeline.types import (
+    Approval,
+    Deployment,
+    Document,
+    DocumentKind,
+    DocumentRecord,
+    DocumentState,
+    ModelRef,
+    Night,
+    NightState,
+    Origin,
+    Probe,
+    Release,
+    ReleaseState,
+    Split,
+    StageSeconds,
+)
+
+Noun = TypeVar("Noun")
+# How many values one IN (...) holds: SQLite allows 32,766 and older ones 999.
+BLOCK = 500
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def blocks(ids: Sequence[str]) -> list[Sequence[str]]:
+    """`ids` in pieces that fit one IN (...)."""
+    return [ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK)]
+
+
+@cache
+def _built(module: str, name: str) -> Any:
+    import pydantic
+
+    return pydantic.TypeAdapter(getattr(sys.modules[module], name))
+
+
+def _adapter(noun: type[Any]) -> Any:
+    return _built(noun.__module__, noun.__qualname__)
+
+
+def encode(value: object) -> Any:
+    """A frozen noun as JSON values, for a JSON column."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def decode(noun: type[Noun], body: object) -> Noun:
+    """The noun that `encode` wrote."""
+    value: Noun = _adapter(noun).validate_python(body)
+    return value
+
+
+def release_of(row: RowMapping) -> Release:
+    return Release(
+        number=row["number"],
+        state=ReleaseState(row["state"]),
+        parent=row["parent"],
+        model=ModelRef(base=row["base"], adapter=row["adapter"]),
+        manifest=row["manifest"],
+        update=row["update_id"],
+        proposer=row["proposer"],
+        created=row["created"],
+        mlflow_version=row["mlflow_version"],
+        report=row["report"],
+        reason=row["reason"],
+    )
+
+
+def row_of_release(release: Release) -> dict[str, object]:
+    return {
+        "number": release.number,
+        "state": release.state,
+        "parent": release.parent,
+        "base": release.model.base,
+        "adapter": release.model.adapter,
+        "manifest": release.manifest,
+        "update_id": release.update,
+        "proposer": release.proposer,
+        "created": release.created,
+        "mlflow_version": release.mlflow_version,
+        "report": release.report,
+        "reason": release.reason,
+    }
+
+
+def night_of(row: RowMapping, documents: tuple[str, ...]) -> Night:
+    return Night(
+        number=row["number"],
+        state=NightState(row["state"]),
+        parent=row["parent"],
+        documents=documents,
+        proposer=row["proposer"],
+        recipe=row["recipe"],
+        started=row["started"],
+        finished=row["finished"],
+        update=row["update_id"],
+        report=row["report"],
+        release=row["release"],
+        sentence=row["sentence"],
+        seconds=tuple(StageSeconds(stage=stage, seconds=seconds) for stage, seconds in row["seconds"]),
+    )
+
+
+def deployment_of(row: RowMapping) -> Deployment:
+    return Deployment(**row)
+
+
+def approval_of(row: RowMapping) -> Approval:
+    return Approval(**{name: value for name, value in row.items() if name != "id"})
+
+
+def probe_of(row: RowMapping) -> Probe:
+    return Probe(
+        question=row["question"],
+        answers=tuple(row["answers"]),
+        split=Split(row["split"]),
+        origin=Origin(row["origin"]),
+        group=row["group"],
+    )
+
+
+def row_of_probe(document: str, position: int, probe: Probe) -> dict[str, object]:
+    return {
+        "document": document,
+        "position": position,
+        "question": probe.question,
+        "answers": list(probe.answers),
+        "split": probe.split,
+        "origin": probe.origin,
+        "group": probe.group,
+    }
+
+
+def record_of(row: RowMapping, probes: tuple[Probe, ...]) -> DocumentRecord:
+    document = None
+    if row["body"] is not None:
+        kind = DocumentKind(row["kind"])
+        document = Document(title=row["title"], body=row["body"], kind=kind, name=row["name"], probes=probes)
+    return DocumentRecord(
+        id=row["id"],
+        state=DocumentState(row["state"]),
+        name=row["name"],
+        reason=row["reason"],
+        attempts=row["attempts"],
+        added=row["added"],
+        document=document,
+        release=row["release"],
+    )

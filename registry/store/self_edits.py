@@ -1,0 +1,69 @@
+"""The self-edits of the ledger: what was sampled is stored as it was, because sampling is not repeated."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, insert, select
+
+from pipeline.types import DocumentState, Lease, ReleaseState, SelfEdit
+from registry.store import lease, reports, rows
+from registry.store.database import Store
+from registry.tables import documents, night_self_edits, releases, self_edits
+
+_LIVE = (ReleaseState.PRODUCTION, ReleaseState.SUPERSEDED)
+
+
+def save(store: Store, held: Lease, night: int, edits: Sequence[SelfEdit]) -> None:
+    """Adds edits to a night, all or none. Idempotent: those it has already keep their place."""
+    with store.write() as connection:
+        lease.check(connection, held)
+        mine = select(night_self_edits.c.self_edit).where(night_self_edits.c.night == night)
+        here = set(connection.execute(mine).scalars())
+        fresh = list({edit.id: edit for edit in edits if edit.id not in here}.values())
+        _add(connection, fresh)
+        positions = select(func.coalesce(func.max(night_self_edits.c.position), -1)).where(
+            night_self_edits.c.night == night
+        )
+        first = connection.execute(positions).scalar_one() + 1
+        values = [{"night": night, "position": first + i, "self_edit": edit.id} for i, edit in enumerate(fresh)]
+        if values:
+            connection.execute(insert(night_self_edits), values)
+
+
+def of_night(store: Store, night: int) -> tuple[SelfEdit, ...]:
+    """The edits of one night, in the order they were saved."""
+    query = select(self_edits.c.body).join(night_self_edits, night_self_edits.c.self_edit == self_edits.c.id)
+    query = query.where(night_self_edits.c.night == night).order_by(night_self_edits.c.position)
+    with store.read() as connection:
+        return tuple(rows.decode(SelfEdit, body) for body in connection.execute(query).scalars())
+
+
+def learned(store: Store) -> tuple[SelfEdit, ...]:
+    """The edits that production was trained on and whose documents are learned: oldest release first, then by id."""
+    query = select(releases.c.update_id).where(releases.c.state.in_(_LIVE), releases.c.parent.is_not(None))
+    found: dict[str, SelfEdit] = {}
+    with store.read() as connection:
+        for update in connection.execute(query.order_by(releases.c.number)).scalars().all():
+            wanted = sorted(set(reports.load_update(connection, update).self_edits) - set(found))
+            found |= {edit.id: edit for edit in _learned(connection, wanted)}
+    return tuple(found.values())
+
+
+def _learned(connection: Connection, ids: Sequence[str]) -> list[SelfEdit]:
+    query = select(self_edits.c.body).join(documents, documents.c.id == self_edits.c.document)
+    query = query.where(documents.c.state == DocumentState.LEARNED).order_by(self_edits.c.id)
+    return [
+        rows.decode(SelfEdit, body)
+        for block in rows.blocks(ids)
+        for body in connection.execute(query.where(self_edits.c.id.in_(block))).scalars()
+    ]
+
+
+def _add(connection: Connection, edits: Sequence[SelfEdit]) -> None:
+    known: set[str] = set()
+    for block in rows.blocks([edit.id for edit in edits]):
+        known |= set(connection.execute(select(self_edits.c.id).where(self_edits.c.id.in_(block))).scalars())
+    values = [
+        {"id": edit.id, "document": edit.document, "body": rows.encode(edit)} for edit in edits if edit.id not in known
+    ]
+    if values:
+        connection.execute(insert(self_edits), values)

@@ -1,0 +1,209 @@
+"""The ledger's tables, as SQLAlchemy Core sees them. Knows no query and no noun but the names of states."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+from pipeline.types import DocumentKind, DocumentState, NightState, Origin, ReleaseState, Split
+
+# The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
+HEAD = "0001"
+VERSION_TABLE = "sealed_version"
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time, kept in UTC: SQLite forgets time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _one_of(column: str, names: type[StrEnum]) -> CheckConstraint:
+    allowed: Iterable[str] = (f"'{name.value}'" for name in names)
+    return CheckConstraint(f"{column} IN ({', '.join(allowed)})", name=f"{column}_known")
+
+
+METADATA = MetaData(
+    naming_convention={
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+DIGEST = String(64)
+
+releases = Table(
+    "releases",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("parent", ForeignKey("releases.number")),
+    Column("base", DIGEST, nullable=False),
+    Column("adapter", DIGEST),
+    Column("manifest", DIGEST, nullable=False),
+    Column("update_id", DIGEST, nullable=False),
+    Column("report", ForeignKey("reports.digest")),
+    Column("proposer", Text, nullable=False),
+    Column("created", UtcTime, nullable=False),
+    Column("mlflow_version", String(32)),
+    Column("reason", Text, nullable=False, server_default=""),
+    _one_of("state", ReleaseState),
+    # The database itself holds that there is never more than one production release.
+    Index("one_production", "state", unique=True, sqlite_where=text("state = 'production'"),
+          postgresql_where=text("state = 'production'")),
+)  # fmt: skip
+
+nights = Table(
+    "nights",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(24), nullable=False),
+    Column("parent", ForeignKey("releases.number"), nullable=False),
+    Column("proposer", Text, nullable=False),
+    Column("recipe", DIGEST, nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("finished", UtcTime),
+    Column("update_id", ForeignKey("updates.id")),
+    Column("report", ForeignKey("reports.digest")),
+    Column("release", ForeignKey("releases.number"), unique=True),
+    Column("sentence", Text, nullable=False, server_default=""),
+    Column("seconds", JSON, nullable=False),
+    _one_of("state", NightState),
+)
+
+documents = Table(
+    "documents",
+    METADATA,
+    Column("id", DIGEST, primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("added", UtcTime, nullable=False),
+    Column("kind", String(16)),
+    Column("title", Text),
+    Column("body", Text),
+    Column("night", ForeignKey("nights.number")),
+    Column("release", ForeignKey("releases.number")),
+    _one_of("state", DocumentState),
+    CheckConstraint(f"kind IS NULL OR kind IN ({', '.join(repr(k.value) for k in DocumentKind)})", name="kind_known"),
+    CheckConstraint("(state = 'leased') = (night IS NOT NULL)", name="leased_by_a_night"),
+    CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="learned_in_a_release"),
+    CheckConstraint("body IS NOT NULL OR state IN ('quarantined', 'dead')", name="refused_is_never_queued"),
+)
+
+probes = Table(
+    "probes",
+    METADATA,
+    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answers", JSON, nullable=False),
+    Column("split", String(16), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("group", Text, nullable=False),
+    PrimaryKeyConstraint("document", "position"),
+    _one_of("split", Split),
+    _one_of("origin", Origin),
+)
+
+night_documents = Table(
+    "night_documents",
+    METADATA,
+    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("document", ForeignKey("documents.id"), nullable=False),
+    PrimaryKeyConstraint("night", "position"),
+)
+
+self_edits = Table(
+    "self_edits",
+    METADATA,
+    Column("id", DIGEST, primary_key=True),
+    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("body", JSON, nullable=False),
+)
+
+night_self_edits = Table(
+    "night_self_edits",
+    METADATA,
+    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("self_edit", ForeignKey("self_edits.id"), nullable=False),
+    PrimaryKeyConstraint("night", "self_edit"),
+)
+
+updates = Table(
+    "updates", METADATA, Column("id", DIGEST, primary_key=True), Column("body", JSON, nullable=False)
+)  # fmt: skip
+
+reports = Table(
+    "reports",
+    METADATA,
+    Column("digest", DIGEST, primary_key=True),
+    Column("verdict", String(16), nullable=False),
+    Column("body", JSON, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    METADATA,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("release", ForeignKey("releases.number"), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+approvals = Table(
+    "approvals",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("release", ForeignKey("releases.number"), nullable=False, index=True),
+    Column("manifest", DIGEST, nullable=False),
+    Column("approved", Boolean, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("holder", Text),
+    Column("since", UtcTime, nullable=False),
+    Column("expires", Float, nullable=False),
+)
