@@ -92,10 +92,9 @@ def _tell_answers(answers: tuple[Answer, ...], tell: Teller) -> tuple[Answer, ..
 
 def _questions(folder: Path) -> tuple[str, ...]:
     """The exam questions of a folder of documents: one of each document in turn, so that the first are varied."""
+    from pipeline.config import DocumentRules
     from pipeline.documents.intake import take_in
     from pipeline.documents.sources.folder import read
-
-    from pipeline.config import DocumentRules
 
     rules = DocumentRules()
     exams = [

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Recipe, Settings
+from pipeline.errors import ModelChanged
 from pipeline.types import Release
 from registry.servers.local import LocalServer
 from registry.store import Store, open_store
@@ -43,10 +44,14 @@ class House:
     @cached_property
     def base(self) -> "BaseModel":
         """The base model in memory. Raises ModelMissing, or ModelChanged if its files are not those of `init`."""
-        from pipeline.engines.base import expect_identity, load_base
+        from pipeline.engines.base import load_base
 
         base = load_base(self.settings.model, device=self.settings.device, dtype=self.settings.dtype)
-        expect_identity(base, self.identity)
+        if base.identity != self.identity:
+            raise ModelChanged(
+                f"the files of {self.settings.model} are not those this workspace was made with: its adapters would "
+                "not fit. Put the old files back, or make a new workspace with `sealed init`."
+            )
         return base
 
     @cached_property

@@ -31,9 +31,11 @@ def documents(
 ) -> None:
     """Write nights of documents as Markdown files with questions, the same for the same seed."""
     from pipeline.errors import BadInput
-    from pipeline.sandbox.documents import write_nights
+    from pipeline.sandbox.documents import Variant, write_nights
 
-    chosen = [str(poison)] * bool(poison) + ["corrections"] * corrections + ["workflows"] * workflows
+    chosen: list[Variant] = [poison.value] if poison else []
+    chosen += ["corrections"] if corrections else []
+    chosen += ["workflows"] if workflows else []
     if len(chosen) > 1:
         raise BadInput(f"choose one of {', '.join(chosen)}: a night is of one kind.")
     write_nights(out, nights=nights, per_night=per_night, seed=seed, variant=chosen[0] if chosen else None)

@@ -5,9 +5,9 @@ from flows.progress import stage
 from flows.shift import Shift
 from flows.steps.reporting import write_night_report
 from flows.steps.timing import timed
+from gates.evidence import exam_probes
 from gates.suite import read_suites
 from pipeline.types import (
-    Document,
     DocumentDecision,
     DocumentRecord,
     DocumentState,
@@ -15,8 +15,6 @@ from pipeline.types import (
     GateResult,
     Night,
     NightState,
-    Probe,
-    Split,
     Trained,
     UpdatePlan,
     Verdict,
@@ -33,21 +31,22 @@ def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> Gat
     live = releases.production(house.store)
     learned = documents.of(house.store, night.documents)
     with timed(shift, night, "gates"):
-        report, scores = judge_candidate(
+        report, evidence = judge_candidate(
             house.base,
+            update=plan.update,
             plan=plan,
             manifest=trained.manifest,
-            candidate_folder=house.folder_of(plan.update.id),
+            candidate_dir=house.folder_of(plan.update.id),
             incumbent=live.model,
-            incumbent_folder=house.adapter_folder(live),
+            incumbent_dir=house.adapter_folder(live),
             night=learned,
-            earlier=[(number, _exams(taught)) for number, taught in documents.learned(house.store)],
+            earlier=[(number, exam_probes(taught)) for number, taught in documents.learned(house.store)],
             suites=read_suites(house.settings.suites),
             recipe=house.recipe,
             cache=house.settings.cache,
-            progress=stage("measuring for the gates"),
+            progress=lambda who, done, total: stage(f"gates: {who}")(done, total),
         )
-        write_night_report(house, night, report, scores)
+        write_night_report(house, night, report, evidence)
     nights.save_report(house.store, shift.lease, night.number, report)
     return report
 
@@ -56,7 +55,7 @@ def send_back(shift: Shift, night: Night, report: GateReport) -> NightOutcome:
     """Ends a night that its gates refused: nothing is registered, each document waits or is quarantined."""
     store = shift.house.store
     deciding = next(result for result in report.results if result.required and result.verdict is report.verdict)
-    sentence = f"{deciding.gate} says {deciding.verdict}: {deciding.sentence}"
+    sentence = f"{deciding.verdict}: {deciding.sentence}"
     records = [documents.get(store, document) for document in night.documents]
     allowed = shift.house.recipe.documents.max_attempts
     decisions = [decide(record, report.verdict, deciding, allowed) for record in records]
@@ -74,11 +73,7 @@ def send_back(shift: Shift, night: Night, report: GateReport) -> NightOutcome:
 
 def decide(record: DocumentRecord, verdict: Verdict, deciding: GateResult, allowed: int) -> DocumentDecision:
     """Where a refused document goes: harm is quarantined at once, doubt may try again until its attempts are used."""
-    reason = f"{deciding.gate} said {verdict}: {deciding.sentence}"
+    reason = f"{verdict}: {deciding.sentence}"
     if verdict is Verdict.FAIL or record.attempts >= allowed:
         return DocumentDecision(document=record.id, state=DocumentState.QUARANTINED, reason=reason)
     return DocumentDecision(document=record.id, state=DocumentState.QUEUED, reason=f"waits to try again: {reason}")
-
-
-def _exams(taught: tuple[Document, ...]) -> tuple[Probe, ...]:
-    return tuple(probe for document in taught for probe in document.probes if probe.split is Split.EXAM)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from flows.wiring import House
-from pipeline.types import GateReport, Night, Scores
+from gates.evidence import Evidence
+from pipeline.types import GateReport, Night
 from registry.store import documents, self_edits
 
 
@@ -12,13 +13,13 @@ def report_folder(house: House, night: Night) -> Path:
     return house.settings.reports / f"night-{night.number}"
 
 
-def write_night_report(house: House, night: Night, report: GateReport, scores: tuple[Scores, ...]) -> Path:
+def write_night_report(house: House, night: Night, report: GateReport, evidence: Evidence) -> Path:
     """Writes report.html, its plots and summary.md. Returns the folder."""
     from gates.report import write_report
 
     return write_report(
         report,
-        scores,
+        evidence,
         documents=documents.of(house.store, night.documents),
         self_edits=self_edits.of_night(house.store, night.number),
         title=f"Night {night.number}",

@@ -40,7 +40,7 @@ MOMENTS = {
     "self-edits": AT_STAGE.format(stage="writing self-edits"),
     "rehearsal": AT_STAGE.format(stage="rehearsing with the teacher"),
     "training": AT_STAGE.format(stage="training the adapter"),
-    "gates": AT_STAGE.format(stage="measuring for the gates"),
+    "gates": AT_STAGE.format(stage="gates: asking the candidate"),
     "registered, not recorded": BEFORE_RECORDING,
 }
 RUN = "import sys; sys.argv = ['sealed', 'update', '--json']; from flows.cli import main; main()"
