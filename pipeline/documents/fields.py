@@ -1,0 +1,68 @@
+"""Makes a document with its probes of what a format's parser found: one rule for front matter and JSON alike."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pipeline.documents.cleaning import clean_line, clean_text
+from pipeline.errors import BadDocument
+from pipeline.types import Document, DocumentKind, Probe, Split
+
+_WORDS_FOR = {bool: "true or false", type(None): "nothing", list: "a list", dict: "a mapping"}
+
+
+def document_of(name: str, fields: Mapping[str, object], body: object) -> Document:
+    """The cleaned document of `title`, `kind` and `questions` in `fields`. Raises BadDocument on a bad value."""
+    bare = Document(
+        title=clean_line(_text(fields.get("title", ""), "the title")),
+        body=clean_text(_text(body, "the text")),
+        kind=_kind(fields.get("kind", DocumentKind.PASSAGE)),
+        name=name,
+    )
+    return replace(bare, probes=_probes(fields.get("questions"), group=bare.id))
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise BadDocument(f"{what} must be text, not {_WORDS_FOR.get(type(value), 'a number')}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadDocument(f"{what} holds half a character (a lone surrogate): it is not valid Unicode") from error
+    return value
+
+
+def _kind(value: object) -> DocumentKind:
+    try:
+        return DocumentKind(_text(value, "the kind").strip())
+    except ValueError as error:
+        raise BadDocument(f"unknown kind {value!r}: it must be one of {', '.join(DocumentKind)}") from error
+
+
+def _probes(value: object, group: str) -> tuple[Probe, ...]:
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, list):
+        raise BadDocument("malformed questions: they must be a list, each with 'question' and 'answers'")
+    probes = [_probe(item, f"malformed questions: question {number}", group) for number, item in enumerate(value, 1)]
+    return tuple({probe.id: probe for probe in probes}.values())
+
+
+def _probe(item: object, where: str, group: str) -> Probe:
+    if not isinstance(item, dict):
+        raise BadDocument(f"{where}: must have 'question' and 'answers'")
+    question = clean_line(_text(item.get("question", ""), f"{where}: the question"))
+    if not question:
+        raise BadDocument(f"{where}: has no 'question'")
+    split = _text(item.get("split", Split.EXAM), f"{where}: the split").strip()
+    if split not in set(Split):
+        raise BadDocument(f"{where}: unknown split {split!r}: it must be one of {', '.join(Split)}")
+    return Probe(question=question, answers=_answers(item, where), split=Split(split), group=group)
+
+
+def _answers(item: Mapping[str, object], where: str) -> tuple[str, ...]:
+    given = item.get("answers", item.get("answer", []))
+    listed = given if isinstance(given, list) else [given]
+    answers = [clean_line(_text(answer, f"{where}: an answer")) for answer in listed]
+    if not answers or not all(answers):
+        raise BadDocument(f"{where}: has {'an empty' if answers else 'no'} 'answer'")
+    return tuple(dict.fromkeys(answers))

@@ -1,0 +1,73 @@
+"""Splits Markdown into its YAML front matter and its body. Knows YAML's traps, and not what the fields mean."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import frontmatter
+import yaml
+
+from pipeline.errors import BadDocument
+
+_HANDLER = frontmatter.YAMLHandler()
+# Front matter holds a title and questions: 256 KB are some two thousand of them.
+_MAX_CHARACTERS = 256_000
+
+
+class _PlainLoader(yaml.BaseLoader):
+    """Scalars stay the words that stand in the file ("no", "1.10", a date); no aliases, no repeated keys.
+
+    Aliases let a few lines stand for gigabytes ("billion laughs"); BaseLoader builds no Python objects.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise yaml.composer.ComposerError(None, None, "anchors and aliases (& and *) are refused", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) < len(node.value):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+        return mapping
+
+
+def split_front_matter(text: str) -> tuple[Mapping[str, object], str]:
+    """The fields and the body of Markdown `text` (line feeds only); no fields where it does not begin with `---`.
+
+    Raises BadDocument with the line where the front matter is broken.
+    """
+    if not _HANDLER.detect(text):
+        return {}, text
+    try:
+        source, body = _HANDLER.split(text)
+    except ValueError as error:
+        raise BadDocument("broken front matter: line 1: opened by '---' and never closed by another") from error
+    if len(source) > _MAX_CHARACTERS:
+        raise BadDocument(f"broken front matter: {len(source):,} characters, at most {_MAX_CHARACTERS:,} are read")
+    fields = _load(source, first_line=text[: text.index(source)].count("\n") + 1)
+    if not isinstance(fields, dict):
+        raise BadDocument("broken front matter: line 2: it must hold 'key: value' lines between the two '---'")
+    return fields, body
+
+
+def _load(source: str, first_line: int) -> object:
+    if not source.strip():
+        return {}
+    try:
+        return _HANDLER.load(source, Loader=_PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        raise BadDocument(f"broken front matter: {_located(error, first_line)}") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML lets some of Python's own errors through, as for an escape beyond Unicode.
+        raise BadDocument(f"broken front matter: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise BadDocument("broken front matter: it is nested too deeply") from error
+
+
+def _located(error: yaml.MarkedYAMLError, first_line: int) -> str:
+    mark = error.problem_mark or error.context_mark
+    sentence = f"line {first_line + (mark.line if mark else 0)}: {error.problem or error.context}"
+    if error.context and error.problem and error.context_mark:
+        sentence += f" {error.context} (begun in line {first_line + error.context_mark.line})"
+    return sentence

@@ -1,0 +1,88 @@
+"""Turns a file's bytes into documents by its suffix. Knows the formats, and not where the file came from."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+from pipeline.documents.cleaning import plain_name
+from pipeline.documents.fields import document_of
+from pipeline.documents.front_matter import split_front_matter
+from pipeline.documents.screening import unreadable
+from pipeline.errors import BadDocument
+from pipeline.types import Document, RawDocument, Refusal
+
+Parsed = Iterator[Document | Refusal]
+_HEADING = re.compile(r"\s*#[ \t]+(\S[^\n]*)(?:\n|\Z)")
+
+
+def parse(raw: RawDocument) -> tuple[Document | Refusal, ...]:
+    """The documents in `raw`, not yet screened; what cannot be read is a Refusal in its place. Never raises."""
+    name = plain_name(raw.name)
+    if reason := unreadable(raw.data):
+        return (Refusal(name=name, reason=reason),)
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in _PARSERS:
+        known = ", ".join(sorted(_PARSERS))
+        return (Refusal(name=name, reason=f"unknown suffix {suffix!r}: known are {known}"),)
+    text = raw.data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        return tuple(_PARSERS[suffix](name, text))
+    except BadDocument as error:
+        return (Refusal(name=name, reason=str(error)),)
+
+
+def _markdown(name: str, text: str) -> Parsed:
+    fields, body = split_front_matter(text)
+    heading = None if fields.get("title") else _HEADING.match(body)
+    if heading:
+        # The heading becomes the title, which every reader of a document shows above its body.
+        fields, body = {**fields, "title": heading[1].rstrip("# \t")}, body[heading.end() :]
+    yield document_of(name, fields, body)
+
+
+def _plain(name: str, text: str) -> Parsed:
+    yield document_of(name, {}, text)
+
+
+def _html(name: str, text: str) -> Parsed:
+    # The parser is slow to import, and most nights bring no page.
+    from pipeline.documents.markup import read_html
+
+    title, body = read_html(text)
+    yield document_of(name, {"title": title}, body)
+
+
+def _jsonl(name: str, text: str) -> Parsed:
+    """One document a line; a broken line is refused by its number and does not stop the others."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{name}:{number}"
+        try:
+            yield _json_document(where, line)
+        except BadDocument as error:
+            yield Refusal(name=where, reason=str(error))
+
+
+def _json_document(name: str, line: str) -> Document:
+    try:
+        # Numbers stay the words that stand in the file: an answer 1.10 is not 1.1.
+        fields = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+    except json.JSONDecodeError as error:
+        raise BadDocument(f"broken JSON line: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise BadDocument("broken JSON line: it is nested too deeply") from error
+    if not isinstance(fields, dict):
+        raise BadDocument("broken JSON line: it must be an object with 'title' and 'body'")
+    given = {key: value for key, value in fields.items() if value is not None}
+    bodies = [given[key] for key in ("body", "text", "context") if key in given]
+    if not bodies:
+        raise BadDocument("no text: the object has none of 'body', 'text' and 'context'")
+    return document_of(name, given, bodies[0])
+
+
+_PARSERS: dict[str, Callable[[str, str], Parsed]] = {
+    ".md": _markdown, ".markdown": _markdown, ".txt": _plain, ".text": _plain,
+    ".html": _html, ".htm": _html, ".jsonl": _jsonl,
+}  # fmt: skip

@@ -1,0 +1,80 @@
+"""Says in plain words why bytes or a document cannot be taken in, or None. Changes nothing, and knows no format."""
+
+import re
+import unicodedata
+
+from pipeline.config import DocumentRules
+from pipeline.types import Document
+
+# Scripts written without spaces count a character as a word: kana, ideographs, Thai and its neighbours.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_RUN = re.compile(rf"[^\s{_UNSPACED}]{{200,}}")
+
+# Prose has about 95 % letters, record tables above 50 %; rulers, ASCII art and dumps fall below a quarter.
+_MIN_READABLE_SHARE = 0.25
+# No language's words reach 200 characters; addresses may, but they do not make up half of a document.
+_MAX_RUN_SHARE = 0.5
+
+_SIGNATURES = (
+    (b"PK\x03\x04", "a ZIP archive or Office document"),
+    (b"%PDF-", "a PDF"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+)
+_WIDE_MARKS = ((b"\xff\xfe", "UTF-16 or UTF-32"), (b"\xfe\xff", "UTF-16"), (b"\x00\x00\xfe\xff", "UTF-32"))
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`: runs of letters and digits, or single characters where a script has no spaces."""
+    return _WORD.findall(text)
+
+
+def unreadable(data: bytes) -> str | None:
+    """Why `data` is not UTF-8 text, or None."""
+    if not data.strip():
+        return "empty: the file holds no text"
+    for mark, encoding in _WIDE_MARKS:
+        if data.startswith(mark):
+            return f"not UTF-8: it begins with the mark of {encoding}; save it as UTF-8"
+    for signature, what in _SIGNATURES:
+        if data.startswith(signature):
+            return f"binary: {what}, not text"
+    if b"\x00" in data:
+        return f"binary: a zero byte at offset {data.index(0)}"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"invalid UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}; save it as UTF-8"
+    return None
+
+
+def unteachable(document: Document, rules: DocumentRules) -> str | None:
+    """Why a cleaned document teaches nothing, or None."""
+    if not document.body:
+        return "empty: nothing is left once markup and control characters are gone"
+    if share := _run_share(document.body):
+        return f"mostly non-text: {share:.0%} of it are runs of 200 or more characters without a space"
+    visible = [char for char in document.body if not char.isspace()]
+    share = sum(unicodedata.category(char)[0] in "LMN" for char in visible) / len(visible)
+    if share < _MIN_READABLE_SHARE:
+        return f"mostly non-text: {share:.0%} of its characters are letters or digits"
+    count = len(words(document.body))
+    if count < rules.min_words:
+        return f"too short: {count} words, at least {rules.min_words} are needed (documents.min_words in the recipe)"
+    return None
+
+
+def too_large(size: int, max_bytes: int) -> str:
+    """The reason for refusing `size` bytes unread."""
+    return f"too large: {size:,} bytes, at most {max_bytes:,} are read (documents.max_bytes in the recipe)"
+
+
+def _run_share(body: str) -> float:
+    share = sum(len(run) for run in _RUN.findall(body)) / len(body)
+    return share if share > _MAX_RUN_SHARE else 0.0
