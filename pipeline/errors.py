@@ -39,6 +39,10 @@ class BadAnchors(BadInput):
     """A file of the anchors or suites folder cannot be used as it is."""
 
 
+class BadDocument(BadInput):
+    """A document cannot be taken in as it is; the message says what is wrong with it."""
+
+
 class NoWorkspace(BadInput):
     """The folder is not a sealed workspace."""
 
@@ -65,6 +69,10 @@ class WrongBase(WorldFailed):
 
 class CorruptAdapter(WorldFailed):
     """An adapter's bytes, shapes, configuration or values are not what its manifest says."""
+
+
+class TrainingFailed(WorldFailed):
+    """A training did not give a usable adapter."""
 
 
 class DatabaseFailed(WorldFailed):
