@@ -204,6 +204,24 @@ class SelfEdit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """How many notes or examples about a document were not kept, and why in words."""
+
+    document: str
+    style: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What one run of the writer gave: the self-edits that were kept, and what was not."""
+
+    edits: tuple[SelfEdit, ...]
+    dropped: tuple[Dropped, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Update:
     """Everything that decides an adapter's weights; its id names the adapter before it exists."""
 

@@ -16,6 +16,9 @@ _MIN_READABLE_SHARE = 0.25
 # No language's words reach 200 characters; addresses may, but they do not make up half of a document.
 _MAX_RUN_SHARE = 0.5
 
+# A title stands in every prompt about the document, beside its text.
+_MAX_TITLE = 300
+
 _SIGNATURES = (
     (b"PK\x03\x04", "a ZIP archive or Office document"),
     (b"%PDF-", "a PDF"),
@@ -58,6 +61,8 @@ def unteachable(document: Document, rules: DocumentRules) -> str | None:
     """Why a cleaned document teaches nothing, or None."""
     if not document.body:
         return "empty: nothing is left once markup and control characters are gone"
+    if len(document.title) > _MAX_TITLE:
+        return f"the title is too long: {len(document.title):,} characters, at most {_MAX_TITLE} are taken"
     if share := _run_share(document.body):
         return f"mostly non-text: {share:.0%} of it are runs of 200 or more characters without a space"
     visible = [char for char in document.body if not char.isspace()]

@@ -1,0 +1,169 @@
+"""Asks the deployed model for notes about documents, and reads them as self-edits. Knows no library and no ledger."""
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import SelfEditRules
+from pipeline.digests import seed_from
+from pipeline.documents.chunking import chunks
+from pipeline.documents.cleaning import clean_text
+from pipeline.engines.engine import Engine, Progress
+from pipeline.errors import BadRecipe
+from pipeline.prompts import passage
+from pipeline.self_edits.selection import select
+from pipeline.self_edits.style import ChoosingStyle, Style, style
+from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
+
+PASSAGE = "passage"
+# A killed run loses at most one group's notes; a group's prompts share their batches.
+_GROUP = 8
+# Notes on more than this at once are thin, and longer sequences are costly to train on; SEAL's are at most this long.
+_MAX_CHUNK = 2048
+_MIN_CHUNK = 16
+# What a chat template adds around a prompt: roles, turns, a short system message. At most an eighth of the context.
+_TEMPLATE = 64
+_NO_ROOM = "document: its title leaves its text no room in the model's context"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Desk:
+    """What every note of one run is written with."""
+
+    engine: Engine
+    rules: SelfEditRules
+    styles: tuple[Style, ...]
+    writer: ModelRef
+    adapter: Path | None
+    seed: int
+    exam_questions: frozenset[str]
+
+
+def write_self_edits(
+    engine: Engine,
+    documents: Sequence[Document],
+    rules: SelfEditRules,
+    *,
+    writer: ModelRef,
+    adapter: Path | None,
+    seed: int,
+    already: Container[str] = frozenset(),
+    exam_questions: frozenset[str] = frozenset(),
+    save: Callable[[tuple[SelfEdit, ...]], None] = lambda edits: None,
+    progress: Progress | None = None,
+) -> Written:
+    """Notes by `writer` (the engine's base with `adapter`) about each document not `already` written about, by id.
+
+    Documents are taken in groups that depend on the whole batch alone, each with a seed of its own, and `save` is
+    called once a group: a killed run that is started again ends with the same self-edits as an unbroken one.
+    `exam_questions` are keys of `pipeline.leakage`: no example asks one. `progress` counts documents times styles.
+    Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context.
+    """
+    styles = tuple(style(name) for name in dict.fromkeys(rules.styles))
+    desk = _Desk(
+        engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed,
+        exam_questions=exam_questions,
+    )  # fmt: skip
+    _check_room(desk)
+    groups = [[document for document in group if document.id not in already] for group in _groups(documents)]
+    total, done = sum(map(len, groups)) * len(styles), 0
+    edits: list[SelfEdit] = []
+    dropped: list[Dropped] = []
+    for group in filter(None, groups):
+        written = _write_group(desk, group, _part(progress, done, len(group) * len(styles), total))
+        save(written.edits)
+        edits += written.edits
+        dropped += written.dropped
+        done += len(group) * len(styles)
+    return Written(edits=tuple(edits), dropped=tuple(dropped))
+
+
+def _groups(documents: Sequence[Document]) -> list[list[Document]]:
+    ordered = sorted({document.id: document for document in documents}.values(), key=lambda document: document.id)
+    return [ordered[start : start + _GROUP] for start in range(0, len(ordered), _GROUP)]
+
+
+def _check_room(desk: _Desk) -> None:
+    for wanted in desk.styles:
+        if _room(desk, wanted, title="") < _MIN_CHUNK:
+            raise BadRecipe(
+                f"the style {wanted.NAME!r} leaves a document no room in a context of {desk.engine.context} tokens. "
+                "Take it out of self_edits.styles in the recipe, or use a model with a longer context."
+            )
+
+
+def _room(desk: _Desk, wanted: Style, title: str) -> int:
+    """Tokens that are left for a document's body; a note may claim half of the context, and no more."""
+    context = desk.engine.context
+    taken = desk.engine.token_count(wanted.prompt(title, "")) + min(_TEMPLATE, context // 8)
+    return min(context - taken - min(desk.rules.max_new_tokens, context // 2), _MAX_CHUNK)
+
+
+def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> Written:
+    bodies = {document.id: _bodies(desk, document) for document in group}
+    notes: dict[str, list[SelfEdit]] = {document.id: [] for document in group}
+    for document in group:
+        if desk.rules.passage and bodies[document.id]:
+            notes[document.id].append(_passage(desk, document, bodies[document.id]))
+    for number, wanted in enumerate(desk.styles):
+        asked = [(document, wanted.prompt(document.title, body)) for document in group for body in bodies[document.id]]
+        for note in _ask(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
+            notes[note.document].append(note)
+    selected = [select(document, notes[document.id], desk.exam_questions) for document in group]
+    unfit = [Dropped(document=each, style="", reason=_NO_ROOM, count=1) for each, found in bodies.items() if not found]
+    return Written(
+        edits=tuple(edit for written in selected for edit in written.edits),
+        dropped=(*unfit, *(reason for written in selected for reason in written.dropped)),
+    )
+
+
+def _bodies(desk: _Desk, document: Document) -> tuple[str, ...]:
+    """The document's body in chunks that fit beside every style's prompt; none where its title leaves no room."""
+    room = min(_room(desk, wanted, document.title) for wanted in desk.styles)
+    return chunks(document, desk.engine.token_count, room) if room >= _MIN_CHUNK else ()
+
+
+def _passage(desk: _Desk, document: Document, bodies: Sequence[str]) -> SelfEdit:
+    """The document itself as plain text (SEAL always adds it): one example for each chunk, and no model asked."""
+    return SelfEdit(
+        document=document.id, style=PASSAGE, writer=desk.writer, sample=0, prompt="",
+        text=passage(document.title, document.body),
+        examples=tuple(Example(prompt="", completion=passage(document.title, body)) for body in bodies),
+    )  # fmt: skip
+
+
+def _ask(desk: _Desk, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress) -> list[SelfEdit]:
+    """The notes as sampled and parsed, one for each prompt and sample."""
+    if not asked:
+        return []
+    prompts = [prompt for _, prompt in asked]
+    # Greedy samples are all alike.
+    samples = desk.rules.samples if desk.rules.temperature > 0 else 1
+    answers = desk.engine.generate(
+        prompts, adapter=desk.adapter, max_new_tokens=desk.rules.max_new_tokens, temperature=desk.rules.temperature,
+        top_p=desk.rules.top_p, samples=samples, seed=seed_from("self-edits", desk.seed, wanted.NAME, prompts),
+        progress=progress,
+    )  # fmt: skip
+    return [
+        _note(desk, document, wanted, prompt, sample, clean_text(text))
+        for (document, prompt), texts in zip(asked, answers, strict=True)
+        for sample, text in enumerate(texts)
+    ]
+
+
+def _note(desk: _Desk, document: Document, wanted: Style, prompt: str, sample: int, text: str) -> SelfEdit:
+    return SelfEdit(
+        document=document.id, style=wanted.NAME, writer=desk.writer, sample=sample, prompt=prompt, text=text,
+        examples=wanted.parse(document.title, text),
+        directives=wanted.settings(text) if isinstance(wanted, ChoosingStyle) else None,
+    )  # fmt: skip
+
+
+def _part(progress: Progress | None, before: int, share: int, total: int) -> Progress:
+    """Reports a part's progress as progress of the whole, in the whole's units."""
+
+    def report(done: int, of: int) -> None:
+        if progress is not None:
+            progress(before + share * done // max(of, 1), total)
+
+    return report
