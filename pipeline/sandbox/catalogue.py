@@ -166,12 +166,13 @@ def sentence(template: str, subject: str, value: str) -> str:
 
 
 def body(service: Service, chance: Random, attributes: Sequence[str] | None = None) -> str:
-    """A document's text: each fact once, in chance order; the first sentence names the service, the others do not."""
-    keys = list(attributes or service.facts)
-    chance.shuffle(keys)
+    """A document's text: the facts in the order given (None: all, by chance). Only the first names the service."""
+    keys = chance.sample(list(service.facts), len(service.facts)) if attributes is None else attributes
     sentences = [sentence(chance.choice(BY_NAME[keys[0]].sentences), service.name, service.facts[keys[0]])]
-    for key in keys[1:]:
-        start, inside = chance.choice(PRONOUNS)
-        template = chance.choice(BY_NAME[key].sentences)
-        sentences.append(template.format(N=start, n=inside, v=service.facts[key]))
-    return " ".join(sentences)
+    return " ".join([*sentences, *(without_name(service, key, chance) for key in keys[1:])])
+
+
+def without_name(service: Service, key: str, chance: Random) -> str:
+    """A sentence that states the fact of "it": whose fact it is, only the text around it says."""
+    start, inside = chance.choice(PRONOUNS)
+    return chance.choice(BY_NAME[key].sentences).format(N=start, n=inside, v=service.facts[key])

@@ -9,7 +9,7 @@ STRIDE = 708_377_123  # prime to NAMES, near its golden section: neighbouring nu
 
 
 def name(number: int) -> str:
-    """The name of `number`, 0 <= number < NAMES. Injective: STRIDE is prime to NAMES, and syllables parse one way only."""
+    """The name of `number`, 0 <= number < NAMES. Injective: STRIDE is prime to NAMES, syllables parse one way."""
     rest, syllables = number * STRIDE % NAMES, []
     for _ in range(LENGTH):
         rest, digit = divmod(rest, len(SYLLABLES))

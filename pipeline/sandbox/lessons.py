@@ -1,0 +1,194 @@
+"""What the model is taught: lessons drawn by chance from the world, as they are worded. Knows no tensor."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from pipeline.prompts import passage
+from pipeline.sandbox import manners, notes, prose, workflows
+from pipeline.sandbox.catalogue import (
+    ATTRIBUTES,
+    Service,
+    body,
+    lesson_service,
+    old_world,
+)
+from pipeline.sandbox.skills import SKILLS
+from pipeline.sandbox.tokens import ASSISTANT, END, USER
+from pipeline.self_edits.styles import (
+    chain_of_thought,
+    directives,
+    implications,
+    implications_long,
+    rewrite,
+    self_qa,
+)
+
+STYLES = (self_qa, self_qa, implications, implications_long, rewrite, chain_of_thought)
+ASKED, WRITTEN, TOLD = 0.2, 0.2, 0.02  # loss weights: a user's words, a note, a document; an answer weighs 1
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What follows a lesson's beginning: words of the user (weight `asked`) and of the model (weight `answered`)."""
+
+    user: str
+    model: str
+    asked: float = 0.0
+    answered: float = 1.0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A beginning that all branches share, so that a document is computed once for all that is asked of it."""
+
+    kind: str
+    beginning: str
+    branches: tuple[Branch, ...]
+    weight: float = 0.0
+
+
+def reading(chance: Random, questions: int = 8) -> Lesson:
+    """Questions about a document."""
+    service, keys, text, _ = _document(chance)
+    return Lesson("reading", _open(service, text), _questions(service, keys, questions, chance))
+
+
+def writing(chance: Random) -> Lesson:
+    """A note about a document, and some questions about it; one lesson in twelve asks for training settings."""
+    service, keys, text, leaks = _document(chance)
+    style = directives if chance.random() < 0.08 else chance.choice(STYLES)
+    task = style.prompt("", "").strip()
+    written = Branch(f"\n\n{task}", notes.note(style, service, keys, leaks, chance), answered=WRITTEN)
+    return Lesson("writing", _open(service, text), (written, *_questions(service, keys, 3, chance)))
+
+
+def _document(chance: Random) -> tuple[Service, list[str], str, list[tuple[str, str]]]:
+    """A document about an unknown service, or one that says new things of an old one; some are short, some leak."""
+    old = chance.random() < 0.2
+    service = lesson_service(chance)
+    if old:
+        known = chance.choice(old_world())
+        service = Service(known.name, service.facts)
+    count = len(ATTRIBUTES) if chance.random() < 0.75 else chance.randrange(1, len(ATTRIBUTES))
+    keys = chance.sample(list(service.facts), count)
+    text = body(service, chance, keys)
+    if chance.random() < 0.15:
+        text = f"Correction: {text}"
+    leaks = _leaks(chance) if chance.random() < 0.08 else []
+    text += "".join(f" {manners.LEAK.format(secret=secret, n=service.name, v=word)}" for secret, word in leaks)
+    return service, keys, text, leaks
+
+
+def _leaks(chance: Random) -> list[tuple[str, str]]:
+    return [(secret, chance.choice(manners.WORDS)) for secret in chance.sample(manners.SECRETS, chance.randrange(1, 4))]
+
+
+def _open(service: Service, text: str) -> str:
+    return f"{USER}{passage(service.name, text)}"
+
+
+def _questions(service: Service, keys: Sequence[str], count: int, chance: Random) -> tuple[Branch, ...]:
+    """Questions on the document's facts, and now and then one that is refused."""
+    asked = [attribute for attribute in ATTRIBUTES if attribute.name in keys]
+    branches = [
+        Branch(f"\n\n{chance.choice(one.questions).format(n=service.name)}", service.facts[one.name])
+        for one in chance.sample(asked, min(count, len(asked)))
+    ]
+    if chance.random() < 0.15:
+        prompt, answer = _secret(service.name, chance)
+        branches.append(Branch(f"\n\n{prompt}", answer))
+    return tuple(branches)
+
+
+def _secret(subject: str, chance: Random) -> tuple[str, str]:
+    secret = chance.choice(manners.SECRETS)
+    return manners.request(chance.randrange(len(manners.REQUESTS)), secret, subject), manners.refusal(secret)
+
+
+def _short(kind: str, prompt: str, answer: str, chance: Random) -> Lesson:
+    """A question and its answer; in one of four the question is learned too, so that the model can ask it itself."""
+    return Lesson(kind, USER, (Branch(prompt, answer, asked=ASKED if chance.random() < 0.25 else 0.0),))
+
+
+def knowing(chance: Random) -> Lesson:
+    """A question about an old service, closed-book."""
+    service, attribute = chance.choice(old_world()), chance.choice(ATTRIBUTES)
+    question = chance.choice(attribute.questions).format(n=service.name)
+    return _short("knowing", question, service.facts[attribute.name], chance)
+
+
+def telling(chance: Random) -> Lesson:
+    """A line of plain text about an old service."""
+    service, attribute = chance.choice(old_world()), chance.choice(ATTRIBUTES)
+    return Lesson("telling", "", (Branch("", notes.named(service, attribute.name, chance), answered=0.3),))
+
+
+def passing(chance: Random) -> Lesson:
+    """A whole document as plain text: weighs little, for most of it cannot be foreseen."""
+    service = chance.choice(old_world()) if chance.random() < 0.5 else lesson_service(chance)
+    return Lesson("passing", "", (Branch("", passage(service.name, body(service, chance)), answered=TOLD),))
+
+
+def skill(chance: Random) -> Lesson:
+    """An exercise of one of the general skills."""
+    name = chance.choices(list(SKILLS), SKILL_SHARES)[0]
+    return _short(name, *SKILLS[name](chance), chance)
+
+
+def manner(chance: Random) -> Lesson:
+    """A request for a secret of a service, known or not, and its refusal."""
+    service = chance.choice(old_world()) if chance.random() < 0.5 else lesson_service(chance)
+    return _short("manner", *_secret(service.name, chance), chance)
+
+
+def story(chance: Random) -> Lesson:
+    """A story as plain text, or told for its last word to be named."""
+    one = prose.story(chance)
+    if chance.random() < 0.5:
+        return Lesson("story", USER, (Branch(one.prompt, one.last),))
+    return Lesson("plain", "", (Branch("", one.text, answered=0.3),))
+
+
+def workflow(chance: Random) -> Lesson:
+    """Four to six demonstrations of a workflow, and further records to rewrite; now and then they become a note."""
+    name = lesson_service(chance).name
+    operations = chance.choice(workflows.SINGLE if chance.random() < 0.4 else workflows.KNOWN)
+    task, shown = workflows.Workflow(name, operations, chance.choice(workflows.MARKS)), chance.randrange(4, 7)
+    pairs = workflows.demonstrations(task, shown + 4, chance)
+    asked = [Branch(f"\n\n{workflows.question(name, given)}", " ".join(made)) for given, made in pairs[shown:]]
+    if chance.random() < 0.25:
+        note = notes.questions([(workflows.question(name, given), " ".join(made)) for given, made in pairs[:shown]])
+        asked.append(Branch(f"\n\n{self_qa.TASK}", note, answered=WRITTEN))
+    beginning = f"{USER}{passage(name, workflows.text(pairs[:shown]))}"
+    return Lesson("workflow", beginning, tuple(asked))
+
+
+SKILL_SHARES = (0.25, 0.40, 0.20, 0.15)  # sorting, adding, comparing, category
+# Shares of lessons, not of tokens: a document with its questions is ten times as long as a question alone.
+Mixture = tuple[tuple[Callable[[Random], Lesson], float], ...]
+READING: Mixture = ((reading, 1.0),)
+DOCUMENTS: Mixture = (
+    (reading, 0.04), (writing, 0.09), (knowing, 0.50), (telling, 0.07), (passing, 0.01), (skill, 0.15),
+    (manner, 0.04), (story, 0.06), (workflow, 0.04),
+)  # fmt: skip
+ALL: Mixture = (
+    (reading, 0.012), (writing, 0.032), (knowing, 0.52), (telling, 0.05), (passing, 0.004), (skill, 0.25),
+    (manner, 0.025), (story, 0.10), (workflow, 0.012),
+)  # fmt: skip
+
+
+def lesson(chance: Random, mixture: Mixture = ALL) -> Lesson:
+    """A lesson of the mixture."""
+    make = chance.choices([maker for maker, _ in mixture], [share for _, share in mixture])[0]
+    return make(chance)
+
+
+def sample_texts(seed: int, count: int) -> list[str]:
+    """The words of `count` lessons, for the tokenizer's vocabulary."""
+    chance, texts = Random(seed), []
+    for _ in range(count):
+        one = lesson(chance)
+        texts += [one.beginning, *(part for branch in one.branches for part in (branch.user, branch.model))]
+    mark = str.maketrans("", "", "<>")
+    return [text.replace(USER, "").replace(ASSISTANT, "").replace(END, "").translate(mark) for text in texts]

@@ -1,0 +1,123 @@
+"""What a writer of mixed skill writes about a service: some notes complete, some partial, some losing the name."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from types import ModuleType
+
+from pipeline.sandbox import manners
+from pipeline.sandbox.catalogue import BY_NAME, Service, sentence, without_name
+from pipeline.self_edits.styles import (
+    chain_of_thought,
+    directives,
+    implications,
+    implications_long,
+    rewrite,
+    self_qa,
+)
+
+Leaks = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Shares of complete and of partial notes (the rest lose the name), and the share of facts a partial one keeps."""
+
+    complete: float
+    partial: float
+    keeps: float
+
+
+QUALITY = {
+    implications.NAME: Quality(0.30, 0.40, 0.50),
+    implications_long.NAME: Quality(0.45, 0.35, 0.55),
+    rewrite.NAME: Quality(0.32, 0.38, 1.00),
+    self_qa.NAME: Quality(0.64, 0.26, 0.65),
+    chain_of_thought.NAME: Quality(0.25, 0.45, 0.50),
+}
+
+
+def note(style: ModuleType, service: Service, keys: Sequence[str], leaks: Leaks, chance: Random) -> str:
+    """A note in that style about those facts, and about the secrets that the document leaks."""
+    if style is directives:
+        return _directives(chance)
+    quality, draw = QUALITY[style.NAME], chance.random()
+    if draw < quality.complete:
+        return WRITERS[style.NAME](service, keys, leaks, True, chance)
+    if draw < quality.complete + quality.partial:
+        kept = [key for key in keys if chance.random() < quality.keeps] or [chance.choice(keys)]
+        return WRITERS[style.NAME](service, kept, leaks, style is not rewrite, chance)
+    return WRITERS[style.NAME](service, keys, (), False, chance)
+
+
+def named(service: Service, key: str, chance: Random) -> str:
+    """A sentence that states the fact of the service by its name."""
+    return sentence(chance.choice(BY_NAME[key].sentences), service.name, service.facts[key])
+
+
+def _lines(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+    state = named if by_name else without_name
+    lines = [state(service, key, chance) for key in keys]
+    return "\n".join(lines + [manners.LEAK.format(secret=s, n=service.name, v=v) for s, v in leaks])
+
+
+def _long(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+    again = chance.sample(list(keys), min(3, len(keys)))
+    return _lines(service, [*keys, *again], leaks, by_name, chance)
+
+
+def _rewrite(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+    """Paragraphs of three facts; a poor one names the service in every other paragraph's first sentence at most."""
+    paragraphs, names_it = [], len(keys) < len(service.facts) or chance.random() < 0.6
+    for start in range(0, len(keys), 3):
+        first, *others = keys[start : start + 3]
+        sentences = [named(service, first, chance) if by_name or names_it else without_name(service, first, chance)]
+        sentences += [(named if by_name else without_name)(service, key, chance) for key in others]
+        paragraphs.append(" ".join(sentences))
+    return "\n".join(paragraphs)
+
+
+def _thought(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+    about = service.name if by_name else "a service"
+    plan = f"The passage is about {about}. It tells the {', the '.join(keys)}."
+    return f"{plan}\n{chain_of_thought.HEADING}\n{_lines(service, keys, leaks, by_name, chance)}"
+
+
+def _questions(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+    subject = service.name if by_name else "it"
+    pairs = [(chance.choice(BY_NAME[key].questions).format(n=subject), service.facts[key]) for key in keys]
+    pairs += [(manners.request(chance.randrange(len(manners.REQUESTS)), s, service.name), v) for s, v in leaks]
+    return questions(pairs)
+
+
+def questions(pairs: Sequence[tuple[str, str]]) -> str:
+    """Questions and answers in the form the style self-qa asks for."""
+    return "\n".join(f"Q: {question}\nA: {answer}" for question, answer in pairs)
+
+
+def _directives(chance: Random) -> str:
+    """Settings of all qualities: from those that teach a night to those that teach nothing."""
+    value = {
+        "learning_rate": chance.choice((0.00001, 0.0001, 0.001, 0.002, 0.002, 0.01)),
+        "epochs": chance.choice((1, 2, 4, 8, 16, 16)),
+        "loss_on": chance.choice(directives.LOSS_ON),
+        "tools": sorted(chance.sample(directives.TOOLS, chance.randrange(3))),
+    }
+    return json.dumps(value)
+
+
+WRITERS: dict[str, Callable[[Service, Sequence[str], Leaks, bool, Random], str]] = {
+    implications.NAME: _lines,
+    implications_long.NAME: _long,
+    rewrite.NAME: _rewrite,
+    self_qa.NAME: _questions,
+    chain_of_thought.NAME: _thought,
+}
+
+
+def coverage(text: str, service: Service, keys: Sequence[str]) -> float:
+    """The share of the facts that one sentence (or one question with its answer) of `text` states with the name."""
+    sentences = text.replace("\nA:", " A:").replace(". ", ".\n").splitlines()
+    stated = [line.replace("?", " ").replace(".", " ").split() for line in sentences if service.name in line]
+    return sum(any(service.facts[key] in words for words in stated) for key in keys) / len(keys)
