@@ -19,7 +19,7 @@ _MAX_LENGTH_RATIO = 4
 _MIN_LENGTH_LIMIT = 200
 # Below this, most of an example is not about the document; models paraphrase, so beginnings of words are compared.
 _MIN_GROUNDED_SHARE = 0.4
-# Names and numbers are not paraphrased, so at least half of them must stand in the document.
+# Names and numbers are not paraphrased: half of them must stand in the document, and where all do, no word is asked.
 _MIN_NAMED_SHARE = 0.5
 _STEM = 5
 _SHORTEST_CONTENT_WORD = 4
@@ -51,8 +51,9 @@ def screen(document: Document, edit: SelfEdit) -> Screened:
 
 @dataclass(frozen=True)
 class _Known:
-    """What an example is compared with: the document's words and stems, and the instruction's lines."""
+    """What an example is compared with: the document's text, words and stems, and the instruction's lines."""
 
+    text: str
     words: frozenset[str]
     stems: frozenset[str]
     instruction: tuple[str, ...]
@@ -68,7 +69,7 @@ class _Known:
         stems = frozenset(word[:_STEM] for word in found)
         # A chunk's first and last lines may be parts of the document's lines, and are its words all the same.
         whole = " ".join(found)
-        return cls(frozenset(found), stems, tuple(line for line in told if line not in whole), _limit(document))
+        return cls(whole, frozenset(found), stems, tuple(line for line in told if line not in whole), _limit(document))
 
 
 def _limit(document: Document) -> int:
@@ -105,12 +106,15 @@ def _example_fault(example: Example, known: _Known) -> str | None:
 
 
 def _grounding_fault(example: Example, said: list[str], known: _Known) -> str | None:
+    if f" {' '.join(said)} " in f" {known.text} ":
+        return None
     named = [word for word in said if _is_number(word)] + _names(example.completion)
-    if named and _share(named, known.words) < _MIN_NAMED_SHARE:
+    named_share = _share(named, known.words) if named else 0.0
+    if named and named_share < _MIN_NAMED_SHARE:
         return "most of its names and numbers are not in the document"
     # An answer like "yes" has no content of its own: then the question must be about the document.
     content = _content(said) or _content(_normal(example.prompt))
-    if content and _share([word[:_STEM] for word in content], known.stems) < _MIN_GROUNDED_SHARE:
+    if named_share < 1 and content and _share([word[:_STEM] for word in content], known.stems) < _MIN_GROUNDED_SHARE:
         return "most of its words are not in the document"
     return None
 
@@ -126,7 +130,8 @@ def _content(said: list[str]) -> list[str]:
 
 
 def _is_number(word: str) -> bool:
-    return any(char.isdigit() for char in word)
+    """Numbers of one digit are left out: documents write them in words."""
+    return len(word) > 1 and any(char.isdigit() for char in word)
 
 
 def _names(text: str) -> list[str]:
