@@ -70,7 +70,9 @@ def _adapters(parts: House) -> str:
 def _tracking(parts: House) -> str:
     from registry import mlflow_aliases
 
-    aliases = ", ".join(f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases)
+    aliases = ", ".join(
+        f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases
+    )
     return f"{parts.settings.tracking_uri} answers; {aliases or 'no release yet'}"
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from flows.outcome import Ended, NightOutcome
 from flows.shift import Shift
-from flows.steps.reporting import report_folder
+from flows.steps.reporting import SUMMARY, report_folder
 from flows.steps.timing import timed
 from pipeline.types import Figure, GateReport, Night, Release, Split, Trained
 from registry.store import documents, nights, releases
@@ -74,7 +74,7 @@ def _registration(shift: Shift, night: Night, release: Release, trained: Trained
             ("documents", str(len(night.documents))),
         ),
         tags=(("base", manifest.base), ("adapter", manifest.adapter), ("manifest", manifest.digest)),
-        description=(folder / "summary.md").read_text(encoding="utf-8"),
+        description=(folder / SUMMARY).read_text(encoding="utf-8"),
     )
 
 

@@ -1,11 +1,15 @@
 """Lets the live model write its self-edits for the night's documents. What was sampled is stored as it comes."""
 
+import logging
+
 from flows.progress import stage
 from flows.shift import Shift
 from flows.steps.probes import exam_questions
 from flows.steps.timing import timed
 from pipeline.types import Night, NightState, SelfEdit
 from registry.store import documents, nights, releases, self_edits
+
+log = logging.getLogger("sealed")
 
 
 def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
@@ -20,7 +24,7 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
         self_edits.save(house.store, shift.lease, night.number, edits)
 
     with timed(shift, night, "self_edits"):
-        write_self_edits(
+        written = write_self_edits(
             house.engine,
             documents.of(house.store, night.documents),
             house.recipe.self_edits,
@@ -32,4 +36,6 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
             save=save,
             progress=stage("writing self-edits"),
         )
+    for dropped in written.dropped:
+        log.info("%s: %d of style %s dropped: %s", dropped.document[:12], dropped.count, dropped.style, dropped.reason)
     return self_edits.of_night(house.store, night.number)
