@@ -49,17 +49,24 @@ def open_store(url: str, *, busy_seconds: float = 30.0) -> Store:
     Raises DatabaseFailed if it cannot be opened, is no database, or is of a schema this version does not know.
     """
     store = Store(_engine(url, busy_seconds))
+    try:
+        _bring_to_head(store)
+    except DatabaseFailed:
+        store.close()
+        raise
+    return store
+
+
+def _bring_to_head(store: Store) -> None:
     with _translated(store.engine), store.engine.connect() as connection:
-        current = _version(connection)
-    if current == HEAD:
-        return store
+        if _version(connection) == HEAD:
+            return
     with store.write() as connection:
         # Read again: another process may have made the tables while this one waited to write.
         if _version(connection) != HEAD:
             from registry.migrations.upgrade import upgrade
 
             upgrade(connection)
-    return store
 
 
 def _version(connection: Connection) -> str | None:

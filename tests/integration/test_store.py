@@ -1,0 +1,284 @@
+"""The ledger's contract, on SQLite and on Postgres: schema, history, documents, self-edits, nights."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from pipeline.errors import BadInput, DatabaseFailed, ModelChanged, NoSuchDocument, Refused
+from pipeline.types import (
+    DocumentDecision,
+    DocumentState,
+    Intake,
+    ModelRef,
+    NightState,
+    Refusal,
+    ReleaseState,
+    Verdict,
+)
+from registry.store import Store, documents, nights, open_store, releases, reports, self_edits
+from registry.tables import HEAD, METADATA, VERSION_TABLE
+from tests.ledgers import BASE, Ledger, document, edit, intake, manifest_of, report_on
+
+QUEUED, LEASED, LEARNED = DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED
+QUARANTINED = DocumentState.QUARANTINED
+
+
+def test_the_migrations_make_exactly_the_tables_we_query(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    from registry.migrations.upgrade import configuration
+
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+        assert ScriptDirectory.from_config(configuration(connection)).get_current_head() == HEAD
+
+
+def test_opening_an_existing_ledger_does_not_load_alembic(url: str, store: Store) -> None:
+    code = f"import sys; from registry.store import open_store; open_store({url!r}); print('alembic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_ledger_of_another_version_is_refused(url: str, store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(DatabaseFailed, match="another version of sealed"):
+        open_store(url)
+
+
+@pytest.mark.parametrize("bad", ["nonsense", "sqlite:///:memory:", "sqlite:////nowhere/at/all/ledger.db"])
+def test_an_unusable_address_says_what_to_do(bad: str) -> None:
+    with pytest.raises(DatabaseFailed, match=r"Use|Run|Mend"):
+        open_store(bad)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    file.write_bytes(b"these are notes, and no database at all" * 40)
+    with pytest.raises(DatabaseFailed, match="not a database"):
+        open_store(f"sqlite:///{file}")
+    assert file.read_bytes().startswith(b"these are notes")
+
+
+def test_founding_twice_changes_nothing_and_another_base_is_refused(ledger: Ledger) -> None:
+    again = releases.found(ledger.store, BASE, "somebody else")
+    assert (again.number, again.state, again.proposer) == (0, ReleaseState.PRODUCTION, "ada")
+    assert [one.epoch for one in releases.deployments(ledger.store)] == [0]
+    with pytest.raises(ModelChanged, match="Put the old model back"):
+        releases.found(ledger.store, ModelRef(base="f" * 64), "ada")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE deployments SET actor = 'mallory'",
+        "DELETE FROM deployments",
+        "UPDATE approvals SET actor = 'mallory'",
+        "DELETE FROM approvals",
+        "INSERT INTO deployments SELECT 7, release, actor, reason, at FROM deployments WHERE epoch = 0",
+        "INSERT INTO deployments SELECT 0, release, actor, reason, at FROM deployments WHERE epoch = 0",
+        "UPDATE releases SET state = 'production'",
+        "UPDATE documents SET state = 'learned', release = NULL, night = NULL",
+        "UPDATE documents SET state = 'forgotten'",
+    ],
+)
+def test_the_database_itself_keeps_history_and_invariants(ledger: Ledger, statement: str) -> None:
+    ledger.release("atlas")
+    history = releases.deployments(ledger.store)
+    with pytest.raises(DBAPIError), ledger.store.write() as connection:
+        connection.execute(text(statement))
+    assert releases.deployments(ledger.store) == history
+
+
+def test_intake_is_idempotent_in_every_state(ledger: Ledger) -> None:
+    first = documents.accept(ledger.store, intake("atlas", "borea"))
+    assert (first.queued, first.duplicates) == (2, 0)
+    ledger.release()
+    again = documents.accept(ledger.store, intake("atlas", "borea", "cinder"))
+    assert (again.queued, again.duplicates) == (1, 2)
+    assert documents.count(ledger.store) == ((QUEUED, 1), (LEARNED, 2))
+
+
+def test_the_same_content_twice_in_one_intake_is_one_document(ledger: Ledger) -> None:
+    one, other = document("atlas"), document("atlas")
+    counts = documents.accept(ledger.store, Intake(accepted=(one, other), refused=(), duplicates=3))
+    assert (counts.queued, counts.duplicates) == (1, 4)
+
+
+def test_a_document_comes_back_as_it_went_in(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    record = documents.get(ledger.store, document("atlas").id[:8])
+    assert record.document == document("atlas")
+    assert record.document is not None
+    assert record.document.probes[0].answers == ("Heron", "the Heron team")
+    assert documents.of(ledger.store, [record.id]) == (document("atlas"),)
+
+
+@pytest.mark.parametrize(("asked", "error"), [("zz", BadInput), ("abc", BadInput), ("0000", NoSuchDocument)])
+def test_a_document_that_cannot_be_named_so(ledger: Ledger, asked: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="sealed documents"):
+        documents.get(ledger.store, asked)
+
+
+def test_an_ambiguous_beginning_is_not_guessed(ledger: Ledger) -> None:
+    with ledger.store.write() as connection:
+        for last in "ab":
+            connection.execute(
+                text("INSERT INTO documents (id, state, name, added) VALUES (:id, 'quarantined', 'x', '2026-01-01')"),
+                {"id": "dead" * 15 + "bee" + last},
+            )
+    with pytest.raises(BadInput, match="give more digits"):
+        documents.get(ledger.store, "deadde")
+
+
+def test_a_refused_input_is_shown_and_no_longer_open_once_mended(ledger: Ledger) -> None:
+    bad = Refusal(name="atlas.md", reason="not UTF-8")
+    assert documents.accept(ledger.store, Intake(accepted=(), refused=(bad,), duplicates=0)).refused == 1
+    (shown,) = documents.listed(ledger.store, QUARANTINED)
+    assert (shown.name, shown.reason, shown.document) == ("atlas.md", "not UTF-8", None)
+    with pytest.raises(Refused, match="mend the file"):
+        documents.requeue(ledger.store, shown.id)
+    documents.accept(ledger.store, intake("atlas"))
+    assert documents.get(ledger.store, bad.id).state is DocumentState.DEAD
+    documents.accept(ledger.store, Intake(accepted=(), refused=(bad,), duplicates=0))
+    assert documents.get(ledger.store, bad.id).state is QUARANTINED
+
+
+def test_a_waiting_document_is_set_aside_and_lets_itself_be_queued_again(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    id_ = document("atlas").id
+    assert documents.quarantine(ledger.store, id_, "wrong source").reason == "wrong source"
+    with pytest.raises(Refused, match="is quarantined"):
+        documents.quarantine(ledger.store, id_, "again")
+    assert documents.requeue(ledger.store, id_).state is QUEUED
+
+
+def test_a_night_takes_the_oldest_documents_up_to_its_limit(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("one", "two"))
+    documents.accept(ledger.store, intake("aaa"))
+    with ledger.working() as held:
+        night = ledger.begin(held, limit=2)
+    assert night.documents == (document("one").id, document("two").id)
+    assert documents.count(ledger.store) == ((QUEUED, 1), (LEASED, 2))
+    assert documents.get(ledger.store, night.documents[0]).attempts == 1
+
+
+def test_a_night_without_documents_is_recorded_as_empty(ledger: Ledger) -> None:
+    with ledger.working() as held:
+        night = ledger.begin(held)
+    assert (night.state, night.documents) == (NightState.EMPTY, ())
+    assert night.finished is not None
+    assert nights.unfinished(ledger.store) is None
+
+
+def test_a_killed_night_is_found_with_its_documents_and_a_second_is_refused(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas", "borea"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        nights.move(ledger.store, held, night.number, NightState.WRITING)
+    with ledger.working() as held:
+        found = nights.unfinished(ledger.store)
+        assert found is not None
+        assert (found.documents, found.state) == (night.documents, NightState.WRITING)
+        with pytest.raises(Refused, match="resume or abandon"):
+            ledger.begin(held)
+
+
+def test_an_abandoned_night_gives_its_documents_back_and_counts_no_attempt(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        update = ledger.gate(held, night)
+        release = nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+        ended = nights.abandon(ledger.store, held, night.number, "production moved")
+    record = documents.get(ledger.store, night.documents[0])
+    assert (ended.state, record.state, record.attempts) == (NightState.ABANDONED, QUEUED, 0)
+    assert releases.get(ledger.store, release.number).state is ReleaseState.VOID
+
+
+def test_a_rejected_night_settles_each_document_as_decided(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas", "borea"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        ledger.gate(held, night, Verdict.FAIL)
+        culprit, other = night.documents
+        decision = DocumentDecision(document=culprit, state=QUARANTINED, reason="contradicts what is known")
+        nights.finish(ledger.store, held, night.number, NightState.REJECTED_BY_GATES, "retention: FAIL", [decision])
+    assert documents.get(ledger.store, culprit).reason == "contradicts what is known"
+    assert documents.get(ledger.store, other).state is QUEUED
+    assert documents.get(ledger.store, other).attempts == 1
+    assert nights.get(ledger.store, night.number).sentence == "retention: FAIL"
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE])
+def test_only_a_passing_night_gets_a_release_number(ledger: Ledger, verdict: Verdict) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        update = ledger.gate(held, night, verdict)
+        with pytest.raises(Refused, match="did not pass"):
+            nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+    assert [one.number for one in releases.listed(ledger.store)] == [0]
+
+
+def test_intending_and_recording_a_release_twice_gives_one(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        manifest = manifest_of(ledger.gate(held, night))
+        first = nights.intend_release(ledger.store, held, night.number, manifest)
+        assert nights.intend_release(ledger.store, held, night.number, manifest) == first
+        recorded = nights.record_release(ledger.store, held, night.number, "1")
+        assert nights.record_release(ledger.store, held, night.number, "1") == recorded
+    assert recorded.state is ReleaseState.CANDIDATE
+    assert nights.get(ledger.store, night.number).state is NightState.WAITING
+    assert nights.unfinished(ledger.store) is None
+
+
+def test_self_edits_and_reports_come_back_as_they_went_in(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    edits = (edit(document("atlas"), 1), edit(document("atlas"), 0))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        self_edits.save(ledger.store, held, night.number, edits[:1])
+        self_edits.save(ledger.store, held, night.number, edits)
+        update = ledger.gate(held, night)
+    assert self_edits.of_night(ledger.store, night.number)[:2] == edits
+    assert reports.get(ledger.store, report_on(update).digest) == report_on(update)
+    assert reports.update(ledger.store, update.id) == update
+
+
+def test_only_what_production_was_trained_on_is_replayed(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    ledger.candidate("borea")
+    assert self_edits.learned(ledger.store) == (edit(document("atlas")),)
+    ledger.promote(2)
+    assert self_edits.learned(ledger.store) == (edit(document("atlas")), edit(document("borea")))
+    assert documents.learned(ledger.store) == ((1, (document("atlas"),)), (2, (document("borea"),)))
+    ledger.rollback()
+    assert self_edits.learned(ledger.store) == (edit(document("atlas")),)
+
+
+def test_seconds_of_a_resumed_stage_add_up(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        nights.add_seconds(ledger.store, held, night.number, "training", 2.0)
+        nights.add_seconds(ledger.store, held, night.number, "training", 3.0)
+    assert [(one.stage, one.seconds) for one in nights.get(ledger.store, night.number).seconds] == [("training", 5.0)]
+
+
+def test_adapters_of_the_last_three_productions_and_of_candidates_are_needed(ledger: Ledger) -> None:
+    for name in ("atlas", "borea", "cinder", "delta"):
+        ledger.release(name)
+    ledger.candidate("ember")
+    assert [one.number for one in releases.needed(ledger.store)] == [2, 3, 4, 5]
+    ledger.rollback()
+    assert [one.number for one in releases.needed(ledger.store)] == [1, 2, 3]
