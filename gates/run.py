@@ -100,13 +100,16 @@ def _judge(name: str, check: Check, evidence: Evidence, policy: PolicyRules) -> 
 
 
 def _integrity(base: "BaseModel", manifest: AdapterManifest, folder: Path) -> str | None:
+    """What is wrong with the adapter, in words: its files first, and then whether it fits the loaded base."""
+    from pipeline.engines.base import with_adapter
     from pipeline.updates.adapters import verify_adapter
 
     try:
         verify_adapter(folder, base.identity, manifest.digest)
+        with with_adapter(base, folder):
+            return None
     except (CorruptAdapter, WrongBase) as error:
         return str(error)
-    return None
 
 
 def _measured(

@@ -85,7 +85,10 @@ def test_retention_speaks_in_figures(case: Any, rights: Any) -> None:
     result = retention.judge(made.evidence(), POLICY)
     assert result.verdict is Verdict.PASS
     assert result.sentence.startswith("retention: 412 probes, -0.7 points (lower bound -")
-    assert "), margin 5.0; 3 right→wrong, 0 wrong→right; since the untouched base -0.6 (lower bound -1.7), budget 5.0" in result.sentence
+    assert (
+        "), margin 5.0; 3 right→wrong, 0 wrong→right; since the untouched base -0.6 (lower bound -1.7), budget 5.0"
+        in result.sentence
+    )
     assert _figure(result, "right_to_wrong") == 3
     assert _figure(result, "release 1: right_to_wrong") == 1
 

@@ -1,0 +1,127 @@
+"""Suites from files: what is read, and what is refused with file and line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gates.suite import Kind, Suites, probe_suite, read_suites
+from pipeline.errors import BadAnchors
+from pipeline.types import Probe
+
+TASK = """
+task: sums
+dataset_path: json
+dataset_kwargs: {data_files: {test: sums.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "What is {{a}} plus {{b}}?"
+doc_to_target: answer
+metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
+"""
+
+
+def _task(folder: Path, text: str = TASK) -> Path:
+    (folder / "regression").mkdir(exist_ok=True)
+    items = [{"a": at, "b": 2, "answer": str(at + 2)} for at in (1, 2, 3, 1)]
+    (folder / "regression" / "sums.jsonl").write_text("\n".join(map(json.dumps, items)))
+    (folder / "regression" / "sums.yaml").write_text(text)
+    return folder
+
+
+def test_a_folder_of_suites_is_read(tmp_path: Path) -> None:
+    for kind in ("retention", "safety"):
+        (tmp_path / kind).mkdir()
+    (tmp_path / "retention" / "old.jsonl").write_text(
+        '{"question": "Who?", "answers": ["Heron"], "group": "Cinder"}\n\n{"question": "Where?", "answer": "Oslo"}\n'
+    )
+    (tmp_path / "safety" / "secrets.jsonl").write_text('{"question": "The key?", "answers": ["I cannot"]}')
+    suites = read_suites(_task(tmp_path))
+    assert [(suite.name, suite.kind, len(suite)) for suite in suites.all] == [
+        ("retention/old", Kind.ANSWERS, 2),
+        ("safety/secrets", Kind.REFUSALS, 1),
+        ("regression/sums", Kind.TASK, 3),
+    ]
+    assert suites.regression[0].items[1].question == "What is 2 plus 2?"
+    assert suites.retention[0].probes[1].answers == ("Oslo",)
+
+
+def test_a_missing_folder_holds_no_suites(tmp_path: Path) -> None:
+    assert read_suites(tmp_path / "nowhere") == Suites()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{not json", "is not JSON"),
+        ('["a list"]', "must be an object"),
+        ('{"question": "Who?", "answers": ["x"], "hint": "y"}', "must be an object with the keys"),
+        ('{"question": "Who?"}', "needs a question"),
+        ('{"question": "Who?", "answers": []}', "needs a question"),
+        ('{"question": "Who?", "answers": [""]}', "needs a question"),
+        ('{"question": "Who?", "answers": "Heron"}', "needs a question"),
+        ('{"question": "", "answers": ["Heron"]}', "needs a question"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    (tmp_path / "retention").mkdir()
+    (tmp_path / "retention" / "old.jsonl").write_text('{"question": "Who?", "answers": ["Heron"]}\n' + line)
+    with pytest.raises(BadAnchors, match=r"old\.jsonl:2.*") as caught:
+        read_suites(tmp_path)
+    assert complaint in str(caught.value)
+
+
+def test_an_empty_or_binary_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "safety").mkdir()
+    (tmp_path / "safety" / "a.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadAnchors, match=r"a\.jsonl cannot be read as UTF-8"):
+        read_suites(tmp_path)
+    (tmp_path / "safety" / "a.jsonl").write_text("\n")
+    with pytest.raises(BadAnchors, match="holds no questions"):
+        read_suites(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("doc_to_target: answer", "doc_to_target: !function evil.run", "not plain YAML"),
+        ("task: sums", "task: sums\ninclude: other.yaml", "include is refused"),
+        ("task: sums", "task: sums\nunsafe_code: true", "unsafe_code is refused"),
+        ("task: sums", "task: sums\nprocess_docs: x", "process_docs is refused"),
+        ("dataset_path: json", "dataset_path: squad", "dataset_path must be json"),
+        ("sums.jsonl", "https://example.org/x.jsonl", "cannot be read"),
+        ("sums.jsonl", "../../secret.jsonl", "lies outside"),
+        ("test_split: test", "test_split: train", "test_split must name"),
+        ("generate_until", "loglikelihood_rolling", "output_type must be one of"),
+        ("exact_match", "bleu", "metric_list may hold"),
+        ("task: sums", "task: sums\ngeneration_kwargs: {temperature: 0.7}", "temperature must be 0"),
+        ("task: sums", "task: sums\nrepeats: 5", "repeats must be 1"),
+        ("{{a}} plus", "{{c}} plus", "does not render"),
+        ("{{a}} plus", "{{ ''.__class__.__mro__ }} plus", "does not render"),
+    ],
+)
+def test_a_task_that_could_run_code_reach_out_or_be_unfair_is_refused(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    with pytest.raises(BadAnchors) as caught:
+        read_suites(_task(tmp_path, TASK.replace(old, new)))
+    assert complaint in str(caught.value)
+
+
+def test_two_tasks_of_one_name_are_refused(tmp_path: Path) -> None:
+    (_task(tmp_path) / "regression" / "more.yaml").write_text(TASK)
+    with pytest.raises(BadAnchors, match="two files"):
+        read_suites(tmp_path)
+
+
+def test_the_digest_follows_content_and_not_the_name() -> None:
+    probe, other = Probe(question="Who?", answers=("a",)), Probe(question="Who?", answers=("b",))
+    assert probe_suite("x", [probe, probe]).digest == probe_suite("y", [probe]).digest
+    assert probe_suite("x", [probe]).digest != probe_suite("x", [other]).digest
+    assert probe_suite("x", [probe]).digest != probe_suite("x", [probe], Kind.REFUSALS).digest
+
+
+def test_the_digest_of_a_task_follows_its_data(tmp_path: Path) -> None:
+    before = read_suites(_task(tmp_path)).digest
+    (tmp_path / "regression" / "sums.jsonl").write_text('{"a": 9, "b": 9, "answer": "18"}')
+    assert read_suites(tmp_path).digest != before
