@@ -1,0 +1,70 @@
+"""Bad documents, a second run at the same time, damaged parts: the night says so, in words and by its exit code."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flows.wiring import house
+from registry.store import lease
+from tests.story.running import Sealed
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Path:
+    folder = tmp_path_factory.mktemp("intake") / "workspace"
+    assert sealed("init", str(folder)).code == 0
+    return folder
+
+
+def test_bad_documents_are_quarantined_with_reasons_and_the_night_goes_on(
+    workspace: Path, sealed: Sealed, tmp_path: Path
+) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (incoming / "binary.md").write_bytes(bytes(range(256)) * 40)
+    (incoming / "empty.md").write_bytes(b"")
+    (incoming / "front.md").write_text("---\ntitle: [unclosed\n---\nSome words that make a body.\n", encoding="utf-8")
+    (incoming / "latin.txt").write_bytes("Le café est fermé à midi".encode("latin-1"))
+    with (incoming / "huge.txt").open("wb") as huge:
+        huge.truncate(50_000_000)
+    (tmp_path / "outside.md").write_text("A file that lies outside of the folder.", encoding="utf-8")
+    (incoming / "link.md").symlink_to(tmp_path / "outside.md")
+    ran = sealed("update", str(incoming), "--json", workspace=workspace)
+    assert ran.code == 0, ran.err
+    assert ran.json["ended"] == "nothing to learn"
+    assert ran.json["refused_documents"] == 6
+    records = sealed("documents", "--state", "quarantined", "--json", workspace=workspace).json
+    reasons = {record["name"]: record["reason"] for record in records}
+    assert set(reasons) == {"binary.md", "empty.md", "front.md", "latin.txt", "huge.txt", "link.md"}
+    assert all(len(reason) > 8 for reason in reasons.values())
+    shown = sealed("documents", workspace=workspace)
+    assert "huge.txt" in shown.out
+
+
+def test_of_two_runs_at_once_the_second_says_so_and_exits_with_zero(workspace: Path, sealed: Sealed) -> None:
+    with lease.night_lease(house(workspace).store):
+        ran = sealed("update", "--json", workspace=workspace)
+    assert ran.code == 0, ran.err
+    assert ran.json["ended"] == "busy"
+    assert str(os.getpid()) in ran.json["sentence"]
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error(workspace: Path, sealed: Sealed, tmp_path: Path) -> None:
+    ran = sealed("update", str(tmp_path / "nowhere"), workspace=workspace)
+    assert ran.code == 2
+    assert "nowhere" in ran.err
+
+
+def test_a_changed_base_is_named_and_nothing_is_asked_of_it(sealed: Sealed, tmp_path: Path) -> None:
+    import shutil
+
+    from pipeline.sandbox import model_path
+
+    shutil.copytree(model_path(), tmp_path / "model")
+    assert sealed("init", str(tmp_path / "w"), "--model", str(tmp_path / "model")).code == 0
+    config = tmp_path / "model" / "config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace("1024", "1023"), encoding="utf-8")
+    ran = sealed("ask", "Who?", workspace=tmp_path / "w")
+    assert ran.code == 4
+    assert "sealed init" in ran.err
