@@ -56,7 +56,7 @@ def register(tracking: Tracking, registration: Registration) -> str:
             run = _run(client, experiment, registration)
             model = _logged_model(client, tracking, experiment, run, registration)
             version = _create_version(client, tracking, model, run, registration)
-        _expect_stored(client, tracking, version.model_id, registration)
+        _expect_stored(tracking, version.source, registration)
         return str(version.version)
 
 
@@ -119,7 +119,7 @@ def _logged_model(
     for model in client.search_logged_models([experiment], filter_string=_filter(release)):
         if not _is_of(model.tags, release):
             continue
-        if model.status == "READY" and not _differing(tracking, model.model_id, registration):
+        if model.status == "READY" and not _differing(tracking, model.artifact_location, registration):
             return model
         client.delete_logged_model(model.model_id)
     model = client.create_logged_model(
@@ -157,9 +157,10 @@ def _create_version(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+    # Not "models:/<id>": a database store looks that up at MLflow's global address, which is not ours.
     made = client.create_model_version(
         tracking.model_name,
-        source=f"models:/{model.model_id}",
+        source=model.artifact_location,
         run_id=run.info.run_id,
         tags=identity_tags(registration.release) | dict(registration.tags),
         description=registration.description[:DESCRIPTION],
@@ -168,8 +169,8 @@ def _create_version(
     return _version(client, tracking, registration.release) or made
 
 
-def _expect_stored(client: "MlflowClient", tracking: Tracking, model_id: str, registration: Registration) -> None:
-    differing = _differing(tracking, model_id, registration)
+def _expect_stored(tracking: Tracking, location: str, registration: Registration) -> None:
+    differing = _differing(tracking, location, registration)
     if differing:
         number = registration.release.number
         raise TrackingFailed(
@@ -178,13 +179,12 @@ def _expect_stored(client: "MlflowClient", tracking: Tracking, model_id: str, re
         )
 
 
-def _differing(tracking: Tracking, model_id: str, registration: Registration) -> list[str]:
-    """Downloads a logged model and names the adapter's files that are missing, added or other than ours."""
+def _differing(tracking: Tracking, location: str, registration: Registration) -> list[str]:
+    """Downloads what lies at `location` and names the adapter's files that are missing, added or other than ours."""
     from mlflow.artifacts import download_artifacts
 
     with tempfile.TemporaryDirectory() as folder:
-        uri = f"models:/{model_id}"
-        download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking.uri)
+        download_artifacts(artifact_uri=f"{location}/adapter", dst_path=folder, tracking_uri=tracking.uri)
         ours, theirs = _digests(registration.adapter), _digests(Path(folder) / "adapter")
     return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 

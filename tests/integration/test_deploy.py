@@ -1,0 +1,249 @@
+"""Promotions, rejections and rollbacks on real databases, and what becomes of documents, nights and other releases."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import CorruptAdapter, NoSuchRelease, Refused
+from pipeline.types import Deployment, DocumentState, NightState, Release, ReleaseState
+from registry import deploy
+from registry.servers.local import LocalServer
+from registry.store import documents, nights, releases
+from tests.ledgers import Ledger, document, intake, manifest_of, trusting
+
+
+def states(ledger: Ledger) -> dict[int, ReleaseState]:
+    return {one.number: one.state for one in releases.listed(ledger.store)}
+
+
+def state_of(ledger: Ledger, name: str) -> DocumentState:
+    return documents.get(ledger.store, document(name).id).state
+
+
+def corrupt(release: Release) -> None:
+    raise CorruptAdapter(f"the adapter of release {release.number} is damaged: train it again.")
+
+
+def test_a_promotion_moves_release_documents_night_and_history_together(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    deployment = ledger.promote(1)
+    assert (deployment.epoch, deployment.release, deployment.actor) == (1, 1, "ada")
+    assert states(ledger) == {0: ReleaseState.SUPERSEDED, 1: ReleaseState.PRODUCTION}
+    assert documents.get(ledger.store, document("atlas").id).release == 1
+    assert nights.get(ledger.store, 1).state is NightState.RELEASED
+    (approval,) = releases.approvals(ledger.store, 1)
+    assert (approval.approved, approval.epoch, approval.manifest) == (True, 0, releases.get(ledger.store, 1).manifest)
+    assert releases.deployments(ledger.store)[-1] == deployment
+
+
+@pytest.mark.parametrize("actor", ["sealed", " SEALED "])
+def test_the_proposer_does_not_approve(ledger: Ledger, actor: str) -> None:
+    ledger.candidate("atlas")
+    with pytest.raises(Refused, match="another person must approve it"):
+        deploy.approve(ledger.store, 1, actor=actor)
+
+
+def test_an_approval_that_waited_too_long_moves_nothing(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    approval = deploy.approve(ledger.store, 1, actor="ada")
+    late = approval.at + timedelta(days=7, hours=1)
+    with pytest.raises(Refused, match="expired after 7 days"):
+        deploy.promote(ledger.store, approval, verify=trusting, at=late)
+    assert releases.production(ledger.store).number == 0
+    assert releases.approvals(ledger.store, 1) == ()
+
+
+def test_an_approval_holds_for_one_manifest_only(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    other = replace(deploy.approve(ledger.store, 1, actor="ada"), manifest="f" * 64)
+    with pytest.raises(Refused, match="another adapter"):
+        deploy.promote(ledger.store, other, verify=trusting)
+
+
+def test_a_candidate_whose_adapter_is_damaged_is_not_promoted(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    with pytest.raises(CorruptAdapter):
+        deploy.promote(ledger.store, deploy.approve(ledger.store, 1, actor="ada"), verify=corrupt)
+    assert states(ledger)[1] is ReleaseState.CANDIDATE
+
+
+def test_a_release_that_does_not_exist(ledger: Ledger) -> None:
+    with pytest.raises(NoSuchRelease, match="no release 9"):
+        deploy.approve(ledger.store, 9, actor="ada")
+
+
+def test_the_second_candidate_of_the_same_parent_is_void_once_the_first_is_live(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    ledger.candidate("borea")
+    early = deploy.approve(ledger.store, 2, actor="ada")
+    ledger.promote(1)
+    with pytest.raises(Refused, match="production moved from release 0 to 1 since it was gated: run the update again"):
+        deploy.promote(ledger.store, early, verify=trusting)
+    assert states(ledger)[2] is ReleaseState.VOID
+    record = documents.get(ledger.store, document("borea").id)
+    assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
+    assert nights.get(ledger.store, 2).state is NightState.ABANDONED
+
+
+def test_a_night_that_registers_while_production_moves_must_be_abandoned(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    documents.accept(ledger.store, intake("borea"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        nights.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        ledger.promote(1)
+        with pytest.raises(Refused, match="production moved"):
+            nights.record_release(ledger.store, held, night.number, "2")
+        nights.abandon(ledger.store, held, night.number, "production moved")
+    assert states(ledger)[2] is ReleaseState.VOID
+    assert state_of(ledger, "borea") is DocumentState.QUEUED
+
+
+def test_a_night_that_was_gated_before_production_moved_gets_no_release(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    documents.accept(ledger.store, intake("borea"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        update = ledger.gate(held, night)
+        ledger.promote(1)
+        with pytest.raises(Refused, match="run the update again"):
+            nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+
+
+def test_a_rejection_keeps_the_reason_with_release_night_and_documents(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    with pytest.raises(Refused, match="needs a reason"):
+        deploy.reject(ledger.store, 1, actor="ada", reason="")
+    deploy.reject(ledger.store, 1, actor="ada", reason="names a customer")
+    words = "rejected by ada: names a customer"
+    assert releases.get(ledger.store, 1).reason == words
+    assert (state_of(ledger, "atlas"), documents.get(ledger.store, document("atlas").id).reason) == (
+        DocumentState.QUARANTINED,
+        words,
+    )
+    assert nights.get(ledger.store, 1).state is NightState.REJECTED_BY_REVIEWER
+    with pytest.raises(Refused, match="not a candidate"):
+        deploy.approve(ledger.store, 1, actor="ada")
+    assert not releases.approvals(ledger.store, 1)[0].approved
+
+
+def test_a_rejected_document_may_be_tried_again_as_a_new_release(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    deploy.reject(ledger.store, 1, actor="ada", reason="not now")
+    documents.requeue(ledger.store, document("atlas").id)
+    again = ledger.candidate()
+    assert (again.number, again.id) == (2, releases.get(ledger.store, 1).id)
+    ledger.promote(2)
+    assert state_of(ledger, "atlas") is DocumentState.LEARNED
+
+
+def test_a_rollback_reverts_documents_and_the_release_does_not_return(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    ledger.release("borea")
+    deployment = ledger.rollback()
+    assert (deployment.epoch, deployment.release, deployment.reason) == (3, 1, "it answers badly")
+    assert states(ledger) == {
+        0: ReleaseState.SUPERSEDED,
+        1: ReleaseState.PRODUCTION,
+        2: ReleaseState.ROLLED_BACK,
+    }
+    assert (state_of(ledger, "atlas"), state_of(ledger, "borea")) == (DocumentState.LEARNED, DocumentState.REVERTED)
+    with pytest.raises(Refused, match="rolled back"):
+        deploy.approve(ledger.store, 2, actor="ada")
+    with pytest.raises(Refused, match="rolled back"):
+        ledger.rollback(2)
+    documents.requeue(ledger.store, document("borea").id)
+    assert ledger.release().number == 3
+
+
+def test_a_rollback_to_the_untouched_base_and_not_beyond(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    ledger.release("borea")
+    waiting = ledger.candidate("cinder")
+    assert ledger.rollback(0).release == 0
+    assert states(ledger)[waiting.number] is ReleaseState.VOID
+    assert state_of(ledger, "atlas") is DocumentState.REVERTED
+    assert state_of(ledger, "cinder") is DocumentState.QUEUED
+    with pytest.raises(Refused, match="nothing to roll back"):
+        ledger.rollback()
+
+
+def test_a_rollback_needs_a_reason_and_a_sound_adapter(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    with pytest.raises(Refused, match="a name and a reason"):
+        deploy.rollback(ledger.store, None, actor="grace", reason=" ", verify=trusting)
+    with pytest.raises(CorruptAdapter):
+        deploy.rollback(ledger.store, None, actor="grace", reason="bad", verify=corrupt)
+    assert releases.production(ledger.store).number == 1
+
+
+def test_rollback_wins_over_a_running_promotion(ledger: Ledger) -> None:
+    """The promotion is held in its verification while the rollback goes through: then the epoch is another one."""
+    ledger.release("atlas")
+    ledger.candidate("borea")
+    verifying, rolled_back = threading.Event(), threading.Event()
+
+    def slowly(release: Release) -> None:
+        verifying.set()
+        assert rolled_back.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        approval = deploy.approve(ledger.store, 2, actor="ada")
+        running = pool.submit(deploy.promote, ledger.store, approval, verify=slowly)
+        assert verifying.wait(60)
+        ledger.rollback()
+        rolled_back.set()
+        with pytest.raises(Refused, match="production was rolled back from release 1 to 0"):
+            running.result(60)
+    assert releases.production(ledger.store).number == 0
+    assert [one.release for one in releases.deployments(ledger.store)] == [0, 1, 0]
+
+
+def test_of_many_moves_at_once_exactly_one_wins(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    ledger.candidate("borea")
+    approval = deploy.approve(ledger.store, 2, actor="ada")
+    together = threading.Barrier(4)
+
+    def meet(release: Release) -> None:
+        together.wait(60)
+
+    def promote() -> Deployment:
+        return deploy.promote(ledger.store, approval, verify=meet)
+
+    def roll_back() -> Deployment:
+        return deploy.rollback(ledger.store, None, actor="grace", reason="bad", verify=meet)
+
+    moves: list[Callable[[], Deployment]] = [promote, roll_back, promote, roll_back]
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(move) for move in moves]
+        failed = [one.exception(60) for one in running]
+    assert [type(error) for error in failed if error is not None] == [Refused] * 3
+    history = releases.deployments(ledger.store)
+    assert [one.epoch for one in history] == [0, 1, 2]
+    assert releases.production(ledger.store).number == history[-1].release
+
+
+def test_servers_follow_the_ledger_without_mlflow(ledger: Ledger, tmp_path: Path) -> None:
+    server = LocalServer(tmp_path / "serving")
+    ledger.release("atlas")
+    first = deploy.reconcile(ledger.store, None, (server,))
+    assert (len(first.repaired), first.failed) == (1, ())
+    assert deploy.reconcile(ledger.store, None, (server,)) == deploy.Reconciled()
+    ledger.rollback()
+    deploy.reconcile(ledger.store, None, (server,))
+    serving = server.active()
+    assert serving is not None
+    assert (serving.release, serving.epoch, serving.model.adapter) == (0, 2, None)
+
+
+def test_a_server_that_cannot_follow_is_reported_and_not_raised(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    outcome = deploy.reconcile(ledger.store, None, (LocalServer(tmp_path / "file"), LocalServer(tmp_path / "fine")))
+    assert len(outcome.failed) == 1
+    assert len(outcome.repaired) == 1
