@@ -28,10 +28,10 @@ _KEY = re.compile(r"base_model\.model\.(?P<layer>.+)\.lora_(?P<side>[AB])\.weigh
 AGAIN = "Fetch the release's adapter again, or roll back."
 
 
-def config_of(*, base: str, rank: int, alpha: int, targets: tuple[str, ...], transposed: bool) -> dict[str, object]:
-    """The only `adapter_config.json` we write and accept. It names the base by digest: paths differ by machine."""
+def config_of(*, rank: int, alpha: int, targets: tuple[str, ...], transposed: bool) -> dict[str, object]:
+    """The only `adapter_config.json` we write and accept. It names no base: paths differ, and the manifest knows it."""
     return {
-        "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": f"sha256:{base}",
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": None,
         "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0, "bias": "none", "target_modules": list(targets),
         "fan_in_fan_out": transposed, "inference_mode": True,
     }  # fmt: skip
@@ -146,7 +146,7 @@ def _check_config(folder: Path, manifest: AdapterManifest) -> None:
     config = read_config(folder)
     rank, alpha = manifest.rank, manifest.alpha
     expected = config_of(
-        base=manifest.base, rank=rank, alpha=alpha, targets=manifest.target_modules,
+        rank=rank, alpha=alpha, targets=manifest.target_modules,
         transposed=config.get("fan_in_fan_out") is True,
     )  # fmt: skip
     if canonical_json(config) != canonical_json(expected):

@@ -1,6 +1,7 @@
 """Puts a verified adapter onto a loaded base with PEFT, and takes it off without a trace. Knows no manifest."""
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,34 +16,41 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 MAX_GROWTH = 20.0  # norm of a layer's change against the layer's own
+_NAME = "default"  # PEFT's own name for the only adapter
 
 
 @contextmanager
-def attach(model: "PreTrainedModel", folder: Path, *, trainable: bool = False) -> "Iterator[PreTrainedModel]":
-    """Attaches a *verified* adapter to the model in place, and takes it off again; the base's weights stay as they are.
+def attach(model: "PreTrainedModel", folder: Path) -> "Iterator[PreTrainedModel]":
+    """Attaches a *verified* adapter to the model in place, and puts the model's own layers back afterwards.
 
     Raises CorruptAdapter where the adapter does not fit this model's layers, or PEFT did not load exactly its bytes.
     """
-    from peft import PeftModel, get_peft_model_state_dict
-
     tensors, config = read_tensors(folder), read_config(folder)
     check_fit(tensors, model, float(config["lora_alpha"]) / float(config["r"]))
-    adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+    own = {name: model.get_submodule(name) for name in linear_layers(model)}
     try:
-        loaded = get_peft_model_state_dict(adapted)
+        loaded = _inject(model, folder)
         if set(loaded) != set(tensors) or any(not _alike(loaded[key], tensors[key]) for key in tensors):
             raise CorruptAdapter(f"PEFT did not load the adapter in {folder} as it is. {AGAIN}")
         yield model
     finally:
-        detach(adapted)
+        for name, layer in own.items():
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, layer)
+        for mark in ("peft_config", "_hf_peft_config_loaded"):
+            model.__dict__.pop(mark, None)
 
 
-def detach(adapted: Any) -> None:
-    """Takes PEFT's layers off the model it wrapped, and leaves no mark of them on it."""
-    model = adapted.unload()
-    model.requires_grad_(False)
-    for name in ("peft_config", "_hf_peft_config_loaded"):
-        model.__dict__.pop(name, None)
+def _inject(model: Any, folder: Path) -> "dict[str, torch.Tensor]":
+    """Lets PEFT put its layers in, and returns what they hold by the file's keys."""
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        # PEFT 0.21 reads a property that transformers 5.23 renamed.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        PeftModel.from_pretrained(model, str(folder), adapter_name=_NAME)
+    named = model.named_parameters()
+    return {f"base_model.model.{name}".replace(f".{_NAME}.", "."): held for name, held in named if ".lora_" in name}
 
 
 def check_fit(tensors: "Mapping[str, torch.Tensor]", model: "PreTrainedModel", scale: float) -> None:

@@ -1,0 +1,62 @@
+"""Decides what an update trains on: the night's examples and what is rehearsed beside them. Pure; knows no model."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
+from typing import TypeVar
+
+from pipeline.config import Recipe
+from pipeline.digests import digest_of
+from pipeline.errors import BadInput
+from pipeline.types import Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
+
+_Item = TypeVar("_Item")
+
+
+def plan_update(
+    parent: ModelRef, night: Sequence[SelfEdit], rehearsal: Sequence[Example], recipe: Recipe
+) -> UpdatePlan:
+    """The night's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
+
+    Raises BadInput where the night has no example: rehearsal alone teaches nothing.
+    """
+    taught = [replace(example, role=Role.NIGHT) for edit in night for example in edit.examples]
+    if not taught:
+        raise BadInput("the night's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
+    examples = sorted(_once([*taught, *rehearsal]), key=lambda example: example.id)
+    random.Random(recipe.seed).shuffle(examples)
+    update = Update(
+        parent=parent,
+        self_edits=tuple(edit.id for edit in night),
+        examples_digest=digest_of("examples", [[example.id, example.role] for example in examples]),
+        recipe=recipe.digest,
+        seed=recipe.seed,
+    )
+    return UpdatePlan(update=update, examples=tuple(examples))
+
+
+def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[Example, ...]:
+    """At most `limit` examples of earlier nights, as evenly over the documents as they allow (role REPLAY)."""
+    by_document: dict[str, list[Example]] = {}
+    for edit in earlier:
+        by_document.setdefault(edit.document, []).extend(edit.examples)
+    chosen = evenly([_once(examples) for examples in by_document.values()], limit, seed)
+    return tuple(replace(example, role=Role.REPLAY) for example in chosen)
+
+
+def evenly(groups: Sequence[Sequence[_Item]], limit: int, seed: int) -> list[_Item]:
+    """At most `limit` items, one of each group in turn; which groups and items come first is drawn by the seed."""
+    draw = random.Random(seed)
+    shuffled = [draw.sample(group, len(group)) for group in groups]
+    draw.shuffle(shuffled)
+    rounds = zip_longest(*shuffled, fillvalue=None)
+    return [item for item in chain.from_iterable(rounds) if item is not None][:limit]
+
+
+def _once(examples: Iterable[Example]) -> list[Example]:
+    """Each sequence once; the first one's role stays."""
+    found: dict[str, Example] = {}
+    for example in examples:
+        found.setdefault(example.id, example)
+    return list(found.values())

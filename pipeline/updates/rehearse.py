@@ -1,0 +1,130 @@
+"""Gathers what is rehearsed beside a night's examples, each kind bounded by the recipe. Asks engines; trains nothing.
+
+Facts alone do not last: a model that rehearses only them forgets how to read a document and how to write about one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import Recipe
+from pipeline.digests import seed_from
+from pipeline.documents.chunking import chunks
+from pipeline.engines.engine import Engine, Progress
+from pipeline.grading import grade
+from pipeline.leakage import leaked, without_leaks
+from pipeline.prompts import open_book
+from pipeline.types import Document, Example, Role, SelfEdit, Split
+from pipeline.updates.plan import choose_replay, evenly
+from pipeline.updates.rehearsal import Anchors
+from pipeline.updates.teacher import answer_anchors, room_for_answers, sound, write_generative
+
+_TEMPLATE = 64  # tokens a chat template may add around a sequence
+_KINDS = 5
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question about a document, put with the document in the prompt, and the answers that would be right."""
+
+    prompt: str
+    accepted: tuple[str, ...]
+
+
+def rehearse(
+    engine: Engine,
+    *,
+    recipe: Recipe,
+    live_adapter: Path | None,
+    night: Sequence[SelfEdit],
+    earlier: Sequence[SelfEdit],
+    documents: Sequence[Document],
+    anchors: Anchors,
+    cache: Path,
+    never: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> tuple[Example, ...]:
+    """Replay, anchors, generative replay, reading and writing, without what `never` (keys of `pipeline.leakage`) asks.
+
+    `documents` are those of this night and earlier. What is drawn changes from night to night, and is the same for the
+    same night. `cache` keeps what the untouched base said. `progress` counts kinds.
+    """
+    rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
+    edits = [*night, *earlier]
+    kinds = (
+        lambda: choose_replay(earlier, rules.replay, seed),
+        lambda: _anchors(engine, anchors, rules.anchors, seed, cache),
+        lambda: write_generative(engine, rules.generative, seed, cache),
+        lambda: _reading(engine, documents, edits, rules.reading, seed, live_adapter, never),
+        lambda: _writing(edits, rules.writing, seed),
+    )
+    limit = min(recipe.training.max_tokens or engine.context, engine.context) - min(_TEMPLATE, engine.context // 8)
+    kept: list[Example] = []
+    for done, kind in enumerate(kinds, start=1):
+        kept += [example for example in without_leaks(kind(), never) if _size(engine, example) <= limit]
+        if progress:
+            progress(done, _KINDS)
+    return tuple(kept)
+
+
+def _anchors(engine: Engine, anchors: Anchors, count: int, seed: int, cache: Path) -> tuple[Example, ...]:
+    """Prompts and plain text in the proportion in which the folder holds them."""
+    drawn = evenly([[*anchors.prompts, *anchors.texts]], count, seed)
+    prompts = [anchor for anchor in drawn if not isinstance(anchor, str)]
+    texts = [anchor for anchor in drawn if isinstance(anchor, str)]
+    room = engine.context - min(_TEMPLATE, engine.context // 8)
+    pieces = [piece for text in texts for piece in chunks(Document(title="", body=text), engine.token_count, room)]
+    plain = tuple(Example(prompt="", completion=piece, role=Role.ANCHOR) for piece in pieces)
+    return (*answer_anchors(engine, prompts, cache), *plain)[:count]
+
+
+def _reading(
+    engine: Engine,
+    documents: Sequence[Document],
+    edits: Sequence[SelfEdit],
+    count: int,
+    seed: int,
+    adapter: Path | None,
+    never: frozenset[str],
+) -> tuple[Example, ...]:
+    """Open-book questions with the live model's answers, kept where they agree with the answer known from elsewhere."""
+    limit = room_for_answers(engine)
+    notes: dict[str, list[Example]] = {}
+    for edit in edits:
+        notes.setdefault(edit.document, []).extend(edit.examples)
+    unique = {document.id: document for document in documents}
+    groups = [_questions(document, notes.get(document.id, []), never) for document in unique.values()]
+    room = engine.context - limit - min(_TEMPLATE, engine.context // 8)
+    # Twice as many are asked as are wanted, since some answers are wrong.
+    asked = [one for one in evenly(groups, 2 * count, seed) if engine.token_count(one.prompt) <= room]
+    answers = engine.generate([one.prompt for one in asked], adapter=adapter, max_new_tokens=limit)
+    return tuple(
+        Example(prompt=one.prompt, completion=answer, role=Role.READING)
+        for one, (answer,) in zip(asked, answers, strict=True)
+        if sound(engine, answer, limit) and grade(answer, one.accepted)
+    )[:count]
+
+
+def _questions(document: Document, notes: Sequence[Example], never: frozenset[str]) -> list[_Question]:
+    """The document's practice probes, and the questions that notes about it asked and answered; exams never."""
+    known = {note.prompt: (note.completion,) for note in notes if note.prompt and "\n" not in note.prompt}
+    known |= {probe.question: probe.answers for probe in document.probes if probe.split is Split.PRACTICE}
+    return [
+        _Question(prompt=open_book(document.title, document.body, question), accepted=accepted)
+        for question, accepted in known.items()
+        if leaked(Example(prompt=question, completion=""), never) is None
+    ]
+
+
+def _writing(edits: Sequence[SelfEdit], count: int, seed: int) -> tuple[Example, ...]:
+    """Prompts for notes with the notes as they were written and passed the screening, evenly over the documents."""
+    groups: dict[str, list[Example]] = {}
+    for edit in edits:
+        if edit.prompt and edit.examples:
+            pair = Example(prompt=edit.prompt, completion=edit.text, role=Role.WRITING)
+            groups.setdefault(edit.document, []).append(pair)
+    return tuple(evenly(list(groups.values()), count, seed))
+
+
+def _size(engine: Engine, example: Example) -> int:
+    return engine.token_count(example.prompt) + engine.token_count(example.completion)

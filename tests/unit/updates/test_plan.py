@@ -1,0 +1,70 @@
+from collections import Counter
+
+import pytest
+
+from pipeline.config import Recipe
+from pipeline.errors import BadInput
+from pipeline.types import Example, ModelRef, Role, SelfEdit
+from pipeline.updates.plan import choose_replay, evenly, plan_update
+
+LIVE = ModelRef(base="b", adapter="a")
+
+
+def edit(document: str, *completions: str, prompt: str = "p") -> SelfEdit:
+    examples = tuple(Example(prompt="", completion=completion) for completion in completions)
+    return SelfEdit(
+        document=document,
+        style="s",
+        writer=LIVE,
+        sample=0,
+        prompt=prompt,
+        text="\n".join(completions),
+        examples=examples,
+    )
+
+
+def test_a_plan_holds_each_sequence_once_and_the_night_comes_first() -> None:
+    rehearsal = [Example(prompt="", completion=word, role=Role.REPLAY) for word in ("one", "old", "old")]
+    plan = plan_update(LIVE, [edit("d", "one", "two"), edit("e", "one")], rehearsal, Recipe())
+    assert {(example.completion, example.role) for example in plan.examples} == {
+        ("one", Role.NIGHT), ("two", Role.NIGHT), ("old", Role.REPLAY),
+    }  # fmt: skip
+    assert len(plan.examples) == 3
+
+
+def test_the_update_is_named_by_all_that_decides_it_and_not_by_order() -> None:
+    night, rehearsal = [edit("d", "one"), edit("e", "two")], [Example(prompt="", completion="old", role=Role.REPLAY)]
+    plan = plan_update(LIVE, night, rehearsal, Recipe())
+    assert plan == plan_update(LIVE, night, rehearsal, Recipe())
+    turned = plan_update(LIVE, night[::-1], rehearsal, Recipe())
+    assert (turned.update.id, turned.examples) == (plan.update.id, plan.examples)
+    others = [
+        plan_update(ModelRef(base="b"), night, rehearsal, Recipe()),
+        plan_update(LIVE, night, (), Recipe()),
+        plan_update(LIVE, night, rehearsal, Recipe(seed=1)),
+        plan_update(LIVE, night[:1], rehearsal, Recipe()),
+    ]
+    assert len({plan.update.id, *(other.update.id for other in others)}) == 5
+
+
+def test_a_night_without_examples_teaches_nothing() -> None:
+    with pytest.raises(BadInput, match="no example to learn"):
+        plan_update(LIVE, [edit("d")], [Example(prompt="", completion="old")], Recipe())
+
+
+def test_replay_is_even_over_the_documents_and_bounded() -> None:
+    earlier = [edit("big", *map(str, range(50))), edit("small", "a", "b"), edit("middle", *"cdefgh")]
+    chosen = choose_replay(earlier, 12, seed=1)
+    assert Counter(next(e.document for e in earlier if one.completion in e.text.split("\n")) for one in chosen) == {
+        "big": 5, "small": 2, "middle": 5,
+    }  # fmt: skip
+    assert {example.role for example in chosen} == {Role.REPLAY}
+    assert chosen == choose_replay(earlier, 12, seed=1)
+    assert chosen != choose_replay(earlier, 12, seed=2)
+    assert len(choose_replay(earlier, 1000, seed=1)) == 58
+    assert choose_replay((), 5, seed=1) == choose_replay(earlier, 0, seed=1) == ()
+
+
+def test_evenly_takes_one_of_each_group_in_turn() -> None:
+    assert sorted(evenly([[1, 1, 1], [2], []], 2, seed=0)) == [1, 2]
+    assert sorted(evenly([[1, 1, 1], [2], []], 9, seed=0)) == [1, 1, 1, 2]

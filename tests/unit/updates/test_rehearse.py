@@ -1,0 +1,151 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import Recipe, RehearsalRules
+from pipeline.leakage import exam_keys
+from pipeline.prompts import open_book
+from pipeline.types import Document, Example, ModelRef, Probe, Role, SelfEdit, Split
+from pipeline.updates.rehearsal import AnchorPrompt, Anchors
+from pipeline.updates.rehearse import rehearse
+from pipeline.updates.teacher import answer_anchors, sound, write_generative
+
+LIVE = Path("live")
+CINDER = Document(
+    title="Cinder",
+    body="Heron owns Cinder. It listens on port 8443.",
+    probes=(
+        Probe(question="Who owns Cinder?", answers=("Heron",), split=Split.PRACTICE),
+        Probe(question="Which port?", answers=("8443",), split=Split.EXAM),
+    ),
+)
+
+
+class Scripted:
+    """An engine that answers as told and remembers what it was asked."""
+
+    context = 400
+    base_digest = "base"
+
+    def __init__(self, answer: Callable[[str, Path | None], str]) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Path | None]] = []
+
+    def generate(self, prompts: Sequence[str], *, adapter: Path | None, **_: Any) -> list[tuple[str, ...]]:
+        self.asked += [(prompt, adapter) for prompt in prompts]
+        return [(self.answer(prompt, adapter),) for prompt in prompts]
+
+    def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
+        return ["Same?", "", "word " * 200, *(f"Prompt {seed} {number}?" for number in range(count))]
+
+    def token_count(self, text: str) -> int:
+        return len(text.split())
+
+
+def edit(*examples: Example, prompt: str = "Write notes on Cinder.") -> SelfEdit:
+    writer = ModelRef(base="b")
+    return SelfEdit(
+        document=CINDER.id, style="s", writer=writer, sample=0, prompt=prompt, text="the note", examples=examples
+    )
+
+
+def of(role: Role, examples: Sequence[Example]) -> list[tuple[str, str]]:
+    return [(example.prompt, example.completion) for example in examples if example.role is role]
+
+
+def gathered(engine: Scripted, cache: Path, rules: RehearsalRules, **options: Any) -> tuple[Example, ...]:
+    given: dict[str, Any] = {"live_adapter": LIVE, "night": (), "earlier": (), "documents": (), "anchors": Anchors()}
+    return rehearse(engine, recipe=Recipe(rehearsal=rules), cache=cache, **(given | options))
+
+
+def test_reading_asks_the_live_model_practice_questions_only_and_keeps_right_answers(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, adapter: "Heron" if "owns Cinder?" in prompt.splitlines()[-1] else "9000")
+    note = edit(Example(prompt="What does it listen on?", completion="port 8443"))
+    rules = RehearsalRules(generative=0, writing=0, replay=0)
+    kept = gathered(
+        engine, tmp_path, rules, documents=(CINDER, CINDER), never=exam_keys(CINDER.probes[1:]), night=(note,)
+    )
+    assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who owns Cinder?"), "Heron")]
+    assert sorted(prompt.splitlines()[-1] for prompt, adapter in engine.asked if adapter == LIVE) == [
+        "What does it listen on?",
+        "Who owns Cinder?",
+    ]
+
+
+def test_writing_rehearses_notes_as_they_were_written(tmp_path: Path) -> None:
+    edits = [edit(Example(prompt="", completion="x")), edit(prompt=""), edit(prompt="Nothing came of it")]
+    kept = gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier=edits)
+    assert of(Role.WRITING, kept) == [("Write notes on Cinder.", "the note")]
+    assert of(Role.REPLAY, kept) == [("", "x")]
+
+
+def test_anchors_are_answered_by_the_untouched_base_once(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, _: prompt.upper())
+    anchors = [AnchorPrompt("one"), AnchorPrompt("two", "given"), AnchorPrompt("loop " * 40)]
+    expected = [("one", "ONE"), ("two", "given")]
+    assert of(Role.ANCHOR, answer_anchors(engine, anchors, tmp_path)) == expected
+    assert {adapter for _, adapter in engine.asked} == {None}
+    asked = len(engine.asked)
+    assert of(Role.ANCHOR, answer_anchors(engine, anchors[:2], tmp_path)) == expected
+    assert len(engine.asked) == asked
+    next(tmp_path.iterdir()).write_text("damaged")
+    assert of(Role.ANCHOR, answer_anchors(engine, anchors, tmp_path)) == expected
+
+
+def test_plain_anchors_are_cut_to_what_fits(tmp_path: Path) -> None:
+    anchors = Anchors(prompts=(AnchorPrompt("Hm?", "Yes"),), texts=("word. " * 500, "Short."))
+    kept = of(Role.ANCHOR, gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), anchors=anchors))
+    assert ("Hm?", "Yes") in kept
+    assert ("", "Short.") in kept
+    assert len(kept) == 4
+
+
+def test_the_base_writes_new_prompts_each_night_and_the_same_for_the_same_night(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, _: f"Answer to {prompt}")
+    one = write_generative(engine, 5, 1, tmp_path)
+    assert len(one) == 5
+    assert one[0] == Example(prompt="Same?", completion="Answer to Same?", role=Role.GENERATIVE)
+    asked = len(engine.asked)
+    assert write_generative(engine, 5, 1, tmp_path) == one
+    assert len(engine.asked) == asked
+    assert write_generative(engine, 5, 2, tmp_path) != one
+
+
+def test_no_kind_of_rehearsal_asks_what_an_exam_asks(tmp_path: Path) -> None:
+    never = exam_keys([Probe(question=question, answers=("Heron",)) for question in ("Who owns Cinder?", "same")])
+    leaking = edit(Example(prompt="who owns cinder", completion="Heron"), Example(prompt="", completion="fine"))
+    kept = gathered(
+        Scripted(lambda *_: "Heron"), tmp_path, RehearsalRules(), never=never, documents=(CINDER,), earlier=(leaking,),
+        anchors=Anchors(prompts=(AnchorPrompt("Who owns Cinder?"), AnchorPrompt("Other?"))),
+    )  # fmt: skip
+    assert of(Role.ANCHOR, kept) == [("Other?", "Heron")]
+    assert of(Role.READING, kept) == []
+    assert of(Role.REPLAY, kept) == [("", "fine")]
+    assert all(prompt != "Same?" for prompt, _ in of(Role.GENERATIVE, kept))
+
+
+def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    notes = [edit(*(Example(prompt=f"Q{i}", completion="Heron") for i in range(9)), prompt=f"P{j}") for j in range(4)]
+    anchors = Anchors(prompts=tuple(AnchorPrompt(f"A{i}") for i in range(9)), texts=("t1", "t2"))
+    rules = RehearsalRules(replay=2, anchors=3, generative=4, reading=1, writing=2)
+    kept = gathered(
+        Scripted(lambda *_: "Heron"), tmp_path, rules, documents=(CINDER,), night=notes[:2], earlier=notes[2:],
+        anchors=anchors, progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    counts = {role: len(of(role, kept)) for role in Role}
+    assert counts == {
+        Role.NIGHT: 0, Role.REPLAY: 2, Role.ANCHOR: 3, Role.GENERATIVE: 4, Role.READING: 1, Role.WRITING: 2,
+    }  # fmt: skip
+    assert seen == [(done, 5) for done in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("Heron", True), ("", False), (" \n", False), ("a b c d " * 9, False), ("\N{REPLACEMENT CHARACTER}", False)],
+)
+def test_what_is_empty_broken_or_looping_is_not_rehearsed(text: str, kept: bool) -> None:
+    assert sound(Scripted(lambda *_: ""), text, 100) is kept
+    assert not sound(Scripted(lambda *_: ""), "cut off " * 60, 100)
