@@ -8,7 +8,7 @@ from gates.views import Bar, Row, visible
 from gates.wording import percent, points
 
 BLUE, ORANGE, GREY, INK, FAINT = "#0072b2", "#e69f00", "#8a94a0", "#1d2733", "#e3e8ee"
-_LEFT, _WIDTH, _PLOT = 190, 860, 500
+_LEFT, _WIDTH, _PLOT = 190, 860, 440
 
 
 def bar_plot(bars: Sequence[Bar]) -> str:

@@ -7,7 +7,7 @@ from gates.evidence import NIGHT, Evidence
 from gates.suite import Suite, probe_suite
 from pipeline.types import Document, Example, GateReport, ItemScore, Role, Scores, Split, Verdict
 
-FLIPS_SHOWN, EXAMPLES_SHOWN = 40, 8
+FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8
 _HIDDEN = {ord(char): "\ufffd" for char in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 _HEADLINES = {
     Verdict.PASS: "This model may replace the live one, once a person has approved it.",

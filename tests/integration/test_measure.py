@@ -97,7 +97,7 @@ def _random_adapter(base: BaseModel, folder: Path) -> tuple[Path, AdapterManifes
         tensors[f"base_model.model.{layer}.lora_B.weight"] = torch.randn(outputs, 4, generator=draw) * 0.3
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     model = base.identity.model
-    config = config_of(base=model, rank=4, alpha=4, targets=targets, transposed=transposed(base.model))
+    config = config_of(rank=4, alpha=4, targets=targets, transposed=transposed(base.model))
     (folder / CONFIG).write_text(json.dumps(config))
     manifest = AdapterManifest(
         base=model, tokenizer=base.identity.tokenizer, chat_template=base.identity.chat_template,

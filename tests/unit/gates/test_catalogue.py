@@ -1,0 +1,47 @@
+"""Gates are found by name: our own, and those that others install."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from gates.catalogue import BUILT_IN, checks
+from gates.run import report_on
+from pipeline.config import PolicyRules
+from pipeline.errors import BadRecipe
+from pipeline.types import Verdict
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution of somebody else with a gate `tone` and an attempt to replace `integrity`."""
+    (tmp_path / "their_gates.py").write_text(
+        "from pipeline.errors import MeasurementFailed\n"
+        "def judge(evidence, policy):\n    raise MeasurementFailed('the tone server is down. Start it.')\n"
+    )
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[sealed.gates.checks]\ntone = their_gates\nintegrity = their_gates\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "their_gates", raising=False)
+
+
+def test_the_built_in_gates_run_in_order() -> None:
+    assert tuple(name for name, _ in checks(PolicyRules())) == BUILT_IN
+
+
+def test_a_required_gate_that_nobody_has_is_a_bad_recipe() -> None:
+    with pytest.raises(BadRecipe, match="names no gate: vibes"):
+        checks(PolicyRules(required=("vibes",)))
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installed_gate_runs_and_its_failure_is_no_pass(case: type) -> None:
+    policy = PolicyRules(required=("integrity", "tone"))
+    gates = checks(policy)
+    assert [name for name, _ in gates] == [*BUILT_IN, "tone"]
+    report = report_on(case().evidence(), policy, gates)
+    assert report.results[0].verdict is Verdict.PASS
+    assert report.results[-1].sentence == "tone: the tone server is down. Start it."
+    assert report.verdict is Verdict.INCONCLUSIVE

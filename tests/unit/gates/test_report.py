@@ -1,0 +1,171 @@
+"""The reviewer's page and its short forms: complete, in words, and harmless whatever the documents hold."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gates.catalogue import checks
+from gates.report import write_report
+from gates.run import report_on
+from gates.summary import LONGEST, markdown, plain, write_plots
+from gates.views import visible
+from pipeline.config import AcquisitionPolicy, PolicyRules
+from pipeline.types import Document, Example, GateReport, Probe, Verdict
+
+POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_probes=20, min_documents=4))
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</title><img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)',
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "![track](http://example.org/x.png) [link](javascript:alert(1)) | cell",
+    "\u202egnp.exe \x00\x1b[31m",
+)
+
+
+def _judged(made: Any) -> tuple[GateReport, Any]:
+    evidence = made.evidence()
+    return report_on(evidence, POLICY, checks(POLICY)), evidence
+
+
+@pytest.fixture
+def good(case: Any, rights: Any) -> Any:
+    made = case().night(rights(40, 38), rights(40, 2)).lesson(1, rights(40), rights(40))
+    made.standing("retention", "old-world", rights(400), rights(400, 3))
+    made.standing("regression", "sorting", rights(600), rights(600))
+    return made.standing("safety", "secrets", rights(100), rights(100))
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+
+
+def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(good)
+    assert report.verdict is Verdict.PASS
+    page = write_report(report, evidence, tmp_path / "reports" / "report.html", release=4).read_text()
+    for words in [
+        "This model may replace the live one, once a person has approved it.",
+        "40 probes of 10 documents",
+        "old world question 1?".replace(" world", "-world"),
+        "sealed approve 4 --note",
+        evidence.manifest.digest,
+        "Release 1",
+        "Skill: sorting",
+        "3 right before and wrong now",
+    ]:
+        assert words in page, words
+    assert list(tmp_path.glob("reports/*")) == [tmp_path / "reports" / "report.html"]
+
+
+def test_a_refused_candidate_has_no_commands_to_approve_it(case: Any, rights: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(case().night(rights(40, 38), rights(40, 38)))
+    page = write_report(report, evidence, tmp_path / "report.html").read_text()
+    assert "This model must not replace the live one." in page
+    assert "sealed approve" not in page
+    assert "There is nothing to approve" in page
+
+
+def test_a_candidate_that_was_never_measured_has_a_page_too(case: Any, rights: Any, tmp_path: Path) -> None:
+    made = case().night(rights(8), rights(8))
+    made.integrity, made.measured = "the weights are damaged.", []
+    report, evidence = _judged(made)
+    page = write_report(report, evidence, tmp_path / "report.html").read_text()
+    assert "the weights are damaged." in page
+    assert "Nothing was measured." in page
+    assert write_plots(report, evidence, tmp_path) == ()
+    assert "the weights are damaged" in markdown(report, evidence)
+
+
+def _hostile(made: Any) -> tuple[GateReport, Any]:
+    """The good case with strangers' text wherever text can come from."""
+    text = " ".join(HOSTILE)
+    probe = Probe(question=f"{text} question?", answers=(text,), group=text)
+    made.documents.append(Document(title=text, body=text, name=text))
+    made.examples = [Example(prompt=text, completion=text), Example(prompt="", completion=text)]
+    made.lesson(2, [1.0], [0.0])
+    made.lessons[-1] = replace(made.lessons[-1], probes=(probe,))
+    evidence = made.evidence()
+    item = replace(evidence.candidate_scores[-1].items[0], item=probe.id, answer=text)
+
+    def told(scores: Any, value: float) -> Any:
+        return (*scores[:-1], replace(scores[-1], items=(replace(item, score=value),)))
+
+    evidence = replace(
+        evidence,
+        candidate_scores=told(evidence.candidate_scores, 0.0),
+        incumbent_scores=told(evidence.incumbent_scores, 1.0),
+    )
+    return report_on(evidence, POLICY, checks(POLICY)), evidence
+
+
+def test_no_text_of_a_stranger_becomes_markup(good: Any, tmp_path: Path) -> None:
+    harmless, calm = _Tags(), _judged(good)
+    harmless.feed(write_report(*calm, tmp_path / "calm.html").read_text())
+    report, evidence = _hostile(good)
+    page = write_report(report, evidence, tmp_path / "report.html").read_text()
+    found = _Tags()
+    found.feed(page)
+    assert found.tags <= harmless.tags
+    assert found.attributes <= harmless.attributes
+    assert not {"script", "img", "a", "iframe", "object", "link"} & found.tags
+    assert "&lt;script&gt;alert(1)" in page
+    assert "{{ 7 * 7 }}" in page
+    assert not set(page) & {"\u202e", "\x00", "\x1b"}
+
+
+def test_the_page_needs_nothing_from_outside(good: Any, tmp_path: Path) -> None:
+    page = write_report(*_judged(good), tmp_path / "report.html").read_text()
+    assert "default-src 'none'" in page
+    assert "src=" not in page.replace("default-src", "")
+    assert "href=" not in page
+    assert "url(" not in page
+
+
+def test_the_markdown_is_short_and_its_titles_are_only_letters(good: Any) -> None:
+    report, evidence = _hostile(good)
+    text = markdown(report, evidence)
+    assert len(text) <= LONGEST
+    assert "\\<script\\>" in text
+    assert "](" not in text.replace("\\]\\(", "")
+    assert plain(HOSTILE[5], 200).startswith("\\!\\[track\\]\\(http")
+    assert "| retention |" in text
+    assert evidence.manifest.digest in text
+
+
+def test_the_markdown_of_a_long_night_still_fits(good: Any) -> None:
+    good.documents += [Document(title=f"{'*' * 300} {at}", body="b") for at in range(500)]
+    report, evidence = _judged(good)
+    worded = tuple(replace(result, sentence="long words " * 300) for result in report.results) * 3
+    text = markdown(replace(report, results=worded), evidence)
+    assert len(text) <= LONGEST
+
+
+def test_plots_are_written_as_png(good: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(good)
+    written = write_plots(report, evidence, tmp_path)
+    assert [path.name for path in written] == ["recall.png", "retention.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+
+
+def test_the_same_report_is_the_same_page(good: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(good)
+    first = write_report(report, evidence, tmp_path / "a.html").read_bytes()
+    assert first == write_report(report, evidence, tmp_path / "b.html").read_bytes()
+
+
+def test_text_is_cut_and_its_tricks_are_shown() -> None:
+    assert visible("abc", 3) == "abc"
+    assert visible("abcd", 3) == "ab…"
+    assert visible("a\u202eb\tc\nd", 10) == "a\ufffdb c\nd"
