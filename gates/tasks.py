@@ -72,7 +72,7 @@ def read_task(path: Path) -> Task:
         config=_canonical(path, {**passed, "task": str(config.get("task", path.stem))}),
         splits=tuple((name, _canonical(path, items)) for name, items in sorted(splits.items())),
         split=split,
-        items=tuple(_item(path, config, item) for item in splits[split]),
+        items=_items(path, config, splits[split]),
     )
 
 
@@ -152,19 +152,23 @@ def _each_once(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({json.dumps(item, sort_keys=True): item for item in items}.values())
 
 
-def _item(path: Path, config: Mapping[str, Any], item: dict[str, Any]) -> TaskItem:
+def _items(path: Path, config: Mapping[str, Any], items: list[dict[str, Any]]) -> tuple[TaskItem, ...]:
     import jinja2
 
-    template = config.get("doc_to_text")
-    if not isinstance(template, str):
+    text = config.get("doc_to_text")
+    if not isinstance(text, str):
         raise BadAnchors(f"{path}: doc_to_text must be a template or the name of a field.")
     try:
-        question = item[template] if template in item else sandbox().from_string(template).render(**item)
+        template = sandbox().from_string(text)
+        questions = [str(item[text] if text in item else template.render(**item)) for item in items]
     except jinja2.TemplateError as error:
         raise BadAnchors(
             f"{path}: doc_to_text does not render: {error}. Name only fields that every item has."
         ) from error
-    return TaskItem(data=_canonical(path, item), question=str(question), group=str(item.get("group", "")))
+    return tuple(
+        TaskItem(data=_canonical(path, item), question=question, group=str(item.get("group", "")))
+        for item, question in zip(items, questions, strict=True)
+    )
 
 
 def _canonical(path: Path, value: object) -> str:
