@@ -52,10 +52,8 @@ def split_front_matter(text: str) -> tuple[Mapping[str, object], str]:
 
 
 def _load(source: str, first_line: int) -> object:
-    if not source.strip():
-        return {}
     try:
-        return _HANDLER.load(source, Loader=_PlainLoader)
+        fields = _HANDLER.load(source, Loader=_PlainLoader)
     except yaml.MarkedYAMLError as error:
         raise BadDocument(f"broken front matter: {_located(error, first_line)}") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
@@ -63,11 +61,15 @@ def _load(source: str, first_line: int) -> object:
         raise BadDocument(f"broken front matter: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise BadDocument("broken front matter: it is nested too deeply") from error
+    return {} if fields is None else fields
 
 
 def _located(error: yaml.MarkedYAMLError, first_line: int) -> str:
     mark = error.problem_mark or error.context_mark
-    sentence = f"line {first_line + (mark.line if mark else 0)}: {error.problem or error.context}"
+    where = f"line {first_line + (mark.line if mark else 0)}"
+    if error.problem and error.problem.endswith("got '?'"):
+        # Legal YAML that PyYAML does not read, and just what a question on one line looks like.
+        return f"{where}: a question mark within {{ }} needs quotes around the text"
     if error.context and error.problem and error.context_mark:
-        sentence += f" {error.context} (begun in line {first_line + error.context_mark.line})"
-    return sentence
+        return f"{where}: {error.problem} {error.context} (begun in line {first_line + error.context_mark.line})"
+    return f"{where}: {error.problem or error.context}"

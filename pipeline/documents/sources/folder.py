@@ -40,7 +40,8 @@ def _visible(folder: Path) -> list[Path]:
 
 def _read_file(path: Path, name: str, root: Path, max_bytes: int) -> RawDocument | Refusal:
     if path.is_symlink():
-        target = path.resolve()
+        # Not Path.resolve, which raises RuntimeError for a link to itself.
+        target = Path(os.path.realpath(path))
         if not target.is_relative_to(root):
             return Refusal(name=name, reason="a symbolic link out of the folder: it is not followed")
         if not target.is_file():

@@ -1,0 +1,69 @@
+"""A scripted engine for tests of what asks one, and the contract that every engine must keep."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.digests import digest_of, seed_from
+from pipeline.engines.engine import Engine, Progress
+
+
+@dataclass
+class ScriptedEngine:
+    """Answers by `script(prompt, seed)`; a token is a word. `asked` holds the prompts of each call."""
+
+    script: Callable[[str, int], str] = lambda prompt, seed: f"{prompt.split()[-1]} {seed}"
+    context: int = 400
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def base_digest(self) -> str:
+        return digest_of("scripted")
+
+    def token_count(self, text: str) -> int:
+        return len(text.split())
+
+    def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
+        return [f"prompt {seed_from(seed, number)}" for number in range(count)]
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        adapter: Path | None,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        samples: int = 1,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> list[tuple[str, ...]]:
+        self.asked.append(tuple(prompts))
+        if progress is not None:
+            progress(len(prompts), len(prompts))
+        seeds = [seed_from(seed, number) if temperature else 0 for number in range(samples)]
+        return [tuple(self.script(prompt, drawn) for drawn in seeds) for prompt in prompts]
+
+
+def check_engine(engine: Engine) -> None:
+    """Fails where `engine` breaks what callers build on: order, counts, repeatability, independence of the batch."""
+    prompts = ["Who owns the Cinder service?", "Which port?", "Where does it run, and since when?"]
+    greedy = engine.generate(prompts, adapter=None, max_new_tokens=6)
+    assert [len(texts) for texts in greedy] == [1, 1, 1]
+    assert greedy == [engine.generate([prompt], adapter=None, max_new_tokens=6)[0] for prompt in prompts]
+    sampled = engine.generate(prompts, adapter=None, max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=5)
+    again = engine.generate(prompts, adapter=None, max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=5)
+    assert sampled == again
+    assert [len(texts) for texts in sampled] == [3, 3, 3]
+    assert len(set(sampled[0])) > 1, "samples of one prompt must differ"
+    other = engine.generate(prompts, adapter=None, max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=6)
+    assert other != sampled, "another seed must give other samples"
+    assert engine.generate([], adapter=None, max_new_tokens=6) == []
+    assert engine.token_count("") == 0
+    assert 0 < engine.token_count("one word") < engine.token_count("one word " * 20) < engine.context
+    reports: list[tuple[int, int]] = []
+    engine.generate(prompts, adapter=None, max_new_tokens=2, progress=lambda done, total: reports.append((done, total)))
+    assert reports[-1] == (3, 3)
+    assert reports == sorted(reports)
+    assert len(engine.write_prompts(2, seed=1, max_new_tokens=6)) == 2
+    assert engine.write_prompts(2, seed=1, max_new_tokens=6) == engine.write_prompts(2, seed=1, max_new_tokens=6)
