@@ -3,7 +3,7 @@
 Facts alone do not last: a model that rehearses only them forgets how to read a document and how to write about one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipeline.leakage import leaked, without_leaks
 from pipeline.prompts import open_book
 from pipeline.types import Document, Example, Role, SelfEdit, Split
 from pipeline.updates.plan import choose_replay, evenly
-from pipeline.updates.rehearsal import Anchors
+from pipeline.updates.rehearsal import AnchorPrompt, Anchors
 from pipeline.updates.teacher import answer_anchors, room_for_answers, sound, write_generative
 
 _TEMPLATE = 64  # tokens a chat template may add around a sequence
@@ -51,7 +51,7 @@ def rehearse(
     """
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
     edits = [*night, *earlier]
-    kinds = (
+    kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
         lambda: choose_replay(earlier, rules.replay, seed),
         lambda: _anchors(engine, anchors, rules.anchors, seed, cache),
         lambda: write_generative(engine, rules.generative, seed, cache),
@@ -69,8 +69,8 @@ def rehearse(
 
 def _anchors(engine: Engine, anchors: Anchors, count: int, seed: int, cache: Path) -> tuple[Example, ...]:
     """Prompts and plain text in the proportion in which the folder holds them."""
-    drawn = evenly([[*anchors.prompts, *anchors.texts]], count, seed)
-    prompts = [anchor for anchor in drawn if not isinstance(anchor, str)]
+    drawn: list[AnchorPrompt | str] = evenly([[*anchors.prompts, *anchors.texts]], count, seed)
+    prompts = [anchor for anchor in drawn if isinstance(anchor, AnchorPrompt)]
     texts = [anchor for anchor in drawn if isinstance(anchor, str)]
     room = engine.context - min(_TEMPLATE, engine.context // 8)
     pieces = [piece for text in texts for piece in chunks(Document(title="", body=text), engine.token_count, room)]
@@ -107,7 +107,9 @@ def _reading(
 
 def _questions(document: Document, notes: Sequence[Example], never: frozenset[str]) -> list[_Question]:
     """The document's practice probes, and the questions that notes about it asked and answered; exams never."""
-    known = {note.prompt: (note.completion,) for note in notes if note.prompt and "\n" not in note.prompt}
+    known: dict[str, tuple[str, ...]] = {
+        note.prompt: (note.completion,) for note in notes if note.prompt and "\n" not in note.prompt
+    }
     known |= {probe.question: probe.answers for probe in document.probes if probe.split is Split.PRACTICE}
     return [
         _Question(prompt=open_book(document.title, document.body, question), accepted=accepted)
