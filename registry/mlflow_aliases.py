@@ -31,9 +31,9 @@ class Shown:
 
 def read(tracking: Tracking) -> Shown:
     """What MLflow shows now. Raises TrackingFailed."""
+    client = connect(tracking)
     from mlflow.exceptions import MlflowException
 
-    client = connect(tracking)
     with translated(tracking):
         try:
             model = client.get_registered_model(tracking.model_name)

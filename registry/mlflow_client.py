@@ -19,7 +19,6 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
-    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "2",
 }
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -61,6 +60,20 @@ def _expect_folder(uri: str) -> None:
     """A SQLite file that cannot be made is retried by MLflow for minutes: say so at once."""
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).parent.is_dir():
         raise FileNotFoundError(f"the folder of {uri.removeprefix('sqlite:///')} does not exist")
+
+
+@contextmanager
+def addressed(tracking: Tracking) -> Iterator[None]:
+    """For the one call in which MLflow's database store asks its global address for a logged model (seen in 3.17.2)."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = tracking.uri
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @contextmanager

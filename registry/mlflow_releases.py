@@ -4,6 +4,7 @@ MLflow's client repeats requests and remembers nothing of ours, so each step sea
 24 of 64 kill schedules broke a registration that does not). Knows no ledger: the version is returned to be recorded.
 """
 
+import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
-from registry.mlflow_client import Tracking, connect, translated
+from registry.mlflow_client import Tracking, addressed, connect, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,8 +57,10 @@ def register(tracking: Tracking, registration: Registration) -> str:
             run = _run(client, experiment, registration)
             model = _logged_model(client, tracking, experiment, run, registration)
             version = _create_version(client, tracking, model, run, registration)
-        _expect_stored(tracking, version.source, registration)
-        return str(version.version)
+        number = str(version.version)
+        _expect_stored(tracking, client.get_model_version_download_uri(tracking.model_name, number), registration)
+        _link(client, tracking, version)
+        return number
 
 
 def identity_tags(release: Release) -> dict[str, str]:
@@ -157,16 +160,22 @@ def _create_version(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    # Not "models:/<id>": a database store looks that up at MLflow's global address, which is not ours.
-    made = client.create_model_version(
-        tracking.model_name,
-        source=model.artifact_location,
-        run_id=run.info.run_id,
-        tags=identity_tags(registration.release) | dict(registration.tags),
-        description=registration.description[:DESCRIPTION],
-        model_id=model.model_id,
-    )
+    with addressed(tracking):
+        made = client.create_model_version(
+            tracking.model_name,
+            source=f"models:/{model.model_id}",
+            run_id=run.info.run_id,
+            tags=identity_tags(registration.release) | dict(registration.tags),
+            description=registration.description[:DESCRIPTION],
+            model_id=model.model_id,
+        )
     return _version(client, tracking, registration.release) or made
+
+
+def _link(client: "MlflowClient", tracking: Tracking, version: "ModelVersion") -> None:
+    """Lets the logged model's page name its version, as MLflow's server does by itself and its database does not."""
+    named = json.dumps([{"name": tracking.model_name, "version": str(version.version)}])
+    client.set_logged_model_tags(version.source.removeprefix("models:/"), {"mlflow.modelVersions": named})
 
 
 def _expect_stored(tracking: Tracking, location: str, registration: Registration) -> None:

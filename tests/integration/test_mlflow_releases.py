@@ -1,0 +1,272 @@
+"""Releases in a real MLflow: one version each whatever was there before, and aliases that follow the ledger."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import TrackingFailed
+from pipeline.types import Figure, Release
+from registry import deploy, mlflow_aliases
+from registry.mlflow_client import connect
+from registry.mlflow_releases import DESCRIPTION, Registration, Tracking, register
+from registry.servers.local import LocalServer
+from registry.store import open_store
+from tests.ledgers import Ledger, founded
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables, made once: MLflow takes seconds to make them."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    assert mlflow_aliases.read(Tracking(uri=f"sqlite:///{file}")).aliases == ()
+    return file
+
+
+@pytest.fixture
+def tracking(tmp_path: Path, made: Path) -> Tracking:
+    shutil.copy(made, tmp_path / "mlflow.db")
+    return Tracking(uri=f"sqlite:///{tmp_path / 'mlflow.db'}", artifacts=tmp_path / "mlartifacts")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    store = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield founded(store)
+    store.close()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """An adapter's folder and a report's."""
+    adapter, report = tmp_path / "adapter", tmp_path / "report"
+    for folder in (adapter, report):
+        folder.mkdir()
+    (adapter / "adapter_model.safetensors").write_bytes(bytes(range(256)) * 40)
+    (adapter / "adapter_config.json").write_text("{}", encoding="utf-8")
+    (adapter / "sealed-manifest.json").write_text("{}", encoding="utf-8")
+    (report / "report.html").write_text("<h1>It learned</h1>", encoding="utf-8")
+    return adapter, report
+
+
+def registration(release: Release, folders: tuple[Path, Path]) -> Registration:
+    return Registration(
+        release=release,
+        adapter=folders[0],
+        report=folders[1],
+        metrics=(Figure(name="recall_before", value=0.05), Figure(name="recall_after", value=0.95)),
+        params=(("seed", "0"), ("rank", "64")),
+        tags=(("manifest", release.manifest),),
+        description="# Release\n" + "long " * 2000,
+    )
+
+
+def test_a_release_becomes_one_version_with_run_metrics_report_and_adapter(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    release = ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
+    assert release.mlflow_version == "1"
+    client = connect(tracking)
+    version = client.get_model_version("sealed", "1")
+    assert (version.tags["release.id"], version.tags["release.number"]) == (release.id, "1")
+    assert version.tags["manifest"] == release.manifest
+    assert len(version.description) == DESCRIPTION
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
+    assert model.status == "READY"
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "sealed", "version": "1"}]
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert {metric.key: metric.value for metric in model.metrics} == {"recall_before": 0.05, "recall_after": 0.95}
+    run = client.get_run(version.run_id)
+    assert (run.info.status, run.data.params) == ("FINISHED", {"seed": "0", "rank": "64"})
+    assert run.data.metrics["recall_after"] == 0.95
+    (artifacts,) = (tmp_path / "mlartifacts").rglob("artifacts")
+    stored = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
+    assert stored == {
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors",
+        "adapter/sealed-manifest.json",
+        "report/report.html",
+    }
+
+
+def test_registering_again_gives_the_same_version(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
+) -> None:
+    release = ledger.candidate("atlas")
+    first = register(tracking, registration(release, folders))
+    assert register(tracking, registration(release, folders)) == first
+    assert len(mlflow_aliases.read(tracking).versions) == 1
+    other = replace(release, number=2)
+    assert register(tracking, registration(other, folders)) == "2"
+
+
+def test_a_version_that_a_repeated_request_made_twice_is_made_one(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
+) -> None:
+    release = ledger.candidate("atlas")
+    register(tracking, registration(release, folders))
+    client = connect(tracking)
+    first = client.get_model_version("sealed", "1")
+    location = client.get_model_version_download_uri("sealed", "1")
+    client.create_model_version("sealed", source=location, run_id=first.run_id, tags=first.tags)
+    assert register(tracking, registration(release, folders)) == "1"
+    assert [one.version for one in mlflow_aliases.read(tracking).versions] == ["1"]
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "added"])
+def test_bytes_that_are_not_what_was_sent_are_noticed(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path], tmp_path: Path, damage: str
+) -> None:
+    release = ledger.candidate("atlas")
+    register(tracking, registration(release, folders))
+    (stored,) = (tmp_path / "mlartifacts").rglob("adapter_model.safetensors")
+    if damage == "changed":
+        stored.write_bytes(stored.read_bytes()[:-1] + b"?")
+    elif damage == "missing":
+        stored.unlink()
+    else:
+        (stored.parent / "extra.pkl").write_bytes(b"?")
+    with pytest.raises(TrackingFailed, match="does not hold what was sent for release 1"):
+        register(tracking, registration(release, folders))
+
+
+def test_an_experiment_that_somebody_deleted_is_used_again(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
+) -> None:
+    release = ledger.candidate("atlas")
+    register(tracking, registration(release, folders))
+    client = connect(tracking)
+    client.delete_experiment(client.get_experiment_by_name("sealed").experiment_id)
+    assert register(tracking, registration(ledger.candidate("borea"), folders)) == "2"
+
+
+def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]) -> None:
+    def shown() -> dict[str, str]:
+        outcome = deploy.reconcile(ledger.store, tracking, ())
+        assert outcome.failed == ()
+        assert deploy.reconcile(ledger.store, tracking, ()) == deploy.Reconciled()
+        return dict(mlflow_aliases.read(tracking).aliases)
+
+    def submit(name: str) -> None:
+        ledger.candidate(name, register=lambda one: register(tracking, registration(one, folders)))
+
+    assert shown() == {}
+    submit("atlas")
+    assert shown() == {"candidate": "1"}
+    ledger.promote(1)
+    assert shown() == {"production": "1"}
+    submit("borea")
+    ledger.promote(2)
+    assert shown() == {"production": "2"}
+    ledger.rollback()
+    assert shown() == {"production": "1"}
+    states = {one.version: one.state for one in mlflow_aliases.read(tracking).versions}
+    assert states == {"1": "production", "2": "rolled_back"}
+    ledger.rollback(0)
+    assert shown() == {}
+
+
+def test_an_alias_that_a_person_moved_is_put_back_and_reported(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
+) -> None:
+    for name, number in (("atlas", 1), ("borea", 2)):
+        ledger.candidate(name, register=lambda one: register(tracking, registration(one, folders)))
+        ledger.promote(number)
+    deploy.reconcile(ledger.store, tracking, ())
+    mlflow_aliases.point(tracking, "production", "1")
+    (said,) = deploy.reconcile(ledger.store, tracking, ()).repaired
+    assert said.startswith("somebody had set the MLflow alias production to version 1")
+    assert mlflow_aliases.read(tracking).version_of("production") == "2"
+
+
+def test_a_version_that_somebody_deleted_is_reported(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
+) -> None:
+    ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
+    connect(tracking).delete_model_version("sealed", "1")
+    outcome = deploy.reconcile(ledger.store, tracking, ())
+    assert "no longer holds version 1 (release 1)" in outcome.failed[0]
+
+
+def test_a_rollback_reaches_the_server_with_mlflow_unreachable(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    server = LocalServer(tmp_path / "serving")
+    ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
+    ledger.promote(1)
+    deploy.reconcile(ledger.store, tracking, (server,))
+    nobody = replace(tracking, uri=f"http://127.0.0.1:{free_port()}")
+    ledger.rollback()
+    outcome = deploy.reconcile(ledger.store, nobody, (server,))
+    serving = server.active()
+    assert serving is not None
+    assert serving.release == 0
+    assert len(outcome.failed) == 1
+    assert "Start it or mend tracking_uri" in outcome.failed[0]
+    deploy.reconcile(ledger.store, tracking, (server,))
+    assert mlflow_aliases.read(tracking).version_of("production") is None
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////nowhere/at/all/mlflow.db", "what://is/this"])
+def test_an_unusable_address_is_one_typed_error(uri: str) -> None:
+    with pytest.raises(TrackingFailed, match="mend tracking_uri"):
+        mlflow_aliases.read(Tracking(uri=uri))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path, made: Path) -> Iterator[str]:
+    """The address of a real MLflow server that keeps its files itself."""
+    shutil.copy(made, tmp_path / "server.db")
+    port = free_port()
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--artifacts-destination", str(tmp_path / "kept"),
+    ]  # fmt: skip
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=quiet, stderr=quiet, start_new_session=True)
+    try:
+        _await_health(f"http://127.0.0.1:{port}/health", child)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        # The whole group: a killed parent leaves its worker serving.
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _await_health(url: str, child: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 150
+    while time.monotonic() < deadline and child.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError("the MLflow server did not start")
+
+
+@pytest.mark.slow
+def test_the_same_through_a_server(ledger: Ledger, folders: tuple[Path, Path], server: str, tmp_path: Path) -> None:
+    tracking = Tracking(uri=server)
+    release = ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
+    assert register(tracking, registration(release, folders)) == release.mlflow_version == "1"
+    ledger.promote(1)
+    assert deploy.reconcile(ledger.store, tracking, ()).failed == ()
+    assert mlflow_aliases.read(tracking).version_of("production") == "1"
+    assert list((tmp_path / "kept").rglob("adapter_model.safetensors"))
