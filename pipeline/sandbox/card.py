@@ -160,7 +160,7 @@ def _own_prompts(engine: "LocalEngine") -> list[float]:
 
 def write_card(out: Path, figures: Sequence[CardFigure], made: dict[str, object]) -> None:
     """Writes card.json and README.md into the model's folder. `made`: how it was made (command, seed, steps, …)."""
-    made = {**made, "revision": _revision(), "machine": platform.machine(), "python": platform.python_version()}
+    made = {**made, "machine": platform.machine(), "python": platform.python_version()}
     card = {**made, "figures": [{**asdict(figure), "met": figure.met} for figure in figures]}
     (out / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     (out / "README.md").write_text(_readme(figures, made), encoding="utf-8")
@@ -195,11 +195,15 @@ def table(figures: Sequence[CardFigure]) -> str:
     return "\n".join(f"{one.name:<55} {one.value:7.1%}  {_wanted(one)}" for one in figures)
 
 
-def _revision() -> str:
-    """The commit of the code that made the model, with a mark where files differed from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+def revision() -> str:
+    """The last commit of the code that makes the model, marked where its files differ from it."""
+    folder, code = Path(__file__).parent, ("--", "*.py")
+    commands = (["git", "log", "-1", "--format=%h", *code], ["git", "status", "--porcelain", *code])
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        commit, changed = (
+            subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+            for command in commands
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+    return f"{commit} with changes" if changed else commit

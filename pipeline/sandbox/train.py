@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.sandbox import lessons, model_path
-from pipeline.sandbox.card import CardFigure, measure, table, write_card
+from pipeline.sandbox.card import CardFigure, measure, revision, table, write_card
 from pipeline.sandbox.kit import write_kit
 from pipeline.sandbox.packing import Rows, pack, pieces, visible
 from pipeline.sandbox.tokens import build_tokenizer
@@ -29,11 +29,11 @@ VOCABULARY_LESSONS = 20_000
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. First reading alone (in a mixture copying never forms), then mostly documents, then all."""
+    """How long and how fast. First reading alone (in a mixture copying never forms), then more documents, then all."""
 
-    steps: int = 3000
-    reading_steps: int = 450
-    document_steps: int = 500
+    steps: int = 2400
+    reading_steps: int = 420
+    document_steps: int = 400
     rows: int = 12
     length: int = 384
     learning_rate: float = 2e-3
@@ -129,16 +129,19 @@ def make(out: Path, schedule: Schedule) -> tuple[CardFigure, ...]:
 
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
-    began = time.monotonic()
+    began, made_by = time.monotonic(), revision()
     tokenizer = build_tokenizer(lessons.sample_texts(SEED, VOCABULARY_LESSONS))
     model = train(tokenizer, schedule)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    for weights in out.glob("*.safetensors"):
+        weights.chmod(0o644)
     write_kit(out / "sealed")
     minutes = round((time.monotonic() - began) / 60)
     figures = measure(LocalEngine(load_base(str(out), device="cpu", dtype="float32")))
     made = {
         "command": "python -m pipeline.sandbox.train",
+        "revision": made_by,
         "seed": SEED,
         **asdict(schedule),
         "parameters": sum(weight.numel() for weight in model.parameters()),
