@@ -47,7 +47,7 @@ class LocalServer:
             return _parse(json.loads(text))
         except (ValueError, KeyError, TypeError) as error:
             raise WorldFailed(
-                f"{self.folder / POINTER} is damaged: remove it, and `sealed doctor` writes it again from the ledger."
+                f"{self.folder / POINTER} is damaged: the next approval or rollback writes it anew from the ledger."
             ) from error
 
     def activate(self, deployment: Deployment, release: Release) -> Serving:

@@ -1,9 +1,7 @@
 """Turns rows into nouns and back. Knows no transaction and changes no state."""
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
@@ -29,6 +27,7 @@ from pipeline.types import (
 Noun = TypeVar("Noun")
 # How many values one IN (...) holds: SQLite allows 32,766 and older ones 999.
 BLOCK = 500
+_ADAPTERS: dict[type[Any], Any] = {}
 
 
 def now() -> datetime:
@@ -41,15 +40,12 @@ def blocks(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK)]
 
 
-@cache
-def _built(module: str, name: str) -> Any:
-    import pydantic
-
-    return pydantic.TypeAdapter(getattr(sys.modules[module], name))
-
-
 def _adapter(noun: type[Any]) -> Any:
-    return _built(noun.__module__, noun.__qualname__)
+    if noun not in _ADAPTERS:
+        from pydantic import TypeAdapter
+
+        _ADAPTERS[noun] = TypeAdapter(noun)
+    return _ADAPTERS[noun]
 
 
 def encode(value: object) -> Any:

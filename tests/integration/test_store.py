@@ -53,6 +53,12 @@ def test_a_ledger_of_another_version_is_refused(url: str, store: Store) -> None:
         open_store(url)
 
 
+def test_several_processes_may_open_a_new_ledger_at_once(url: str) -> None:
+    code = f"from registry.store import open_store; open_store({url!r})"
+    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [child.wait(120) for child in children] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("bad", ["nonsense", "sqlite:///:memory:", "sqlite:////nowhere/at/all/ledger.db"])
 def test_an_unusable_address_says_what_to_do(bad: str) -> None:
     with pytest.raises(DatabaseFailed, match=r"Use|Run|Mend"):
