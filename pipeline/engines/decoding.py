@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+_LIKELY = 64  # a nucleus seldom has more tokens, and finding these is cheaper than sorting a vocabulary
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -110,20 +112,43 @@ def choose(logits: "torch.Tensor", sampling: Sampling, draws: "torch.Tensor | No
 
     if sampling.temperature == 0.0 or draws is None:
         return logits.argmax(-1)
-    scaled = logits.float() / sampling.temperature
-    probabilities, order = torch.softmax(scaled, -1).sort(stable=True, dim=-1, descending=True)
-    reached = probabilities.double().cumsum(-1)
+    probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
+    if sampling.top_p >= 1.0:
+        return _place(probabilities.double().cumsum(-1), draws)
+    token, whole = _nucleus(probabilities, min(_LIKELY, probabilities.shape[-1]), sampling.top_p, draws)
+    if not bool(whole.all()):
+        flat = (~whole).nonzero()[:, 0]
+        token[flat] = _nucleus(probabilities[flat], probabilities.shape[-1], sampling.top_p, draws[flat])[0]
+    return token
+
+
+def _nucleus(
+    probabilities: "torch.Tensor", count: int, top_p: float, draws: "torch.Tensor"
+) -> "tuple[torch.Tensor, torch.Tensor]":
+    """A token of each row's nucleus, looked for among its `count` likeliest, and whether these hold all of it."""
+    import torch
+
+    likely, order = probabilities.topk(count, -1)
+    reached = likely.double().cumsum(-1)
     # The nucleus is the smallest set whose mass reaches top_p: a token stays if the mass before it does not.
-    mass = reached.where(reached - probabilities < sampling.top_p, 0.0).amax(-1)
-    place = torch.searchsorted(reached, (draws.double() * mass)[:, None], right=True)
-    chosen: torch.Tensor = order.gather(-1, place.clamp(max=logits.shape[-1] - 1))[:, 0]
-    return chosen
+    inside = torch.where(reached - likely < top_p, reached, 0.0).cummax(-1).values
+    token = order.gather(-1, _place(inside, draws)[:, None])[:, 0]
+    return token, (reached[:, -1] >= top_p) | (count == probabilities.shape[-1])
+
+
+def _place(reached: "torch.Tensor", draws: "torch.Tensor") -> "torch.Tensor":
+    """Where a uniform draw falls among cumulated masses (rows, places), which need not reach 1: inverse transform."""
+    import torch
+
+    drawn = draws.double()[:, None] * reached[:, -1:]
+    return torch.searchsorted(reached, drawn, right=True)[:, 0].clamp(max=reached.shape[-1] - 1)
 
 
 def _prefill(model: Any, prompts: Sequence[Sequence[int]], copies: int, device: "torch.device") -> Any:
     """Runs the left-padded prompts once: last logits, cache, mask (None: no padding) and lengths, copied per row."""
     import torch
-    from transformers import DynamicCache
+
+    from pipeline.engines.cache import roomy_cache
 
     longest = max(len(prompt) for prompt in prompts)
     padded = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
@@ -132,7 +157,7 @@ def _prefill(model: Any, prompts: Sequence[Sequence[int]], copies: int, device: 
     ragged = bool((lengths < longest).any())
     mask = (torch.arange(longest, device=device) >= longest - lengths[:, None]).long() if ragged else None
     positions = torch.arange(longest, device=device) - (longest - lengths[:, None])
-    cache = DynamicCache(config=model.config)
+    cache = roomy_cache(model.config)
     logits = _forward(model, ids, mask, positions.clamp(min=0), cache)
     if copies > 1:
         cache.batch_repeat_interleave(copies)
