@@ -119,12 +119,18 @@ def _questions(document: Document, notes: Sequence[Example], never: frozenset[st
 
 
 def _writing(edits: Sequence[SelfEdit], count: int, seed: int) -> tuple[Example, ...]:
-    """Prompts for notes with the notes as they were written and passed the screening, evenly over the documents."""
-    groups: dict[str, list[Example]] = {}
+    """Prompts for notes with the notes as written, evenly over the documents.
+
+    Of one prompt's samples the one of which most passed the screening: poor notes would be learned as well.
+    """
+    best: dict[str, SelfEdit] = {}
     for edit in edits:
-        if edit.prompt and edit.examples:
-            pair = Example(prompt=edit.prompt, completion=edit.text, role=Role.WRITING)
-            groups.setdefault(edit.document, []).append(pair)
+        if edit.prompt and len(edit.examples) > (len(best[edit.prompt].examples) if edit.prompt in best else 0):
+            best[edit.prompt] = edit
+    groups: dict[str, list[Example]] = {}
+    for edit in best.values():
+        pair = Example(prompt=edit.prompt, completion=edit.text, role=Role.WRITING)
+        groups.setdefault(edit.document, []).append(pair)
     return tuple(evenly(list(groups.values()), count, seed))
 
 
