@@ -21,6 +21,7 @@ def nightly(workspace: Path, documents: Path | None = None) -> NightOutcome:
     """Learns the new documents of a folder, judges what was learned, and leaves a candidate or a reason."""
     try:
         with the_only_shift(workspace) as shift:
+            tasks.catch_up(shift)
             taken = tasks.take_in(shift, documents)
             if waiting := candidate_in_review(shift):
                 return held_back(waiting, taken)

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.steps import gating, intake, registering, training, writing
 
+catch_up = task(name="make MLflow and the servers follow", cache_policy=NO_CACHE)(intake.catch_up)
 take_in = task(name="take documents in", cache_policy=NO_CACHE)(intake.take_in)
 open_night = task(name="open the night", cache_policy=NO_CACHE)(intake.open_night)
 write_self_edits = task(name="write self-edits", cache_policy=NO_CACHE)(writing.write_self_edits)

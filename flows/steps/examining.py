@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.steps.reviewing import follow
 from flows.wiring import House, house
 from pipeline.errors import SealedError, WorldFailed
 from pipeline.types import ReleaseState
@@ -35,6 +36,7 @@ def examine(workspace: Path) -> tuple[Finding, ...]:
         ("base model", lambda it: f"{it.base.path} is the one of init"),
         ("adapters", _adapters),
         ("MLflow", _tracking),
+        ("following", _following),
         ("disk", _disk),
     )
     return tuple(_finding(part, check, parts) for part, check in checks)
@@ -65,6 +67,13 @@ def _adapters(parts: House) -> str:
     for release in needed:
         parts.verify(release)
     return f"{len(needed)} adapters of production, candidates and rollback targets verify"
+
+
+def _following(parts: House) -> str:
+    reconciled = follow(parts)
+    if reconciled.failed:
+        raise WorldFailed(" ".join(reconciled.failed))
+    return "; ".join(reconciled.repaired) or "servers and aliases match the ledger"
 
 
 def _tracking(parts: House) -> str:

@@ -6,9 +6,16 @@ from pathlib import Path
 
 from flows.progress import stage
 from flows.shift import Shift
+from flows.steps.reviewing import follow
 from pipeline.errors import BadInput
 from pipeline.types import IntakeCounts, Night, Release, ReleaseState
+from registry.reconcile import Reconciled
 from registry.store import documents, nights, releases
+
+
+def catch_up(shift: Shift) -> Reconciled:
+    """Makes what a kill or an outage left behind follow the ledger, before anything new begins."""
+    return follow(shift.house)
 
 
 def take_in(shift: Shift, folder: Path | None) -> IntakeCounts:

@@ -1,6 +1,5 @@
 """Makes a passing candidate a release: intent in the ledger, version in MLflow, then the record; then it waits."""
 
-import shutil
 from typing import TYPE_CHECKING
 
 from flows.outcome import Ended, NightOutcome
@@ -8,6 +7,7 @@ from flows.shift import Shift
 from flows.steps.reporting import SUMMARY, report_folder
 from flows.steps.timing import timed
 from pipeline.types import Figure, GateReport, Night, Release, Split, Trained
+from registry.servers.local import retain
 from registry.store import documents, nights, releases
 
 if TYPE_CHECKING:
@@ -81,7 +81,4 @@ def _registration(shift: Shift, night: Night, release: Release, trained: Trained
 def drop_unneeded_adapters(shift: Shift) -> None:
     """Deletes local adapters that no live, waiting or recent release needs; MLflow keeps every registered one."""
     house = shift.house
-    needed = {release.update for release in releases.needed(house.store)}
-    for folder in house.settings.adapters.iterdir():
-        if folder.name not in needed:
-            shutil.rmtree(folder)
+    retain(house.settings.adapters, {release.update for release in releases.needed(house.store)})
