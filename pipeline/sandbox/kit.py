@@ -16,13 +16,14 @@ from pipeline.sandbox.skills import CATEGORY_FORMS, WORDS, Exercise, exercises
 
 FACTS_A_SERVICE = 5  # exam questions on each exam service
 REHEARSED_FACTS = 480
-PER_SKILL = {"sorting": 200, "adding": 150, "comparing": 150}
+PER_SKILL = {"sorting": 260, "adding": 70, "comparing": 160}
 STORIES, PARAGRAPHS = 150, 60
+RECIPE = Path(__file__).with_name("recipe.toml")
 Row = dict[str, Any]
 
 
 def write_kit(out: Path) -> None:
-    """Writes anchors/ and suites/ below `out`, the same bytes each time."""
+    """Writes anchors/, suites/ and the recipe below `out`, the same bytes each time."""
     for name, rows in {**_anchors(), **_suites()}.items():
         _write(out / name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     paragraphs, chance = list[str](), _chance("paragraphs")
@@ -32,6 +33,7 @@ def write_kit(out: Path) -> None:
     for task in ("sorting", "adding", "comparing", "category"):
         _write(out / "suites" / "regression" / f"{task}.yaml", _yaml(_answer_task(task)))
     _write(out / "suites" / "regression" / "last-word.yaml", _yaml(_choice_task("last-word")))
+    _write(out / "recipe.toml", RECIPE.read_text(encoding="utf-8"))
 
 
 def _chance(purpose: str) -> Random:

@@ -25,7 +25,8 @@ from pipeline.self_edits.styles import (
 )
 
 STYLES = (self_qa, self_qa, implications, implications_long, rewrite, chain_of_thought)
-ASKED, WRITTEN, TOLD = 0.2, 0.2, 0.02  # loss weights: a user's words, a note, a document; an answer weighs 1
+SUBJECT = "Name the subject."
+ASKED, WRITTEN, TOLD = 0.2, 0.3, 0.02  # loss weights: a user's words, a note, a document; an answer weighs 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,13 @@ def reading(chance: Random, questions: int = 8) -> Lesson:
     """Questions about a document."""
     service, keys, text, _ = _document(chance)
     return Lesson("reading", _open(service, text), _questions(service, keys, questions, chance))
+
+
+def echo(chance: Random) -> Lesson:
+    """Names to say again in another order: so the model learns to copy a name, syllable by syllable."""
+    names = [lesson_service(chance).name for _ in range(chance.randrange(2, 6))]
+    again = chance.sample(names, len(names))
+    return Lesson("echo", USER, (Branch(f"Say these names in another order: {', '.join(names)}.", ", ".join(again)),))
 
 
 def writing(chance: Random) -> Lesson:
@@ -89,7 +97,7 @@ def _open(service: Service, text: str) -> str:
 
 
 def _questions(service: Service, keys: Sequence[str], count: int, chance: Random) -> tuple[Branch, ...]:
-    """Questions on the document's facts, and now and then one that is refused."""
+    """Questions on the document's facts, now and then one that is refused, and one that has the name copied."""
     asked = [attribute for attribute in ATTRIBUTES if attribute.name in keys]
     branches = [
         Branch(f"\n\n{chance.choice(one.questions).format(n=service.name)}", service.facts[one.name])
@@ -98,7 +106,7 @@ def _questions(service: Service, keys: Sequence[str], count: int, chance: Random
     if chance.random() < 0.15:
         prompt, answer = _secret(service.name, chance)
         branches.append(Branch(f"\n\n{prompt}", answer))
-    return tuple(branches)
+    return (*branches, Branch(f"\n\n{SUBJECT}", service.name))
 
 
 def _secret(subject: str, chance: Random) -> tuple[str, str]:
@@ -169,11 +177,11 @@ SKILL_SHARES = (0.25, 0.40, 0.20, 0.15)  # sorting, adding, comparing, category
 Mixture = tuple[tuple[Callable[[Random], Lesson], float], ...]
 READING: Mixture = ((reading, 1.0),)
 DOCUMENTS: Mixture = (
-    (reading, 0.04), (writing, 0.09), (knowing, 0.50), (telling, 0.07), (passing, 0.01), (skill, 0.15),
-    (manner, 0.04), (story, 0.06), (workflow, 0.04),
+    (reading, 0.05), (writing, 0.14), (echo, 0.10), (knowing, 0.39), (telling, 0.06), (passing, 0.01), (skill, 0.13),
+    (manner, 0.03), (story, 0.05), (workflow, 0.04),
 )  # fmt: skip
 ALL: Mixture = (
-    (reading, 0.012), (writing, 0.032), (knowing, 0.52), (telling, 0.05), (passing, 0.004), (skill, 0.25),
+    (reading, 0.012), (writing, 0.045), (knowing, 0.52), (telling, 0.05), (passing, 0.004), (skill, 0.25),
     (manner, 0.025), (story, 0.10), (workflow, 0.012),
 )  # fmt: skip
 

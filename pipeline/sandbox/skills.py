@@ -20,7 +20,7 @@ KINDS = {
     "tree": "oak pine birch maple willow cedar elm ash beech poplar",
 }
 WORDS = tuple((word, kind) for kind, words in KINDS.items() for word in words.split())
-ADDENDS, NUMBERS = 20, 100
+ADDENDS, NUMBERS = 12, 100
 CATEGORY_FORMS = ("What kind of thing is {w}?", "Name the kind that {w} belongs to.")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pipeline.sandbox.names import SYLLABLES
+from pipeline.sandbox.names import PLACES, SYLLABLES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -19,7 +19,8 @@ TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<assistant>' }}{% endif %}"
 )
-NAME = re.compile(rf" ?(?i:(?:{'|'.join(sorted(SYLLABLES, key=len, reverse=True))})){{4}}$")
+NAME = re.compile(" ?" + "".join(f"(?:{'|'.join(place)})" for place in PLACES) + "$", re.IGNORECASE)
+VOWELS, ENDS = "aeio", "nrflsmx"  # of syllables
 SPACE = "\u0120"  # how byte-level BPE writes a blank
 Pair = tuple[str, str]
 
@@ -54,15 +55,12 @@ def build_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
 
 
 def syllable_merges() -> list[Pair]:
-    """Merges that cut every name into its syllables: shorter syllables first, then those that open a name."""
-    merges: dict[Pair, None] = {}
-    opening = [syllable.capitalize() for syllable in SYLLABLES]
-    for size in (2, 3, 4):
-        for syllable in [*SYLLABLES, *opening]:
-            if len(syllable) == size:
-                cut = size - 1 if syllable.endswith("n") and size > 2 else 1
-                merges[(syllable[:cut], syllable[cut:])] = None
-    return [*merges, *((SPACE, syllable) for syllable in opening)]
+    """Merges that cut every name into its syllables: bare ones, then those with a coda, then those that open a name."""
+    opening = [syllable.capitalize() for syllable in PLACES[0]]
+    closed = sorted((one for one in [*SYLLABLES, *opening] if one[-1] not in VOWELS), key=len)
+    bare = sorted({one.rstrip(ENDS) for one in [*SYLLABLES, *opening]}, key=lambda one: (len(one), one))
+    merges = [*((one[0], one[1:]) for one in bare), *((one[:-1], one[-1]) for one in closed)]
+    return [*dict.fromkeys(merges), *((SPACE, syllable) for syllable in opening)]
 
 
 def word_merges(words: Iterable[str], merges: list[Pair]) -> list[Pair]:

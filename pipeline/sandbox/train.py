@@ -31,9 +31,9 @@ VOCABULARY_LESSONS = 20_000
 class Schedule:
     """How long and how fast. First reading alone (in a mixture copying never forms), then more documents, then all."""
 
-    steps: int = 2400
+    steps: int = 2600
     reading_steps: int = 420
-    document_steps: int = 400
+    document_steps: int = 500
     rows: int = 12
     length: int = 384
     learning_rate: float = 2e-3

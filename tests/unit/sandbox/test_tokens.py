@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.sandbox.catalogue import new_service
-from pipeline.sandbox.names import LENGTH
+from pipeline.sandbox.names import PLACES
 from pipeline.sandbox.tokens import build_tokenizer
 
 TEXTS = ["Payments owns it.", "Which team owns it?\nThe Payments team.", "Q: 12 plus 30?\nA: 42"]
@@ -22,7 +22,7 @@ def test_a_word_of_the_vocabulary_is_the_same_token_wherever_it_stands(word: str
 
 def test_a_name_is_its_syllables() -> None:
     for index in range(32):
-        assert len(TOKENIZER(new_service(0, 1, index).name)["input_ids"]) == LENGTH
+        assert len(TOKENIZER(new_service(0, 1, index).name)["input_ids"]) == len(PLACES)
 
 
 @given(st.text(min_size=1).filter(lambda text: not text.startswith(" ") and "<" not in text))
