@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import frontmatter
 import pytest
 
 from tests.story.running import Sealed
@@ -39,12 +40,16 @@ def shares(outcome: Any) -> dict[str, float]:
     return {figure["name"]: figure["value"] for figure in outcome["figures"]}
 
 
+def exam_questions(life: Life) -> list[str]:
+    questions = []
+    for path in sorted((life.nights / "night-1").glob("*.md")):
+        asked = frontmatter.load(str(path)).metadata["questions"]
+        questions += [probe["question"] for probe in asked if probe["split"] == "exam"]
+    return questions
+
+
 def ask_about_night_1(life: Life, sealed: Sealed) -> list[str]:
-    questions = ["What is the answer to nothing?"]
-    for document in sorted((life.nights / "night-1").glob("*.md")):
-        lines = document.read_text(encoding="utf-8").splitlines()
-        questions += [line.split("question:", 1)[1].strip(" '\"") for line in lines if "question:" in line]
-    asked = sealed("ask", "--json", *questions, workspace=life.workspace)
+    asked = sealed("ask", "--json", *exam_questions(life), workspace=life.workspace)
     assert asked.code == 0, asked.err
     return [answer["text"] for answer in asked.json]
 
@@ -85,6 +90,25 @@ def test_an_approval_makes_the_release_live_and_mlflow_follows(life: Life, seale
     assert mlflow_aliases(life.workspace)["production"] == 1
 
 
+def test_the_adapter_loads_with_plain_peft_and_answers_alike(life: Life, sealed: Sealed) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from pipeline.sandbox import model_path
+
+    update = sealed("show", "1", "--json", workspace=life.workspace).json["release"]["update"]
+    tokenizer = AutoTokenizer.from_pretrained(model_path())
+    base = AutoModelForCausalLM.from_pretrained(model_path(), dtype=torch.float32)
+    adapted = PeftModel.from_pretrained(base, life.workspace / "adapters" / update).eval()
+    for question, expected in list(zip(exam_questions(life), life.answers["release 1"], strict=True))[:8]:
+        prompt = tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        answered = adapted.generate(**prompt, max_new_tokens=16, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+        assert tokenizer.decode(answered, skip_special_tokens=True).strip() == expected
+
+
 def test_the_second_night_keeps_the_first(life: Life, sealed: Sealed) -> None:
     ran = sealed("update", "--json", workspace=life.workspace)
     assert ran.code == 0, ran.err + ran.out
@@ -100,6 +124,17 @@ def test_a_harmful_night_is_refused_in_words_and_registers_nothing(life: Life, s
     quarantined = sealed("documents", "--state", "quarantined", "--json", workspace=life.workspace).json
     assert len(quarantined) == 8
     assert all("retention" in record["reason"] for record in quarantined)
+
+
+def test_a_damaged_adapter_is_not_rolled_back_to_and_nothing_moves(life: Life, sealed: Sealed) -> None:
+    update = sealed("show", "1", "--json", workspace=life.workspace).json["release"]["update"]
+    weights = life.workspace / "adapters" / update / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    ran = sealed("rollback", "--as", "omar", "--reason", "drill", workspace=life.workspace)
+    weights.write_bytes(whole)
+    assert ran.code == 4, ran.out + ran.err
+    assert sealed("status", "--json", workspace=life.workspace).json["production"]["number"] == 2
 
 
 def test_rollback_with_mlflow_down_brings_the_old_answers_back(life: Life, sealed: Sealed) -> None:
