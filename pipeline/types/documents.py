@@ -1,0 +1,133 @@
+"""What is offered to be learned: documents, their probes, and what intake made of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from pipeline.digests import digest_of
+
+
+class DocumentKind(StrEnum):
+    """What a document asks of the model."""
+
+    PASSAGE = "passage"
+    WORKFLOW = "workflow"
+    CORRECTION = "correction"
+
+
+class DocumentState(StrEnum):
+    """Where an accepted document is: in exactly one of these."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    LEARNED = "learned"
+    QUARANTINED = "quarantined"
+    REVERTED = "reverted"
+    DEAD = "dead"
+
+
+class Split(StrEnum):
+    """Practice probes choose among candidates, exam probes gate; neither enters training."""
+
+    PRACTICE = "practice"
+    EXAM = "exam"
+
+
+class Origin(StrEnum):
+    """Who wrote a probe."""
+
+    HUMAN = "human"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A question with its accepted answers. `group` names the source that questions share (for clustering)."""
+
+    question: str
+    answers: tuple[str, ...]
+    split: Split = Split.EXAM
+    origin: Origin = Origin.HUMAN
+    group: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("probe", self.question, self.answers, self.split, self.origin, self.group)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawDocument:
+    """Bytes as a source gave them. `name` is the path or address below the source, and ends in a suffix."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Something a source offered and intake did not accept, with the reason in words."""
+
+    name: str
+    reason: str
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("refusal", self.name, self.reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A cleaned document. Its id is the SHA-256 of kind, title and body: the name it came under is not identity."""
+
+    title: str
+    body: str
+    kind: DocumentKind = DocumentKind.PASSAGE
+    name: str = ""
+    probes: tuple[Probe, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("document", self.kind, self.title, self.body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What one reading of a source gave."""
+
+    accepted: tuple[Document, ...]
+    refused: tuple[Refusal, ...]
+    duplicates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeCounts:
+    """What the ledger made of one intake: newly queued, already known, newly refused; and how long it took."""
+
+    queued: int
+    duplicates: int
+    refused: int
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentRecord:
+    """An offered document as the ledger holds it. `document` is None where nothing readable was accepted."""
+
+    id: str
+    state: DocumentState
+    name: str
+    reason: str
+    attempts: int
+    added: datetime
+    document: Document | None
+    release: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentDecision:
+    """What becomes of one document of a night that ended without a release."""
+
+    document: str
+    state: DocumentState
+    reason: str

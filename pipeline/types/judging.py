@@ -1,0 +1,86 @@
+"""What the gates measure and say."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from pipeline.digests import digest_of
+from pipeline.types.learning import ModelRef
+
+
+class Verdict(StrEnum):
+    """What a gate says. Only PASS lets an update through."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemScore:
+    """One item's score in [0, 1], the answer given, and the group it is clustered by."""
+
+    item: str
+    score: float
+    answer: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """A model's scores on a suite, item by item."""
+
+    model: ModelRef
+    suite: str
+    items: tuple[ItemScore, ...]
+
+    @property
+    def mean(self) -> float | None:
+        return sum(item.score for item in self.items) / len(self.items) if self.items else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One number of a verdict. `value` is a share in [0, 1], a count, or a p-value, as the name says."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """What one gate says, in one sentence and its figures. One that is not `required` informs, no more."""
+
+    gate: str
+    verdict: Verdict
+    sentence: str
+    figures: tuple[Figure, ...] = ()
+    required: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateReport:
+    """All gates' results on one candidate against one incumbent, under one policy."""
+
+    update: str
+    candidate: ModelRef
+    incumbent: ModelRef
+    policy: str
+    results: tuple[GateResult, ...]
+    recall: tuple[Figure, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Over the required gates: FAIL if any fails, else INCONCLUSIVE if any is, else PASS; no gate is no pass."""
+        verdicts = {result.verdict for result in self.results if result.required}
+        if Verdict.FAIL in verdicts:
+            return Verdict.FAIL
+        return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
+
+    @cached_property
+    def digest(self) -> str:
+        results = [
+            [r.gate, r.verdict, r.sentence, r.required, [[f.name, f.value] for f in r.figures]] for r in self.results
+        ]
+        recall = [[f.name, f.value] for f in self.recall]
+        return digest_of("report", self.update, self.candidate.id, self.incumbent.id, self.policy, results, recall)

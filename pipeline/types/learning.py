@@ -1,0 +1,166 @@
+"""What a model learns from and what comes of it: self-edits, updates, adapters."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from pipeline.digests import digest_of
+
+
+class Role(StrEnum):
+    """Why a training example is in an update."""
+
+    NIGHT = "night"
+    REPLAY = "replay"
+    ANCHOR = "anchor"
+    GENERATIVE = "generative"
+    READING = "reading"
+    WRITING = "writing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One training sequence: say `completion` after the user's `prompt`. An empty prompt means plain text."""
+
+    prompt: str
+    completion: str
+    role: Role = Role.NIGHT
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("example", self.prompt, self.completion)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRef:
+    """A model by content: the base's digest and the adapter's (None: the base as it is)."""
+
+    base: str
+    adapter: str | None = None
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("model", self.base, self.adapter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directives:
+    """Training settings that a self-edit chose itself (SEAL, section 3.2)."""
+
+    learning_rate: float
+    epochs: int
+    loss_on: str
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfEdit:
+    """What the model wrote about a document, as sampled (`text`) and as parsed into examples."""
+
+    document: str
+    style: str
+    writer: ModelRef
+    sample: int
+    prompt: str
+    text: str
+    examples: tuple[Example, ...]
+    directives: Directives | None = None
+    reward: float | None = None
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("self-edit", self.document, self.style, self.writer.id, self.sample, self.prompt, self.text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """How many notes or examples about a document were not kept, and why in words."""
+
+    document: str
+    style: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What one run of the writer gave: the self-edits that were kept, and what was not."""
+
+    edits: tuple[SelfEdit, ...]
+    dropped: tuple[Dropped, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """Everything that decides an adapter's weights; its id names the adapter before it exists."""
+
+    parent: ModelRef
+    self_edits: tuple[str, ...]
+    examples_digest: str
+    recipe: str
+    seed: int
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of(
+            "update", self.parent.id, sorted(self.self_edits), self.examples_digest, self.recipe, self.seed
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdatePlan:
+    """An update with the examples to train on, in their order."""
+
+    update: Update
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDigest:
+    """A file of an adapter directory by name, size in bytes and SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterManifest:
+    """What an adapter is and what it was made from. Its digest is what a reviewer approves."""
+
+    base: str
+    tokenizer: str
+    chat_template: str
+    files: tuple[FileDigest, ...]
+    rank: int
+    alpha: int
+    target_modules: tuple[str, ...]
+    parameters: int
+    update: str
+    recipe: str
+    ledger: str
+    parent_adapter: str | None
+
+    @cached_property
+    def adapter(self) -> str:
+        """The adapter's identity: its files' names and bytes, and nothing else."""
+        return digest_of("adapter", [[file.name, file.sha256] for file in self.files])
+
+    @cached_property
+    def digest(self) -> str:
+        files = [[file.name, file.size, file.sha256] for file in self.files]
+        return digest_of(
+            "manifest", self.base, self.tokenizer, self.chat_template, files, self.rank, self.alpha,
+            self.target_modules, self.parameters, self.update, self.recipe, self.ledger, self.parent_adapter,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained adapter and how it went."""
+
+    manifest: AdapterManifest
+    steps: int
+    final_loss: float
+    tokens: int
+    seconds: float = field(default=0.0, compare=False)

@@ -1,0 +1,129 @@
+"""What is released, by whom, and what a night is: releases, approvals, deployments, nights, the lease."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from pipeline.digests import digest_of
+from pipeline.types.learning import ModelRef
+
+
+class ReleaseState(StrEnum):
+    """Where a release is in its life; see `registry.lifecycle` for the legal moves."""
+
+    REGISTERING = "registering"
+    CANDIDATE = "candidate"
+    PRODUCTION = "production"
+    SUPERSEDED = "superseded"
+    REJECTED = "rejected"
+    ROLLED_BACK = "rolled_back"
+    VOID = "void"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A version of the model: the base with one cumulative adapter. Number 0 is the untouched base."""
+
+    number: int
+    state: ReleaseState
+    parent: int | None
+    model: ModelRef
+    manifest: str
+    update: str
+    proposer: str
+    created: datetime
+    mlflow_version: str | None = None
+    report: str | None = None
+    reason: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("release", self.update, self.manifest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A person's word on exactly one manifest, given while `epoch` was the newest deployment."""
+
+    release: int
+    manifest: str
+    approved: bool
+    actor: str
+    note: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One line of the append-only deployment history: from `at` on, `release` is production."""
+
+    epoch: int
+    release: int
+    actor: str
+    reason: str
+    at: datetime
+
+
+class NightState(StrEnum):
+    """Where a night is: the first five are stages under way, the others say how it ended or what it waits for."""
+
+    INTAKE = "intake"
+    WRITING = "writing"
+    TRAINING = "training"
+    GATING = "gating"
+    REGISTERING = "registering"
+    WAITING = "waiting"
+    RELEASED = "released"
+    REJECTED_BY_GATES = "rejected_by_gates"
+    REJECTED_BY_REVIEWER = "rejected_by_reviewer"
+    HELD = "held"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSeconds:
+    """How many seconds of work one stage of a night took, over all its runs."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """One run from documents to a candidate: an intent that a killed run resumes. `parent` is the production release.
+
+    `update`, `report` and `release` are filled in as the night comes to them; `sentence` says how it ended.
+    """
+
+    number: int
+    state: NightState
+    parent: int
+    documents: tuple[str, ...]
+    proposer: str
+    recipe: str
+    started: datetime
+    finished: datetime | None = None
+    update: str | None = None
+    report: str | None = None
+    release: int | None = None
+    sentence: str = ""
+    seconds: tuple[StageSeconds, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        return digest_of("night", self.number, self.parent, self.documents, self.recipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Who holds a lease since when, and until when (seconds since 1970) unless renewed. `epoch` rises with each."""
+
+    name: str
+    epoch: int
+    holder: str
+    since: datetime
+    expires: float
