@@ -186,9 +186,7 @@ class Settings(BaseSettings):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} is not TOML: {error}. Mend it by hand.") from error
         except ValidationError as error:
-            raise BadInput(
-                f"{path}: {_first_problem(error)}. Mend it, or the variable SEALED_...."
-            ) from error
+            raise BadInput(f"{path}: {_first_problem(error)}. Mend it, or its SEALED_ variable.") from error
 
     @property
     def recipe_file(self) -> Path:
