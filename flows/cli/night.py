@@ -12,7 +12,7 @@ from flows.outcome import NightOutcome
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
 QUIET = (
-    ("PREFECT_LOGGING_LEVEL", "WARNING"),
+    ("PREFECT_LOGGING_LEVEL", "CRITICAL"),
     ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
     ("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120"),
     ("DO_NOT_TRACK", "1"),
