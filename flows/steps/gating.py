@@ -65,6 +65,7 @@ def send_back(shift: Shift, night: Night, report: GateReport) -> NightOutcome:
         sentence=sentence,
         night=night.number,
         documents=len(records),
+        probes=len(exam_probes(documents.of(store, night.documents))),
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(store, night.number).seconds,

@@ -6,7 +6,8 @@ from flows.outcome import Ended, NightOutcome
 from flows.shift import Shift
 from flows.steps.reporting import SUMMARY, report_folder
 from flows.steps.timing import timed
-from pipeline.types import Figure, GateReport, Night, Release, Split, Trained
+from gates.evidence import exam_probes
+from pipeline.types import Figure, GateReport, Night, Release, Trained
 from registry.servers.local import retain
 from registry.store import documents, nights, releases
 
@@ -41,7 +42,7 @@ def await_review(shift: Shift, night: Night, release: Release, report: GateRepor
         night=night.number,
         release=release.number,
         documents=len(learned),
-        probes=sum(probe.split is Split.EXAM for document in learned for probe in document.probes),
+        probes=len(exam_probes(learned)),
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(house.store, night.number).seconds,
