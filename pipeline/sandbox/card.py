@@ -99,7 +99,7 @@ def _old_world(engine: "LocalEngine") -> list[float]:
 
 
 def _skill(engine: "LocalEngine", name: str) -> list[float]:
-    items = exercises(name, 200, Random(seed_from("card", name)))
+    items = exercises(name, 120, Random(seed_from("card", name)))
     answers = _answers(engine, [one.prompt for one in items])
     return [grade(answer, [one.answer]) for answer, one in zip(answers, items, strict=True)]
 
