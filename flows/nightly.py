@@ -13,11 +13,9 @@ from flows.steps.publishing import publish
 from pipeline.errors import Busy
 from pipeline.types import Verdict
 
-PROPOSER = "nightly"
-
 
 @flow(name="nightly", flow_run_name="night of {workspace}")
-def nightly(workspace: Path, documents: Path | None = None) -> NightOutcome:
+def nightly(workspace: Path, documents: Path | None = None, proposer: str = "nightly") -> NightOutcome:
     """Learns the new documents of a folder, judges what was learned, and leaves a candidate or a reason."""
     try:
         with the_only_shift(workspace) as shift:
@@ -25,17 +23,22 @@ def nightly(workspace: Path, documents: Path | None = None) -> NightOutcome:
             taken = tasks.take_in(shift, documents)
             if waiting := candidate_in_review(shift):
                 return held_back(waiting, taken)
-            night = tasks.open_night(shift, PROPOSER, taken)
+            night = tasks.open_night(shift, proposer, taken)
             if not night.documents:
                 return nothing_to_learn(night, taken)
-            edits = tasks.write_self_edits(shift, night)
-            plan = tasks.plan_update(shift, night, edits)
-            trained = tasks.train_adapter(shift, night, plan)
-            report = tasks.judge(shift, night, plan, trained)
-            publish(shift, night, report)
+            if night.release is not None:  # killed while registering: it was trained and judged already
+                trained, report = tasks.recall_candidate(shift, night)
+            else:
+                edits = tasks.write_self_edits(shift, night)
+                if not any(edit.examples for edit in edits):
+                    return tasks.nothing_written(shift, night, taken)
+                plan = tasks.plan_update(shift, night, edits)
+                trained = tasks.train_adapter(shift, night, plan)
+                report = tasks.judge(shift, night, plan, trained)
+                publish(shift, night, report)
             if report.verdict is not Verdict.PASS:
-                return tasks.send_back(shift, night, report)
+                return tasks.send_back(shift, night, report, taken)
             release = tasks.register_candidate(shift, night, trained, report)
-            return tasks.await_review(shift, night, release, report)
+            return tasks.await_review(shift, night, release, report, taken)
     except Busy as other:
         return busy(other)

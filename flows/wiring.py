@@ -27,7 +27,7 @@ class House:
 
     @property
     def recipe(self) -> Recipe:
-        """Read anew each time: a night uses the recipe as the file is when it starts."""
+        """Read anew each time. A night reads it once, when it starts: see `flows.shift`."""
         return Recipe.read(self.settings.recipe_file)
 
     @cached_property
@@ -68,15 +68,20 @@ class House:
             uri=self.settings.tracking_uri,
             model_name=self.settings.model_name,
             experiment=self.settings.experiment,
-            artifacts=self.settings.tracking_artifacts,
+            # A server keeps artifacts where it was told to; a database of our own needs to be told.
+            artifacts=self.settings.tracking_artifacts if self.settings.tracking_uri.startswith("sqlite:") else None,
         )
 
     @cached_property
     def server(self) -> LocalServer:
         return LocalServer(self.settings.serving)
 
-    def adapter_folder(self, release: Release) -> Path | None:
-        """Where a release's adapter lies; None for release 0, which is the base as it is."""
+    def held_adapter(self, release: Release) -> Path | None:
+        """A release's adapter, verified to be the one of its manifest; None for release 0, the base as it is.
+
+        The one door to an adapter on disk. Raises CorruptAdapter or WrongBase.
+        """
+        self.verify(release)
         return self.folder_of(release.update) if release.number else None
 
     def folder_of(self, update: str) -> Path:
@@ -88,8 +93,9 @@ class House:
         from pipeline.updates.adapters import verify_adapter
 
         def check(release: Release) -> object:
-            folder = self.adapter_folder(release)
-            return verify_adapter(folder, self.identity, release.manifest) if folder else None
+            if not release.number:
+                return None
+            return verify_adapter(self.folder_of(release.update), self.identity, release.manifest)
 
         return check
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from gates.evidence import Evidence
+from gates.evidence import Evidence, exam_probes
 from pipeline.grading import normalise
 from pipeline.types import DocumentKind, Probe
 
@@ -14,7 +14,7 @@ def superseded(evidence: Evidence) -> frozenset[str]:
     passages: those must not talk the model out of what it knows.
     """
     corrections = [document for document in evidence.night if document.kind is DocumentKind.CORRECTION]
-    tonight = [probe for document in corrections for probe in document.probes]
+    tonight = list(exam_probes(corrections))
     lessons = sorted(evidence.earlier, key=lambda lesson: lesson.release)
     standing = [probe for suite in evidence.suites.retention for probe in suite.probes]
     truths = [standing, *[list(lesson.probes) for lesson in lessons], tonight]

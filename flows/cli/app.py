@@ -5,9 +5,11 @@ import sys
 import typer
 
 from flows.cli import ask, demo, documents, night, releases, review, sandbox, workspace
-from pipeline.errors import SealedError
+from pipeline.errors import SealedError, WorldFailed
 
 EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="sealed",
@@ -41,6 +43,10 @@ def main() -> None:
     except SealedError as error:
         print(f"sealed: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("sealed: stopped. What was done is kept: run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("sealed: stopped. What was done is kept: run the same command again to go on.", file=sys.stderr)
+        raise
+    except OSError as error:
+        print(f"sealed: {error}. Make room or mend its access, then run the command again.", file=sys.stderr)
+        sys.exit(WorldFailed.exit_code)

@@ -21,11 +21,12 @@ QUIET = (
 
 def update(
     documents: Annotated[Path | None, typer.Argument(help="Folder of new documents; default: incoming/.")] = None,
+    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "nightly",
     workspace: Workspace = HERE,
     json: AsJson = False,
 ) -> None:
     """Learn the new documents: self-edits, training, gates, and a candidate for review."""
-    outcome = run_night(workspace, documents, quiet=json)
+    outcome = run_night(workspace, documents, proposer=proposer, quiet=json)
     if json:
         screen.as_json(outcome)
     else:
@@ -33,7 +34,9 @@ def update(
     raise typer.Exit(outcome.exit_code)
 
 
-def run_night(workspace: Path, documents: Path | None, *, quiet: bool = False) -> NightOutcome:
+def run_night(
+    workspace: Path, documents: Path | None, *, proposer: str = "nightly", quiet: bool = False
+) -> NightOutcome:
     """One run of the nightly flow in this process. Without PREFECT_API_URL it is recorded in the workspace."""
     from flows.wiring import house
 
@@ -43,7 +46,7 @@ def run_night(workspace: Path, documents: Path | None, *, quiet: bool = False) -
     from flows.nightly import nightly
 
     with screen.progress_shown(quiet):
-        outcome: NightOutcome = nightly(settings.workspace, documents)
+        outcome: NightOutcome = nightly(settings.workspace, documents, proposer)
         return outcome
 
 

@@ -19,13 +19,14 @@ class Answer:
 def ask(house: House, questions: tuple[str, ...], release: int | None = None) -> tuple[Answer, ...]:
     """Greedy answers without any document in the prompt. Raises Refused if the release's adapter is gone."""
     asked = releases.production(house.store) if release is None else releases.get(house.store, release)
-    folder = house.adapter_folder(asked)
-    if folder is not None and not folder.is_dir():
+    if asked.number and not house.folder_of(asked.update).is_dir():
         raise Refused(
             f"the adapter of release {asked.number} is no longer held here: only production, the three before it "
             "and candidates are. Download it from MLflow to use it."
         )
-    texts = house.engine.generate(questions, adapter=folder, max_new_tokens=house.recipe.policy.max_answer_tokens)
+    texts = house.engine.generate(
+        questions, adapter=house.held_adapter(asked), max_new_tokens=house.recipe.policy.max_answer_tokens
+    )
     return tuple(
         Answer(question=question, text=samples[0], release=asked.number)
         for question, samples in zip(questions, texts, strict=True)

@@ -13,6 +13,7 @@ from pipeline.types import (
     DocumentState,
     GateReport,
     GateResult,
+    IntakeCounts,
     Night,
     NightState,
     Trained,
@@ -28,7 +29,7 @@ def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> Gat
 
     house = shift.house
     nights.move(house.store, shift.lease, night.number, NightState.GATING)
-    live = releases.production(house.store)
+    live = releases.get(house.store, night.parent)
     learned = documents.of(house.store, night.documents)
     with timed(shift, night, "gates"):
         report, evidence = judge_candidate(
@@ -38,11 +39,11 @@ def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> Gat
             manifest=trained.manifest,
             candidate_dir=house.folder_of(plan.update.id),
             incumbent=live.model,
-            incumbent_dir=house.adapter_folder(live),
+            incumbent_dir=house.held_adapter(live),
             night=learned,
             earlier=[(number, exam_probes(taught)) for number, taught in documents.learned(house.store)],
             suites=read_suites(house.settings.suites),
-            recipe=house.recipe,
+            recipe=shift.recipe,
             cache=house.settings.cache,
             progress=lambda who, done, total: stage(f"gates: {who}")(done, total),
         )
@@ -51,13 +52,13 @@ def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> Gat
     return report
 
 
-def send_back(shift: Shift, night: Night, report: GateReport) -> NightOutcome:
+def send_back(shift: Shift, night: Night, report: GateReport, taken: IntakeCounts) -> NightOutcome:
     """Ends a night that its gates refused: nothing is registered, each document waits or is quarantined."""
     store = shift.house.store
     deciding = next(result for result in report.results if result.required and result.verdict is report.verdict)
     sentence = f"{deciding.verdict}: {deciding.sentence}"
     records = [documents.get(store, document) for document in night.documents]
-    allowed = shift.house.recipe.documents.max_attempts
+    allowed = shift.recipe.documents.max_attempts
     decisions = [decide(record, report.verdict, deciding, allowed) for record in records]
     nights.finish(store, shift.lease, night.number, NightState.REJECTED_BY_GATES, sentence, decisions)
     return NightOutcome(
@@ -66,6 +67,7 @@ def send_back(shift: Shift, night: Night, report: GateReport) -> NightOutcome:
         night=night.number,
         documents=len(records),
         probes=len(exam_probes(documents.of(store, night.documents))),
+        refused_documents=taken.refused,
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(store, night.number).seconds,

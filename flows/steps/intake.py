@@ -26,7 +26,7 @@ def take_in(shift: Shift, folder: Path | None) -> IntakeCounts:
     source = folder or shift.house.settings.incoming
     if not source.is_dir():
         raise BadInput(f"{source} is not a folder. Give the folder that holds the night's documents.")
-    rules = shift.house.recipe.documents
+    rules = shift.recipe.documents
     report = stage("taking documents in")
     report(0, 1)
     started = time.monotonic()
@@ -43,7 +43,7 @@ def candidate_in_review(shift: Shift) -> Release | None:
 
 def open_night(shift: Shift, proposer: str, taken: IntakeCounts) -> Night:
     """Resumes the unfinished night if it still stands on production and on this recipe, else begins a new one."""
-    store, recipe = shift.house.store, shift.house.recipe
+    store, recipe = shift.house.store, shift.recipe
     unfinished = nights.unfinished(store)
     if unfinished is not None:
         stale = _no_longer_valid(unfinished, releases.production(store).number, recipe.digest)

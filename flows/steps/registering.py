@@ -7,12 +7,29 @@ from flows.shift import Shift
 from flows.steps.reporting import SUMMARY, report_folder
 from flows.steps.timing import timed
 from gates.evidence import exam_probes
-from pipeline.types import Figure, GateReport, Night, Release, Trained
+from pipeline.errors import CorruptAdapter, ProgrammingMistake
+from pipeline.types import Figure, GateReport, IntakeCounts, Night, Release, Trained
 from registry.servers.local import retain
-from registry.store import documents, nights, releases
+from registry.store import documents, nights, releases, reports
 
 if TYPE_CHECKING:
     from registry.mlflow_releases import Registration
+
+
+def recall_candidate(shift: Shift, night: Night) -> tuple[Trained, GateReport]:
+    """What a night had trained and judged before it was killed while registering. Raises CorruptAdapter."""
+    from pipeline.updates.lora import trained_adapter
+
+    house = shift.house
+    if not night.update or not night.report:
+        raise ProgrammingMistake(f"night {night.number} registers a release without update or report. Report it.")
+    trained = trained_adapter(house.identity, night.update, house.folder_of(night.update))
+    if trained is None:
+        raise CorruptAdapter(
+            f"the adapter of night {night.number} is gone or damaged. Delete {house.folder_of(night.update)} and "
+            "change the recipe's seed: the night then begins anew."
+        )
+    return trained, reports.get(house.store, night.report)
 
 
 def register_candidate(shift: Shift, night: Night, trained: Trained, report: GateReport) -> Release:
@@ -28,7 +45,7 @@ def register_candidate(shift: Shift, night: Night, trained: Trained, report: Gat
     return recorded
 
 
-def await_review(shift: Shift, night: Night, release: Release, report: GateReport) -> NightOutcome:
+def await_review(shift: Shift, night: Night, release: Release, report: GateReport, taken: IntakeCounts) -> NightOutcome:
     """The night ends here; the candidate's row waits for a person, no process does."""
     from registry.deploy import reconcile
 
@@ -43,6 +60,7 @@ def await_review(shift: Shift, night: Night, release: Release, report: GateRepor
         release=release.number,
         documents=len(learned),
         probes=len(exam_probes(learned)),
+        refused_documents=taken.refused,
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(house.store, night.number).seconds,
@@ -67,7 +85,7 @@ def _registration(shift: Shift, night: Night, release: Release, trained: Trained
         metrics=(*report.recall, *training),
         params=(
             ("recipe", manifest.recipe),
-            ("seed", str(house.recipe.seed)),
+            ("seed", str(shift.recipe.seed)),
             ("rank", str(manifest.rank)),
             ("alpha", str(manifest.alpha)),
             ("parent_release", str(release.parent)),

@@ -2,7 +2,7 @@
 
 from flows.progress import stage
 from flows.shift import Shift
-from flows.steps.probes import exam_questions
+from flows.steps.probes import never_trained_on
 from flows.steps.timing import timed
 from pipeline.types import Night, NightState, SelfEdit, Trained, UpdatePlan
 from registry.store import documents, nights, releases, self_edits
@@ -16,22 +16,22 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
 
     house = shift.house
     nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
-    live = releases.production(house.store)
+    live = releases.get(house.store, night.parent)
     earlier = [document for _, taught in documents.learned(house.store) for document in taught]
     with timed(shift, night, "training"):
         rehearsal = rehearse(
             house.engine,
-            recipe=house.recipe,
-            live_adapter=house.adapter_folder(live),
+            recipe=shift.recipe,
+            live_adapter=house.held_adapter(live),
             night=edits,
             earlier=self_edits.learned(house.store),
             documents=(*documents.of(house.store, night.documents), *earlier),
             anchors=read_anchors(house.settings.anchors),
-            never=exam_questions(house),
+            never=never_trained_on(house),
             cache=house.settings.cache,
             progress=stage("rehearsing with the teacher"),
         )
-        plan = plan_update(live.model, edits, rehearsal, house.recipe)
+        plan = plan_update(live.model, edits, rehearsal, shift.recipe)
     nights.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 
@@ -46,9 +46,9 @@ def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
         return train_lora(
             house.base,
             plan,
-            house.recipe.training,
-            distill=house.recipe.rehearsal.distill,
-            parent_adapter=house.adapter_folder(releases.production(house.store)),
+            shift.recipe.training,
+            distill=shift.recipe.rehearsal.distill,
+            parent_adapter=house.held_adapter(releases.get(house.store, night.parent)),
             out=house.folder_of(plan.update.id),
             ledger=documents.ledger_digest(house.store, night),
             progress=lambda done, total, loss: report(done, total),

@@ -2,11 +2,12 @@
 
 import logging
 
+from flows.outcome import Ended, NightOutcome
 from flows.progress import stage
 from flows.shift import Shift
-from flows.steps.probes import exam_questions
+from flows.steps.probes import never_trained_on
 from flows.steps.timing import timed
-from pipeline.types import Night, NightState, SelfEdit
+from pipeline.types import DocumentDecision, DocumentState, IntakeCounts, Night, NightState, SelfEdit
 from registry.store import documents, nights, releases, self_edits
 
 log = logging.getLogger("sealed")
@@ -18,7 +19,7 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
 
     house = shift.house
     nights.move(house.store, shift.lease, night.number, NightState.WRITING)
-    live = releases.production(house.store)
+    live = releases.get(house.store, night.parent)
 
     def save(edits: tuple[SelfEdit, ...]) -> None:
         self_edits.save(house.store, shift.lease, night.number, edits)
@@ -27,15 +28,30 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
         written = write_self_edits(
             house.engine,
             documents.of(house.store, night.documents),
-            house.recipe.self_edits,
+            shift.recipe.self_edits,
             writer=live.model,
-            adapter=house.adapter_folder(live),
-            seed=house.recipe.seed,
+            adapter=house.held_adapter(live),
+            seed=shift.recipe.seed,
             already={edit.document for edit in self_edits.of_night(house.store, night.number)},
-            exam_questions=exam_questions(house),
+            exam_questions=never_trained_on(house),
             save=save,
             progress=stage("writing self-edits"),
         )
     for dropped in written.dropped:
         log.info("%s: %d of style %s dropped: %s", dropped.document[:12], dropped.count, dropped.style, dropped.reason)
     return self_edits.of_night(house.store, night.number)
+
+
+def nothing_written(shift: Shift, night: Night, taken: IntakeCounts) -> NightOutcome:
+    """Ends a night whose every note was dropped: there is nothing to train on, and its documents are quarantined."""
+    reason = "no note about it could be used, not even its own text: see the log of the night, or its questions"
+    decisions = [
+        DocumentDecision(document=document, state=DocumentState.QUARANTINED, reason=reason)
+        for document in night.documents
+    ]
+    sentence = f"none of {len(decisions)} documents gave anything to train on: they are quarantined"
+    nights.finish(shift.house.store, shift.lease, night.number, NightState.FAILED, sentence, decisions)
+    return NightOutcome(
+        ended=Ended.NOTHING_NEW, sentence=sentence, night=night.number, documents=len(decisions),
+        refused_documents=taken.refused,
+    )  # fmt: skip

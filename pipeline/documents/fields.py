@@ -7,6 +7,7 @@ from pipeline.documents.cleaning import clean_line, clean_text
 from pipeline.errors import BadDocument
 from pipeline.types import Document, DocumentKind, Probe, Split
 
+LONGEST_QUESTION = 600  # characters: a probe must fit any context beside its answer
 _WORDS_FOR = {bool: "true or false", type(None): "nothing", list: "a list", dict: "a mapping"}
 
 
@@ -53,6 +54,8 @@ def _probe(item: object, where: str, group: str) -> Probe:
     question = clean_line(_text(item.get("question", ""), f"{where}: the question"))
     if not question:
         raise BadDocument(f"{where}: has no 'question'")
+    if len(question) > LONGEST_QUESTION:
+        raise BadDocument(f"{where}: is longer than {LONGEST_QUESTION} characters")
     split = _text(item.get("split", Split.EXAM), f"{where}: the split").strip()
     if split not in set(Split):
         raise BadDocument(f"{where}: unknown split {split!r}: it must be one of {', '.join(Split)}")

@@ -65,7 +65,8 @@ def write_self_edits(
         exam_questions=exam_questions,
     )  # fmt: skip
     _check_room(desk)
-    groups = [[document for document in group if document.id not in already] for group in _groups(documents)]
+    # A group is saved at once: any member that was written about means that all of them were.
+    groups = [group for group in _groups(documents) if not any(document.id in already for document in group)]
     total, done = sum(map(len, groups)) * len(styles), 0
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []

@@ -69,7 +69,10 @@ class SelfEdit:
 
     @cached_property
     def id(self) -> str:
-        return digest_of("self-edit", self.document, self.style, self.writer.id, self.sample, self.prompt, self.text)
+        examples = [example.id for example in self.examples]
+        return digest_of(
+            "self-edit", self.document, self.style, self.writer.id, self.sample, self.prompt, self.text, examples
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

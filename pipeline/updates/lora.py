@@ -18,6 +18,7 @@ from pipeline.chat import encode_example
 from pipeline.config import TrainingRules
 from pipeline.digests import canonical_json, seed_from
 from pipeline.engines.base import BaseModel
+from pipeline.engines.identity import BaseIdentity
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.types import AdapterManifest, Role, Trained, UpdatePlan
 from pipeline.updates.adapters import (
@@ -73,7 +74,7 @@ def train_lora(
     """
     if rules.alpha > MAX_SCALE * rules.rank:
         raise BadInput(f"training.alpha is {rules.alpha}: it may be at most 4 x training.rank ({rules.rank}).")
-    finished = _finished(base, plan, out)
+    finished = trained_adapter(base.identity, plan.update.id, out)
     if finished:
         return finished
     started = time.perf_counter()
@@ -171,17 +172,17 @@ def _parent_tensors(
     return tensors
 
 
-def _finished(base: BaseModel, plan: UpdatePlan, out: Path) -> Trained | None:
-    """What an earlier run of the same update left, if it is whole."""
+def trained_adapter(identity: BaseIdentity, update: str, out: Path) -> Trained | None:
+    """What an earlier run of the same update left in `out`, if it is whole. Raises WrongBase, BadInput."""
     from safetensors import safe_open
 
     if not out.exists():
         return None
     try:
-        manifest = verify_adapter(out, base.identity)
+        manifest = verify_adapter(out, identity)
     except CorruptAdapter:
         return None  # trained again, and replaced
-    if manifest.update != plan.update.id:
+    if manifest.update != update:
         raise BadInput(f"{out} holds the adapter of another update. Give an empty place.")
     with safe_open(out / WEIGHTS, framework="pt") as file:
         course = _Course(**json.loads(file.metadata()[_FACTS]))

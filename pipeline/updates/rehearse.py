@@ -14,7 +14,7 @@ from pipeline.engines.engine import Engine, Progress
 from pipeline.grading import grade
 from pipeline.leakage import leaked, without_leaks
 from pipeline.prompts import open_book
-from pipeline.types import Document, Example, Role, SelfEdit, Split
+from pipeline.types import Document, Example, Role, SelfEdit
 from pipeline.updates.plan import choose_replay, evenly
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
 from pipeline.updates.teacher import answer_anchors, room_for_answers, sound, write_generative
@@ -106,11 +106,10 @@ def _reading(
 
 
 def _questions(document: Document, notes: Sequence[Example], never: frozenset[str]) -> list[_Question]:
-    """The document's practice probes, and the questions that notes about it asked and answered; exams never."""
+    """The questions that notes about the document asked and answered: its probes, exam or practice, never are."""
     known: dict[str, tuple[str, ...]] = {
         note.prompt: (note.completion,) for note in notes if note.prompt and "\n" not in note.prompt
     }
-    known |= {probe.question: probe.answers for probe in document.probes if probe.split is Split.PRACTICE}
     return [
         _Question(prompt=open_book(document.title, document.body, question), accepted=accepted)
         for question, accepted in known.items()

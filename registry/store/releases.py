@@ -76,7 +76,7 @@ def approvals(store: Store, number: int) -> tuple[Approval, ...]:
 
 
 def needed(store: Store) -> tuple[Release, ...]:
-    """The releases whose adapters must stay on disk: the last three productions, and all that may yet become it.
+    """The releases whose adapters must stay on disk: production, the three before it, and all that may yet become it.
 
     A superseded release is always an ancestor of production, so the way back along the parents names the former ones.
     """
@@ -84,7 +84,7 @@ def needed(store: Store) -> tuple[Release, ...]:
         known = {release.number: release for release in every(connection)}
     live = next(release for release in known.values() if release.state is ReleaseState.PRODUCTION)
     line = [live]
-    while (parent := line[-1].parent) is not None and len(line) < KEPT:
+    while (parent := line[-1].parent) is not None and len(line) <= KEPT:
         line.append(known[parent])
     waiting = [release for release in known.values() if release.state in _WAITING]
     return tuple(sorted((r for r in (*line, *waiting) if r.model.adapter is not None), key=lambda r: r.number))
