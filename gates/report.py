@@ -125,7 +125,7 @@ def _readable(flips: Sequence[Flip]) -> list[Flip]:
 
 def _decide(report: GateReport, release: int | None) -> Mapping[str, object]:
     if report.verdict is not Verdict.PASS:
-        return {"decide": ["There is nothing to approve: the live model stays, and the documents wait."]}
+        return {"decide": ["There is nothing to approve: the live model stays. Its documents: `sealed documents`."]}
     number = release if release is not None else "N"
     commands = f'sealed show {number}\nsealed approve {number} --note "…"\nsealed reject {number} --reason "…"'
     return {

@@ -1,13 +1,6 @@
 """Says figures in plain words: points, counts, bounds. Every verdict's sentence is made of these."""
 
 from gates.policy import Comparison
-from pipeline.types import Verdict
-
-_VERDICTS = {
-    Verdict.PASS: "passed",
-    Verdict.FAIL: "failed",
-    Verdict.INCONCLUSIVE: "could not be decided",
-}
 
 
 def points(share: float, *, signed: bool = True) -> str:
@@ -45,8 +38,3 @@ def flips(comparison: Comparison) -> str:
 def p_value(p: float) -> str:
     """A p-value as people read it."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def verdict_words(verdict: Verdict) -> str:
-    """The verdict as the end of a sentence about the candidate."""
-    return _VERDICTS[verdict]

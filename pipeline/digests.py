@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -25,11 +24,6 @@ def digest_file(path: Path) -> str:
     """SHA-256 (64 hex digits) of a file's bytes, read block by block."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def digest_files(root: Path, names: Iterable[str]) -> str:
-    """One digest over the named files below `root`: their names and their bytes."""
-    return digest_of(*[[name, digest_file(root / name)] for name in sorted(names)])
 
 
 def seed_from(*parts: object) -> int:

@@ -36,24 +36,22 @@ class Tracking:
     model_name: str = "sealed"
     experiment: str = "sealed"
     artifacts: Path | None = None
-    registry_uri: str | None = None
 
 
 def connect(tracking: Tracking) -> "MlflowClient":
     """A client with explicit addresses: none of MLflow's global state is set. Raises TrackingFailed."""
     with translated(tracking):
-        return _connect(tracking.uri, tracking.registry_uri or tracking.uri)
+        return _connect(tracking.uri)
 
 
 @lru_cache(maxsize=8)
-def _connect(uri: str, registry_uri: str) -> "MlflowClient":
+def _connect(uri: str) -> "MlflowClient":
     for name, value in (PATIENCE | QUIET).items():
         os.environ.setdefault(name, value)
     _expect_folder(uri)
-    _expect_folder(registry_uri)
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri, registry_uri=registry_uri)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _expect_folder(uri: str) -> None:
