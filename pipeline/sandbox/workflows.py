@@ -41,17 +41,18 @@ class Workflow:
 
 
 def _compositions() -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
-    """Pairs of different operations: (in the lessons, held out), one in three held out."""
+    """Compositions (in the lessons, held out): pairs but one in three; those, and as many of three operations."""
     pairs = [pair for pair in permutations(OPERATIONS, 2) if _visible(pair)]
     Random(2).shuffle(pairs)
     held = len(pairs) // 3
-    return tuple(pairs[held:]), tuple(pairs[:held])
+    triples = [triple for triple in permutations(OPERATIONS, 3) if _visible(triple)]
+    return tuple(pairs[held:]), (*pairs[:held], *Random(3).sample(triples, held))
 
 
-def _visible(pair: tuple[str, ...]) -> bool:
-    """Whether the pair changes a record of three fields into a non-empty other one that no single operation gives."""
+def _visible(operations: tuple[str, ...]) -> bool:
+    """Whether the operations change a record of three fields into a non-empty other one that no single operation gives."""
     record, mark = ("a", "b", "c"), "m"
-    result = Workflow("", pair, mark).apply(record)
+    result = Workflow("", operations, mark).apply(record)
     return bool(result) and result not in (record, *(step(record, mark) for step in OPERATIONS.values()))
 
 
