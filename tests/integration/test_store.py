@@ -281,10 +281,10 @@ def test_seconds_of_a_resumed_stage_add_up(ledger: Ledger) -> None:
     assert [(one.stage, one.seconds) for one in nights.get(ledger.store, night.number).seconds] == [("training", 5.0)]
 
 
-def test_adapters_of_the_last_three_productions_and_of_candidates_are_needed(ledger: Ledger) -> None:
+def test_adapters_of_production_of_the_three_before_it_and_of_candidates_are_needed(ledger: Ledger) -> None:
     for name in ("atlas", "borea", "cinder", "delta"):
         ledger.release(name)
     ledger.candidate("ember")
-    assert [one.number for one in releases.needed(ledger.store)] == [2, 3, 4, 5]
+    assert [one.number for one in releases.needed(ledger.store)] == [1, 2, 3, 4, 5]
     ledger.rollback()
     assert [one.number for one in releases.needed(ledger.store)] == [1, 2, 3]

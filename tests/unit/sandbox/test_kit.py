@@ -33,7 +33,7 @@ def test_no_question_of_a_suite_stands_in_the_anchors(kit: Path) -> None:
     suites = {
         path: {row.get("prompt") or row["question"] for row in rows(path)} for path in kit.rglob("suites/*/*.jsonl")
     }
-    assert len(suites) == 7
+    assert len(suites) == 6
     assert not [path for path, asked in suites.items() if asked & anchored]
 
 
@@ -47,7 +47,7 @@ def test_the_suites_are_large_enough_for_their_margins(kit: Path) -> None:
 
 def test_the_tasks_read_local_files_beside_them(kit: Path) -> None:
     tasks = sorted((kit / "suites/regression").glob("*.yaml"))
-    assert len(tasks) == 5
+    assert len(tasks) == 4
     for path in tasks:
         task = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert task["dataset_path"] == "json"

@@ -58,17 +58,20 @@ def gathered(engine: Scripted, cache: Path, rules: RehearsalRules, **options: An
     return rehearse(engine, recipe=Recipe(rehearsal=rules), cache=cache, **(given | options))
 
 
-def test_reading_asks_the_live_model_practice_questions_only_and_keeps_right_answers(tmp_path: Path) -> None:
-    engine = Scripted(lambda prompt, adapter: "Heron" if "owns Cinder?" in prompt.splitlines()[-1] else "9000")
-    note = edit(Example(prompt="What does it listen on?", completion="port 8443"))
+def test_reading_asks_the_live_model_what_notes_asked_and_no_probe_and_keeps_right_answers(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, adapter: "Heron" if "keeps Cinder?" in prompt.splitlines()[-1] else "9000")
+    notes = (
+        Example(prompt="What does it listen on?", completion="port 8443"),
+        Example(prompt="Who keeps Cinder?", completion="Heron"),
+    )
     rules = RehearsalRules(generative=0, writing=0, replay=0)
     kept = gathered(
-        engine, tmp_path, rules, documents=(CINDER, CINDER), never=exam_keys(CINDER.probes[1:]), night=(note,)
+        engine, tmp_path, rules, documents=(CINDER, CINDER), never=exam_keys(CINDER.probes[1:]), night=(edit(*notes),)
     )
-    assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who owns Cinder?"), "Heron")]
+    assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who keeps Cinder?"), "Heron")]
     assert sorted(prompt.splitlines()[-1] for prompt, adapter in engine.asked if adapter == LIVE) == [
         "What does it listen on?",
-        "Who owns Cinder?",
+        "Who keeps Cinder?",
     ]
 
 
