@@ -50,7 +50,7 @@ def _compositions() -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...],
 
 
 def _visible(operations: tuple[str, ...]) -> bool:
-    """Whether the operations change a record of three fields into a non-empty other one that no single operation gives."""
+    """Whether the operations make another, non-empty record of one of three fields, as no single operation does."""
     record, mark = ("a", "b", "c"), "m"
     result = Workflow("", operations, mark).apply(record)
     return bool(result) and result not in (record, *(step(record, mark) for step in OPERATIONS.values()))
