@@ -30,7 +30,17 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
     written = sealed("sandbox", "documents", "--nights", "2", "--seed", str(SEED), str(root / "nights"))
     assert written.code == 0, written.err
     poisoned = sealed(
-        "sandbox", "documents", "--nights", "1", "--seed", str(SEED), "--poison", "contradictory", str(root / "harm")
+        "sandbox",
+        "documents",
+        "--nights",
+        "1",
+        "--per-night",
+        "16",
+        "--seed",
+        str(SEED),
+        "--poison",
+        "contradictory",
+        str(root / "harm"),
     )
     assert poisoned.code == 0, poisoned.err
     return Life(root / "workspace", root / "nights")
@@ -122,7 +132,7 @@ def test_a_harmful_night_is_refused_in_words_and_registers_nothing(life: Life, s
     assert "retention" in ran.json["sentence"]
     assert mlflow_versions(life.workspace) == 2
     quarantined = sealed("documents", "--state", "quarantined", "--json", workspace=life.workspace).json
-    assert len(quarantined) == 8
+    assert len(quarantined) == 16
     assert all("retention" in record["reason"] for record in quarantined)
 
 
