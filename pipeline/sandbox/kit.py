@@ -42,7 +42,7 @@ def _chance(purpose: str) -> Random:
 
 def _anchors() -> dict[str, Iterable[Row]]:
     """Prompts without answers: the base itself answers them. None of them stands in a suite."""
-    skills = [one for name, count in PER_SKILL.items() for one in _exercises(name, count)[count // 2 * 2 : count * 2]]
+    skills = [one for name, count in PER_SKILL.items() for one in _exercises(name, count)[count:]]
     return {
         "anchors/old-world.jsonl": [{"prompt": prompt} for prompt in _rehearsed_questions()],
         "anchors/skills.jsonl": [{"prompt": one.prompt} for one in [*skills, *_categories(0)]],
