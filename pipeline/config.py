@@ -50,6 +50,9 @@ class TrainingRules(_Frozen):
     weight_decay: float = Field(default=0.0, ge=0.0)
     clip_norm: float = Field(default=1.0, gt=0.0)
     max_tokens: int | None = Field(default=None, description="longest sequence; None: the model's context")
+    targets: tuple[str, ...] = Field(default=(), description="layers to adapt; none: all linear ones but the head")
+    loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
+    stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
 
 class RehearsalRules(_Frozen):

@@ -75,6 +75,10 @@ class TrainingFailed(WorldFailed):
     """A training did not give a usable adapter."""
 
 
+class TooLittleMemory(WorldFailed):
+    """Not even one adapter's training step fits into the memory that there is."""
+
+
 class DatabaseFailed(WorldFailed):
     """The ledger's database cannot be opened, or is of another schema version."""
 
