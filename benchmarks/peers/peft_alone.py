@@ -112,6 +112,20 @@ def labelled(sequences: Sequences, rows: Sequence[int]) -> tuple[torch.Tensor, t
     return ids, labels
 
 
+def loss_of(
+    base: BaseModel, encoded: Sequence[Encoded], tensors: Mapping[str, torch.Tensor], *, rank: int, alpha: int
+) -> float:
+    """Mean cross-entropy over all learned tokens of these sequences with an adapter on."""
+    sequences = make_sequences(encoded, base.context, base.device)
+    rows, total = sorted(range(len(encoded)), key=lambda row: sequences.lengths[row]), 0.0
+    with wrapped(base, rank=rank, alpha=alpha, start=tensors) as model, torch.no_grad():
+        for start in range(0, len(rows), _ANSWER_ROWS):
+            ids, labels = labelled(sequences, rows[start : start + _ANSWER_ROWS])
+            loss = model(input_ids=ids, labels=labels, use_cache=False).loss
+            total += float(loss) * int((labels != IGNORED).sum())
+    return total / sequences.starts[-1]
+
+
 def answer(base: BaseModel, trained: PeftTrained, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
     """Greedy answers with the adapter on, by `generate` with its cache: left-padded batches of alike lengths."""
     with wrapped(base, rank=trained.rank, alpha=trained.alpha, start=trained.tensors) as model:
