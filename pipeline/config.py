@@ -1,8 +1,9 @@
 """`Settings` say where things are (environment, workspace file); `Recipe` says what to do (TOML), and has a digest."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -142,7 +143,10 @@ WORKSPACE_FILE = "sealed.toml"
 
 
 class Settings(BaseSettings):
-    """Where one workspace's things are: its `sealed.toml`, over which the environment wins (SEALED_<FIELD>)."""
+    """Where one workspace's things are: its `sealed.toml`, over which the environment wins (SEALED_<FIELD>).
+
+    What neither names lies inside the workspace's folder, wherever that is now: a copy has a ledger of its own.
+    """
 
     model_config = SettingsConfigDict(env_prefix="SEALED_", frozen=True, extra="forbid")
 
@@ -153,7 +157,7 @@ class Settings(BaseSettings):
     base_chat_template: str
     database_url: str
     tracking_uri: str
-    tracking_artifacts: Path | None = Field(default=None, description="where a tracking database keeps its files")
+    tracking_artifacts: Path = Field(description="where a tracking database keeps its files; a server decides itself")
     model_name: str = "sealed"
     experiment: str = "sealed"
     device: str = "auto"
@@ -173,16 +177,26 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     @classmethod
-    def read(cls, workspace: Path) -> "Settings":
+    def at(cls, workspace: Path, written: Mapping[str, object]) -> Self:
+        """The settings of a folder whose file says `written`. Raises ValidationError."""
+        folder = workspace.resolve()
+        inside = {
+            "workspace": folder,
+            "database_url": f"sqlite:///{folder / 'ledger.db'}",
+            "tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",
+            "tracking_artifacts": folder / "mlartifacts",
+        }
+        # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
+        return cls.model_validate({**inside, **written}).model_copy(update={"workspace": folder})
+
+    @classmethod
+    def read(cls, workspace: Path) -> Self:
         """Reads the workspace's file. Raises NoWorkspace if there is none, BadInput if it cannot be used."""
         path = workspace / WORKSPACE_FILE
         if not path.is_file():
             raise NoWorkspace(f"{workspace} is not a sealed workspace. Make one with `sealed init {workspace}`.")
         try:
-            # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).model_copy(
-                update={"workspace": workspace.resolve()}
-            )
+            return cls.at(workspace, tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} is not TOML: {error}. Mend it by hand.") from error
         except ValidationError as error:

@@ -90,10 +90,14 @@ def _version(client: "MlflowClient", tracking: Tracking, release: Release) -> "M
 
 
 def _experiment(client: "MlflowClient", tracking: Tracking) -> str:
-    found = client.get_experiment_by_name(tracking.experiment)
+    """The experiment of that name; in a copied database, whose own keeps its files in the original, one beside it."""
+    location, name = tracking.artifacts.resolve().as_uri() if tracking.artifacts else None, tracking.experiment
+    found = client.get_experiment_by_name(name)
+    if found is not None and location is not None and found.artifact_location != location:
+        name = f"{name} in {location}"
+        found = client.get_experiment_by_name(name)
     if found is None:
-        location = tracking.artifacts.resolve().as_uri() if tracking.artifacts else None
-        return str(client.create_experiment(tracking.experiment, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location))
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)

@@ -150,6 +150,29 @@ def test_an_experiment_that_somebody_deleted_is_used_again(
     assert register(tracking, registration(ledger.candidate("borea"), folders)) == "2"
 
 
+def test_a_copied_database_puts_new_files_beside_itself_and_none_into_the_original(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def files(folder: Path) -> set[Path]:
+        return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+    register(tracking, registration(ledger.candidate("atlas"), folders))
+    copy = tmp_path / "a copy"
+    copy.mkdir()
+    shutil.copy(tmp_path / "mlflow.db", copy)
+    shutil.copytree(tmp_path / "mlartifacts", copy / "mlartifacts")
+    original = files(tmp_path / "mlartifacts")
+    there = Tracking(uri=f"sqlite:///{copy / 'mlflow.db'}", artifacts=copy / "mlartifacts")
+    release = ledger.candidate("borea")
+    assert register(there, registration(release, folders)) == "2"
+    assert register(there, registration(release, folders)) == "2"
+    assert files(tmp_path / "mlartifacts") == original
+    assert len(files(copy / "mlartifacts")) == 2 * len(original)
+    assert [one.version for one in mlflow_aliases.read(tracking).versions] == ["1"]
+    older = connect(there).get_model_version("sealed", "1").source.removeprefix("models:/")
+    assert str(tmp_path / "mlartifacts") in connect(there).get_logged_model(older).artifact_location
+
+
 def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]) -> None:
     def shown() -> dict[str, str]:
         outcome = deploy.reconcile(ledger.store, tracking, ())
