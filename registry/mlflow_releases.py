@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
+from registry.mlflow_aliases import ID_TAG, NUMBER_TAG
 from registry.mlflow_client import Tracking, addressed, connect, translated
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Registration", "Tracking", "register"]
 
-ID_TAG = "release.id"
-NUMBER_TAG = "release.number"
 # MLflow's column for a version's description.
 DESCRIPTION = 5000
 Pairs = tuple[tuple[str, str], ...]
