@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     experiment: str = "sealed"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    approval_days: float = Field(default=7.0, gt=0.0)
+    approval_days: float = Field(default=7.0, gt=0.0, description="how long a candidate's figures may be approved")
 
     @classmethod
     def settings_customise_sources(
