@@ -79,6 +79,9 @@ class RetentionPolicy(_Frozen):
     margin: Share = 0.05
     single_release_margin: Share = 0.10
     anchor_margin: Share = 0.05
+    max_corrected: Share = Field(
+        default=0.10, description="share of the probes that a night's corrections may set aside"
+    )
 
 
 class RegressionPolicy(_Frozen):
