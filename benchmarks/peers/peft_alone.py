@@ -11,6 +11,7 @@ import torch
 from benchmarks.peers.wrapping import tensors_of, trainable, wrapped
 from pipeline.chat import Encoded, encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel
+from pipeline.updates.optimiser import pace
 from pipeline.updates.sequences import Sequences, epoch_order, make_sequences
 
 IGNORED = -100  # the label of a token that is not learned
@@ -106,9 +107,9 @@ def descend(
 
 def labelled(sequences: Sequences, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids and labels (n, l), padded to the longest of the batch; labels stand where the ids do, unshifted."""
-    ids, learned = sequences.batch(rows)
+    ids, places = sequences.batch([rows])
     labels = torch.full_like(ids, IGNORED)
-    labels[:, 1:] = torch.where(learned, ids[:, 1:], IGNORED)
+    labels.view(-1)[places + 1] = ids.flatten()[places + 1]
     return ids, labels
 
 
@@ -156,9 +157,3 @@ def _generate(model: Any, base: BaseModel, rows: Sequence[list[int]], max_new_to
         )  # fmt: skip
     texts = base.tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return [str(text) for text in texts]
-
-
-def pace(step: int, steps: int, warmup: float) -> float:
-    """The schedule of `pipeline.updates.lora`: linear from zero over the warm-up, then linear down to nearly zero."""
-    rising = max(1, round(warmup * steps))
-    return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising + 1)

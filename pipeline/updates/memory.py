@@ -100,7 +100,7 @@ def checkpointing(model: Any, wanted: bool) -> Iterator[None]:
     if not model.supports_gradient_checkpointing:
         raise TooLittleMemory("one step does not fit, and this architecture cannot recompute its activations.")
     blocks = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.activation_checkpointing_enable({"use_reentrant": False})
     try:
         for block in blocks:
             block.training = True
@@ -108,4 +108,4 @@ def checkpointing(model: Any, wanted: bool) -> Iterator[None]:
     finally:
         for block in blocks:
             block.training = False
-        model.gradient_checkpointing_disable()
+        model.activation_checkpointing_disable()

@@ -9,8 +9,9 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.types import Example
-from pipeline.updates.layers import lora_layers
 from pipeline.updates.sequences import Sequences, make_sequences
+from pipeline.updates.stack import shapes_of, stack_of, start_of
+from pipeline.updates.targets import linear_layers
 
 EXAMPLES = (
     Example(prompt="Who owns Cinder?", completion="Heron"),
@@ -33,8 +34,8 @@ def sequences(base: BaseModel) -> Sequences:
 
 
 def drawn(base: BaseModel) -> dict[str, torch.Tensor]:
-    with lora_layers(base.model, rank=4, alpha=8, tokens=8, seed=1, start=None) as layers:
-        return layers.tensors()
+    shapes = shapes_of(linear_layers(base.model), 4)
+    return stack_of(start_of(shapes, 1, None)[None], shapes).tensors(0)
 
 
 def test_the_reference_is_what_plain_peft_computes(
