@@ -1,12 +1,12 @@
 """Puts K LoRA adapters at once onto a frozen model's linear layers, for a while. Knows no data, loss or file.
 
-PEFT computes the same for one adapter. Here the rows of a batch come adapter after adapter, each with as many, so that
-all adapters' products are batched ones; no module of the base is replaced, and nothing is left behind.
+PEFT computes the same for one adapter. Here the tokens of a batch come adapter after adapter, so that the base is run
+once for all and the adapters' products are grouped ones; no module is replaced, and nothing is left behind.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Adapted:
-    """A model whose layers add `scale` times BA of `stack`, adapter by adapter. The stack may be replaced meanwhile."""
+    """A model whose layers add `scale` times BA of `stack`, adapter by adapter.
+
+    `parts`: the adapters' shares of the tokens that come next, in that order. Both may be replaced at any time.
+    """
 
     stack: Stack
     scale: float
-    tokens: int = 0
+    parts: tuple[int, ...] = (1,)
+    _ends: "dict[tuple[tuple[int, ...], int], torch.Tensor]" = field(default_factory=dict)
+
+    def sizes(self, tokens: int) -> list[int]:
+        """How many of a layer's `tokens` are each adapter's: `parts` say in what proportion."""
+        each = tokens // sum(self.parts)
+        return [part * each for part in self.parts]
+
+    def ends(self, tokens: int, device: "torch.device") -> "torch.Tensor":
+        """Where each adapter's tokens end (K,), int32."""
+        import torch
+
+        if (self.parts, tokens) not in self._ends:
+            ends = torch.tensor(self.sizes(tokens)).cumsum(0).to(device, torch.int32)
+            self._ends = {(self.parts, tokens): ends}  # the next step has others
+        return self._ends[self.parts, tokens]
 
     def lanes(self, layer: str) -> "tuple[torch.Tensor, torch.Tensor]":
         """A (K, rank, inputs) and B (K, outputs, rank) of a layer."""
@@ -45,14 +63,11 @@ class Layer:
 
 
 @contextmanager
-def adapters_on(model: Any, stack: Stack, *, scale: float, tokens: int, targets: tuple[str, ...]) -> Iterator[Adapted]:
-    """The linear layers `targets` (all, where empty) carry the stack's adapters while the context lasts.
-
-    `tokens`: about how many one adapter has in a step; it decides where folding BA into the weight pays.
-    """
+def adapters_on(model: Any, stack: Stack, *, scale: float, targets: tuple[str, ...]) -> Iterator[Adapted]:
+    """The linear layers `targets` (all, where empty) carry the stack's adapters while the context lasts."""
     from pipeline.updates.products import product
 
-    adapted = Adapted(stack=stack, scale=scale, tokens=tokens)
+    adapted = Adapted(stack=stack, scale=scale, parts=(1,) * stack.lanes)
     modules, flipped, changed = dict(model.named_modules()), transposed(model), []
     try:
         for name in linear_layers(model, targets):

@@ -45,7 +45,7 @@ def train_together(objective: Objective, adapted: Adapted, courses: Sequence[Cou
     sums, untold = adapted.stack.flat.new_zeros(len(lanes)), 0
     learned: dict[int, Learned] = {}
     while lanes:
-        losses = _step(objective, optimiser, lanes)
+        losses = _step(objective, adapted, optimiser, lanes)
         sums += losses
         untold += len(lanes)
         _end_epochs(lanes, sums)
@@ -63,9 +63,10 @@ def train_together(objective: Objective, adapted: Adapted, courses: Sequence[Cou
     return [learned[place] for place in range(len(courses))]
 
 
-def _step(objective: Objective, optimiser: Optimiser, lanes: Sequence[_Lane]) -> "torch.Tensor":
+def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, lanes: Sequence[_Lane]) -> "torch.Tensor":
     """One step of every lane. Returns their losses (K,)."""
-    losses = objective.losses([next(lane.batches) for lane in lanes], [lane.course.group.distill for lane in lanes])
+    batch, pulls = [next(lane.batches) for lane in lanes], [lane.course.group.distill for lane in lanes]
+    losses = objective.losses(adapted, batch, pulls)
     losses.sum().backward()  # type: ignore[no-untyped-call]
     optimiser.step([pace(lane.taken, lane.course.steps, lane.course.group.rules.warmup) for lane in lanes])
     for lane in lanes:

@@ -43,7 +43,7 @@ def train_many(
     """
     if not groups:
         raise BadInput("there is no adapter to train. Give at least one group.")
-    teams = [_Team.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
+    teams = [Team.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
     told = _counted(sum(course.steps for team in teams for course in team.courses), progress)
     learned: dict[int, Learned] = {}
     for team in teams:
@@ -72,7 +72,7 @@ def _counted(steps: int, progress: Progress | None) -> Told:
 
 
 @dataclass(frozen=True, eq=False)
-class _Team:
+class Team:
     """Groups whose adapters have one shape, ready to be trained: their courses and where each one starts."""
 
     base: BaseModel
@@ -83,7 +83,7 @@ class _Team:
     shapes: Shapes
 
     @classmethod
-    def of(cls, base: BaseModel, members: Sequence[tuple[int, Group]]) -> "_Team":
+    def of(cls, base: BaseModel, members: Sequence[tuple[int, Group]]) -> "Team":
         """Checks and encodes everything that the groups bring. Raises as `train_many` says."""
         for _, group in members:
             _check(base, group)
@@ -110,7 +110,7 @@ class _Team:
         with checkpointing(self.base.model, recompute):
             for first in range(0, len(self.courses), fitting):
                 turn = slice(first, first + fitting)
-                with self._adapters(self.starts[turn]) as adapted:
+                with self._adapters(self.starts[turn]) as adapted, self.objective.attention():
                     learned += train_together(self.objective, adapted, self.courses[turn], tell)
         return dict(zip(self.places, learned, strict=True))
 
@@ -126,9 +126,9 @@ class _Team:
         """What one adapter takes, measured on the largest step of any course."""
         largest = max((course.largest() for course in self.courses), key=self.objective.padded_tokens)
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
-        with self._adapters(self.starts[:1]) as adapted:
+        with self._adapters(self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
-            kept = activation_bytes(lambda: self.objective.losses([largest], [0.0]), owned)
+            kept = activation_bytes(lambda: self.objective.losses(adapted, [largest], [0.0]), owned)
         return Need(state=BYTES_A_PARAMETER * len(self.starts[0]), activations=kept)
 
     def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
@@ -136,8 +136,7 @@ class _Team:
 
         rules = self.courses[0].group.rules
         stack = stack_of(torch.stack(list(starts)).to(self.base.device), self.shapes)
-        tokens = sum(sum(course.lengths) // course.epoch for course in self.courses) // len(self.courses)
-        return adapters_on(self.base.model, stack, scale=rules.alpha / rules.rank, tokens=tokens, targets=rules.targets)
+        return adapters_on(self.base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
 
 
 def _check(base: BaseModel, group: Group) -> None:

@@ -4,9 +4,12 @@ Logits are computed where they are scored, and nowhere else. Knows no optimiser 
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput
+from pipeline.updates.batch import Batch
+from pipeline.updates.layers import Adapted
 from pipeline.updates.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -23,42 +26,52 @@ class Objective:
     """
 
     def __init__(self, model: Any, sequences: Sequences, taught: Sequence[int]) -> None:
+        from pipeline.updates.ragged import can_be_ragged
+
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
-        self._plain_head = _head_is_plain(model)
+        self._plain_head, self._ragged = _head_is_plain(model), can_be_ragged(model)
         self._sequences = sequences
         if taught and not self._plain_head:
             raise BadInput("this model scales or caps its logits: rehearsal.distill must be 0 for it.")
         self._teacher, self._taught_at = self._ask_base(taught)
 
-    def losses(self, batch: Sequence[Sequence[int]], pulls: Sequence[float]) -> "torch.Tensor":
+    def losses(self, adapted: Adapted, batch: Sequence[Sequence[int]], pulls: Sequence[float]) -> "torch.Tensor":
         """For each adapter (K,): the mean over its rows' learned tokens of cross-entropy + pull * KL(base || model).
 
         `batch`: the rows of each adapter's sequences; `pulls`: how each adapter weighs the distance to the base.
+        The adapters are told which tokens are theirs. To be called within `attention()`.
         """
         import torch
 
         from pipeline.updates.head import Scored, head_losses, logit_losses
 
-        ids, places = self._sequences.batch(batch)
-        states = self._states(ids, places)
-        counts = [self._sequences.learned_in(rows) for rows in batch]
-        owner = torch.repeat_interleave(torch.tensor(counts)).to(ids.device)
-        weights = (1.0 / torch.tensor(counts, dtype=torch.float32)).to(ids.device)
+        step = self._sequences.batch(batch, padded=not self._ragged)
+        adapted.parts = step.parts
+        states, device = self._states(step), self._sequences.device
+        owner = torch.repeat_interleave(torch.tensor(step.counts)).to(device)
+        weights = (1.0 / torch.tensor(step.counts, dtype=torch.float32)).to(device)
         taught, teacher = self._teacher_of(batch)
         scored = Scored(
-            targets=ids.flatten()[places + 1],
+            targets=step.targets,
             weights=weights[owner],
             taught=taught,
             teacher=teacher,
-            pulls=(weights * torch.tensor(pulls, device=ids.device))[owner[taught]],
+            pulls=(weights * torch.tensor(pulls, device=device))[owner[taught]],
         )
         each = head_losses(self._head, states, scored) if self._plain_head else logit_losses(states, scored)
-        return torch.zeros(len(batch), device=ids.device).index_add(0, owner, each)
+        return torch.zeros(len(batch), device=device).index_add(0, owner, each)
 
     def padded_tokens(self, rows: Sequence[int]) -> int:
-        """Tokens of a step with these rows, its padding counted."""
-        return len(rows) * max(self._sequences.lengths[row] for row in rows)
+        """Tokens of a step with these rows, its padding counted where there is any."""
+        lengths = [self._sequences.lengths[row] for row in rows]
+        return sum(lengths) if self._ragged else len(rows) * max(lengths)
+
+    def attention(self) -> AbstractContextManager[None]:
+        """The attention that steps need, while the context lasts: losses are asked for within it."""
+        from pipeline.updates.ragged import ragged_attention
+
+        return ragged_attention(self._model) if self._ragged else nullcontext()
 
     def _teacher_of(self, batch: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
         """Which of the batch's learned tokens are taught, and the base's states there."""
@@ -69,13 +82,14 @@ class Objective:
         device = self._sequences.device
         return taught.to(device), self._teacher[at[taught]].to(device)
 
-    def _states(self, ids: "torch.Tensor", places: "torch.Tensor") -> "torch.Tensor":
-        """What the head reads at the learned places (of the flattened ids); for an unusual head, the logits there."""
+    def _states(self, step: Batch) -> "torch.Tensor":
+        """What the head reads at the learned places; for an unusual head, the logits there."""
+        where = {"position_ids": step.positions, "layout": step.layout} if step.layout else {}
         if self._plain_head:
-            hidden = self._body(input_ids=ids, use_cache=False).last_hidden_state
+            hidden = self._body(input_ids=step.ids, use_cache=False, **where).last_hidden_state
         else:
-            hidden = self._model(input_ids=ids, use_cache=False).logits
-        states: torch.Tensor = hidden.flatten(0, 1).index_select(0, places)
+            hidden = self._model(input_ids=step.ids, use_cache=False, **where).logits
+        states: torch.Tensor = hidden.flatten(0, 1).index_select(0, step.learned)
         return states
 
     def _ask_base(self, taught: Sequence[int]) -> "tuple[torch.Tensor, torch.Tensor]":
@@ -85,11 +99,11 @@ class Objective:
         if not taught:
             empty = torch.zeros(0, dtype=torch.long, device=self._sequences.device)
             return torch.zeros(0, 0, device=self._sequences.device), empty
-        at, place, kept = torch.full((self._sequences.starts[-1],), -1), 0, []
-        with torch.no_grad():
+        at, place, kept = torch.full((int(self._sequences.learned_starts[-1]),), -1), 0, []
+        with torch.no_grad(), self.attention():
             for start in range(0, len(taught), _TEACHER_ROWS):
                 rows = [list(taught[start : start + _TEACHER_ROWS])]
-                kept.append(self._states(*self._sequences.batch(rows)).cpu())
+                kept.append(self._states(self._sequences.batch(rows, padded=not self._ragged)).cpu())
                 at[self._sequences.spans(rows)] = torch.arange(place, place + len(kept[-1]))
                 place += len(kept[-1])
         return torch.cat(kept), at

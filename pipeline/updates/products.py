@@ -1,27 +1,30 @@
 """The product of a linear layer that carries K adapters, and its gradients, written out. Knows no model and no loss.
 
 Imported where it is used only: it needs torch. The gradients of A and B go straight to where the optimiser reads them,
-and the base's weight gets none.
+and the base's weight gets none. Each adapter's tokens are a run of the rows; runs need not be alike.
 """
 
 from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
+from torch.nn.functional import grouped_mm, linear
 
 from pipeline.updates.layers import Layer
 
+_ALIGNED = 16  # bytes of a row that the grouped product asks for
+
 
 def product(layer: Layer, x: torch.Tensor) -> torch.Tensor:
-    """(rows, ..., inputs) -> (rows, ..., outputs); the rows are those of adapter 0, then of adapter 1, and so on."""
+    """(..., inputs) -> (..., outputs): the tokens of adapter 0, then those of adapter 1, and so on."""
     a, b = layer.adapted.lanes(layer.name)
+    rows = x.reshape(-1, x.shape[-1])
     if not torch.is_grad_enabled():
-        return _beside(layer, x, a.to(x.dtype), b.to(x.dtype))[0]
+        return _beside(layer, rows, a.to(x.dtype), b.to(x.dtype))[0].view(*x.shape[:-1], -1)
     outputs, inputs = layer.weight.shape
-    folding = _folding_pays(inputs, outputs, a.shape[1], layer.adapted.tokens) and layer.weight.dtype == a.dtype
-    made: torch.Tensor = (_Folded if folding else _Beside).apply(x, a, b, layer)  # type: ignore[no-untyped-call]
-    return made
+    folding = _folding_pays(inputs, outputs, a.shape[1], len(rows) // len(a)) and layer.weight.dtype == a.dtype
+    made: torch.Tensor = (_Folded if folding else _Beside).apply(rows, a, b, layer)  # type: ignore[no-untyped-call]
+    return made.view(*x.shape[:-1], -1)
 
 
 def _folding_pays(inputs: int, outputs: int, rank: int, tokens: int) -> bool:
@@ -29,74 +32,95 @@ def _folding_pays(inputs: int, outputs: int, rank: int, tokens: int) -> bool:
     return inputs * outputs * (3 * rank + tokens) < 3 * tokens * rank * (inputs + outputs)
 
 
-def _beside(layer: Layer, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Wx + scale * B(Ax), and Ax (K, rows, rank): few operations where a step has few tokens or the layer is large."""
-    rows = x.reshape(len(a), -1, x.shape[-1])
+def _beside(layer: Layer, rows: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Wx + scale * B(Ax), and Ax (tokens, rank): few operations where a step has few tokens or the layer is large."""
     made = linear(rows, layer.weight, layer.bias)
-    low = torch.bmm(rows, a.transpose(1, 2))
-    made.baddbmm_(low, b.transpose(1, 2), alpha=layer.adapted.scale)
-    return made.view(*x.shape[:-1], -1), low
+    low = _by_lane(layer, rows, a.transpose(1, 2))
+    if len(a) == 1:
+        return made.addmm_(low, b[0].T, alpha=layer.adapted.scale), low
+    return made.add_(_by_lane(layer, low, b.transpose(1, 2)), alpha=layer.adapted.scale), low
 
 
 class _Beside(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Layer) -> torch.Tensor:
-        made, low = _beside(layer, x, a.to(x.dtype), b.to(x.dtype))
-        ctx.save_for_backward(x, low)
+    def forward(ctx: Any, rows: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Layer) -> torch.Tensor:
+        made, low = _beside(layer, rows, a.to(rows.dtype), b.to(rows.dtype))
+        ctx.save_for_backward(rows, low)
         ctx.layer = layer
         return made
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
-        x, low = ctx.saved_tensors
+        rows, low = ctx.saved_tensors
         layer: Layer = ctx.layer
         a, b = layer.adapted.lanes(layer.name)
         into_a, into_b = layer.adapted.slopes(layer.name)
-        rows, slope = x.reshape(len(a), -1, x.shape[-1]), slope.reshape(len(a), -1, slope.shape[-1])
-        scale = layer.adapted.scale
-        through = torch.bmm(slope, b.to(slope.dtype)).mul_(scale)
-        _add(into_b, slope.transpose(1, 2), low, scale)
-        _add(into_a, through.transpose(1, 2), rows, 1.0)
+        slope = slope.contiguous()
+        through = _by_lane(layer, slope, b.to(slope.dtype)).mul_(layer.adapted.scale)
+        _add(into_b, _lane_sums(layer, slope, low), layer.adapted.scale)
+        _add(into_a, _lane_sums(layer, through, rows), 1.0)
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
-        back = torch.matmul(slope, layer.weight).baddbmm_(through, a.to(slope.dtype))
-        return back.view(x.shape), None, None, None
+        back = torch.matmul(slope, layer.weight)
+        return back.add_(_by_lane(layer, through, a.to(slope.dtype))), None, None, None
 
 
 class _Folded(torch.autograd.Function):
     """(W + scale * BA)x: few operations where the rank is not far below the layer's size."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Layer) -> torch.Tensor:
-        rows = x.reshape(len(a), -1, x.shape[-1])
+    def forward(ctx: Any, rows: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Layer) -> torch.Tensor:
         weight = torch.baddbmm(layer.weight.expand(len(a), -1, -1), b, a, alpha=layer.adapted.scale)
-        made = torch.bmm(rows, weight.transpose(1, 2))
+        made = _by_lane(layer, rows, weight.transpose(1, 2))
         if layer.bias is not None:
             made += layer.bias
-        ctx.save_for_backward(x, weight)
+        ctx.save_for_backward(rows, weight)
         ctx.layer = layer
-        return made.view(*x.shape[:-1], -1)
+        return made
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
-        x, weight = ctx.saved_tensors
+        rows, weight = ctx.saved_tensors
         layer: Layer = ctx.layer
         a, b = layer.adapted.lanes(layer.name)
         into_a, into_b = layer.adapted.slopes(layer.name)
-        rows, slope = x.reshape(len(a), -1, x.shape[-1]), slope.reshape(len(a), -1, slope.shape[-1])
-        change = torch.bmm(slope.transpose(1, 2), rows)
+        slope = slope.contiguous()
+        change = _lane_sums(layer, slope, rows)
         into_b.baddbmm_(change, a.transpose(1, 2), alpha=layer.adapted.scale)
         into_a.baddbmm_(b.transpose(1, 2), change, alpha=layer.adapted.scale)
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
-        return torch.bmm(slope, weight).view(x.shape), None, None, None
+        return _by_lane(layer, slope, weight), None, None, None
 
 
-def _add(into: torch.Tensor, left: torch.Tensor, right: torch.Tensor, scale: float) -> None:
-    """into += scale * left @ right, in the type of `into`."""
-    if left.dtype == into.dtype:
-        into.baddbmm_(left, right, alpha=scale)
-    else:
-        into.add_(torch.bmm(left, right).to(into.dtype), alpha=scale)
+def _by_lane(layer: Layer, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """(tokens, n) times each adapter's own (K, n, m) -> (tokens, m)."""
+    if len(weights) == 1:
+        return rows @ weights[0]
+    if _aligned(rows, rows.shape[-1], weights.shape[-1]):
+        made: torch.Tensor = grouped_mm(rows, weights, offs=layer.adapted.ends(len(rows), rows.device))
+        return made
+    sizes = layer.adapted.sizes(len(rows))
+    return torch.cat([part @ weight for part, weight in zip(rows.split(sizes), weights, strict=True)])
+
+
+def _lane_sums(layer: Layer, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """(tokens, n) and (tokens, m) -> each adapter's sum over its tokens of their outer products (K, n, m)."""
+    lanes = layer.adapted.stack.lanes
+    if lanes == 1:
+        return (left.T @ right)[None]
+    if _aligned(left, left.shape[-1], right.shape[-1]):
+        made: torch.Tensor = grouped_mm(left.T, right, offs=layer.adapted.ends(len(left), left.device))
+        return made
+    sizes = layer.adapted.sizes(len(left))
+    return torch.stack([one.T @ other for one, other in zip(left.split(sizes), right.split(sizes), strict=True)])
+
+
+def _aligned(like: torch.Tensor, *widths: int) -> bool:
+    return all(width * like.element_size() % _ALIGNED == 0 for width in widths)
+
+
+def _add(into: torch.Tensor, change: torch.Tensor, scale: float) -> None:
+    into.add_(change.to(into.dtype), alpha=scale)

@@ -1,4 +1,4 @@
-"""Encoded examples as tensors, and the order in which they are trained on. Knows no model."""
+"""Encoded examples as one long list of tokens, steps taken from it, and their order. Knows no model."""
 
 import random
 from collections.abc import Sequence
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.errors import BadInput
+from pipeline.updates.batch import Batch, Numbers, layout_of
 
 if TYPE_CHECKING:
     import torch
@@ -18,52 +21,78 @@ _POOL = 8  # batches whose sequences are sorted by length together
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Right-padded ids (N, L), where a place's next token is learned (N, L), lengths, and where each row's tokens lie.
+    """All sequences' tokens one after another, and for each whether its next token is learned (never a last one's).
 
-    Causal attention never looks right, so the padding needs no mask. `starts[i]` counts the learned tokens before
-    sequence i: the learned tokens of all sequences, one after another, form one long list. Row N is all padding.
+    `starts[i]` counts the tokens before sequence i, `learned_starts[i]` the learned ones.
     """
 
-    ids: "torch.Tensor"
-    learned: "torch.Tensor"
-    lengths: tuple[int, ...]
-    starts: tuple[int, ...]
+    ids: Numbers
+    learned: Numbers
+    starts: Numbers
+    learned_starts: Numbers
+    device: "torch.device"
 
     @property
-    def device(self) -> "torch.device":
-        return self.ids.device
+    def lengths(self) -> tuple[int, ...]:
+        return tuple(np.diff(self.starts).tolist())
 
-    def batch(self, lanes: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Ids (K x n, l) of each adapter's rows, cut at the longest, and the learned places of the flattened ids.
-
-        n is the most rows an adapter has; the others' are filled up with padding, which teaches nothing.
-        """
-        import torch
-
-        most = max(len(rows) for rows in lanes)
-        longest = max(self.lengths[row] for rows in lanes for row in rows)
-        padding = len(self.lengths)
-        filled = [[*rows, *[padding] * (most - len(rows))] for rows in lanes]
-        chosen = torch.tensor(list(chain.from_iterable(filled)), device=self.device)
-        places = self.learned[chosen, :longest].flatten().nonzero()[:, 0]
-        return self.ids[chosen, :longest], places
+    def batch(self, lanes: Sequence[Sequence[int]], *, padded: bool = False) -> Batch:
+        """The step in which each adapter of `lanes` sees its rows."""
+        rows = np.fromiter(chain.from_iterable(lanes), dtype=np.int64)
+        sizes = self.starts[rows + 1] - self.starts[rows]
+        counts = tuple(self.learned_in(own) for own in lanes)
+        if padded:
+            return self._padded(rows, sizes, tuple(map(len, lanes)), counts)
+        tokens = _runs(self.starts[rows], sizes)
+        learned = np.flatnonzero(self.learned[tokens])
+        edges = np.cumsum([0, *map(len, lanes)])
+        parts = tuple(int(sizes[first:last].sum()) for first, last in zip(edges, edges[1:], strict=False))
+        return Batch(
+            ids=self._tensor(self.ids[tokens])[None],
+            positions=self._tensor(tokens - np.repeat(self.starts[rows], sizes))[None],
+            layout=layout_of(sizes, self.device),
+            learned=self._tensor(learned),
+            targets=self._tensor(self.ids[tokens[learned] + 1]),
+            parts=parts,
+            counts=counts,
+        )
 
     def learned_in(self, rows: Sequence[int]) -> int:
         """How many tokens of these rows are learned."""
-        return sum(self.starts[row + 1] - self.starts[row] for row in rows)
+        return int(sum(self.learned_starts[row + 1] - self.learned_starts[row] for row in rows))
 
     def spans(self, lanes: Sequence[Sequence[int]]) -> "torch.Tensor":
-        """Places in the list of learned tokens of these rows' learned tokens, in the order a batch has them."""
+        """Places in the list of all learned tokens of these rows' learned tokens, in the order a batch has them."""
         import torch
 
-        rows = chain.from_iterable(lanes)
-        return torch.cat([torch.arange(self.starts[row], self.starts[row + 1]) for row in rows])
+        rows = np.fromiter(chain.from_iterable(lanes), dtype=np.int64)
+        first = self.learned_starts[rows]
+        return torch.from_numpy(_runs(first, self.learned_starts[rows + 1] - first))
+
+    def _padded(self, rows: Numbers, sizes: Numbers, parts: tuple[int, ...], counts: tuple[int, ...]) -> Batch:
+        """Rows padded on the right, where causal attention never looks."""
+        steps = np.arange(int(sizes.max()))
+        inside = steps[None, :] < sizes[:, None]
+        tokens = np.where(inside, self.starts[rows][:, None] + steps[None, :], 0)
+        learned = np.flatnonzero(self.learned[tokens] & inside)
+        return Batch(
+            ids=self._tensor(self.ids[tokens]),
+            positions=None,
+            layout=None,
+            learned=self._tensor(learned),
+            targets=self._tensor(self.ids[tokens.ravel()[learned] + 1]),
+            parts=parts,
+            counts=counts,
+        )
+
+    def _tensor(self, numbers: Numbers) -> "torch.Tensor":
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.device)
 
 
 def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.device") -> Sequences:
     """Raises BadInput where there is none, one is longer than `limit` tokens, or one has nothing to learn."""
-    import torch
-
     if not encoded:
         raise BadInput("there is nothing to train on. Give the update at least one example.")
     longest = max(len(example.ids) for example in encoded)
@@ -74,15 +103,13 @@ def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.devi
         )
     if any(not any(example.loss[1:]) for example in encoded):
         raise BadInput("an example has nothing to learn. Leave out examples with an empty completion.")
-    ids = torch.zeros(len(encoded) + 1, longest, dtype=torch.long)
-    learned = torch.zeros(len(encoded) + 1, longest, dtype=torch.bool)
-    starts = [0]
-    for row, example in enumerate(encoded):
-        ids[row, : len(example.ids)] = torch.tensor(example.ids)
-        learned[row, : len(example.ids) - 1] = torch.tensor(example.loss[1:])
-        starts.append(starts[-1] + sum(example.loss[1:]))
-    lengths = tuple(len(example.ids) for example in encoded)
-    return Sequences(ids=ids.to(device), learned=learned.to(device), lengths=lengths, starts=tuple(starts))
+    return Sequences(
+        ids=np.concatenate([example.ids for example in encoded]),
+        learned=np.concatenate([[*example.loss[1:], False] for example in encoded]),
+        starts=np.cumsum([0, *(len(example.ids) for example in encoded)]),
+        learned_starts=np.cumsum([0, *(sum(example.loss[1:]) for example in encoded)]),
+        device=device,
+    )
 
 
 def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) -> list[list[int]]:
@@ -95,3 +122,9 @@ def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) ->
         batches += [pool[at : at + batch_size] for at in range(0, len(pool), batch_size)]
     draw.shuffle(batches)
     return batches
+
+
+def _runs(starts: Numbers, sizes: Numbers) -> Numbers:
+    """The numbers start, start + 1, ... of each run, one run after another."""
+    ends = np.cumsum(sizes)
+    return np.arange(int(ends[-1])) - np.repeat(ends - sizes, sizes) + np.repeat(starts, sizes)

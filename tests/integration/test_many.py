@@ -16,7 +16,7 @@ from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory
 from pipeline.types import Example, Probe, Role
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.groups import Group, Learned, Table
-from pipeline.updates.many import _Team, train_many
+from pipeline.updates.many import Team, train_many
 from pipeline.updates.optimiser import pace
 from pipeline.updates.saving import Provenance, save_adapter
 from pipeline.updates.scoring import answer_many, score_many
@@ -133,7 +133,7 @@ def test_the_same_adapters_come_out_however_few_fit_at_once(bases: dict[str, Bas
     base = bases["llama"]
     groups = [group(FACTS[:count], seed=count) for count in (1, 2, 3, 4, 5)]
     together = train_many(base, groups)
-    need = _Team.of(base, list(enumerate(groups))).need()
+    need = Team.of(base, list(enumerate(groups))).need()
     in_turns = train_many(base, groups, memory=2 * need.each + 1)
     for one, other in zip(together, in_turns, strict=True):
         assert furthest(one, other.tensors) <= 1e-5
@@ -144,7 +144,7 @@ def test_the_same_adapters_come_out_however_few_fit_at_once(bases: dict[str, Bas
 def test_a_step_that_does_not_fit_recomputes_its_activations(bases: dict[str, BaseModel], kind: str) -> None:
     base = bases[kind]
     groups = [group(batch_size=5)]
-    need = _Team.of(base, list(enumerate(groups))).need()
+    need = Team.of(base, list(enumerate(groups))).need()
     (frugal,) = train_many(base, groups, memory=need.each - 1)
     (plain,) = train_many(base, groups)
     assert furthest(frugal, plain.tensors) <= 1e-5

@@ -1,0 +1,266 @@
+"""K candidates trained and scored: all at once, one after another with PEFT, and by SEAL's own procedure.
+
+A candidate is one document's self-edits as the embedded model writes them, trained as an adapter of its own and asked
+the document's questions closed-book. All three do the whole of it, in alternating runs in one process. `--device cuda`
+takes a random model of the shape of Qwen2.5-0.5B in bfloat16 instead.
+"""
+
+import argparse
+import gc
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from benchmarks.figures import Measured, write_results
+from benchmarks.peers import peft_alone, seal
+from benchmarks.peers.random_model import LLAMA_100M, QWEN_HALF_B, make_random_model
+from pipeline.chat import encode_example
+from pipeline.config import Recipe, TrainingRules
+from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.local import LocalEngine
+from pipeline.grading import grade
+from pipeline.sandbox import model_path
+from pipeline.sandbox.documents import night_documents
+from pipeline.self_edits.writer import write_self_edits
+from pipeline.types import Document, ModelRef, Probe
+from pipeline.updates.groups import Group
+from pipeline.updates.many import Team, train_many
+from pipeline.updates.scoring import score_many
+
+SEED = 50_031  # of no test, demo or choice of a default
+K = 16
+RULES = TrainingRules(rank=32, alpha=32, learning_rate=2e-3, epochs=10, batch_size=4)
+ANSWER_TOKENS = 16
+SEAL_STEPS, SEAL_PROMPTS = 12, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What one candidate trains on and is asked."""
+
+    group: Group
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Seconds for all candidates, their mean score, and the tokens of their sequences."""
+
+    seconds: float
+    score: float
+    tokens: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer candidates, epochs and repeats")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    quiet()
+    candidates = _candidates(4 if options.quick else K)
+    if options.quick:
+        candidates = [_shorter(candidate) for candidate in candidates]
+    with tempfile.TemporaryDirectory(prefix="sealed-candidates-") as folder:
+        on_card = options.device != "cpu"
+        path = make_random_model(Path(folder) / "model", QWEN_HALF_B) if on_card else model_path()
+        base = load_base(str(path), device=options.device)
+        figures = list(_side_by_side(base, candidates, repeats=1 if options.quick else 3, on_card=on_card))
+        if not options.quick:
+            figures += _growth(base, candidates)
+        large = base if on_card else load_base(str(make_random_model(Path(folder) / "large", LLAMA_100M)), device="cpu")
+        figures += _memory(large, [_few(one) for one in candidates])
+    write_results("candidates-cuda" if on_card else "candidates", figures, options.out)
+
+
+def _candidates(count: int) -> list[Candidate]:
+    """One a document: what the embedded model wrote about it by its recipe, and the document's exam questions."""
+    recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
+    base = load_base(str(model_path()), device="cpu")
+    documents = night_documents(1, count, SEED)
+    written = write_self_edits(
+        LocalEngine(base),
+        documents,
+        recipe.self_edits,
+        writer=ModelRef(base=base.identity.model),
+        adapter=None,
+        seed=SEED,
+    )
+    return [_candidate(document, written.edits) for document in documents]
+
+
+def _candidate(document: Document, edits: Sequence[Any]) -> Candidate:
+    mine = {example.id: example for edit in edits if edit.document == document.id for example in edit.examples}
+    examples = tuple(mine[key] for key in sorted(mine))
+    return Candidate(group=Group(examples=examples, rules=RULES, seed=1), probes=document.probes)
+
+
+def _shorter(candidate: Candidate) -> Candidate:
+    rules = RULES.model_copy(update={"epochs": 3})
+    return replace(candidate, group=replace(candidate.group, rules=rules, examples=candidate.group.examples[:16]))
+
+
+def _few(candidate: Candidate) -> Candidate:
+    """Two steps, for the memory of a large model."""
+    rules = RULES.model_copy(update={"epochs": 2})
+    return replace(candidate, group=replace(candidate.group, rules=rules, examples=candidate.group.examples[:4]))
+
+
+def _side_by_side(base: BaseModel, candidates: list[Candidate], *, repeats: int, on_card: bool) -> Iterator[Measured]:
+    contenders: dict[str, Callable[[], Run]] = {
+        "all at once": lambda: _at_once(base, candidates),
+        "PEFT, one by one": lambda: _peft(base, candidates),
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()  # warms up
+    for number in range(repeats):
+        for name, run in contenders.items():
+            runs[name].append(run())
+            print(f"run {number + 1}, {name}: {runs[name][-1]}", flush=True)
+    seals = [seconds for _ in range(repeats) for seconds in [_seal(base, candidates)]]
+    print(f"SEAL's procedure, seconds extrapolated from {SEAL_STEPS} steps: {seals}", flush=True)
+    k = len(candidates)
+    for name, made in runs.items():
+        yield _spread(f"{name}: K = {k} trained and scored", [run.seconds for run in made], "s")
+    yield _spread(f"SEAL's procedure: K = {k}, from {SEAL_STEPS} steps", seals, "s")
+    ours = [run.seconds for run in runs["all at once"]]
+    peft = [run.seconds for run in runs["PEFT, one by one"]]
+    yield _ratio("PEFT, one by one / all at once", peft, ours, 8.0 if on_card else 2.5)
+    yield _ratio("SEAL's procedure / all at once", seals, ours, None if on_card else 50.0)
+    for name, made in runs.items():
+        yield Measured(name=f"{name}: mean score", value=fmean(run.score for run in made), unit="share", n=len(made))
+    speeds = [run.tokens / run.seconds for run in runs["all at once"]]
+    yield _spread("all at once: tokens of sequences, scoring counted", speeds, "tokens/s")
+
+
+def _at_once(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
+    began = time.perf_counter()
+    learned = train_many(base, [candidate.group for candidate in candidates])
+    scores = score_many(
+        base, [one.tensors for one in learned], [candidate.probes for candidate in candidates],
+        candidates[0].group.rules, max_new_tokens=ANSWER_TOKENS,
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    return Run(seconds=seconds, score=fmean(map(fmean, scores)), tokens=sum(one.tokens for one in learned))
+
+
+def _peft(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
+    began, scores, tokens = time.perf_counter(), [], 0
+    for candidate in candidates:
+        rules = candidate.group.rules
+        encoded = [encode_example(base.tokenizer, example) for example in candidate.group.examples]
+        made = peft_alone.train(
+            base, encoded, rank=rules.rank, alpha=rules.alpha, learning_rate=rules.learning_rate, epochs=rules.epochs,
+            batch_size=rules.batch_size, warmup=rules.warmup, clip_norm=rules.clip_norm, seed=candidate.group.seed,
+        )  # fmt: skip
+        questions = [probe.question for probe in candidate.probes]
+        answers = peft_alone.answer(base, made, questions, max_new_tokens=ANSWER_TOKENS)
+        right = [grade(answer, probe.answers) for answer, probe in zip(answers, candidate.probes, strict=True)]
+        scores.append(fmean(map(float, right)))
+        tokens += made.tokens
+    return Run(seconds=time.perf_counter() - began, score=fmean(scores), tokens=tokens)
+
+
+def _seal(base: BaseModel, candidates: Sequence[Candidate]) -> float:
+    """Seconds that SEAL's procedure would take for all candidates, from some steps of the first."""
+    total = 0.0
+    for number, candidate in enumerate(candidates):
+        encoded = [encode_example(base.tokenizer, example) for example in candidate.group.examples]
+        if number == 0:
+            questions = [probe.question for probe in candidate.probes]
+            made = seal.measure(base, encoded, questions, seed=1, steps=SEAL_STEPS, answered=SEAL_PROMPTS)
+        steps, prompts = seal.EPOCHS * len(encoded), len(candidate.probes)
+        total += steps * made.seconds_per_step + prompts * made.seconds_per_prompt + made.wrapping_seconds
+    return total
+
+
+def _growth(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
+    """Seconds of a candidate's step as K and the rank grow: the others' share of the base's pass shrinks, theirs stays."""
+    for k in (1, 2, 4, 8, 16):
+        yield _step_cost(base, [one.group for one in candidates[:k]], f"K = {k}")
+    for rank in (8, 16, 32, 64):
+        rules = RULES.model_copy(update={"rank": rank, "alpha": rank})
+        yield _step_cost(base, [replace(one.group, rules=rules) for one in candidates], f"K = {K}, rank {rank}")
+
+
+def _step_cost(base: BaseModel, groups: Sequence[Group], name: str) -> Measured:
+    short = [replace(one, rules=one.rules.model_copy(update={"epochs": 2})) for one in groups]
+    taken = []
+    for _ in range(3):
+        began = time.perf_counter()
+        learned = train_many(base, short)
+        taken.append(1e3 * (time.perf_counter() - began) / sum(one.steps for one in learned))
+    return Measured(name=f"a step of one adapter, {name}", value=median(taken), unit="ms", n=len(taken))
+
+
+def _memory(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
+    """The peak beside the base, by the formula of `pipeline.updates.memory` and as it was."""
+    groups = [candidate.group for candidate in candidates]
+    formula = Team.of(base, list(enumerate(groups))).need().each * len(groups)
+    train_many(base, groups[:1])
+    peak = _peak(base, lambda: train_many(base, groups))
+    yield Measured(name=f"K = {len(groups)}: memory beside the base, by the formula", value=formula / 1e9, unit="GB")
+    yield Measured(
+        name=f"K = {len(groups)}: memory beside the base, measured", value=peak / 1e9, unit="GB",
+        goal="within 20 % of the formula", met=abs(peak - formula) <= 0.2 * formula,
+    )  # fmt: skip
+
+
+def _peak(base: BaseModel, work: Callable[[], object]) -> float:
+    """Bytes that the work holds at most, beyond what was held before."""
+    import torch
+
+    gc.collect()
+    if base.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - before
+    import psutil
+
+    process, seen, over = psutil.Process(), [0.0], threading.Event()
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            seen[0] = max(seen[0], process.memory_info().rss - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    over.set()
+    watcher.join()
+    return seen[0]
+
+
+def _spread(name: str, values: Sequence[float], unit: str) -> Measured:
+    return Measured(
+        name=f"{name} (range)", value=median(values), unit=unit, n=len(values), interval=(min(values), max(values))
+    )
+
+
+def _ratio(name: str, theirs: Sequence[float], ours: Sequence[float], goal: float | None) -> Measured:
+    ratios = [other / our for other, our in zip(theirs, ours, strict=True)]
+    return Measured(
+        name=f"{name} (range)", value=median(ratios), unit="times", n=len(ratios), interval=(min(ratios), max(ratios)),
+        goal=f">= {goal}" if goal else "", met=median(ratios) >= goal if goal else None,
+    )  # fmt: skip
+
+
+def quiet() -> None:
+    """No progress bars of the libraries, and no hub."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    main()

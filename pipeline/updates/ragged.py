@@ -1,0 +1,120 @@
+"""Attention among sequences that lie one after another without padding: none sees another. Knows no adapter and no loss.
+
+Imported where it is used only: it needs torch and transformers. All of a model but its attention works token by token,
+so a batch is one long row of tokens; only here its sequences are put side by side, alike lengths together, and back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from pipeline.updates.batch import Layout
+
+_NAME = "sealed_ragged"
+_UNKNOWN = ("softcap", "s_aux", "position_bias")  # what an attention may ask for and this one cannot do
+
+
+def can_be_ragged(model: Any) -> bool:
+    """Whether this model takes its attention from the library's registry, asks nothing unusual of it, and is causal."""
+    config = model.config.get_text_config()
+    plain = config._attn_implementation == "sdpa" and bool(getattr(model, "_supports_attention_backend", False))
+    return plain and getattr(config, "attn_logit_softcapping", None) is None and _agrees(model)
+
+
+@contextmanager
+def ragged_attention(model: Any) -> Iterator[None]:
+    """While the context lasts, the model is to be called with `layout` and `position_ids`, and one row of tokens."""
+    before = model.config._attn_implementation
+    AttentionInterface.register(_NAME, attend)
+    model.set_attn_implementation(_NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def _agrees(model: Any) -> bool:
+    """Whether two sequences in one row come out as each alone does: some architectures mix tokens elsewhere, too."""
+    from pipeline.updates.batch import layout_of
+
+    device = next(model.parameters()).device
+    ids = torch.arange(1, 12, device=device)
+    body = model.base_model
+    with torch.no_grad():
+        alone = [body(input_ids=part[None], use_cache=False).last_hidden_state[0] for part in (ids[:4], ids[4:])]
+        with ragged_attention(model):
+            positions = torch.cat([torch.arange(4, device=device), torch.arange(7, device=device)])[None]
+            together = body(
+                input_ids=ids[None], position_ids=positions, use_cache=False, layout=layout_of((4, 7), device)
+            ).last_hidden_state[0]
+    return bool(torch.allclose(torch.cat(alone).float(), together.float(), rtol=1e-2, atol=1e-3))
+
+
+def attend(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: None, *,
+    layout: Layout, scaling: float | None = None, sliding_window: int | None = None, **asked: Any,
+) -> tuple[torch.Tensor, None]:  # fmt: skip
+    """(1, heads, tokens, width) each -> (1, tokens, heads, width): causal attention within each sequence."""
+    if odd := [name for name in _UNKNOWN if asked.get(name) is not None]:
+        raise NotImplementedError(f"ragged attention does not know {odd[0]}")
+    heads, groups = query.shape[1], query.shape[1] // key.shape[1]
+    parts = [_Spread.apply(_by_token(each), layout) for each in (query, key, value)]
+    done, place = [], 0
+    for count, length in layout.buckets:
+        span = slice(place, place + count * length)
+        q, k, v = (part[span].view(count, length, -1, query.shape[-1]).transpose(1, 2) for part in parts)
+        if groups > 1:
+            k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+        near = sliding_window is not None and length > sliding_window
+        mask = _window(length, sliding_window or 0, q.device) if near else None
+        made = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=not near, scale=scaling)
+        done.append(made.transpose(1, 2).reshape(count * length, -1))
+        place = span.stop
+    back = _Gather.apply(torch.cat(done) if len(done) > 1 else done[0], layout)  # type: ignore[no-untyped-call]
+    return back.view(1, -1, heads, value.shape[-1]), None
+
+
+def _by_token(states: torch.Tensor) -> torch.Tensor:
+    """(1, heads, tokens, width) -> (tokens, heads x width)."""
+    return states[0].transpose(0, 1).reshape(states.shape[2], -1)
+
+
+def _window(length: int, window: int, device: torch.device) -> torch.Tensor:
+    """Which keys (columns) a query (row) sees: itself and the `window` - 1 before it."""
+    places = torch.arange(length, device=device)
+    back = places[:, None] - places[None, :]
+    return (back >= 0) & (back < window)
+
+
+class _Spread(torch.autograd.Function):
+    """Tokens (T, width) to padded places (N, width); what stands in the padding is never looked at."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: torch.Tensor, layout: Layout) -> torch.Tensor:
+        ctx.layout = layout
+        return tokens.index_select(0, layout.taken)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return slope.index_select(0, ctx.layout.places), None
+
+
+class _Gather(torch.autograd.Function):
+    """Padded places (N, width) back to tokens (T, width)."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: torch.Tensor, layout: Layout) -> torch.Tensor:
+        ctx.layout = layout
+        return padded.index_select(0, layout.places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
+        spread = slope.index_select(0, ctx.layout.taken)
+        return spread.mul_(ctx.layout.real[:, None].to(spread.dtype)), None
