@@ -53,18 +53,16 @@ def decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
-    lanes: int = 1,
 ) -> list[list[int]]:
     """Continues each prompt `copies` times, at most `limits[i]` new tokens each, until one of `stops` (left out).
 
     `draws`: uniform numbers in [0, 1), shape (prompts x copies, longest limit); each row has its own, so that what is
     sampled does not depend on which rows share a batch. Rows come back prompt by prompt. One prefill for all copies.
-    `lanes`: the model carries so many adapters; each one's rows follow those of the one before, as many of each.
     """
     import torch
 
     with torch.inference_mode():
-        return _decode(model, prompts, copies, limits, stops, sampling, draws, lanes)
+        return _decode(model, prompts, copies, limits, stops, sampling, draws)
 
 
 def _decode(
@@ -75,7 +73,6 @@ def _decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
-    lanes: int,
 ) -> list[list[int]]:
     import torch
 
@@ -98,24 +95,15 @@ def _decode(
         done |= stopping[token]
         out[rows.origin, step] = torch.where(done, -1, token)
         done |= rows.limits <= step + 1
-        alive = lanes * int((~done).view(lanes, -1).sum(1).max())
+        alive = int((~done).sum())
         if not alive:
             break
         if alive <= 0.75 * len(done):  # finished rows cost as much as living ones: drop them now and then
-            kept = _living(done, lanes, alive // lanes)
+            kept = (~done).nonzero()[:, 0]
             cache.batch_select_indices(kept)
             rows, token, done = rows.keep(kept), token[kept], done[kept]
         logits = _advance(model, token, rows, cache)
     return [[token for token in row if token >= 0] for row in out.tolist()]
-
-
-def _living(done: "torch.Tensor", lanes: int, count: int) -> "torch.Tensor":
-    """Places of `count` rows of each lane in their order: all that are still written, filled up with finished ones."""
-    import torch
-
-    kept = torch.argsort(done.view(lanes, -1), stable=True, dim=1)[:, :count].sort(1).values
-    places: torch.Tensor = kept + torch.arange(lanes, device=done.device)[:, None] * (len(done) // lanes)
-    return places.flatten()
 
 
 def choose(logits: "torch.Tensor", sampling: Sampling, draws: "torch.Tensor | None") -> "torch.Tensor":
