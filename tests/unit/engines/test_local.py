@@ -53,6 +53,22 @@ def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(
     assert sample(1) == together
 
 
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+@pytest.mark.parametrize("limit", [1, 40])
+def test_samples_that_share_their_prompts_cache_are_those_of_rows_with_a_cache_each(
+    bases: dict[str, BaseModel], kind: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sample() -> list[tuple[str, ...]]:
+        engine = LocalEngine(bases[kind])
+        return engine.generate(PROMPTS, adapter=None, max_new_tokens=limit, temperature=1.3, samples=5, seed=4)
+
+    implementation = bases[kind].model.config._attn_implementation
+    sharing = sample()
+    assert bases[kind].model.config._attn_implementation == implementation
+    monkeypatch.setattr("pipeline.engines.prefix.can_share", lambda model, cache: False)
+    assert sample() == sharing
+
+
 def test_sampling_follows_the_nucleus() -> None:
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log().repeat(4000, 1)
     draws = (torch.arange(4000) + 0.5) / 4000
