@@ -75,6 +75,10 @@ class TrainingFailed(WorldFailed):
     """A training did not give a usable adapter."""
 
 
+class EngineFailed(WorldFailed):
+    """The server that runs the model did not answer, refused, or answered something else than was asked."""
+
+
 class DatabaseFailed(WorldFailed):
     """The ledger's database cannot be opened, or is of another schema version."""
 
