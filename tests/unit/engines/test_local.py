@@ -6,8 +6,10 @@ import torch
 
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.cache import roomy_cache
 from pipeline.engines.decoding import Sampling, choose
 from pipeline.engines.local import LocalEngine
+from pipeline.engines.prefix import can_share
 from pipeline.errors import BadInput
 
 KINDS = ["llama", "qwen3", "gpt2"]
@@ -63,6 +65,7 @@ def test_samples_that_share_their_prompts_cache_are_those_of_rows_with_a_cache_e
         return engine.generate(PROMPTS, adapter=None, max_new_tokens=limit, temperature=1.3, samples=5, seed=4)
 
     implementation = bases[kind].model.config._attn_implementation
+    assert can_share(bases[kind].model, roomy_cache(bases[kind].model.config))
     sharing = sample()
     assert bases[kind].model.config._attn_implementation == implementation
     monkeypatch.setattr("pipeline.engines.prefix.can_share", lambda model, cache: False)

@@ -1,5 +1,6 @@
 """What the engine of a server asks for, and what it does with servers that are busy, broken, slow or wrong."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +10,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.chat import encode_prompt
+from pipeline.config import SelfEditRules, TrainingRules
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.calls import Server
 from pipeline.engines.front import Front, load_front
 from pipeline.engines.local import LocalEngine
 from pipeline.engines.openai import Names, OpenAIEngine
-from pipeline.errors import BadInput, EngineFailed
+from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
+from pipeline.self_edits.writer import write_self_edits
+from pipeline.types import Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
+from pipeline.updates.adapters import read_manifest
+from pipeline.updates.lora import train_lora
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
 PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at night?", "Port?", "Who?", "When?"]
@@ -40,6 +46,16 @@ def server(base: BaseModel) -> Iterator[ModelServer]:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.engines.calls._PAUSE", 0.01)
+
+
+@pytest.fixture(scope="module")
+def adapter(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    update = Update(parent=ModelRef(base=base.identity.model), self_edits=(), examples_digest="x", recipe="r", seed=0)
+    plan = UpdatePlan(update=update, examples=(Example(prompt="Who?", completion="Heron"),) * 4)
+    out = tmp_path_factory.mktemp("adapters") / "release"
+    rules = TrainingRules(rank=4, alpha=8, epochs=3, learning_rate=0.02)
+    train_lora(base, plan, rules, parent_adapter=None, out=out, ledger="ledger")
+    return out
 
 
 def engine(front: Front, server: ModelServer, **options: object) -> OpenAIEngine:
@@ -185,6 +201,56 @@ def test_a_name_that_is_not_served_says_what_is(front: Front, server: ModelServe
     with pytest.raises(EngineFailed, match=r"does not serve 'other'; it serves base"):
         wrong.generate(["Who?"], **SAMPLED)
     assert server.asked == []
+
+
+def test_an_adapter_is_asked_for_by_its_digest(front: Front, base: BaseModel, adapter: Path) -> None:
+    name = f"rel-{read_manifest(adapter).adapter}"
+    with serving(base, adapters={name: adapter}) as server:
+        served, local = engine(front, server), LocalEngine(base)
+        wanted = local.generate(PROMPTS, adapter=adapter, max_new_tokens=8)
+        assert served.generate(PROMPTS, adapter=adapter, max_new_tokens=8) == wanted
+        assert wanted != local.generate(PROMPTS, adapter=None, max_new_tokens=8)
+        assert {body["model"] for body in server.asked} == {name}
+
+
+def test_an_adapter_that_is_not_served_or_not_whole_is_not_asked_for(
+    front: Front, server: ModelServer, adapter: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineFailed, match=r"does not serve 'rel-[0-9a-f]{64}'"):
+        engine(front, server).generate(["Who?"], **(SAMPLED | {"adapter": adapter}))
+    damaged = Path(shutil.copytree(adapter, tmp_path / "damaged"))
+    with (damaged / "adapter_model.safetensors").open("ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(CorruptAdapter, match="bytes changed"):
+        engine(front, server).generate(["Who?"], **(SAMPLED | {"adapter": damaged}))
+    assert server.asked == []
+
+
+def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_asked_for_again(
+    front: Front, server: ModelServer
+) -> None:
+    documents = [
+        Document(title=f"C{number}", body=f"Port {number} is where C{number} listens now.") for number in range(12)
+    ]
+    rules = SelfEditRules(styles=("rewrite",), samples=2, max_new_tokens=8)
+    ledger: list[SelfEdit] = []
+
+    def write(save: Callable[[tuple[SelfEdit, ...]], None]) -> None:
+        write_self_edits(
+            engine(front, server, seeded=False, attempts=1), documents, rules, writer=ModelRef(base="base"),
+            adapter=None, seed=1, already={edit.document for edit in ledger}, save=save,
+        )  # fmt: skip
+
+    server.faults.extend([changed(lambda answer: None)] * 8 + [status(500)] * 8)
+    with pytest.raises(EngineFailed):
+        write(ledger.extend)
+    stored, first = list(ledger), len(server.asked)
+    assert len({edit.document for edit in stored}) == 8
+    server.faults.clear()
+    write(ledger.extend)
+    assert ledger[: len(stored)] == stored
+    assert len({edit.document for edit in ledger}) == 12
+    assert len(server.asked) - first == 4
 
 
 def test_the_key_goes_with_each_request(front: Front, server: ModelServer) -> None:
