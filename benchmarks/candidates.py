@@ -182,7 +182,7 @@ def _seal(base: BaseModel, candidates: Sequence[Candidate]) -> float:
 
 
 def _growth(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
-    """Seconds of a candidate's step as K and the rank grow: the others' share of the base's pass shrinks, theirs stays."""
+    """Milliseconds of one adapter's step as K and the rank grow."""
     for k in (1, 2, 4, 8, 16):
         yield _step_cost(base, [one.group for one in candidates[:k]], f"K = {k}")
     for rank in (8, 16, 32, 64):

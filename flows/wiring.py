@@ -14,7 +14,9 @@ from registry.store import Store, open_store
 
 if TYPE_CHECKING:
     from pipeline.engines.base import BaseIdentity, BaseModel
+    from pipeline.engines.engine import Engine
     from pipeline.engines.local import LocalEngine
+    from pipeline.engines.openai import OpenAIEngine
     from registry.mlflow_releases import Tracking
 
 
@@ -47,11 +49,7 @@ class House:
         from pipeline.engines.base import load_base
 
         base = load_base(self.settings.model, device=self.settings.device, dtype=self.settings.dtype)
-        if base.identity != self.identity:
-            raise ModelChanged(
-                f"the files of {self.settings.model} are not those this workspace was made with: its adapters would "
-                "not fit. Put the old files back, or make a new workspace with `sealed init`."
-            )
+        self._check_unchanged(base.identity)
         return base
 
     @cached_property
@@ -59,6 +57,36 @@ class House:
         from pipeline.engines.local import LocalEngine
 
         return LocalEngine(self.base)
+
+    @cached_property
+    def writer(self) -> "Engine":
+        """Who writes self-edits: the configured server, else this process. Training and gates stay in this process."""
+        return self.engine if self.settings.engine == "local" else self._served
+
+    @cached_property
+    def _served(self) -> "OpenAIEngine":
+        from pipeline.engines.calls import Server
+        from pipeline.engines.front import load_front
+        from pipeline.engines.openai import Names, OpenAIEngine
+
+        it = self.settings
+        front = load_front(it.model)
+        self._check_unchanged(front.identity)
+        key = it.server_key.get_secret_value() if it.server_key else None
+        return OpenAIEngine(
+            front,
+            Server(url=str(it.server_url), key=key, attempts=it.server_attempts, seconds=it.server_seconds),
+            Names(base=str(it.server_model), adapter=it.server_adapter_model),
+            concurrency=it.server_concurrency,
+            seeded=it.server_seeds,
+        )
+
+    def _check_unchanged(self, identity: "BaseIdentity") -> None:
+        if identity != self.identity:
+            raise ModelChanged(
+                f"the files of {self.settings.model} are not those this workspace was made with: its adapters would "
+                "not fit. Put the old files back, or make a new workspace with `sealed init`."
+            )
 
     @cached_property
     def tracking(self) -> "Tracking":

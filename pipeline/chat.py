@@ -14,6 +14,8 @@ from pipeline.types import Example
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from pipeline.engines.front import Front
+
 _MARK = "placeholdertext"
 
 
@@ -82,7 +84,7 @@ def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return [token for piece in pieces if piece for token in _encode(tokenizer, piece, split=True)]
 
 
-def stop_ids(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> set[int]:
+def stop_ids(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel | Front") -> set[int]:
     """Ids that end an answer: EOS of the tokenizer and of the model's configuration, and the template's end of turn."""
     stops = {*_eos(tokenizer), *_closing(tokenizer)[-1:]}
     for holder in (model.config, getattr(model, "generation_config", None)):
@@ -105,6 +107,11 @@ def open_user_turn(tokenizer: "PreTrainedTokenizerBase") -> UserTurn:
     stops = _encode(tokenizer, _control_text(control, frame.tail, first.start()))[-1:] if first else []
     ids = tuple(_encode(tokenizer, frame.head))
     return UserTurn(ids=ids, stops=frozenset([*stops, *_eos(tokenizer)]), mark=plain.strip())
+
+
+def written_prompt(turn: UserTurn, text: str) -> str:
+    """The prompt in what a model wrote from an open user turn: what stands before the words that end it."""
+    return (text.partition(turn.mark)[0] if turn.mark else text).strip()
 
 
 def _encode_around(tokenizer: "PreTrainedTokenizerBase", frame: _Frame, text: str, prompt: str) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.digests import digest_of
@@ -142,7 +142,7 @@ class Recipe(_Frozen):
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return ": ".join(part for part in (".".join(str(part) for part in first["loc"]), first["msg"]) if part)
 
 
 WORKSPACE_FILE = "sealed.toml"
@@ -169,6 +169,23 @@ class Settings(BaseSettings):
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     approval_days: float = Field(default=7.0, gt=0.0, description="how long a candidate's figures may be approved")
+    engine: Literal["local", "openai"] = Field(default="local", description="who writes the self-edits")
+    server_url: str | None = Field(default=None, description="an OpenAI-compatible server, without /v1")
+    server_model: str | None = Field(default=None, description="its name for the base without an adapter")
+    server_adapter_model: str = Field(default="rel-{digest}", description="its name for an adapter, by digest")
+    server_key: SecretStr | None = None
+    server_concurrency: int = Field(default=8, ge=1, le=256, description="requests in flight")
+    server_attempts: int = Field(default=6, ge=1, description="tries of one request, with growing pauses")
+    server_seconds: float = Field(default=3600.0, gt=0.0, description="for all prompts of one call together")
+    server_seeds: bool = Field(default=True, description="ask the server to sample by our seeds")
+
+    @model_validator(mode="after")
+    def _a_server_has_an_address(self) -> "Settings":
+        if self.engine == "openai" and not (self.server_url and self.server_model):
+            raise ValueError("the engine 'openai' needs server_url and server_model")
+        if "{digest}" not in self.server_adapter_model:
+            raise ValueError("server_adapter_model must hold {digest}, or releases could not be told apart")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -26,7 +26,7 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
 
     with timed(shift, night, "self_edits"):
         written = write_self_edits(
-            house.engine,
+            house.writer,
             documents.of(house.store, night.documents),
             shift.recipe.self_edits,
             writer=live.model,

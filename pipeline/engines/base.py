@@ -33,9 +33,7 @@ class BaseModel:
     @property
     def context(self) -> int:
         """Longest sequence in tokens."""
-        config = self.model.config.get_text_config()
-        longest = getattr(config, "max_position_embeddings", None)
-        return int(longest) if longest else int(min(self.tokenizer.model_max_length, 1 << 20))
+        return context_of(self.model.config, self.tokenizer)
 
     @property
     def device(self) -> "torch.device":
@@ -49,7 +47,7 @@ def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> Bas
     `device` and `dtype` "auto": CUDA in the checkpoint's type where there is a card, else CPU in float32.
     Raises ModelMissing where the model cannot be found or loaded, BadInput for an unknown device or type.
     """
-    path = _find(path_or_id)
+    path = find_base(path_or_id)
     _check_weights(check_files(path))
     identity = identify_base(path)
     with _quiet():
@@ -74,7 +72,13 @@ def with_adapter(base: BaseModel, adapter_dir: Path | None) -> "Iterator[PreTrai
         yield adapted
 
 
-def _find(path_or_id: str) -> Path:
+def context_of(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:
+    """Longest sequence in tokens that a configuration allows, else the one its tokenizer names."""
+    longest = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return int(longest) if longest else int(min(tokenizer.model_max_length, 1 << 20))
+
+
+def find_base(path_or_id: str) -> Path:
     """A folder as it is; anything else is asked of the hub, or of its cache alone when the hub is switched off."""
     path = Path(path_or_id).expanduser()
     if path.exists() or path.is_absolute() or path_or_id.startswith((".", "~")) or path_or_id.count("/") > 1:

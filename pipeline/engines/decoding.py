@@ -5,6 +5,7 @@ Knows ids and tensors; knows no text, no adapter and no chat template.
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from pipeline.engines.prefix import Prefix
+
+OnRows = Callable[[Sequence[int]], None]
 _LIKELY = 64  # a nucleus seldom has more tokens, and finding these is cheaper than sorting a vocabulary
 
 
@@ -33,6 +37,7 @@ class _Rows:
     positions: "torch.Tensor"
     limits: "torch.Tensor"
     draws: "torch.Tensor | None"
+    prefix: "Prefix | None"
 
     def keep(self, alive: "torch.Tensor") -> "_Rows":
         return _Rows(
@@ -41,6 +46,7 @@ class _Rows:
             positions=self.positions[alive],
             limits=self.limits[alive],
             draws=None if self.draws is None else self.draws[alive],
+            prefix=None if self.prefix is None else self.prefix.keep(alive),
         )
 
 
@@ -53,16 +59,18 @@ def decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
+    on_rows: OnRows | None = None,
 ) -> list[list[int]]:
     """Continues each prompt `copies` times, at most `limits[i]` new tokens each, until one of `stops` (left out).
 
     `draws`: uniform numbers in [0, 1), shape (prompts x copies, longest limit); each row has its own, so that what is
     sampled does not depend on which rows share a batch. Rows come back prompt by prompt. One prefill for all copies.
+    `on_rows` is told, whenever rows leave the batch, which are left: a model may have to know whose rows it is given.
     """
     import torch
 
     with torch.inference_mode():
-        return _decode(model, prompts, copies, limits, stops, sampling, draws)
+        return _decode(model, prompts, copies, limits, stops, sampling, draws, on_rows)
 
 
 def _decode(
@@ -73,11 +81,15 @@ def _decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
+    on_rows: OnRows | None,
 ) -> list[list[int]]:
     import torch
 
+    from pipeline.engines.prefix import shared
+
     device = next(model.parameters()).device
-    logits, cache, mask, lengths = _prefill(model, prompts, copies, device)
+    filled = _prefill(model, prompts, device)
+    logits, cache, mask, lengths, prefix = _copied(model, filled, copies)
     stopping = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
     stopping[[stop for stop in stops if stop < len(stopping)]] = True
     rows = _Rows(
@@ -86,8 +98,26 @@ def _decode(
         positions=lengths,
         limits=torch.tensor(limits, device=device).repeat_interleave(copies),
         draws=None if draws is None else draws.to(device),
+        prefix=prefix,
     )
-    longest = max(limits)
+    with shared(model) if prefix else nullcontext():
+        return _continue(model, logits, cache, rows, max(limits), stopping, sampling, on_rows)
+
+
+def _continue(
+    model: Any,
+    logits: "torch.Tensor",
+    cache: Any,
+    rows: _Rows,
+    longest: int,
+    stopping: "torch.Tensor",
+    sampling: Sampling,
+    on_rows: OnRows | None,
+) -> list[list[int]]:
+    """Token by token from the prompts' last logits; `stopping` is True at the ids that end a row."""
+    import torch
+
+    device = logits.device
     out = torch.full((len(rows.origin), longest), -1, device=device)
     done = torch.zeros(len(rows.origin), dtype=torch.bool, device=device)
     for step in range(longest):
@@ -102,6 +132,8 @@ def _decode(
             kept = (~done).nonzero()[:, 0]
             cache.batch_select_indices(kept)
             rows, token, done = rows.keep(kept), token[kept], done[kept]
+            if on_rows:
+                on_rows(rows.origin.tolist())
         logits = _advance(model, token, rows, cache)
     return [[token for token in row if token >= 0] for row in out.tolist()]
 
@@ -115,10 +147,20 @@ def choose(logits: "torch.Tensor", sampling: Sampling, draws: "torch.Tensor | No
     probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
     if sampling.top_p >= 1.0:
         return _place(probabilities.double().cumsum(-1), draws)
-    token, whole = _nucleus(probabilities, min(_LIKELY, probabilities.shape[-1]), sampling.top_p, draws)
-    if not bool(whole.all()):
-        flat = (~whole).nonzero()[:, 0]
-        token[flat] = _nucleus(probabilities[flat], probabilities.shape[-1], sampling.top_p, draws[flat])[0]
+    likeliest, token = probabilities.max(-1)
+    # A draw below the likeliest token's own mass falls on it, whatever else is in the nucleus.
+    open_rows = (draws.double() >= likeliest.double()).nonzero()[:, 0]
+    if len(open_rows):
+        token[open_rows] = _drawn(probabilities[open_rows], sampling.top_p, draws[open_rows])
+    return token
+
+
+def _drawn(probabilities: "torch.Tensor", top_p: float, draws: "torch.Tensor") -> "torch.Tensor":
+    """A token of each row's nucleus, which is seldom larger than the few likeliest tokens."""
+    token, whole = _nucleus(probabilities, min(_LIKELY, probabilities.shape[-1]), top_p, draws)
+    flat = (~whole).nonzero()[:, 0]
+    if len(flat):
+        token[flat] = _nucleus(probabilities[flat], probabilities.shape[-1], top_p, draws[flat])[0]
     return token
 
 
@@ -144,8 +186,8 @@ def _place(reached: "torch.Tensor", draws: "torch.Tensor") -> "torch.Tensor":
     return torch.searchsorted(reached, drawn, right=True)[:, 0].clamp(max=reached.shape[-1] - 1)
 
 
-def _prefill(model: Any, prompts: Sequence[Sequence[int]], copies: int, device: "torch.device") -> Any:
-    """Runs the left-padded prompts once: last logits, cache, mask (None: no padding) and lengths, copied per row."""
+def _prefill(model: Any, prompts: Sequence[Sequence[int]], device: "torch.device") -> Any:
+    """Runs the left-padded prompts once: last logits, cache, mask (None: no padding) and lengths, one row a prompt."""
     import torch
 
     from pipeline.engines.cache import roomy_cache
@@ -158,12 +200,22 @@ def _prefill(model: Any, prompts: Sequence[Sequence[int]], copies: int, device: 
     mask = (torch.arange(longest, device=device) >= longest - lengths[:, None]).long() if ragged else None
     positions = torch.arange(longest, device=device) - (longest - lengths[:, None])
     cache = roomy_cache(model.config)
-    logits = _forward(model, ids, mask, positions.clamp(min=0), cache)
-    if copies > 1:
-        cache.batch_repeat_interleave(copies)
-        logits, lengths = logits.repeat_interleave(copies, 0), lengths.repeat_interleave(copies, 0)
-        mask = None if mask is None else mask.repeat_interleave(copies, 0)
-    return logits, cache, mask, lengths
+    return _forward(model, ids, mask, positions.clamp(min=0), cache), cache, mask, lengths
+
+
+def _copied(model: Any, filled: Any, copies: int) -> Any:
+    """What a prefill gave with `copies` rows a prompt, which share the prompt's keys and values where the model can."""
+    from pipeline.engines.cache import roomy_cache
+    from pipeline.engines.prefix import Prefix, can_share
+
+    logits, cache, mask, lengths = filled
+    if copies == 1:
+        return logits, cache, mask, lengths, None
+    logits, lengths = logits.repeat_interleave(copies, 0), lengths.repeat_interleave(copies, 0)
+    if can_share(model, cache):
+        return logits, roomy_cache(model.config), None, lengths, Prefix.of(cache, mask, copies)
+    cache.batch_repeat_interleave(copies)
+    return logits, cache, None if mask is None else mask.repeat_interleave(copies, 0), lengths, None
 
 
 def _advance(model: Any, token: "torch.Tensor", rows: _Rows, cache: Any) -> "torch.Tensor":
@@ -171,18 +223,22 @@ def _advance(model: Any, token: "torch.Tensor", rows: _Rows, cache: Any) -> "tor
 
     if rows.mask is not None:
         rows.mask = torch.cat([rows.mask, rows.mask.new_ones(len(rows.mask), 1)], 1)
-    logits = _forward(model, token[:, None], rows.mask, rows.positions[:, None], cache)
+    logits = _forward(model, token[:, None], rows.mask, rows.positions[:, None], cache, rows.prefix)
     rows.positions = rows.positions + 1
     return logits
 
 
-def _forward(model: Any, ids: Any, mask: Any, positions: Any, cache: Any) -> "torch.Tensor":
+def _forward(
+    model: Any, ids: Any, mask: Any, positions: Any, cache: Any, prefix: "Prefix | None" = None
+) -> "torch.Tensor":
     """Logits (rows, vocabulary) after the last token. Architectures without position ids derive them from the mask."""
-    accepted, options = _accepted(type(model).forward), {}
+    accepted, options = _accepted(type(model).forward), dict[str, Any]()
     if "position_ids" in accepted:
         options["position_ids"] = positions
     if "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
+    if prefix is not None:
+        options["shared_prefix"] = prefix
     out = model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **options)
     logits: torch.Tensor = out.logits[:, -1]
     return logits

@@ -24,6 +24,11 @@ class BaseIdentity:
     tokenizer: str
     chat_template: str
 
+    @property
+    def digest(self) -> str:
+        """The base model by content: its weights, tokenizer and chat template."""
+        return digest_of("base", self.model, self.tokenizer, self.chat_template)
+
 
 def identify_base(path: Path) -> BaseIdentity:
     """Hashes the files that decide what the model says. Raises ModelMissing with what to do."""

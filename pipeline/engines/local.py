@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids
-from pipeline.digests import digest_of
+from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
+from pipeline.engines.asked import check_asked, room_for
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.decoding import Sampling, decode
 from pipeline.engines.engine import Progress
-from pipeline.errors import BadInput
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +32,7 @@ class LocalEngine:
     @property
     def base_digest(self) -> str:
         """The base model by content: its weights, tokenizer and chat template."""
-        identity = self._base.identity
-        return digest_of("base", identity.model, identity.tokenizer, identity.chat_template)
+        return self._base.identity.digest
 
     def token_count(self, text: str) -> int:
         """Tokens of plain text, without what a template adds."""
@@ -53,10 +51,10 @@ class LocalEngine:
         progress: Progress | None = None,
     ) -> list[tuple[str, ...]]:
         """See `Engine.generate`. A seed's samples do not depend on how the prompts are batched."""
-        _check(max_new_tokens, temperature, top_p, samples)
+        check_asked(max_new_tokens, temperature, top_p, samples)
         tokenizer = self._base.tokenizer
         rows = [encode_prompt(tokenizer, prompt) for prompt in prompts]
-        limits = [self._room(row, max_new_tokens) for row in rows]
+        limits = [room_for(row, max_new_tokens, self.context) for row in rows]
         sampling = Sampling(temperature=temperature, top_p=top_p)
         copies = samples if temperature > 0.0 else 1  # greedy samples are all alike
         stops = frozenset(stop_ids(tokenizer, self._base.model))
@@ -70,11 +68,10 @@ class LocalEngine:
             return []
         turn = open_user_turn(self._base.tokenizer)
         rows = [list(turn.ids)] * count
-        limits = [self._room(row, max_new_tokens) for row in rows]
+        limits = [room_for(row, max_new_tokens, self.context) for row in rows]
         stops = turn.stops | stop_ids(self._base.tokenizer, self._base.model)
         written = self._decode_all(self._base.model, rows, limits, 1, stops, Sampling(temperature=1.0), seed, None)
-        texts = [self._text(group[0]) for group in written]
-        return [(text.partition(turn.mark)[0] if turn.mark else text).strip() for text in texts]
+        return [written_prompt(turn, self._text(group[0])) for group in written]
 
     def _decode_all(
         self,
@@ -123,14 +120,6 @@ class LocalEngine:
             batches[-1].append(index)
         return batches
 
-    def _room(self, row: list[int], wanted: int) -> int:
-        if len(row) >= self.context:
-            raise BadInput(
-                f"a prompt of {len(row)} tokens leaves no room for an answer in a context of {self.context}. "
-                "Shorten it, or split the document."
-            )
-        return min(wanted, self.context - len(row))
-
     def _text(self, ids: list[int]) -> str:
         text = self._base.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return str(text)
@@ -140,10 +129,3 @@ def _uniforms(rows: int, steps: int, seed: int) -> "torch.Tensor":
     import torch
 
     return torch.rand(rows, steps, generator=torch.Generator().manual_seed(seed))
-
-
-def _check(max_new_tokens: int, temperature: float, top_p: float, samples: int) -> None:
-    if max_new_tokens < 1 or samples < 1:
-        raise BadInput(f"max_new_tokens ({max_new_tokens}) and samples ({samples}) must be 1 or more.")
-    if temperature < 0.0 or not 0.0 < top_p <= 1.0:
-        raise BadInput(f"temperature ({temperature}) must be 0 or more, top_p ({top_p}) above 0 and at most 1.")

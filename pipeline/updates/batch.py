@@ -18,8 +18,8 @@ _BUCKETS = 6
 class Layout:
     """How the sequences of a row of T tokens are put side by side for attention, in buckets of alike lengths.
 
-    `buckets`: (sequences, length) of each. `taken` (N,): the token at each padded place, some token in the padding;
-    `real` (N,): whether it is no padding; `places` (T,): the padded place of each token.
+    `buckets`: (sequences, length) of each. `taken` (N,): the token at each padded place, in the padding the sequence's
+    own first one; `real` (N,): whether it is no padding; `places` (T,): the padded place of each token.
     """
 
     buckets: tuple[tuple[int, int], ...]
@@ -32,9 +32,9 @@ class Layout:
 class Batch:
     """The tokens of a step. `parts`: each adapter's share of them, in rows where there are rows, else in tokens.
 
-    Without padding: `ids` and `positions` are (1, T), and `layout` says where the sequences lie. With padding (for models
-    whose attention cannot be told): `ids` are (rows, length), and the others None. `learned` are the places, among the
-    flattened ids, whose next tokens `targets` are learned; `counts` says how many of them are each adapter's.
+    Without padding: `ids` and `positions` are (1, T), and `layout` says where the sequences lie. With padding (for
+    models whose attention cannot be told): `ids` are (rows, length), and the others None. `learned` are the places,
+    among the flattened ids, whose next tokens `targets` are learned; `counts`: how many of them are each adapter's.
     """
 
     ids: "torch.Tensor"
@@ -59,7 +59,7 @@ def layout_of(lengths: Sequence[int], device: "torch.device") -> Layout:
         length = int(sizes[members[-1]])
         steps = np.arange(length)
         inside = steps[None, :] < sizes[members][:, None]
-        tokens = np.where(inside, starts[members][:, None] + steps[None, :], 0)
+        tokens = starts[members][:, None] + np.where(inside, steps[None, :], 0)
         places[tokens[inside]] = place + np.flatnonzero(inside)
         buckets.append((len(members), length))
         taken.append(tokens.ravel())
@@ -75,7 +75,8 @@ def layout_of(lengths: Sequence[int], device: "torch.device") -> Layout:
 
 def _buckets(sizes: Numbers, order: Numbers) -> list[Numbers]:
     """Cuts the sequences, shortest first, where one much longer than the bucket's average would pad it too much."""
-    cuts, begun, real = [], 0, 0
+    cuts: list[int] = []
+    begun, real = 0, 0
     for at, member in enumerate(order):
         size = int(sizes[member])
         if at > begun and len(cuts) < _BUCKETS - 1 and size * (at - begun + 1) > _WASTE * (real + size):

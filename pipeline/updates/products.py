@@ -103,7 +103,7 @@ def _by_lane(layer: Layer, rows: torch.Tensor, weights: torch.Tensor) -> torch.T
         made: torch.Tensor = grouped_mm(rows, weights, offs=layer.adapted.ends(len(rows), rows.device))
         return made
     sizes = layer.adapted.sizes(len(rows))
-    return torch.cat([part @ weight for part, weight in zip(rows.split(sizes), weights, strict=True)])
+    return torch.cat([part @ weight for part, weight in zip(torch.split(rows, sizes), weights, strict=True)])
 
 
 def _lane_sums(layer: Layer, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -115,7 +115,8 @@ def _lane_sums(layer: Layer, left: torch.Tensor, right: torch.Tensor) -> torch.T
         made: torch.Tensor = grouped_mm(left.T, right, offs=layer.adapted.ends(len(left), left.device))
         return made
     sizes = layer.adapted.sizes(len(left))
-    return torch.stack([one.T @ other for one, other in zip(left.split(sizes), right.split(sizes), strict=True)])
+    runs = zip(torch.split(left, sizes), torch.split(right, sizes), strict=True)
+    return torch.stack([one.T @ other for one, other in runs])
 
 
 def _aligned(like: torch.Tensor, *widths: int) -> bool:

@@ -1,4 +1,4 @@
-"""Attention among sequences that lie one after another without padding: none sees another. Knows no adapter and no loss.
+"""Attention among sequences that lie one after another without padding: none sees another. Knows no adapter.
 
 Imported where it is used only: it needs torch and transformers. All of a model but its attention works token by token,
 so a batch is one long row of tokens; only here its sequences are put side by side, alike lengths together, and back.
@@ -63,7 +63,7 @@ def attend(
     if odd := [name for name in _UNKNOWN if asked.get(name) is not None]:
         raise NotImplementedError(f"ragged attention does not know {odd[0]}")
     heads, groups = query.shape[1], query.shape[1] // key.shape[1]
-    parts = [_Spread.apply(_by_token(each), layout) for each in (query, key, value)]
+    parts = [_Spread.apply(_by_token(each), layout) for each in (query, key, value)]  # type: ignore[no-untyped-call]
     done, place = [], 0
     for count, length in layout.buckets:
         span = slice(place, place + count * length)

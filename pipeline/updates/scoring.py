@@ -98,4 +98,5 @@ def _decode(
         base.model, rows, copies=1, limits=[min(max_new_tokens, base.context - len(row)) for row in rows],
         stops=frozenset(stop_ids(base.tokenizer, base.model)), sampling=Sampling(), draws=None, on_rows=tell,
     )  # fmt: skip
-    return [str(base.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in out]
+    texts = base.tokenizer.batch_decode(out, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return [str(text) for text in texts]

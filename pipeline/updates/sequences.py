@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +46,7 @@ class Sequences:
         tokens = _runs(self.starts[rows], sizes)
         learned = np.flatnonzero(self.learned[tokens])
         edges = np.cumsum([0, *map(len, lanes)])
-        parts = tuple(int(sizes[first:last].sum()) for first, last in zip(edges, edges[1:], strict=False))
+        parts = tuple(int(sizes[first:last].sum()) for first, last in pairwise(edges))
         return Batch(
             ids=self._tensor(self.ids[tokens])[None],
             positions=self._tensor(tokens - np.repeat(self.starts[rows], sizes))[None],

@@ -202,7 +202,7 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
 
         shapes = shapes_of(linear_layers(base.model), 8)
         stack = stack_of(start_of(shapes, 0, one.tensors)[None], shapes)
-        with adapters_on(base.model, stack, scale=1.0, tokens=8, targets=()), torch.no_grad():
+        with adapters_on(base.model, stack, scale=1.0, targets=()), torch.no_grad():
             logits = base.model(input_ids=ids).logits.log_softmax(-1)
         apart.append(float((plain.exp() * (plain - logits)).detach().sum(-1)[0, -len(said) :].mean()))
         assert number == len(apart) - 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Recipe, Settings
-from pipeline.errors import BadRecipe, NoWorkspace
+from pipeline.errors import BadInput, BadRecipe, NoWorkspace
 from pipeline.recipe_toml import recipe_toml
 
 ROOT = Path(__file__).parents[2]
@@ -65,4 +65,22 @@ def test_what_nobody_names_lies_in_the_folder_wherever_that_is(tmp_path: Path) -
 
 def test_a_folder_without_the_file_is_no_workspace(tmp_path: Path) -> None:
     with pytest.raises(NoWorkspace, match="sealed init"):
+        Settings.read(tmp_path)
+
+
+def test_a_server_that_writes_needs_an_address_and_a_name_by_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("workspace", "model", "base_model", "base_tokenizer", "base_chat_template", "database_url", "tracking_uri")
+    (tmp_path / "sealed.toml").write_text("".join(f'{name} = "x"\n' for name in names), encoding="utf-8")
+    assert Settings.read(tmp_path).engine == "local"
+    monkeypatch.setenv("SEALED_ENGINE", "openai")
+    with pytest.raises(BadInput, match="needs server_url and server_model"):
+        Settings.read(tmp_path)
+    monkeypatch.setenv("SEALED_SERVER_URL", "http://vllm:8000")
+    monkeypatch.setenv("SEALED_SERVER_MODEL", "base")
+    monkeypatch.setenv("SEALED_SERVER_KEY", "hush")
+    assert "hush" not in repr(Settings.read(tmp_path))
+    monkeypatch.setenv("SEALED_SERVER_ADAPTER_MODEL", "live")
+    with pytest.raises(BadInput, match="told apart"):
         Settings.read(tmp_path)

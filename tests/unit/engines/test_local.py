@@ -6,8 +6,10 @@ import torch
 
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.cache import roomy_cache
 from pipeline.engines.decoding import Sampling, choose
 from pipeline.engines.local import LocalEngine
+from pipeline.engines.prefix import can_share
 from pipeline.errors import BadInput
 
 KINDS = ["llama", "qwen3", "gpt2"]
@@ -51,6 +53,23 @@ def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(
     assert len(set(together[0])) > 1
     monkeypatch.setattr("pipeline.engines.local._MAX_ROWS", 1)
     assert sample(1) == together
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+@pytest.mark.parametrize("limit", [1, 40])
+def test_samples_that_share_their_prompts_cache_are_those_of_rows_with_a_cache_each(
+    bases: dict[str, BaseModel], kind: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sample() -> list[tuple[str, ...]]:
+        engine = LocalEngine(bases[kind])
+        return engine.generate(PROMPTS, adapter=None, max_new_tokens=limit, temperature=1.3, samples=5, seed=4)
+
+    implementation = bases[kind].model.config._attn_implementation
+    assert can_share(bases[kind].model, roomy_cache(bases[kind].model.config))
+    sharing = sample()
+    assert bases[kind].model.config._attn_implementation == implementation
+    monkeypatch.setattr("pipeline.engines.prefix.can_share", lambda model, cache: False)
+    assert sample() == sharing
 
 
 def test_sampling_follows_the_nucleus() -> None:

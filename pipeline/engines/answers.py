@@ -1,0 +1,49 @@
+"""What an OpenAI-compatible server says of its models and gives as samples, taken only if it is what was asked for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.errors import EngineFailed
+
+_WHOLE = ("stop", "length")
+
+
+def served_models(url: str, listing: Mapping[str, Any]) -> dict[str, int | None]:
+    """The names that a /v1/models answer lists, each with the longest sequence it allows, where it says so."""
+    models = listing.get("data")
+    if not isinstance(models, list) or not all(isinstance(each, dict) for each in models):
+        raise EngineFailed(f"{url} lists no models. Point SEALED_SERVER_URL at an OpenAI-compatible server.")
+    lengths = {str(each.get("id")): each.get("max_model_len") for each in models}
+    return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
+
+
+def check_served(url: str, name: str, listing: Mapping[str, Any]) -> None:
+    """Raises EngineFailed where the server does not list `name`."""
+    served = served_models(url, listing)
+    if name not in served:
+        names = ", ".join(sorted(served)[:8]) or "nothing"
+        raise EngineFailed(
+            f"{url} does not serve {name!r}; it serves {names}. Load it there first, or correct SEALED_SERVER_MODEL or "
+            "SEALED_SERVER_ADAPTER_MODEL."
+        )
+
+
+def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -> tuple[str, ...]:
+    """The samples of one completion, in their order. Raises EngineFailed unless all are there, whole, and `model`'s."""
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
+        raise EngineFailed(f"{url} gave an answer without choices. Use a server that is OpenAI-compatible.")
+    if len(choices) != count:
+        raise EngineFailed(
+            f"{url} gave {len(choices)} samples where {count} were asked for: it does not know `n`, or limits it. "
+            "Use a server that samples n times, or lower self_edits.samples in the recipe."
+        )
+    if answer.get("model", model) != model:
+        raise EngineFailed(
+            f"{url} answered as {answer['model']!r} where {model!r} was asked: nothing of it is kept. "
+            "Look at what stands between us and the server."
+        )
+    whole = {each.get("index"): each.get("text") for each in choices if each.get("finish_reason") in _WHOLE}
+    if set(whole) != set(range(count)) or not all(isinstance(text, str) for text in whole.values()):
+        raise EngineFailed(f"{url} gave a sample that is not whole: nothing of it is kept. See the server's log.")
+    return tuple(str(whole[place]) for place in range(count))

@@ -1,0 +1,23 @@
+"""What every engine refuses before it runs anything. Knows numbers only."""
+
+from collections.abc import Sequence
+
+from pipeline.errors import BadInput
+
+
+def check_asked(max_new_tokens: int, temperature: float, top_p: float, samples: int) -> None:
+    """Raises BadInput for settings that no engine can sample with."""
+    if max_new_tokens < 1 or samples < 1:
+        raise BadInput(f"max_new_tokens ({max_new_tokens}) and samples ({samples}) must be 1 or more.")
+    if temperature < 0.0 or not 0.0 < top_p <= 1.0:
+        raise BadInput(f"temperature ({temperature}) must be 0 or more, top_p ({top_p}) above 0 and at most 1.")
+
+
+def room_for(prompt: Sequence[int], wanted: int, context: int) -> int:
+    """New tokens that `prompt` leaves room for, at most `wanted`. Raises BadInput where it leaves none."""
+    if len(prompt) >= context:
+        raise BadInput(
+            f"a prompt of {len(prompt)} tokens leaves no room for an answer in a context of {context}. "
+            "Shorten it, or split the document."
+        )
+    return min(wanted, context - len(prompt))

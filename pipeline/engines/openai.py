@@ -1,0 +1,139 @@
+"""The engine that asks an OpenAI-compatible server, vLLM in production. Prompts travel as token ids, never as text.
+
+A server that parses text would turn words of a document into control tokens. So /v1/completions must take token ids,
+`n`, `stop_token_ids` and `seed`, as vLLM's does; one that does not is told apart by what it answers, and refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
+from pipeline.digests import seed_from
+from pipeline.engines.answers import check_served, samples_of, served_models
+from pipeline.engines.asked import check_asked, room_for
+from pipeline.engines.calls import Server, calls
+from pipeline.engines.engine import Progress
+from pipeline.engines.front import Front
+from pipeline.updates.adapters import verify_adapter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """Under which names the server knows the base as it is, and an adapter by its digest."""
+
+    base: str
+    adapter: str = "rel-{digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """One request: a prompt's ids, its room, and its place among the prompts."""
+
+    place: int
+    ids: list[int]
+    limit: int
+
+
+class OpenAIEngine:
+    """Answers prompts with a model that a server already serves, under the digest of the adapter that is asked for."""
+
+    def __init__(
+        self, front: Front, server: Server, names: Names, *, concurrency: int = 8, seeded: bool = True
+    ) -> None:
+        """`concurrency`: requests in flight. `seeded`: whether the server is asked to sample by our seed."""
+        self._front, self._server, self._names = front, server, names
+        self._concurrency, self._seeded = concurrency, seeded
+
+    @cached_property
+    def context(self) -> int:
+        """Longest sequence in tokens, of the model and of the server that may allow less."""
+        with calls(self._server) as job:
+            allowed = served_models(job.server.url, job.json("/v1/models")).get(self._names.base)
+        return min(self._front.context, allowed or self._front.context)
+
+    @property
+    def base_digest(self) -> str:
+        """The base model by content: its weights, tokenizer and chat template."""
+        return self._front.identity.digest
+
+    def token_count(self, text: str) -> int:
+        """Tokens of plain text, without what a template adds."""
+        return len(encode_text(self._front.tokenizer, text))
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        adapter: Path | None,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        samples: int = 1,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> list[tuple[str, ...]]:
+        """See `Engine.generate`. All samples of a prompt are one request, so that the server reads the prompt once.
+
+        Raises EngineFailed where the server does not serve the adapter, or does not answer as asked; CorruptAdapter or
+        WrongBase where the adapter's folder is not what its manifest says.
+        """
+        check_asked(max_new_tokens, temperature, top_p, samples)
+        if not prompts:
+            return []
+        rows = [encode_prompt(self._front.tokenizer, prompt) for prompt in prompts]
+        asked = self._asked(rows, max_new_tokens)
+        copies = samples if temperature > 0.0 else 1  # greedy samples are all alike
+        stops = stop_ids(self._front.tokenizer, self._front)
+        settings = self._settings(adapter, stops, temperature, top_p, copies)
+        found = self._ask(asked, settings, seed, progress)
+        return [texts * (samples // copies) for texts in found]
+
+    def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
+        """See `Engine.write_prompts`: sampled at temperature 1, adapter off; some may be empty or alike."""
+        if count == 0:
+            return []
+        turn = open_user_turn(self._front.tokenizer)
+        stops = turn.stops | stop_ids(self._front.tokenizer, self._front)
+        settings = self._settings(None, stops, 1.0, 1.0, 1)
+        found = self._ask(self._asked([list(turn.ids)] * count, max_new_tokens), settings, seed, None)
+        return [written_prompt(turn, text) for (text,) in found]
+
+    def _asked(self, rows: Sequence[list[int]], wanted: int) -> list[_Asked]:
+        return [
+            _Asked(place=place, ids=ids, limit=room_for(ids, wanted, self.context)) for place, ids in enumerate(rows)
+        ]
+
+    def _settings(
+        self, adapter: Path | None, stops: set[int] | frozenset[int], temperature: float, top_p: float, copies: int
+    ) -> dict[str, Any]:
+        """What all requests of a call have in common. What the server's own configuration might add is switched off."""
+        name = self._names.base
+        if adapter is not None:
+            name = self._names.adapter.format(digest=verify_adapter(adapter, self._front.identity).adapter)
+        return {
+            "model": name, "n": copies, "temperature": temperature, "top_p": top_p, "stop_token_ids": sorted(stops),
+            "top_k": -1, "repetition_penalty": 1.0,
+        }  # fmt: skip
+
+    def _ask(
+        self, asked: Sequence[_Asked], settings: dict[str, Any], seed: int, progress: Progress | None
+    ) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = [()] * len(asked)
+        with calls(self._server) as job:
+            check_served(job.server.url, settings["model"], job.json("/v1/models"))
+
+            def complete(one: _Asked) -> tuple[int, tuple[str, ...]]:
+                body = settings | {"prompt": one.ids, "max_tokens": one.limit}
+                if self._seeded and settings["temperature"] > 0.0:
+                    body["seed"] = seed_from(seed, one.place)
+                answer = job.json("/v1/completions", body)
+                return one.place, samples_of(job.server.url, answer, model=body["model"], count=body["n"])
+
+            for done, (place, texts) in enumerate(job.bounded(complete, asked, self._concurrency), start=1):
+                found[place] = texts
+                if progress:
+                    progress(done, len(asked))
+        return found

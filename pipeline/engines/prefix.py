@@ -1,0 +1,106 @@
+"""Attention of many samples to the one prompt they continue: its keys and values are held, and read, once.
+
+For architectures whose attention is the plain one; any other repeats the prompt's cache row by row. Imported where it
+is used only: it needs transformers. (Known as shared-prefix attention: Juravsky et al. 2024, Hydragen.)
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+_NAME = "sealed_shared_prefix"
+_PLAIN = {"llama", "mistral", "qwen2", "qwen3"}
+_HIDDEN = -1e30  # a score that no softmax sees
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The prompts' keys and values (prompts, heads, tokens, width) by layer, and which prompt each row continues.
+
+    Rows stand prompt by prompt. `padding` is True where a prompt is padded: (prompts, tokens), None without any.
+    """
+
+    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    padding: torch.Tensor | None
+    prompt: torch.Tensor
+    slot: torch.Tensor
+    slots: int
+
+    @classmethod
+    def of(cls, cache: DynamicCache, mask: torch.Tensor | None, copies: int) -> "Prefix":
+        """Takes what a prefill left in `cache`, to be continued `copies` times."""
+        layers = tuple((layer.keys, layer.values) for layer in cache.layers)
+        prompt = torch.arange(len(layers[0][0]), device=layers[0][0].device).repeat_interleave(copies)
+        return _laid_out(layers, None if mask is None else mask == 0, prompt)
+
+    def keep(self, rows: torch.Tensor) -> "Prefix":
+        """Only these rows, and only the prompts that they continue."""
+        counts = self.prompt[rows].bincount(minlength=len(self.layers[0][0]))
+        prompts = counts.nonzero()[:, 0]
+        prompt = torch.arange(len(prompts), device=counts.device).repeat_interleave(counts[prompts])
+        layers = self.layers
+        if len(prompts) < len(layers[0][0]):
+            layers = tuple((keys[prompts], values[prompts]) for keys, values in layers)
+        return _laid_out(layers, None if self.padding is None else self.padding[prompts], prompt)
+
+    def spread(self, rows: torch.Tensor) -> torch.Tensor:
+        """(rows, heads, groups, width) -> (prompts, heads, slots x groups, width), with zeros where no row is."""
+        _, heads, groups, width = rows.shape
+        prompts = len(self.layers[0][0])
+        grid = rows.new_zeros(prompts, self.slots, heads, groups, width)
+        grid[self.prompt, self.slot] = rows
+        return grid.transpose(1, 2).reshape(prompts, heads, self.slots * groups, width)
+
+    def gather(self, grid: torch.Tensor, groups: int) -> torch.Tensor:
+        """What `spread` spread: (prompts, heads, slots x groups, width) -> (rows, heads, groups, width)."""
+        prompts, heads, _, width = grid.shape
+        return grid.view(prompts, heads, self.slots, groups, width).transpose(1, 2)[self.prompt, self.slot]
+
+
+def can_share(model: Any, cache: DynamicCache) -> bool:
+    """Whether this model's attention is one that `shared` may stand in for."""
+    config = model.config
+    plain = all(isinstance(layer, DynamicLayer) and not layer.is_sliding for layer in cache.layers)
+    return plain and config.model_type in _PLAIN and config._attn_implementation in ("sdpa", "eager")
+
+
+@contextmanager
+def shared(model: Any) -> Iterator[None]:
+    """While it lasts, the model's forward takes `shared_prefix`, and a cache that holds only what follows it."""
+    own = model.config._attn_implementation
+    AttentionInterface.register(_NAME, _attend)
+    model.set_attn_implementation(_NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(own)
+
+
+def _laid_out(layers: Any, padding: torch.Tensor | None, prompt: torch.Tensor) -> Prefix:
+    counts = prompt.bincount(minlength=len(layers[0][0]))
+    slot = torch.arange(len(prompt), device=prompt.device) - (counts.cumsum(0) - counts)[prompt]
+    return Prefix(layers=layers, padding=padding, prompt=prompt, slot=slot, slots=int(counts.max()))
+
+
+def _attend(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, _mask: None, *,
+    scaling: float, shared_prefix: Prefix, **_: Any,
+) -> tuple[torch.Tensor, None]:  # fmt: skip
+    """One new token a row: query (rows, heads, 1, width) over the prompt's tokens and the row's own so far."""
+    keys, values = shared_prefix.layers[module.layer_idx]
+    rows, heads, width = query.shape[0], query.shape[1], query.shape[3]
+    groups = heads // key.shape[1]
+    query = (query * scaling).reshape(rows, key.shape[1], groups, width)
+    scores = shared_prefix.spread(query) @ keys.transpose(-1, -2)
+    if shared_prefix.padding is not None:
+        scores = scores.masked_fill(shared_prefix.padding[:, None, None], _HIDDEN)
+    scores = torch.cat([shared_prefix.gather(scores, groups), query @ key.transpose(-1, -2)], -1)
+    weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
+    before, own = weights[..., : keys.shape[2]], weights[..., keys.shape[2] :]
+    out = shared_prefix.gather(shared_prefix.spread(before) @ values, groups) + own @ value
+    return out.reshape(rows, 1, heads, width), None

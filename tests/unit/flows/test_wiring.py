@@ -1,0 +1,54 @@
+"""Who writes, and who trains, is decided in one place."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.wiring import House
+from pipeline.config import Settings
+from pipeline.engines.base import identify_base, load_base
+from pipeline.engines.local import LocalEngine
+from pipeline.errors import ModelChanged
+from registry.store import open_store
+from tests.servers import serving
+
+
+def made(model: Path, tmp_path: Path, **changes: object) -> House:
+    identity = identify_base(model)
+    given: dict[str, object] = {
+        "workspace": tmp_path, "model": str(model), "base_model": identity.model, "device": "cpu",
+        "base_tokenizer": identity.tokenizer, "base_chat_template": identity.chat_template,
+        "database_url": f"sqlite:///{tmp_path / 'ledger.db'}", "tracking_uri": "sqlite://",
+    }  # fmt: skip
+    settings = Settings.model_validate(given | changes)
+    return House(settings, open_store(settings.database_url))
+
+
+def test_this_process_writes_where_nothing_else_is_said(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    house = made(tiny_model("llama"), tmp_path)
+    assert house.writer is house.engine
+    house.store.close()
+
+
+def test_a_configured_server_writes_and_this_process_loads_no_weights_for_it(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = load_base(str(tiny_model("llama")), device="cpu")
+    with serving(base) as server:
+        house = made(tiny_model("llama"), tmp_path, engine="openai", server_url=server.url, server_model="base")
+        asked = house.writer.generate(["Who?"], adapter=None, max_new_tokens=6)
+        assert asked == LocalEngine(base).generate(["Who?"], adapter=None, max_new_tokens=6)
+        assert house.writer.base_digest == LocalEngine(base).base_digest
+        assert len(server.asked) == 1
+    assert "base" not in vars(house)
+    assert isinstance(house.engine, LocalEngine)
+    house.store.close()
+
+
+def test_a_server_is_not_asked_for_a_model_whose_files_changed(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    server = {"engine": "openai", "server_url": "http://127.0.0.1:9", "server_model": "base"}
+    house = made(tiny_model("llama"), tmp_path, base_tokenizer="another", **server)
+    with pytest.raises(ModelChanged):
+        _ = house.writer
+    house.store.close()
