@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -64,11 +65,14 @@ def train(
             "output_dir": folder, "learning_rate": learning_rate, "num_train_epochs": epochs, "seed": seed,
             "per_device_train_batch_size": batch_size, "max_grad_norm": clip_norm, "weight_decay": 0.0,
             "optim": "adamw_torch_fused", "use_cpu": not torch.cuda.is_available(), "bf16": False,
-            "gradient_checkpointing": False, "save_strategy": "no", "eval_strategy": "no", "logging_strategy": "no",
+            "activation_checkpointing": False, "save_strategy": "no", "eval_strategy": "no", "logging_strategy": "no",
             "report_to": "none", "disable_tqdm": True, "logging_nan_inf_filter": False,
             "dataloader_pin_memory": False,
         }  # fmt: skip
-        trainer = _trainer(path, encoded, rank, alpha, warmup, options | dict(settings))
+        # PEFT 0.21 and TRL 1.16 read properties that transformers 5.23 renamed.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing", FutureWarning)
+            trainer = _trainer(path, encoded, rank, alpha, warmup, options | dict(settings))
         started = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - started
@@ -83,7 +87,7 @@ def _trainer(
 ) -> Any:
     from datasets import Dataset
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     class Trainer(SFTTrainer):
@@ -114,10 +118,12 @@ def _trainer(
         "labels": [[i if w else IGNORED for i, w in zip(one.ids, one.loss, strict=True)] for one in encoded],
     }
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-    return Trainer(
+    trainer = Trainer(
         model=model,
         args=SFTConfig(**options),
         train_dataset=Dataset.from_dict(rows),
         peft_config=lora,
         processing_class=tokenizer,
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer

@@ -142,3 +142,8 @@ def test_trl_trains_the_same_adapter_keys(base: BaseModel) -> None:
     made = trl_sft.train(base.path, encoded, rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=2, seed=1)
     assert made.steps == 4
     assert set(made.tensors) == set(drawn(base))
+
+
+def test_the_flat_loss_is_the_padded_one(base: BaseModel, sequences: Sequences) -> None:
+    flat, padded = (loss(base.model, sequences, [0, 2, 1]) for loss in (peft_alone.flat_loss, peft_alone.padded_loss))
+    assert float(flat) == pytest.approx(float(padded), rel=1e-5)
