@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -96,7 +97,7 @@ def _measure(size: Size) -> dict[str, list[Run]]:
     encoded = [encode_example(base.tokenizer, example) for example in size.examples]
     trainers: dict[str, Callable[[TrainingRules, int], Run]] = {
         "ours": lambda rules, seed: _ours(base, size.examples, encoded, rules, seed),
-        "PEFT alone": lambda rules, seed: _peer(peft_alone.train, base, base, encoded, rules, seed),
+        "PEFT alone": lambda rules, seed: _peer(partial(peft_alone.train, flat=True), base, base, encoded, rules, seed),
     }
     if trl_sft.available():
         trainers["TRL"] = lambda rules, seed: _peer(trl_sft.train, size.path, base, encoded, rules, seed)

@@ -98,7 +98,7 @@ def descend(
     optimiser = torch.optim.AdamW(weights, weight_decay=0.0, fused=True)
     for rows, rate in zip(batches, learning_rates, strict=True):
         loss = loss_of_batch(model, sequences, rows)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, clip_norm)
         optimiser.param_groups[0]["lr"] = rate
         optimiser.step()

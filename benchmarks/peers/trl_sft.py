@@ -1,4 +1,12 @@
-"""TRL's `SFTTrainer` with a PEFT LoRA: what most people would train one adapter with. Optional: see `INSTALL`."""
+"""TRL's `SFTTrainer` with a PEFT LoRA: what most people would train one adapter with. Optional: see `INSTALL`.
+
+Version 1.16.0 is the newest that was there, and works with the versions this project pins. Tried on the embedded model
+with 418 self-edit sequences of 13 tokens on average, 32 a step (tokens per CPU second on one thread, steps alike):
+without padding (`FLAT`) 3,450; packs by best fit decreasing (`packed`), four a step 3,370, one a step 3,110; without
+padding and a loader process 2,480; batches of alike lengths 2,040; of any lengths 1,250. `torch_compile` had not begun
+after a minute. `FLAT` is the default: each step has our number of sequences, and its loss is that of padded batches,
+so boundaries hold (transformers makes the block-diagonal mask of the positions; flash attention is for cards).
+"""
 
 import tempfile
 import time
@@ -90,7 +98,7 @@ def _trainer(
     from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    class Trainer(SFTTrainer):
+    class Trainer(SFTTrainer):  # type: ignore[misc]
         """Keeps the losses, and paces the learning rate exactly as ours."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
