@@ -7,11 +7,15 @@ real size costs. `SEALED_BENCHMARK_THREADS` sets torch's threads for all of them
 import argparse
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.figures import Measured, write_results
 from benchmarks.peers import peft_alone, trl_sft
@@ -25,8 +29,8 @@ from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
+from pipeline.updates import lora
 from pipeline.updates.adapters import read_tensors
-from pipeline.updates.lora import train_lora
 
 SEED = 50_021  # of no test, demo or choice of a default
 DOCUMENTS = 8
@@ -96,7 +100,7 @@ def _measure(size: Size) -> dict[str, list[Run]]:
     encoded = [encode_example(base.tokenizer, example) for example in size.examples]
     trainers: dict[str, Callable[[TrainingRules, int], Run]] = {
         "ours": lambda rules, seed: _ours(base, size.examples, encoded, rules, seed),
-        "PEFT alone": lambda rules, seed: _peer(peft_alone.train, base, base, encoded, rules, seed),
+        "PEFT alone": lambda rules, seed: _peer(partial(peft_alone.train, flat=True), base, base, encoded, rules, seed),
     }
     if trl_sft.available():
         trainers["TRL"] = lambda rules, seed: _peer(trl_sft.train, size.path, base, encoded, rules, seed)
@@ -115,16 +119,31 @@ def _measure(size: Size) -> dict[str, list[Run]]:
 def _ours(
     base: BaseModel, examples: Sequence[Example], encoded: Sequence[Encoded], rules: TrainingRules, seed: int
 ) -> Run:
-    """Ours is timed with all it does: encoding, set-up and writing, which the peers' seconds leave out."""
+    """Only the loop of steps is timed, as of the peers; without encoding, set-up and writing."""
     update = Update(
         parent=ModelRef(base=base.identity.model, adapter=None), self_edits=(), examples_digest="", recipe="", seed=seed
     )
-    plan = UpdatePlan(update=update, examples=tuple(examples))
-    with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder:
+    plan, taken = UpdatePlan(update=update, examples=tuple(examples)), list[float]()
+    with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder, _timed(taken):
         out = Path(folder) / "adapter"
-        made = train_lora(base, plan, rules, parent_adapter=None, out=out, ledger="benchmark")
+        made = lora.train_lora(base, plan, rules, parent_adapter=None, out=out, ledger="benchmark")
         loss = peft_alone.loss_of(base, encoded, read_tensors(out), rank=rules.rank, alpha=rules.alpha)
-    return Run(tokens_per_second=made.tokens / made.seconds, loss=loss)
+    return Run(tokens_per_second=made.tokens / taken[0], loss=loss)
+
+
+@contextmanager
+def _timed(taken: list[float]) -> Iterator[None]:
+    """Notes the seconds of our loop: `Trained.seconds` has those of the whole update."""
+    loop = lora._train
+
+    def timed(*given: Any) -> Any:
+        started = time.perf_counter()
+        course = loop(*given)
+        taken.append(time.perf_counter() - started)
+        return course
+
+    with patch.object(lora, "_train", timed):
+        yield
 
 
 def _peer(

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.updates.optimiser import pace
 from pipeline.updates.sequences import Sequences, epoch_order, make_sequences
 
+Loss = Callable[[Any, Sequences, Sequence[int]], torch.Tensor]
 IGNORED = -100  # the label of a token that is not learned
 _ANSWER_ROWS = 64
 
@@ -44,10 +45,12 @@ def train(
     warmup: float = 0.05,
     clip_norm: float = 1.0,
     order: Sequence[Sequence[int]] | None = None,
+    flat: bool = False,
 ) -> PeftTrained:
     """One adapter on all linear layers, trained as ours is: the same batches, loss, schedule, clipping and optimiser.
 
     `order`: the batches (rows of `encoded`) of all epochs; None draws them by the seed as `pipeline.updates.lora` does.
+    `flat`: without padding, see `flat_loss`; that pays where the model is large against the length of a batch.
     """
     sequences = make_sequences(encoded, base.context, base.device)
     draw = random.Random(seed)
@@ -55,7 +58,7 @@ def train(
     rates = [learning_rate * pace(step, len(batches), warmup) for step in range(len(batches))]
     with wrapped(base, rank=rank, alpha=alpha, seed=seed) as model:
         started = time.perf_counter()
-        losses = descend(model, sequences, batches, rates, clip_norm)
+        losses = descend(model, sequences, batches, rates, clip_norm, flat_loss if flat else padded_loss)
         last = torch.stack(losses[-(len(batches) // epochs) :]).mean()
         final_loss, seconds = float(last), time.perf_counter() - started
         tensors = tensors_of(model)
@@ -79,7 +82,7 @@ def reference(
     The loss is the mean cross-entropy over the batch's learned tokens; AdamW without weight decay.
     """
     with wrapped(base, rank=rank, alpha=alpha, start=start) as model:
-        descend(model, sequences, batches, learning_rates, clip_norm)
+        descend(model, sequences, batches, learning_rates, clip_norm, padded_loss)
         return tensors_of(model)
 
 
@@ -89,20 +92,41 @@ def descend(
     batches: Sequence[Sequence[int]],
     learning_rates: Iterable[float],
     clip_norm: float,
+    loss_of_batch: Loss,
 ) -> list[torch.Tensor]:
-    """One optimiser step for each batch; the losses. Padding is right of a causal model's sight, so it has no mask."""
+    """One optimiser step for each batch; the losses."""
     weights, losses = trainable(model), []
     optimiser = torch.optim.AdamW(weights, weight_decay=0.0, fused=True)
     for rows, rate in zip(batches, learning_rates, strict=True):
-        ids, labels = labelled(sequences, rows)
-        loss = model(input_ids=ids, labels=labels, use_cache=False).loss
-        loss.backward()
+        loss = loss_of_batch(model, sequences, rows)
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, clip_norm)
         optimiser.param_groups[0]["lr"] = rate
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         losses.append(loss.detach())
     return losses
+
+
+def padded_loss(model: Any, sequences: Sequences, rows: Sequence[int]) -> torch.Tensor:
+    """Mean cross-entropy over learned tokens. Padding is right of a causal model's sight, so it needs no mask."""
+    ids, labels = labelled(sequences, rows)
+    loss: torch.Tensor = model(input_ids=ids, labels=labels, use_cache=False).loss
+    return loss
+
+
+def flat_loss(model: Any, sequences: Sequences, rows: Sequence[int]) -> torch.Tensor:
+    """The same of all sequences in one row: positions that begin again bound the attention, as in transformers >= 5.
+
+    Logits are computed of learned tokens alone, which `logits_to_keep` allows for such rows.
+    """
+    lengths = [sequences.lengths[row] for row in rows]
+    ids = torch.cat([sequences.ids[row, :length] for row, length in zip(rows, lengths, strict=True)])
+    positions = torch.cat([torch.arange(length, device=ids.device) for length in lengths])
+    learned = [sequences.learned[row, : length - 1] for row, length in zip(rows, lengths, strict=True)]
+    kept = torch.cat([torch.nn.functional.pad(one, (0, 1)) for one in learned]).nonzero()[:, 0]
+    out = model(input_ids=ids[None], position_ids=positions[None], logits_to_keep=kept, use_cache=False)
+    return torch.nn.functional.cross_entropy(out.logits[0].float(), ids[kept + 1])
 
 
 def labelled(sequences: Sequences, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.peers import peft_alone
+from benchmarks.peers import peft_alone, seal, trl_sft
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
@@ -95,3 +95,56 @@ def test_peft_alone_learns_answers_and_leaves_the_base_as_it_was(base: BaseModel
     assert [type(module) for module in base.model.modules()] == modules
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
     assert engine.generate(prompts, adapter=None, max_new_tokens=8) == before
+
+
+def test_the_loss_of_an_adapter_counts_learned_tokens_alone(base: BaseModel, sequences: Sequences) -> None:
+    encoded, start, summed = [encode_example(base.tokenizer, example) for example in EXAMPLES], drawn(base), 0.0
+    for row, one in enumerate(encoded):
+        ids = torch.tensor(one.ids)
+        with torch.inference_mode():  # B is zero at the start: the base itself
+            scores = base.model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)
+        wanted = sequences.learned[row, : len(ids) - 1]
+        summed -= float(scores.gather(1, ids[1:, None])[:, 0][wanted].sum())
+    loss = peft_alone.loss_of(base, encoded, start, rank=4, alpha=8)
+    assert loss == pytest.approx(summed / sequences.starts[-1], rel=1e-4)
+
+
+def test_seal_pads_to_the_length_it_says_and_counts_the_full_procedure(base: BaseModel) -> None:
+    encoded = [encode_example(base.tokenizer, example) for example in EXAMPLES]
+    seen: list[tuple[int, ...]] = []
+    hook = base.model.base_model.register_forward_pre_hook(
+        lambda _, __, given: seen.append(tuple(given["input_ids"].shape)), with_kwargs=True
+    )
+    try:
+        made = seal.measure(base, encoded, ["Which port?", "Who?"], seed=1, steps=2, answered=1, length=40)
+    finally:
+        hook.remove()
+    assert seen[:2] == [(1, 40), (1, 40)]
+    assert made.length == 40
+    assert (made.steps_measured, made.steps_needed) == (2, 30)
+    assert (made.prompts_measured, made.prompts_needed, len(made.answers)) == (1, 2, 1)
+    assert made.is_extrapolated
+    assert made.extrapolated_seconds > 30 * made.seconds_per_step
+    assert seal.measure(base, encoded, [], seed=1, steps=1).length == base.context
+    assert not any("lora_" in name for name, _ in base.model.named_modules())
+
+
+def test_seal_learns_the_padding_too(base: BaseModel) -> None:
+    one = encode_example(base.tokenizer, EXAMPLES[0])
+    ids = seal.padded(one, 30, 7, base.device)
+    assert ids.shape == (1, 30)
+    assert ids[0].tolist() == [*one.ids, *[7] * (30 - len(one.ids))]
+    assert seal.padded(one, 3, 7, base.device)[0].tolist() == list(one.ids[:3])
+
+
+@pytest.mark.skipif(not trl_sft.available(), reason="TRL is an extra")
+def test_trl_trains_the_same_adapter_keys(base: BaseModel) -> None:
+    encoded = [encode_example(base.tokenizer, example) for example in EXAMPLES]
+    made = trl_sft.train(base.path, encoded, rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=2, seed=1)
+    assert made.steps == 4
+    assert set(made.tensors) == set(drawn(base))
+
+
+def test_the_flat_loss_is_the_padded_one(base: BaseModel, sequences: Sequences) -> None:
+    flat, padded = (loss(base.model, sequences, [0, 2, 1]) for loss in (peft_alone.flat_loss, peft_alone.padded_loss))
+    assert float(flat) == pytest.approx(float(padded), rel=1e-5)
