@@ -120,21 +120,17 @@ def flat_loss(model: Any, sequences: Sequences, rows: Sequence[int]) -> torch.Te
 
     Logits are computed of learned tokens alone, which `logits_to_keep` allows for such rows.
     """
-    lengths = [sequences.lengths[row] for row in rows]
-    ids = torch.cat([sequences.ids[row, :length] for row, length in zip(rows, lengths, strict=True)])
-    positions = torch.cat([torch.arange(length, device=ids.device) for length in lengths])
-    learned = [sequences.learned[row, : length - 1] for row, length in zip(rows, lengths, strict=True)]
-    kept = torch.cat([torch.nn.functional.pad(one, (0, 1)) for one in learned]).nonzero()[:, 0]
-    out = model(input_ids=ids[None], position_ids=positions[None], logits_to_keep=kept, use_cache=False)
-    return torch.nn.functional.cross_entropy(out.logits[0].float(), ids[kept + 1])
+    step = sequences.batch([rows])
+    out = model(input_ids=step.ids, position_ids=step.positions, logits_to_keep=step.learned, use_cache=False)
+    return torch.nn.functional.cross_entropy(out.logits[0].float(), step.targets)
 
 
 def labelled(sequences: Sequences, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids and labels (n, l), padded to the longest of the batch; labels stand where the ids do, unshifted."""
-    ids, places = sequences.batch([rows])
-    labels = torch.full_like(ids, IGNORED)
-    labels.view(-1)[places + 1] = ids.flatten()[places + 1]
-    return ids, labels
+    step = sequences.batch([rows], padded=True)
+    labels = torch.full_like(step.ids, IGNORED)
+    labels.view(-1)[step.learned + 1] = step.targets
+    return step.ids, labels
 
 
 def loss_of(
@@ -148,7 +144,7 @@ def loss_of(
             ids, labels = labelled(sequences, rows[start : start + _ANSWER_ROWS])
             loss = model(input_ids=ids, labels=labels, use_cache=False).loss
             total += float(loss) * int((labels != IGNORED).sum())
-    return total / sequences.starts[-1]
+    return total / int(sequences.learned_starts[-1])
 
 
 def answer(base: BaseModel, trained: PeftTrained, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:

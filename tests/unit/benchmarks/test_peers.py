@@ -33,6 +33,12 @@ def sequences(base: BaseModel) -> Sequences:
     return make_sequences(encoded, base.context, base.device)
 
 
+def sequence(sequences: Sequences, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A row's ids (n,), and whether each but the first is learned (n - 1,)."""
+    span = slice(*sequences.starts[row : row + 2].tolist())
+    return torch.from_numpy(sequences.ids[span]), torch.from_numpy(sequences.learned[span][:-1])
+
+
 def drawn(base: BaseModel) -> dict[str, torch.Tensor]:
     shapes = shapes_of(linear_layers(base.model), 4)
     return stack_of(start_of(shapes, 1, None)[None], shapes).tensors(0)
@@ -57,8 +63,7 @@ def test_the_reference_is_what_plain_peft_computes(
         optimiser.param_groups[0]["lr"] = rate
         losses = []
         for row in rows:
-            ids = sequences.ids[row, : sequences.lengths[row]]
-            wanted = sequences.learned[row, : len(ids) - 1]
+            ids, wanted = sequence(sequences, row)
             logits = model(input_ids=ids[None]).logits[0, :-1]
             losses.append(torch.nn.functional.cross_entropy(logits[wanted], ids[1:][wanted], reduction="none"))
         torch.cat(losses).mean().backward()
@@ -99,14 +104,13 @@ def test_peft_alone_learns_answers_and_leaves_the_base_as_it_was(base: BaseModel
 
 def test_the_loss_of_an_adapter_counts_learned_tokens_alone(base: BaseModel, sequences: Sequences) -> None:
     encoded, start, summed = [encode_example(base.tokenizer, example) for example in EXAMPLES], drawn(base), 0.0
-    for row, one in enumerate(encoded):
-        ids = torch.tensor(one.ids)
+    for row in range(len(encoded)):
+        ids, wanted = sequence(sequences, row)
         with torch.inference_mode():  # B is zero at the start: the base itself
             scores = base.model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)
-        wanted = sequences.learned[row, : len(ids) - 1]
         summed -= float(scores.gather(1, ids[1:, None])[:, 0][wanted].sum())
     loss = peft_alone.loss_of(base, encoded, start, rank=4, alpha=8)
-    assert loss == pytest.approx(summed / sequences.starts[-1], rel=1e-4)
+    assert loss == pytest.approx(summed / int(sequences.learned_starts[-1]), rel=1e-4)
 
 
 def test_seal_pads_to_the_length_it_says_and_counts_the_full_procedure(base: BaseModel) -> None:
