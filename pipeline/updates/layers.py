@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import BadInput
 from pipeline.updates.stack import Stack, key
 from pipeline.updates.targets import linear_layers, transposed
 
@@ -30,8 +31,16 @@ class Adapted:
     _ends: "dict[tuple[tuple[int, ...], int], torch.Tensor]" = field(default_factory=dict)
 
     def sizes(self, tokens: int) -> list[int]:
-        """How many of a layer's `tokens` are each adapter's: `parts` say in what proportion."""
-        each = tokens // sum(self.parts)
+        """How many of a layer's `tokens` are each adapter's: `parts` say in what proportion.
+
+        Raises BadInput where the layer sees other tokens than the whole batch's, as an expert of a mixture does.
+        """
+        each, left = divmod(tokens, sum(self.parts))
+        if left:
+            raise BadInput(
+                "a layer of this model sees only some of a batch's tokens, as experts do, and cannot carry adapters. "
+                "Name the layers that see all tokens in training.targets."
+            )
         return [part * each for part in self.parts]
 
     def ends(self, tokens: int, device: "torch.device") -> "torch.Tensor":
