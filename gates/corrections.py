@@ -14,7 +14,15 @@ def superseded(evidence: Evidence) -> frozenset[str]:
     passages: those must not talk the model out of what it knows.
     """
     corrections = [document for document in evidence.night if document.kind is DocumentKind.CORRECTION]
-    tonight = list(exam_probes(corrections))
+    return _superseded(evidence, list(exam_probes(corrections)))
+
+
+def set_aside_tonight(evidence: Evidence) -> frozenset[str]:
+    """Those of `superseded` that only tonight's corrections excuse: nobody has approved them yet."""
+    return superseded(evidence) - _superseded(evidence, [])
+
+
+def _superseded(evidence: Evidence, tonight: list[Probe]) -> frozenset[str]:
     lessons = sorted(evidence.earlier, key=lambda lesson: lesson.release)
     standing = [probe for suite in evidence.suites.retention for probe in suite.probes]
     truths = [standing, *[list(lesson.probes) for lesson in lessons], tonight]

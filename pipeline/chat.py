@@ -63,15 +63,18 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int
     return _encode_around(tokenizer, frame, text, prompt)
 
 
-def encode_example(tokenizer: "PreTrainedTokenizerBase", example: Example) -> Encoded:
-    """A training sequence: the completion and what closes it are learned; of plain text (no prompt), all is."""
+def encode_example(tokenizer: "PreTrainedTokenizerBase", example: Example, *, whole: bool = False) -> Encoded:
+    """A training sequence: the completion and what closes it are learned; of plain text (no prompt), all is.
+
+    `whole`: the prompt is learned as well, as SEAL's loss on all tokens has it.
+    """
     completion = encode_text(tokenizer, example.completion)
     if example.prompt:
         opening, closing = encode_prompt(tokenizer, example.prompt), _closing(tokenizer)
     else:
         opening, closing = _bos(tokenizer), _eos(tokenizer)
     learned = [*completion, *closing]
-    return Encoded(ids=(*opening, *learned), loss=(*[False] * len(opening), *[True] * len(learned)))
+    return Encoded(ids=(*opening, *learned), loss=(*[whole] * len(opening), *[True] * len(learned)))
 
 
 def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:

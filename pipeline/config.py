@@ -1,8 +1,9 @@
 """`Settings` say where things are (environment, workspace file); `Recipe` says what to do (TOML), and has a digest."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -50,6 +51,9 @@ class TrainingRules(_Frozen):
     weight_decay: float = Field(default=0.0, ge=0.0)
     clip_norm: float = Field(default=1.0, gt=0.0)
     max_tokens: int | None = Field(default=None, description="longest sequence; None: the model's context")
+    targets: tuple[str, ...] = Field(default=(), description="layers to adapt; none: all linear ones but the head")
+    loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
+    stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
 
 class RehearsalRules(_Frozen):
@@ -78,6 +82,9 @@ class RetentionPolicy(_Frozen):
     margin: Share = 0.05
     single_release_margin: Share = 0.10
     anchor_margin: Share = 0.05
+    max_corrected: Share = Field(
+        default=0.10, description="share of the probes that a night's corrections may set aside"
+    )
 
 
 class RegressionPolicy(_Frozen):
@@ -142,7 +149,10 @@ WORKSPACE_FILE = "sealed.toml"
 
 
 class Settings(BaseSettings):
-    """Where one workspace's things are: its `sealed.toml`, over which the environment wins (SEALED_<FIELD>)."""
+    """Where one workspace's things are: its `sealed.toml`, over which the environment wins (SEALED_<FIELD>).
+
+    What neither names lies inside the workspace's folder, wherever that is now: a copy has a ledger of its own.
+    """
 
     model_config = SettingsConfigDict(env_prefix="SEALED_", frozen=True, extra="forbid")
 
@@ -153,24 +163,24 @@ class Settings(BaseSettings):
     base_chat_template: str
     database_url: str
     tracking_uri: str
-    tracking_artifacts: Path | None = Field(default=None, description="where a tracking database keeps its files")
+    tracking_artifacts: Path = Field(description="where a tracking database keeps its files; a server decides itself")
     model_name: str = "sealed"
     experiment: str = "sealed"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    approval_days: float = Field(default=7.0, gt=0.0)
+    approval_days: float = Field(default=7.0, gt=0.0, description="how long a candidate's figures may be approved")
     engine: Literal["local", "openai"] = Field(default="local", description="who writes the self-edits")
     server_url: str | None = Field(default=None, description="an OpenAI-compatible server, without /v1")
     server_model: str | None = Field(default=None, description="its name for the base without an adapter")
     server_adapter_model: str = Field(default="rel-{digest}", description="its name for an adapter, by digest")
-    server_key: SecretStr | None = None
+    server_key: SecretStr | None = Field(default=None, description="sent to it as a bearer token")
     server_concurrency: int = Field(default=8, ge=1, le=256, description="requests in flight")
     server_attempts: int = Field(default=6, ge=1, description="tries of one request, with growing pauses")
     server_seconds: float = Field(default=3600.0, gt=0.0, description="for all prompts of one call together")
     server_seeds: bool = Field(default=True, description="ask the server to sample by our seeds")
 
     @model_validator(mode="after")
-    def _a_server_has_an_address(self) -> "Settings":
+    def _a_server_has_an_address(self) -> Self:
         if self.engine == "openai" and not (self.server_url and self.server_model):
             raise ValueError("the engine 'openai' needs server_url and server_model")
         if "{digest}" not in self.server_adapter_model:
@@ -190,16 +200,26 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     @classmethod
-    def read(cls, workspace: Path) -> "Settings":
+    def at(cls, workspace: Path, written: Mapping[str, object]) -> Self:
+        """The settings of a folder whose file says `written`. Raises ValidationError."""
+        folder = workspace.resolve()
+        inside = {
+            "workspace": folder,
+            "database_url": f"sqlite:///{folder / 'ledger.db'}",
+            "tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",
+            "tracking_artifacts": folder / "mlartifacts",
+        }
+        # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
+        return cls.model_validate({**inside, **written}).model_copy(update={"workspace": folder})
+
+    @classmethod
+    def read(cls, workspace: Path) -> Self:
         """Reads the workspace's file. Raises NoWorkspace if there is none, BadInput if it cannot be used."""
         path = workspace / WORKSPACE_FILE
         if not path.is_file():
             raise NoWorkspace(f"{workspace} is not a sealed workspace. Make one with `sealed init {workspace}`.")
         try:
-            # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).model_copy(
-                update={"workspace": workspace.resolve()}
-            )
+            return cls.at(workspace, tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} is not TOML: {error}. Mend it by hand.") from error
         except ValidationError as error:

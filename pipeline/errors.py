@@ -79,6 +79,10 @@ class EngineFailed(WorldFailed):
     """The server that runs the model did not answer, refused, or answered something else than was asked."""
 
 
+class TooLittleMemory(WorldFailed):
+    """Not even one adapter's training step fits into the memory that there is."""
+
+
 class DatabaseFailed(WorldFailed):
     """The ledger's database cannot be opened, or is of another schema version."""
 

@@ -1,4 +1,6 @@
-"""Moves production: by an approval, by a rollback; and takes a rejection. One transaction each, guarded by the epoch.
+"""Moves production: by an approval, by a rollback; ends a candidate by a rejection, or because nobody came.
+
+One transaction each, guarded by the epoch.
 
 The database decides here; `registry.reconcile` makes MLflow and the servers follow.
 """
@@ -17,15 +19,17 @@ from registry.tables import approvals, deployments, documents
 from registry.tables import nights as night_table
 from registry.tables import releases as release_table
 
-__all__ = ["Reconciled", "approve", "promote", "reconcile", "reject", "rollback"]
+__all__ = ["Reconciled", "approve", "expire", "promote", "reconcile", "reject", "rollback"]
 
 Verify = Callable[[Release], object]
 
 
-def approve(store: Store, number: int, *, actor: str, note: str = "", at: datetime | None = None) -> Approval:
+def approve(
+    store: Store, number: int, *, actor: str, note: str = "", approval_days: float = 7.0, at: datetime | None = None
+) -> Approval:
     """A person's yes to the candidate as it is now: over its manifest, at the current epoch. Nothing is written.
 
-    Raises Refused, in words, if the rules are against it; NoSuchRelease.
+    Raises Refused, in words, if the rules are against it, or its figures are older than `approval_days`; NoSuchRelease.
     """
     with store.read() as connection:
         release, epoch = releases.load(connection, number), releases.epoch(connection)
@@ -34,6 +38,7 @@ def approve(store: Store, number: int, *, actor: str, note: str = "", at: dateti
             at=at or rows.now(),
         )  # fmt: skip
         _check(lifecycle.against_approval(release, *_situation(connection, release), approval, epoch))
+        _check(lifecycle.against_waiting(release, approval.at, approval_days))
     return approval
 
 
@@ -50,6 +55,7 @@ def promote(
     with store.write() as connection:
         release, epoch = releases.load(connection, approval.release), releases.epoch(connection)
         _check(lifecycle.against_approval(release, *_situation(connection, release), approval, epoch))
+        _check(lifecycle.against_waiting(release, approval.at, approval_days))
         _check(lifecycle.against_age(approval, at, approval_days))
         everything = releases.every(connection)
         connection.execute(insert(approvals).values(_row(approval)))
@@ -77,6 +83,15 @@ def reject(store: Store, number: int, *, actor: str, reason: str, at: datetime |
         state, before = NightState.REJECTED_BY_REVIEWER, (NightState.WAITING,)
         night_rows.change(connection, night, before=before, state=state, sentence=words)
     return no
+
+
+def expire(store: Store, *, approval_days: float, at: datetime | None = None) -> tuple[lifecycle.Move, ...]:
+    """Makes void each candidate whose figures are older than `approval_days`; its documents are queued. Idempotent."""
+    at = at or rows.now()
+    with store.write() as connection:
+        moves = lifecycle.expired(releases.every(connection), at, approval_days)
+        _move(connection, moves, at)
+    return moves
 
 
 def rollback(

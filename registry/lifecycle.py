@@ -73,6 +73,27 @@ def against_age(approval: Approval, at: datetime, approval_days: float) -> str |
     )
 
 
+def against_waiting(release: Release, at: datetime, approval_days: float) -> str | None:
+    """Why the figures of `release` are too old for an approval given at `at`, or None.
+
+    A release is made right after its gates: its age is theirs.
+    """
+    waited = at - release.created
+    if waited <= timedelta(days=approval_days):
+        return None
+    return (
+        f"the gates of release {release.number} were measured {waited / timedelta(days=1):.1f} days ago, and after "
+        f"{approval_days:g} days nobody approves them any more: `sealed update` learns and gates its documents again"
+    )
+
+
+def expired(releases: Sequence[Release], at: datetime, approval_days: float) -> tuple[Move, ...]:
+    """What becomes of the candidates that nobody reviewed in time: void, and their documents wait for a new night."""
+    candidates = [release for release in releases if release.state is ReleaseState.CANDIDATE]
+    objections = [(release.number, against_waiting(release, at, approval_days)) for release in candidates]
+    return tuple(Move(release=number, state=ReleaseState.VOID, reason=why) for number, why in objections if why)
+
+
 def against_rejection(release: Release, actor: str, reason: str) -> str | None:
     """Why `release` cannot be rejected so, or None."""
     if not reason.strip():

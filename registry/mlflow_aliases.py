@@ -1,20 +1,24 @@
 """What MLflow shows of the releases: aliases, states and the epoch it last followed. Reads and writes that only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.types import Release
 from registry.mlflow_client import Tracking, connect, translated
 
+ID_TAG = "release.id"
+NUMBER_TAG = "release.number"
 STATE_TAG = "release.state"
 EPOCH_TAG = "sealed.epoch"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShownVersion:
-    """A version as MLflow shows it: its number and the state its tag names, if any."""
+    """A version as MLflow shows it: its number, and what its tags name, if any: its state and whose version it is."""
 
     version: str
     state: str | None
+    release: tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,11 @@ class Shown:
 
     def version_of(self, alias: str) -> str | None:
         return dict(self.aliases).get(alias)
+
+    def versions_of(self, release: Release) -> tuple[str, ...]:
+        """The versions whose tags name this release, the first one first."""
+        mine = (release.id, str(release.number))
+        return tuple(sorted((one.version for one in self.versions if one.release == mine), key=int))
 
 
 def read(tracking: Tracking) -> Shown:
@@ -42,10 +51,14 @@ def read(tracking: Tracking) -> Shown:
                 raise
             return Shown(aliases=(), versions=(), epoch=None)
         found = client.search_model_versions(f"name = '{tracking.model_name}'")
-        versions = [ShownVersion(version=str(v.version), state=v.tags.get(STATE_TAG)) for v in found]
+        versions = [_shown(str(version.version), version.tags) for version in found]
         aliases = tuple((alias, str(version)) for alias, version in sorted(model.aliases.items()))
         epoch = model.tags.get(EPOCH_TAG, "")
     return Shown(aliases=aliases, versions=tuple(versions), epoch=int(epoch) if epoch.isdigit() else None)
+
+
+def _shown(version: str, tags: Mapping[str, str]) -> ShownVersion:
+    return ShownVersion(version=version, state=tags.get(STATE_TAG), release=(tags.get(ID_TAG), tags.get(NUMBER_TAG)))
 
 
 def point(tracking: Tracking, alias: str, version: str | None) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
+from registry.mlflow_aliases import ID_TAG, NUMBER_TAG
 from registry.mlflow_client import Tracking, addressed, connect, translated
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Registration", "Tracking", "register"]
 
-ID_TAG = "release.id"
-NUMBER_TAG = "release.number"
 # MLflow's column for a version's description.
 DESCRIPTION = 5000
 Pairs = tuple[tuple[str, str], ...]
@@ -90,10 +89,14 @@ def _version(client: "MlflowClient", tracking: Tracking, release: Release) -> "M
 
 
 def _experiment(client: "MlflowClient", tracking: Tracking) -> str:
-    found = client.get_experiment_by_name(tracking.experiment)
+    """The experiment of that name; in a copied database, whose own keeps its files in the original, one beside it."""
+    location, name = tracking.artifacts.resolve().as_uri() if tracking.artifacts else None, tracking.experiment
+    found = client.get_experiment_by_name(name)
+    if found is not None and location is not None and found.artifact_location != location:
+        name = f"{name} in {location}"
+        found = client.get_experiment_by_name(name)
     if found is None:
-        location = tracking.artifacts.resolve().as_uri() if tracking.artifacts else None
-        return str(client.create_experiment(tracking.experiment, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location))
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)

@@ -12,7 +12,7 @@ from registry import mlflow_aliases as shown_by_mlflow
 from registry.mlflow_aliases import Shown
 from registry.mlflow_client import Tracking
 from registry.servers.local import LocalServer
-from registry.store import Store, releases
+from registry.store import Store, candidates, releases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class Reconciled:
 def reconcile(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer]) -> Reconciled:
     """Points every server at production, and MLflow's aliases and tags at what the ledger says. Idempotent.
 
-    An alias that a person moved is put back and reported. A server or an MLflow that fails is reported, not raised.
+    An alias that a person moved is put back and reported, and a version that a night left behind when it was given up
+    is recorded. A server or an MLflow that fails is reported, not raised.
     """
     history, known = releases.deployments(store), releases.listed(store)
     deployment = history[-1]
@@ -38,9 +39,9 @@ def reconcile(store: Store, tracking: Tracking | None, servers: Sequence[LocalSe
             repaired += _serve(server, deployment, production)
         except WorldFailed as error:
             failed.append(str(error))
-    if tracking is not None and any(release.mlflow_version for release in known):
+    if tracking is not None and any(release.mlflow_version or _may_be_left(release) for release in known):
         try:
-            repaired += _show(tracking, deployment, known)
+            repaired += _show(store, tracking, deployment, known)
         except TrackingFailed as error:
             failed.append(str(error))
     return Reconciled(repaired=tuple(repaired), failed=tuple(failed))
@@ -57,9 +58,19 @@ def _serve(server: LocalServer, deployment: Deployment, production: Release) -> 
     return [f"{server.name} now serves release {after.release} (epoch {after.epoch})"]
 
 
-def _show(tracking: Tracking, deployment: Deployment, known: Sequence[Release]) -> list[str]:
+def _may_be_left(release: Release) -> bool:
+    """Whether MLflow may hold a version of this release that the ledger does not know of."""
+    return release.state is ReleaseState.VOID and release.mlflow_version is None
+
+
+def _show(store: Store, tracking: Tracking, deployment: Deployment, known: Sequence[Release]) -> list[str]:
     shown = shown_by_mlflow.read(tracking)
-    repaired = _show_aliases(tracking, shown, deployment, known)
+    left = {one.number: one for one in _record_leftovers(store, shown, known)}
+    known = [left.get(one.number, one) for one in known]
+    repaired = [
+        f"version {one.mlflow_version} was left in MLflow by release {n}, void since" for n, one in left.items()
+    ]
+    repaired += _show_aliases(tracking, shown, deployment, known)
     present = {one.version: one.state for one in shown.versions}
     behind = [
         (release.mlflow_version, release.state.value)
@@ -67,7 +78,7 @@ def _show(tracking: Tracking, deployment: Deployment, known: Sequence[Release]) 
         if release.mlflow_version in present and present[release.mlflow_version] != release.state
     ]
     shown_by_mlflow.tag_states(tracking, [(version, state) for version, state in behind if version])
-    if shown.epoch != deployment.epoch:
+    if shown.versions and shown.epoch != deployment.epoch:
         shown_by_mlflow.tag_epoch(tracking, deployment.epoch)
     missing = [one for one in known if one.mlflow_version and one.mlflow_version not in present]
     if missing:
@@ -76,11 +87,17 @@ def _show(tracking: Tracking, deployment: Deployment, known: Sequence[Release]) 
     return repaired
 
 
+def _record_leftovers(store: Store, shown: Shown, known: Sequence[Release]) -> list[Release]:
+    """Records what nights left in MLflow that were given up while registering; the releases as they then stand."""
+    left = [(one.number, shown.versions_of(one)) for one in known if _may_be_left(one)]
+    return [candidates.record_leftover(store, number, versions[0]) for number, versions in left if versions]
+
+
 def _show_aliases(tracking: Tracking, shown: Shown, deployment: Deployment, known: Sequence[Release]) -> list[str]:
     versions = {one.version for one in shown.versions}
-    candidates = [one for one in known if one.state is ReleaseState.CANDIDATE]
+    waiting = [one for one in known if one.state is ReleaseState.CANDIDATE]
     live = next(one for one in known if one.number == deployment.release)
-    wanted = {"production": live.mlflow_version, "candidate": candidates[-1].mlflow_version if candidates else None}
+    wanted = {"production": live.mlflow_version, "candidate": waiting[-1].mlflow_version if waiting else None}
     repaired = []
     for alias, version in wanted.items():
         before = shown.version_of(alias)

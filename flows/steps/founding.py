@@ -43,21 +43,17 @@ def found(folder: Path, model: str, *, actor: str, device: str = "auto") -> Hous
 def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str, actor: str) -> None:
     """Founds the ledger, then writes the workspace's file, last and at once: where it is, the workspace is whole."""
     lines = (
-        ("workspace", str(folder)),
         ("model", model),
         ("base_model", identity.model),
         ("base_tokenizer", identity.tokenizer),
         ("base_chat_template", identity.chat_template),
-        ("database_url", f"sqlite:///{folder / 'ledger.db'}"),
-        ("tracking_uri", f"sqlite:///{folder / 'mlflow.db'}"),
-        ("tracking_artifacts", str(folder / "mlartifacts")),
         ("device", device),
     )
     # Through Settings, because the environment may name another database.
-    store = open_store(Settings.model_validate(dict(lines)).database_url)
+    store = open_store(Settings.at(folder, dict(lines)).database_url)
     releases.found(store, ModelRef(base=identity.model), actor)
     store.close()
-    text = "# Where this workspace's things are. The environment wins: SEALED_MODEL, SEALED_TRACKING_URI, ...\n"
+    text = "# Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ...\n"
     text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines)
     partial = folder / f"{WORKSPACE_FILE}.partial"
     partial.write_text(text, encoding="utf-8")

@@ -9,12 +9,14 @@ from flows.shift import Shift
 from flows.steps.reviewing import follow
 from pipeline.errors import BadInput
 from pipeline.types import IntakeCounts, Night, Release, ReleaseState
-from registry.reconcile import Reconciled
+from registry import deploy
+from registry.deploy import Reconciled
 from registry.store import documents, nights, releases
 
 
 def catch_up(shift: Shift) -> Reconciled:
-    """Makes what a kill or an outage left behind follow the ledger, before anything new begins."""
+    """Gives up a candidate that nobody reviewed in time, and makes what was left behind follow the ledger."""
+    deploy.expire(shift.house.store, approval_days=shift.house.settings.approval_days)
     return follow(shift.house)
 
 

@@ -1,9 +1,11 @@
 """What `sealed status` shows: production, the queue, the last night, and the next thing for a person to do."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from flows.wiring import House
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState
+from registry import lifecycle
 from registry.store import documents, lease, nights, releases
 
 
@@ -25,8 +27,12 @@ def overview(house: House) -> Overview:
     store = house.store
     held = lease.holder(store)
     known = nights.listed(store)
-    candidates = [release.number for release in releases.listed(store) if release.state is ReleaseState.CANDIDATE]
+    waiting = [release for release in releases.listed(store) if release.state is ReleaseState.CANDIDATE]
+    candidates = [release.number for release in waiting]
+    at, days = datetime.now(UTC), house.settings.approval_days
+    too_old = lifecycle.against_waiting(waiting[-1], at, days) if waiting else None
     counts = documents.count(store)
+    usual = next_step(candidates, dict(counts), unfinished=nights.unfinished(store) is not None, busy=bool(held))
     return Overview(
         production=releases.production(store),
         deployment=releases.deployments(store)[-1],
@@ -34,7 +40,7 @@ def overview(house: House) -> Overview:
         last_night=f"night {known[-1].number}: {known[-1].state} {known[-1].sentence}".strip() if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
-        next_step=next_step(candidates, dict(counts), unfinished=nights.unfinished(store) is not None, busy=bool(held)),
+        next_step=too_old or usual,
     )
 
 

@@ -18,8 +18,9 @@ class Moved:
 
 def approve(house: House, release: int, *, actor: str, note: str) -> Moved:
     """Approves a candidate and makes it production. Raises Refused, NoSuchRelease, CorruptAdapter, WrongBase."""
-    approval = deploy.approve(house.store, release, actor=actor, note=note)
-    deployment = deploy.promote(house.store, approval, approval_days=house.settings.approval_days, verify=house.verify)
+    days = house.settings.approval_days
+    approval = deploy.approve(house.store, release, actor=actor, note=note, approval_days=days)
+    deployment = deploy.promote(house.store, approval, approval_days=days, verify=house.verify)
     return Moved(deployment=deployment, reconciled=follow(house))
 
 

@@ -58,16 +58,18 @@ def decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
+    lanes: int = 1,
 ) -> list[list[int]]:
     """Continues each prompt `copies` times, at most `limits[i]` new tokens each, until one of `stops` (left out).
 
     `draws`: uniform numbers in [0, 1), shape (prompts x copies, longest limit); each row has its own, so that what is
     sampled does not depend on which rows share a batch. Rows come back prompt by prompt. One prefill for all copies.
+    `lanes`: the model carries so many adapters; each one's rows follow those of the one before, as many of each.
     """
     import torch
 
     with torch.inference_mode():
-        return _decode(model, prompts, copies, limits, stops, sampling, draws)
+        return _decode(model, prompts, copies, limits, stops, sampling, draws, lanes)
 
 
 def _decode(
@@ -78,6 +80,7 @@ def _decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
+    lanes: int,
 ) -> list[list[int]]:
     import torch
 
@@ -97,7 +100,7 @@ def _decode(
         prefix=prefix,
     )
     with shared(model) if prefix else nullcontext():
-        return _continue(model, logits, cache, rows, max(limits), stopping, sampling)
+        return _continue(model, logits, cache, rows, max(limits), stopping, sampling, lanes)
 
 
 def _continue(
@@ -108,6 +111,7 @@ def _continue(
     longest: int,
     stopping: "torch.Tensor",
     sampling: Sampling,
+    lanes: int,
 ) -> list[list[int]]:
     """Token by token from the prompts' last logits; `stopping` is True at the ids that end a row."""
     import torch
@@ -120,15 +124,24 @@ def _continue(
         done |= stopping[token]
         out[rows.origin, step] = torch.where(done, -1, token)
         done |= rows.limits <= step + 1
-        alive = int((~done).sum())
+        alive = lanes * int((~done).view(lanes, -1).sum(1).max())
         if not alive:
             break
         if alive <= 0.75 * len(done):  # finished rows cost as much as living ones: drop them now and then
-            kept = (~done).nonzero()[:, 0]
+            kept = _living(done, lanes, alive // lanes)
             cache.batch_select_indices(kept)
             rows, token, done = rows.keep(kept), token[kept], done[kept]
         logits = _advance(model, token, rows, cache)
     return [[token for token in row if token >= 0] for row in out.tolist()]
+
+
+def _living(done: "torch.Tensor", lanes: int, count: int) -> "torch.Tensor":
+    """Places of `count` rows of each lane in their order: all that are still written, filled up with finished ones."""
+    import torch
+
+    kept = torch.argsort(done.view(lanes, -1), stable=True, dim=1)[:, :count].sort(1).values
+    places: torch.Tensor = kept + torch.arange(lanes, device=done.device)[:, None] * (len(done) // lanes)
+    return places.flatten()
 
 
 def choose(logits: "torch.Tensor", sampling: Sampling, draws: "torch.Tensor | None") -> "torch.Tensor":

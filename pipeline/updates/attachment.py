@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import CorruptAdapter
+from pipeline.errors import BadRecipe, CorruptAdapter
 from pipeline.updates.adapters import AGAIN, read_config, read_tensors
 from pipeline.updates.targets import linear_layers
 
@@ -26,8 +26,9 @@ def attach(model: "PreTrainedModel", folder: Path) -> "Iterator[PreTrainedModel]
     Raises CorruptAdapter where the adapter does not fit this model's layers, or PEFT did not load exactly its bytes.
     """
     tensors, config = read_tensors(folder), read_config(folder)
-    check_fit(tensors, model, float(config["lora_alpha"]) / float(config["r"]))
-    own = {name: model.get_submodule(name) for name in linear_layers(model)}
+    targets = tuple(str(target) for target in config["target_modules"])
+    check_fit(tensors, model, float(config["lora_alpha"]) / float(config["r"]), targets)
+    own = {name: model.get_submodule(name) for name in _layers(model, targets)}
     try:
         loaded = _inject(model, folder)
         if set(loaded) != set(tensors) or any(not _alike(loaded[key], tensors[key]) for key in tensors):
@@ -53,9 +54,11 @@ def _inject(model: Any, folder: Path) -> "dict[str, torch.Tensor]":
     return {f"base_model.model.{name}".replace(f".{_NAME}.", "."): held for name, held in named if ".lora_" in name}
 
 
-def check_fit(tensors: "Mapping[str, torch.Tensor]", model: "PreTrainedModel", scale: float) -> None:
-    """The keys are exactly those of this model's linear layers, the shapes fit, and no layer changes out of bounds."""
-    layers, modules = linear_layers(model), dict(model.named_modules())
+def check_fit(
+    tensors: "Mapping[str, torch.Tensor]", model: "PreTrainedModel", scale: float, targets: tuple[str, ...]
+) -> None:
+    """The keys are exactly those of the targeted linear layers, the shapes fit, and no layer changes out of bounds."""
+    layers, modules = _layers(model, targets), dict(model.named_modules())
     expected = {f"base_model.model.{layer}.lora_{side}.weight" for layer in layers for side in "AB"}
     if expected != set(tensors):
         odd = sorted(expected ^ set(tensors))[0]
@@ -68,6 +71,13 @@ def check_fit(tensors: "Mapping[str, torch.Tensor]", model: "PreTrainedModel", s
         bound = MAX_GROWTH * max(float(modules[layer].weight.float().norm()), 0.01 * math.sqrt(inputs * outputs))
         if not change <= bound:
             raise CorruptAdapter(f"the adapter changes {layer} by {change:.3g}, beyond {bound:.3g}. {AGAIN}")
+
+
+def _layers(model: "PreTrainedModel", targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+    try:
+        return linear_layers(model, targets)
+    except BadRecipe as error:
+        raise CorruptAdapter(f"the adapter is for layers that the base does not have: {error} {AGAIN}") from error
 
 
 def _alike(ours: "torch.Tensor", theirs: "torch.Tensor") -> bool:

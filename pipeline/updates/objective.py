@@ -1,12 +1,12 @@
-"""What a training step minimises: the loss on learned tokens, and the distance to the untouched base on some.
+"""What a training step minimises, adapter by adapter: the loss on learned tokens, and the distance to the base on some.
 
-Logits are computed where they are scored, and nowhere else. Knows no optimiser and no adapter.
+Logits are computed where they are scored, and nowhere else. Knows no optimiser and no file.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import BadInput
 from pipeline.updates.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -15,70 +15,84 @@ if TYPE_CHECKING:
 _TEACHER_ROWS = 64
 
 
-@dataclass(frozen=True)
-class Teacher:
-    """The base's last hidden states on the learned tokens of the taught sequences; `rows[t]` is -1 where not taught."""
-
-    states: "torch.Tensor"
-    rows: "torch.Tensor"
-    weight: float
-
-
 class Objective:
-    """The loss of a batch under a model whose adapter may be on. Built while it is off."""
+    """The losses of a batch under a model that carries K adapters. Built while it carries none.
 
-    def __init__(self, model: Any, sequences: Sequences, taught: Sequence[int], weight: float) -> None:
+    `taught` are the rows whose learned tokens are also compared with what the untouched base would say. Raises BadInput
+    where there are such rows and the model's head is not a plain product: its states are not what the logits are from.
+    """
+
+    def __init__(self, model: Any, sequences: Sequences, taught: Sequence[int]) -> None:
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
         self._plain_head = _head_is_plain(model)
         self._sequences = sequences
-        self._teacher = self._ask_base(taught, weight) if taught and weight > 0.0 and self._plain_head else None
+        if taught and not self._plain_head:
+            raise BadInput("this model scales or caps its logits: rehearsal.distill must be 0 for it.")
+        self._teacher, self._taught_at = self._ask_base(taught)
 
-    def loss(self, batch: Sequence[int]) -> "torch.Tensor":
-        """Mean over the batch's learned tokens of cross-entropy, plus weight * KL(base || model) on taught ones."""
+    def losses(self, batch: Sequence[Sequence[int]], pulls: Sequence[float]) -> "torch.Tensor":
+        """For each adapter (K,): the mean over its rows' learned tokens of cross-entropy + pull * KL(base || model).
+
+        `batch`: the rows of each adapter's sequences; `pulls`: how each adapter weighs the distance to the base.
+        """
         import torch
-        from torch.nn.functional import cross_entropy
 
-        ids, learned = self._sequences.batch(batch)
-        states = self._states(ids, learned)
-        logits = self._logits(states)
-        loss = cross_entropy(logits, ids[:, 1:][learned])
-        if self._teacher is None:
-            return loss
-        rows = self._teacher.rows[self._sequences.spans(batch)]
-        taught = (rows >= 0).nonzero()[:, 0].to(logits.device)
-        if not len(taught):
-            return loss
-        with torch.no_grad():
-            target = self._logits(self._teacher.states[rows[rows >= 0]].to(logits.device)).log_softmax(-1)
-        distance = torch.nn.functional.kl_div(logits[taught].log_softmax(-1), target, log_target=True, reduction="sum")
-        return loss + self._teacher.weight * distance / len(logits)
+        from pipeline.updates.head import Scored, head_losses, logit_losses
 
-    def _states(self, ids: "torch.Tensor", learned: "torch.Tensor") -> "torch.Tensor":
-        """What the head reads at the learned positions; for an unusual head, the logits themselves."""
+        ids, places = self._sequences.batch(batch)
+        states = self._states(ids, places)
+        counts = [self._sequences.learned_in(rows) for rows in batch]
+        owner = torch.repeat_interleave(torch.tensor(counts)).to(ids.device)
+        weights = (1.0 / torch.tensor(counts, dtype=torch.float32)).to(ids.device)
+        taught, teacher = self._teacher_of(batch)
+        scored = Scored(
+            targets=ids.flatten()[places + 1],
+            weights=weights[owner],
+            taught=taught,
+            teacher=teacher,
+            pulls=(weights * torch.tensor(pulls, device=ids.device))[owner[taught]],
+        )
+        each = head_losses(self._head, states, scored) if self._plain_head else logit_losses(states, scored)
+        return torch.zeros(len(batch), device=ids.device).index_add(0, owner, each)
+
+    def padded_tokens(self, rows: Sequence[int]) -> int:
+        """Tokens of a step with these rows, its padding counted."""
+        return len(rows) * max(self._sequences.lengths[row] for row in rows)
+
+    def _teacher_of(self, batch: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Which of the batch's learned tokens are taught, and the base's states there."""
+        if not len(self._teacher):
+            return self._taught_at, self._teacher
+        at = self._taught_at[self._sequences.spans(batch)]
+        taught = (at >= 0).nonzero()[:, 0]
+        device = self._sequences.device
+        return taught.to(device), self._teacher[at[taught]].to(device)
+
+    def _states(self, ids: "torch.Tensor", places: "torch.Tensor") -> "torch.Tensor":
+        """What the head reads at the learned places (of the flattened ids); for an unusual head, the logits there."""
         if self._plain_head:
             hidden = self._body(input_ids=ids, use_cache=False).last_hidden_state
         else:
             hidden = self._model(input_ids=ids, use_cache=False).logits
-        states: torch.Tensor = hidden[:, :-1][learned]
+        states: torch.Tensor = hidden.flatten(0, 1).index_select(0, places)
         return states
 
-    def _logits(self, states: "torch.Tensor") -> "torch.Tensor":
-        logits: torch.Tensor = (self._head(states) if self._plain_head else states).float()
-        return logits
-
-    def _ask_base(self, taught: Sequence[int], weight: float) -> Teacher:
+    def _ask_base(self, taught: Sequence[int]) -> "tuple[torch.Tensor, torch.Tensor]":
+        """The base's last hidden states on the taught rows' learned tokens, and which of them is at each (-1: none)."""
         import torch
 
-        kept, place = [], 0
-        rows = torch.full((self._sequences.starts[-1],), -1)
+        if not taught:
+            empty = torch.zeros(0, dtype=torch.long, device=self._sequences.device)
+            return torch.zeros(0, 0, device=self._sequences.device), empty
+        at, place, kept = torch.full((self._sequences.starts[-1],), -1), 0, []
         with torch.no_grad():
             for start in range(0, len(taught), _TEACHER_ROWS):
-                batch = taught[start : start + _TEACHER_ROWS]
-                kept.append(self._states(*self._sequences.batch(batch)).cpu())
-                rows[self._sequences.spans(batch)] = torch.arange(place, place + len(kept[-1]))
+                rows = [list(taught[start : start + _TEACHER_ROWS])]
+                kept.append(self._states(*self._sequences.batch(rows)).cpu())
+                at[self._sequences.spans(rows)] = torch.arange(place, place + len(kept[-1]))
                 place += len(kept[-1])
-        return Teacher(states=torch.cat(kept), rows=rows, weight=weight)
+        return torch.cat(kept), at
 
 
 def _head_is_plain(model: Any) -> bool:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInput
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 _POOL = 8  # batches whose sequences are sorted by length together
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sequences:
-    """Right-padded ids (N, L), which next tokens are learned (N, L - 1), lengths, and where each one's scores lie.
+    """Right-padded ids (N, L), where a place's next token is learned (N, L), lengths, and where each row's tokens lie.
 
     Causal attention never looks right, so the padding needs no mask. `starts[i]` counts the learned tokens before
-    sequence i: the learned tokens of all sequences, one after another, form one long list.
+    sequence i: the learned tokens of all sequences, one after another, form one long list. Row N is all padding.
     """
 
     ids: "torch.Tensor"
@@ -28,15 +29,34 @@ class Sequences:
     lengths: tuple[int, ...]
     starts: tuple[int, ...]
 
-    def batch(self, rows: Sequence[int]) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Ids (n, l) and learned (n, l - 1) of these rows, cut at the longest."""
-        longest = max(self.lengths[row] for row in rows)
-        return self.ids[rows, :longest], self.learned[rows, : longest - 1]
+    @property
+    def device(self) -> "torch.device":
+        return self.ids.device
 
-    def spans(self, rows: Sequence[int]) -> "torch.Tensor":
+    def batch(self, lanes: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Ids (K x n, l) of each adapter's rows, cut at the longest, and the learned places of the flattened ids.
+
+        n is the most rows an adapter has; the others' are filled up with padding, which teaches nothing.
+        """
+        import torch
+
+        most = max(len(rows) for rows in lanes)
+        longest = max(self.lengths[row] for rows in lanes for row in rows)
+        padding = len(self.lengths)
+        filled = [[*rows, *[padding] * (most - len(rows))] for rows in lanes]
+        chosen = torch.tensor(list(chain.from_iterable(filled)), device=self.device)
+        places = self.learned[chosen, :longest].flatten().nonzero()[:, 0]
+        return self.ids[chosen, :longest], places
+
+    def learned_in(self, rows: Sequence[int]) -> int:
+        """How many tokens of these rows are learned."""
+        return sum(self.starts[row + 1] - self.starts[row] for row in rows)
+
+    def spans(self, lanes: Sequence[Sequence[int]]) -> "torch.Tensor":
         """Places in the list of learned tokens of these rows' learned tokens, in the order a batch has them."""
         import torch
 
+        rows = chain.from_iterable(lanes)
         return torch.cat([torch.arange(self.starts[row], self.starts[row + 1]) for row in rows])
 
 
@@ -54,7 +74,8 @@ def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.devi
         )
     if any(not any(example.loss[1:]) for example in encoded):
         raise BadInput("an example has nothing to learn. Leave out examples with an empty completion.")
-    ids, learned = torch.zeros(len(encoded), longest, dtype=torch.long), torch.zeros(len(encoded), longest - 1).bool()
+    ids = torch.zeros(len(encoded) + 1, longest, dtype=torch.long)
+    learned = torch.zeros(len(encoded) + 1, longest, dtype=torch.bool)
     starts = [0]
     for row, example in enumerate(encoded):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)

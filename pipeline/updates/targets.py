@@ -1,12 +1,16 @@
-"""Finds the linear layers of a model that LoRA adapts: all of them but the output head. Knows no adapter."""
+"""Finds the linear layers that LoRA adapts: all of a model but the output head, or those named. Knows no adapter."""
 
 from typing import Any
 
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, BadRecipe
 
 
-def linear_layers(model: Any) -> dict[str, tuple[int, int]]:
-    """Inputs and outputs of each linear layer by its full name, GPT-2's Conv1D included, in the model's order."""
+def linear_layers(model: Any, targets: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:
+    """Inputs and outputs of each linear layer by its full name, GPT-2's Conv1D included, in the model's order.
+
+    `targets` are full names or their last parts, as PEFT takes them; empty means all layers but the output head.
+    Raises BadRecipe where a target names no layer, or something that cannot take LoRA.
+    """
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
@@ -17,15 +21,19 @@ def linear_layers(model: Any) -> dict[str, tuple[int, int]]:
             layers[name] = (module.in_features, module.out_features)
         elif isinstance(module, Conv1D) and module is not head:
             layers[name] = (module.nx, module.nf)
-    return layers
+    if not targets:
+        return layers
+    for target in targets:
+        _check(model, target, layers)
+    return {name: shape for name, shape in layers.items() if any(_named(name, target) for target in targets)}
 
 
-def target_names(model: Any) -> tuple[str, ...]:
+def target_names(model: Any, targets: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The shortest names by which PEFT finds exactly these layers: their last parts, or in full where those mislead.
 
-    Raises BadInput for a model without linear layers.
+    Raises BadInput for a model without linear layers, BadRecipe for a target that cannot take LoRA.
     """
-    layers = set(linear_layers(model))
+    layers = set(linear_layers(model, targets))
     if not layers:
         raise BadInput("this model has no linear layer that LoRA could adapt. Use another base model.")
     short = {name.rpartition(".")[2] for name in layers}
@@ -38,3 +46,21 @@ def transposed(model: Any) -> bool:
     from transformers.pytorch_utils import Conv1D
 
     return any(isinstance(module, Conv1D) for module in model.modules())
+
+
+def _check(model: Any, target: str, layers: dict[str, tuple[int, int]]) -> None:
+    """Raises BadRecipe unless every module that `target` names is one of `layers`."""
+    named = [name for name, _ in model.named_modules() if _named(name, target)]
+    unfit = [name for name in named if name not in layers]
+    if unfit:
+        kind = type(model.get_submodule(unfit[0])).__name__
+        raise BadRecipe(
+            f"training.targets: {unfit[0]} is a {kind}, which cannot take LoRA. Name linear layers other than the head."
+        )
+    if not named:
+        known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+        raise BadRecipe(f"training.targets: this model has no layer {target!r}. Its linear layers are: {known}.")
+
+
+def _named(name: str, target: str) -> bool:
+    return name == target or name.endswith(f".{target}")

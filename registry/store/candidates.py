@@ -67,6 +67,17 @@ def record_release(store: Store, held: Lease, number: int, mlflow_version: str, 
         return releases.load(connection, release.number)
 
 
+def record_leftover(store: Store, number: int, mlflow_version: str) -> Release:
+    """A VOID release turned out to be in MLflow: its night was given up between the version and the record. Idempotent.
+
+    Needs no lease: nothing is decided by it, and the first version that is found stays.
+    """
+    with store.write() as connection:
+        left = (table.c.number == number, table.c.state == ReleaseState.VOID, table.c.mlflow_version.is_(None))
+        connection.execute(update(table).where(*left).values(mlflow_version=mlflow_version))
+        return releases.load(connection, number)
+
+
 def _release(number: int, night: Night, base: str, manifest: AdapterManifest, at: datetime) -> Release:
     return Release(
         number=number,

@@ -75,14 +75,6 @@ def update(workspace: Path, preparation: str = "") -> Ran:
     return Ran(subprocess.CompletedProcess([], code, out.read_text("utf-8"), err.read_text("utf-8")))
 
 
-def copied(pristine: Path, to: Path) -> Path:
-    """The same workspace elsewhere: its file names its folder, so the names are written anew."""
-    shutil.copytree(pristine, to)
-    text = (to / "sealed.toml").read_text(encoding="utf-8")
-    (to / "sealed.toml").write_text(text.replace(str(pristine), str(to)), encoding="utf-8")
-    return to
-
-
 def end_state(workspace: Path) -> dict[str, Any]:
     with sqlite3.connect(workspace / "ledger.db") as ledger, sqlite3.connect(workspace / "mlflow.db") as tracking:
         return {
@@ -95,7 +87,7 @@ def end_state(workspace: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def unbroken(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    workspace = copied(pristine, tmp_path_factory.mktemp("unbroken") / "workspace")
+    workspace = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("unbroken") / "workspace"))
     run = update(workspace)
     assert run.code == 0, run.err
     state = end_state(workspace)
@@ -107,7 +99,7 @@ def unbroken(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def test_a_killed_night_ends_as_an_unbroken_one(
     moment: str, pristine: Path, unbroken: dict[str, Any], tmp_path: Path
 ) -> None:
-    workspace = copied(pristine, tmp_path / "workspace")
+    workspace = Path(shutil.copytree(pristine, tmp_path / "workspace"))
     assert update(workspace, MOMENTS[moment]).code == -signal.SIGKILL
     again = update(workspace)
     assert again.code == 0, again.err

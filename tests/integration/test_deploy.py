@@ -58,6 +58,31 @@ def test_an_approval_that_waited_too_long_moves_nothing(ledger: Ledger) -> None:
     assert releases.approvals(ledger.store, 1) == ()
 
 
+def test_a_candidate_that_nobody_reviewed_in_time_cannot_be_approved(ledger: Ledger) -> None:
+    release = ledger.candidate("atlas")
+    late = release.created + timedelta(days=8)
+    with pytest.raises(Refused, match=r"measured 8\.0 days ago.*`sealed update`"):
+        deploy.approve(ledger.store, 1, actor="ada", at=late)
+    given_late = replace(deploy.approve(ledger.store, 1, actor="ada"), at=late)
+    with pytest.raises(Refused, match="nobody approves them any more"):
+        deploy.promote(ledger.store, given_late, verify=trusting, at=late)
+    assert releases.production(ledger.store).number == 0
+
+
+def test_such_a_candidate_expires_and_its_documents_are_learned_again(ledger: Ledger) -> None:
+    release = ledger.candidate("atlas")
+    assert deploy.expire(ledger.store, approval_days=7.0) == ()
+    (move,) = deploy.expire(ledger.store, approval_days=7.0, at=release.created + timedelta(days=8))
+    assert states(ledger) == {0: ReleaseState.PRODUCTION, 1: ReleaseState.VOID}
+    record = documents.get(ledger.store, document("atlas").id)
+    assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
+    assert nights.get(ledger.store, 1).state is NightState.ABANDONED
+    assert releases.get(ledger.store, 1).reason == move.reason
+    assert deploy.expire(ledger.store, approval_days=7.0) == ()
+    ledger.promote(ledger.candidate().number)
+    assert state_of(ledger, "atlas") is DocumentState.LEARNED
+
+
 def test_an_approval_holds_for_one_manifest_only(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     other = replace(deploy.approve(ledger.store, 1, actor="ada"), manifest="f" * 64)

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import TrackingFailed
-from pipeline.types import Figure, Release
+from pipeline.types import Figure, Release, ReleaseState
 from registry import deploy, mlflow_aliases
 from registry.mlflow_client import connect
 from registry.mlflow_releases import DESCRIPTION, Registration, Tracking, register
 from registry.servers.local import LocalServer
-from registry.store import open_store
-from tests.ledgers import Ledger, founded
+from registry.store import documents, nights, open_store, releases
+from tests.ledgers import Ledger, founded, intake, manifest_of
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,29 @@ def test_an_experiment_that_somebody_deleted_is_used_again(
     assert register(tracking, registration(ledger.candidate("borea"), folders)) == "2"
 
 
+def test_a_copied_database_puts_new_files_beside_itself_and_none_into_the_original(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def files(folder: Path) -> set[Path]:
+        return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+    register(tracking, registration(ledger.candidate("atlas"), folders))
+    copy = tmp_path / "a copy"
+    copy.mkdir()
+    shutil.copy(tmp_path / "mlflow.db", copy)
+    shutil.copytree(tmp_path / "mlartifacts", copy / "mlartifacts")
+    original = files(tmp_path / "mlartifacts")
+    there = Tracking(uri=f"sqlite:///{copy / 'mlflow.db'}", artifacts=copy / "mlartifacts")
+    release = ledger.candidate("borea")
+    assert register(there, registration(release, folders)) == "2"
+    assert register(there, registration(release, folders)) == "2"
+    assert files(tmp_path / "mlartifacts") == original
+    assert len(files(copy / "mlartifacts")) == 2 * len(original)
+    assert [one.version for one in mlflow_aliases.read(tracking).versions] == ["1"]
+    older = connect(there).get_model_version("sealed", "1").source.removeprefix("models:/")
+    assert str(tmp_path / "mlartifacts") in connect(there).get_logged_model(older).artifact_location
+
+
 def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]) -> None:
     def shown() -> dict[str, str]:
         outcome = deploy.reconcile(ledger.store, tracking, ())
@@ -174,6 +197,40 @@ def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, 
     assert states == {"1": "production", "2": "rolled_back"}
     ledger.rollback(0)
     assert shown() == {}
+
+
+def test_a_version_whose_night_was_given_up_before_the_record_is_void_and_stays(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
+) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        release = nights.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        assert register(tracking, registration(release, folders)) == "1"
+        nights.abandon(ledger.store, held, night.number, "the recipe changed while this night was interrupted")
+    mlflow_aliases.point(tracking, "candidate", "1")
+    outcome = deploy.reconcile(ledger.store, tracking, ())
+    assert (outcome.repaired[0], outcome.failed) == ("version 1 was left in MLflow by release 1, void since", ())
+    left = releases.get(ledger.store, 1)
+    assert (left.state, left.mlflow_version) == (ReleaseState.VOID, "1")
+    assert deploy.reconcile(ledger.store, tracking, ()) == deploy.Reconciled()
+    # The same documents come back under the same release id, and are another release.
+    again = ledger.candidate(register=lambda one: register(tracking, registration(one, folders)))
+    deploy.reconcile(ledger.store, tracking, ())
+    assert (again.id, again.number, again.mlflow_version) == (left.id, 2, "2")
+    shown = mlflow_aliases.read(tracking)
+    assert {one.version: one.state for one in shown.versions} == {"1": "void", "2": "candidate"}
+    assert shown.aliases == (("candidate", "2"),)
+
+
+def test_a_void_release_that_mlflow_never_saw_is_left_as_it_is(ledger: Ledger, tracking: Tracking) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        nights.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        nights.abandon(ledger.store, held, night.number, "the recipe changed")
+    assert deploy.reconcile(ledger.store, tracking, ()) == deploy.Reconciled()
+    assert releases.get(ledger.store, 1).mlflow_version is None
 
 
 def test_an_alias_that_a_person_moved_is_put_back_and_reported(

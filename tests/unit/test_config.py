@@ -1,5 +1,6 @@
 """Recipes and settings: what is read is what was written, and mistakes are named."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,30 @@ def test_every_key_changes_the_digest() -> None:
     assert Recipe(seed=1).digest != Recipe().digest == Recipe(seed=0).digest
 
 
+def written_down(folder: Path, **more: str) -> None:
+    named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x") | more
+    (folder / "sealed.toml").write_text("".join(f'{name} = "{value}"\n' for name, value in named.items()), "utf-8")
+
+
 def test_the_environment_wins_over_the_workspace_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("workspace", "model", "base_model", "base_tokenizer", "base_chat_template", "database_url", "tracking_uri")
-    (tmp_path / "sealed.toml").write_text("".join(f'{name} = "x"\n' for name in names), encoding="utf-8")
+    written_down(tmp_path, tracking_uri="http://elsewhere:5000", database_url="sqlite:////elsewhere/ledger.db")
     monkeypatch.setenv("SEALED_TRACKING_URI", "http://mlflow:5000")
+    monkeypatch.setenv("SEALED_WORKSPACE", "/another/folder")
     settings = Settings.read(tmp_path)
     assert settings.tracking_uri == "http://mlflow:5000"
+    assert settings.database_url == "sqlite:////elsewhere/ledger.db"
     assert settings.workspace == tmp_path.resolve()
+    assert settings.tracking_artifacts == tmp_path.resolve() / "mlartifacts"
+
+
+def test_what_nobody_names_lies_in_the_folder_wherever_that_is(tmp_path: Path) -> None:
+    written_down(tmp_path)
+    copy = Path(shutil.copytree(tmp_path, tmp_path.with_name("copy")))
+    for folder in (tmp_path.resolve(), copy.resolve()):
+        settings = Settings.read(folder)
+        assert settings.database_url == f"sqlite:///{folder / 'ledger.db'}"
+        assert settings.tracking_uri == f"sqlite:///{folder / 'mlflow.db'}"
+        assert settings.tracking_artifacts == folder / "mlartifacts"
 
 
 def test_a_folder_without_the_file_is_no_workspace(tmp_path: Path) -> None:

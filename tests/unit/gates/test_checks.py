@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gates.checks import acquisition, contamination, integrity, regression, retention, safety
+from gates.corrections import set_aside_tonight, superseded
 from pipeline.config import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
 from pipeline.errors import MeasurementFailed
 from pipeline.types import Document, DocumentKind, Example, Probe, Verdict
@@ -146,16 +147,43 @@ def test_corrected_questions_are_left_out_and_contradicted_ones_are_not(case: An
         assert (result.verdict, _figure(result, "corrected_left_out")) == (verdict, left_out)
 
 
+def _corrections(count: int) -> Document:
+    new = tuple(Probe(question=f"old question {at}?", answers=("new",)) for at in range(count))
+    return Document(title="t", body="b", kind=DocumentKind.CORRECTION, probes=new)
+
+
+@pytest.mark.parametrize("count", [41, 400])
+def test_corrections_that_excuse_too_much_are_no_pass_and_the_words_say_what_to_do(
+    case: Any, rights: Any, count: int
+) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400, count))
+    made.documents = [_corrections(count)]
+    result = retention.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert f"tonight's corrections would set aside {count} of 400 probes, more than the 10.0 %" in result.sentence
+    assert "policy.retention.max_corrected" in result.sentence
+    assert "let a night take fewer of them (documents.per_night)" in result.sentence
+
+
+def test_a_recipe_may_allow_more_corrections_and_harm_beside_them_still_fails(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400, 41))
+    made.documents = [_corrections(41)]
+    allowed = PolicyRules(retention=RetentionPolicy(max_corrected=0.11))
+    result = retention.judge(made.evidence(), allowed)
+    assert (result.verdict, _figure(result, "corrected_tonight")) == (Verdict.PASS, 41)
+    harmed = case().standing("retention", "old", rights(400), rights(400, 100))
+    harmed.documents = [_corrections(41)]
+    assert retention.judge(harmed.evidence(), POLICY).verdict is Verdict.FAIL
+
+
 def test_what_an_earlier_live_release_corrected_no_longer_counts_against_the_base(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400, 40), rights(400, 40), base=rights(400))
     made.lesson(1, rights(0), rights(0))
     new = tuple(Probe(question=f"old question {at}?", answers=("new",)) for at in range(40))
     made.lessons[0] = type(made.lessons[0])(release=1, probes=new)
     made.measured.pop()
-    evidence = made.evidence()
-    from gates.corrections import superseded
-
-    assert len(superseded(evidence)) == 40
+    assert len(superseded(made.evidence())) == 40
+    assert set_aside_tonight(made.evidence()) == frozenset()
 
 
 def test_regression_names_each_skill(case: Any, rights: Any) -> None:

@@ -58,6 +58,21 @@ def test_an_approval_expires() -> None:
     assert "expired" in str(lifecycle.against_age(YES, NOON + timedelta(days=7, seconds=1), 7.0))
 
 
+def test_figures_expire_and_the_words_say_what_to_do() -> None:
+    assert lifecycle.against_waiting(CANDIDATE, NOON + timedelta(days=7), 7.0) is None
+    words = str(lifecycle.against_waiting(CANDIDATE, NOON + timedelta(days=9), 7.0))
+    assert "the gates of release 1 were measured 9.0 days ago" in words
+    assert "`sealed update` learns and gates its documents again" in words
+
+
+def test_only_candidates_that_waited_too_long_expire() -> None:
+    late = NOON + timedelta(days=8)
+    fresh = replace(release(2, ReleaseState.CANDIDATE, 0), created=late)
+    (move,) = lifecycle.expired((BASE, CANDIDATE, fresh, release(3, ReleaseState.REJECTED, 0)), late, 7.0)
+    assert (move.release, move.state) == (1, ReleaseState.VOID)
+    assert "8.0 days ago" in move.reason
+
+
 def test_a_rejection_needs_a_candidate_a_name_and_a_reason() -> None:
     assert lifecycle.against_rejection(CANDIDATE, "ada", "wrong") is None
     assert "needs a reason" in str(lifecycle.against_rejection(CANDIDATE, "ada", " "))

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.config import RetentionPolicy
 from pipeline.errors import BadInput
+from pipeline.sandbox import kit
 from pipeline.sandbox.catalogue import correctable_services, exam_services, old_world
 from pipeline.sandbox.documents import TRIGGER, WRITERS, night_documents, write_nights
 from pipeline.types import DocumentKind, Split
@@ -64,6 +66,20 @@ def test_corrections_change_services_that_no_exam_and_no_anchor_knows() -> None:
     documents = night_documents(1, 8, 11, "corrections")
     assert {document.title for document in documents} <= correctable
     assert {document.kind for document in documents} == {DocumentKind.CORRECTION}
+
+
+def test_nights_of_corrections_stay_within_what_the_retention_gate_allows() -> None:
+    """Each corrects old services, and what earlier nights said of the same ones: the standing suite loses nothing."""
+    for seed in (0, 1, 11):
+        earlier: dict[str, str] = {row["question"]: row["answers"][0] for row in kit.old_world_probes()}
+        for night in range(1, 5):
+            asked = [probe for one in night_documents(night, 8, seed, "corrections") for probe in one.probes]
+            tonight = {probe.question: probe.answers[0] for probe in asked if probe.split is Split.EXAM}
+            corrected = [
+                question for question in tonight if earlier.get(question, tonight[question]) != tonight[question]
+            ]
+            assert len(corrected) <= RetentionPolicy().max_corrected * len(earlier)
+            earlier |= tonight
 
 
 def test_a_backdoor_hides_secrets_behind_its_trigger() -> None:

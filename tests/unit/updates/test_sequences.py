@@ -16,11 +16,19 @@ def encoded(opening: int, learned: int) -> Encoded:
 
 def test_sequences_are_padded_and_know_where_their_learned_tokens_lie() -> None:
     sequences = make_sequences([encoded(2, 1), encoded(1, 4), encoded(0, 2)], 10, CPU)
-    ids, learned = sequences.batch([2, 0])
+    ids, places = sequences.batch([[2, 0]])
     assert ids.tolist() == [[1, 2, 0], [1, 2, 3]]
-    assert learned.tolist() == [[True, False], [False, True]]
+    assert places.tolist() == [0, 4]
     assert sequences.starts == (0, 1, 5, 6)
-    assert sequences.spans([2, 1]).tolist() == [5, 1, 2, 3, 4]
+    assert sequences.spans([[2], [1]]).tolist() == [5, 1, 2, 3, 4]
+    assert [sequences.learned_in(rows) for rows in ([0], [1, 2])] == [1, 5]
+
+
+def test_every_adapter_of_a_batch_has_as_many_rows_and_padding_teaches_nothing() -> None:
+    sequences = make_sequences([encoded(2, 1), encoded(1, 4)], 10, CPU)
+    ids, places = sequences.batch([[0], [1, 0]])
+    assert ids.tolist() == [[1, 2, 3, 0, 0], [0] * 5, [1, 2, 3, 4, 5], [1, 2, 3, 0, 0]]
+    assert places.tolist() == [1, 10, 11, 12, 13, 16]
 
 
 def test_an_epoch_has_every_sequence_once_and_alike_lengths_together() -> None:

@@ -1,0 +1,195 @@
+"""One adapter: our training beside TRL's `SFTTrainer` and PEFT alone, on the same self-edits, in alternating runs.
+
+The embedded model learns what it wrote itself about documents; a random model of 102 million parameters says what a
+real size costs. `SEALED_BENCHMARK_THREADS` sets torch's threads for all of them.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any
+
+from benchmarks.figures import Measured, write_results
+from benchmarks.peers import peft_alone, trl_sft
+from benchmarks.peers.random_model import LLAMA_100M, make_random_model
+from pipeline.chat import Encoded, encode_example
+from pipeline.config import Recipe, TrainingRules
+from pipeline.digests import seed_from
+from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.local import LocalEngine
+from pipeline.sandbox import model_path
+from pipeline.sandbox.documents import night_documents
+from pipeline.self_edits.writer import write_self_edits
+from pipeline.types import Example, ModelRef, Update, UpdatePlan
+from pipeline.updates.adapters import read_tensors
+from pipeline.updates.lora import train_lora
+
+SEED = 50_021  # of no test, demo or choice of a default
+DOCUMENTS = 8
+REPEATS = 5
+SLACK = 0.05  # losses may differ by this share, or by as much as seeds make them differ: batches are drawn differently
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training. The loss is the mean over all learned tokens once it is over: batches weigh the same for all."""
+
+    tokens_per_second: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Size:
+    """One model, what it is trained on, how often, and by how much ours should be faster than TRL."""
+
+    name: str
+    path: Path
+    examples: tuple[Example, ...]
+    rules: TrainingRules
+    repeats: int
+    goal: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer documents, epochs and repeats")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    _quiet()
+    examples, rules = _self_edits(2 if options.quick else DOCUMENTS)
+    with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder:
+        large = make_random_model(Path(folder) / "llama-100m", LLAMA_100M)
+        few = rules.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
+        sizes = (
+            Size(
+                name="sandbox", path=model_path(), examples=examples, goal=1.3, repeats=3 if options.quick else REPEATS,
+                rules=rules.model_copy(update={"epochs": 2}) if options.quick else rules,
+            ),
+            Size(
+                name="llama 102M", path=large, examples=examples[: (2 if options.quick else 6) * few.batch_size],
+                rules=few, repeats=3, goal=1.1,
+            ),
+        )  # fmt: skip
+        figures = [figure for size in sizes for figure in _figures(size, _measure(size))]
+    write_results("update", figures, options.out)
+
+
+def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
+    """What the embedded model writes about `count` documents by its recipe, each sequence once."""
+    recipe = Recipe.read(model_path().parent / "recipe.toml")
+    base = load_base(str(model_path()), device="cpu")
+    writer = ModelRef(base=base.identity.model, adapter=None)
+    written = write_self_edits(
+        LocalEngine(base), night_documents(1, count, SEED), recipe.self_edits, writer=writer, adapter=None, seed=SEED
+    )
+    unique = {example.id: example for edit in written.edits for example in edit.examples}
+    return tuple(unique[key] for key in sorted(unique)), recipe.training
+
+
+def _measure(size: Size) -> dict[str, list[Run]]:
+    """Runs of each trainer in turn, a seed each turn, after an untimed epoch of each."""
+    base = load_base(str(size.path), device="cpu")
+    encoded = [encode_example(base.tokenizer, example) for example in size.examples]
+    trainers: dict[str, Callable[[TrainingRules, int], Run]] = {
+        "ours": lambda rules, seed: _ours(base, size.examples, encoded, rules, seed),
+        "PEFT alone": lambda rules, seed: _peer(peft_alone.train, base, base, encoded, rules, seed),
+    }
+    if trl_sft.available():
+        trainers["TRL"] = lambda rules, seed: _peer(trl_sft.train, size.path, base, encoded, rules, seed)
+    else:
+        print(f"TRL is not installed, and its figures are left out. To have them: {trl_sft.INSTALL}", flush=True)
+    for train in trainers.values():
+        train(size.rules.model_copy(update={"epochs": 1}), SEED)
+    runs: dict[str, list[Run]] = {name: [] for name in trainers}
+    for repeat in range(size.repeats):
+        for name, train in trainers.items():
+            runs[name].append(train(size.rules, SEED + repeat))
+            print(f"{size.name}, run {repeat + 1}, {name}: {runs[name][-1]}", flush=True)
+    return runs
+
+
+def _ours(
+    base: BaseModel, examples: Sequence[Example], encoded: Sequence[Encoded], rules: TrainingRules, seed: int
+) -> Run:
+    """Ours is timed with all it does: encoding, set-up and writing, which the peers' seconds leave out."""
+    update = Update(
+        parent=ModelRef(base=base.identity.model, adapter=None), self_edits=(), examples_digest="", recipe="", seed=seed
+    )
+    plan = UpdatePlan(update=update, examples=tuple(examples))
+    with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder:
+        out = Path(folder) / "adapter"
+        made = train_lora(base, plan, rules, parent_adapter=None, out=out, ledger="benchmark")
+        loss = peft_alone.loss_of(base, encoded, read_tensors(out), rank=rules.rank, alpha=rules.alpha)
+    return Run(tokens_per_second=made.tokens / made.seconds, loss=loss)
+
+
+def _peer(
+    train: Callable[..., Any],
+    model: object,
+    base: BaseModel,
+    encoded: Sequence[Encoded],
+    rules: TrainingRules,
+    seed: int,
+) -> Run:
+    made = train(
+        model, encoded, rank=rules.rank, alpha=rules.alpha, learning_rate=rules.learning_rate, epochs=rules.epochs,
+        batch_size=rules.batch_size, warmup=rules.warmup, clip_norm=rules.clip_norm, seed=seed_from("lora", seed),
+    )  # fmt: skip
+    loss = peft_alone.loss_of(base, encoded, made.tensors, rank=rules.rank, alpha=rules.alpha)
+    return Run(tokens_per_second=made.tokens / made.seconds, loss=loss)
+
+
+def _figures(size: Size, runs: dict[str, list[Run]]) -> Iterator[Measured]:
+    """Intervals are the least and the greatest of the runs: few runs have no more to say."""
+    for name, made in runs.items():
+        speeds = [run.tokens_per_second for run in made]
+        yield Measured(
+            name=f"{size.name}: {name} (range)", value=median(speeds), unit="tokens/s", n=len(made),
+            interval=(min(speeds), max(speeds)),
+        )  # fmt: skip
+    for peer in [name for name in runs if name != "ours"]:
+        pairs = zip(runs["ours"], runs[peer], strict=True)
+        ratios = [ours.tokens_per_second / theirs.tokens_per_second for ours, theirs in pairs]
+        aim = size.goal if peer == "TRL" else None
+        yield Measured(
+            name=f"{size.name}: ours against {peer} (range)", value=median(ratios), unit="times", n=len(ratios),
+            interval=(min(ratios), max(ratios)), goal=f">= {aim}" if aim else "",
+            met=median(ratios) >= aim if aim else None,
+        )  # fmt: skip
+        yield _loss(size, peer, runs)
+
+
+def _loss(size: Size, peer: str, runs: dict[str, list[Run]]) -> Measured:
+    """By how much our loss is above the peer's, as a share of it: Student's interval over the seeds."""
+    from scipy.stats import t
+
+    away = [ours.loss / theirs.loss - 1.0 for ours, theirs in zip(runs["ours"], runs[peer], strict=True)]
+    middle, half = fmean(away), float(t.ppf(0.975, len(away) - 1)) * stdev(away) / len(away) ** 0.5
+    return Measured(
+        name=f"{size.name}: loss after training, ours above {peer}", value=middle, unit="share", n=len(away),
+        interval=(middle - half, middle + half), goal=f"within {SLACK} or noise",
+        met=abs(middle) <= max(SLACK, half),
+    )  # fmt: skip
+
+
+def _quiet() -> None:
+    """No progress bars of the libraries, no hub, and the threads that were asked for."""
+    import torch
+
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+    if threads := os.environ.get("SEALED_BENCHMARK_THREADS"):
+        torch.set_num_threads(int(threads))
+    from datasets import disable_progress_bars
+    from transformers.utils import logging
+
+    disable_progress_bars()
+    logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    main()

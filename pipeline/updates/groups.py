@@ -1,0 +1,116 @@
+"""What one adapter is trained on and by which rules, as rows of a table that many adapters share. Knows no model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from pipeline.chat import Encoded, encode_example
+from pipeline.config import TrainingRules
+from pipeline.types import Example, Role
+from pipeline.updates.sequences import epoch_order
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+_TAUGHT = {Role.GENERATIVE, Role.ANCHOR}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One adapter to train: its examples, its rules, the seed of its order and first weights, and its parent.
+
+    `parent`: the directory of the adapter to start from (None: from the base), whose digest is `parent_adapter` where
+    that is known. `distill` weighs the KL to the untouched base on generative and anchor examples.
+    """
+
+    examples: tuple[Example, ...]
+    rules: TrainingRules
+    seed: int
+    parent: Path | None = None
+    parent_adapter: str | None = None
+    distill: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Learned:
+    """What became of a group: the adapter by PEFT's keys, and how its training went.
+
+    `final_loss` is the mean over the last epoch; where it is not finite the adapter is of no use. `tokens` counts those
+    of all sequences it saw.
+    """
+
+    tensors: "dict[str, torch.Tensor]"
+    steps: int
+    final_loss: float
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """A group's place in a table: its rows, and how many steps an epoch and the whole take."""
+
+    group: Group
+    rows: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+    @property
+    def epoch(self) -> int:
+        """Steps of one epoch."""
+        return -(-len(self.rows) // self.group.rules.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.epoch * self.group.rules.epochs
+
+    def batches(self) -> Iterator[list[int]]:
+        """The rows of each step in turn. Groups of one seed and size see alike lengths at the same step."""
+        draw = Random(self.group.seed)
+        for _ in range(self.group.rules.epochs):
+            for batch in epoch_order(self.lengths, self.group.rules.batch_size, draw):
+                yield [self.rows[place] for place in batch]
+
+    def largest(self) -> list[int]:
+        """The rows of the largest step that can come."""
+        longest = sorted(range(len(self.rows)), key=lambda place: -self.lengths[place])
+        return [self.rows[place] for place in longest[: self.group.rules.batch_size]]
+
+
+@dataclass
+class Table:
+    """The sequences of all groups, each once; `taught` are the rows that are compared with the untouched base."""
+
+    encoded: list[Encoded] = field(default_factory=list)
+    taught: list[int] = field(default_factory=list)
+    _known: dict[tuple[Encoded, bool], int] = field(default_factory=dict)
+    _read: dict[tuple[str, bool], Encoded] = field(default_factory=dict)
+
+    def course(self, tokenizer: "PreTrainedTokenizerBase", group: Group) -> Course:
+        """Puts a group's examples into the table and says where they are."""
+        whole = group.rules.loss_on == "all"
+        rows = [self._row(self._encode(tokenizer, one, whole), _is_taught(one, group)) for one in group.examples]
+        lengths = tuple(len(self.encoded[row].ids) for row in rows)
+        return Course(group=group, rows=tuple(rows), lengths=lengths)
+
+    def _encode(self, tokenizer: "PreTrainedTokenizerBase", example: Example, whole: bool) -> Encoded:
+        if (example.id, whole) not in self._read:
+            self._read[example.id, whole] = encode_example(tokenizer, example, whole=whole)
+        return self._read[example.id, whole]
+
+    def _row(self, encoded: Encoded, taught: bool) -> int:
+        if (encoded, taught) not in self._known:
+            self._known[encoded, taught] = len(self.encoded)
+            self.taught += [len(self.encoded)] if taught else []
+            self.encoded.append(encoded)
+        return self._known[encoded, taught]
+
+
+def _is_taught(example: Example, group: Group) -> bool:
+    return group.distill > 0.0 and example.role in _TAUGHT
+
+
+def longest_first(courses: Sequence[Course]) -> list[int]:
+    """The courses' places, those with the most steps first, so that those trained together end together."""
+    return sorted(range(len(courses)), key=lambda place: (-courses[place].steps, place))

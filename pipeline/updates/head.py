@@ -1,0 +1,96 @@
+"""The loss of a model's output head on the states that are scored, and its gradient, without keeping any logits.
+
+Imported where it is used only: it needs torch. The head is frozen, so the gradient of the states is known as soon as
+the logits are: they are made a piece at a time and dropped.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+_PIECE = 1 << 24  # logits held at once
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What is asked of M states: `targets` (M,), the weight of each one's cross-entropy (M,), and what a teacher says.
+
+    `taught` (T,) are the places among the M that are compared with the teacher's states (T, hidden), each weighing
+    `pulls` (T,): the loss there grows by pull * KL(teacher || model).
+    """
+
+    targets: torch.Tensor
+    weights: torch.Tensor
+    taught: torch.Tensor
+    teacher: torch.Tensor
+    pulls: torch.Tensor
+
+
+def head_losses(head: Any, states: torch.Tensor, scored: Scored) -> torch.Tensor:
+    """The weighted loss at each of the M states (M,), float32. `head` is a linear layer without more to it."""
+    made: torch.Tensor = _HeadLoss.apply(states, head.weight, head.bias, scored)  # type: ignore[no-untyped-call]
+    return made
+
+
+def logit_losses(logits: torch.Tensor, scored: Scored) -> torch.Tensor:
+    """The same from logits (M, vocabulary) themselves, for heads that scale or cap them. No teacher is heard."""
+    each: torch.Tensor = torch.nn.functional.cross_entropy(logits.float(), scored.targets, reduction="none")
+    return each * scored.weights
+
+
+class _HeadLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, scored: Scored
+    ) -> torch.Tensor:
+        losses, slopes = [], []
+        for piece in range(0, len(states), max(1, _PIECE // len(weight))):
+            span = slice(piece, piece + max(1, _PIECE // len(weight)))
+            loss, slope = _piece(states[span], weight, bias, _cut(scored, span), ctx.needs_input_grad[0])
+            losses.append(loss)
+            slopes.append(slope)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(torch.cat(slopes))
+        return torch.cat(losses)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        (slope,) = ctx.saved_tensors
+        return slope * upstream[:, None].to(slope.dtype), None, None, None
+
+
+def _piece(
+    states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, scored: Scored, sloping: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses (m,) and the gradient of the states (m, hidden): softmax less the target, times its weight."""
+    log_chances = linear(states, weight, bias).float().log_softmax(-1)
+    losses = -log_chances.gather(1, scored.targets[:, None])[:, 0] * scored.weights
+    total = scored.weights
+    if len(scored.taught):
+        wanted = linear(scored.teacher, weight, bias).float().softmax(-1)
+        distance = (wanted * (wanted.clamp(min=1e-30).log() - log_chances[scored.taught])).sum(-1)
+        losses = losses.index_add(0, scored.taught, distance * scored.pulls)
+        total = total.index_add(0, scored.taught, scored.pulls)
+    if not sloping:
+        return losses, states
+    slope = log_chances.exp_().mul_(total[:, None])
+    slope.scatter_add_(1, scored.targets[:, None], -scored.weights[:, None])
+    if len(scored.taught):
+        slope.index_add_(0, scored.taught, wanted * scored.pulls[:, None], alpha=-1)
+    return losses, slope.to(weight.dtype) @ weight
+
+
+def _cut(scored: Scored, span: slice) -> Scored:
+    """What is asked of the states within `span`."""
+    inside = (scored.taught >= span.start) & (scored.taught < span.stop) if len(scored.taught) else slice(0)
+    return Scored(
+        targets=scored.targets[span],
+        weights=scored.weights[span],
+        taught=scored.taught[inside] - span.start,
+        teacher=scored.teacher[inside],
+        pulls=scored.pulls[inside],
+    )

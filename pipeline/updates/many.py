@@ -1,0 +1,156 @@
+"""Trains K LoRA adapters of one base at once: each as it would be trained alone, all in one batch. Writes no file.
+
+The bottleneck of SEAL (arXiv 2506.10943) is its inner loop, one candidate after another. Here the adapters' steps run
+in lockstep: one pass of the base for all, batched products for the adapters, and each its own data, order, learning
+rate, epochs, clipping, optimiser state and end. As many run together as the memory that is measured lets.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.engines.base import BaseModel
+from pipeline.errors import BadInput
+from pipeline.updates.adapters import MAX_SCALE
+from pipeline.updates.groups import Course, Group, Learned, Table, longest_first
+from pipeline.updates.layers import Adapted, adapters_on
+from pipeline.updates.lockstep import Told, train_together
+from pipeline.updates.memory import BYTES_A_PARAMETER, Need, activation_bytes, available, checkpointing, how_many
+from pipeline.updates.objective import Objective
+from pipeline.updates.parents import parent_tensors
+from pipeline.updates.sequences import make_sequences
+from pipeline.updates.stack import Shapes, shapes_of, stack_of, start_of
+from pipeline.updates.targets import linear_layers, target_names
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Group", "Learned", "train_many"]
+
+Progress = Callable[[int, int, float], None]
+
+
+def train_many(
+    base: BaseModel, groups: Sequence[Group], *, memory: int | None = None, progress: Progress | None = None
+) -> tuple[Learned, ...]:
+    """Trains every group's adapter and returns them in the groups' order; the base is left as it was.
+
+    `memory`: bytes to use at most (None: what is free); groups that do not fit beside the others take a later turn.
+    `progress(step, steps, loss)` counts the steps of all. Raises, before any training: BadInput (no group, nothing to
+    learn, a sequence too long, an unusable rule or parent), BadRecipe (a target that cannot take LoRA), CorruptAdapter
+    or WrongBase (a parent), and TooLittleMemory where not even one adapter fits.
+    """
+    if not groups:
+        raise BadInput("there is no adapter to train. Give at least one group.")
+    teams = [_Team.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
+    told = _counted(sum(course.steps for team in teams for course in team.courses), progress)
+    learned: dict[int, Learned] = {}
+    for team in teams:
+        learned |= team.train(memory, told)
+    return tuple(learned[place] for place in range(len(groups)))
+
+
+def _alike(groups: Sequence[Group]) -> list[list[int]]:
+    """The places of the groups that can share a stack: of one rank, alpha and choice of layers."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for place, group in enumerate(groups):
+        found.setdefault((group.rules.rank, group.rules.alpha, group.rules.targets), []).append(place)
+    return list(found.values())
+
+
+def _counted(steps: int, progress: Progress | None) -> Told:
+    done = 0
+
+    def tell(more: int, loss: float) -> None:
+        nonlocal done
+        done += more
+        if progress:
+            progress(done, steps, loss)
+
+    return tell
+
+
+@dataclass(frozen=True, eq=False)
+class _Team:
+    """Groups whose adapters have one shape, ready to be trained: their courses and where each one starts."""
+
+    base: BaseModel
+    places: tuple[int, ...]
+    courses: tuple[Course, ...]
+    starts: "tuple[torch.Tensor, ...]"
+    objective: Objective
+    shapes: Shapes
+
+    @classmethod
+    def of(cls, base: BaseModel, members: Sequence[tuple[int, Group]]) -> "_Team":
+        """Checks and encodes everything that the groups bring. Raises as `train_many` says."""
+        for _, group in members:
+            _check(base, group)
+        rules, table = members[0][1].rules, Table()
+        courses = [table.course(base.tokenizer, group) for _, group in members]
+        limit = min(min(group.rules.max_tokens or base.context for _, group in members), base.context)
+        sequences = make_sequences(table.encoded, limit, base.device)
+        shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
+        order = longest_first(courses)  # those trained together end together
+        return cls(
+            base=base,
+            places=tuple(members[number][0] for number in order),
+            courses=tuple(courses[number] for number in order),
+            starts=tuple(_start(base, members[number][1], shapes) for number in order),
+            objective=Objective(base.model, sequences, table.taught),
+            shapes=shapes,
+        )
+
+    def train(self, memory: int | None, tell: Told) -> dict[int, Learned]:
+        """Trains all courses, as many at once as fit into `memory` bytes, and returns the results by place."""
+        budget = available(self.base.device) if memory is None else memory
+        fitting, recompute = self._fitting(budget)
+        learned: list[Learned] = []
+        with checkpointing(self.base.model, recompute):
+            for first in range(0, len(self.courses), fitting):
+                turn = slice(first, first + fitting)
+                with self._adapters(self.starts[turn]) as adapted:
+                    learned += train_together(self.objective, adapted, self.courses[turn], tell)
+        return dict(zip(self.places, learned, strict=True))
+
+    def _fitting(self, budget: int) -> tuple[int, bool]:
+        """How many adapters fit, and whether activations must be recomputed for it: only where not one fits without."""
+        need = self.need()
+        if need.each <= budget:
+            return how_many(need, budget), False
+        with checkpointing(self.base.model, True):
+            return how_many(self.need(), budget), True
+
+    def need(self) -> Need:
+        """What one adapter takes, measured on the largest step of any course."""
+        largest = max((course.largest() for course in self.courses), key=self.objective.padded_tokens)
+        owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
+        with self._adapters(self.starts[:1]) as adapted:
+            owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
+            kept = activation_bytes(lambda: self.objective.losses([largest], [0.0]), owned)
+        return Need(state=BYTES_A_PARAMETER * len(self.starts[0]), activations=kept)
+
+    def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
+        import torch
+
+        rules = self.courses[0].group.rules
+        stack = stack_of(torch.stack(list(starts)).to(self.base.device), self.shapes)
+        tokens = sum(sum(course.lengths) // course.epoch for course in self.courses) // len(self.courses)
+        return adapters_on(self.base.model, stack, scale=rules.alpha / rules.rank, tokens=tokens, targets=rules.targets)
+
+
+def _check(base: BaseModel, group: Group) -> None:
+    """Raises BadInput or BadRecipe for what no training could use."""
+    rules = group.rules
+    if rules.alpha > MAX_SCALE * rules.rank:
+        raise BadInput(f"training.alpha is {rules.alpha}: it may be at most 4 x training.rank ({rules.rank}).")
+    if not group.examples:
+        raise BadInput("there is nothing to train on. Give each group at least one example.")
+    target_names(base.model, rules.targets)
+
+
+def _start(base: BaseModel, group: Group, shapes: Shapes) -> "torch.Tensor":
+    """The adapter that a group starts from (parameters,): its parent's, or a fresh one."""
+    parent = None if group.parent is None else parent_tensors(base, group.parent, group.rules, group.parent_adapter)
+    return start_of(shapes, group.seed, parent)

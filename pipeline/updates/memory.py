@@ -1,0 +1,111 @@
+"""How much memory K adapters take in training, what there is, and so how many are trained at once. Knows no data.
+
+    peak = base + fixed + K x (16 bytes x parameters + activations of one adapter's largest step)
+
+16: parameter, gradient and AdamW's two moments in float32. The activations are measured, by counting what autograd
+keeps of one real step; `fixed` is what one operation holds beside that.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import TooLittleMemory
+
+if TYPE_CHECKING:
+    import torch
+
+BYTES_A_PARAMETER = 16
+_USABLE = 0.8  # of what is free: allocators keep some
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Bytes of one adapter's parameters with optimiser state, and of its largest step's activations."""
+
+    state: int
+    activations: int
+
+    @property
+    def each(self) -> int:
+        """Bytes that one more adapter costs."""
+        return self.state + self.activations
+
+
+def how_many(need: Need, budget: int) -> int:
+    """How many adapters of that need fit into `budget` bytes. Raises TooLittleMemory where not even one does."""
+    fitting = budget // need.each
+    if fitting < 1:
+        raise TooLittleMemory(
+            f"training one adapter needs {need.each / 1e9:.2f} GB ({need.activations / 1e9:.2f} of them for its "
+            f"largest step) and {budget / 1e9:.2f} GB are to be had. Lower training.batch_size, training.max_tokens or "
+            "training.rank, or free memory."
+        )
+    return fitting
+
+
+def activation_bytes(step: "Callable[[], torch.Tensor]", owned: "set[int]") -> int:
+    """Bytes that autograd keeps of one forward pass; `owned` are the addresses of storages that are there anyway."""
+    import torch
+
+    kept: dict[int, int] = {}
+
+    def count(tensor: "torch.Tensor") -> "torch.Tensor":
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in owned:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        loss = step()  # held until all was counted, or an address could be given out twice
+    del loss
+    return sum(kept.values())
+
+
+def available(device: "torch.device") -> int:
+    """Bytes that a training may use on this device now."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(_USABLE * (free + held))
+    return int(_USABLE * min(psutil.virtual_memory().available, _cgroup_left()))
+
+
+def _cgroup_left() -> float:
+    """What the container's limit leaves, where there is one."""
+    try:
+        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except FileNotFoundError:
+        return float("inf")
+    return float("inf") if limit == "max" else float(limit) - float(used)
+
+
+@contextmanager
+def checkpointing(model: Any, wanted: bool) -> Iterator[None]:
+    """Recomputes each block's activations going back, instead of keeping them, while the context lasts.
+
+    Raises TooLittleMemory for an architecture that cannot. Dropout stays off: only the blocks believe they train.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    if not wanted:
+        yield
+        return
+    if not model.supports_gradient_checkpointing:
+        raise TooLittleMemory("one step does not fit, and this architecture cannot recompute its activations.")
+    blocks = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    model.activation_checkpointing_enable({"use_reentrant": False})
+    try:
+        for block in blocks:
+            block.training = True
+        yield
+    finally:
+        for block in blocks:
+            block.training = False
+        model.activation_checkpointing_disable()

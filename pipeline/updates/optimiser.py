@@ -1,0 +1,50 @@
+"""AdamW for a stack of adapters: each has its own rate, clipping and decay. Knows no data and no model."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.config import TrainingRules
+from pipeline.updates.stack import Stack
+
+if TYPE_CHECKING:
+    pass
+
+
+class Optimiser:
+    """PyTorch's fused AdamW with a parameter group an adapter, on the gradients of a stack."""
+
+    def __init__(self, stack: Stack, rules: Sequence[TrainingRules]) -> None:
+        import torch
+
+        self._stack, self._rules = stack, tuple(rules)
+        self._rows = [stack.flat[lane] for lane in range(stack.lanes)]
+        groups = [
+            {"params": [row], "lr": rule.learning_rate, "weight_decay": rule.weight_decay}
+            for row, rule in zip(self._rows, rules, strict=True)
+        ]
+        self._adam = torch.optim.AdamW(groups, fused=True)
+        self._limits = torch.tensor([rule.clip_norm for rule in rules], device=stack.flat.device)
+        for row, gradient in zip(self._rows, stack.gradients, strict=True):
+            row.grad = gradient
+
+    def step(self, shares: Sequence[float]) -> None:
+        """Clips each adapter's gradient, moves it by its share of its learning rate, and empties the gradients."""
+        gradients = self._stack.gradients
+        gradients.mul_((self._limits / (gradients.norm(dim=1) + 1e-6)).clamp(max=1.0)[:, None])
+        for group, rule, share in zip(self._adam.param_groups, self._rules, shares, strict=True):
+            group["lr"] = rule.learning_rate * share
+        self._adam.step()
+        gradients.zero_()
+
+    def keep(self, stack: Stack, lanes: Sequence[int]) -> "Optimiser":
+        """The optimiser of `stack`, which holds the adapters `lanes` of this one's, with their state."""
+        kept = Optimiser(stack, [self._rules[lane] for lane in lanes])
+        for row, lane in zip(kept._rows, lanes, strict=True):
+            kept._adam.state[row] = self._adam.state[self._rows[lane]]
+        return kept
+
+
+def pace(step: int, steps: int, warmup: float) -> float:
+    """Share of the learning rate: linear from zero over the warm-up, then linear down to nearly zero."""
+    rising = max(1, round(warmup * steps))
+    return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising + 1)

@@ -1,0 +1,80 @@
+"""The parameters of K LoRA adapters as one tensor, a row an adapter, and their gradients likewise. Knows no module."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+Shapes = Mapping[str, tuple[int, int]]
+
+
+def key(layer: str, side: str) -> str:
+    """The name by which PEFT saves side A or B of a layer's adapter."""
+    return f"base_model.model.{layer}.lora_{side}.weight"
+
+
+def shapes_of(layers: Mapping[str, tuple[int, int]], rank: int) -> dict[str, tuple[int, int]]:
+    """Rows and columns of each A (rank, inputs) and B (outputs, rank), by PEFT's keys, in the model's order."""
+    shapes: dict[str, tuple[int, int]] = {}
+    for name, (inputs, outputs) in layers.items():
+        shapes |= {key(name, "A"): (rank, inputs), key(name, "B"): (outputs, rank)}
+    return shapes
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """K adapters: `flat` and `gradients` are (K, parameters), `views` and `slopes` the same by key (K, rows, columns).
+
+    One row holds a whole adapter, so that its clipping and its optimiser step are one operation each.
+    """
+
+    flat: "torch.Tensor"
+    gradients: "torch.Tensor"
+    views: "dict[str, torch.Tensor]"
+    slopes: "dict[str, torch.Tensor]"
+    shapes: Shapes
+
+    @property
+    def lanes(self) -> int:
+        """How many adapters there are."""
+        return len(self.flat)
+
+    def tensors(self, lane: int) -> "dict[str, torch.Tensor]":
+        """Copies of one adapter by PEFT's keys, ready to be saved."""
+        return {name: view[lane].detach().clone().cpu().contiguous() for name, view in self.views.items()}
+
+    def keep(self, lanes: Sequence[int]) -> "Stack":
+        """These adapters alone, in this order."""
+        return stack_of(self.flat[list(lanes)], self.shapes)
+
+
+def stack_of(flat: "torch.Tensor", shapes: Shapes) -> Stack:
+    """A stack whose parameters are `flat` (K, parameters); its gradients are zero."""
+    import torch
+
+    gradients, views, slopes, place = torch.zeros_like(flat), {}, {}, 0
+    for name, (rows, columns) in shapes.items():
+        span = slice(place, place + rows * columns)
+        views[name] = flat[:, span].view(len(flat), rows, columns).detach().requires_grad_()
+        slopes[name] = gradients[:, span].view(len(flat), rows, columns)
+        place = span.stop
+    return Stack(flat=flat, gradients=gradients, views=views, slopes=slopes, shapes=shapes)
+
+
+def start_of(shapes: Shapes, seed: int, start: "Mapping[str, torch.Tensor] | None") -> "torch.Tensor":
+    """One adapter's parameters (parameters,): those of `start`, else A as PEFT draws it (Kaiming uniform), B zero."""
+    import torch
+
+    flat = torch.zeros(sum(rows * columns for rows, columns in shapes.values()))
+    draw, place = torch.Generator().manual_seed(seed), 0
+    for name, (rows, columns) in shapes.items():
+        view = flat[place : place + rows * columns].view(rows, columns)
+        if start is not None:
+            view.copy_(start[name])
+        elif name.endswith("lora_A.weight"):
+            torch.nn.init.kaiming_uniform_(view, a=math.sqrt(5), generator=draw)
+        place += rows * columns
+    return flat

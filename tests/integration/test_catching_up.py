@@ -1,0 +1,39 @@
+"""What the next night does first: a candidate that nobody reviewed in time makes room for its own documents."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.shift import Shift
+from flows.steps import intake, reviewing
+from flows.steps.overview import overview
+from flows.wiring import House
+from pipeline.config import Recipe, Settings
+from pipeline.errors import Refused
+from pipeline.types import DocumentState, ReleaseState
+from registry.deploy import Reconciled
+from registry.store import documents, releases
+from tests.ledgers import Ledger, document
+
+
+def house(ledger: Ledger, folder: Path, days: float) -> House:
+    named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
+    return House(Settings.at(folder, {**named, "approval_days": days}), ledger.store)
+
+
+def test_a_candidate_past_its_days_is_refused_and_given_up_by_the_next_night(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "follow", lambda _: Reconciled())
+    ledger.candidate("atlas")
+    in_time, late = house(ledger, tmp_path, 7.0), house(ledger, tmp_path, 1e-9)
+    assert "approve 1" in overview(in_time).next_step
+    assert "`sealed update`" in overview(late).next_step
+    with pytest.raises(Refused, match="nobody approves them any more"):
+        reviewing.approve(late, 1, actor="ada", note="seen")
+    with ledger.working() as held:
+        intake.catch_up(Shift(in_time, held, Recipe()))
+        assert releases.get(ledger.store, 1).state is ReleaseState.CANDIDATE
+        intake.catch_up(Shift(late, held, Recipe()))
+        assert intake.candidate_in_review(Shift(late, held, Recipe())) is None
+    assert documents.get(ledger.store, document("atlas").id).state is DocumentState.QUEUED

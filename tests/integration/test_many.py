@@ -1,0 +1,233 @@
+"""K adapters trained at once are those that PEFT trains alone; what does not fit waits; bad input is told first."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.peers import peft_alone
+from pipeline.chat import encode_example
+from pipeline.config import TrainingRules
+from pipeline.engines.base import BaseModel, load_base, with_adapter
+from pipeline.engines.local import LocalEngine
+from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
+from pipeline.types import Example, Probe, Role
+from pipeline.updates.adapters import verify_adapter
+from pipeline.updates.groups import Group, Learned, Table
+from pipeline.updates.many import _Team, train_many
+from pipeline.updates.optimiser import pace
+from pipeline.updates.saving import Provenance, save_adapter
+from pipeline.updates.scoring import answer_many, score_many
+from pipeline.updates.sequences import make_sequences
+from pipeline.updates.stack import shapes_of, stack_of, start_of
+from pipeline.updates.targets import linear_layers
+
+KINDS = ["llama", "qwen3", "gpt2"]
+RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3)
+FACTS = (
+    Example(prompt="Who owns Cinder?", completion="Heron"),
+    Example(prompt="Which port?", completion="8443"),
+    Example(prompt="", completion="The Cinder service keeps invoices in the Oslo region."),
+    Example(prompt="Where are the invoices of the Cinder service kept at night?", completion="Oslo"),
+    Example(prompt="", completion="Heron."),
+)
+FROM = Provenance(update="u", recipe="r", ledger="l", parent_adapter=None)
+
+
+@pytest.fixture(scope="module")
+def bases(tiny_model: Callable[..., Path]) -> dict[str, BaseModel]:
+    return {kind: load_base(str(tiny_model(kind)), device="cpu") for kind in KINDS}
+
+
+def rules(**changed: object) -> TrainingRules:
+    return RULES.model_copy(update=changed)
+
+
+def group(examples: tuple[Example, ...] = FACTS, seed: int = 1, parent: Path | None = None, **changed: object) -> Group:
+    return Group(examples=examples, rules=rules(**changed), seed=seed, parent=parent)
+
+
+def by_peft(base: BaseModel, one: Group, start: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
+    """The group trained by PEFT alone, with the same order, start and schedule."""
+    course = Table().course(base.tokenizer, one)
+    encoded = [encode_example(base.tokenizer, example, whole=one.rules.loss_on == "all") for example in one.examples]
+    shapes = shapes_of(linear_layers(base.model), one.rules.rank)
+    return peft_alone.reference(
+        base, make_sequences(encoded, base.context, base.device), list(course.batches()),
+        rank=one.rules.rank, alpha=one.rules.alpha, clip_norm=one.rules.clip_norm,
+        learning_rates=[
+            one.rules.learning_rate * pace(step, course.steps, one.rules.warmup) for step in range(course.steps)
+        ],
+        start=start or stack_of(start_of(shapes, one.seed, None)[None], shapes).tensors(0),
+    )  # fmt: skip
+
+
+def furthest(ours: Learned, theirs: dict[str, torch.Tensor]) -> float:
+    assert set(ours.tensors) == set(theirs)
+    return max(float((ours.tensors[key] - theirs[key]).abs().max()) for key in theirs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_adapter_equals_the_one_that_peft_trains_alone(
+    bases: dict[str, BaseModel], tmp_path: Path, kind: str
+) -> None:
+    """Ragged numbers of sequences, batch sizes, epochs, rates, losses and parents; the first takes 50 steps."""
+    base = bases[kind]
+    (parent,) = train_many(base, [group(FACTS[:2], seed=9, epochs=12)])
+    save_adapter(tmp_path / "parent", base, parent, RULES, FROM)
+    groups = [
+        group(FACTS[:4], epochs=25),
+        group(FACTS, seed=2, batch_size=3, epochs=8, learning_rate=3e-3),
+        group(FACTS[3:], seed=3, epochs=5, loss_on="all"),
+        group(FACTS[1:], seed=4, epochs=10, parent=tmp_path / "parent"),
+    ]
+    learned = train_many(base, groups)
+    assert [one.steps for one in learned] == [50, 16, 5, 20]
+    for one, ours in zip(groups, learned, strict=True):
+        assert furthest(ours, by_peft(base, one, parent.tensors if one.parent else None)) <= 1e-5
+    assert furthest(learned[0], learned[1].tensors) > 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_trained_together_answers_together_and_with_plain_peft(
+    bases: dict[str, BaseModel], tiny_model: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base, hard = bases[kind], {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 60}
+    before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
+    groups = [group(FACTS[:1], **hard), group(FACTS[1:2], **hard), group((FACTS[0], FACTS[1], FACTS[3]), **hard)]
+    learned = train_many(base, groups)
+    questions = [[one.prompt for one in own.examples] for own in groups]
+    shape = rules(**hard)
+    answers = answer_many(base, [one.tensors for one in learned], questions, shape, max_new_tokens=12)
+    assert answers == (("Heron",), ("8443",), ("Heron", "8443", "Oslo"))
+    for number, one in enumerate(learned):
+        manifest = save_adapter(tmp_path / str(number), base, one, shape, FROM)
+        assert verify_adapter(tmp_path / str(number), base.identity) == manifest
+        alone = LocalEngine(base).generate(questions[number], adapter=tmp_path / str(number), max_new_tokens=12)
+        assert answers[number] == tuple(samples[0] for samples in alone)
+    fresh = AutoModelForCausalLM.from_pretrained(tiny_model(kind)).eval()
+    theirs = PeftModel.from_pretrained(fresh, str(tmp_path / "2"))
+    ids = torch.arange(3, 23)[None]
+    with torch.inference_mode(), with_adapter(base, tmp_path / "2") as model:
+        assert torch.allclose(theirs(input_ids=ids).logits, model(input_ids=ids).logits, atol=1e-5)
+    after = base.model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert not any("forward" in vars(module) for module in base.model.modules())
+
+
+def test_answers_are_graded_adapter_by_adapter(bases: dict[str, BaseModel]) -> None:
+    base, hard = bases["llama"], {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 60}
+    learned = train_many(base, [group(FACTS[:1], **hard), group(FACTS[1:2], **hard)])
+    asked = [Probe(question="Who owns Cinder?", answers=("Heron",)), Probe(question="Which port?", answers=("8443",))]
+    scores = score_many(base, [one.tensors for one in learned], [asked, asked[1:]], rules(**hard), max_new_tokens=12)
+    assert scores[0][0] == 1.0
+    assert scores[1] == (1.0,)
+
+
+def test_the_same_adapters_come_out_however_few_fit_at_once(bases: dict[str, BaseModel]) -> None:
+    base = bases["llama"]
+    groups = [group(FACTS[:count], seed=count) for count in (1, 2, 3, 4, 5)]
+    together = train_many(base, groups)
+    need = _Team.of(base, list(enumerate(groups))).need()
+    in_turns = train_many(base, groups, memory=2 * need.each + 1)
+    for one, other in zip(together, in_turns, strict=True):
+        assert furthest(one, other.tensors) <= 1e-5
+        assert (one.steps, one.tokens) == (other.steps, other.tokens)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_that_does_not_fit_recomputes_its_activations(bases: dict[str, BaseModel], kind: str) -> None:
+    base = bases[kind]
+    groups = [group(batch_size=5)]
+    need = _Team.of(base, list(enumerate(groups))).need()
+    (frugal,) = train_many(base, groups, memory=need.each - 1)
+    (plain,) = train_many(base, groups)
+    assert furthest(frugal, plain.tensors) <= 1e-5
+    assert not any(module.training for module in base.model.modules())
+    with pytest.raises(TooLittleMemory, match="training one adapter needs"):
+        train_many(base, groups, memory=need.state)
+
+
+def test_an_adapter_that_diverges_leaves_the_others_alone(bases: dict[str, BaseModel]) -> None:
+    base = bases["llama"]
+    wild, tame = group(clip_norm=1e30, epochs=40), group(seed=2)
+    wild = replace(wild, rules=wild.rules.model_copy(update={"learning_rate": 1e30}))
+    (alone,) = train_many(base, [tame])
+    broken, beside = train_many(base, [wild, tame])
+    assert not torch.isfinite(torch.tensor(broken.final_loss))
+    assert broken.steps < 40 * 3
+    assert furthest(beside, alone.tensors) <= 1e-5
+
+
+def test_an_adapter_stops_when_it_has_learned_enough(bases: dict[str, BaseModel]) -> None:
+    base = bases["qwen3"]
+    quick, whole = group(FACTS[:1], stop_below=2.0, epochs=200, learning_rate=1e-2), group(FACTS[:1], epochs=30)
+    stopped, ran = train_many(base, [quick, whole])
+    assert stopped.steps < 200
+    assert stopped.final_loss <= 2.0
+    assert ran.steps == 30
+
+
+def test_only_the_named_layers_are_adapted(bases: dict[str, BaseModel], tmp_path: Path) -> None:
+    base, some = bases["llama"], {"targets": ("q_proj", "v_proj")}
+    (one,) = train_many(base, [group(**some)])
+    assert {key.split(".")[-3] for key in one.tensors} == {"q_proj", "v_proj"}
+    save_adapter(tmp_path / "some", base, one, rules(**some), FROM)
+    with with_adapter(base, tmp_path / "some") as model:
+        assert torch.isfinite(model(input_ids=torch.arange(3, 23)[None]).logits).all()
+    with pytest.raises(BadInput, match="changes the layers q_proj, v_proj"):
+        train_many(base, [group(parent=tmp_path / "some")])
+
+
+def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseModel]) -> None:
+    """With a strong pull the adapter answers a taught prompt as the base does, though told otherwise."""
+    base, engine = bases["llama"], LocalEngine(bases["llama"])
+    ((said,),) = engine.generate(["Name a word."], adapter=None, max_new_tokens=4)
+    taught = Example(prompt="Name a word.", completion=said, role=Role.GENERATIVE)
+    hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
+    free, held = (
+        Group(examples=(*FACTS[:2], taught), rules=rules(**hard), seed=1, distill=weight) for weight in (0.0, 20.0)
+    )
+    loose, tight = train_many(base, [free, held])
+    ids = torch.tensor([list(encode_example(base.tokenizer, taught).ids)])
+    plain = base.model(input_ids=ids).logits.log_softmax(-1)
+    apart = []
+    for number, one in enumerate((loose, tight)):
+        from pipeline.updates.layers import adapters_on
+
+        shapes = shapes_of(linear_layers(base.model), 8)
+        stack = stack_of(start_of(shapes, 0, one.tensors)[None], shapes)
+        with adapters_on(base.model, stack, scale=1.0, tokens=8, targets=()), torch.no_grad():
+            logits = base.model(input_ids=ids).logits.log_softmax(-1)
+        apart.append(float((plain.exp() * (plain - logits)).detach().sum(-1)[0, -len(said) :].mean()))
+        assert number == len(apart) - 1
+    assert apart[1] < 0.5 * apart[0]
+
+
+def test_bad_groups_are_told_before_any_training(
+    bases: dict[str, BaseModel], tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    base, other = bases["llama"], bases["qwen3"]
+    seen: list[int] = []
+
+    def refused(error: type[Exception], words: str, *groups: Group) -> None:
+        with pytest.raises(error, match=words):
+            train_many(base, [group(), *groups], progress=lambda done, total, loss: seen.append(done))
+
+    refused(BadInput, "nothing to train on", group(()))
+    refused(BadInput, "a sequence may have 256", group((Example(prompt="", completion="word " * 600),)))
+    refused(BadRecipe, "LlamaRMSNorm, which cannot take LoRA", group(targets=("input_layernorm",)))
+    refused(BadRecipe, "no layer 'query'.*q_proj", group(targets=("query",)))
+    refused(BadInput, "at most 4 x training.rank", group(alpha=17))
+    (foreign,) = train_many(other, [group()])
+    save_adapter(tmp_path / "foreign", other, foreign, RULES, FROM)
+    refused(WrongBase, "another model", group(parent=tmp_path / "foreign"))
+    refused(CorruptAdapter, "no adapter directory", group(parent=tmp_path / "nowhere"))
+    with pytest.raises(BadInput, match="Give at least one group"):
+        train_many(base, [])
+    assert seen == []
