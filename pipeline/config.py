@@ -173,14 +173,14 @@ class Settings(BaseSettings):
     server_url: str | None = Field(default=None, description="an OpenAI-compatible server, without /v1")
     server_model: str | None = Field(default=None, description="its name for the base without an adapter")
     server_adapter_model: str = Field(default="rel-{digest}", description="its name for an adapter, by digest")
-    server_key: SecretStr | None = None
+    server_key: SecretStr | None = Field(default=None, description="sent to it as a bearer token")
     server_concurrency: int = Field(default=8, ge=1, le=256, description="requests in flight")
     server_attempts: int = Field(default=6, ge=1, description="tries of one request, with growing pauses")
     server_seconds: float = Field(default=3600.0, gt=0.0, description="for all prompts of one call together")
     server_seeds: bool = Field(default=True, description="ask the server to sample by our seeds")
 
     @model_validator(mode="after")
-    def _a_server_has_an_address(self) -> "Settings":
+    def _a_server_has_an_address(self) -> Self:
         if self.engine == "openai" and not (self.server_url and self.server_model):
             raise ValueError("the engine 'openai' needs server_url and server_model")
         if "{digest}" not in self.server_adapter_model:

@@ -17,11 +17,10 @@ from tests.servers import serving
 def made(model: Path, tmp_path: Path, **changes: object) -> House:
     identity = identify_base(model)
     given: dict[str, object] = {
-        "workspace": tmp_path, "model": str(model), "base_model": identity.model, "device": "cpu",
-        "base_tokenizer": identity.tokenizer, "base_chat_template": identity.chat_template,
-        "database_url": f"sqlite:///{tmp_path / 'ledger.db'}", "tracking_uri": "sqlite://",
+        "model": str(model), "base_model": identity.model, "base_tokenizer": identity.tokenizer,
+        "base_chat_template": identity.chat_template, "device": "cpu",
     }  # fmt: skip
-    settings = Settings.model_validate(given | changes)
+    settings = Settings.at(tmp_path, given | changes)
     return House(settings, open_store(settings.database_url))
 
 
