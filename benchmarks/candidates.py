@@ -159,6 +159,7 @@ def _peft(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
         made = peft_alone.train(
             base, encoded, rank=rules.rank, alpha=rules.alpha, learning_rate=rules.learning_rate, epochs=rules.epochs,
             batch_size=rules.batch_size, warmup=rules.warmup, clip_norm=rules.clip_norm, seed=candidate.group.seed,
+            flat=True,
         )  # fmt: skip
         questions = [probe.question for probe in candidate.probes]
         answers = peft_alone.answer(base, made, questions, max_new_tokens=ANSWER_TOKENS)

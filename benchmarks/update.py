@@ -9,13 +9,11 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
-from unittest.mock import patch
 
 from benchmarks.figures import Measured, write_results
 from benchmarks.peers import peft_alone, trl_sft
@@ -28,9 +26,8 @@ from pipeline.engines.local import LocalEngine
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.types import Example, ModelRef, Update, UpdatePlan
-from pipeline.updates import lora
-from pipeline.updates.adapters import read_tensors
+from pipeline.types import Example, ModelRef
+from pipeline.updates.many import Group, train_many
 
 SEED = 50_021  # of no test, demo or choice of a default
 DOCUMENTS = 8
@@ -84,7 +81,7 @@ def main() -> None:
 
 def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
     """What the embedded model writes about `count` documents by its recipe, each sequence once."""
-    recipe = Recipe.read(model_path().parent / "recipe.toml")
+    recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     base = load_base(str(model_path()), device="cpu")
     writer = ModelRef(base=base.identity.model, adapter=None)
     written = write_self_edits(
@@ -119,31 +116,13 @@ def _measure(size: Size) -> dict[str, list[Run]]:
 def _ours(
     base: BaseModel, examples: Sequence[Example], encoded: Sequence[Encoded], rules: TrainingRules, seed: int
 ) -> Run:
-    """Only the loop of steps is timed, as of the peers; without encoding, set-up and writing."""
-    update = Update(
-        parent=ModelRef(base=base.identity.model, adapter=None), self_edits=(), examples_digest="", recipe="", seed=seed
-    )
-    plan, taken = UpdatePlan(update=update, examples=tuple(examples)), list[float]()
-    with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder, _timed(taken):
-        out = Path(folder) / "adapter"
-        made = lora.train_lora(base, plan, rules, parent_adapter=None, out=out, ledger="benchmark")
-        loss = peft_alone.loss_of(base, encoded, read_tensors(out), rank=rules.rank, alpha=rules.alpha)
-    return Run(tokens_per_second=made.tokens / taken[0], loss=loss)
-
-
-@contextmanager
-def _timed(taken: list[float]) -> Iterator[None]:
-    """Notes the seconds of our loop: `Trained.seconds` has those of the whole update."""
-    loop = lora._train
-
-    def timed(*given: Any) -> Any:
-        started = time.perf_counter()
-        course = loop(*given)
-        taken.append(time.perf_counter() - started)
-        return course
-
-    with patch.object(lora, "_train", timed):
-        yield
+    """Ours is timed with its encoding and set-up, which the peers' seconds leave out."""
+    group = Group(examples=tuple(examples), rules=rules, seed=seed_from("lora", seed))
+    started = time.perf_counter()
+    (made,) = train_many(base, [group])
+    seconds = time.perf_counter() - started
+    loss = peft_alone.loss_of(base, encoded, made.tensors, rank=rules.rank, alpha=rules.alpha)
+    return Run(tokens_per_second=made.tokens / seconds, loss=loss)
 
 
 def _peer(

@@ -66,10 +66,10 @@ class Course:
         return self.epoch * self.group.rules.epochs
 
     def batches(self) -> Iterator[list[int]]:
-        """The rows of each step in turn. Groups of one seed and size see alike lengths at the same step."""
+        """The rows of each step in turn."""
         draw = Random(self.group.seed)
         for _ in range(self.group.rules.epochs):
-            for batch in epoch_order(self.lengths, self.group.rules.batch_size, draw):
+            for batch in epoch_order(len(self.rows), self.group.rules.batch_size, draw):
                 yield [self.rows[place] for place in batch]
 
     def largest(self) -> list[int]:

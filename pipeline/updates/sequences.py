@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pipeline.chat import Encoded
 
-_POOL = 8  # batches whose sequences are sorted by length together
-
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
@@ -112,16 +110,10 @@ def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.devi
     )
 
 
-def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) -> list[list[int]]:
-    """One epoch's batches: shuffled, but alike lengths share a batch, so that little is padded."""
-    order = list(range(len(lengths)))
-    draw.shuffle(order)
-    batches = []
-    for start in range(0, len(order), batch_size * _POOL):
-        pool = sorted(order[start : start + batch_size * _POOL], key=lambda row: lengths[row])
-        batches += [pool[at : at + batch_size] for at in range(0, len(pool), batch_size)]
-    draw.shuffle(batches)
-    return batches
+def epoch_order(count: int, batch_size: int, draw: random.Random) -> list[list[int]]:
+    """One epoch's batches of `count` sequences, by chance: batches of alike lengths would cost less, and teach less."""
+    order = draw.sample(range(count), count)
+    return [order[at : at + batch_size] for at in range(0, count, batch_size)]
 
 
 def _runs(starts: Numbers, sizes: Numbers) -> Numbers:
