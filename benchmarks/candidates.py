@@ -6,10 +6,8 @@ takes a random model of the shape of Qwen2.5-0.5B in bfloat16 instead.
 """
 
 import argparse
-import gc
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from typing import Any
 from benchmarks.figures import Measured, write_results
 from benchmarks.peers import peft_alone, seal
 from benchmarks.peers.random_model import LLAMA_100M, QWEN_HALF_B, make_random_model
+from benchmarks.roofline import matmul_peak, operations, peak_memory
 from pipeline.chat import encode_example
 from pipeline.config import Recipe, TrainingRules
 from pipeline.engines.base import BaseModel, load_base
@@ -28,7 +27,7 @@ from pipeline.grading import grade
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.types import Document, ModelRef, Probe
+from pipeline.types import Document, Example, ModelRef, Probe
 from pipeline.updates.groups import Group
 from pipeline.updates.many import Team, train_many
 from pipeline.updates.scoring import score_many
@@ -72,8 +71,7 @@ def main() -> None:
         path = make_random_model(Path(folder) / "model", QWEN_HALF_B) if on_card else model_path()
         base = load_base(str(path), device=options.device)
         figures = list(_side_by_side(base, candidates, repeats=1 if options.quick else 3, on_card=on_card))
-        if not options.quick:
-            figures += _growth(base, candidates)
+        figures += _growth(base, candidates[:2] if options.quick else candidates)
         large = base if on_card else load_base(str(make_random_model(Path(folder) / "large", LLAMA_100M)), device="cpu")
         figures += _memory(large, [_few(one) for one in candidates])
     write_results("candidates-cuda" if on_card else "candidates", figures, options.out)
@@ -183,22 +181,32 @@ def _seal(base: BaseModel, candidates: Sequence[Candidate]) -> float:
 
 
 def _growth(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
-    """Milliseconds of one adapter's step as K and the rank grow."""
+    """What a token of training costs as K, the rank and the length of the sequences grow, and its share of the peak."""
+    groups = [replace(one.group, rules=RULES.model_copy(update={"epochs": 2})) for one in candidates]
+    peak = matmul_peak(base)
+    yield Measured(name="matrix products of 1024 x 1024 x 1024, the peak", value=peak / 1e9, unit="GFLOP/s")
     for k in (1, 2, 4, 8, 16):
-        yield _step_cost(base, [one.group for one in candidates[:k]], f"K = {k}")
-    for rank in (8, 16, 32, 64):
-        rules = RULES.model_copy(update={"rank": rank, "alpha": rank})
-        yield _step_cost(base, [replace(one.group, rules=rules) for one in candidates], f"K = {K}, rank {rank}")
+        yield from _cost(base, groups[:k], f"K = {k}", peak)
+    for rank in (8, 16, 64):
+        rules = RULES.model_copy(update={"epochs": 2, "rank": rank, "alpha": rank})
+        yield from _cost(base, [replace(one, rules=rules) for one in groups], f"K = {K}, rank {rank}", peak)
+    for words in (32, 128, 512):
+        text = Example(prompt="", completion="the team " * (words // 2))
+        long = [replace(one, examples=(text,) * 8) for one in groups]
+        yield from _cost(base, long, f"K = {K}, sequences of {words} tokens, all learned", peak)
 
 
-def _step_cost(base: BaseModel, groups: Sequence[Group], name: str) -> Measured:
-    short = [replace(one, rules=one.rules.model_copy(update={"epochs": 2})) for one in groups]
-    taken = []
+def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> Iterator[Measured]:
+    """Microseconds a token, and the share of the peak that the operations counted by hand make of it."""
+    taken, learned = [], train_many(base, groups)
     for _ in range(3):
         began = time.perf_counter()
-        learned = train_many(base, short)
-        taken.append(1e3 * (time.perf_counter() - began) / sum(one.steps for one in learned))
-    return Measured(name=f"a step of one adapter, {name}", value=median(taken), unit="ms", n=len(taken))
+        learned = train_many(base, groups)
+        taken.append(time.perf_counter() - began)
+    tokens, seconds = sum(one.tokens for one in learned), median(taken)
+    share = operations(base, groups) / seconds / peak
+    yield Measured(name=f"a token of training, {name}", value=1e6 * seconds / tokens, unit="us", n=len(taken))
+    yield Measured(name=f"share of the peak, {name}", value=share, unit="share", n=len(taken))
 
 
 def _memory(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
@@ -206,39 +214,12 @@ def _memory(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measur
     groups = [candidate.group for candidate in candidates]
     formula = Team.of(base, list(enumerate(groups))).need().each * len(groups)
     train_many(base, groups[:1])
-    peak = _peak(base, lambda: train_many(base, groups))
+    peak = peak_memory(base, lambda: train_many(base, groups))
     yield Measured(name=f"K = {len(groups)}: memory beside the base, by the formula", value=formula / 1e9, unit="GB")
     yield Measured(
         name=f"K = {len(groups)}: memory beside the base, measured", value=peak / 1e9, unit="GB",
         goal="within 20 % of the formula", met=abs(peak - formula) <= 0.2 * formula,
     )  # fmt: skip
-
-
-def _peak(base: BaseModel, work: Callable[[], object]) -> float:
-    """Bytes that the work holds at most, beyond what was held before."""
-    import torch
-
-    gc.collect()
-    if base.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        work()
-        return torch.cuda.max_memory_allocated() - before
-    import psutil
-
-    process, seen, over = psutil.Process(), [0.0], threading.Event()
-    before = process.memory_info().rss
-
-    def watch() -> None:
-        while not over.wait(0.005):
-            seen[0] = max(seen[0], process.memory_info().rss - before)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    work()
-    over.set()
-    watcher.join()
-    return seen[0]
 
 
 def _spread(name: str, values: Sequence[float], unit: str) -> Measured:

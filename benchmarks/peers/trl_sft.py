@@ -19,9 +19,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.peers.peft_alone import IGNORED, pace
+from benchmarks.peers.peft_alone import IGNORED
 from benchmarks.peers.wrapping import tensors_of
 from pipeline.chat import Encoded
+from pipeline.updates.optimiser import pace
 from pipeline.updates.targets import target_names, transposed
 
 INSTALL = 'pip install -e ".[bench]"'
