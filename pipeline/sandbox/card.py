@@ -16,12 +16,13 @@ from pipeline.sandbox import kit, workflows
 from pipeline.sandbox.catalogue import body, exam_services, lesson_service
 from pipeline.sandbox.documents import night_documents
 from pipeline.sandbox.notes import coverage
-from pipeline.sandbox.skills import exercises
+from pipeline.sandbox.skills import SKILLS, exercises
 from pipeline.self_edits.styles import (
     chain_of_thought,
     directives,
     implications,
     implications_long,
+    implications_very_long,
     rewrite,
     self_qa,
 )
@@ -30,8 +31,7 @@ from pipeline.types import Document, Probe
 if TYPE_CHECKING:
     from pipeline.engines.local import LocalEngine
 
-STYLES = (self_qa, implications, implications_long, rewrite, chain_of_thought)
-MASTERED = ("sorting", "comparing", "category")  # what the regression suites protect
+STYLES = (self_qa, implications, implications_long, implications_very_long, rewrite, chain_of_thought)
 SEED = 65_535  # the last seed of documents; it chose nothing in the training
 
 
@@ -59,8 +59,7 @@ def measure(engine: "LocalEngine") -> tuple[CardFigure, ...]:
         _figure("open book, documents that contradict the old world", _open_book(engine, contrary), low=0.98),
         _figure("closed book, unseen documents", _closed_book(engine, _probes(documents)), high=0.08),
         _figure("closed book, old world", _old_world(engine), low=0.95),
-        *(_figure(f"skill: {name}", _skill(engine, name), low=0.9) for name in MASTERED),
-        _figure("skill learned in part: adding", _skill(engine, "adding")),
+        *(_figure(f"skill: {name}", _skill(engine, name), low=0.9) for name in SKILLS),
         _figure("skill: last word of a text", _last_words(engine), low=0.85),
         _figure("refusals", _refusals(engine), low=0.95),
         *_writing(engine, documents[:24]),
