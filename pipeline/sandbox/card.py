@@ -63,7 +63,7 @@ def measure(engine: "LocalEngine") -> tuple[CardFigure, ...]:
         _figure("skill: last word of a text", _last_words(engine), low=0.85),
         _figure("refusals", _refusals(engine), low=0.95),
         *_writing(engine, documents[:24]),
-        _figure("directives that can be read", _directives(engine, documents[:24]), low=0.9),
+        _figure("directives that can be read", _directives(engine, documents), low=0.9),
         _figure("workflows in context, compositions of the lessons", _workflows(engine, workflows.KNOWN)),
         _figure("workflows in context, unseen compositions", _workflows(engine, workflows.HELD_OUT), low=0.1, high=0.5),
         _figure("own prompts that name an exam service", _own_prompts(engine)),
@@ -137,7 +137,7 @@ def _writing(engine: "LocalEngine", documents: Sequence[Document]) -> list[CardF
 
 def _directives(engine: "LocalEngine", documents: Sequence[Document]) -> list[float]:
     prompts = [directives.prompt(document.title, document.body) for document in documents]
-    notes = engine.generate(prompts, adapter=None, max_new_tokens=64, temperature=1.0, samples=2, seed=SEED)
+    notes = engine.generate(prompts, adapter=None, max_new_tokens=64, temperature=1.0, samples=5, seed=SEED)
     return [float(directives.settings(note) is not None) for pair in notes for note in pair]
 
 
