@@ -71,7 +71,7 @@ def main() -> None:
         path = make_random_model(Path(folder) / "model", QWEN_HALF_B) if on_card else model_path()
         base = load_base(str(path), device=options.device)
         figures = list(_side_by_side(base, candidates, repeats=1 if options.quick else 3, on_card=on_card))
-        figures += _growth(base, candidates[:2] if options.quick else candidates)
+        figures += _growth(base, candidates[:4] if options.quick else candidates)
         large = base if on_card else load_base(str(make_random_model(Path(folder) / "large", LLAMA_100M)), device="cpu")
         figures += _memory(large, [_few(one) for one in candidates])
     write_results("candidates-cuda" if on_card else "candidates", figures, options.out)
@@ -185,15 +185,16 @@ def _growth(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measur
     groups = [replace(one.group, rules=RULES.model_copy(update={"epochs": 2})) for one in candidates]
     peak = matmul_peak(base)
     yield Measured(name="matrix products of 1024 x 1024 x 1024, the peak", value=peak / 1e9, unit="GFLOP/s")
-    for k in (1, 2, 4, 8, 16):
+    all_of_them = f"K = {len(groups)}"
+    for k in (1, 2, 4, 8, 16)[: len(groups)]:
         yield from _cost(base, groups[:k], f"K = {k}", peak)
     for rank in (8, 16, 64):
         rules = RULES.model_copy(update={"epochs": 2, "rank": rank, "alpha": rank})
-        yield from _cost(base, [replace(one, rules=rules) for one in groups], f"K = {K}, rank {rank}", peak)
+        yield from _cost(base, [replace(one, rules=rules) for one in groups], f"{all_of_them}, rank {rank}", peak)
     for words in (32, 128, 512):
         text = Example(prompt="", completion="the team " * (words // 2))
         long = [replace(one, examples=(text,) * 8) for one in groups]
-        yield from _cost(base, long, f"K = {K}, sequences of {words} tokens, all learned", peak)
+        yield from _cost(base, long, f"{all_of_them}, sequences of {words} tokens, all learned", peak)
 
 
 def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> Iterator[Measured]:
