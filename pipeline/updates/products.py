@@ -56,8 +56,8 @@ class _Beside(torch.autograd.Function):
         into_a, into_b = layer.adapted.slopes(layer.name)
         slope = slope.contiguous()
         through = _by_lane(layer, slope, b.to(slope.dtype)).mul_(layer.adapted.scale)
-        _add_lane_sums(layer, into_b, slope, low, layer.adapted.scale)
-        _add_lane_sums(layer, into_a, through, rows, 1.0)
+        into_b.add_(_lane_sums(layer, slope, low).to(into_b.dtype), alpha=layer.adapted.scale)
+        into_a.add_(_lane_sums(layer, through, rows).to(into_a.dtype))
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
         back = torch.matmul(slope, layer.weight)
@@ -123,17 +123,6 @@ def _lane_sums(layer: Layer, left: torch.Tensor, right: torch.Tensor) -> torch.T
     for lane, span in _tails(parts):
         made[lane].addmm_(left[span].T, right[span])
     return made
-
-
-def _add_lane_sums(layer: Layer, into: torch.Tensor, left: torch.Tensor, right: torch.Tensor, scale: float) -> None:
-    """`into` (K, n, m) grown by scale times `_lane_sums`, in the type of `into`."""
-    if left.dtype != into.dtype:
-        into.add_(_lane_sums(layer, left, right).to(into.dtype), alpha=scale)
-        return
-    parts = layer.adapted.parts.of(len(left))
-    into.baddbmm_(_head(parts, left).transpose(1, 2), _head(parts, right), alpha=scale)
-    for lane, span in _tails(parts):
-        into[lane].addmm_(left[span].T, right[span], alpha=scale)
 
 
 def _head(parts: Parts, rows: torch.Tensor) -> torch.Tensor:
