@@ -10,7 +10,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 from benchmarks.figures import Measured, write_results
 from benchmarks.peers import peft_alone, seal
 from benchmarks.peers.random_model import LLAMA_100M, QWEN_HALF_B, make_random_model
-from benchmarks.roofline import matmul_peak, operations, peak_memory
+from benchmarks.roofline import matmul_peak, memory_of, operations
 from pipeline.chat import encode_example
 from pipeline.config import Recipe, TrainingRules
 from pipeline.engines.base import BaseModel, load_base
@@ -29,7 +31,7 @@ from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
 from pipeline.types import Document, Example, ModelRef, Probe
 from pipeline.updates.groups import Group
-from pipeline.updates.many import Team, train_many
+from pipeline.updates.many import train_many
 from pipeline.updates.scoring import score_many
 
 SEED = 50_031  # of no test, demo or choice of a default
@@ -72,8 +74,8 @@ def main() -> None:
         base = load_base(str(path), device=options.device)
         figures = list(_side_by_side(base, candidates, repeats=1 if options.quick else 3, on_card=on_card))
         figures += _growth(base, candidates[:4] if options.quick else candidates)
-        large = base if on_card else load_base(str(make_random_model(Path(folder) / "large", LLAMA_100M)), device="cpu")
-        figures += _memory(large, [_few(one) for one in candidates])
+        large = path if on_card else make_random_model(Path(folder) / "large", LLAMA_100M)
+        figures += _memory(large, [_few(one) for one in candidates], options.device)
     write_results("candidates-cuda" if on_card else "candidates", figures, options.out)
 
 
@@ -212,12 +214,11 @@ def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> I
     yield Measured(name=f"share of the peak, {name}", value=share, unit="share", n=len(taken))
 
 
-def _memory(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
-    """The peak beside the base, by the formula of `pipeline.updates.memory` and as it was."""
+def _memory(path: Path, candidates: Sequence[Candidate], device: str) -> Iterator[Measured]:
+    """The peak beside the base, by the formula of `pipeline.updates.memory` and as it was, in a process of its own."""
     groups = [candidate.group for candidate in candidates]
-    formula = Team.of(base, list(enumerate(groups))).need().each * len(groups)
-    train_many(base, groups[:1])
-    peak = peak_memory(base, lambda: train_many(base, groups))
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        formula, peak = fresh.submit(memory_of, path, groups, device).result()
     yield Measured(name=f"K = {len(groups)}: memory beside the base, by the formula", value=formula / 1e9, unit="GB")
     yield Measured(
         name=f"K = {len(groups)}: memory beside the base, measured", value=peak / 1e9, unit="GB",
