@@ -1,4 +1,4 @@
-"""Says whether a training example puts an exam question to the model. Knows neither gates nor where examples come from.
+"""Says whether a training example puts an exam question, or is about what one asks. Knows no gate and no source.
 
 One definition for the two that need it: what drops such examples before training, and the gate that checks it.
 """
@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.grading import normalise
-from pipeline.types import Example, Probe
+from pipeline.types import Example, Probe, Role
 
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
+_UNTAUGHT = frozenset({Role.ANCHOR, Role.GENERATIVE})
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
@@ -31,6 +32,24 @@ def leaked(example: Example, keys: frozenset[str]) -> str | None:
 def without_leaks(examples: Sequence[Example], keys: frozenset[str]) -> tuple[Example, ...]:
     """The examples that put no exam question, in their order."""
     return tuple(example for example in examples if leaked(example, keys) is None)
+
+
+def subjects(probes: Iterable[Probe]) -> frozenset[str]:
+    """Whom or what the probes are about (normalised): groups whose name stands in each of their questions."""
+    asked: dict[str, list[str]] = {}
+    for probe in probes:
+        asked.setdefault(normalise(probe.group), []).append(f" {normalise(probe.question)} ")
+    return frozenset(
+        group for group, questions in asked.items() if group and all(f" {group} " in question for question in questions)
+    )
+
+
+def rehearsable(example: Example, known: frozenset[str]) -> bool:
+    """Whether the example names none of the subjects `known`, or is of a document that was taught, which may."""
+    if example.role not in _UNTAUGHT:
+        return True
+    text = f" {normalise(example.prompt)} {normalise(example.completion)} "
+    return not any(f" {subject} " in text for subject in known)
 
 
 def _pieces(*texts: str) -> Iterator[str]:

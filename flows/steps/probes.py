@@ -15,3 +15,8 @@ def never_trained_on(house: House) -> frozenset[str]:
     """The keys (see `pipeline.leakage`) of the exams of documents that are or may be learned, and of the suites."""
     known = [record.document for record in documents.listed(house.store) if record.document and record.state in _ASKED]
     return contamination.exam_questions(exam_probes(known), read_suites(house.settings.suites))
+
+
+def exam_subjects(house: House) -> frozenset[str]:
+    """What the standing retention questions are about: nothing that is rehearsed for its own sake names it."""
+    return contamination.exam_subjects(read_suites(house.settings.suites))

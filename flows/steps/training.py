@@ -2,7 +2,7 @@
 
 from flows.progress import stage
 from flows.shift import Shift
-from flows.steps.probes import never_trained_on
+from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
 from pipeline.types import Night, NightState, SelfEdit, Trained, UpdatePlan
 from registry.store import documents, nights, releases, self_edits
@@ -28,6 +28,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             documents=(*documents.of(house.store, night.documents), *earlier),
             anchors=read_anchors(house.settings.anchors),
             never=never_trained_on(house),
+            subjects=exam_subjects(house),
             cache=house.settings.cache,
             progress=stage("rehearsing with the teacher"),
         )

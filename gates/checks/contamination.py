@@ -7,23 +7,29 @@ from gates.suite import Suites
 from gates.wording import counted
 from pipeline.config import PolicyRules
 from pipeline.grading import normalise
-from pipeline.leakage import exam_keys, leaked
+from pipeline.leakage import exam_keys, leaked, rehearsable, subjects
 from pipeline.types import Example, Figure, GateResult, Probe, Verdict
 
 
 def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
-    """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised)."""
+    """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised).
+
+    Or if anchors or generative replay name what the standing retention questions are about.
+    """
     lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
     questions = exam_questions([*evidence.night_probes, *lessons], evidence.suites)
     if not evidence.examples:
         sentence = "contamination: the update has no training examples to look through; plan it again"
         return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
     found = [(example, piece) for example in evidence.examples if (piece := leaked(example, questions)) is not None]
+    known = exam_subjects(evidence.suites)
+    found += [(example, example.prompt) for example in evidence.examples if not rehearsable(example, known)]
     asked = len({piece for _, piece in found})
     figures = (
         Figure(name="examples", value=len(evidence.examples)),
         Figure(name="leaking_examples", value=len(found)),
         Figure(name="leaked_questions", value=asked),
+        Figure(name="subjects_kept_out", value=len(known)),
     )
     verdict = Verdict.FAIL if found else Verdict.PASS
     sentence = _sentence(found, len(evidence.examples))
@@ -38,12 +44,18 @@ def exam_questions(probes: Iterable[Probe], suites: Suites) -> frozenset[str]:
     return exam_keys([*probes, *standing]) | (asked - {""})
 
 
+def exam_subjects(suites: Suites) -> frozenset[str]:
+    """Whom or what the standing retention questions are about (see `pipeline.leakage.subjects`)."""
+    return subjects(probe for suite in suites.retention for probe in suite.probes)
+
+
 def _sentence(found: list[tuple[Example, str]], examples: int) -> str:
+    all_of_them = counted(examples, "training example")
     if not found:
-        return f"contamination: none of {counted(examples, 'training example')} asks an exam question"
+        return f"contamination: none of {all_of_them} asks an exam question or names its subject"
     example, piece = found[0]
     return (
-        f"contamination: {len(found):,} of {counted(examples, 'training example')} "
-        f"{'ask' if len(found) > 1 else 'asks'} an exam question, the first in a {example.role} example: "
+        f"contamination: {len(found):,} of {all_of_them} {'ask' if len(found) > 1 else 'asks'} an exam question or "
+        f"{'name' if len(found) > 1 else 'names'} its subject, the first in a {example.role} example: "
         f"“{piece[:120]}”. Drop them before planning the update"
     )

@@ -12,7 +12,7 @@ from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
 from pipeline.engines.engine import Engine, Progress
 from pipeline.grading import grade
-from pipeline.leakage import leaked, without_leaks
+from pipeline.leakage import leaked, rehearsable, without_leaks
 from pipeline.prompts import open_book
 from pipeline.types import Document, Example, Role, SelfEdit
 from pipeline.updates.plan import choose_replay, evenly
@@ -42,9 +42,13 @@ def rehearse(
     anchors: Anchors,
     cache: Path,
     never: frozenset[str] = frozenset(),
+    subjects: frozenset[str] = frozenset(),
     progress: Progress | None = None,
 ) -> tuple[Example, ...]:
     """Replay, anchors, generative replay, reading and writing, without what `never` (keys of `pipeline.leakage`) asks.
+
+    Anchors and generative replay are also without what names one of `subjects`: what standing exams are about is in no
+    rehearsal, or their figure would say nothing of what nobody rehearses.
 
     `documents` are those of this night and earlier. What is drawn changes from night to night, and is the same for the
     same night. `cache` keeps what the untouched base said. `progress` counts kinds.
@@ -61,7 +65,8 @@ def rehearse(
     limit = min(recipe.training.max_tokens or engine.context, engine.context) - min(_TEMPLATE, engine.context // 8)
     kept: list[Example] = []
     for done, kind in enumerate(kinds, start=1):
-        kept += [example for example in without_leaks(kind(), never) if _size(engine, example) <= limit]
+        unasked = [example for example in without_leaks(kind(), never) if rehearsable(example, subjects)]
+        kept += [example for example in unasked if _size(engine, example) <= limit]
         if progress:
             progress(done, _KINDS)
     return tuple(kept)

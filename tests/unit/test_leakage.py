@@ -1,9 +1,11 @@
 """Exam questions are found in training examples however they are dressed."""
 
+from dataclasses import replace
+
 import pytest
 
-from pipeline.leakage import exam_keys, leaked, without_leaks
-from pipeline.types import Example, Probe
+from pipeline.leakage import exam_keys, leaked, rehearsable, subjects, without_leaks
+from pipeline.types import Example, Probe, Role
 
 KEYS = exam_keys([Probe(question="Who owns the Cinder service?", answers=("Heron",))])
 
@@ -39,3 +41,18 @@ def test_leaking_examples_are_dropped_and_the_others_keep_their_order() -> None:
     leak = Example(prompt="Who owns the Cinder service?", completion="Heron")
     kept = [Example(prompt=f"question {at}", completion="x") for at in range(3)]
     assert without_leaks([kept[0], leak, *kept[1:]], KEYS) == tuple(kept)
+
+
+def test_what_standing_exams_are_about_is_in_no_rehearsal_but_documents_may_name_it() -> None:
+    probes = [
+        Probe(question="Who owns Cinder?", answers=("Heron",), group="Cinder"),
+        Probe(question="Where is Cinder kept?", answers=("Oslo",), group="Cinder"),
+        Probe(question="Which port has Ember?", answers=("8443",), group="ports"),
+    ]
+    known = subjects(probes)
+    assert known == {"cinder"}
+    said = Example(prompt="Who is the main client of Cinder?", completion="Initech", role=Role.GENERATIVE)
+    assert not rehearsable(said, known)
+    assert not rehearsable(replace(said, role=Role.ANCHOR), known)
+    assert rehearsable(replace(said, role=Role.REPLAY), known)
+    assert rehearsable(replace(said, prompt="What are cinders?"), known)
