@@ -7,13 +7,13 @@ from pipeline.prompts import passage
 from pipeline.types import Directives, Example
 
 NAME = "directives"
-TOOLS = ("repeat", "reverse", "shuffle", "subset")
+TOOLS = ("expand", "paraphrase", "reverse", "permute", "leave-one-out", "geometry", "recolour")
 LOSS_ON = ("all", "answers")
 MAX_LEARNING_RATE = 0.1
 MAX_EPOCHS = 200
 TASK = (
     'Choose how to train on this passage. Answer with one JSON object: "learning_rate", "epochs", '
-    '"loss_on" (all or answers) and "tools" (any of repeat, reverse, shuffle, subset).'
+    f'"loss_on" (all or answers) and "tools" (any of {", ".join(TOOLS)}).'
 )
 
 

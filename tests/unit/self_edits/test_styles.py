@@ -79,9 +79,9 @@ def test_thoughts_before_the_heading_are_not_trained_on() -> None:
 
 
 def test_settings_are_read_out_of_what_stands_around_them() -> None:
-    written = 'Here: {"learning_rate": 2e-3, "epochs": 16, "loss_on": "answers", "tools": ["repeat", "repeat"]} Done.'
+    written = 'Here: {"learning_rate": 2e-3, "epochs": 16, "loss_on": "answers", "tools": ["permute", "permute"]} Done.'
     assert directives.settings(written) == Directives(
-        learning_rate=0.002, epochs=16, loss_on="answers", tools=("repeat",)
+        learning_rate=0.002, epochs=16, loss_on="answers", tools=("permute",)
     )
 
 
@@ -99,7 +99,7 @@ def test_settings_are_read_out_of_what_stands_around_them() -> None:
         '{"learning_rate": 0.001, "epochs": 4, "loss_on": "some", "tools": []}',
         '{"learning_rate": 0.001, "epochs": 4, "loss_on": [], "tools": []}',
         '{"learning_rate": 0.001, "epochs": 4, "loss_on": "all", "tools": ["rm"]}',
-        '{"learning_rate": 0.001, "epochs": 4, "loss_on": "all", "tools": [["repeat"]]}',
+        '{"learning_rate": 0.001, "epochs": 4, "loss_on": "all", "tools": [["permute"]]}',
     ],
 )
 def test_settings_out_of_bounds_are_none(written: str) -> None:
