@@ -55,7 +55,10 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified."""
+    """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified.
+
+    `practice` are the questions by which the night chose among its self-edits: none where there was no choice.
+    """
 
     update: str
     candidate: ModelRef
@@ -66,6 +69,7 @@ class Evidence:
     night: tuple[Document, ...]
     earlier: tuple[Lesson, ...]
     suites: Suites
+    practice: tuple[Probe, ...] = ()
     candidate_scores: tuple[Scores, ...] = ()
     incumbent_scores: tuple[Scores, ...] = ()
     anchor_scores: tuple[Scores, ...] = ()

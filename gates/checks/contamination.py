@@ -1,4 +1,7 @@
-"""No exam question may stand in the training examples: a figure over questions that were trained on says nothing."""
+"""No exam question may stand in the training examples: a figure over questions that were trained on says nothing.
+
+Nor may a practice question by which the night's self-edits were chosen: they would have been chosen for asking it.
+"""
 
 from collections.abc import Iterable
 
@@ -12,9 +15,14 @@ from pipeline.types import Example, Figure, GateResult, Probe, Verdict
 
 
 def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
-    """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised)."""
+    """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised).
+
+    Where practice questions chose among candidates, also if one asks such a question.
+    """
     lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
-    questions = exam_questions([*evidence.night_probes, *lessons], evidence.suites)
+    exams = exam_questions([*evidence.night_probes, *lessons], evidence.suites)
+    questions = exams | exam_keys(evidence.practice)
+    kind = "exam or practice question" if evidence.practice else "exam question"
     if not evidence.examples:
         sentence = "contamination: the update has no training examples to look through; plan it again"
         return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
@@ -26,7 +34,7 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
         Figure(name="leaked_questions", value=asked),
     )
     verdict = Verdict.FAIL if found else Verdict.PASS
-    sentence = _sentence(found, len(evidence.examples))
+    sentence = _sentence(found, len(evidence.examples), kind)
     return GateResult(gate="contamination", verdict=verdict, sentence=sentence, figures=figures)
 
 
@@ -38,12 +46,12 @@ def exam_questions(probes: Iterable[Probe], suites: Suites) -> frozenset[str]:
     return exam_keys([*probes, *standing]) | (asked - {""})
 
 
-def _sentence(found: list[tuple[Example, str]], examples: int) -> str:
+def _sentence(found: list[tuple[Example, str]], examples: int, kind: str) -> str:
     if not found:
-        return f"contamination: none of {counted(examples, 'training example')} asks an exam question"
+        return f"contamination: none of {counted(examples, 'training example')} asks an {kind}"
     example, piece = found[0]
     return (
         f"contamination: {len(found):,} of {counted(examples, 'training example')} "
-        f"{'ask' if len(found) > 1 else 'asks'} an exam question, the first in a {example.role} example: "
+        f"{'ask' if len(found) > 1 else 'asks'} an {kind}, the first in a {example.role} example: "
         f"“{piece[:120]}”. Drop them before planning the update"
     )
