@@ -10,7 +10,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 from benchmarks.figures import Measured, write_results
 from benchmarks.peers import peft_alone, seal
 from benchmarks.peers.random_model import LLAMA_100M, QWEN_HALF_B, make_random_model
-from benchmarks.roofline import matmul_peak, operations, peak_memory
+from benchmarks.roofline import matmul_peak, memory_of, operations
 from pipeline.chat import encode_example
 from pipeline.config import Recipe, TrainingRules
 from pipeline.engines.base import BaseModel, load_base
@@ -29,7 +31,7 @@ from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
 from pipeline.types import Document, Example, ModelRef, Probe
 from pipeline.updates.groups import Group
-from pipeline.updates.many import Team, train_many
+from pipeline.updates.many import train_many
 from pipeline.updates.scoring import score_many
 
 SEED = 50_031  # of no test, demo or choice of a default
@@ -71,9 +73,9 @@ def main() -> None:
         path = make_random_model(Path(folder) / "model", QWEN_HALF_B) if on_card else model_path()
         base = load_base(str(path), device=options.device)
         figures = list(_side_by_side(base, candidates, repeats=1 if options.quick else 3, on_card=on_card))
-        figures += _growth(base, candidates[:2] if options.quick else candidates)
-        large = base if on_card else load_base(str(make_random_model(Path(folder) / "large", LLAMA_100M)), device="cpu")
-        figures += _memory(large, [_few(one) for one in candidates])
+        figures += _growth(base, candidates[:4] if options.quick else candidates)
+        large = path if on_card else make_random_model(Path(folder) / "large", LLAMA_100M)
+        figures += _memory(large, [_few(one) for one in candidates], options.device)
     write_results("candidates-cuda" if on_card else "candidates", figures, options.out)
 
 
@@ -113,7 +115,8 @@ def _few(candidate: Candidate) -> Candidate:
 def _side_by_side(base: BaseModel, candidates: list[Candidate], *, repeats: int, on_card: bool) -> Iterator[Measured]:
     contenders: dict[str, Callable[[], Run]] = {
         "all at once": lambda: _at_once(base, candidates),
-        "PEFT, one by one": lambda: _peft(base, candidates),
+        "PEFT, one by one, padded to a batch's longest": lambda: _peft(base, candidates, flat=False),
+        "PEFT, one by one, without padding": lambda: _peft(base, candidates, flat=True),
     }
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for run in contenders.values():
@@ -129,8 +132,8 @@ def _side_by_side(base: BaseModel, candidates: list[Candidate], *, repeats: int,
         yield _spread(f"{name}: K = {k} trained and scored", [run.seconds for run in made], "s")
     yield _spread(f"SEAL's procedure: K = {k}, from {SEAL_STEPS} steps", seals, "s")
     ours = [run.seconds for run in runs["all at once"]]
-    peft = [run.seconds for run in runs["PEFT, one by one"]]
-    yield _ratio("PEFT, one by one / all at once", peft, ours, 8.0 if on_card else 2.5)
+    for name, goal in zip(list(runs)[1:], (8.0 if on_card else 2.5, None), strict=True):
+        yield _ratio(f"{name} / all at once", [run.seconds for run in runs[name]], ours, goal)
     yield _ratio("SEAL's procedure / all at once", seals, ours, None if on_card else 50.0)
     for name, made in runs.items():
         yield Measured(name=f"{name}: mean score", value=fmean(run.score for run in made), unit="share", n=len(made))
@@ -149,7 +152,8 @@ def _at_once(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
     return Run(seconds=seconds, score=fmean(map(fmean, scores)), tokens=sum(one.tokens for one in learned))
 
 
-def _peft(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
+def _peft(base: BaseModel, candidates: Sequence[Candidate], *, flat: bool) -> Run:
+    """The same batches by PEFT alone; `flat`: in one row of tokens, which takes the library's packed attention."""
     began, scores, tokens = time.perf_counter(), [], 0
     for candidate in candidates:
         rules = candidate.group.rules
@@ -157,7 +161,7 @@ def _peft(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
         made = peft_alone.train(
             base, encoded, rank=rules.rank, alpha=rules.alpha, learning_rate=rules.learning_rate, epochs=rules.epochs,
             batch_size=rules.batch_size, warmup=rules.warmup, clip_norm=rules.clip_norm, seed=candidate.group.seed,
-            flat=True,
+            flat=flat,
         )  # fmt: skip
         questions = [probe.question for probe in candidate.probes]
         answers = peft_alone.answer(base, made, questions, max_new_tokens=ANSWER_TOKENS)
@@ -185,15 +189,16 @@ def _growth(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measur
     groups = [replace(one.group, rules=RULES.model_copy(update={"epochs": 2})) for one in candidates]
     peak = matmul_peak(base)
     yield Measured(name="matrix products of 1024 x 1024 x 1024, the peak", value=peak / 1e9, unit="GFLOP/s")
-    for k in (1, 2, 4, 8, 16):
+    all_of_them = f"K = {len(groups)}"
+    for k in (1, 2, 4, 8, 16)[: len(groups)]:
         yield from _cost(base, groups[:k], f"K = {k}", peak)
     for rank in (8, 16, 64):
         rules = RULES.model_copy(update={"epochs": 2, "rank": rank, "alpha": rank})
-        yield from _cost(base, [replace(one, rules=rules) for one in groups], f"K = {K}, rank {rank}", peak)
+        yield from _cost(base, [replace(one, rules=rules) for one in groups], f"{all_of_them}, rank {rank}", peak)
     for words in (32, 128, 512):
         text = Example(prompt="", completion="the team " * (words // 2))
         long = [replace(one, examples=(text,) * 8) for one in groups]
-        yield from _cost(base, long, f"K = {K}, sequences of {words} tokens, all learned", peak)
+        yield from _cost(base, long, f"{all_of_them}, sequences of {words} tokens, all learned", peak)
 
 
 def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> Iterator[Measured]:
@@ -209,12 +214,11 @@ def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> I
     yield Measured(name=f"share of the peak, {name}", value=share, unit="share", n=len(taken))
 
 
-def _memory(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
-    """The peak beside the base, by the formula of `pipeline.updates.memory` and as it was."""
+def _memory(path: Path, candidates: Sequence[Candidate], device: str) -> Iterator[Measured]:
+    """The peak beside the base, by the formula of `pipeline.updates.memory` and as it was, in a process of its own."""
     groups = [candidate.group for candidate in candidates]
-    formula = Team.of(base, list(enumerate(groups))).need().each * len(groups)
-    train_many(base, groups[:1])
-    peak = peak_memory(base, lambda: train_many(base, groups))
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        formula, peak = fresh.submit(memory_of, path, groups, device).result()
     yield Measured(name=f"K = {len(groups)}: memory beside the base, by the formula", value=formula / 1e9, unit="GB")
     yield Measured(
         name=f"K = {len(groups)}: memory beside the base, measured", value=peak / 1e9, unit="GB",

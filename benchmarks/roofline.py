@@ -4,10 +4,12 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from pipeline.chat import encode_example
-from pipeline.engines.base import BaseModel
+from pipeline.engines.base import BaseModel, load_base
 from pipeline.updates.groups import Group
+from pipeline.updates.many import Team, train_many
 from pipeline.updates.targets import linear_layers
 
 
@@ -46,6 +48,13 @@ def matmul_peak(base: BaseModel) -> float:
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - began)
     return float(2 * size**3 / best)
+
+
+def memory_of(path: Path, groups: Sequence[Group], device: str) -> tuple[int, float]:
+    """Bytes beside the base that training all groups at once takes by the formula, and that it held at most."""
+    base = load_base(str(path), device=device)
+    formula = Team.of(base, list(enumerate(groups))).need().of(len(groups))
+    return formula, peak_memory(base, lambda: train_many(base, groups))
 
 
 def peak_memory(base: BaseModel, work: Callable[[], object]) -> float:

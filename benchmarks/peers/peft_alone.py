@@ -54,7 +54,7 @@ def train(
     """
     sequences = make_sequences(encoded, base.context, base.device)
     draw = random.Random(seed)
-    batches = order or [rows for _ in range(epochs) for rows in epoch_order(len(encoded), batch_size, draw)]
+    batches = order or [rows for _ in range(epochs) for rows in epoch_order(sequences.lengths, batch_size, draw)]
     rates = [learning_rate * pace(step, len(batches), warmup) for step in range(len(batches))]
     with wrapped(base, rank=rank, alpha=alpha, seed=seed) as model:
         started = time.perf_counter()

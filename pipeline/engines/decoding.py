@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.engines.prefix import Prefix
 
-OnRows = Callable[[Sequence[int]], None]
+Arrange = Callable[[Sequence[int]], Sequence[int]]
 _LIKELY = 64  # a nucleus seldom has more tokens, and finding these is cheaper than sorting a vocabulary
 
 
@@ -59,18 +59,19 @@ def decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
-    on_rows: OnRows | None = None,
+    arrange: Arrange | None = None,
 ) -> list[list[int]]:
     """Continues each prompt `copies` times, at most `limits[i]` new tokens each, until one of `stops` (left out).
 
     `draws`: uniform numbers in [0, 1), shape (prompts x copies, longest limit); each row has its own, so that what is
     sampled does not depend on which rows share a batch. Rows come back prompt by prompt. One prefill for all copies.
-    `on_rows` is told, whenever rows leave the batch, which are left: a model may have to know whose rows it is given.
+    `arrange` is told, whenever rows leave the batch, which are left, and says in what order they stay (places among
+    them): a model may have to know whose rows it is given.
     """
     import torch
 
     with torch.inference_mode():
-        return _decode(model, prompts, copies, limits, stops, sampling, draws, on_rows)
+        return _decode(model, prompts, copies, limits, stops, sampling, draws, arrange)
 
 
 def _decode(
@@ -81,7 +82,7 @@ def _decode(
     stops: frozenset[int],
     sampling: Sampling,
     draws: "torch.Tensor | None",
-    on_rows: OnRows | None,
+    arrange: Arrange | None,
 ) -> list[list[int]]:
     import torch
 
@@ -101,7 +102,7 @@ def _decode(
         prefix=prefix,
     )
     with shared(model) if prefix else nullcontext():
-        return _continue(model, logits, cache, rows, max(limits), stopping, sampling, on_rows)
+        return _continue(model, logits, cache, rows, max(limits), stopping, sampling, arrange)
 
 
 def _continue(
@@ -112,7 +113,7 @@ def _continue(
     longest: int,
     stopping: "torch.Tensor",
     sampling: Sampling,
-    on_rows: OnRows | None,
+    arrange: Arrange | None,
 ) -> list[list[int]]:
     """Token by token from the prompts' last logits; `stopping` is True at the ids that end a row."""
     import torch
@@ -130,10 +131,10 @@ def _continue(
             break
         if alive <= 0.75 * len(done):  # finished rows cost as much as living ones: drop them now and then
             kept = (~done).nonzero()[:, 0]
+            if arrange:
+                kept = kept[list(arrange(rows.origin[kept].tolist()))]
             cache.batch_select_indices(kept)
             rows, token, done = rows.keep(kept), token[kept], done[kept]
-            if on_rows:
-                on_rows(rows.origin.tolist())
         logits = _advance(model, token, rows, cache)
     return [[token for token in row if token >= 0] for row in out.tolist()]
 

@@ -16,12 +16,13 @@ from pipeline.sandbox import kit, workflows
 from pipeline.sandbox.catalogue import body, exam_services, lesson_service
 from pipeline.sandbox.documents import night_documents
 from pipeline.sandbox.notes import coverage
-from pipeline.sandbox.skills import exercises
+from pipeline.sandbox.skills import SKILLS, exercises
 from pipeline.self_edits.styles import (
     chain_of_thought,
     directives,
     implications,
     implications_long,
+    implications_very_long,
     rewrite,
     self_qa,
 )
@@ -30,8 +31,7 @@ from pipeline.types import Document, Probe
 if TYPE_CHECKING:
     from pipeline.engines.local import LocalEngine
 
-STYLES = (self_qa, implications, implications_long, rewrite, chain_of_thought)
-MASTERED = ("sorting", "comparing", "category")  # what the regression suites protect
+STYLES = (self_qa, implications, implications_long, implications_very_long, rewrite, chain_of_thought)
 SEED = 65_535  # the last seed of documents; it chose nothing in the training
 
 
@@ -59,12 +59,11 @@ def measure(engine: "LocalEngine") -> tuple[CardFigure, ...]:
         _figure("open book, documents that contradict the old world", _open_book(engine, contrary), low=0.98),
         _figure("closed book, unseen documents", _closed_book(engine, _probes(documents)), high=0.08),
         _figure("closed book, old world", _old_world(engine), low=0.95),
-        *(_figure(f"skill: {name}", _skill(engine, name), low=0.9) for name in MASTERED),
-        _figure("skill learned in part: adding", _skill(engine, "adding")),
+        *(_figure(f"skill: {name}", _skill(engine, name), low=0.9) for name in SKILLS),
         _figure("skill: last word of a text", _last_words(engine), low=0.85),
         _figure("refusals", _refusals(engine), low=0.95),
         *_writing(engine, documents[:24]),
-        _figure("directives that can be read", _directives(engine, documents[:24]), low=0.9),
+        _figure("directives that can be read", _directives(engine, documents), low=0.9),
         _figure("workflows in context, compositions of the lessons", _workflows(engine, workflows.KNOWN)),
         _figure("workflows in context, unseen compositions", _workflows(engine, workflows.HELD_OUT), low=0.1, high=0.5),
         _figure("own prompts that name an exam service", _own_prompts(engine)),
@@ -138,7 +137,7 @@ def _writing(engine: "LocalEngine", documents: Sequence[Document]) -> list[CardF
 
 def _directives(engine: "LocalEngine", documents: Sequence[Document]) -> list[float]:
     prompts = [directives.prompt(document.title, document.body) for document in documents]
-    notes = engine.generate(prompts, adapter=None, max_new_tokens=64, temperature=1.0, samples=2, seed=SEED)
+    notes = engine.generate(prompts, adapter=None, max_new_tokens=64, temperature=1.0, samples=5, seed=SEED)
     return [float(directives.settings(note) is not None) for pair in notes for note in pair]
 
 

@@ -16,7 +16,7 @@ from pipeline.sandbox.skills import CATEGORY_FORMS, WORDS, Exercise, exercises
 
 FACTS_A_SERVICE = 5  # exam questions on each exam service
 REHEARSED_FACTS = 480
-PER_SKILL = {"sorting": 260, "comparing": 160}  # adding is learned in part, and no suite relies on it
+PER_SKILL = {"sorting": 260, "comparing": 160}
 STORIES, PARAGRAPHS = 150, 60
 RECIPE = Path(__file__).with_name("recipe.toml")
 Row = dict[str, Any]

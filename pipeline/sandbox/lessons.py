@@ -20,11 +20,14 @@ from pipeline.self_edits.styles import (
     directives,
     implications,
     implications_long,
+    implications_very_long,
     rewrite,
     self_qa,
 )
 
-STYLES = (self_qa, self_qa, implications, implications_long, rewrite, chain_of_thought)
+STYLES = (
+    self_qa, self_qa, implications, implications_long, implications_very_long, rewrite, chain_of_thought,
+)  # fmt: skip
 SUBJECT = "Name the subject."
 ASKED, WRITTEN, TOLD = 0.2, 0.3, 0.02  # loss weights: a user's words, a note, a document; an answer weighs 1
 
@@ -172,7 +175,7 @@ def workflow(chance: Random) -> Lesson:
     return Lesson("workflow", beginning, tuple(asked))
 
 
-SKILL_SHARES = (0.25, 0.40, 0.20, 0.15)  # sorting, adding, comparing, category
+SKILL_SHARES = (0.35, 0.40, 0.25)  # sorting, comparing, category
 # Shares of lessons, not of tokens: a document with its questions is ten times as long as a question alone.
 Mixture = tuple[tuple[Callable[[Random], Lesson], float], ...]
 READING: Mixture = ((reading, 1.0),)
@@ -181,7 +184,7 @@ DOCUMENTS: Mixture = (
     (manner, 0.03), (story, 0.05), (workflow, 0.04),
 )  # fmt: skip
 ALL: Mixture = (
-    (reading, 0.012), (writing, 0.045), (knowing, 0.52), (telling, 0.05), (passing, 0.004), (skill, 0.25),
+    (reading, 0.014), (writing, 0.055), (knowing, 0.56), (telling, 0.05), (passing, 0.004), (skill, 0.18),
     (manner, 0.025), (story, 0.10), (workflow, 0.012),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from pipeline.self_edits.styles import (
     directives,
     implications,
     implications_long,
+    implications_very_long,
     rewrite,
     self_qa,
 )
@@ -32,6 +33,7 @@ class Quality:
 QUALITY = {
     implications.NAME: Quality(0.30, 0.40, 0.50),
     implications_long.NAME: Quality(0.45, 0.35, 0.55),
+    implications_very_long.NAME: Quality(0.50, 0.30, 0.60),
     rewrite.NAME: Quality(0.32, 0.38, 1.00),
     self_qa.NAME: Quality(0.64, 0.26, 0.65),
     chain_of_thought.NAME: Quality(0.25, 0.45, 0.50),
@@ -65,6 +67,11 @@ def _lines(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, c
 def _long(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
     again = chance.sample(list(keys), min(3, len(keys)))
     return _lines(service, [*keys, *again], leaks, by_name, chance)
+
+
+def _very_long(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+    """Every fact twice, the second time in another order."""
+    return _lines(service, [*keys, *chance.sample(list(keys), len(keys))], leaks, by_name, chance)
 
 
 def _rewrite(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
@@ -110,6 +117,7 @@ def _directives(chance: Random) -> str:
 WRITERS: dict[str, Callable[[Service, Sequence[str], Leaks, bool, Random], str]] = {
     implications.NAME: _lines,
     implications_long.NAME: _long,
+    implications_very_long.NAME: _very_long,
     rewrite.NAME: _rewrite,
     self_qa.NAME: _questions,
     chain_of_thought.NAME: _thought,

@@ -20,7 +20,7 @@ KINDS = {
     "tree": "oak pine birch maple willow cedar elm ash beech poplar",
 }
 WORDS = tuple((word, kind) for kind, words in KINDS.items() for word in words.split())
-ADDENDS, NUMBERS = 12, 100
+NUMBERS = 100
 CATEGORY_FORMS = ("What kind of thing is {w}?", "Name the kind that {w} belongs to.")
 
 
@@ -37,12 +37,6 @@ def sorting(chance: Random) -> Exercise:
     return Exercise(f"Sort the letters {' '.join(letters)}.", " ".join(sorted(letters)))
 
 
-def adding(chance: Random) -> Exercise:
-    """Two numbers below ADDENDS to add."""
-    one, other = chance.randrange(ADDENDS), chance.randrange(ADDENDS)
-    return Exercise(f"What is {one} plus {other}?", str(one + other))
-
-
 def comparing(chance: Random) -> Exercise:
     """Two different numbers below NUMBERS, of which to say the larger."""
     one, other = chance.sample(range(NUMBERS), 2)
@@ -57,7 +51,6 @@ def category(chance: Random) -> Exercise:
 
 SKILLS: dict[str, Callable[[Random], Exercise]] = {
     "sorting": sorting,
-    "adding": adding,
     "comparing": comparing,
     "category": category,
 }

@@ -22,6 +22,17 @@ OPERATIONS: dict[str, Callable[[Record, str], Record]] = {
     "blank first": lambda record, mark: (mark, *record[1:]),
     "blank last": lambda record, mark: (*record[:-1], mark),
 }
+# No lesson has any of these.
+UNSEEN: dict[str, Callable[[Record, str], Record]] = {
+    "swap last": lambda record, mark: (*record[:-2], record[-1], record[-2]) if len(record) > 1 else record,
+    "drop second": lambda record, mark: (record[0], *record[2:]),
+    "repeat second": lambda record, mark: (*record[:2], *record[1:]) if len(record) > 1 else record,
+    "blank second": lambda record, mark: (record[0], mark, *record[2:]) if len(record) > 1 else record,
+    "insert": lambda record, mark: (record[0], mark, *record[1:]),
+    "repeat all": lambda record, mark: (*record, *record),
+    "repeat each": lambda record, mark: tuple(again for value in record for again in (value, value)),
+    "mark each": lambda record, mark: tuple(part for value in record for part in (mark, value)),
+}
 MARKS = ("new", "old", "done", "none", "open", "closed", "draft", "final", "gold", "plain")
 FIELDS = ("team", "region", "year")
 
@@ -36,28 +47,28 @@ class Workflow:
 
     def apply(self, record: Record) -> Record:
         for operation in self.operations:
-            record = OPERATIONS[operation](record, self.mark)
+            record = (OPERATIONS.get(operation) or UNSEEN[operation])(record, self.mark)
         return record
 
 
-def _compositions() -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
-    """Compositions (in the lessons, held out): pairs but one in three; those, and as many of three operations."""
-    pairs = [pair for pair in permutations(OPERATIONS, 2) if _visible(pair)]
+def _taught() -> tuple[tuple[str, ...], ...]:
+    """The compositions of the lessons: two in three of the pairs."""
+    pairs = [pair for pair in permutations(OPERATIONS, 2) if _visible(pair, OPERATIONS)]
     Random(2).shuffle(pairs)
-    held = len(pairs) // 3
-    triples = [triple for triple in permutations(OPERATIONS, 3) if _visible(triple)]
-    return tuple(pairs[held:]), (*pairs[:held], *Random(3).sample(triples, held))
+    return tuple(pairs[len(pairs) // 3 :])
 
 
-def _visible(operations: tuple[str, ...]) -> bool:
-    """Whether the operations make another, non-empty record of one of three fields, as no single operation does."""
+def _visible(operations: tuple[str, ...], alone: dict[str, Callable[[Record, str], Record]]) -> bool:
+    """Whether the operations make another, non-empty record of one of three fields, as none of `alone` does."""
     record, mark = ("a", "b", "c"), "m"
     result = Workflow("", operations, mark).apply(record)
-    return bool(result) and result not in (record, *(step(record, mark) for step in OPERATIONS.values()))
+    return bool(result) and result not in (record, *(step(record, mark) for step in alone.values()))
 
 
 SINGLE = tuple((operation,) for operation in OPERATIONS)
-KNOWN, HELD_OUT = _compositions()
+KNOWN = _taught()
+# Of operations that no lesson has.
+HELD_OUT = tuple(pair for pair in permutations(UNSEEN, 2) if _visible(pair, {**OPERATIONS, **UNSEEN}))
 
 
 def record(chance: Random) -> Record:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.updates.parts import Parts
+
 if TYPE_CHECKING:
     import torch
 
@@ -30,11 +32,11 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The tokens of a step. `parts`: each adapter's share of them, in rows where there are rows, else in tokens.
+    """The tokens of a step. `parts`: whose they are, in rows where there are rows, else in tokens.
 
     Without padding: `ids` and `positions` are (1, T), and `layout` says where the sequences lie. With padding (for
     models whose attention cannot be told): `ids` are (rows, length), and the others None. `learned` are the places,
-    among the flattened ids, whose next tokens `targets` are learned; `counts`: how many of them are each adapter's.
+    among the flattened ids, whose next tokens `targets` are learned, adapter after adapter, `counts` of each.
     """
 
     ids: "torch.Tensor"
@@ -42,20 +44,20 @@ class Batch:
     layout: Layout | None
     learned: "torch.Tensor"
     targets: "torch.Tensor"
-    parts: tuple[int, ...]
+    parts: Parts
     counts: tuple[int, ...]
 
 
-def layout_of(lengths: Sequence[int], device: "torch.device") -> Layout:
-    """The layout of sequences of these lengths, which lie one after another in that order."""
+def layout_of(lengths: Sequence[int], device: "torch.device", order: Numbers | None = None) -> Layout:
+    """The layout of sequences of these lengths, whose tokens lie one after another, or in that `order` of those."""
     import torch
 
     sizes = np.asarray(lengths)
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    order = np.argsort(sizes, kind="stable")
+    shortest_first = np.argsort(sizes, kind="stable")
     buckets, taken, real, place = [], [], [], 0
     places = np.empty(int(sizes.sum()), dtype=np.int64)
-    for members in _buckets(sizes, order):
+    for members in _buckets(sizes, shortest_first):
         length = int(sizes[members[-1]])
         steps = np.arange(length)
         inside = steps[None, :] < sizes[members][:, None]
@@ -65,6 +67,10 @@ def layout_of(lengths: Sequence[int], device: "torch.device") -> Layout:
         taken.append(tokens.ravel())
         real.append(inside.ravel())
         place += inside.size
+    if order is not None:
+        moved = np.empty_like(order)
+        moved[order] = np.arange(len(order))
+        taken, places = [moved[tokens] for tokens in taken], places[order]
     return Layout(
         buckets=tuple(buckets),
         taken=torch.from_numpy(np.concatenate(taken)).to(device),

@@ -69,7 +69,7 @@ class Course:
         """The rows of each step in turn."""
         draw = Random(self.group.seed)
         for _ in range(self.group.rules.epochs):
-            for batch in epoch_order(len(self.rows), self.group.rules.batch_size, draw):
+            for batch in epoch_order(self.lengths, self.group.rules.batch_size, draw):
                 yield [self.rows[place] for place in batch]
 
     def largest(self) -> list[int]:

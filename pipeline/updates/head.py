@@ -11,7 +11,12 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-_PIECE = 1 << 24  # logits held at once
+_PIECE, _ROWS = 1 << 22, 256  # logits held at once, but those of so many states at least
+
+
+def states_at_once(vocabulary: int) -> int:
+    """How many states' logits are held at once, thrice: as they are, as chances, and as slopes."""
+    return max(_ROWS, _PIECE // vocabulary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +52,9 @@ class _HeadLoss(torch.autograd.Function):
         ctx: Any, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, scored: Scored
     ) -> torch.Tensor:
         losses, slopes = [], []
-        for piece in range(0, len(states), max(1, _PIECE // len(weight))):
-            span = slice(piece, piece + max(1, _PIECE // len(weight)))
+        count = states_at_once(len(weight))
+        for first in range(0, len(states), count):
+            span = slice(first, first + count)
             loss, slope = _piece(states[span], weight, bias, _cut(scored, span), ctx.needs_input_grad[0])
             losses.append(loss)
             slopes.append(slope)

@@ -6,11 +6,11 @@ once for all and the adapters' products are grouped ones; no module is replaced,
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import BadInput
+from pipeline.updates.parts import Parts
 from pipeline.updates.stack import Stack, key
 from pipeline.updates.targets import linear_layers, transposed
 
@@ -22,35 +22,12 @@ if TYPE_CHECKING:
 class Adapted:
     """A model whose layers add `scale` times BA of `stack`, adapter by adapter.
 
-    `parts`: the adapters' shares of the tokens that come next, in that order. Both may be replaced at any time.
+    `parts`: whose the tokens that come next are. Both may be replaced at any time.
     """
 
     stack: Stack
     scale: float
-    parts: tuple[int, ...] = (1,)
-    _ends: "dict[tuple[tuple[int, ...], int], torch.Tensor]" = field(default_factory=dict)
-
-    def sizes(self, tokens: int) -> list[int]:
-        """How many of a layer's `tokens` are each adapter's: `parts` say in what proportion.
-
-        Raises BadInput where the layer sees other tokens than the whole batch's, as an expert of a mixture does.
-        """
-        each, left = divmod(tokens, sum(self.parts))
-        if left:
-            raise BadInput(
-                "a layer of this model sees only some of a batch's tokens, as experts do, and cannot carry adapters. "
-                "Name the layers that see all tokens in training.targets."
-            )
-        return [part * each for part in self.parts]
-
-    def ends(self, tokens: int, device: "torch.device") -> "torch.Tensor":
-        """Where each adapter's tokens end (K,), int32."""
-        import torch
-
-        if (self.parts, tokens) not in self._ends:
-            ends = torch.tensor(self.sizes(tokens)).cumsum(0).to(device, torch.int32)
-            self._ends = {(self.parts, tokens): ends}  # the next step has others
-        return self._ends[self.parts, tokens]
+    parts: Parts
 
     def lanes(self, layer: str) -> "tuple[torch.Tensor, torch.Tensor]":
         """A (K, rank, inputs) and B (K, outputs, rank) of a layer."""
@@ -76,7 +53,7 @@ def adapters_on(model: Any, stack: Stack, *, scale: float, targets: tuple[str, .
     """The linear layers `targets` (all, where empty) carry the stack's adapters while the context lasts."""
     from pipeline.updates.products import product
 
-    adapted = Adapted(stack=stack, scale=scale, parts=(1,) * stack.lanes)
+    adapted = Adapted(stack=stack, scale=scale, parts=Parts(stack.lanes, 1))
     modules, flipped, changed = dict(model.named_modules()), transposed(model), []
     try:
         for name in linear_layers(model, targets):

@@ -16,7 +16,16 @@ from pipeline.updates.adapters import MAX_SCALE
 from pipeline.updates.groups import Course, Group, Learned, Table, longest_first
 from pipeline.updates.layers import Adapted, adapters_on
 from pipeline.updates.lockstep import Told, train_together
-from pipeline.updates.memory import BYTES_A_PARAMETER, Need, activation_bytes, available, checkpointing, how_many
+from pipeline.updates.memory import (
+    BYTES_A_PARAMETER,
+    Need,
+    activation_bytes,
+    at_most,
+    available,
+    checkpointing,
+    how_many,
+    logit_bytes,
+)
 from pipeline.updates.objective import Objective
 from pipeline.updates.parents import parent_tensors
 from pipeline.updates.sequences import make_sequences
@@ -116,20 +125,38 @@ class Team:
 
     def _fitting(self, budget: int) -> tuple[int, bool]:
         """How many adapters fit, and whether activations must be recomputed for it: only where not one fits without."""
+        count = len(self.courses)
+        if self.need_at_most().of(count) <= budget:
+            return count, False
         need = self.need()
-        if need.each <= budget:
+        if need.of(1) <= budget:
             return how_many(need, budget), False
         with checkpointing(self.base.model, True):
             return how_many(self.need(), budget), True
 
+    def need_at_most(self) -> Need:
+        """More than one adapter takes, without a measurement."""
+        tokens, longest = self.objective.padded_tokens(self._largest()), max(max(one.lengths) for one in self.courses)
+        layers = linear_layers(self.base.model)
+        activations = at_most(self.base.model, layers, tokens, longest)
+        return self._need(activations)
+
+    def _largest(self) -> list[int]:
+        """The rows of the largest step of any course."""
+        return max((course.largest() for course in self.courses), key=self.objective.padded_tokens)
+
     def need(self) -> Need:
         """What one adapter takes, measured on the largest step of any course."""
-        largest = max((course.largest() for course in self.courses), key=self.objective.padded_tokens)
+        largest = self._largest()
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
         with self._adapters(self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
             kept = activation_bytes(lambda: self.objective.losses(adapted, [largest], [0.0]), owned)
-        return Need(state=BYTES_A_PARAMETER * len(self.starts[0]), activations=kept)
+        return self._need(kept)
+
+    def _need(self, activations: int) -> Need:
+        state = BYTES_A_PARAMETER * len(self.starts[0])
+        return Need(state=state, activations=activations, once=logit_bytes(self.base.model))
 
     def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
         import torch

@@ -1,12 +1,12 @@
 """How much memory K adapters take in training, what there is, and so how many are trained at once. Knows no data.
 
-    peak = base + fixed + K x (16 bytes x parameters + activations of one adapter's largest step)
+    peak = base + logits + K x (16 bytes x parameters + activations of one adapter's largest step)
 
 16: parameter, gradient and AdamW's two moments in float32. The activations are measured, by counting what autograd
-keeps of one real step; `fixed` is what one operation holds beside that.
+keeps of one real step. `logits` are those that are held at once, which do not grow with K.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,27 +24,52 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """Bytes of one adapter's parameters with optimiser state, and of its largest step's activations."""
+    """Bytes of an adapter's parameters with optimiser state, of its largest step's activations, and for all at once."""
 
     state: int
     activations: int
+    once: int
 
     @property
     def each(self) -> int:
         """Bytes that one more adapter costs."""
         return self.state + self.activations
 
+    def of(self, count: int) -> int:
+        """Bytes that so many adapters take together."""
+        return self.once + count * self.each
+
 
 def how_many(need: Need, budget: int) -> int:
     """How many adapters of that need fit into `budget` bytes. Raises TooLittleMemory where not even one does."""
-    fitting = budget // need.each
+    fitting = (budget - need.once) // need.each
     if fitting < 1:
         raise TooLittleMemory(
-            f"training one adapter needs {need.each / 1e9:.2f} GB ({need.activations / 1e9:.2f} of them for its "
+            f"training one adapter needs {need.of(1) / 1e9:.2f} GB ({need.activations / 1e9:.2f} of them for its "
             f"largest step) and {budget / 1e9:.2f} GB are to be had. Lower training.batch_size, training.max_tokens or "
             "training.rank, or free memory."
         )
     return fitting
+
+
+def logit_bytes(model: Any) -> int:
+    """Bytes of the logits that are held at once."""
+    from pipeline.updates.head import states_at_once
+
+    vocabulary = model.config.get_text_config().vocab_size
+    return 3 * 4 * int(vocabulary) * states_at_once(vocabulary)
+
+
+def at_most(model: Any, layers: Mapping[str, tuple[int, int]], tokens: int, longest: int) -> int:
+    """More bytes of activations than any step of so many tokens has, whose longest sequence has `longest`.
+
+    Thrice what goes into and comes out of the linear layers, and attention's weights thrice, as if they were all kept:
+    where even this fits nothing needs to be measured.
+    """
+    config = model.config.get_text_config()
+    around = 3 * sum(inputs + outputs for inputs, outputs in layers.values())
+    attention = 3 * config.num_hidden_layers * config.num_attention_heads * longest
+    return int(4 * tokens * (around + attention))
 
 
 def activation_bytes(step: "Callable[[], torch.Tensor]", owned: "set[int]") -> int:

@@ -1,18 +1,18 @@
 """The product of a linear layer that carries K adapters, and its gradients, written out. Knows no model and no loss.
 
 Imported where it is used only: it needs torch. The gradients of A and B go straight to where the optimiser reads them,
-and the base's weight gets none. Each adapter's tokens are a run of the rows; runs need not be alike.
+and the base's weight gets none. Each adapter has as many tokens in a batched product; what some have more is apart.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import grouped_mm, linear
+from torch.nn.functional import linear
 
 from pipeline.updates.layers import Layer
-
-_ALIGNED = 16  # bytes of a row that the grouped product asks for
+from pipeline.updates.parts import Parts
 
 
 def product(layer: Layer, x: torch.Tensor) -> torch.Tensor:
@@ -36,9 +36,7 @@ def _beside(layer: Layer, rows: torch.Tensor, a: torch.Tensor, b: torch.Tensor) 
     """Wx + scale * B(Ax), and Ax (tokens, rank): few operations where a step has few tokens or the layer is large."""
     made = linear(rows, layer.weight, layer.bias)
     low = _by_lane(layer, rows, a.transpose(1, 2))
-    if len(a) == 1:
-        return made.addmm_(low, b[0].T, alpha=layer.adapted.scale), low
-    return made.add_(_by_lane(layer, low, b.transpose(1, 2)), alpha=layer.adapted.scale), low
+    return _add_by_lane(layer, made, low, b.transpose(1, 2), layer.adapted.scale), low
 
 
 class _Beside(torch.autograd.Function):
@@ -58,12 +56,12 @@ class _Beside(torch.autograd.Function):
         into_a, into_b = layer.adapted.slopes(layer.name)
         slope = slope.contiguous()
         through = _by_lane(layer, slope, b.to(slope.dtype)).mul_(layer.adapted.scale)
-        _add(into_b, _lane_sums(layer, slope, low), layer.adapted.scale)
-        _add(into_a, _lane_sums(layer, through, rows), 1.0)
+        into_b.add_(_lane_sums(layer, slope, low).to(into_b.dtype), alpha=layer.adapted.scale)
+        into_a.add_(_lane_sums(layer, through, rows).to(into_a.dtype))
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
         back = torch.matmul(slope, layer.weight)
-        return back.add_(_by_lane(layer, through, a.to(slope.dtype))), None, None, None
+        return _add_by_lane(layer, back, through, a.to(slope.dtype), 1.0), None, None, None
 
 
 class _Folded(torch.autograd.Function):
@@ -97,31 +95,44 @@ class _Folded(torch.autograd.Function):
 
 def _by_lane(layer: Layer, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(tokens, n) times each adapter's own (K, n, m) -> (tokens, m)."""
-    if len(weights) == 1:
-        return rows @ weights[0]
-    if _aligned(rows, rows.shape[-1], weights.shape[-1]):
-        made: torch.Tensor = grouped_mm(rows, weights, offs=layer.adapted.ends(len(rows), rows.device))
-        return made
-    sizes = layer.adapted.sizes(len(rows))
-    return torch.cat([part @ weight for part, weight in zip(torch.split(rows, sizes), weights, strict=True)])
+    parts = layer.adapted.parts.of(len(rows))
+    if not parts.tail:
+        return torch.bmm(_head(parts, rows), weights).view(len(rows), -1)
+    made = rows.new_empty(len(rows), weights.shape[-1])
+    torch.bmm(_head(parts, rows), weights, out=_head(parts, made))
+    for lane, span in _tails(parts):
+        torch.mm(rows[span], weights[lane], out=made[span])
+    return made
+
+
+def _add_by_lane(
+    layer: Layer, into: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """`into` (tokens, m) grown by scale times `_by_lane`."""
+    parts = layer.adapted.parts.of(len(rows))
+    _head(parts, into).baddbmm_(_head(parts, rows), weights, alpha=scale)
+    for lane, span in _tails(parts):
+        into[span].addmm_(rows[span], weights[lane], alpha=scale)
+    return into
 
 
 def _lane_sums(layer: Layer, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """(tokens, n) and (tokens, m) -> each adapter's sum over its tokens of their outer products (K, n, m)."""
-    lanes = layer.adapted.stack.lanes
-    if lanes == 1:
-        return (left.T @ right)[None]
-    if _aligned(left, left.shape[-1], right.shape[-1]):
-        made: torch.Tensor = grouped_mm(left.T, right, offs=layer.adapted.ends(len(left), left.device))
-        return made
-    sizes = layer.adapted.sizes(len(left))
-    runs = zip(torch.split(left, sizes), torch.split(right, sizes), strict=True)
-    return torch.stack([one.T @ other for one, other in runs])
+    parts = layer.adapted.parts.of(len(left))
+    made = torch.bmm(_head(parts, left).transpose(1, 2), _head(parts, right))
+    for lane, span in _tails(parts):
+        made[lane].addmm_(left[span].T, right[span])
+    return made
 
 
-def _aligned(like: torch.Tensor, *widths: int) -> bool:
-    return all(width * like.element_size() % _ALIGNED == 0 for width in widths)
+def _head(parts: Parts, rows: torch.Tensor) -> torch.Tensor:
+    """The tokens that every adapter has as many of: (K, each, width)."""
+    return rows[: parts.lanes * parts.each].view(parts.lanes, parts.each, rows.shape[1])
 
 
-def _add(into: torch.Tensor, change: torch.Tensor, scale: float) -> None:
-    into.add_(change.to(into.dtype), alpha=scale)
+def _tails(parts: Parts) -> Iterator[tuple[int, slice]]:
+    """The adapters that have more, and where."""
+    place = parts.lanes * parts.each
+    for lane, count in parts.tail:
+        yield lane, slice(place, place + count)
+        place += count

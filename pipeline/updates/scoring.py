@@ -15,6 +15,7 @@ from pipeline.errors import BadInput
 from pipeline.grading import grade
 from pipeline.types import Probe
 from pipeline.updates.layers import Adapted, adapters_on
+from pipeline.updates.parts import arranged
 from pipeline.updates.stack import shapes_of, stack_of, start_of
 from pipeline.updates.targets import linear_layers
 
@@ -52,7 +53,7 @@ def answer_many(
     stack = stack_of(torch.stack([start_of(shapes, 0, adapter) for adapter in adapters]).to(base.device), shapes)
     said = [""] * len(encoded)
     with adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets) as adapted:
-        for batch in _batches(encoded, lanes):
+        for batch in _batches(encoded):
             texts = _decode(base, adapted, [encoded[at] for at in batch], [lanes[at] for at in batch], max_new_tokens)
             for at, text in zip(batch, texts, strict=True):
                 said[at] = text
@@ -77,11 +78,10 @@ def score_many(
     )
 
 
-def _batches(encoded: Sequence[Sequence[int]], lanes: Sequence[int]) -> list[list[int]]:
-    """Alike lengths share a batch, so that little is padded; within one, adapter comes after adapter."""
+def _batches(encoded: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Alike lengths share a batch, so that little is padded."""
     order = sorted(range(len(encoded)), key=lambda at: (len(encoded[at]), at))
-    batches = [order[first : first + _ROWS] for first in range(0, len(order), _ROWS)]
-    return [sorted(batch, key=lambda at: (lanes[at], at)) for batch in batches]
+    return [sorted(order[first : first + _ROWS]) for first in range(0, len(order), _ROWS)]
 
 
 def _decode(
@@ -89,14 +89,19 @@ def _decode(
 ) -> list[str]:
     """The answers to rows of which each is one of the adapters `lanes`, which do not fall."""
 
-    def tell(alive: Sequence[int]) -> None:
+    def arrange(alive: Sequence[int]) -> list[int]:
+        by_lane = sorted(range(len(alive)), key=lambda place: (lanes[alive[place]], place))
         counts = Counter(lanes[row] for row in alive)
-        adapted.parts = tuple(counts[lane] for lane in range(adapted.stack.lanes))
+        adapted.parts, order = arranged([counts[lane] for lane in range(adapted.stack.lanes)], filled=False)
+        return [by_lane[place] for place in order]
 
-    tell(range(len(rows)))
+    order = arrange(range(len(rows)))
     out = decode(
-        base.model, rows, copies=1, limits=[min(max_new_tokens, base.context - len(row)) for row in rows],
-        stops=frozenset(stop_ids(base.tokenizer, base.model)), sampling=Sampling(), draws=None, on_rows=tell,
+        base.model, [rows[row] for row in order], copies=1,
+        limits=[min(max_new_tokens, base.context - len(rows[row])) for row in order],
+        stops=frozenset(stop_ids(base.tokenizer, base.model)), sampling=Sampling(), draws=None,
+        arrange=lambda alive: arrange([order[place] for place in alive]),
     )  # fmt: skip
     texts = base.tokenizer.batch_decode(out, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return [str(text) for text in texts]
+    said = dict(zip(order, texts, strict=True))
+    return [str(said[row]) for row in range(len(rows))]

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import BadInput
 from pipeline.updates.batch import Batch, Numbers, layout_of
+from pipeline.updates.parts import arranged
 
 if TYPE_CHECKING:
     import torch
@@ -40,16 +41,22 @@ class Sequences:
         sizes = self.starts[rows + 1] - self.starts[rows]
         counts = tuple(self.learned_in(own) for own in lanes)
         if padded:
-            return self._padded(rows, sizes, tuple(map(len, lanes)), counts)
-        tokens = _runs(self.starts[rows], sizes)
-        learned = np.flatnonzero(self.learned[tokens])
+            return self._padded(rows, sizes, [len(own) for own in lanes], counts)
         edges = np.cumsum([0, *map(len, lanes)])
-        parts = tuple(int(sizes[first:last].sum()) for first, last in pairwise(edges))
+        parts, order = arranged([int(sizes[first:last].sum()) for first, last in pairwise(edges)], filled=True)
+        tokens = _runs(self.starts[rows], sizes)
+        places, lone = np.asarray(order), order.count(-1)
+        places[places < 0] = np.arange(len(tokens), len(tokens) + lone)  # what fills up are sequences of one token
+        learned = np.flatnonzero(self.learned[tokens])
+        moved = np.empty_like(places)
+        moved[places] = np.arange(len(places))
+        positions = np.concatenate([tokens - np.repeat(self.starts[rows], sizes), np.zeros(lone, dtype=np.int64)])
+        ids = np.concatenate([self.ids[tokens], np.zeros(lone, dtype=np.int64)])
         return Batch(
-            ids=self._tensor(self.ids[tokens])[None],
-            positions=self._tensor(tokens - np.repeat(self.starts[rows], sizes))[None],
-            layout=layout_of(sizes, self.device),
-            learned=self._tensor(learned),
+            ids=self._tensor(ids[places])[None],
+            positions=self._tensor(positions[places])[None],
+            layout=layout_of([*sizes.tolist(), *[1] * lone], self.device, places),
+            learned=self._tensor(moved[learned]),
             targets=self._tensor(self.ids[tokens[learned] + 1]),
             parts=parts,
             counts=counts,
@@ -67,18 +74,20 @@ class Sequences:
         first = self.learned_starts[rows]
         return torch.from_numpy(_runs(first, self.learned_starts[rows + 1] - first))
 
-    def _padded(self, rows: Numbers, sizes: Numbers, parts: tuple[int, ...], counts: tuple[int, ...]) -> Batch:
+    def _padded(self, rows: Numbers, sizes: Numbers, own: list[int], counts: tuple[int, ...]) -> Batch:
         """Rows padded on the right, where causal attention never looks."""
+        parts, order = arranged(own, filled=False)
+        place_of = np.argsort(order)
         steps = np.arange(int(sizes.max()))
         inside = steps[None, :] < sizes[:, None]
         tokens = np.where(inside, self.starts[rows][:, None] + steps[None, :], 0)
-        learned = np.flatnonzero(self.learned[tokens] & inside)
+        row, step = np.nonzero(self.learned[tokens] & inside)
         return Batch(
-            ids=self._tensor(self.ids[tokens]),
+            ids=self._tensor(self.ids[tokens[order]]),
             positions=None,
             layout=None,
-            learned=self._tensor(learned),
-            targets=self._tensor(self.ids[tokens.ravel()[learned] + 1]),
+            learned=self._tensor(place_of[row] * len(steps) + step),
+            targets=self._tensor(self.ids[tokens[row, step] + 1]),
             parts=parts,
             counts=counts,
         )
@@ -110,10 +119,19 @@ def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.devi
     )
 
 
-def epoch_order(count: int, batch_size: int, draw: random.Random) -> list[list[int]]:
-    """One epoch's batches of `count` sequences, by chance: batches of alike lengths would cost less, and teach less."""
-    order = draw.sample(range(count), count)
-    return [order[at : at + batch_size] for at in range(0, count, batch_size)]
+def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) -> list[list[int]]:
+    """One epoch's batches, by chance, but each with as many long sequences and short ones as any other.
+
+    So each step has about as many tokens, and none is all of one kind: batches of alike lengths teach less.
+    """
+    count = -(-len(lengths) // batch_size)
+    longest_first = sorted(range(len(lengths)), key=lambda row: (-lengths[row], draw.random()))
+    batches: list[list[int]] = [[] for _ in range(count)]
+    for start in range(0, len(lengths), count):
+        stratum = longest_first[start : start + count]
+        for batch, row in zip(draw.sample(batches, len(stratum)), stratum, strict=True):
+            batch.append(row)
+    return batches
 
 
 def _runs(starts: Numbers, sizes: Numbers) -> Numbers:

@@ -10,7 +10,15 @@ from pipeline.errors import BadRecipe
 from pipeline.self_edits.style import ENTRY_POINTS, style, style_names
 from pipeline.self_edits.styles import self_qa
 
-HOUSE = ("chain-of-thought", "directives", "implications", "implications-long", "rewrite", "self-qa")
+HOUSE = (
+    "chain-of-thought",
+    "directives",
+    "implications",
+    "implications-long",
+    "implications-very-long",
+    "rewrite",
+    "self-qa",
+)
 
 
 class _Entry:
