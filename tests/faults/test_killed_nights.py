@@ -102,15 +102,24 @@ def choosing(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace
 
 
+@pytest.fixture(scope="module")
+def unbroken_choosing(choosing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = Path(shutil.copytree(choosing, tmp_path_factory.mktemp("unbroken-choosing") / "workspace"))
+    run = update(workspace, CHOOSING)
+    assert run.code in (0, 3), run.err
+    return workspace
+
+
 @pytest.mark.parametrize("stage", ["writing practice questions", "writing self-edits", "choosing among candidates"])
-def test_a_night_that_chooses_ends_as_an_unbroken_one(stage: str, choosing: Path, tmp_path: Path) -> None:
-    unbroken = Path(shutil.copytree(choosing, tmp_path / "unbroken" / "workspace"))
-    assert update(unbroken, CHOOSING).code in (0, 3)
-    killed = Path(shutil.copytree(choosing, tmp_path / "killed" / "workspace"))
-    assert update(killed, CHOOSING + AT_STAGE.format(stage=stage)).code == -signal.SIGKILL
-    assert update(killed, CHOOSING).code in (0, 3)
-    assert chosen(killed) == chosen(unbroken)
-    assert end_state(killed) == end_state(unbroken)
+def test_a_night_that_chooses_ends_as_an_unbroken_one(
+    stage: str, choosing: Path, unbroken_choosing: Path, tmp_path: Path
+) -> None:
+    workspace = Path(shutil.copytree(choosing, tmp_path / "workspace"))
+    assert update(workspace, CHOOSING + AT_STAGE.format(stage=stage)).code == -signal.SIGKILL
+    again = update(workspace, CHOOSING)
+    assert again.code in (0, 3), again.err
+    assert chosen(workspace) == chosen(unbroken_choosing)
+    assert end_state(workspace) == end_state(unbroken_choosing)
 
 
 def chosen(workspace: Path) -> list[Any]:

@@ -25,6 +25,7 @@ workflow_tools = ["leave-one-out"]
 [training]
 learning_rate = 1e-3
 epochs = 6
+batch_size = 8
 
 [rehearsal]
 replay = 60
