@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
+from pipeline.documents.asking import asked
 from pipeline.grading import normalise
 from pipeline.types import Candidate, Choice, Document, Probe, SelfEdit, Split
 
 
 def practice_probes(document: Document) -> tuple[Probe, ...]:
     """The questions that choose among candidates: never one that the document's exam asks as well."""
-    exam = {normalise(probe.question) for probe in document.probes if probe.split is Split.EXAM}
-    practice = [probe for probe in document.probes if probe.split is Split.PRACTICE]
-    return tuple(probe for probe in practice if normalise(probe.question) not in exam)
+    exam = {normalise(probe.question) for probe in asked(document, Split.EXAM)}
+    return tuple(probe for probe in asked(document, Split.PRACTICE) if normalise(probe.question) not in exam)
 
 
 def common(edits: Iterable[SelfEdit]) -> tuple[SelfEdit, ...]:

@@ -20,7 +20,7 @@ from pipeline.prompts import open_book, passage
 from pipeline.self_edits.choosing import practice_probes
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.styles import self_qa
-from pipeline.types import Document, Example, Origin, Probe, Split
+from pipeline.types import Document, DocumentKind, Example, Origin, Probe, Split
 
 Written = Mapping[str, tuple[Probe, ...]]
 
@@ -71,12 +71,13 @@ def write_probes(
 ) -> Written:
     """Practice probes (origin MODEL) for each document without any, by its id; those of which none held are left out.
 
-    `never` holds the keys (`pipeline.leakage`) of exam questions, none of which is asked. Documents are asked about in
-    groups that depend on the whole batch alone, and `save` is called once a group: a killed run that is started again
-    ends with the same questions. It may be told of a document that has some by now. `progress` counts documents.
+    Workflows are not asked about. `never` holds the keys (`pipeline.leakage`) of exam questions, none of which is
+    asked. Documents are asked about in groups that depend on the whole batch alone, and `save` is called once a group:
+    a killed run that is started again ends with the same questions. It may be told of a document that has some by now.
+    `progress` counts documents.
     """
     asker = _Asker(engine=engine, rules=rules, adapter=adapter, seed=seed, never=never)
-    wanting = {document.id: document for document in documents if not _brings_some(document)}
+    wanting = {document.id: document for document in documents if _wants_some(document)}
     ordered = [wanting[key] for key in sorted(wanting)]
     found: dict[str, tuple[Probe, ...]] = {}
     for first in range(0, len(ordered), _GROUP):
@@ -90,8 +91,10 @@ def write_probes(
     return found
 
 
-def _brings_some(document: Document) -> bool:
-    return any(probe.origin is Origin.HUMAN for probe in practice_probes(document))
+def _wants_some(document: Document) -> bool:
+    """Not where it brings some, nor of a workflow: what was not demonstrated, nobody can read off it."""
+    brought = any(probe.origin is Origin.HUMAN for probe in practice_probes(document))
+    return not brought and document.kind is not DocumentKind.WORKFLOW
 
 
 def _probes(asker: _Asker, group: Sequence[Document]) -> dict[str, tuple[Probe, ...]]:

@@ -92,12 +92,16 @@ def _groups(documents: Sequence[Document], candidates: int) -> Iterator[Sequence
 
 def _trials(bench: _Bench, document: Document, notes: Sequence[SelfEdit]) -> tuple[_Trial, ...]:
     """The document's candidates that hold notes of their own, in the order of their numbers."""
-    own, probes = common(notes), practice_probes(document)
+    own, probes = common(notes), tuple(probe for probe in practice_probes(document) if bench.fits(_prompt(probe)))
     trials = [
         _trial(bench, document, number, own, edits, probes)
         for number, edits in candidate_sets(notes, bench.recipe.self_edits.samples).items()
     ]
     return tuple(trial for trial in trials if trial.group.examples)
+
+
+def _prompt(probe: Probe) -> Example:
+    return Example(prompt=probe.question, completion="")
 
 
 def _trial(

@@ -3,7 +3,7 @@
 from pipeline.config import SelfEditRules
 from pipeline.leakage import exam_keys
 from pipeline.self_edits.probing import write_probes
-from pipeline.types import Document, Origin, Probe, Split
+from pipeline.types import Document, DocumentKind, Origin, Probe, Split
 from tests.engines import ScriptedEngine
 
 RULES = SelfEditRules(candidates=2, probes=2, agreeing=3, max_new_tokens=64)
@@ -74,6 +74,11 @@ def test_documents_with_practice_questions_of_their_own_are_not_asked_about() ->
     by = engine("Who owns {}?")
     assert set(written([service(1, (brought,)), service(2)], by)) == {service(2).id}
     assert "Cinder1" not in str(by.asked)
+
+
+def test_a_workflow_is_not_asked_about() -> None:
+    flip = Document(title="Flip", kind=DocumentKind.WORKFLOW, body="a b -> b a\nc d -> d c")
+    assert written([flip], engine("What does {} make of a b?")) == {}
 
 
 def test_at_most_as_many_as_wanted_are_kept() -> None:
