@@ -66,3 +66,21 @@ def test_candidates_are_compared_and_one_of_each_document_is_learned(tmp_path: P
     listed = sealed("documents", "--json", workspace=workspace).json
     own = next(record["document"] for record in listed if record["name"] == bare.name)
     assert {(probe["origin"], probe["split"]) for probe in own["probes"]} == {("human", "exam"), ("model", "practice")}
+
+
+def test_workflows_are_followed_better_in_context_after_a_night_of_their_demonstrations(
+    tmp_path: Path, sealed: Sealed
+) -> None:
+    workspace, nights = tmp_path / "workspace", tmp_path / "nights"
+    assert sealed("init", str(workspace)).code == 0
+    plain = RECIPE.replace('"implications", "directives"', '"implications"').replace(
+        "enabled = true", "enabled = false"
+    )
+    recipe = plain.replace("candidates = 2", "candidates = 1").replace('"leave-one-out"', '"leave-one-out", "permute"')
+    (workspace / "recipe.toml").write_text(recipe, encoding="utf-8")
+    made = sealed("sandbox", "documents", "--nights", "1", "--seed", str(SEED), "--workflows", str(nights))
+    assert made.code == 0, made.err
+    ran = sealed("update", "--json", str(nights / "night-1"), workspace=workspace)
+    assert ran.code in (0, 3), ran.err
+    shares = {figure["name"]: figure["value"] for figure in ran.json["figures"]}
+    assert shares["recall_after"] >= shares["recall_before"] + 0.2
