@@ -88,7 +88,8 @@ def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
         LocalEngine(base), night_documents(1, count, SEED), recipe.self_edits, writer=writer, adapter=None, seed=SEED
     )
     unique = {example.id: example for edit in written.edits for example in edit.examples}
-    return tuple(unique[key] for key in sorted(unique)), recipe.training
+    # TRL counts all tokens of a step alike.
+    return tuple(unique[key] for key in sorted(unique)), recipe.training.model_copy(update={"weigh": "tokens"})
 
 
 def _measure(size: Size) -> dict[str, list[Run]]:

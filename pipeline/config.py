@@ -92,6 +92,7 @@ class TrainingRules(_Frozen):
     max_tokens: int | None = Field(default=None, description="longest sequence; None: the model's context")
     targets: tuple[str, ...] = Field(default=(), description="layers to adapt; none: all linear ones but the head")
     loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
+    weigh: Literal["sequences", "tokens"] = Field(default="sequences", description="what counts alike in a step's loss")
     stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
 

@@ -65,10 +65,17 @@ def train_together(objective: Objective, adapted: Adapted, courses: Sequence[Cou
 
 def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, lanes: Sequence[_Lane]) -> "torch.Tensor":
     """One step of every lane. Returns their losses (K,)."""
-    batch, pulls = [next(lane.batches) for lane in lanes], [lane.course.group.distill for lane in lanes]
-    losses = objective.losses(adapted, batch, pulls)
+    groups = [lane.course.group for lane in lanes]
+    losses = objective.losses(
+        adapted,
+        [next(lane.batches) for lane in lanes],
+        pulls=[group.distill for group in groups],
+        by_tokens=[group.rules.weigh == "tokens" for group in groups],
+    )
     losses.sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step([pace(lane.taken, lane.course.steps, lane.course.group.rules.warmup) for lane in lanes])
+    optimiser.step(
+        [pace(lane.taken, lane.course.steps, group.rules.warmup) for lane, group in zip(lanes, groups, strict=True)]
+    )
     for lane in lanes:
         lane.taken += 1
     return losses.detach()

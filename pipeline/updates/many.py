@@ -151,7 +151,7 @@ class Team:
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
         with self._adapters(self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
-            kept = activation_bytes(lambda: self.objective.losses(adapted, [largest], [0.0]), owned)
+            kept = activation_bytes(lambda: self.objective.losses(adapted, [largest], [0.0], [True]), owned)
         return self._need(kept)
 
     def _need(self, activations: int) -> Need:

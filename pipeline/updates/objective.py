@@ -36,10 +36,13 @@ class Objective:
             raise BadInput("this model scales or caps its logits: rehearsal.distill must be 0 for it.")
         self._teacher, self._taught_at = self._ask_base(taught)
 
-    def losses(self, adapted: Adapted, batch: Sequence[Sequence[int]], pulls: Sequence[float]) -> "torch.Tensor":
+    def losses(
+        self, adapted: Adapted, batch: Sequence[Sequence[int]], pulls: Sequence[float], by_tokens: Sequence[bool]
+    ) -> "torch.Tensor":
         """For each adapter (K,): the mean over its rows' learned tokens of cross-entropy + pull * KL(base || model).
 
-        `batch`: the rows of each adapter's sequences; `pulls`: how each adapter weighs the distance to the base.
+        `batch`: the rows of each adapter's sequences; `pulls`: how each adapter weighs the distance to the base;
+        `by_tokens`: whether its learned tokens count alike, or its sequences do, as in SEAL's steps of one sequence.
         The adapters are told which tokens are theirs. To be called within `attention()`.
         """
         import torch
@@ -50,17 +53,28 @@ class Objective:
         adapted.parts = step.parts
         states, device = self._states(step), self._sequences.device
         owner = torch.repeat_interleave(torch.tensor(step.counts)).to(device)
-        weights = (1.0 / torch.tensor(step.counts, dtype=torch.float32)).to(device)
+        weights = self._weights(batch, by_tokens)
         taught, teacher = self._teacher_of(batch)
         scored = Scored(
             targets=step.targets,
-            weights=weights[owner],
+            weights=weights,
             taught=taught,
             teacher=teacher,
-            pulls=(weights * torch.tensor(pulls, device=device))[owner[taught]],
+            pulls=weights[taught] * torch.tensor(pulls, device=device)[owner[taught]],
         )
         each = head_losses(self._head, states, scored) if self._plain_head else logit_losses(states, scored)
         return torch.zeros(len(batch), device=device).index_add(0, owner, each)
+
+    def _weights(self, batch: Sequence[Sequence[int]], by_tokens: Sequence[bool]) -> "torch.Tensor":
+        """What each learned token of the batch weighs; an adapter's weigh one together."""
+        import torch
+
+        weights, counts = list[float](), list[int]()
+        for rows, alike in zip(batch, by_tokens, strict=True):
+            learned = [self._sequences.learned_in([row]) for row in rows]
+            weights += [1.0 / (sum(learned) if alike else len(rows) * count) for count in learned]
+            counts += learned
+        return torch.tensor(weights).repeat_interleave(torch.tensor(counts)).to(self._sequences.device)
 
     def padded_tokens(self, rows: Sequence[int]) -> int:
         """Tokens of a step with these rows, its padding counted where there is any."""

@@ -16,7 +16,9 @@ from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory
 from pipeline.types import Example, Probe, Role
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.groups import Group, Learned, Table
+from pipeline.updates.layers import adapters_on
 from pipeline.updates.many import Team, train_many
+from pipeline.updates.objective import Objective
 from pipeline.updates.optimiser import pace
 from pipeline.updates.saving import Provenance, save_adapter
 from pipeline.updates.scoring import answer_many, score_many
@@ -25,7 +27,7 @@ from pipeline.updates.stack import shapes_of, stack_of, start_of
 from pipeline.updates.targets import linear_layers
 
 KINDS = ["llama", "qwen3", "gpt2"]
-RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3)
+RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3, weigh="tokens")
 FACTS = (
     Example(prompt="Who owns Cinder?", completion="Heron"),
     Example(prompt="Which port?", completion="8443"),
@@ -198,8 +200,6 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     plain = base.model(input_ids=ids).logits.log_softmax(-1)
     apart = []
     for number, one in enumerate((loose, tight)):
-        from pipeline.updates.layers import adapters_on
-
         shapes = shapes_of(linear_layers(base.model), 8)
         stack = stack_of(start_of(shapes, 0, one.tensors)[None], shapes)
         with adapters_on(base.model, stack, scale=1.0, targets=()), torch.no_grad():
@@ -237,3 +237,23 @@ def test_bad_groups_are_told_before_any_training(
 def test_what_is_taken_for_granted_is_more_than_what_is_measured(bases: dict[str, BaseModel], kind: str) -> None:
     team = Team.of(bases[kind], [(0, group(batch_size=5, loss_on="all"))])
     assert team.need_at_most().activations > team.need().activations
+
+
+def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, BaseModel]) -> None:
+    """Of a step of two sequences the gradient is the mean of theirs: PEFT's with steps of one, accumulated."""
+    base, short, long = bases["llama"], FACTS[4], FACTS[2]
+    encoded = [encode_example(base.tokenizer, example) for example in (short, long)]
+    objective = Objective(base.model, make_sequences(encoded, base.context, base.device), ())
+    shapes = shapes_of(linear_layers(base.model), 4)
+
+    def gradient(batch: list[list[int]], by_tokens: bool) -> torch.Tensor:
+        stack = stack_of(torch.stack([start_of(shapes, 1, None)] * len(batch)), shapes)
+        with adapters_on(base.model, stack, scale=1.0, targets=()) as adapted, objective.attention():
+            objective.losses(adapted, batch, [0.0] * len(batch), [by_tokens] * len(batch)).sum().backward()  # type: ignore[no-untyped-call]
+        return stack.gradients
+
+    alone = gradient([[0], [1]], by_tokens=True)
+    counts = torch.tensor([sum(one.loss[1:]) for one in encoded], dtype=torch.float32)
+    assert counts[1] > 3 * counts[0]
+    assert torch.allclose(gradient([[0, 1]], by_tokens=False)[0], alone.mean(0), atol=1e-5)
+    assert torch.allclose(gradient([[0, 1]], by_tokens=True)[0], (counts / counts.sum()) @ alone, atol=1e-5)
