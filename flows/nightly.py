@@ -29,10 +29,12 @@ def nightly(workspace: Path, documents: Path | None = None, proposer: str = "nig
             if night.release is not None:  # killed while registering: it was trained and judged already
                 trained, report = tasks.recall_candidate(shift, night)
             else:
+                tasks.write_probes(shift, night)
                 edits = tasks.write_self_edits(shift, night)
                 if not any(edit.examples for edit in edits):
                     return tasks.nothing_written(shift, night, taken)
-                plan = tasks.plan_update(shift, night, edits)
+                kept = tasks.choose_candidates(shift, night, edits)
+                plan = tasks.plan_update(shift, night, kept)
                 trained = tasks.train_adapter(shift, night, plan)
                 report = tasks.judge(shift, night, plan, trained)
                 publish(shift, night, report)

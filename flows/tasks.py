@@ -6,13 +6,15 @@ the ledger's rows make a night resumable, so the next run continues where a fail
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.steps import gating, intake, registering, training, writing
+from flows.steps import choosing, gating, intake, probes, registering, training, writing
 
 catch_up = task(name="make MLflow and the servers follow", cache_policy=NO_CACHE)(intake.catch_up)
 take_in = task(name="take documents in", cache_policy=NO_CACHE)(intake.take_in)
 open_night = task(name="open the night", cache_policy=NO_CACHE)(intake.open_night)
+write_probes = task(name="write practice questions", cache_policy=NO_CACHE)(probes.write_probes)
 write_self_edits = task(name="write self-edits", cache_policy=NO_CACHE)(writing.write_self_edits)
 nothing_written = task(name="end without self-edits", cache_policy=NO_CACHE)(writing.nothing_written)
+choose_candidates = task(name="choose among candidates", cache_policy=NO_CACHE)(choosing.choose_candidates)
 plan_update = task(name="plan the update", cache_policy=NO_CACHE)(training.plan_update)
 train_adapter = task(name="train the adapter", cache_policy=NO_CACHE)(training.train_adapter)
 judge = task(name="put before the gates", cache_policy=NO_CACHE)(gating.judge)

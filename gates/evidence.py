@@ -1,10 +1,11 @@
 """Everything a gate may look at, gathered once and frozen. It joins values item by item, and judges nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gates.suite import Suites
+from pipeline.documents.asking import asked
 from pipeline.errors import MeasurementFailed
 from pipeline.types import AdapterManifest, Document, Example, ModelRef, Probe, Scores, Split
 
@@ -55,7 +56,10 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified."""
+    """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified.
+
+    `practice` are the questions by which the night chose among its self-edits: none where there was no choice.
+    """
 
     update: str
     candidate: ModelRef
@@ -66,6 +70,7 @@ class Evidence:
     night: tuple[Document, ...]
     earlier: tuple[Lesson, ...]
     suites: Suites
+    practice: tuple[Probe, ...] = ()
     candidate_scores: tuple[Scores, ...] = ()
     incumbent_scores: tuple[Scores, ...] = ()
     anchor_scores: tuple[Scores, ...] = ()
@@ -91,13 +96,10 @@ class Evidence:
 def exam_probes(documents: Iterable[Document]) -> tuple[Probe, ...]:
     """The exam probes of the documents; those without a group of their own are grouped by their document."""
     return tuple(
-        probe if probe.group else Probe(
-            question=probe.question, answers=probe.answers, split=probe.split, origin=probe.origin, group=document.id
-        )
+        probe if probe.group else replace(probe, group=document.id)
         for document in documents
-        for probe in document.probes
-        if probe.split is Split.EXAM
-    )  # fmt: skip
+        for probe in asked(document, Split.EXAM)
+    )
 
 
 def join(before: Scores, after: Scores) -> tuple[Pair, ...]:

@@ -16,6 +16,7 @@ from gates.recall import recall
 from gates.suite import Suite, Suites, probe_suite
 from pipeline.config import PolicyRules, Recipe
 from pipeline.errors import CorruptAdapter, MeasurementFailed, SealedError, WrongBase
+from pipeline.self_edits.choosing import practice_probes
 from pipeline.types import (
     AdapterManifest,
     Document,
@@ -58,7 +59,7 @@ def judge_candidate(
     A candidate that does not verify is never loaded: every other gate is then INCONCLUSIVE. A suite that cannot be
     measured makes the gates that need it INCONCLUSIVE. Raises BadRecipe for a gate that nobody has.
     """
-    gates = checks(recipe.policy)
+    gates, chose = checks(recipe.policy), recipe.self_edits.choosing
     evidence = Evidence(
         update=update.id,
         candidate=ModelRef(base=incumbent.base, adapter=manifest.adapter),
@@ -69,6 +70,7 @@ def judge_candidate(
         night=tuple(night),
         earlier=tuple(Lesson(release=release, probes=probes) for release, probes in earlier),
         suites=suites,
+        practice=tuple(probe for document in night for probe in practice_probes(document)) if chose else (),
     )
     if evidence.integrity is None:
         ask = partial(_ask, base, policy=recipe.policy, cache=cache, progress=progress)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gates.evidence import NIGHT, Evidence
 from gates.suite import Suite, probe_suite
+from pipeline.documents.asking import asked
 from pipeline.types import Document, Example, GateReport, ItemScore, Role, Scores, Split, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8
@@ -133,18 +134,18 @@ def label(suite: str) -> str:
 def documents(evidence: Evidence) -> tuple[Learned, ...]:
     """The night's documents with their exam questions' results."""
     before, after = (_by_item(found, NIGHT) for found in (evidence.incumbent_scores, evidence.candidate_scores))
-    asked = {(probe.question, probe.answers): probe.id for probe in evidence.night_probes}
-    return tuple(_learned(document, asked, before, after) for document in evidence.night)
+    known = {(probe.question, probe.answers): probe.id for probe in evidence.night_probes}
+    return tuple(_learned(document, known, before, after) for document in evidence.night)
 
 
 def _learned(
     document: Document,
-    asked: dict[tuple[str, tuple[str, ...]], str],
+    known: dict[tuple[str, tuple[str, ...]], str],
     before: dict[str, ItemScore],
     after: dict[str, ItemScore],
 ) -> Learned:
-    probes = [probe for probe in document.probes if probe.split is Split.EXAM]
-    ids = [asked[probe.question, probe.answers] for probe in probes]
+    probes = asked(document, Split.EXAM)
+    ids = [known[probe.question, probe.answers] for probe in probes]
     measured = bool(ids) and all(item in before and item in after for item in ids)
     return Learned(
         title=document.title or document.name or document.id[:12],

@@ -32,11 +32,50 @@ class SelfEditRules(_Frozen):
     """How the live model writes about a document."""
 
     styles: tuple[str, ...] = Field(default=("self-qa", "implications"), min_length=1)
-    samples: int = Field(default=2, ge=1, le=64, description="self-edits sampled per document and style")
+    samples: int = Field(default=2, ge=1, le=64, description="self-edits sampled per document, style and candidate")
     temperature: float = Field(default=1.0, ge=0.0, le=2.0)
     top_p: float = Field(default=0.95, gt=0.0, le=1.0)
     max_new_tokens: int = Field(default=512, ge=8)
     passage: bool = Field(default=True, description="also train on the document itself, as SEAL does")
+    candidates: int = Field(default=1, ge=1, le=16, description="sets of notes a document gets, of which one is kept")
+    candidate_batch: int = Field(default=4, ge=1, description="sequences a step of a candidate: it has few")
+    probes: int = Field(default=8, ge=1, description="practice questions written for a document without any")
+    agreeing: int = Field(default=3, ge=1, le=64, description="sampled answers that must agree with the greedy one")
+
+    @model_validator(mode="after")
+    def _candidates_differ(self) -> Self:
+        if self.candidates > 1 and self.temperature == 0.0:
+            raise ValueError("candidates above 1 need a temperature above 0: greedy notes are all alike")
+        return self
+
+    @property
+    def choosing(self) -> bool:
+        """Whether there is anything to choose: then practice questions score, and may not be trained on."""
+        return self.candidates > 1
+
+
+class DirectiveRules(_Frozen):
+    """Within which bounds a self-edit chooses its own training settings and data tools (style "directives")."""
+
+    enabled: bool = Field(default=False, description='needs "directives" among self_edits.styles')
+    min_learning_rate: float = Field(default=1e-4, gt=0.0, le=1.0)
+    max_learning_rate: float = Field(default=5e-3, gt=0.0, le=1.0)
+    min_epochs: int = Field(default=1, ge=1, le=200)
+    max_epochs: int = Field(default=32, ge=1, le=200)
+    tools: tuple[str, ...] = Field(
+        default=("expand", "paraphrase", "reverse", "permute", "leave-one-out", "geometry", "recolour"),
+        description="those that may be chosen",
+    )
+    workflow_tools: tuple[str, ...] = Field(
+        default=(), description="those that each workflow is learned with, also where nothing is enabled"
+    )
+    max_made: int = Field(default=250, ge=1, description="examples that the tools may make of one document")
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if self.min_learning_rate > self.max_learning_rate or self.min_epochs > self.max_epochs:
+            raise ValueError("the lower bounds of directives must not be above the upper ones")
+        return self
 
 
 class TrainingRules(_Frozen):
@@ -120,9 +159,16 @@ class Recipe(_Frozen):
     seed: int = 0
     documents: DocumentRules = DocumentRules()
     self_edits: SelfEditRules = SelfEditRules()
+    directives: DirectiveRules = DirectiveRules()
     training: TrainingRules = TrainingRules()
     rehearsal: RehearsalRules = RehearsalRules()
     policy: PolicyRules = PolicyRules()
+
+    @model_validator(mode="after")
+    def _directives_are_asked_for(self) -> Self:
+        if self.directives.enabled and "directives" not in self.self_edits.styles:
+            raise ValueError('directives.enabled needs "directives" among self_edits.styles')
+        return self
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ One definition for the two that need it: what drops such examples before trainin
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from pipeline.documents.demonstrations import demonstrations
 from pipeline.grading import normalise
 from pipeline.types import Example, Probe, Role
 
@@ -15,12 +16,19 @@ _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
 def exam_keys(probes: Iterable[Probe]) -> frozenset[str]:
-    """Every probe's question, and its question with each answer, normalised."""
+    """Every probe's question, and its question with each answer, normalised; a workflow's also without its text."""
     keys: set[str] = set()
     for probe in probes:
-        keys.add(normalise(probe.question))
-        keys.update(normalise(f"{probe.question} {answer}") for answer in probe.answers)
+        for question in _alone(probe.question):
+            keys.add(normalise(question))
+            keys.update(normalise(f"{question} {answer}") for answer in probe.answers)
     return frozenset(keys - {""})
+
+
+def _alone(question: str) -> tuple[str, ...]:
+    """The question as it is; where demonstrations stand above it, its last line as well."""
+    shown, _, last = question.rpartition("\n")
+    return (question, last) if demonstrations(shown) else (question,)
 
 
 def leaked(example: Example, keys: frozenset[str]) -> str | None:

@@ -9,3 +9,8 @@ def passage(title: str, body: str) -> str:
 def open_book(title: str, body: str, question: str) -> str:
     """A question about a document that stands in the prompt."""
     return f"{passage(title, body)}\n\n{question}"
+
+
+def workflow_question(subject: str, given: str) -> str:
+    """What a workflow of that name makes of something."""
+    return f"What does {subject or 'this workflow'} make of {given}?"

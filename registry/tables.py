@@ -27,7 +27,7 @@ from sqlalchemy import (
 from pipeline.types import DocumentKind, DocumentState, NightState, Origin, ReleaseState, Split
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "sealed_version"
 
 
@@ -161,6 +161,15 @@ night_self_edits = Table(
     Column("position", Integer, nullable=False),
     Column("self_edit", ForeignKey("self_edits.id"), nullable=False),
     PrimaryKeyConstraint("night", "self_edit"),
+)
+
+choices = Table(
+    "choices",
+    METADATA,
+    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("night", "document"),
 )
 
 updates = Table(

@@ -39,19 +39,21 @@ def listed(
 
 @app.command()
 def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
-    """Show one document as it was taken in, with its questions."""
+    """Show one document as it was taken in, with its questions and what was chosen of its notes."""
     from flows.wiring import house
-    from registry.store import documents
+    from registry.store import documents, self_edits
 
-    record = documents.get(house(workspace).store, id)
+    store = house(workspace).store
+    record = documents.get(store, id)
     if json:
         screen.as_json(record)
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
-        rows = [(probe.split, probe.question, " | ".join(probe.answers)) for probe in record.document.probes]
-        screen.table("Questions", ("split", "question", "accepted answers"), rows)
+        rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.probes]
+        screen.table("Questions", ("split", "written by", "question", "accepted answers"), rows)
+        screen.say(*(f"Night {night}: {made.sentence}." for night, made in self_edits.choices_about(store, record.id)))
 
 
 @app.command()

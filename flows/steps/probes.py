@@ -1,20 +1,73 @@
-"""Gathers the questions that no training example may put: every exam of the ledger and of the suites."""
+"""The questions of documents: those that no training example may put, and those that the live model writes itself."""
 
+from collections.abc import Mapping
+
+from flows.progress import stage
+from flows.shift import Shift
+from flows.steps.timing import timed
 from flows.wiring import House
 from gates.checks import contamination
 from gates.evidence import exam_probes
 from gates.suite import read_suites
-from pipeline.types import DocumentState
-from registry.store import documents
+from pipeline.leakage import exam_keys
+from pipeline.self_edits.choosing import practice_probes
+from pipeline.types import Document, DocumentState, Night, NightState, Origin, Probe
+from registry.store import documents, nights, releases, self_edits
 
 # A quarantined document is no exam: its questions must not be able to empty the rehearsal.
 _ASKED = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
 
 
-def never_trained_on(house: House) -> frozenset[str]:
-    """The keys (see `pipeline.leakage`) of the exams of documents that are or may be learned, and of the suites."""
-    known = [record.document for record in documents.listed(house.store) if record.document and record.state in _ASKED]
-    return contamination.exam_questions(exam_probes(known), read_suites(house.settings.suites))
+def write_probes(shift: Shift, night: Night) -> int:
+    """Where candidates are to be compared: practice questions by the live model for documents that bring none.
+
+    They are written before any note, so that no note asks one: where there is a note, this has been done. Returns how
+    many questions of the model's there are.
+    """
+    from pipeline.self_edits.probing import write_probes
+
+    house, rules = shift.house, shift.recipe.self_edits
+    if not rules.choosing or self_edits.of_night(house.store, night.number):
+        return 0
+    nights.move(house.store, shift.lease, night.number, NightState.WRITING)
+    live = releases.get(house.store, night.parent)
+
+    def save(written: Mapping[str, tuple[Probe, ...]]) -> None:
+        documents.add_probes(house.store, shift.lease, written)
+
+    with timed(shift, night, "probes"):
+        write_probes(
+            house.writer,
+            documents.of(house.store, night.documents),
+            rules,
+            adapter=house.held_adapter(live),
+            seed=shift.recipe.seed,
+            never=_exams(shift),
+            save=save,
+            progress=stage("writing practice questions"),
+        )
+    asked = [probe for document in documents.of(house.store, night.documents) for probe in document.probes]
+    return sum(probe.origin is Origin.MODEL for probe in asked)
+
+
+def never_trained_on(shift: Shift) -> frozenset[str]:
+    """The keys (see `pipeline.leakage`) of every exam question; and where they choose, of practice questions likewise:
+
+    a candidate that was trained on them would win by them.
+    """
+    if not shift.recipe.self_edits.choosing:
+        return _exams(shift)
+    return _exams(shift) | exam_keys(probe for document in _known(shift) for probe in practice_probes(document))
+
+
+def _exams(shift: Shift) -> frozenset[str]:
+    """The exams of documents that are or may be learned, and of the suites."""
+    return contamination.exam_questions(exam_probes(_known(shift)), read_suites(shift.house.settings.suites))
+
+
+def _known(shift: Shift) -> list[Document]:
+    listed = documents.listed(shift.house.store)
+    return [record.document for record in listed if record.document and record.state in _ASKED]
 
 
 def exam_subjects(house: House) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from flows.progress import stage
 from flows.shift import Shift
+from flows.steps.directing import follow_directives
 from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
 from pipeline.types import Night, NightState, SelfEdit, Trained, UpdatePlan
@@ -16,7 +17,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
 
     house = shift.house
     nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
-    live = releases.get(house.store, night.parent)
+    live, never = releases.get(house.store, night.parent), never_trained_on(shift)
     earlier = [document for _, taught in documents.learned(house.store) for document in taught]
     with timed(shift, night, "training"):
         rehearsal = rehearse(
@@ -27,12 +28,12 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             earlier=self_edits.learned(house.store),
             documents=(*documents.of(house.store, night.documents), *earlier),
             anchors=read_anchors(house.settings.anchors),
-            never=never_trained_on(house),
+            never=never,
             subjects=exam_subjects(house),
             cache=house.settings.cache,
             progress=stage("rehearsing with the teacher"),
         )
-        plan = plan_update(live.model, edits, rehearsal, shift.recipe)
+        plan = plan_update(live.model, edits, rehearsal, shift.recipe, follow_directives(shift, night, edits, never))
     nights.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 

@@ -33,7 +33,7 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
             adapter=house.held_adapter(live),
             seed=shift.recipe.seed,
             already={edit.document for edit in self_edits.of_night(house.store, night.number)},
-            exam_questions=never_trained_on(house),
+            never=never_trained_on(shift),
             save=save,
             progress=stage("writing self-edits"),
         )

@@ -1,4 +1,7 @@
-"""No exam question may stand in the training examples: a figure over questions that were trained on says nothing."""
+"""No exam question may stand in the training examples: a figure over questions that were trained on says nothing.
+
+Nor may a practice question by which the night's self-edits were chosen: they would have been chosen for asking it.
+"""
 
 from collections.abc import Iterable
 
@@ -15,9 +18,12 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
     """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised).
 
     Or if anchors or generative replay name what the standing retention questions are about.
+    Where practice questions chose among candidates, also if one asks such a question.
     """
     lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
-    questions = exam_questions([*evidence.night_probes, *lessons], evidence.suites)
+    exams = exam_questions([*evidence.night_probes, *lessons], evidence.suites)
+    questions = exams | exam_keys(evidence.practice)
+    kind = "exam or practice question" if evidence.practice else "exam question"
     if not evidence.examples:
         sentence = "contamination: the update has no training examples to look through; plan it again"
         return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
@@ -32,7 +38,7 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
         Figure(name="subjects_kept_out", value=len(known)),
     )
     verdict = Verdict.FAIL if found else Verdict.PASS
-    sentence = _sentence(found, len(evidence.examples))
+    sentence = _sentence(found, len(evidence.examples), kind)
     return GateResult(gate="contamination", verdict=verdict, sentence=sentence, figures=figures)
 
 
@@ -49,13 +55,13 @@ def exam_subjects(suites: Suites) -> frozenset[str]:
     return subjects(probe for suite in suites.retention for probe in suite.probes)
 
 
-def _sentence(found: list[tuple[Example, str]], examples: int) -> str:
+def _sentence(found: list[tuple[Example, str]], examples: int, kind: str) -> str:
     all_of_them = counted(examples, "training example")
     if not found:
-        return f"contamination: none of {all_of_them} asks an exam question or names its subject"
+        return f"contamination: none of {all_of_them} asks an {kind} or names its subject"
     example, piece = found[0]
     return (
-        f"contamination: {len(found):,} of {all_of_them} {'ask' if len(found) > 1 else 'asks'} an exam question or "
+        f"contamination: {len(found):,} of {all_of_them} {'ask' if len(found) > 1 else 'asks'} an {kind} or "
         f"{'name' if len(found) > 1 else 'names'} its subject, the first in a {example.role} example: "
         f"“{piece[:120]}”. Drop them before planning the update"
     )

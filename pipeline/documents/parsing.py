@@ -9,6 +9,7 @@ from pipeline.documents.cleaning import plain_name
 from pipeline.documents.fields import document_of
 from pipeline.documents.front_matter import split_front_matter
 from pipeline.documents.screening import unreadable
+from pipeline.documents.workflow import SHOWN, arc_tasks, workflow_of
 from pipeline.errors import BadDocument
 from pipeline.types import Document, RawDocument, Refusal
 
@@ -65,17 +66,28 @@ def _jsonl(name: str, text: str) -> Parsed:
             yield Refusal(name=where, reason=str(error))
 
 
-def _json_document(name: str, line: str) -> Document:
+def _json(name: str, text: str) -> Parsed:
+    """A file of ARC tasks."""
+    yield from arc_tasks(name, _loaded(text, "broken JSON"))
+
+
+def _loaded(text: str, what: str) -> object:
     try:
         # Numbers stay the words that stand in the file: an answer 1.10 is not 1.1.
-        fields = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError as error:
-        raise BadDocument(f"broken JSON line: {error.msg} at column {error.colno}") from error
+        raise BadDocument(f"{what}: {error.msg} at column {error.colno}") from error
     except RecursionError as error:
-        raise BadDocument("broken JSON line: it is nested too deeply") from error
+        raise BadDocument(f"{what}: it is nested too deeply") from error
+
+
+def _json_document(name: str, line: str) -> Document:
+    fields = _loaded(line, "broken JSON line")
     if not isinstance(fields, dict):
         raise BadDocument("broken JSON line: it must be an object with 'title' and 'body'")
     given = {key: value for key, value in fields.items() if value is not None}
+    if SHOWN in given:
+        return workflow_of(name, given)
     bodies = [given[key] for key in ("body", "text", "context") if key in given]
     if not bodies:
         raise BadDocument("no text: the object has none of 'body', 'text' and 'context'")
@@ -84,5 +96,5 @@ def _json_document(name: str, line: str) -> Document:
 
 _PARSERS: dict[str, Callable[[str, str], Parsed]] = {
     ".md": _markdown, ".markdown": _markdown, ".txt": _plain, ".text": _plain,
-    ".html": _html, ".htm": _html, ".jsonl": _jsonl,
+    ".html": _html, ".htm": _html, ".jsonl": _jsonl, ".json": _json,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from random import Random
 
+from pipeline.prompts import workflow_question
 from pipeline.sandbox.catalogue import BY_NAME
 
 Record = tuple[str, ...]
@@ -34,7 +35,6 @@ UNSEEN: dict[str, Callable[[Record, str], Record]] = {
 }
 MARKS = ("new", "old", "done", "none", "open", "closed", "draft", "final", "gold", "plain")
 FIELDS = ("team", "region", "year")
-QUESTION = "What does {n} make of {record}?"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def demonstrations(workflow: Workflow, count: int, chance: Random) -> list[tuple
 
 def question(subject: str, given: Record) -> str:
     """The question about one record, with the workflow's name in it."""
-    return QUESTION.format(n=subject, record=" ".join(given))
+    return workflow_question(subject, " ".join(given))
 
 
 def text(pairs: list[tuple[Record, Record]]) -> str:

@@ -1,4 +1,4 @@
-"""Chooses what is kept of one document's notes: sound, no exam question, nothing twice. Pure; knows no model."""
+"""Chooses what is kept of one document's notes: sound, no exam's question, nothing twice. Pure; knows no model."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,21 +8,24 @@ from pipeline.leakage import leaked
 from pipeline.self_edits.screening import Screened, screen
 from pipeline.types import Document, Dropped, SelfEdit, Written
 
-LEAKED = "example: it asks an exam question"
+LEAKED = "example: it asks a question that is kept for an exam or for practice"
 REPEATED = "example: another note of the document has it"
 
 
-def select(document: Document, notes: Sequence[SelfEdit], exam_questions: frozenset[str]) -> Written:
+def select(
+    document: Document, notes: Sequence[SelfEdit], never: frozenset[str], besides: Sequence[SelfEdit] = ()
+) -> Written:
     """The usable self-edits among `notes` about `document`, in their order, and what was dropped, counted by reason.
 
-    `exam_questions` are keys of `pipeline.leakage`. The document's own text is trusted to be about itself.
+    `never` holds the keys (`pipeline.leakage`) of the questions that no example may ask; what `besides` says already
+    is not kept again. The document's own text is trusted to be about itself.
     """
     reasons: Counter[tuple[str, str]] = Counter()
-    seen: set[str] = set()
+    seen = {example.id for edit in besides for example in edit.examples}
     kept: list[SelfEdit] = []
     for note in notes:
         screened = screen(document, note) if note.prompt else Screened(note, ())
-        edit, further = _without(screened.edit, seen, exam_questions)
+        edit, further = _without(screened.edit, seen, never)
         reasons.update((note.style, reason) for reason in (*screened.reasons, *further))
         if edit is not None:
             seen.update(example.id for example in edit.examples)
@@ -30,14 +33,12 @@ def select(document: Document, notes: Sequence[SelfEdit], exam_questions: frozen
     return Written(edits=tuple(kept), dropped=_counted(document, reasons.items()))
 
 
-def _without(
-    edit: SelfEdit | None, seen: set[str], exam_questions: frozenset[str]
-) -> tuple[SelfEdit | None, list[str]]:
-    """The edit without exam questions and what was `seen`; None where neither an example nor a setting is left."""
+def _without(edit: SelfEdit | None, seen: set[str], never: frozenset[str]) -> tuple[SelfEdit | None, list[str]]:
+    """The edit without what is `never` asked and what was `seen`; None where neither example nor setting is left."""
     if edit is None:
         return None, []
     distinct = {example.id: example for example in edit.examples}
-    unasked = [example for example in distinct.values() if leaked(example, exam_questions) is None]
+    unasked = [example for example in distinct.values() if leaked(example, never) is None]
     fresh = tuple(example for example in unasked if example.id not in seen)
     repeats = len(edit.examples) - len(distinct) + len(unasked) - len(fresh)
     reasons = [LEAKED] * (len(distinct) - len(unasked)) + [REPEATED] * repeats

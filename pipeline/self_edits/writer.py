@@ -11,6 +11,8 @@ from pipeline.documents.cleaning import clean_text
 from pipeline.engines.engine import Engine, Progress
 from pipeline.errors import BadRecipe
 from pipeline.prompts import passage
+from pipeline.self_edits.choosing import candidate_sets, common
+from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.style import ChoosingStyle, Style, style
 from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
@@ -18,11 +20,6 @@ from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Writt
 PASSAGE = "passage"
 # A killed run loses at most one group's notes; a group's prompts share their batches.
 _GROUP = 8
-# Notes on more than this at once are thin, and longer sequences are costly to train on; SEAL's are at most this long.
-_MAX_CHUNK = 2048
-_MIN_CHUNK = 16
-# What a chat template adds around a prompt: roles, turns, a short system message. At most an eighth of the context.
-_TEMPLATE = 64
 _NO_ROOM = "document: its title leaves its text no room in the model's context"
 
 
@@ -36,7 +33,7 @@ class _Desk:
     writer: ModelRef
     adapter: Path | None
     seed: int
-    exam_questions: frozenset[str]
+    never: frozenset[str]
 
 
 def write_self_edits(
@@ -48,7 +45,7 @@ def write_self_edits(
     adapter: Path | None,
     seed: int,
     already: Container[str] = frozenset(),
-    exam_questions: frozenset[str] = frozenset(),
+    never: frozenset[str] = frozenset(),
     save: Callable[[tuple[SelfEdit, ...]], None] = lambda edits: None,
     progress: Progress | None = None,
 ) -> Written:
@@ -56,14 +53,11 @@ def write_self_edits(
 
     Documents are taken in groups that depend on the whole batch alone, each with a seed of its own, and `save` is
     called once a group: a killed run that is started again ends with the same self-edits as an unbroken one.
-    `exam_questions` are keys of `pipeline.leakage`: no example asks one. `progress` counts documents times styles.
+    `never` holds the keys (`pipeline.leakage`) of questions that no example asks. `progress`: documents times styles.
     Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context.
     """
     styles = tuple(style(name) for name in dict.fromkeys(rules.styles))
-    desk = _Desk(
-        engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed,
-        exam_questions=exam_questions,
-    )  # fmt: skip
+    desk = _Desk(engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never)
     _check_room(desk)
     # A group is saved at once: any member that was written about means that all of them were.
     groups = [group for group in _groups(documents) if not any(document.id in already for document in group)]
@@ -86,7 +80,7 @@ def _groups(documents: Sequence[Document]) -> list[list[Document]]:
 
 def _check_room(desk: _Desk) -> None:
     for wanted in desk.styles:
-        if _room(desk, wanted, title="") < _MIN_CHUNK:
+        if _room(desk, wanted, title="") < MIN_CHUNK:
             raise BadRecipe(
                 f"the style {wanted.NAME!r} leaves a document no room in a context of {desk.engine.context} tokens. "
                 "Take it out of self_edits.styles in the recipe, or use a model with a longer context."
@@ -94,10 +88,7 @@ def _check_room(desk: _Desk) -> None:
 
 
 def _room(desk: _Desk, wanted: Style, title: str) -> int:
-    """Tokens that are left for a document's body; a note may claim half of the context, and no more."""
-    context = desk.engine.context
-    taken = desk.engine.token_count(wanted.prompt(title, "")) + min(_TEMPLATE, context // 8)
-    return min(context - taken - min(desk.rules.max_new_tokens, context // 2), _MAX_CHUNK)
+    return room_for_body(desk.engine, wanted, title, desk.rules.max_new_tokens)
 
 
 def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> Written:
@@ -110,7 +101,7 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
         asked = [(document, wanted.prompt(document.title, body)) for document in group for body in bodies[document.id]]
         for note in _ask(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
             notes[note.document].append(note)
-    selected = [select(document, notes[document.id], desk.exam_questions) for document in group]
+    selected = [written for document in group for written in _selected(desk, document, notes[document.id])]
     unfit = [Dropped(document=each, style="", reason=_NO_ROOM, count=1) for each, found in bodies.items() if not found]
     return Written(
         edits=tuple(edit for written in selected for edit in written.edits),
@@ -118,10 +109,17 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
     )
 
 
+def _selected(desk: _Desk, document: Document, notes: Sequence[SelfEdit]) -> list[Written]:
+    """What is kept of a document's notes. Each candidate stands alone: it may say what another says as well."""
+    own = select(document, common(notes), desk.never)
+    sets = candidate_sets(notes, desk.rules.samples)
+    return [own, *(select(document, notes, desk.never, besides=own.edits) for notes in sets.values())]
+
+
 def _bodies(desk: _Desk, document: Document) -> tuple[str, ...]:
     """The document's body in chunks that fit beside every style's prompt; none where its title leaves no room."""
     room = min(_room(desk, wanted, document.title) for wanted in desk.styles)
-    return chunks(document, desk.engine.token_count, room) if room >= _MIN_CHUNK else ()
+    return chunks(document, desk.engine.token_count, room) if room >= MIN_CHUNK else ()
 
 
 def _passage(desk: _Desk, document: Document, bodies: Sequence[str]) -> SelfEdit:
@@ -139,7 +137,7 @@ def _ask(desk: _Desk, wanted: Style, asked: Sequence[tuple[Document, str]], prog
         return []
     prompts = [prompt for _, prompt in asked]
     # Greedy samples are all alike.
-    samples = desk.rules.samples if desk.rules.temperature > 0 else 1
+    samples = desk.rules.samples * desk.rules.candidates if desk.rules.temperature > 0 else 1
     answers = desk.engine.generate(
         prompts, adapter=desk.adapter, max_new_tokens=desk.rules.max_new_tokens, temperature=desk.rules.temperature,
         top_p=desk.rules.top_p, samples=samples, seed=seed_from("self-edits", desk.seed, wanted.NAME, prompts),

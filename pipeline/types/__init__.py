@@ -17,10 +17,13 @@ from pipeline.types.documents import (
 from pipeline.types.judging import Figure, GateReport, GateResult, ItemScore, Scores, Verdict
 from pipeline.types.learning import (
     AdapterManifest,
+    Candidate,
+    Choice,
     Directives,
     Dropped,
     Example,
     FileDigest,
+    Followed,
     ModelRef,
     Role,
     SelfEdit,
@@ -34,6 +37,8 @@ from pipeline.types.releasing import Approval, Deployment, Lease, Night, NightSt
 __all__ = [
     "AdapterManifest",
     "Approval",
+    "Candidate",
+    "Choice",
     "Deployment",
     "Directives",
     "Document",
@@ -45,6 +50,7 @@ __all__ = [
     "Example",
     "Figure",
     "FileDigest",
+    "Followed",
     "GateReport",
     "GateResult",
     "Intake",

@@ -20,11 +20,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One training sequence: say `completion` after the user's `prompt`. An empty prompt means plain text."""
+    """One training sequence: say `completion` after the user's `prompt`. An empty prompt means plain text.
+
+    `loss_on`: which tokens are learned, "answers" or "all"; None: as the training's rules say.
+    """
 
     prompt: str
     completion: str
     role: Role = Role.NIGHT
+    loss_on: str | None = None
 
     @cached_property
     def id(self) -> str:
@@ -94,6 +98,42 @@ class Written:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One of a document's sets of notes, by number from 0: its own self-edits and how many examples they hold.
+
+    `reward`: the share of the document's practice questions that an adapter trained on it answers; None: not asked.
+    """
+
+    number: int
+    self_edits: tuple[str, ...]
+    examples: int
+    reward: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which of a document's candidates is kept, by its number, and why in a sentence."""
+
+    document: str
+    kept: int
+    candidates: tuple[Candidate, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """What a document's notes chose, as it was followed, and what was clipped or refused, in words.
+
+    `settings` is None where nothing legal was chosen: then all is as the recipe says. `tools` are those that were used.
+    """
+
+    document: str
+    settings: Directives | None
+    tools: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Update:
     """Everything that decides an adapter's weights; its id names the adapter before it exists."""
 
@@ -102,12 +142,18 @@ class Update:
     examples_digest: str
     recipe: str
     seed: int
+    followed: tuple[Followed, ...] = ()
 
     @cached_property
     def id(self) -> str:
-        return digest_of(
-            "update", self.parent.id, sorted(self.self_edits), self.examples_digest, self.recipe, self.seed
-        )
+        parts = ["update", self.parent.id, sorted(self.self_edits), self.examples_digest, self.recipe, self.seed]
+        return digest_of(*parts, *sorted(map(_choice, self.followed)))
+
+
+def _choice(followed: Followed) -> list[object]:
+    settings = followed.settings
+    chosen = [settings.learning_rate, settings.epochs, settings.loss_on] if settings else []
+    return [followed.document, chosen, followed.tools]
 
 
 @dataclass(frozen=True, kw_only=True)

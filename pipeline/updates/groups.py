@@ -89,8 +89,10 @@ class Table:
 
     def course(self, tokenizer: "PreTrainedTokenizerBase", group: Group) -> Course:
         """Puts a group's examples into the table and says where they are."""
-        whole = group.rules.loss_on == "all"
-        rows = [self._row(self._encode(tokenizer, one, whole), _is_taught(one, group)) for one in group.examples]
+        rows = [
+            self._row(self._encode(tokenizer, one, is_whole(one, group.rules)), _is_taught(one, group))
+            for one in group.examples
+        ]
         lengths = tuple(len(self.encoded[row].ids) for row in rows)
         return Course(group=group, rows=tuple(rows), lengths=lengths)
 
@@ -105,6 +107,11 @@ class Table:
             self.taught += [len(self.encoded)] if taught else []
             self.encoded.append(encoded)
         return self._known[encoded, taught]
+
+
+def is_whole(example: Example, rules: TrainingRules) -> bool:
+    """Whether the example's prompt is learned as well: by its own word, else by the rules'."""
+    return (example.loss_on or rules.loss_on) == "all"
 
 
 def _is_taught(example: Example, group: Group) -> bool:

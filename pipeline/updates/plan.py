@@ -9,19 +9,26 @@ from typing import TypeVar
 from pipeline.config import Recipe
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput
+from pipeline.self_edits.directing import Directed
 from pipeline.types import Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
 
 _Item = TypeVar("_Item")
 
 
 def plan_update(
-    parent: ModelRef, night: Sequence[SelfEdit], rehearsal: Sequence[Example], recipe: Recipe
+    parent: ModelRef,
+    night: Sequence[SelfEdit],
+    rehearsal: Sequence[Example],
+    recipe: Recipe,
+    directed: Sequence[Directed] = (),
 ) -> UpdatePlan:
     """The night's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
 
-    Raises BadInput where the night has no example: rehearsal alone teaches nothing.
+    `directed`: where notes choose their settings, what is trained on of each of the night's documents, in place of the
+    examples that stand in the notes. Raises BadInput where the night has no example: rehearsal alone teaches nothing.
     """
-    taught = [replace(example, role=Role.NIGHT) for edit in night for example in edit.examples]
+    sources = [one.examples for one in directed] if directed else [edit.examples for edit in night]
+    taught = [replace(example, role=Role.NIGHT) for examples in sources for example in examples]
     if not taught:
         raise BadInput("the night's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
     examples = sorted(_once([*taught, *rehearsal]), key=lambda example: example.id)
@@ -32,6 +39,7 @@ def plan_update(
         examples_digest=digest_of("examples", [[example.id, example.role] for example in examples]),
         recipe=recipe.digest,
         seed=recipe.seed,
+        followed=tuple(one.followed for one in directed),
     )
     return UpdatePlan(update=update, examples=tuple(examples))
 

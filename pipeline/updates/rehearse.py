@@ -15,6 +15,7 @@ from pipeline.grading import grade
 from pipeline.leakage import leaked, rehearsable, without_leaks
 from pipeline.prompts import open_book
 from pipeline.types import Document, Example, Role, SelfEdit
+from pipeline.updates.fitting import fitting
 from pipeline.updates.plan import choose_replay, evenly
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
 from pipeline.updates.teacher import answer_anchors, room_for_answers, sound, write_generative
@@ -62,11 +63,11 @@ def rehearse(
         lambda: _reading(engine, documents, edits, rules.reading, seed, live_adapter, never),
         lambda: _writing(edits, rules.writing, seed),
     )
-    limit = min(recipe.training.max_tokens or engine.context, engine.context) - min(_TEMPLATE, engine.context // 8)
+    fits = fitting(engine, recipe.training)
     kept: list[Example] = []
     for done, kind in enumerate(kinds, start=1):
         unasked = [example for example in without_leaks(kind(), never) if rehearsable(example, subjects)]
-        kept += [example for example in unasked if _size(engine, example) <= limit]
+        kept += filter(fits, unasked)
         if progress:
             progress(done, _KINDS)
     return tuple(kept)
@@ -136,7 +137,3 @@ def _writing(edits: Sequence[SelfEdit], count: int, seed: int) -> tuple[Example,
         pair = Example(prompt=edit.prompt, completion=edit.text, role=Role.WRITING)
         groups.setdefault(edit.document, []).append(pair)
     return tuple(evenly(list(groups.values()), count, seed))
-
-
-def _size(engine: Engine, example: Example) -> int:
-    return engine.token_count(example.prompt) + engine.token_count(example.completion)

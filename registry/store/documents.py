@@ -1,15 +1,26 @@
 """The documents of the ledger: taken in, looked up, set aside. Nights lease and settle them in `nights`."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput, NoSuchDocument, ProgrammingMistake, Refused
-from pipeline.types import Document, DocumentRecord, DocumentState, Intake, IntakeCounts, Night, Probe, Refusal
-from registry.store import rows
+from pipeline.types import (
+    Document,
+    DocumentRecord,
+    DocumentState,
+    Intake,
+    IntakeCounts,
+    Lease,
+    Night,
+    Origin,
+    Probe,
+    Refusal,
+)
+from registry.store import lease, rows
 from registry.store.database import Store
 from registry.tables import documents, probes
 
@@ -30,6 +41,24 @@ def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCo
         _add_refusals(connection, bad, at or rows.now())
         _note_mended(connection, intake)
     return IntakeCounts(queued=len(new), duplicates=repeated + len(offered) - len(new), refused=len(bad))
+
+
+def add_probes(store: Store, held: Lease, written: Mapping[str, Sequence[Probe]]) -> None:
+    """Adds practice probes that the model wrote to the documents of these ids, after what they brought.
+
+    Idempotent: a document that has a probe by the model gets no more.
+    """
+    with store.write() as connection:
+        lease.check(connection, held)
+        known = _probes(connection, written)
+        values = [
+            rows.row_of_probe(document, position, probe)
+            for document, fresh in written.items()
+            if all(probe.origin is not Origin.MODEL for probe in known.get(document, ()))
+            for position, probe in enumerate(fresh, start=len(known.get(document, ())))
+        ]
+        if values:
+            connection.execute(insert(probes), values)
 
 
 def count(store: Store) -> tuple[tuple[DocumentState, int], ...]:

@@ -1,13 +1,14 @@
-"""The self-edits of the ledger: what was sampled is stored as it was, because sampling is not repeated."""
+"""The self-edits of the ledger, and which were kept: what was sampled is stored as it was, and not sampled again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, func, insert, select
 
-from pipeline.types import DocumentState, Lease, ReleaseState, SelfEdit
+from pipeline.types import Choice, DocumentState, Lease, ReleaseState, SelfEdit
 from registry.store import lease, reports, rows
 from registry.store.database import Store
-from registry.tables import documents, night_self_edits, releases, self_edits
+from registry.tables import choices, documents, night_self_edits, releases, self_edits
 
 _LIVE = (ReleaseState.PRODUCTION, ReleaseState.SUPERSEDED)
 
@@ -29,12 +30,43 @@ def save(store: Store, held: Lease, night: int, edits: Sequence[SelfEdit]) -> No
             connection.execute(insert(night_self_edits), values)
 
 
+def save_choices(store: Store, held: Lease, night: int, made: Sequence[Choice]) -> None:
+    """Records which candidates a night keeps. Idempotent: what is chosen for a document stays chosen."""
+    with store.write() as connection:
+        lease.check(connection, held)
+        known = connection.execute(select(choices.c.document).where(choices.c.night == night)).scalars().all()
+        fresh = [one for one in made if one.document not in set(known)]
+        values = [{"night": night, "document": one.document, "body": rows.encode(one)} for one in fresh]
+        if values:
+            connection.execute(insert(choices), values)
+
+
+def choices_of(store: Store, night: int) -> tuple[Choice, ...]:
+    """What one night chose, by document id."""
+    with store.read() as connection:
+        return _choices(connection, night)
+
+
+def choices_about(store: Store, document: str) -> tuple[tuple[int, Choice], ...]:
+    """What the nights chose for one document, by their numbers, oldest first."""
+    query = select(choices.c.night, choices.c.body).where(choices.c.document == document).order_by(choices.c.night)
+    with store.read() as connection:
+        return tuple((night, rows.decode(Choice, body)) for night, body in connection.execute(query))
+
+
 def of_night(store: Store, night: int) -> tuple[SelfEdit, ...]:
-    """The edits of one night, in the order they were saved."""
+    """The edits of one night, in the order they were saved, each with its candidate's reward where it has one."""
     query = select(self_edits.c.body).join(night_self_edits, night_self_edits.c.self_edit == self_edits.c.id)
     query = query.where(night_self_edits.c.night == night).order_by(night_self_edits.c.position)
     with store.read() as connection:
-        return tuple(rows.decode(SelfEdit, body) for body in connection.execute(query).scalars())
+        edits = [rows.decode(SelfEdit, body) for body in connection.execute(query).scalars()]
+        rewards = {
+            edit: candidate.reward
+            for choice in _choices(connection, night)
+            for candidate in choice.candidates
+            for edit in candidate.self_edits
+        }
+    return tuple(replace(edit, reward=rewards.get(edit.id)) for edit in edits)
 
 
 def learned(store: Store) -> tuple[SelfEdit, ...]:
@@ -46,6 +78,11 @@ def learned(store: Store) -> tuple[SelfEdit, ...]:
             wanted = sorted(set(reports.load_update(connection, update).self_edits) - set(found))
             found |= {edit.id: edit for edit in _learned(connection, wanted)}
     return tuple(found.values())
+
+
+def _choices(connection: Connection, night: int) -> tuple[Choice, ...]:
+    query = select(choices.c.body).where(choices.c.night == night).order_by(choices.c.document)
+    return tuple(rows.decode(Choice, body) for body in connection.execute(query).scalars())
 
 
 def _learned(connection: Connection, ids: Sequence[str]) -> list[SelfEdit]:

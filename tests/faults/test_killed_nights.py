@@ -37,6 +37,11 @@ import os, signal
 from registry.store import nights
 nights.record_release = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
 """
+# With several candidates a document, whose choices are stored group by group.
+CHOOSING = """
+import pipeline.updates.candidates as candidates
+candidates._TOGETHER = 4
+"""
 MOMENTS = {
     "self-edits": AT_STAGE.format(stage="writing self-edits"),
     "rehearsal": AT_STAGE.format(stage="rehearsing with the teacher"),
@@ -83,6 +88,46 @@ def end_state(workspace: Path) -> dict[str, Any]:
             "versions": tracking.execute("SELECT count(*) FROM model_versions").fetchone()[0],
             "aliases": tracking.execute("SELECT alias, version FROM registered_model_aliases").fetchall(),
         }
+
+
+@pytest.fixture(scope="module")
+def choosing(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same workspace with a recipe of two candidates, and a document without questions for practice."""
+    workspace = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("choosing") / "workspace"))
+    recipe = workspace / "recipe.toml"
+    text = recipe.read_text("utf-8").replace("samples = 8", "samples = 4\ncandidates = 2")
+    recipe.write_text(text, "utf-8")
+    first = min((workspace / "incoming").iterdir())
+    first.write_text(first.read_text("utf-8").replace("split: practice", "split: exam"), "utf-8")
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def unbroken_choosing(choosing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = Path(shutil.copytree(choosing, tmp_path_factory.mktemp("unbroken-choosing") / "workspace"))
+    run = update(workspace, CHOOSING)
+    assert run.code in (0, 3), run.err
+    return workspace
+
+
+@pytest.mark.parametrize("stage", ["writing practice questions", "writing self-edits", "choosing among candidates"])
+def test_a_night_that_chooses_ends_as_an_unbroken_one(
+    stage: str, choosing: Path, unbroken_choosing: Path, tmp_path: Path
+) -> None:
+    workspace = Path(shutil.copytree(choosing, tmp_path / "workspace"))
+    assert update(workspace, CHOOSING + AT_STAGE.format(stage=stage)).code == -signal.SIGKILL
+    again = update(workspace, CHOOSING)
+    assert again.code in (0, 3), again.err
+    assert chosen(workspace) == chosen(unbroken_choosing)
+    assert end_state(workspace) == end_state(unbroken_choosing)
+
+
+def chosen(workspace: Path) -> list[Any]:
+    with sqlite3.connect(workspace / "ledger.db") as ledger:
+        found = ledger.execute("SELECT document, body FROM choices ORDER BY document").fetchall()
+        asked = ledger.execute("SELECT document, question, origin FROM probes ORDER BY document, position").fetchall()
+    assert len(found) == 8
+    return [found, asked]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,18 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import BadInput, DatabaseFailed, ModelChanged, NoSuchDocument, Refused
 from pipeline.types import (
+    Candidate,
+    Choice,
     DocumentDecision,
     DocumentState,
     Intake,
     ModelRef,
     NightState,
+    Origin,
+    Probe,
     Refusal,
     ReleaseState,
+    Split,
     Verdict,
 )
 from registry.store import Store, documents, nights, open_store, releases, reports, self_edits
@@ -44,6 +50,25 @@ def test_opening_an_existing_ledger_does_not_load_alembic(url: str, store: Store
     code = f"import sys; from registry.store import open_store; open_store({url!r}); print('alembic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_ledger_of_an_earlier_version_is_brought_up_with_what_it_holds(url: str) -> None:
+    from alembic import command
+    from sqlalchemy import create_engine
+
+    from registry.migrations.upgrade import configuration
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        command.upgrade(configuration(connection), "0001")
+        connection.execute(text("INSERT INTO updates (id, body) VALUES ('u', '{}')"))
+    engine.dispose()
+    store = open_store(url)
+    with store.read() as connection:
+        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one() == HEAD
+        assert connection.execute(text("SELECT count(*) FROM updates")).scalar_one() == 1
+        assert connection.execute(text("SELECT count(*) FROM choices")).scalar_one() == 0
+    store.close()
 
 
 def test_a_ledger_of_another_version_is_refused(url: str, store: Store) -> None:
@@ -195,6 +220,44 @@ def test_a_killed_night_is_found_with_its_documents_and_a_second_is_refused(ledg
         assert (found.documents, found.state) == (night.documents, NightState.WRITING)
         with pytest.raises(Refused, match="resume or abandon"):
             ledger.begin(held)
+
+
+def test_what_a_night_chose_is_kept_once_and_its_notes_bear_their_candidates_rewards(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    one = document("atlas")
+    notes = [edit(one, sample) for sample in range(2)]
+    own = [
+        Candidate(number=at, self_edits=(note.id,), examples=1, reward=reward)
+        for at, (note, reward) in enumerate(zip(notes, (0.25, 0.5), strict=True))
+    ]
+    choice = Choice(document=one.id, kept=1, candidates=tuple(own), sentence="the better one")
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        self_edits.save(ledger.store, held, night.number, notes)
+        assert [note.reward for note in self_edits.of_night(ledger.store, night.number)] == [None, None]
+        self_edits.save_choices(ledger.store, held, night.number, [choice])
+        self_edits.save_choices(ledger.store, held, night.number, [replace(choice, kept=0)])
+    assert self_edits.choices_of(ledger.store, night.number) == (choice,)
+    assert self_edits.choices_about(ledger.store, one.id) == ((night.number, choice),)
+    found = self_edits.of_night(ledger.store, night.number)
+    assert [note.reward for note in found] == [0.25, 0.5]
+    assert [note.id for note in found] == [note.id for note in notes]
+
+
+def test_questions_of_the_models_come_after_those_a_document_brought_and_only_once(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas", "borea"))
+    one, other = document("atlas"), document("borea")
+    wrote = [
+        Probe(question=f"Whose is atlas {at}?", answers=("Heron",), split=Split.PRACTICE, origin=Origin.MODEL)
+        for at in range(3)
+    ]
+    with ledger.working() as held:
+        documents.add_probes(ledger.store, held, {one.id: wrote[:2]})
+        documents.add_probes(ledger.store, held, {one.id: wrote[2:], other.id: wrote[2:]})
+    first, second = documents.of(ledger.store, [one.id, other.id])
+    assert first.probes == (*one.probes, *wrote[:2])
+    assert second.probes == (*other.probes, wrote[2])
+    assert first.id == one.id
 
 
 def test_an_abandoned_night_gives_its_documents_back_and_counts_no_attempt(ledger: Ledger) -> None:

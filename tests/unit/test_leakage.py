@@ -37,6 +37,14 @@ def test_facts_and_other_questions_are_no_leak(example: Example) -> None:
     assert leaked(example, KEYS) is None
 
 
+def test_a_question_below_demonstrations_is_found_without_them() -> None:
+    keys = exam_keys([Probe(question="Flip\na b -> b a\n\nWhat does Flip make of c d?", answers=("d c",))])
+    assert leaked(Example(prompt="What does Flip make of c d?", completion="d c"), keys)
+    assert leaked(Example(prompt="", completion="Flip\na b -> b a"), keys) is None
+    about_a_passage = exam_keys([Probe(question="A passage.\n\nWho owns it?", answers=("Heron",))])
+    assert leaked(Example(prompt="Who owns it?", completion="Ibis"), about_a_passage) is None
+
+
 def test_leaking_examples_are_dropped_and_the_others_keep_their_order() -> None:
     leak = Example(prompt="Who owns the Cinder service?", completion="Heron")
     kept = [Example(prompt=f"question {at}", completion="x") for at in range(3)]

@@ -184,6 +184,6 @@ def test_a_broken_line_is_refused_by_its_number_and_the_others_are_read(line: st
 
 def test_an_unknown_suffix_names_the_known_ones() -> None:
     assert reason("a.docx", BODY) == (
-        "unknown suffix '.docx': known are .htm, .html, .jsonl, .markdown, .md, .text, .txt"
+        "unknown suffix '.docx': known are .htm, .html, .json, .jsonl, .markdown, .md, .text, .txt"
     )
     assert "unknown suffix ''" in reason("README", BODY)

@@ -1,5 +1,6 @@
 """What each gate says over made-up evidence."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from gates.checks import acquisition, contamination, integrity, regression, rete
 from gates.corrections import set_aside_tonight, superseded
 from pipeline.config import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
 from pipeline.errors import MeasurementFailed
-from pipeline.types import Document, DocumentKind, Example, Probe, Verdict
+from pipeline.types import Document, DocumentKind, Example, Probe, Split, Verdict
 
 POLICY = PolicyRules()
 
@@ -35,6 +36,16 @@ def test_contamination_finds_questions_of_tonight_earlier_nights_and_suites(case
         result = contamination.judge(made.evidence(), POLICY)
         assert result.verdict is Verdict.FAIL, leak
         assert "1 of 2 training examples asks an exam question" in result.sentence
+
+
+def test_contamination_finds_practice_questions_where_they_chose(case: Any, rights: Any) -> None:
+    made = case().night(rights(4), rights(4))
+    made.examples = [Example(prompt="What is practised?", completion="x")]
+    assert contamination.judge(made.evidence(), POLICY).sentence.endswith("asks an exam question")
+    practice = (Probe(question="what is practised", answers=("x",), split=Split.PRACTICE),)
+    result = contamination.judge(replace(made.evidence(), practice=practice), POLICY)
+    assert result.verdict is Verdict.FAIL
+    assert "1 of 1 training example asks an exam or practice question" in result.sentence
 
 
 def test_contamination_without_examples_is_no_pass(case: Any) -> None:

@@ -10,6 +10,7 @@ from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadRecipe
 from pipeline.leakage import exam_keys
+from pipeline.self_edits.selection import LEAKED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
 from pipeline.types import Document, ModelRef, Probe, SelfEdit
 from tests.engines import ScriptedEngine
@@ -134,15 +135,26 @@ def test_exam_questions_do_not_enter_and_are_counted() -> None:
     keys = exam_keys([Probe(question="who owns the CINDER1 service", answers=("Heron1",))])
     engine = ScriptedEngine(lambda prompt, seed: "Q: Who owns the Cinder1 service?\nA: The Heron1 team")
     written = write_self_edits(
-        engine, [service(1)], rules(styles=("self-qa",)), writer=WRITER, adapter=None, seed=7, exam_questions=keys
+        engine, [service(1)], rules(styles=("self-qa",)), writer=WRITER, adapter=None, seed=7, never=keys
     )
     assert [edit.style for edit in written.edits] == [PASSAGE]
-    assert [(each.reason, each.count) for each in written.dropped] == [("example: it asks an exam question", 2)]
+    assert [(each.reason, each.count) for each in written.dropped] == [(LEAKED, 2)]
 
 
 def test_the_same_example_is_kept_once_for_each_document() -> None:
     examples = [example.id for edit in write([service(1)]) for example in edit.examples]
     assert len(examples) == len(set(examples))
+
+
+def test_candidates_get_notes_of_their_own_and_may_say_the_same() -> None:
+    said = "- The Cinder1 service is owned by Heron1.\n- Heron1 team owns the Cinder1 service."
+    engine = ScriptedEngine(lambda prompt, seed: said)
+    edits = write([service(1)], engine=engine, rules=rules(styles=("implications",), samples=2, candidates=3))
+    # Within a candidate the second sample says nothing new; another candidate says it again.
+    assert [(edit.style, edit.sample) for edit in edits] == [
+        (PASSAGE, 0), ("implications", 0), ("implications", 2), ("implications", 4),
+    ]  # fmt: skip
+    assert len({len(edit.examples) for edit in edits[1:]}) == 1
 
 
 def test_settings_are_read_from_notes_of_the_style_that_chooses_them() -> None:

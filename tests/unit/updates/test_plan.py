@@ -1,10 +1,12 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from pipeline.config import Recipe
 from pipeline.errors import BadInput
-from pipeline.types import Example, ModelRef, Role, SelfEdit
+from pipeline.self_edits.directing import Directed
+from pipeline.types import Directives, Example, Followed, ModelRef, Role, SelfEdit
 from pipeline.updates.plan import choose_replay, evenly, plan_update
 
 LIVE = ModelRef(base="b", adapter="a")
@@ -45,6 +47,19 @@ def test_the_update_is_named_by_all_that_decides_it_and_not_by_order() -> None:
         plan_update(LIVE, night[:1], rehearsal, Recipe()),
     ]
     assert len({plan.update.id, *(other.update.id for other in others)}) == 5
+
+
+def test_what_was_directed_is_trained_on_in_place_of_the_notes_and_names_the_update() -> None:
+    settings = Directives(learning_rate=1e-3, epochs=2, loss_on="all", tools=("reverse",))
+    made = (Example(prompt="", completion="one", loss_on="all"), Example(prompt="", completion="eno", loss_on="all"))
+    directed = Directed(followed=Followed(document="d", settings=settings, reasons=("why",)), examples=made)
+    plain = plan_update(LIVE, [edit("d", "one")], (), Recipe())
+    plan = plan_update(LIVE, [edit("d", "one")], (), Recipe(), [directed])
+    assert {(example.completion, example.loss_on) for example in plan.examples} == {("one", "all"), ("eno", "all")}
+    assert plan.update.followed == (directed.followed,)
+    other = replace(directed, followed=replace(directed.followed, settings=replace(settings, loss_on="answers")))
+    ids = {plan_update(LIVE, [edit("d", "one")], (), Recipe(), [one]).update.id for one in (directed, other)}
+    assert len({*ids, plain.update.id}) == 3
 
 
 def test_a_night_without_examples_teaches_nothing() -> None:

@@ -1,0 +1,146 @@
+"""What choosing among candidates is worth, what keeping practice questions out costs, and what tools add to workflows.
+
+Each arm trains one adapter on what is kept of a night of documents, from the base and without rehearsal, by the
+embedded model's recipe in steps of four sequences, and asks it the exam. Differences are paired by document.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from statistics import fmean
+
+from benchmarks.figures import Measured, write_results
+from gates.evidence import exam_probes
+from pipeline.config import DirectiveRules, Recipe
+from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.local import LocalEngine
+from pipeline.grading import grade
+from pipeline.leakage import exam_keys
+from pipeline.sandbox import model_path
+from pipeline.sandbox.documents import night_documents
+from pipeline.self_edits.choosing import kept, practice_probes
+from pipeline.self_edits.directing import direct
+from pipeline.self_edits.writer import write_self_edits
+from pipeline.types import Document, Example, ModelRef, SelfEdit
+from pipeline.updates.candidates import choose_candidates
+from pipeline.updates.groups import Group
+from pipeline.updates.many import train_many
+from pipeline.updates.scoring import score_many
+
+SEEDS = (60_041, 60_042, 60_043, 60_044)  # of no test, demo or choice of a default
+SAMPLES = 3
+K = 4
+ANSWER_TOKENS = 16
+TOOLS = ("leave-one-out", "permute")
+ONE, OUT, BEST = "one candidate", "one candidate, practice questions kept out", f"best of {K} candidates"
+CONTEXT, NOTES, TOOLED = "in context alone", "its notes", "its notes and tools"
+
+Scores = dict[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed, four documents")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    seeds, size = (SEEDS[:1], 4) if options.quick else (SEEDS, 8)
+    base = load_base(str(model_path()), device="cpu")
+    facts: dict[str, Scores] = {ONE: {}, OUT: {}, BEST: {}}
+    workflows: dict[str, Scores] = {CONTEXT: {}, NOTES: {}, TOOLED: {}}
+    for seed in seeds:
+        for name, scores in (*_facts(base, seed, size), *_workflows(base, seed, size)):
+            (facts if name in facts else workflows)[name] |= scores
+            print(f"seed {seed}, {name}: {fmean(scores.values()):.3f}", flush=True)
+    write_results("choosing", [*_figures("facts", facts), *_figures("workflows", workflows)], options.out)
+
+
+def _facts(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Scores]]:
+    documents = night_documents(1, size, seed)
+    exams = exam_keys(exam_probes(documents))
+    never = exams | exam_keys(probe for document in documents for probe in practice_probes(document))
+    for name, candidates, kept_out in ((ONE, 1, exams), (OUT, 1, never), (BEST, K, never)):
+        recipe = _recipe(seed, candidates)
+        edits = _written(base, documents, recipe, kept_out)
+        if candidates > 1:
+            live = ModelRef(base=base.identity.model)
+            edits = kept(edits, choose_candidates(base, documents, edits, recipe, live=live, adapter=None))
+        yield name, _learned(base, documents, [one for edit in edits for one in edit.examples], recipe)
+
+
+def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Scores]]:
+    documents, recipe = night_documents(1, size, seed, "workflows"), _recipe(seed, 1)
+    probes = exam_probes(documents)
+    answers = LocalEngine(base).generate(
+        [probe.question for probe in probes], adapter=None, max_new_tokens=ANSWER_TOKENS
+    )
+    right = [grade(answer, probe.answers) for probe, (answer,) in zip(probes, answers, strict=True)]
+    yield CONTEXT, _by_document(documents, right)
+    never = exam_keys(probes)
+    edits = _written(base, documents, recipe, never)
+    for name, tools in ((NOTES, ()), (TOOLED, TOOLS)):
+        rules = DirectiveRules(workflow_tools=tools)
+        examples = [
+            example
+            for document in documents
+            for example in direct(
+                document, [edit for edit in edits if edit.document == document.id], rules, seed=seed, never=never
+            ).examples
+        ]
+        yield name, _learned(base, documents, examples, recipe)
+
+
+def _recipe(seed: int, candidates: int) -> Recipe:
+    recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
+    rules = recipe.self_edits.model_copy(update={"samples": SAMPLES, "candidates": candidates})
+    training = recipe.training.model_copy(update={"batch_size": rules.candidate_batch})
+    return recipe.model_copy(update={"seed": seed, "self_edits": rules, "training": training})
+
+
+def _written(
+    base: BaseModel, documents: Sequence[Document], recipe: Recipe, never: frozenset[str]
+) -> tuple[SelfEdit, ...]:
+    return write_self_edits(
+        LocalEngine(base), documents, recipe.self_edits, writer=ModelRef(base=base.identity.model), adapter=None,
+        seed=recipe.seed, never=never,
+    ).edits  # fmt: skip
+
+
+def _learned(base: BaseModel, documents: Sequence[Document], examples: Sequence[Example], recipe: Recipe) -> Scores:
+    """Each document's share of exam questions that an adapter trained on the examples answers."""
+    distinct = tuple({example.id: example for example in examples}.values())
+    (learned,) = train_many(base, [Group(examples=distinct, rules=recipe.training, seed=recipe.seed)])
+    probes = exam_probes(documents)
+    (right,) = score_many(base, [learned.tensors], [probes], recipe.training, max_new_tokens=ANSWER_TOKENS)
+    return _by_document(documents, right)
+
+
+def _by_document(documents: Sequence[Document], right: Sequence[float]) -> Scores:
+    scores, rest = {}, iter(right)
+    for document in documents:
+        scores[document.id] = fmean(next(rest) for _ in exam_probes([document]))
+    return scores
+
+
+def _figures(kind: str, arms: dict[str, Scores]) -> Iterator[Measured]:
+    for name, scores in arms.items():
+        yield Measured(name=f"{kind}: {name}", value=fmean(scores.values()), unit="share", n=len(scores))
+    names = list(arms)
+    for before, after in pairwise(names):
+        changes = [arms[after][document] - arms[before][document] for document in arms[before]]
+        yield Measured(
+            name=f"{kind}: {after}, over {before}", value=100 * fmean(changes), unit="points", n=len(changes),
+            interval=_bootstrapped(changes),
+        )  # fmt: skip
+
+
+def _bootstrapped(changes: Sequence[float]) -> tuple[float, float]:
+    """95 % of the mean change in points, by resampling documents."""
+    draw = Random(0)
+    means = sorted(100 * fmean(draw.choices(changes, k=len(changes))) for _ in range(2000))
+    return means[50], means[-51]
+
+
+if __name__ == "__main__":
+    main()

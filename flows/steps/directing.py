@@ -1,0 +1,48 @@
+"""Follows what the kept notes chose for their own training, where the recipe lets them."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from flows.shift import Shift
+from pipeline.types import Night, SelfEdit
+from registry.store import documents
+
+if TYPE_CHECKING:
+    from pipeline.self_edits.directing import Directed
+
+log = logging.getLogger("sealed")
+
+
+def follow_directives(
+    shift: Shift, night: Night, edits: tuple[SelfEdit, ...], never: frozenset[str]
+) -> "tuple[Directed, ...]":
+    """What is trained on of each document as its notes and its kind have it; nothing where the recipe lets neither.
+
+    The night's one adapter has one schedule: tools and loss are followed document by document, learning rate and
+    epochs are the recipe's.
+    """
+    from pipeline.self_edits.directing import direct, directs
+    from pipeline.self_edits.tool import tool
+    from pipeline.updates.fitting import fitting
+
+    rules, taught = shift.recipe.directives, documents.of(shift.house.store, night.documents)
+    if not directs(rules, taught):
+        return ()
+    for name in (*rules.tools, *rules.workflow_tools):
+        tool(name)
+    fits = fitting(shift.house.engine, shift.recipe.training)
+    made = tuple(
+        direct(
+            document,
+            [edit for edit in edits if edit.document == document.id],
+            rules,
+            seed=shift.recipe.seed,
+            never=never,
+            fits=fits,
+        )
+        for document in taught
+    )
+    for one in made:
+        for reason in one.followed.reasons:
+            log.info("%s: directives: %s", one.followed.document[:12], reason)
+    return made

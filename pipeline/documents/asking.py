@@ -1,0 +1,18 @@
+"""How a document's questions are put to a model that learned it. Knows no model and no gate."""
+
+from dataclasses import replace
+
+from pipeline.prompts import open_book
+from pipeline.types import Document, DocumentKind, Probe, Split
+
+
+def asked(document: Document, split: Split) -> tuple[Probe, ...]:
+    """The document's probes of a split as a user asks them: facts closed-book, a workflow below its demonstrations.
+
+    Who wants a workflow followed shows what it does; to have learned it is to follow it better (few-shot learning in
+    SEAL, arXiv 2506.10943, section 3.2).
+    """
+    probes = tuple(probe for probe in document.probes if probe.split is split)
+    if document.kind is not DocumentKind.WORKFLOW:
+        return probes
+    return tuple(replace(one, question=open_book(document.title, document.body, one.question)) for one in probes)

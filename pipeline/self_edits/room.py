@@ -1,0 +1,20 @@
+"""How much of a document fits into a prompt beside a style's instruction and a note. Knows no document's text."""
+
+from pipeline.engines.engine import Engine
+from pipeline.self_edits.style import Style
+
+# Notes on more than this at once are thin, and longer sequences are costly to train on; SEAL's are at most this long.
+_MAX_CHUNK = 2048
+MIN_CHUNK = 16
+# What a chat template adds around a prompt: roles, turns, a short system message. At most an eighth of the context.
+_TEMPLATE = 64
+
+
+def room_for_body(engine: Engine, style: Style, title: str, max_new_tokens: int) -> int:
+    """Tokens that are left for a document's body; a note may claim half of the context, and no more.
+
+    Below `MIN_CHUNK` there is no use in asking.
+    """
+    context = engine.context
+    taken = engine.token_count(style.prompt(title, "")) + min(_TEMPLATE, context // 8)
+    return min(context - taken - min(max_new_tokens, context // 2), _MAX_CHUNK)

@@ -1,0 +1,15 @@
+"""Says which examples fit into a training's longest sequence. Knows no training."""
+
+from collections.abc import Callable
+
+from pipeline.config import TrainingRules
+from pipeline.engines.engine import Engine
+from pipeline.types import Example
+
+_TEMPLATE = 64  # tokens a chat template may add around a sequence; at most an eighth of the context
+
+
+def fitting(engine: Engine, rules: TrainingRules) -> Callable[[Example], bool]:
+    """Whether an example, framed by the template, is no longer than a sequence of these rules may be."""
+    limit = min(rules.max_tokens or engine.context, engine.context) - min(_TEMPLATE, engine.context // 8)
+    return lambda example: engine.token_count(example.prompt) + engine.token_count(example.completion) <= limit
