@@ -41,7 +41,7 @@ def test_contamination_finds_questions_of_tonight_earlier_nights_and_suites(case
 def test_contamination_finds_practice_questions_where_they_chose(case: Any, rights: Any) -> None:
     made = case().night(rights(4), rights(4))
     made.examples = [Example(prompt="What is practised?", completion="x")]
-    assert contamination.judge(made.evidence(), POLICY).sentence.endswith("asks an exam question")
+    assert contamination.judge(made.evidence(), POLICY).sentence.endswith("asks an exam question or names its subject")
     practice = (Probe(question="what is practised", answers=("x",), split=Split.PRACTICE),)
     result = contamination.judge(replace(made.evidence(), practice=practice), POLICY)
     assert result.verdict is Verdict.FAIL
