@@ -7,6 +7,7 @@ in no rehearsal; skills are the regression suites. Changes are paired item by it
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -17,11 +18,23 @@ from flows.steps import reviewing
 from flows.steps.founding import found
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_nights
+from pipeline.types import GateReport
+from registry.store import nights as nights_store
+from registry.store import reports
 
 # Disjoint from every seed that tests, the demo and the choice of the default recipe use.
 SEEDS = (40_011, 40_012, 40_013)
 NIGHTS = 3
 PER_NIGHT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One night of a seed: how it ended, and what its gates said."""
+
+    seed: int
+    outcome: NightOutcome
+    report: GateReport
 
 
 def main() -> None:
@@ -34,7 +47,7 @@ def main() -> None:
     write_results("nights", list(_figures(runs)), options.out)
 
 
-def _nights(seed: int, nights: int) -> Iterator[NightOutcome]:
+def _nights(seed: int, nights: int) -> Iterator[Run]:
     with tempfile.TemporaryDirectory(prefix="sealed-nights-") as folder:
         workspace = Path(folder) / "workspace"
         house = found(workspace, str(model_path()), actor="benchmark")
@@ -42,16 +55,17 @@ def _nights(seed: int, nights: int) -> Iterator[NightOutcome]:
         for number in range(1, nights + 1):
             outcome = run_night(workspace, Path(folder) / "documents" / f"night-{number}")
             print(f"seed {seed}, night {number}: {outcome.sentence}", flush=True)
-            yield outcome
+            found_by = reports.get(house.store, nights_store.get(house.store, outcome.night or number).report or "")
+            yield Run(seed=seed, outcome=outcome, report=found_by)
             if outcome.release is None:
                 return
             reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
         house.store.close()
 
 
-def _figures(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
+def _figures(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:
     first = [_shares(run[0]) for run in runs]
-    probes = sum(run[0].probes for run in runs)
+    probes = sum(run[0].outcome.probes for run in runs)
     before, after = (_mean(first, f"recall_{side}") for side in ("before", "after"))
     worst = min(shares["recall_after"] for shares in first)
     yield Measured(
@@ -59,26 +73,30 @@ def _figures(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
     )
     yield Measured(name="night 1 recall after", value=after, unit="share", goal=">= 0.85", n=probes, met=after >= 0.85)
     yield Measured(name="night 1 recall after, worst seed", value=worst, unit="share", n=probes // len(runs))
-    for name in ("old_world", "skills"):
-        yield from _change(runs, name)
+    for run in runs:
+        for number, night in enumerate(run, start=1):
+            yield _change(night, number, "old world", "retention", "anchor_")
+        yield _change(run[0], 1, "skills", "regression", "")
     if len(runs[0]) > 1:
         yield from _kept(runs)
     yield from _cost(runs)
 
 
-def _change(runs: Sequence[Sequence[NightOutcome]], name: str) -> Iterator[Measured]:
-    """The change of a standing suite against the untouched base, in points, after each night."""
-    for night in range(max(map(len, runs))):
-        there = [(_shares(run[0])[f"{name}_before"], _shares(run[night])) for run in runs if len(run) > night]
-        change = 100 * fmean(shares[f"{name}_after"] - base for base, shares in there)
-        label = f"{name.replace('_', ' ')} after night {night + 1}, change"
-        goal = ">= -3" if night == 0 else ""
-        yield Measured(
-            name=label, value=change, unit="points", goal=goal, n=len(there), met=change >= -3 if goal else None
-        )
+def _change(night: Run, number: int, name: str, gate: str, prefix: str) -> Measured:
+    """A standing suite's change since the untouched base in points, paired item by item: the gate's own interval."""
+    result = next(result for result in night.report.results if result.gate == gate)
+    figures = {
+        figure.name.removeprefix(prefix): figure.value for figure in result.figures if figure.name.startswith(prefix)
+    }
+    change, lower, upper = (100 * figures[key] for key in ("difference", "lower_bound", "upper_bound"))
+    return Measured(
+        name=f"seed {night.seed}: {name} after night {number}, change (90 %)", value=change, unit="points",
+        n=int(figures["items"]), interval=(lower, upper), goal=">= -3" if number == 1 else "",
+        met=change >= -3 if number == 1 else None,
+    )  # fmt: skip
 
 
-def _kept(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
+def _kept(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:
     """The share of each earlier night's recall that is left after the last night."""
     whole = [run for run in runs if len(run) == NIGHTS]
     if not whole:
@@ -94,17 +112,17 @@ def _kept(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
         n=len(whole),
         met=share >= 0.9,
     )
-    passed = len(whole) / len(runs)
+    passed = sum(run[-1].outcome.release is not None for run in whole) / len(runs)
     yield Measured(name="seeds whose three nights all passed", value=passed, unit="share", n=len(runs))
 
 
-def _cost(runs: Sequence[Sequence[NightOutcome]]) -> Iterator[Measured]:
-    nights = [night for run in runs for night in run]
+def _cost(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:
+    nights = [night.outcome for run in runs for night in run]
     yield Measured(name="seconds a night", value=fmean(n.seconds_total for n in nights), unit="s", n=len(nights))
 
 
-def _shares(outcome: NightOutcome) -> dict[str, float]:
-    return {figure.name: figure.value for figure in outcome.figures}
+def _shares(night: Run) -> dict[str, float]:
+    return {figure.name: figure.value for figure in night.outcome.figures}
 
 
 def _mean(shares: Sequence[dict[str, float]], name: str) -> float:

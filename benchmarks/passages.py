@@ -53,7 +53,9 @@ def write_passages(data: Path, count: int, folder: Path) -> None:
 
 def _figures(outcome: NightOutcome, house: House, count: int) -> Iterator[Measured]:
     for figure in outcome.figures:
-        yield Measured(name=figure.name, value=figure.value, unit="share", n=outcome.probes)
+        # Only the night's own questions are as many; the standing suites' sizes are in the report.
+        asked = outcome.probes if figure.name.startswith("recall") else 0
+        yield Measured(name=figure.name, value=figure.value, unit="share", n=asked)
     for stage in outcome.seconds:
         yield Measured(name=f"seconds: {stage.stage}", value=stage.seconds, unit="s")
     made = len(releases.listed(house.store)) - 1
