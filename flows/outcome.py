@@ -27,6 +27,7 @@ class NightOutcome:
     documents: int = 0
     probes: int = 0
     refused_documents: int = 0
+    mended_documents: int = 0
     verdict: str | None = None
     figures: tuple[Figure, ...] = ()
     seconds: tuple[StageSeconds, ...] = ()

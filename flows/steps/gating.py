@@ -68,6 +68,7 @@ def send_back(shift: Shift, night: Night, report: GateReport, taken: IntakeCount
         documents=len(records),
         probes=len(exam_probes(documents.of(store, night.documents))),
         refused_documents=taken.refused,
+        mended_documents=taken.mended,
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(store, night.number).seconds,

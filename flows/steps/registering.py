@@ -61,6 +61,7 @@ def await_review(shift: Shift, night: Night, release: Release, report: GateRepor
         documents=len(learned),
         probes=len(exam_probes(learned)),
         refused_documents=taken.refused,
+        mended_documents=taken.mended,
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(house.store, night.number).seconds,
