@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from flows.outcome import Ended
 from flows.shift import Shift
-from flows.steps import intake, reviewing
+from flows.steps import intake, reviewing, writing
 from flows.steps.overview import overview
 from flows.wiring import House
 from pipeline.config import Recipe, Settings
 from pipeline.errors import Refused
-from pipeline.types import DocumentState, ReleaseState
+from pipeline.types import DocumentState, IntakeCounts, ReleaseState
 from registry.deploy import Reconciled
 from registry.store import documents, releases
 from tests.ledgers import Ledger, document
+from tests.ledgers import intake as offered
 
 
 def house(ledger: Ledger, folder: Path, days: float) -> House:
@@ -37,3 +39,17 @@ def test_a_candidate_past_its_days_is_refused_and_given_up_by_the_next_night(
         intake.catch_up(Shift(late, held, Recipe()))
         assert intake.candidate_in_review(Shift(late, held, Recipe())) is None
     assert documents.get(ledger.store, document("atlas").id).state is DocumentState.QUEUED
+
+
+def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledger: Ledger, tmp_path: Path) -> None:
+    recipe, taken = Recipe(), IntakeCounts(queued=1, duplicates=0, refused=0)
+    documents.accept(ledger.store, offered("atlas"))
+    states = []
+    with ledger.working() as held:
+        for _ in range(recipe.documents.max_attempts):
+            shift = Shift(house(ledger, tmp_path, 7.0), held, recipe)
+            outcome = writing.nothing_written(shift, ledger.begin(held), taken)
+            assert (outcome.ended, outcome.exit_code) == (Ended.UNWRITTEN, 3)
+            states.append(documents.get(ledger.store, document("atlas").id).state)
+    waiting = [DocumentState.QUEUED] * (recipe.documents.max_attempts - 1)
+    assert states == [*waiting, DocumentState.QUARANTINED]
