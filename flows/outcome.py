@@ -7,10 +7,11 @@ from pipeline.types import Figure, StageSeconds
 
 
 class Ended(StrEnum):
-    """The ways a night ends. Only REFUSED is not a success, and it is an outcome all the same."""
+    """The ways a night ends. REFUSED and UNWRITTEN are no successes, and outcomes all the same."""
 
     WAITING = "waiting for review"
     REFUSED = "refused by the gates"
+    UNWRITTEN = "nothing to train on"
     NOTHING_NEW = "nothing to learn"
     HELD = "held back"
     BUSY = "busy"
@@ -27,6 +28,7 @@ class NightOutcome:
     documents: int = 0
     probes: int = 0
     refused_documents: int = 0
+    mended_documents: int = 0
     verdict: str | None = None
     figures: tuple[Figure, ...] = ()
     seconds: tuple[StageSeconds, ...] = ()
@@ -37,5 +39,5 @@ class NightOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing needs a person beyond a review, 3 when a gate refused the night."""
-        return 3 if self.ended is Ended.REFUSED else 0
+        """0 when nothing needs a person beyond a review, 3 when a gate refused the night or no note was usable."""
+        return 3 if self.ended in (Ended.REFUSED, Ended.UNWRITTEN) else 0

@@ -11,8 +11,11 @@ from pipeline.types import Deployment, Release, ReleaseState
 from registry import mlflow_aliases as shown_by_mlflow
 from registry.mlflow_aliases import Shown
 from registry.mlflow_client import Tracking
-from registry.servers.local import LocalServer
+from registry.servers.local import POINTER, LocalServer
 from registry.store import Store, candidates, releases
+
+# A pass that production overtook is repeated; who moves it that often makes the servers follow himself.
+_PASSES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +30,21 @@ def reconcile(store: Store, tracking: Tracking | None, servers: Sequence[LocalSe
     """Points every server at production, and MLflow's aliases and tags at what the ledger says. Idempotent.
 
     An alias that a person moved is put back and reported, and a version that a night left behind when it was given up
-    is recorded. A server or an MLflow that fails is reported, not raised.
+    is recorded. A server or an MLflow that fails is reported, not raised. Where production moved meanwhile, what was
+    shown may be stale, and is shown again.
     """
+    repaired: list[str] = []
+    for _ in range(_PASSES):
+        epoch, once = _pass(store, tracking, servers)
+        repaired += once.repaired
+        if releases.deployments(store)[-1].epoch == epoch:
+            return Reconciled(repaired=tuple(repaired), failed=once.failed)
+    moving = "production moved while servers and aliases followed it: run `sealed doctor` once it stands"
+    return Reconciled(repaired=tuple(repaired), failed=(*once.failed, moving))
+
+
+def _pass(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer]) -> tuple[int, Reconciled]:
+    """Makes all follow the ledger as it stands at the returned epoch."""
     history, known = releases.deployments(store), releases.listed(store)
     deployment = history[-1]
     production = next(release for release in known if release.number == deployment.release)
@@ -44,7 +60,7 @@ def reconcile(store: Store, tracking: Tracking | None, servers: Sequence[LocalSe
             repaired += _show(store, tracking, deployment, known)
         except TrackingFailed as error:
             failed.append(str(error))
-    return Reconciled(repaired=tuple(repaired), failed=tuple(failed))
+    return deployment.epoch, Reconciled(repaired=tuple(repaired), failed=tuple(failed))
 
 
 def _serve(server: LocalServer, deployment: Deployment, production: Release) -> list[str]:
@@ -53,6 +69,12 @@ def _serve(server: LocalServer, deployment: Deployment, production: Release) -> 
     except WorldFailed:
         before = None
     after = server.activate(deployment, production)
+    if (after.release, after.epoch) != (production.number, deployment.epoch):
+        raise WorldFailed(
+            f"{server.name} serves release {after.release} (epoch {after.epoch}), which the ledger does not know as "
+            f"production: it names release {production.number} (epoch {deployment.epoch}). Was an older ledger put "
+            f"back? Put the newer one back, or delete {server.folder / POINTER} to serve what this one names."
+        )
     if before == after:
         return []
     return [f"{server.name} now serves release {after.release} (epoch {after.epoch})"]

@@ -57,4 +57,6 @@ def show_outcome(outcome: NightOutcome) -> None:
         screen.table(f"Night {outcome.night}: {outcome.verdict}", ("measured", "share"), rows)
     if outcome.refused_documents:
         screen.say(f"{outcome.refused_documents} documents were quarantined: see `sealed documents`.")
+    if outcome.mended_documents:
+        screen.say(f"{outcome.mended_documents} known documents took the questions of their mended files.")
     screen.say(f"{outcome.ended}: {outcome.sentence}")

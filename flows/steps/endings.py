@@ -14,6 +14,7 @@ def held_back(waiting: Release, taken: IntakeCounts) -> NightOutcome:
         f"{_counted(taken)}, and the next night learns them.",
         release=number,
         refused_documents=taken.refused,
+        mended_documents=taken.mended,
     )
 
 
@@ -24,6 +25,7 @@ def nothing_to_learn(night: Night, taken: IntakeCounts) -> NightOutcome:
         sentence=f"no document waits to be learned. {_counted(taken)}.",
         night=night.number,
         refused_documents=taken.refused,
+        mended_documents=taken.mended,
     )
 
 
@@ -33,4 +35,5 @@ def busy(other: Busy) -> NightOutcome:
 
 
 def _counted(taken: IntakeCounts) -> str:
-    return f"{taken.queued} new documents were taken in, {taken.duplicates} known, {taken.refused} quarantined"
+    mended = f", {taken.mended} known with mended questions" if taken.mended else ""
+    return f"{taken.queued} new documents were taken in, {taken.duplicates} known{mended}, {taken.refused} quarantined"

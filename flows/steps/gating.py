@@ -68,6 +68,7 @@ def send_back(shift: Shift, night: Night, report: GateReport, taken: IntakeCount
         documents=len(records),
         probes=len(exam_probes(documents.of(store, night.documents))),
         refused_documents=taken.refused,
+        mended_documents=taken.mended,
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(store, night.number).seconds,
@@ -77,6 +78,11 @@ def send_back(shift: Shift, night: Night, report: GateReport, taken: IntakeCount
 def decide(record: DocumentRecord, verdict: Verdict, deciding: GateResult, allowed: int) -> DocumentDecision:
     """Where a refused document goes: harm is quarantined at once, doubt may try again until its attempts are used."""
     reason = f"{verdict}: {deciding.sentence}"
-    if verdict is Verdict.FAIL or record.attempts >= allowed:
+    return try_again(record, reason, 0 if verdict is Verdict.FAIL else allowed)
+
+
+def try_again(record: DocumentRecord, reason: str, allowed: int) -> DocumentDecision:
+    """Back to the queue, or quarantined once the document's attempts are used."""
+    if record.attempts >= allowed:
         return DocumentDecision(document=record.id, state=DocumentState.QUARANTINED, reason=reason)
     return DocumentDecision(document=record.id, state=DocumentState.QUEUED, reason=f"waits to try again: {reason}")

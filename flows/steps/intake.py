@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flows.progress import stage
 from flows.shift import Shift
+from flows.steps.registering import lost
 from flows.steps.reviewing import follow
 from pipeline.errors import BadInput
 from pipeline.types import IntakeCounts, Night, Release, ReleaseState
@@ -44,11 +45,15 @@ def candidate_in_review(shift: Shift) -> Release | None:
 
 
 def open_night(shift: Shift, proposer: str, taken: IntakeCounts) -> Night:
-    """Resumes the unfinished night if it still stands on production and on this recipe, else begins a new one."""
+    """Resumes the unfinished night if it still stands on production and on this recipe, else begins a new one.
+
+    A night that was registering is given up, too, where its adapter or its report is gone.
+    """
     store, recipe = shift.house.store, shift.recipe
     unfinished = nights.unfinished(store)
     if unfinished is not None:
         stale = _no_longer_valid(unfinished, releases.production(store).number, recipe.digest)
+        stale = stale or lost(shift, unfinished)
         if stale is None:
             return unfinished
         nights.abandon(store, shift.lease, unfinished.number, stale)

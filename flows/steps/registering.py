@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from flows.outcome import Ended, NightOutcome
 from flows.shift import Shift
-from flows.steps.reporting import SUMMARY, report_folder
+from flows.steps.reporting import REPORT, SUMMARY, report_folder
 from flows.steps.timing import timed
 from gates.evidence import exam_probes
 from pipeline.errors import CorruptAdapter, ProgrammingMistake
@@ -14,6 +14,20 @@ from registry.store import documents, nights, releases, reports
 
 if TYPE_CHECKING:
     from registry.mlflow_releases import Registration
+
+
+def lost(shift: Shift, night: Night) -> str | None:
+    """What a night that was killed while registering lacks on disk to go on, in words; None: it has all it needs."""
+    from pipeline.updates.lora import trained_adapter
+
+    if night.release is None or not night.update:
+        return None
+    house = shift.house
+    if trained_adapter(house.identity, night.update, house.folder_of(night.update)) is None:
+        return "its adapter was gone or damaged when this night was resumed"
+    if not all((report_folder(house, night) / name).is_file() for name in (REPORT, SUMMARY)):
+        return "its report was gone when this night was resumed"
+    return None
 
 
 def recall_candidate(shift: Shift, night: Night) -> tuple[Trained, GateReport]:
@@ -26,8 +40,8 @@ def recall_candidate(shift: Shift, night: Night) -> tuple[Trained, GateReport]:
     trained = trained_adapter(house.identity, night.update, house.folder_of(night.update))
     if trained is None:
         raise CorruptAdapter(
-            f"the adapter of night {night.number} is gone or damaged. Delete {house.folder_of(night.update)} and "
-            "change the recipe's seed: the night then begins anew."
+            f"the adapter of night {night.number} is gone or damaged. Run `sealed update` again: "
+            "the night then begins anew."
         )
     return trained, reports.get(house.store, night.report)
 
@@ -61,6 +75,7 @@ def await_review(shift: Shift, night: Night, release: Release, report: GateRepor
         documents=len(learned),
         probes=len(exam_probes(learned)),
         refused_documents=taken.refused,
+        mended_documents=taken.mended,
         verdict=report.verdict,
         figures=report.recall,
         seconds=nights.get(house.store, night.number).seconds,

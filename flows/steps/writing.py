@@ -5,9 +5,10 @@ import logging
 from flows.outcome import Ended, NightOutcome
 from flows.progress import stage
 from flows.shift import Shift
+from flows.steps.gating import try_again
 from flows.steps.probes import never_trained_on
 from flows.steps.timing import timed
-from pipeline.types import DocumentDecision, DocumentState, IntakeCounts, Night, NightState, SelfEdit
+from pipeline.types import DocumentState, IntakeCounts, Night, NightState, SelfEdit
 from registry.store import documents, nights, releases, self_edits
 
 log = logging.getLogger("sealed")
@@ -43,15 +44,18 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
 
 
 def nothing_written(shift: Shift, night: Night, taken: IntakeCounts) -> NightOutcome:
-    """Ends a night whose every note was dropped: there is nothing to train on, and its documents are quarantined."""
+    """Ends a night whose every note was dropped: its documents wait, until their attempts are used."""
     reason = "no note about it could be used, not even its own text: see the log of the night, or its questions"
-    decisions = [
-        DocumentDecision(document=document, state=DocumentState.QUARANTINED, reason=reason)
-        for document in night.documents
-    ]
-    sentence = f"none of {len(decisions)} documents gave anything to train on: they are quarantined"
+    allowed = shift.recipe.documents.max_attempts
+    records = [documents.get(shift.house.store, document) for document in night.documents]
+    decisions = [try_again(record, reason, allowed) for record in records]
+    aside = sum(decision.state is DocumentState.QUARANTINED for decision in decisions)
+    sentence = (
+        f"none of {len(decisions)} documents gave anything to train on: {len(decisions) - aside} wait to try again, "
+        f"{aside} are quarantined"
+    )
     nights.finish(shift.house.store, shift.lease, night.number, NightState.FAILED, sentence, decisions)
     return NightOutcome(
-        ended=Ended.NOTHING_NEW, sentence=sentence, night=night.number, documents=len(decisions),
-        refused_documents=taken.refused,
+        ended=Ended.UNWRITTEN, sentence=sentence, night=night.number, documents=len(decisions),
+        refused_documents=taken.refused, mended_documents=taken.mended,
     )  # fmt: skip

@@ -102,11 +102,15 @@ class Intake:
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeCounts:
-    """What the ledger made of one intake: newly queued, already known, newly refused; and how long it took."""
+    """What the ledger made of one intake; `mended` are known documents whose questions were replaced by those offered.
+
+    Each document counts once; `seconds` is how long it took.
+    """
 
     queued: int
     duplicates: int
     refused: int
+    mended: int = 0
     seconds: float = field(default=0.0, compare=False)
 
 

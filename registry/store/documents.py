@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput, NoSuchDocument, ProgrammingMistake, Refused
@@ -26,21 +26,28 @@ from registry.tables import documents, probes
 
 _OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
 _MENDED = "; the file was mended since"
+# A night that is under way, and a release that learned, keep the questions that they were given.
+_MENDABLE = (DocumentState.QUEUED, DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DEAD)
 
 
 def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCounts:
-    """Queues new documents and records new refusals. What the ledger knows in any state is a duplicate, and stays."""
+    """Queues new documents and records new refusals. What the ledger knows in any state is a duplicate, and stays.
+
+    A known document that is neither leased nor learned takes the questions it is offered with, where they differ.
+    """
     offered = {document.id: document for document in intake.accepted}
     refused = {refusal.id: refusal for refusal in intake.refused}
     repeated = intake.duplicates + len(intake.accepted) - len(offered)
     with store.write() as connection:
         known = _known(connection, [*offered, *refused])
+        mended = _mended(connection, [document for id_, document in offered.items() if known.get(id_) in _MENDABLE])
         new = [document for id_, document in offered.items() if id_ not in known]
         bad = [refusal for id_, refusal in refused.items() if id_ not in known]
         _add_documents(connection, new, at or rows.now())
         _add_refusals(connection, bad, at or rows.now())
         _note_mended(connection, intake)
-    return IntakeCounts(queued=len(new), duplicates=repeated + len(offered) - len(new), refused=len(bad))
+    duplicates = repeated + len(offered) - len(new) - mended
+    return IntakeCounts(queued=len(new), duplicates=duplicates, refused=len(bad), mended=mended)
 
 
 def add_probes(store: Store, held: Lease, written: Mapping[str, Sequence[Probe]]) -> None:
@@ -147,12 +154,23 @@ def _set(
         return _find(connection, record.id)
 
 
-def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
+def _known(connection: Connection, ids: Sequence[str]) -> dict[str, DocumentState]:
+    query = select(documents.c.id, documents.c.state)
     return {
-        id_
+        id_: DocumentState(state)
         for block in rows.blocks(ids)
-        for id_ in connection.execute(select(documents.c.id).where(documents.c.id.in_(block))).scalars()
+        for id_, state in connection.execute(query.where(documents.c.id.in_(block)))
     }
+
+
+def _mended(connection: Connection, offered: Sequence[Document]) -> int:
+    """Replaces the questions of those known documents that are offered with other ones, and counts them."""
+    held = _probes(connection, [document.id for document in offered])
+    mended = [document for document in offered if tuple(held.get(document.id, ())) != document.probes]
+    for block in rows.blocks([document.id for document in mended]):
+        connection.execute(delete(probes).where(probes.c.document.in_(block)))
+    _add_probes(connection, mended)
+    return len(mended)
 
 
 def _add_documents(connection: Connection, new: Sequence[Document], at: datetime) -> None:
@@ -160,9 +178,13 @@ def _add_documents(connection: Connection, new: Sequence[Document], at: datetime
         {"id": d.id, "state": DocumentState.QUEUED, "name": d.name, "added": at} | _content(d.kind, d.title, d.body)
         for d in new
     ]
-    asked = [rows.row_of_probe(d.id, position, probe) for d in new for position, probe in enumerate(d.probes)]
     if values:
         connection.execute(insert(documents), values)
+    _add_probes(connection, new)
+
+
+def _add_probes(connection: Connection, of: Sequence[Document]) -> None:
+    asked = [rows.row_of_probe(d.id, position, probe) for d in of for position, probe in enumerate(d.probes)]
     if asked:
         connection.execute(insert(probes), asked)
 

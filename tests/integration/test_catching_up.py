@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from flows.outcome import Ended
 from flows.shift import Shift
-from flows.steps import intake, reviewing
+from flows.steps import intake, registering, reviewing, writing
 from flows.steps.overview import overview
 from flows.wiring import House
 from pipeline.config import Recipe, Settings
 from pipeline.errors import Refused
-from pipeline.types import DocumentState, ReleaseState
+from pipeline.types import DocumentState, IntakeCounts, NightState, ReleaseState
 from registry.deploy import Reconciled
-from registry.store import documents, releases
-from tests.ledgers import Ledger, document
+from registry.store import documents, nights, releases
+from tests.ledgers import Ledger, document, manifest_of
+from tests.ledgers import intake as offered
 
 
 def house(ledger: Ledger, folder: Path, days: float) -> House:
@@ -37,3 +39,45 @@ def test_a_candidate_past_its_days_is_refused_and_given_up_by_the_next_night(
         intake.catch_up(Shift(late, held, Recipe()))
         assert intake.candidate_in_review(Shift(late, held, Recipe())) is None
     assert documents.get(ledger.store, document("atlas").id).state is DocumentState.QUEUED
+
+
+def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledger: Ledger, tmp_path: Path) -> None:
+    recipe, taken = Recipe(), IntakeCounts(queued=1, duplicates=0, refused=0)
+    documents.accept(ledger.store, offered("atlas"))
+    states = []
+    with ledger.working() as held:
+        for _ in range(recipe.documents.max_attempts):
+            shift = Shift(house(ledger, tmp_path, 7.0), held, recipe)
+            outcome = writing.nothing_written(shift, ledger.begin(held), taken)
+            assert (outcome.ended, outcome.exit_code) == (Ended.UNWRITTEN, 3)
+            states.append(documents.get(ledger.store, document("atlas").id).state)
+    waiting = [DocumentState.QUEUED] * (recipe.documents.max_attempts - 1)
+    assert states == [*waiting, DocumentState.QUARANTINED]
+
+
+@pytest.mark.parametrize("gone", ["adapter", "report"])
+def test_a_registering_night_that_lost_its_files_begins_anew_in_the_same_run(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    from pipeline.updates import lora
+
+    documents.accept(ledger.store, offered("atlas"))
+    recipe, parts = Recipe(), house(ledger, tmp_path, 7.0)
+    monkeypatch.setattr(lora, "trained_adapter", lambda *_: None if gone == "adapter" else object())
+    taken = IntakeCounts(queued=1, duplicates=0, refused=0)
+    with ledger.working() as held:
+        shift = Shift(parts, held, recipe)
+        first = intake.open_night(shift, "sealed", taken)
+        nights.intend_release(ledger.store, held, first.number, manifest_of(ledger.gate(held, first)))
+        if gone == "adapter":
+            folder = registering.report_folder(parts, first)
+            folder.mkdir(parents=True)
+            for name in ("report.html", "summary.md"):
+                (folder / name).write_text("seen", encoding="utf-8")
+        second = intake.open_night(shift, "sealed", taken)
+    given_up = nights.get(ledger.store, first.number)
+    assert given_up.state is NightState.ABANDONED
+    assert gone in given_up.sentence
+    assert (second.number, second.documents, second.release) == (2, first.documents, None)
+    assert documents.get(ledger.store, document("atlas").id).attempts == 1
+    assert releases.get(ledger.store, 1).state is ReleaseState.VOID

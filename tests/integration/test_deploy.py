@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import CorruptAdapter, NoSuchRelease, Refused
 from pipeline.types import Deployment, DocumentState, NightState, Release, ReleaseState
 from registry import deploy
-from registry.servers.local import LocalServer
+from registry.servers.local import POINTER, LocalServer
 from registry.store import documents, nights, releases
 from tests.ledgers import Ledger, document, intake, manifest_of, trusting
 
@@ -265,6 +265,18 @@ def test_servers_follow_the_ledger_without_mlflow(ledger: Ledger, tmp_path: Path
     serving = server.active()
     assert serving is not None
     assert (serving.release, serving.epoch, serving.model.adapter) == (0, 2, None)
+
+
+def test_a_server_ahead_of_the_ledger_is_reported_and_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+    server = LocalServer(tmp_path / "serving")
+    ledger.release("atlas")
+    later = replace(releases.deployments(ledger.store)[-1], epoch=7)
+    server.activate(later, releases.production(ledger.store))
+    (said,) = deploy.reconcile(ledger.store, None, (server,)).failed
+    assert "serves release 1 (epoch 7)" in said
+    assert "Was an older ledger put back?" in said
+    (server.folder / POINTER).unlink()
+    assert deploy.reconcile(ledger.store, None, (server,)).failed == ()
 
 
 def test_a_server_that_cannot_follow_is_reported_and_not_raised(ledger: Ledger, tmp_path: Path) -> None:

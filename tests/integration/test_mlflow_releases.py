@@ -246,6 +246,25 @@ def test_an_alias_that_a_person_moved_is_put_back_and_reported(
     assert mlflow_aliases.read(tracking).version_of("production") == "2"
 
 
+def test_aliases_follow_a_production_that_moves_while_they_are_shown(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in (("atlas", 1), ("borea", 2)):
+        ledger.candidate(name, register=lambda one: register(tracking, registration(one, folders)))
+        ledger.promote(number)
+    point, moved = mlflow_aliases.point, []
+
+    def overtaken(tracking: Tracking, alias: str, version: str | None) -> None:
+        if not moved:
+            moved.append(ledger.rollback())
+        point(tracking, alias, version)
+
+    monkeypatch.setattr(mlflow_aliases, "point", overtaken)
+    assert deploy.reconcile(ledger.store, tracking, ()).failed == ()
+    assert moved
+    assert dict(mlflow_aliases.read(tracking).aliases) == {"production": "1"}
+
+
 def test_a_version_that_somebody_deleted_is_reported(
     ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
 ) -> None:

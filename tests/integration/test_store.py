@@ -137,6 +137,34 @@ def test_intake_is_idempotent_in_every_state(ledger: Ledger) -> None:
     assert documents.count(ledger.store) == ((QUEUED, 1), (LEARNED, 2))
 
 
+def test_mended_questions_replace_those_of_a_document_that_is_not_in_use(ledger: Ledger) -> None:
+    probe = Probe(question="Whose is atlas?", answers=("Heron",), group="atlas")
+    mended = Intake(accepted=(replace(document("atlas"), probes=(probe, probe)),), refused=(), duplicates=0)
+    documents.accept(ledger.store, intake("atlas", "borea"))
+    counts = documents.accept(ledger.store, mended)
+    assert (counts.queued, counts.duplicates, counts.mended) == (0, 0, 1)
+    assert documents.of(ledger.store, [document("atlas").id])[0].probes == (probe, probe)
+    assert documents.of(ledger.store, [document("borea").id]) == (document("borea"),)
+    again = documents.accept(ledger.store, mended)
+    assert (again.duplicates, again.mended) == (1, 0)
+    documents.quarantine(ledger.store, document("atlas").id, "wrong answers")
+    assert documents.accept(ledger.store, intake("atlas")).mended == 1
+    assert documents.get(ledger.store, document("atlas").id).document == document("atlas")
+
+
+def test_a_document_that_a_night_holds_or_a_release_learned_keeps_its_questions(ledger: Ledger) -> None:
+    mended = Intake(accepted=(replace(document("atlas"), probes=()),), refused=(), duplicates=0)
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        assert documents.accept(ledger.store, mended).mended == 0
+        nights.abandon(ledger.store, held, night.number, "production moved")
+    ledger.release()
+    counts = documents.accept(ledger.store, mended)
+    assert (counts.duplicates, counts.mended) == (1, 0)
+    assert documents.of(ledger.store, [document("atlas").id]) == (document("atlas"),)
+
+
 def test_the_same_content_twice_in_one_intake_is_one_document(ledger: Ledger) -> None:
     one, other = document("atlas"), document("atlas")
     counts = documents.accept(ledger.store, Intake(accepted=(one, other), refused=(), duplicates=3))

@@ -141,7 +141,7 @@ def test_seal_learns_the_padding_too(base: BaseModel) -> None:
     assert seal.padded(one, 3, 7, base.device)[0].tolist() == list(one.ids[:3])
 
 
-@pytest.mark.skipif(not trl_sft.available(), reason="TRL is an extra")
+@pytest.mark.skipif(not trl_sft.available(), reason="no TRL: `pip install trl==1.16.0`")
 def test_trl_trains_the_same_adapter_keys(base: BaseModel) -> None:
     encoded = [encode_example(base.tokenizer, example) for example in EXAMPLES]
     made = trl_sft.train(base.path, encoded, rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=2, seed=1)

@@ -55,6 +55,6 @@ def test_status_names_one_next_step(
     assert word in next_step(candidates, counts, unfinished=unfinished, busy=busy)
 
 
-def test_only_a_refused_night_exits_with_three() -> None:
+def test_only_a_refused_or_an_unwritten_night_exits_with_three() -> None:
     codes = {ended: NightOutcome(ended=ended, sentence="").exit_code for ended in Ended}
-    assert codes == {ended: 3 if ended is Ended.REFUSED else 0 for ended in Ended}
+    assert codes == {ended: 3 if ended in (Ended.REFUSED, Ended.UNWRITTEN) else 0 for ended in Ended}
