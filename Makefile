@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all check format lock docs clean
+.PHONY: demo test test-all check format lock clean
 
 demo: $(READY)
 	$(BIN)/sealed demo

@@ -11,9 +11,10 @@ from flows.steps import reviewing
 from flows.steps.asking import Answer, ask
 from flows.steps.founding import found
 from flows.wiring import House
+from pipeline.grading import grade
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_nights
-from pipeline.types import Split
+from pipeline.types import Probe, Split
 
 REVIEWER = "demo-reviewer"
 Teller = Callable[[str], None]
@@ -21,13 +22,25 @@ NightRunner = Callable[[Path, Path], NightOutcome]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Graded:
+    """An answer, one that would have been accepted, and whether it was right."""
+
+    answer: Answer
+    expected: str
+    right: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Story:
-    """How the demo went: each night's outcome, and whether the rollback brought the old answers back."""
+    """How the demo went: each night's outcome, and whether the rollback brought the old answers back.
+
+    `rolled_back_to` is None where nothing was rolled back, because no night made a release.
+    """
 
     nights: tuple[NightOutcome, ...]
-    first_questions: tuple[Answer, ...]
-    first_answers: tuple[Answer, ...]
-    rolled_back_to: int
+    first_questions: tuple[Graded, ...]
+    first_answers: tuple[Graded, ...]
+    rolled_back_to: int | None
     answers_restored: bool
     peak_rss_mb: float
     seconds_total: float
@@ -48,26 +61,28 @@ def tell_story(workspace: Path, seed: int, per_night: int, run_night: NightRunne
         house = found(workspace, str(model_path()), actor="demo")
         first, second, harmful = write_incoming(workspace / "nights", seed, per_night)
         tell(f"Three questions about documents that will arrive tonight, asked of the base model in {workspace}:")
-        questions = _questions(first)
-        before = _tell_answers(ask(house, questions[:3]), tell)
+        probes = _probes(first)
+        before = _tell_answers(house, probes[:3], tell)
         night_1 = _night_and_approval(house, first, run_night, tell)
-        after = _tell_answers(ask(house, questions[:3]), tell)
+        after = _tell_answers(house, probes[:3], tell)
+        questions = tuple(probe.question for probe in probes)
         kept = ask(house, questions)
         night_2 = _night_and_approval(house, second, run_night, tell)
         tell("Night 3 brings documents that contradict what the model knows.")
         night_3 = run_night(house.settings.workspace, harmful)
         tell(night_3.sentence)
-        moved = reviewing.rollback(house, None, actor="demo-on-call", reason="the demo shows a rollback")
-        restored = [answer.text for answer in ask(house, questions)] == [answer.text for answer in kept]
-        tell(
-            f"Rolled back to release {moved.deployment.release}: of {len(questions)} questions about night 1, "
-            f"{'all are' if restored else 'NOT all are'} answered as release 1 answered them."
-        )
+        back_to = _rollback(house, (night_1, night_2), tell)
+        restored = back_to is not None and _texts(ask(house, questions)) == _texts(kept)
+        if back_to is not None:
+            tell(
+                f"Rolled back to release {back_to}: of {len(questions)} questions about night 1, "
+                f"{'all are' if restored else 'NOT all are'} answered as release {kept[0].release} answered them."
+            )
     return Story(
         nights=(night_1, night_2, night_3),
         first_questions=before,
         first_answers=after,
-        rolled_back_to=moved.deployment.release,
+        rolled_back_to=back_to,
         answers_restored=restored,
         peak_rss_mb=memory.peak_mb,
         seconds_total=memory.seconds,
@@ -84,24 +99,47 @@ def _night_and_approval(house: House, folder: Path, run_night: NightRunner, tell
     return outcome
 
 
-def _tell_answers(answers: tuple[Answer, ...], tell: Teller) -> tuple[Answer, ...]:
-    for answer in answers:
-        tell(f"  release {answer.release}: {answer.question} -> {answer.text}")
-    return answers
+def _rollback(house: House, nights: tuple[NightOutcome, ...], tell: Teller) -> int | None:
+    """Puts the previous production back, where a night made one that can be left."""
+    if all(night.release is None for night in nights):
+        tell("No night made a release: there is nothing to roll back.")
+        return None
+    moved = reviewing.rollback(house, None, actor="demo-on-call", reason="the demo shows a rollback")
+    return moved.deployment.release
 
 
-def _questions(folder: Path) -> tuple[str, ...]:
-    """The exam questions of a folder of documents: one of each document in turn, so that the first are varied."""
+def graded(probes: tuple[Probe, ...], answers: tuple[Answer, ...]) -> tuple[Graded, ...]:
+    """Each answer beside the first accepted one, graded by the rule that the gates use."""
+    return tuple(
+        Graded(answer=answer, expected=probe.answers[0], right=grade(answer.text, probe.answers) == 1.0)
+        for probe, answer in zip(probes, answers, strict=True)
+    )
+
+
+def _tell_answers(house: House, probes: tuple[Probe, ...], tell: Teller) -> tuple[Graded, ...]:
+    told = graded(probes, ask(house, tuple(probe.question for probe in probes)))
+    for one in told:
+        mark, answer = "✓" if one.right else "✗", one.answer
+        tell(f"  {mark} release {answer.release}: {answer.question} -> {answer.text}   (expected: {one.expected})")
+    return told
+
+
+def _texts(answers: tuple[Answer, ...]) -> tuple[str, ...]:
+    return tuple(answer.text for answer in answers)
+
+
+def _probes(folder: Path) -> tuple[Probe, ...]:
+    """The exam probes of a folder of documents: one of each document in turn, so that the first are varied."""
     from pipeline.config import DocumentRules
     from pipeline.documents.intake import take_in
     from pipeline.documents.sources.folder import read
 
     rules = DocumentRules()
     exams = [
-        [probe.question for probe in document.probes if probe.split is Split.EXAM]
+        [probe for probe in document.probes if probe.split is Split.EXAM]
         for document in take_in(read(folder, rules.max_bytes), rules).accepted
     ]
-    return tuple(question for turn in zip(*exams, strict=False) for question in turn)
+    return tuple(probe for turn in zip(*exams, strict=False) for probe in turn)
 
 
 SHARES = ("recall", "earlier_nights", "old_world", "skills")

@@ -40,9 +40,12 @@ def demo(
 
 
 def _as_told(story: "Story") -> bool:
-    """The story has its ending: two releases, a refused night, and the old answers back."""
+    """The story has its ending: facts learned, two releases, a refused night, and the old answers back."""
     first, second, harmful = story.nights
-    return bool(first.release and second.release and not harmful.release and story.answers_restored)
+    unknown = sum(not one.right for one in story.first_questions) * 2 > len(story.first_questions)
+    learned = all(one.right for one in story.first_answers)
+    released = first.release and second.release and not harmful.release
+    return bool(unknown and learned and released and story.answers_restored)
 
 
 def _show(story: "Story") -> None:

@@ -115,6 +115,9 @@ def _placement(device: str, dtype: str) -> "tuple[torch.device, torch.dtype | st
         place = torch.device(named)
     except RuntimeError as error:
         raise BadInput(f"there is no device {device!r}. Use auto, cpu, cuda or cuda:N.") from error
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if place.type == "cuda" and (place.index or 0) >= cards:
+        raise BadInput(f"there is no device {device!r}: {cards} CUDA devices are here. Use auto, cpu or one of those.")
     types = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     if dtype not in {"auto", *types}:
         raise BadInput(f"there is no dtype {dtype!r}. Use auto, float32 or bfloat16.")

@@ -1,3 +1,5 @@
+"""An adapter is only loaded whole, unchanged, and on the base it was trained for."""
+
 import dataclasses
 import json
 import shutil

@@ -1,3 +1,5 @@
+"""Training one adapter: what it learns, what it leaves as it was, and that it equals plain PEFT."""
+
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Text becomes tokens as the chat template does it, and a document never speaks for anybody."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""The peers of the benchmarks compute what they say they do."""
+
 from collections.abc import Callable
 from pathlib import Path
 

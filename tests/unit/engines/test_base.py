@@ -1,3 +1,5 @@
+"""A base model loads from sound files only, and is known by their bytes."""
+
 import json
 import shutil
 from collections.abc import Callable
@@ -96,3 +98,13 @@ def test_unknown_device_and_dtype_are_bad_input(model: Path) -> None:
         load_base(str(model), device="abacus")
     with pytest.raises(BadInput, match="dtype"):
         load_base(str(model), device="cpu", dtype="int3")
+
+
+@pytest.mark.parametrize(("device", "cards"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])
+def test_a_card_that_is_not_there_is_named(
+    model: Path, monkeypatch: pytest.MonkeyPatch, device: str, cards: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    with pytest.raises(BadInput, match=f"'{device}'"):
+        load_base(str(model), device=device)

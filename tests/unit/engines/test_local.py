@@ -1,3 +1,5 @@
+"""The engine of this process answers as transformers does, alone and in a batch."""
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""The tiny models of the tests load as any Hugging Face model does."""
+
 from collections.abc import Callable
 from pathlib import Path
 

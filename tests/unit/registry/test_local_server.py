@@ -55,3 +55,10 @@ def test_only_named_adapters_stay(tmp_path: Path) -> None:
     assert retain(tmp_path, {"keep"}) == ("drop",)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".under-way", "keep", "notes.txt"]
     assert retain(tmp_path / "absent", set()) == ()
+
+
+def test_what_a_killed_run_left_out_of_sight_is_swept(tmp_path: Path) -> None:
+    (tmp_path / ".removed-0").mkdir()
+    (tmp_path / ".removed-0" / "adapter.json").write_text("{}", encoding="utf-8")
+    assert retain(tmp_path, set()) == ()
+    assert list(tmp_path.iterdir()) == []

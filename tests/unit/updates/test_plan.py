@@ -1,3 +1,5 @@
+"""What an update trains on, and what names it."""
+
 from collections import Counter
 from dataclasses import replace
 

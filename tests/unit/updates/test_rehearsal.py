@@ -1,3 +1,5 @@
+"""Anchors are read from their folder, and an unusable file is named."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""What is rehearsed beside a night's documents, and what never is."""
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

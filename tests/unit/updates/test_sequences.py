@@ -1,3 +1,5 @@
+"""How examples become steps: rows, order and batches."""
+
 import random
 
 import pytest
