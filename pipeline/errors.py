@@ -91,6 +91,10 @@ class TrackingFailed(WorldFailed):
     """MLflow did not answer, or does not hold what was sent to it."""
 
 
+class SchedulerFailed(WorldFailed):
+    """Prefect did not answer."""
+
+
 class MeasurementFailed(WorldFailed):
     """A model could not be measured on a suite: the gates that need it fail closed."""
 

@@ -9,6 +9,7 @@ import typer
 from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Workspace
 from flows.outcome import NightOutcome
+from pipeline.errors import SchedulerFailed
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
 QUIET = (
@@ -43,11 +44,26 @@ def run_night(
     settings = house(workspace).settings
     for name, value in (*QUIET, ("PREFECT_HOME", str(settings.workspace / "prefect"))):
         os.environ.setdefault(name, value)
+    if url := os.environ.get("PREFECT_API_URL"):
+        _reach(url)
     from flows.nightly import nightly
 
     with screen.progress_shown(quiet):
         outcome: NightOutcome = nightly(settings.workspace, documents, proposer)
         return outcome
+
+
+def _reach(url: str) -> None:
+    """Raises SchedulerFailed where the Prefect server does not answer: the night would end in its middle."""
+    import httpx
+
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=10.0).raise_for_status()
+    except httpx.HTTPError as error:
+        raise SchedulerFailed(
+            f"the Prefect server of PREFECT_API_URL does not answer: {error}. Start it, or unset PREFECT_API_URL: the "
+            "run is then recorded in the workspace."
+        ) from error
 
 
 def show_outcome(outcome: NightOutcome) -> None:

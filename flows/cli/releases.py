@@ -6,7 +6,7 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Workspace
-from pipeline.types import Approval, GateReport, Release
+from pipeline.types import Approval, GateReport, Release, ReleaseState
 
 
 def listed(workspace: Workspace = HERE, json: AsJson = False) -> None:
@@ -33,9 +33,10 @@ def show(
 ) -> None:
     """Show a release: what its gates found, who decided, and what to type next."""
     from flows.wiring import house
-    from registry.store import releases, reports
+    from registry.store import nights, releases, reports
 
-    store = house(workspace).store
+    parts = house(workspace)
+    store = parts.store
     release = releases.get(store, number)
     report = reports.get(store, release.report) if release.report else None
     approvals = releases.approvals(store, number)
@@ -46,6 +47,11 @@ def show(
     if report:
         _show_report(report)
     _show_approvals(approvals)
+    for night in nights.listed(store):
+        if night.release == number:
+            screen.say(f"Report: {parts.settings.reports / f'night-{night.number}' / 'report.html'}")
+    if release.state is ReleaseState.CANDIDATE:
+        screen.say(f"Next: `sealed approve {number} --note ...`, or `sealed reject {number} --reason ...`")
 
 
 def _show_release(release: Release) -> None:

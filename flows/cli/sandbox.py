@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import screen
+from flows.cli.options import AsJson
 
 app = typer.Typer(help="The embedded world: a tiny model and nights of documents for it.", no_args_is_help=True)
 
@@ -28,6 +29,7 @@ def documents(
     poison: Annotated[Poison | None, typer.Option(help="Write harmful documents instead.")] = None,
     corrections: Annotated[bool, typer.Option("--corrections", help="Documents that change known facts.")] = False,
     workflows: Annotated[bool, typer.Option("--workflows", help="Record-rewriting tasks by demonstration.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Write nights of documents as Markdown files with questions, the same for the same seed."""
     from pipeline.errors import BadInput
@@ -39,12 +41,18 @@ def documents(
     if len(chosen) > 1:
         raise BadInput(f"choose one of {', '.join(chosen)}: a night is of one kind.")
     write_nights(out, nights=nights, per_night=per_night, seed=seed, variant=chosen[0] if chosen else None)
-    screen.say(f"{nights} nights of {per_night} documents are in {out}.")
+    if json:
+        screen.as_json({"folder": out, "nights": nights, "per_night": per_night, "seed": seed})
+    else:
+        screen.say(f"{nights} nights of {per_night} documents are in {out}.")
 
 
 @app.command()
-def card() -> None:
+def card(json: AsJson = False) -> None:
     """Print the embedded model's card: what it can do, as measured."""
     from pipeline.sandbox import model_path
 
-    screen.say((model_path() / "README.md").read_text(encoding="utf-8"))
+    if json:
+        print((model_path() / "card.json").read_text(encoding="utf-8"))
+    else:
+        screen.say((model_path() / "README.md").read_text(encoding="utf-8"))
