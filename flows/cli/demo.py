@@ -40,10 +40,10 @@ def demo(
 
 
 def _as_told(story: "Story") -> bool:
-    """The story has its ending: facts learned, two releases, a refused night, and the old answers back."""
+    """The story has its ending: most facts new, then known, two releases, a refused night, the old answers back."""
     first, second, harmful = story.nights
     unknown = sum(not one.right for one in story.first_questions) * 2 > len(story.first_questions)
-    learned = all(one.right for one in story.first_answers)
+    learned = sum(one.right for one in story.first_answers) * 2 > len(story.first_answers)
     released = first.release and second.release and not harmful.release
     return bool(unknown and learned and released and story.answers_restored)
 
