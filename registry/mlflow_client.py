@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.addresses import shown
 from pipeline.errors import TrackingFailed
 
 if TYPE_CHECKING:
@@ -96,6 +97,6 @@ def translated(tracking: Tracking) -> Iterator[None]:
 def _words(tracking: Tracking, error: Exception) -> str:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return (
-        f"MLflow at {tracking.uri} failed: {first[:300]}. Start it or mend tracking_uri, then run the command again: "
-        "the ledger knows where it stopped."
+        f"MLflow at {shown(tracking.uri)} failed: {shown(first)[:300]}. Start it or mend tracking_uri, then run the "
+        "command again: the ledger knows where it stopped."
     )

@@ -7,6 +7,7 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, Workspace
+from pipeline.addresses import shown
 
 
 def init(
@@ -27,7 +28,8 @@ def init(
         model = str(model_path())
     settings = found(folder, model, actor=actor, device=device).settings
     if json:
-        screen.as_json(settings.model_dump(mode="json"))
+        told = settings.model_dump(mode="json")
+        screen.as_json({name: shown(value) if isinstance(value, str) else value for name, value in told.items()})
         return
     screen.say(
         f"{settings.workspace} is ready: base model {settings.model}, release 0.",

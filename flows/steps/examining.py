@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.steps.reviewing import follow
 from flows.wiring import House, house
+from pipeline.addresses import shown
 from pipeline.errors import SealedError, WorldFailed
 from pipeline.types import ReleaseState
 from registry.store import releases
@@ -82,7 +83,7 @@ def _tracking(parts: House) -> str:
     aliases = ", ".join(
         f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases
     )
-    return f"{parts.settings.tracking_uri} answers; {aliases or 'no release yet'}"
+    return f"{shown(parts.settings.tracking_uri)} answers; {aliases or 'no release yet'}"
 
 
 def _disk(parts: House) -> str:

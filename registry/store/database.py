@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from pipeline.addresses import shown
 from pipeline.errors import DatabaseFailed
 from registry.tables import HEAD, VERSION_TABLE
 
@@ -81,12 +82,16 @@ def _engine(url: str, busy_seconds: float) -> Engine:
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, pool_pre_ping=True)
         if not parsed.database or parsed.database == ":memory:":
-            raise DatabaseFailed(f"the ledger must be a file or a server, not {url}. Use sqlite:////path/to/ledger.db.")
+            raise DatabaseFailed(
+                f"the ledger must be a file or a server, not {shown(url)}. Use sqlite:////path/to/ledger.db."
+            )
         if not Path(parsed.database).parent.is_dir():
             raise DatabaseFailed(f"the folder of {parsed.database} does not exist. Run `sealed init` first.")
         engine = create_engine(parsed, connect_args={"timeout": busy_seconds})
     except (ArgumentError, ImportError) as error:
-        raise DatabaseFailed(f"cannot use the database address {url}: {error}. Mend database_url.") from error
+        raise DatabaseFailed(
+            f"cannot use the database address {shown(url)}: {shown(str(error))}. Mend database_url."
+        ) from error
     _listen(engine)
     return engine
 
