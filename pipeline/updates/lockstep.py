@@ -12,7 +12,7 @@ from pipeline.updates.optimiser import Optimiser, pace
 if TYPE_CHECKING:
     import torch
 
-Told = Callable[[int, float], None]  # steps taken since the last call, and their last mean loss
+Told = Callable[[int, "torch.Tensor"], None]  # steps taken since the last call, and the last losses (K,)
 _TELL_EVERY = 10
 
 
@@ -50,7 +50,7 @@ def train_together(objective: Objective, adapted: Adapted, courses: Sequence[Cou
         untold += len(lanes)
         _end_epochs(lanes, sums)
         if untold >= _TELL_EVERY or any(lane.over for lane in lanes):
-            tell(untold, float(losses.mean()))
+            tell(untold, losses)
             untold = 0
         kept = [number for number, lane in enumerate(lanes) if not lane.over]
         if len(kept) == len(lanes):

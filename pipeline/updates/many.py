@@ -28,7 +28,7 @@ from pipeline.updates.memory import (
 )
 from pipeline.updates.objective import Objective
 from pipeline.updates.parents import parent_tensors
-from pipeline.updates.sequences import make_sequences
+from pipeline.updates.sequences import check_length, make_sequences
 from pipeline.updates.stack import Shapes, shapes_of, stack_of, start_of
 from pipeline.updates.targets import linear_layers, target_names
 
@@ -54,9 +54,10 @@ def train_many(
         raise BadInput("there is no adapter to train. Give at least one group.")
     teams = [Team.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
     told = _counted(sum(course.steps for team in teams for course in team.courses), progress)
+    plans = [team.plan(memory) for team in teams]  # of all, before any is trained
     learned: dict[int, Learned] = {}
-    for team in teams:
-        learned |= team.train(memory, told)
+    for team, plan in zip(teams, plans, strict=True):
+        learned |= team.train(plan, told)
     return tuple(learned[place] for place in range(len(groups)))
 
 
@@ -71,11 +72,11 @@ def _alike(groups: Sequence[Group]) -> list[list[int]]:
 def _counted(steps: int, progress: Progress | None) -> Told:
     done = 0
 
-    def tell(more: int, loss: float) -> None:
+    def tell(more: int, losses: "torch.Tensor") -> None:
         nonlocal done
         done += more
-        if progress:
-            progress(done, steps, loss)
+        if progress:  # reading a loss waits for the card
+            progress(done, steps, float(losses.mean()))
 
     return tell
 
@@ -98,8 +99,9 @@ class Team:
             _check(base, group)
         rules, table = members[0][1].rules, Table()
         courses = [table.course(base.tokenizer, group) for _, group in members]
-        limit = min(min(group.rules.max_tokens or base.context for _, group in members), base.context)
-        sequences = make_sequences(table.encoded, limit, base.device)
+        for course in courses:
+            check_length(course.lengths, min(course.group.rules.max_tokens or base.context, base.context))
+        sequences = make_sequences(table.encoded, base.context, base.device)
         shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
         order = longest_first(courses)  # those trained together end together
         return cls(
@@ -111,10 +113,13 @@ class Team:
             shapes=shapes,
         )
 
-    def train(self, memory: int | None, tell: Told) -> dict[int, Learned]:
-        """Trains all courses, as many at once as fit into `memory` bytes, and returns the results by place."""
-        budget = available(self.base.device) if memory is None else memory
-        fitting, recompute = self._fitting(budget)
+    def plan(self, memory: int | None) -> tuple[int, bool]:
+        """How many adapters fit into `memory` bytes (None: what is free), and whether activations are recomputed."""
+        return self._fitting(available(self.base.device) if memory is None else memory)
+
+    def train(self, plan: tuple[int, bool], tell: Told) -> dict[int, Learned]:
+        """Trains all courses, as many at once as was planned, and returns the results by place."""
+        fitting, recompute = plan
         learned: list[Learned] = []
         with checkpointing(self.base.model, recompute):
             for first in range(0, len(self.courses), fitting):
@@ -128,8 +133,8 @@ class Team:
         count = len(self.courses)
         if self.need_at_most().of(count) <= budget:
             return count, False
-        need = self.need()
-        if need.of(1) <= budget:
+        need = self._need_if_it_fits()
+        if need is not None and need.of(1) <= budget:
             return how_many(need, budget), False
         with checkpointing(self.base.model, True):
             return how_many(self.need(), budget), True
@@ -141,8 +146,21 @@ class Team:
         activations = at_most(self.base.model, layers, tokens, longest)
         return self._need(activations)
 
+    def _need_if_it_fits(self) -> Need | None:
+        """As `need`; None where the measured step itself does not fit on the card."""
+        import torch
+
+        try:
+            return self.need()
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return None
+
     def _largest(self) -> list[int]:
-        """The rows of the largest step of any course."""
+        """The rows of the largest step of any course; with padding, all are as long as the longest of any other."""
+        if not self.objective.ragged:
+            longest = max(max(zip(one.lengths, one.rows, strict=True)) for one in self.courses)[1]
+            return [longest] * max(min(one.group.rules.batch_size, len(one.rows)) for one in self.courses)
         return max((course.largest() for course in self.courses), key=self.objective.padded_tokens)
 
     def need(self) -> Need:

@@ -9,6 +9,7 @@ keeps of one real step. `logits` are those that are held at once, which do not g
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,22 +116,18 @@ def _cgroup_left() -> float:
 def checkpointing(model: Any, wanted: bool) -> Iterator[None]:
     """Recomputes each block's activations going back, instead of keeping them, while the context lasts.
 
-    Raises TooLittleMemory for an architecture that cannot. Dropout stays off: only the blocks believe they train.
+    Raises TooLittleMemory for an architecture that cannot. The blocks do not learn that they train: dropout stays off.
     """
+    from torch.utils.checkpoint import checkpoint
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    if not wanted:
-        yield
-        return
-    if not model.supports_gradient_checkpointing:
+    blocks = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)] if wanted else []
+    if wanted and not blocks:
         raise TooLittleMemory("one step does not fit, and this architecture cannot recompute its activations.")
-    blocks = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    model.activation_checkpointing_enable({"use_reentrant": False})
     try:
         for block in blocks:
-            block.training = True
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
         yield
     finally:
         for block in blocks:
-            block.training = False
-        model.activation_checkpointing_disable()
+            del block.forward

@@ -30,7 +30,7 @@ class Objective:
 
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
-        self._plain_head, self._ragged = _head_is_plain(model), can_be_ragged(model)
+        self._plain_head, self.ragged = _head_is_plain(model), can_be_ragged(model)
         self._sequences = sequences
         if taught and not self._plain_head:
             raise BadInput("this model scales or caps its logits: rehearsal.distill must be 0 for it.")
@@ -49,7 +49,7 @@ class Objective:
 
         from pipeline.updates.head import Scored, head_losses, logit_losses
 
-        step = self._sequences.batch(batch, padded=not self._ragged)
+        step = self._sequences.batch(batch, padded=not self.ragged)
         adapted.parts = step.parts
         states, device = self._states(step), self._sequences.device
         owner = torch.repeat_interleave(torch.tensor(step.counts)).to(device)
@@ -79,13 +79,13 @@ class Objective:
     def padded_tokens(self, rows: Sequence[int]) -> int:
         """Tokens of a step with these rows, its padding counted where there is any."""
         lengths = [self._sequences.lengths[row] for row in rows]
-        return sum(lengths) if self._ragged else len(rows) * max(lengths)
+        return sum(lengths) if self.ragged else len(rows) * max(lengths)
 
     def attention(self) -> AbstractContextManager[None]:
         """The attention that steps need, while the context lasts: losses are asked for within it."""
         from pipeline.updates.ragged import ragged_attention
 
-        return ragged_attention(self._model) if self._ragged else nullcontext()
+        return ragged_attention(self._model) if self.ragged else nullcontext()
 
     def _teacher_of(self, batch: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
         """Which of the batch's learned tokens are taught, and the base's states there."""
@@ -117,7 +117,7 @@ class Objective:
         with torch.no_grad(), self.attention():
             for start in range(0, len(taught), _TEACHER_ROWS):
                 rows = [list(taught[start : start + _TEACHER_ROWS])]
-                kept.append(self._states(self._sequences.batch(rows, padded=not self._ragged)).cpu())
+                kept.append(self._states(self._sequences.batch(rows, padded=not self.ragged)).cpu())
                 at[self._sequences.spans(rows)] = torch.arange(place, place + len(kept[-1]))
                 place += len(kept[-1])
         return torch.cat(kept), at

@@ -23,7 +23,12 @@ def can_be_ragged(model: Any) -> bool:
     """Whether this model takes its attention from the library's registry, asks nothing unusual of it, and is causal."""
     config = model.config.get_text_config()
     plain = config._attn_implementation == "sdpa" and bool(getattr(model, "_supports_attention_backend", False))
-    return plain and getattr(config, "attn_logit_softcapping", None) is None and _agrees(model)
+    if not plain or getattr(config, "attn_logit_softcapping", None) is not None:
+        return False
+    try:
+        return _agrees(model)
+    except (NotImplementedError, TypeError):  # it asks for more, or does not hand the layout on
+        return False
 
 
 @contextmanager
@@ -67,7 +72,10 @@ def attend(
     done, place = [], 0
     for count, length in layout.buckets:
         span = slice(place, place + count * length)
-        q, k, v = (part[span].view(count, length, -1, query.shape[-1]).transpose(1, 2) for part in parts)
+        q, k, v = (
+            part[span].view(count, length, -1, each.shape[-1]).transpose(1, 2)
+            for part, each in zip(parts, (query, key, value), strict=True)
+        )
         if groups > 1:
             k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         near = sliding_window is not None and length > sliding_window

@@ -102,12 +102,7 @@ def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.devi
     """Raises BadInput where there is none, one is longer than `limit` tokens, or one has nothing to learn."""
     if not encoded:
         raise BadInput("there is nothing to train on. Give the update at least one example.")
-    longest = max(len(example.ids) for example in encoded)
-    if longest > limit:
-        raise BadInput(
-            f"an example has {longest} tokens, and a sequence may have {limit}. "
-            "Chunk the document, or raise training.max_tokens up to the model's context."
-        )
+    check_length([len(example.ids) for example in encoded], limit)
     if any(not any(example.loss[1:]) for example in encoded):
         raise BadInput("an example has nothing to learn. Leave out examples with an empty completion.")
     return Sequences(
@@ -117,6 +112,15 @@ def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.devi
         learned_starts=np.cumsum([0, *(sum(example.loss[1:]) for example in encoded)]),
         device=device,
     )
+
+
+def check_length(lengths: Sequence[int], limit: int) -> None:
+    """Raises BadInput where a sequence has more than `limit` tokens."""
+    if max(lengths) > limit:
+        raise BadInput(
+            f"an example has {max(lengths)} tokens, and a sequence may have {limit}. "
+            "Chunk the document, or raise training.max_tokens up to the model's context."
+        )
 
 
 def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) -> list[list[int]]:

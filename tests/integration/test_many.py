@@ -257,3 +257,21 @@ def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, Bas
     assert counts[1] > 3 * counts[0]
     assert torch.allclose(gradient([[0, 1]], by_tokens=False)[0], alone.mean(0), atol=1e-5)
     assert torch.allclose(gradient([[0, 1]], by_tokens=True)[0], (counts / counts.sum()) @ alone, atol=1e-5)
+
+
+def test_each_group_keeps_its_own_limit_and_no_other_s(bases: dict[str, BaseModel]) -> None:
+    base = bases["llama"]
+    limit = len(encode_example(base.tokenizer, FACTS[3]).ids) - 1
+    short, long = group(FACTS[4:], max_tokens=limit, epochs=1), group(FACTS[3:4], epochs=1)
+    assert len(train_many(base, [short, long])) == 2
+    with pytest.raises(BadInput, match=f"a sequence may have {limit}"):
+        train_many(base, [long, group(FACTS[3:4], max_tokens=limit, epochs=1)])
+
+
+def test_nothing_is_trained_where_one_rank_does_not_fit(bases: dict[str, BaseModel]) -> None:
+    base, seen = bases["llama"], list[int]()
+    small, large = group(epochs=1), group(rank=64, alpha=64, epochs=1)
+    memory = Team.of(base, [(0, small)]).need().of(1) + 1
+    with pytest.raises(TooLittleMemory):
+        train_many(base, [small, large], memory=memory, progress=lambda done, total, loss: seen.append(done))
+    assert seen == []
