@@ -7,7 +7,7 @@ rate, epochs, clipping, optimiser state and end. As many run together as the mem
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.engines.base import BaseModel
@@ -136,8 +136,12 @@ class Team:
         need = self._need_if_it_fits()
         if need is not None and need.of(1) <= budget:
             return how_many(need, budget), False
+        # Going back, one block at a time is computed again: it is held beside what is kept between the blocks.
+        whole = need or self.need_at_most()
+        block = whole.activations // self.base.model.config.get_text_config().num_hidden_layers
         with checkpointing(self.base.model, True):
-            return how_many(self.need(), budget), True
+            frugal = self.need()
+        return how_many(replace(frugal, activations=frugal.activations + block), budget), True
 
     def need_at_most(self) -> Need:
         """More than one adapter takes, without a measurement."""
