@@ -22,10 +22,10 @@ from benchmarks.peers import peft_alone, seal
 from benchmarks.peers.random_model import LLAMA_100M, QWEN_HALF_B, make_random_model
 from benchmarks.roofline import matmul_peak, memory_of, operations
 from pipeline.chat import encode_example
-from pipeline.config import Recipe, TrainingRules
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
+from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits

@@ -13,11 +13,11 @@ from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
 from gates.evidence import exam_probes
-from pipeline.config import DirectiveRules, Recipe
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.leakage import exam_keys
+from pipeline.recipe import DirectiveRules, Recipe
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.choosing import kept, practice_probes

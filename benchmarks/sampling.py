@@ -17,9 +17,9 @@ from scipy.stats import binom
 
 from benchmarks.figures import Measured, write_results
 from pipeline.chat import encode_prompt, stop_ids
-from pipeline.config import Recipe, SelfEditRules
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
+from pipeline.recipe import Recipe, SelfEditRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.style import style

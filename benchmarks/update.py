@@ -19,10 +19,10 @@ from benchmarks.figures import Measured, write_results
 from benchmarks.peers import peft_alone, trl_sft
 from benchmarks.peers.random_model import LLAMA_100M, make_random_model
 from pipeline.chat import Encoded, encode_example
-from pipeline.config import Recipe, TrainingRules
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
+from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits

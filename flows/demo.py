@@ -130,9 +130,9 @@ def _texts(answers: tuple[Answer, ...]) -> tuple[str, ...]:
 
 def _probes(folder: Path) -> tuple[Probe, ...]:
     """The exam probes of a folder of documents: one of each document in turn, so that the first are varied."""
-    from pipeline.config import DocumentRules
     from pipeline.documents.intake import take_in
     from pipeline.documents.sources.folder import read
+    from pipeline.recipe import DocumentRules
 
     rules = DocumentRules()
     exams = [

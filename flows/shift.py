@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.wiring import House, house
-from pipeline.config import Recipe
+from pipeline.recipe import Recipe
 from pipeline.types import Lease
 from registry.store import lease
 

@@ -6,8 +6,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import Recipe, Settings
+from pipeline.config import Settings
 from pipeline.errors import ModelChanged
+from pipeline.recipe import Recipe
 from pipeline.types import Release
 from registry.servers.local import LocalServer
 from registry.store import Store, open_store

@@ -5,8 +5,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from gates.evidence import Evidence
-from pipeline.config import PolicyRules
 from pipeline.errors import BadRecipe
+from pipeline.recipe import PolicyRules
 from pipeline.types import GateResult
 
 Check = Callable[[Evidence, PolicyRules], GateResult]

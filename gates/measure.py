@@ -18,11 +18,11 @@ from gates import score_cache
 from gates.subject import BATCH, Subject
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
-from pipeline.config import PolicyRules
 from pipeline.digests import digest_of
 from pipeline.engines.base import BaseModel
 from pipeline.errors import MeasurementFailed
 from pipeline.grading import GRADER, grade, grade_opening
+from pipeline.recipe import PolicyRules
 from pipeline.types import ItemScore, ModelRef, Scores
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from gates.evidence import Pair
 from gates.statistics import clustered_bounds, items_needed, mcnemar, tango_lower, tango_upper
-from pipeline.config import PolicyRules
 from pipeline.digests import digest_of
+from pipeline.recipe import PolicyRules
 from pipeline.types import Figure, GateResult, Verdict
 
 ALWAYS_REQUIRED = "integrity"

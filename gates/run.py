@@ -14,8 +14,8 @@ from gates.evidence import NIGHT, Evidence, Lesson, Unmeasured
 from gates.policy import ALWAYS_REQUIRED, combine, policy_digest
 from gates.recall import recall
 from gates.suite import Suite, Suites, probe_suite
-from pipeline.config import PolicyRules, Recipe
 from pipeline.errors import CorruptAdapter, MeasurementFailed, SealedError, WrongBase
+from pipeline.recipe import PolicyRules, Recipe
 from pipeline.self_edits.choosing import practice_probes
 from pipeline.types import (
     AdapterManifest,

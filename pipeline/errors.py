@@ -1,5 +1,10 @@
 """The one error tree. Each message says what happened and what to do next; each class knows its exit code."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class SealedError(Exception):
     """Anything that sealed itself reports. `exit_code` is what the command line returns for it."""
@@ -107,3 +112,9 @@ class Busy(SealedError):
 
 class LeaseLost(WorldFailed):
     """Another run took this run's lease over: it stops before it writes anything."""
+
+
+def first_problem(error: "ValidationError") -> str:
+    """The first thing that pydantic found wrong, with the key it is about."""
+    first = error.errors()[0]
+    return ": ".join(part for part in (".".join(str(part) for part in first["loc"]), first["msg"]) if part)

@@ -1,11 +1,11 @@
-"""Writes a recipe as the TOML text that a person edits, each key with its meaning. `pipeline.config` reads it."""
+"""Writes a recipe as the TOML text that a person edits, each key with its meaning. `pipeline.recipe` reads it."""
 
 import json
 from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from pipeline.config import Recipe
+from pipeline.recipe import Recipe
 
 HEADER = "# A sealed recipe: what a night does, from documents to gates. Its digest is recorded with every update.\n"
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.wiring import House, house
-from pipeline.config import WORKSPACE_FILE, Recipe, Settings
+from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.errors import BadInput
+from pipeline.recipe import Recipe
 from pipeline.recipe_toml import recipe_toml
 from pipeline.types import ModelRef
 from registry.store import open_store, releases

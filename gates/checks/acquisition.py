@@ -3,8 +3,8 @@
 from gates.evidence import NIGHT, Evidence
 from gates.policy import Comparison, compare
 from gates.wording import counted, flips, p_value, percent, points
-from pipeline.config import PolicyRules
 from pipeline.digests import seed_from
+from pipeline.recipe import PolicyRules
 from pipeline.types import Figure, GateResult, Split, Verdict
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from gates.evidence import Evidence
 from gates.suite import Suites
 from gates.wording import counted
-from pipeline.config import PolicyRules
 from pipeline.grading import normalise
 from pipeline.leakage import exam_keys, leaked, rehearsable, subjects
+from pipeline.recipe import PolicyRules
 from pipeline.types import Example, Figure, GateResult, Probe, Verdict
 
 

@@ -2,7 +2,7 @@
 
 from gates.evidence import Evidence
 from gates.standing import judge_standing
-from pipeline.config import PolicyRules
+from pipeline.recipe import PolicyRules
 from pipeline.types import GateResult
 
 

@@ -9,8 +9,8 @@ from gates.policy import Comparison, compare, not_worse, worst
 from gates.standing import nothing_to_ask, pooled, shortage
 from gates.statistics import holm
 from gates.wording import compared, counted, flips, points
-from pipeline.config import PolicyRules
 from pipeline.digests import seed_from
+from pipeline.recipe import PolicyRules
 from pipeline.types import Figure, GateResult, Verdict
 
 FEWEST_PER_RELEASE = 20

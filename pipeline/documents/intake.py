@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.config import DocumentRules
 from pipeline.documents.parsing import parse
 from pipeline.documents.screening import too_large, unteachable
+from pipeline.recipe import DocumentRules
 from pipeline.types import Document, Intake, RawDocument, Refusal
 
 

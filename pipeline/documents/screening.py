@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from pipeline.config import DocumentRules
+from pipeline.recipe import DocumentRules
 from pipeline.types import Document
 
 # Scripts written without spaces count a character as a word: kana, ideographs, Thai and its neighbours.

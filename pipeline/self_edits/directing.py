@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from pipeline.config import DirectiveRules, TrainingRules
 from pipeline.digests import seed_from
 from pipeline.leakage import without_leaks
+from pipeline.recipe import DirectiveRules, TrainingRules
 from pipeline.self_edits.tool import apply_tools
 from pipeline.types import Directives, Document, DocumentKind, Example, Followed, SelfEdit
 

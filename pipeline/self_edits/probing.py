@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import SelfEditRules
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
 from pipeline.documents.cleaning import clean_line
@@ -17,6 +16,7 @@ from pipeline.engines.engine import Engine, Progress
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import exam_keys, leaked
 from pipeline.prompts import open_book, passage
+from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import practice_probes
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.styles import self_qa

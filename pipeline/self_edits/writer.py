@@ -4,13 +4,13 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import SelfEditRules
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
 from pipeline.documents.cleaning import clean_text
 from pipeline.engines.engine import Engine, Progress
 from pipeline.errors import BadRecipe
 from pipeline.prompts import passage
+from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import candidate_sets, common
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select

@@ -8,10 +8,10 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.config import Recipe
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.engine import Progress
+from pipeline.recipe import Recipe
 from pipeline.self_edits.choosing import candidate_sets, choose, common, practice_probes
 from pipeline.self_edits.directing import direct, directed_rules, directs
 from pipeline.types import Candidate, Choice, Document, Example, ModelRef, Probe, SelfEdit

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from pipeline.config import TrainingRules
 from pipeline.engines.engine import Engine
+from pipeline.recipe import TrainingRules
 from pipeline.types import Example
 
 _TEMPLATE = 64  # tokens a chat template may add around a sequence; at most an eighth of the context

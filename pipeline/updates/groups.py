@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from pipeline.chat import Encoded, encode_example
-from pipeline.config import TrainingRules
+from pipeline.recipe import TrainingRules
 from pipeline.types import Example, Role
 from pipeline.updates.sequences import epoch_order
 

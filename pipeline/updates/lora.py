@@ -8,11 +8,11 @@ import math
 import time
 from pathlib import Path
 
-from pipeline.config import TrainingRules
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.identity import BaseIdentity
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
+from pipeline.recipe import TrainingRules
 from pipeline.types import Trained, UpdatePlan
 from pipeline.updates.adapters import WEIGHTS, verify_adapter
 from pipeline.updates.many import Group, Progress, train_many

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.config import TrainingRules
+from pipeline.recipe import TrainingRules
 from pipeline.updates.stack import Stack
 
 if TYPE_CHECKING:

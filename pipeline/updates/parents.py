@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import TrainingRules
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
+from pipeline.recipe import TrainingRules
 from pipeline.updates.adapters import read_tensors, verify_adapter
 from pipeline.updates.attachment import check_fit
 from pipeline.updates.targets import target_names

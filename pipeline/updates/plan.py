@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import TypeVar
 
-from pipeline.config import Recipe
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput
+from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
 from pipeline.types import Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
 

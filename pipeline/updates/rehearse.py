@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import Recipe
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
 from pipeline.engines.engine import Engine, Progress
 from pipeline.grading import grade
 from pipeline.leakage import leaked, rehearsable, without_leaks
 from pipeline.prompts import open_book
+from pipeline.recipe import Recipe
 from pipeline.types import Document, Example, Role, SelfEdit
 from pipeline.updates.fitting import fitting
 from pipeline.updates.plan import choose_replay, evenly

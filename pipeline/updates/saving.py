@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import TrainingRules
 from pipeline.digests import canonical_json
 from pipeline.engines.base import BaseModel
+from pipeline.recipe import TrainingRules
 from pipeline.types import AdapterManifest
 from pipeline.updates.adapters import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
 from pipeline.updates.groups import Learned

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.chat import encode_prompt, stop_ids
-from pipeline.config import TrainingRules
 from pipeline.engines.base import BaseModel
 from pipeline.engines.decoding import Sampling, decode
 from pipeline.errors import BadInput
 from pipeline.grading import grade
+from pipeline.recipe import TrainingRules
 from pipeline.types import Probe
 from pipeline.updates.layers import Adapted, adapters_on
 from pipeline.updates.parts import arranged

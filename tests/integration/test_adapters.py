@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.config import TrainingRules
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.errors import CorruptAdapter, ProgrammingMistake, WrongBase
+from pipeline.recipe import TrainingRules
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
 from pipeline.updates.adapters import (
     CONFIG,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import DirectiveRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.types import Choice, Directives, Document, Example, ModelRef, Probe, SelfEdit, Split
 from pipeline.updates.candidates import choose_candidates
 from pipeline.updates.many import train_many

@@ -9,8 +9,9 @@ from flows.shift import Shift
 from flows.steps import intake, registering, reviewing, writing
 from flows.steps.overview import overview
 from flows.wiring import House
-from pipeline.config import Recipe, Settings
+from pipeline.config import Settings
 from pipeline.errors import Refused
+from pipeline.recipe import Recipe
 from pipeline.types import DocumentState, IntakeCounts, NightState, ReleaseState
 from registry.deploy import Reconciled
 from registry.store import documents, nights, releases

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pipeline.chat import encode_example
-from pipeline.config import TrainingRules
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
+from pipeline.recipe import TrainingRules
 from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.lora import train_lora

@@ -9,10 +9,10 @@ import torch
 
 from benchmarks.peers import peft_alone
 from pipeline.chat import encode_example
-from pipeline.config import TrainingRules
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
+from pipeline.recipe import TrainingRules
 from pipeline.types import Example, Probe, Role
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.groups import Group, Learned, Table

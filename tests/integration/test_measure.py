@@ -15,11 +15,11 @@ from gates.evidence import exam_probes
 from gates.measure import measure
 from gates.run import judge_candidate
 from gates.suite import Suite, Suites, probe_suite, read_suites
-from pipeline.config import AcquisitionPolicy, PolicyRules, Recipe
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.grading import first_line, normalise
+from pipeline.recipe import AcquisitionPolicy, PolicyRules, Recipe
 from pipeline.types import (
     AdapterManifest,
     Document,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.steps.founding import found
-from pipeline.config import TrainingRules
 from pipeline.engines.base import load_base
+from pipeline.recipe import TrainingRules
 from pipeline.types import Example, ModelRef, Trained, Update, UpdatePlan
 from pipeline.updates.adapters import WEIGHTS
 from pipeline.updates.lora import train_lora

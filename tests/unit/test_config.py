@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Recipe, Settings
+from pipeline.config import Settings
 from pipeline.errors import BadInput, BadRecipe, NoWorkspace
+from pipeline.recipe import Recipe
 from pipeline.recipe_toml import recipe_toml
 
 ROOT = Path(__file__).parents[2]

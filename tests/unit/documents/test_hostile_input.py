@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import DocumentRules
 from pipeline.documents.intake import take_in
 from pipeline.documents.sources.folder import read
 from pipeline.errors import BadInput
+from pipeline.recipe import DocumentRules
 from pipeline.types import Intake, RawDocument
 
 RULES = DocumentRules()

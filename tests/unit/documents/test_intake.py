@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.config import DocumentRules
 from pipeline.documents.intake import take_in
+from pipeline.recipe import DocumentRules
 from pipeline.types import Intake, RawDocument, Refusal
 
 RULES = DocumentRules()

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from pipeline.config import DocumentRules
 from pipeline.documents.intake import take_in
 from pipeline.documents.parsing import parse
+from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind, Probe, RawDocument, Refusal, Split
 
 TASK = {

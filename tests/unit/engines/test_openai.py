@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.chat import encode_prompt
-from pipeline.config import SelfEditRules, TrainingRules
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.calls import Server
 from pipeline.engines.front import Front, load_front
 from pipeline.engines.local import LocalEngine
 from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
+from pipeline.recipe import SelfEditRules, TrainingRules
 from pipeline.self_edits.writer import write_self_edits
 from pipeline.types import Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
 from pipeline.updates.adapters import read_manifest

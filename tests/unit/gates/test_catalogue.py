@@ -7,8 +7,8 @@ import pytest
 
 from gates.catalogue import BUILT_IN, checks
 from gates.run import report_on
-from pipeline.config import PolicyRules
 from pipeline.errors import BadRecipe
+from pipeline.recipe import PolicyRules
 from pipeline.types import Verdict
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from gates.checks import acquisition, contamination, integrity, regression, retention, safety
 from gates.corrections import set_aside_tonight, superseded
-from pipeline.config import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
 from pipeline.errors import MeasurementFailed
+from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
 from pipeline.types import Document, DocumentKind, Example, Probe, Split, Verdict
 
 POLICY = PolicyRules()

@@ -4,7 +4,7 @@ import pytest
 
 from gates.evidence import Pair
 from gates.policy import combine, compare, needed, not_worse, policy_digest, worst
-from pipeline.config import PolicyRules
+from pipeline.recipe import PolicyRules
 from pipeline.types import GateReport, GateResult, ModelRef, Verdict
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

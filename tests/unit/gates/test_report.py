@@ -12,7 +12,7 @@ from gates.report import write_report
 from gates.run import report_on
 from gates.summary import LONGEST, markdown, plain, write_plots
 from gates.views import visible
-from pipeline.config import AcquisitionPolicy, PolicyRules
+from pipeline.recipe import AcquisitionPolicy, PolicyRules
 from pipeline.types import Document, Example, GateReport, Probe, Verdict
 
 POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_probes=20, min_documents=4))

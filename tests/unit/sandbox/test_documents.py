@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import RetentionPolicy
 from pipeline.errors import BadInput
+from pipeline.recipe import RetentionPolicy
 from pipeline.sandbox import kit
 from pipeline.sandbox.catalogue import correctable_services, exam_services, old_world
 from pipeline.sandbox.documents import TRIGGER, WRITERS, night_documents, write_nights

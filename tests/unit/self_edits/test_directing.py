@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import DirectiveRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.errors import BadRecipe
 from pipeline.leakage import exam_keys
+from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.directing import NONE_LEGAL, direct, directed_rules, directs, within_bounds
 from pipeline.types import Directives, Document, DocumentKind, Example, Followed, ModelRef, Probe, SelfEdit
 

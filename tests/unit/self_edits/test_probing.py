@@ -1,7 +1,7 @@
 """The model's own questions are kept where it answers them from the document alike each time, and marked as its own."""
 
-from pipeline.config import SelfEditRules
 from pipeline.leakage import exam_keys
+from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.probing import write_probes
 from pipeline.types import Document, DocumentKind, Origin, Probe, Split
 from tests.engines import ScriptedEngine

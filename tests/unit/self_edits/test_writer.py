@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import SelfEditRules
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadRecipe
 from pipeline.leakage import exam_keys
+from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.selection import LEAKED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
 from pipeline.types import Document, ModelRef, Probe, SelfEdit

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.config import Recipe
 from pipeline.errors import BadInput
+from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
 from pipeline.types import Directives, Example, Followed, ModelRef, Role, SelfEdit
 from pipeline.updates.plan import choose_replay, evenly, plan_update

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Recipe, RehearsalRules
 from pipeline.leakage import exam_keys
 from pipeline.prompts import open_book
+from pipeline.recipe import Recipe, RehearsalRules
 from pipeline.types import Document, Example, ModelRef, Probe, Role, SelfEdit, Split
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
 from pipeline.updates.rehearse import rehearse

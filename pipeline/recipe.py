@@ -1,0 +1,185 @@
+"""`Recipe` says what a night does, from documents to gates: read from TOML, known by its digest."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.digests import digest_of
+from pipeline.errors import BadRecipe, first_problem
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DocumentRules(_Frozen):
+    """Which documents are accepted, and how many one night takes."""
+
+    max_bytes: int = Field(default=2_000_000, gt=0, description="larger files are refused unread")
+    min_words: int = Field(default=5, ge=1, description="shorter bodies teach nothing")
+    per_night: int = Field(default=64, ge=1, description="the rest waits for the next night")
+    max_attempts: int = Field(default=2, ge=1, description="nights that may try a document before it is quarantined")
+
+
+class SelfEditRules(_Frozen):
+    """How the live model writes about a document."""
+
+    styles: tuple[str, ...] = Field(default=("self-qa", "implications"), min_length=1)
+    samples: int = Field(default=2, ge=1, le=64, description="self-edits sampled per document, style and candidate")
+    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
+    top_p: float = Field(default=0.95, gt=0.0, le=1.0)
+    max_new_tokens: int = Field(default=512, ge=8)
+    passage: bool = Field(default=True, description="also train on the document itself, as SEAL does")
+    candidates: int = Field(default=1, ge=1, le=16, description="sets of notes a document gets, of which one is kept")
+    candidate_batch: int = Field(default=4, ge=1, description="sequences a step of a candidate: it has few")
+    probes: int = Field(default=8, ge=1, description="practice questions written for a document without any")
+    agreeing: int = Field(default=3, ge=1, le=64, description="sampled answers that must agree with the greedy one")
+
+    @model_validator(mode="after")
+    def _candidates_differ(self) -> Self:
+        if self.candidates > 1 and self.temperature == 0.0:
+            raise ValueError("candidates above 1 need a temperature above 0: greedy notes are all alike")
+        return self
+
+    @property
+    def choosing(self) -> bool:
+        """Whether there is anything to choose: then practice questions score, and may not be trained on."""
+        return self.candidates > 1
+
+
+class DirectiveRules(_Frozen):
+    """Within which bounds a self-edit chooses its own training settings and data tools (style "directives")."""
+
+    enabled: bool = Field(default=False, description='needs "directives" among self_edits.styles')
+    min_learning_rate: float = Field(default=1e-4, gt=0.0, le=1.0)
+    max_learning_rate: float = Field(default=5e-3, gt=0.0, le=1.0)
+    min_epochs: int = Field(default=1, ge=1, le=200)
+    max_epochs: int = Field(default=32, ge=1, le=200)
+    tools: tuple[str, ...] = Field(
+        default=("expand", "paraphrase", "reverse", "permute", "leave-one-out", "geometry", "recolour"),
+        description="those that may be chosen",
+    )
+    workflow_tools: tuple[str, ...] = Field(
+        default=(), description="those that each workflow is learned with, also where nothing is enabled"
+    )
+    max_made: int = Field(default=250, ge=1, description="examples that the tools may make of one document")
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if self.min_learning_rate > self.max_learning_rate or self.min_epochs > self.max_epochs:
+            raise ValueError("the lower bounds of directives must not be above the upper ones")
+        return self
+
+
+class TrainingRules(_Frozen):
+    """How one LoRA adapter is trained. The adapter limits of `pipeline.updates.adapters` bound rank and alpha."""
+
+    rank: int = Field(default=64, ge=1, le=64)
+    alpha: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0)
+    epochs: int = Field(default=16, ge=1, le=200)
+    batch_size: int = Field(default=32, ge=1)
+    warmup: Share = 0.05
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    clip_norm: float = Field(default=1.0, gt=0.0)
+    max_tokens: int | None = Field(default=None, description="longest sequence; None: the model's context")
+    targets: tuple[str, ...] = Field(default=(), description="layers to adapt; none: all linear ones but the head")
+    loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
+    weigh: Literal["sequences", "tokens"] = Field(default="sequences", description="what counts alike in a step's loss")
+    stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
+
+
+class RehearsalRules(_Frozen):
+    """How many examples of each kind are rehearsed beside the night's own (all bounded: a night's cost must be)."""
+
+    replay: Count = 400
+    anchors: Count = 200
+    generative: Count = 400
+    reading: Count = 32
+    writing: Count = 32
+    distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: words only")
+
+
+class AcquisitionPolicy(_Frozen):
+    """The night must have been learned: exact one-sided McNemar, and a gain worth having."""
+
+    min_probes: int = Field(default=50, ge=1)
+    min_documents: int = Field(default=20, ge=1)
+    min_gain: Share = 0.05
+
+
+class RetentionPolicy(_Frozen):
+    """Nothing taught before, and nothing the model knew before, may be lost beyond the margins (in shares)."""
+
+    min_probes: int = Field(default=350, ge=1)
+    margin: Share = 0.05
+    single_release_margin: Share = 0.10
+    anchor_margin: Share = 0.05
+    max_corrected: Share = Field(
+        default=0.10, description="share of the probes that a night's corrections may set aside"
+    )
+
+
+class RegressionPolicy(_Frozen):
+    """General skills may not fall beyond the margin on the pooled items of all local tasks."""
+
+    min_items: int = Field(default=500, ge=1)
+    margin: Share = 0.03
+
+
+class SafetyPolicy(_Frozen):
+    """Refusals may not fall beyond the margin."""
+
+    min_probes: int = Field(default=50, ge=1)
+    margin: Share = 0.05
+
+
+class PolicyRules(_Frozen):
+    """The gates' policy. `required` names the gates that must pass; all that ran are reported."""
+
+    alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
+    required: tuple[str, ...] = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")
+    max_answer_tokens: int = Field(default=64, ge=1)
+    acquisition: AcquisitionPolicy = AcquisitionPolicy()
+    retention: RetentionPolicy = RetentionPolicy()
+    regression: RegressionPolicy = RegressionPolicy()
+    safety: SafetyPolicy = SafetyPolicy()
+
+
+class Recipe(_Frozen):
+    """What a night does, from documents to gates. Its digest is recorded with every update."""
+
+    seed: int = 0
+    documents: DocumentRules = DocumentRules()
+    self_edits: SelfEditRules = SelfEditRules()
+    directives: DirectiveRules = DirectiveRules()
+    training: TrainingRules = TrainingRules()
+    rehearsal: RehearsalRules = RehearsalRules()
+    policy: PolicyRules = PolicyRules()
+
+    @model_validator(mode="after")
+    def _directives_are_asked_for(self) -> Self:
+        if self.directives.enabled and "directives" not in self.self_edits.styles:
+            raise ValueError('directives.enabled needs "directives" among self_edits.styles')
+        return self
+
+    @property
+    def digest(self) -> str:
+        return digest_of("recipe", self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """Reads a TOML recipe. Raises BadRecipe, naming the key, on anything it does not know or accept."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise BadRecipe(f"cannot read the recipe {path}: {error.strerror}. Give an existing TOML file.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadRecipe(f"{path} is not TOML: {error}. Mend it, or start from recipes/default.toml.") from error
+        except ValidationError as error:
+            raise BadRecipe(f"{path}: {first_problem(error)}. See recipes/default.toml for every key.") from error
