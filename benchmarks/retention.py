@@ -1,0 +1,162 @@
+"""What lasts: arms that live many nights side by side, and what each keeps of its nights and of what nobody rehearses.
+
+`python -m benchmarks.retention` is the sweep by which the default recipe is chosen (six nights, the seed of choosing);
+`--nights 30` is the long life of the default recipe beside SEAL's procedure and plain replay, on a seed of its own.
+Changes are paired item by item with the untouched base: 90 % intervals (Tango), so a bound is a one-sided 95 % one.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.figures import RESULTS, Measured, write_results
+from benchmarks.lifetime import KIT, Arm, Lived, Marks, live
+from gates.statistics import tango_lower, tango_upper
+from pipeline.recipe import Recipe
+
+CHOOSING_SEED, REPORT_SEED = 1_001, 90_011
+SWEEP_NIGHTS = 6
+ALPHA = 0.05
+STANDING = ("old_world", "skills", "reading", "writing")
+DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
+LONG = (DEFAULT, SEAL, PLAIN)
+
+
+def arms(recipe: Recipe) -> dict[str, Arm]:
+    """Every way to live that is compared, by name: each changes the embedded model's recipe in one respect."""
+    seal = {
+        "training": recipe.training.model_copy(
+            update={
+                "rank": 32, "alpha": 64, "targets": ("q_proj", "v_proj"), "learning_rate": 1e-3, "epochs": 10,
+                "batch_size": 1, "loss_on": "all",
+            }
+        ),
+        "rehearsal": recipe.rehearsal.model_copy(update={"distill": 0.0}),
+        "self_edits": recipe.self_edits.model_copy(update={"styles": ("implications",), "samples": 1}),
+    }  # fmt: skip
+    plain = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0, "distill": 0.0}
+    return {
+        arm.name: arm
+        for arm in (
+            Arm(name=DEFAULT, recipe=recipe),
+            Arm(name=SEAL, recipe=recipe.model_copy(update=seal), merges=True),
+            _rehearsing(recipe, PLAIN, **plain),
+            _rehearsing(recipe, "no generative replay", generative=0),
+            _rehearsing(recipe, "words of the base, not its logits", distill=0.0),
+            _rehearsing(recipe, "stronger pull", distill=20.0),
+            _rehearsing(recipe, "half the generative replay", generative=recipe.rehearsal.generative // 2),
+            _training(recipe, "lower rate, more epochs", learning_rate=4e-4, epochs=10),
+            _training(recipe, "rank 16", rank=16, alpha=16),
+            _training(recipe, "feed-forward layers only", targets=("gate_proj", "up_proj", "down_proj")),
+        )
+    }
+
+
+def _rehearsing(recipe: Recipe, name: str, **changed: float) -> Arm:
+    return Arm(name=name, recipe=recipe.model_copy(update={"rehearsal": recipe.rehearsal.model_copy(update=changed)}))
+
+
+def _training(recipe: Recipe, name: str, **changed: object) -> Arm:
+    return Arm(name=name, recipe=recipe.model_copy(update={"training": recipe.training.model_copy(update=changed)}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nights", type=int, default=SWEEP_NIGHTS)
+    parser.add_argument("--arms", nargs="*", help="names of arms; none: all, or those of the long life beyond 6 nights")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--every", type=int, help="look at everything after each such number of nights")
+    parser.add_argument("--quick", action="store_true", help="the default recipe alone, two nights")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    nights = 2 if options.quick else options.nights
+    long = nights > SWEEP_NIGHTS
+    seed = options.seed or (REPORT_SEED if long else CHOOSING_SEED)
+    known = arms(Recipe.read(KIT / "recipe.toml"))
+    names = options.arms or ([DEFAULT] if options.quick else list(LONG if long else known))
+    every = options.every or max(1, nights // 6)
+    looked_at = [1, *range(every, nights + 1, every)]
+    name = "lifetime" if long else "retention"
+    lives: dict[str, list[Lived]] = {}
+    for arm in names:
+        lives[arm] = []
+        for night in live(known[arm], seed, nights, looked_at):
+            lives[arm].append(night)
+            print(f"{arm}, seed {seed}: {_told(night, lives[arm][0])}", flush=True)
+    _write_matrices(options.out.with_suffix(".matrix.json") if options.out else RESULTS / f"{name}.matrix.json", lives)
+    write_results(name, [figure for arm in names for figure in _figures(arm, lives[arm])], options.out)
+
+
+def _told(night: Lived, base: Lived) -> str:
+    if not night.night:
+        return ", ".join(f"{kind} {fmean(getattr(night.asked, kind)):.1%}" for kind in STANDING)
+    words = [f"night {night.night} learned {night.recall(night.night):.1%} in {night.seconds:.0f} s"]
+    if night.asked.old_world:
+        words += [f"earlier nights {_earlier(night):.1%}"] if night.night > 1 else []
+        words += [f"{kind} {_change(base, night, kind)[0]:+.1f}" for kind in STANDING]
+    return ", ".join(words)
+
+
+def _earlier(night: Lived) -> float:
+    return fmean(night.recall(number) for number in range(1, night.night))
+
+
+def _change(base: Lived, night: Lived, kind: str) -> tuple[float, float, float]:
+    """The change in points with its interval, paired by item."""
+    before, after = _marks(base, kind), _marks(night, kind)
+    gained = sum(now and not then for then, now in zip(before, after, strict=True))
+    lost = sum(then and not now for then, now in zip(before, after, strict=True))
+    low, high = (bound(gained, lost, len(after), ALPHA) for bound in (tango_lower, tango_upper))
+    return 100 * (gained - lost) / len(after), 100 * low, 100 * high
+
+
+def _marks(night: Lived, kind: str) -> Marks:
+    marks: Marks = getattr(night.asked, kind)
+    return marks
+
+
+def _figures(arm: str, life: Sequence[Lived]) -> Iterator[Measured]:
+    base, *nights = life
+    last = nights[-1]
+    learned = [night.recall(night.night) for night in nights]
+    yield Measured(name=f"{arm}: a night's recall right after it", value=fmean(learned), unit="share", n=len(nights),
+                   interval=(min(learned), max(learned)))  # fmt: skip
+    if last.night > 1:
+        kept = _earlier(last) / max(fmean(learned[:-1]), 1e-9)
+        yield Measured(name=f"{arm}: earlier nights kept after night {last.night}", value=kept, unit="share",
+                       n=last.night - 1, goal=">= 0.95", met=kept >= 0.95)  # fmt: skip
+    for kind in STANDING:
+        change, low, high = _change(base, last, kind)
+        yield Measured(
+            name=f"{arm}: {kind.replace('_', ' ')} after night {last.night}, change (90 %)", value=change,
+            unit="points", n=len(_marks(last, kind)), interval=(low, high), goal=">= -1", met=change >= -1.0,
+        )  # fmt: skip
+    yield Measured(name=f"{arm}: seconds of night 1", value=nights[0].seconds, unit="s")
+    if last.night > 1:
+        ratio = last.seconds / nights[0].seconds
+        yield Measured(name=f"{arm}: night {last.night} costs, times night 1", value=ratio, unit="x", goal="<= 1.5",
+                       met=ratio <= 1.5)  # fmt: skip
+    yield Measured(name=f"{arm}: examples of night {last.night}", value=last.examples, unit="")
+
+
+def _write_matrices(path: Path, lives: Mapping[str, Sequence[Lived]]) -> None:
+    """Each arm's retention matrix: after which night how much of each earlier one is known; and all else, by night."""
+    document = {
+        arm: [
+            {
+                "night": night.night, "examples": night.examples, "seconds": round(night.seconds, 2),
+                "recall": [round(fmean(marks), 4) if marks else None for marks in night.asked.nights],
+                **{kind: round(fmean(_marks(night, kind)), 4) for kind in STANDING if _marks(night, kind)},
+            }
+            for night in life
+        ]
+        for arm, life in lives.items()
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
