@@ -103,6 +103,11 @@ class RehearsalRules(_Frozen):
     reading: Count = 32
     writing: Count = 32
     distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: words only")
+    projection: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="keeps updates out of directions that the base uses; small: strictly; 0: not",
+    )
 
 
 class AcquisitionPolicy(_Frozen):

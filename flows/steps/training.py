@@ -50,6 +50,7 @@ def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
             plan,
             shift.recipe.training,
             distill=shift.recipe.rehearsal.distill,
+            projection=shift.recipe.rehearsal.projection,
             parent_adapter=house.held_adapter(releases.get(house.store, night.parent)),
             out=house.folder_of(plan.update.id),
             ledger=documents.ledger_digest(house.store, night),

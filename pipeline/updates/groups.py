@@ -23,7 +23,8 @@ class Group:
     """One adapter to train: its examples, its rules, the seed of its order and first weights, and its parent.
 
     `parent`: the directory of the adapter to start from (None: from the base), whose digest is `parent_adapter` where
-    that is known. `distill` weighs the KL to the untouched base on generative and anchor examples.
+    that is known. `distill` weighs the KL to the untouched base on generative and anchor examples; `projection` above 0
+    keeps the update out of the directions that these use (see `pipeline.updates.spaces`), the less the larger it is.
     """
 
     examples: tuple[Example, ...]
@@ -32,6 +33,7 @@ class Group:
     parent: Path | None = None
     parent_adapter: str | None = None
     distill: float = 0.0
+    projection: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,6 +109,11 @@ class Table:
             self.taught += [len(self.encoded)] if taught else []
             self.encoded.append(encoded)
         return self._known[encoded, taught]
+
+
+def protected(group: Group) -> tuple[Example, ...]:
+    """The examples whose directions the update is kept out of: what the base said, or was given to keep."""
+    return tuple(example for example in group.examples if example.role in _TAUGHT) if group.projection else ()
 
 
 def is_whole(example: Example, rules: TrainingRules) -> bool:

@@ -8,6 +8,7 @@ from pipeline.updates.groups import Course, Learned
 from pipeline.updates.layers import Adapted
 from pipeline.updates.objective import Objective
 from pipeline.updates.optimiser import Optimiser, pace
+from pipeline.updates.spaces import Spaces
 
 if TYPE_CHECKING:
     import torch
@@ -38,10 +39,12 @@ class _Lane:
         return self.epoch_ended and (done or (enough is not None and self.loss <= enough))
 
 
-def train_together(objective: Objective, adapted: Adapted, courses: Sequence[Course], tell: Told) -> list[Learned]:
+def train_together(
+    objective: Objective, adapted: Adapted, courses: Sequence[Course], spaces: Sequence[Spaces | None], tell: Told
+) -> list[Learned]:
     """Trains the adapters of `adapted.stack` on the courses, lane by lane, and returns what each became."""
     lanes = [_Lane(place, course, course.batches()) for place, course in enumerate(courses)]
-    optimiser = Optimiser(adapted.stack, [course.group.rules for course in courses])
+    optimiser = Optimiser(adapted.stack, [course.group.rules for course in courses], spaces)
     sums, untold = adapted.stack.flat.new_zeros(len(lanes)), 0
     learned: dict[int, Learned] = {}
     while lanes:

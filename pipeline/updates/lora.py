@@ -28,12 +28,14 @@ def train_lora(
     out: Path,
     ledger: str,
     distill: float = 0.0,
+    projection: float = 0.0,
     progress: Progress | None = None,
 ) -> Trained:
     """Trains the plan's adapter into `out` (all or nothing); if it is there already and verifies, returns it.
 
     `ledger` is the digest of what the night learned from, for the manifest; `distill` weighs the KL to the untouched
-    base on generative and anchor examples; `progress(step, steps, loss)`.
+    base on generative and anchor examples, `projection` keeps the update out of the directions they use (see `Group`);
+    `progress(step, steps, loss)`.
     Raises BadInput (plan or rules unusable), CorruptAdapter or WrongBase (the parent), TrainingFailed (no finite loss).
     """
     finished = trained_adapter(base.identity, plan.update.id, out)
@@ -47,7 +49,7 @@ def train_lora(
         raise BadInput(f"{parent_adapter} is not the plan's parent: the plan starts from the base. Give none.")
     group = Group(
         examples=plan.examples, rules=rules, seed=seed_from("lora", plan.update.seed), parent=parent_adapter,
-        parent_adapter=wanted, distill=distill,
+        parent_adapter=wanted, distill=distill, projection=projection,
     )  # fmt: skip
     (learned,) = train_many(base, [group], progress=progress)
     if not math.isfinite(learned.final_loss):

@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.updates.adapters import MAX_SCALE
-from pipeline.updates.groups import Course, Group, Learned, Table, longest_first
+from pipeline.updates.groups import Course, Group, Learned, Table, longest_first, protected
 from pipeline.updates.layers import Adapted, adapters_on
 from pipeline.updates.lockstep import Told, train_together
 from pipeline.updates.memory import (
@@ -29,6 +30,7 @@ from pipeline.updates.memory import (
 from pipeline.updates.objective import Objective
 from pipeline.updates.parents import parent_tensors
 from pipeline.updates.sequences import check_length, make_sequences
+from pipeline.updates.spaces import Spaces, held_bytes, out_of_spaces, spaces_of
 from pipeline.updates.stack import Shapes, shapes_of, stack_of, start_of
 from pipeline.updates.targets import linear_layers, target_names
 
@@ -91,6 +93,7 @@ class Team:
     starts: "tuple[torch.Tensor, ...]"
     objective: Objective
     shapes: Shapes
+    spaces: tuple[Spaces | None, ...]
 
     @classmethod
     def of(cls, base: BaseModel, members: Sequence[tuple[int, Group]]) -> "Team":
@@ -104,13 +107,15 @@ class Team:
         sequences = make_sequences(table.encoded, base.context, base.device)
         shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
         order = longest_first(courses)  # those trained together end together
+        spaces = [_spaces(base, group) for _, group in members]
         return cls(
             base=base,
             places=tuple(members[number][0] for number in order),
             courses=tuple(courses[number] for number in order),
-            starts=tuple(_start(base, members[number][1], shapes) for number in order),
+            starts=tuple(_start(base, members[number][1], shapes, spaces[number]) for number in order),
             objective=Objective(base.model, sequences, table.taught),
             shapes=shapes,
+            spaces=tuple(spaces[number] for number in order),
         )
 
     def plan(self, memory: int | None) -> tuple[int, bool]:
@@ -125,7 +130,7 @@ class Team:
             for first in range(0, len(self.courses), fitting):
                 turn = slice(first, first + fitting)
                 with self._adapters(self.starts[turn]) as adapted, self.objective.attention():
-                    learned += train_together(self.objective, adapted, self.courses[turn], tell)
+                    learned += train_together(self.objective, adapted, self.courses[turn], self.spaces[turn], tell)
         return dict(zip(self.places, learned, strict=True))
 
     def _fitting(self, budget: int) -> tuple[int, bool]:
@@ -177,8 +182,9 @@ class Team:
         return self._need(kept)
 
     def _need(self, activations: int) -> Need:
+        spaces = sum(held_bytes(one) for one in self.spaces if one)
         state = BYTES_A_PARAMETER * len(self.starts[0])
-        return Need(state=state, activations=activations, once=logit_bytes(self.base.model))
+        return Need(state=state, activations=activations, once=logit_bytes(self.base.model) + spaces)
 
     def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
         import torch
@@ -198,7 +204,19 @@ def _check(base: BaseModel, group: Group) -> None:
     target_names(base.model, rules.targets)
 
 
-def _start(base: BaseModel, group: Group, shapes: Shapes) -> "torch.Tensor":
-    """The adapter that a group starts from (parameters,): its parent's, or a fresh one."""
+def _spaces(base: BaseModel, group: Group) -> Spaces | None:
+    """What the group's update is kept out of; None: it may go anywhere."""
+    kept = protected(group)
+    if not kept:
+        return None
+    texts = [encode_example(base.tokenizer, example, whole=True).ids for example in kept]
+    return spaces_of(base, texts, group.rules.targets, group.projection)
+
+
+def _start(base: BaseModel, group: Group, shapes: Shapes, spaces: Spaces | None) -> "torch.Tensor":
+    """The adapter that a group starts from (parameters,): its parent's, or a fresh one out of the spaces."""
     parent = None if group.parent is None else parent_tensors(base, group.parent, group.rules, group.parent_adapter)
-    return start_of(shapes, group.seed, parent)
+    start = start_of(shapes, group.seed, parent)
+    if spaces and parent is None:
+        out_of_spaces(start, shapes, spaces)
+    return start

@@ -23,7 +23,8 @@ from pipeline.updates.optimiser import pace
 from pipeline.updates.saving import Provenance, save_adapter
 from pipeline.updates.scoring import answer_many, score_many
 from pipeline.updates.sequences import make_sequences
-from pipeline.updates.stack import shapes_of, stack_of, start_of
+from pipeline.updates.spaces import inputs_of
+from pipeline.updates.stack import key, shapes_of, stack_of, start_of
 from pipeline.updates.targets import linear_layers
 
 KINDS = ["llama", "qwen3", "gpt2"]
@@ -231,6 +232,32 @@ def test_bad_groups_are_told_before_any_training(
     with pytest.raises(BadInput, match="Give at least one group"):
         train_many(base, [])
     assert seen == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
+    bases: dict[str, BaseModel], kind: str
+) -> None:
+    said = (Example(prompt="What is it?", completion="A lamp in the hall of Oslo.", role=Role.GENERATIVE),)
+    free, kept = train_many(
+        bases[kind], [replace(group((*FACTS, *said)), projection=projection) for projection in (0.0, 1e-3)]
+    )
+
+    def moved(learned: Learned, example: Example) -> float:
+        """How far the layers' outputs move on the example, mean over layers."""
+        texts = [encode_example(bases[kind].tokenizer, example, whole=True).ids]
+        inputs = inputs_of(bases[kind], texts, ())
+        pairs = {name: (learned.tensors[key(name, "A")], learned.tensors[key(name, "B")]) for name in inputs}
+        return sum(float((inputs[name] @ a.T @ b.T).norm()) for name, (a, b) in pairs.items())
+
+    assert moved(kept, said[0]) < 0.1 * moved(free, said[0])
+    assert moved(kept, FACTS[3]) > 3 * moved(kept, said[0])
+    assert kept.final_loss < 2.0 * free.final_loss or kept.final_loss < 1.0
+
+
+def test_a_projection_without_texts_of_the_base_changes_nothing(bases: dict[str, BaseModel]) -> None:
+    plain, projected = train_many(bases["llama"], [group(), replace(group(), projection=0.1)])
+    assert all(torch.equal(plain.tensors[name], projected.tensors[name]) for name in plain.tensors)
 
 
 @pytest.mark.parametrize("kind", KINDS)
