@@ -58,7 +58,9 @@ def out_of_spaces(start: "torch.Tensor", shapes: Shapes, spaces: Spaces) -> None
         place += rows * columns
 
 
-def inputs_of(base: "BaseModel", texts: "Sequence[Sequence[int]]", targets: tuple[str, ...]) -> "dict[str, torch.Tensor]":
+def inputs_of(
+    base: "BaseModel", texts: "Sequence[Sequence[int]]", targets: tuple[str, ...]
+) -> "dict[str, torch.Tensor]":
     """About _TOKENS inputs (n, inputs) of each layer at most, drawn from all tokens; each text is run by itself."""
     import torch
 
