@@ -8,11 +8,13 @@ Changes are paired item by item with the untouched base: 90 % intervals (Tango),
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 from benchmarks.figures import RESULTS, Measured, write_results
 from benchmarks.lifetime import KIT, Arm, Lived, Marks, live
+from benchmarks.plots import draw_lives
 from gates.statistics import tango_lower, tango_upper
 from pipeline.recipe import Recipe
 
@@ -45,11 +47,20 @@ def arms(recipe: Recipe) -> dict[str, Arm]:
             _rehearsing(recipe, PLAIN, **plain),
             _rehearsing(recipe, "no generative replay", generative=0),
             _rehearsing(recipe, "words of the base, not its logits", distill=0.0),
-            _rehearsing(recipe, "stronger pull", distill=20.0),
+            _rehearsing(recipe, "no projection", projection=0.0),
+            _rehearsing(recipe, "stricter projection", projection=0.03),
+            _rehearsing(recipe, "half the pull", distill=recipe.rehearsal.distill / 2),
+            _rehearsing(recipe, "twice the pull", distill=recipe.rehearsal.distill * 2),
             _rehearsing(recipe, "half the generative replay", generative=recipe.rehearsal.generative // 2),
-            _training(recipe, "lower rate, more epochs", learning_rate=4e-4, epochs=10),
-            _training(recipe, "rank 16", rank=16, alpha=16),
-            _training(recipe, "feed-forward layers only", targets=("gate_proj", "up_proj", "down_proj")),
+            _training(
+                _rehearsing(recipe, "no projection, half the rate and pull", projection=0.0, distill=5.0),
+                learning_rate=recipe.training.learning_rate / 2,
+            ),
+            _training(Arm(name="half the rate", recipe=recipe), learning_rate=recipe.training.learning_rate / 2),
+            _training(Arm(name="rank 32", recipe=recipe), rank=32, alpha=32),
+            _training(
+                Arm(name="feed-forward layers only", recipe=recipe), targets=("gate_proj", "up_proj", "down_proj")
+            ),
         )
     }
 
@@ -58,8 +69,9 @@ def _rehearsing(recipe: Recipe, name: str, **changed: float) -> Arm:
     return Arm(name=name, recipe=recipe.model_copy(update={"rehearsal": recipe.rehearsal.model_copy(update=changed)}))
 
 
-def _training(recipe: Recipe, name: str, **changed: object) -> Arm:
-    return Arm(name=name, recipe=recipe.model_copy(update={"training": recipe.training.model_copy(update=changed)}))
+def _training(arm: Arm, **changed: object) -> Arm:
+    training = arm.recipe.training.model_copy(update=changed)
+    return replace(arm, recipe=arm.recipe.model_copy(update={"training": training}))
 
 
 def main() -> None:
@@ -85,8 +97,10 @@ def main() -> None:
         for night in live(known[arm], seed, nights, looked_at):
             lives[arm].append(night)
             print(f"{arm}, seed {seed}: {_told(night, lives[arm][0])}", flush=True)
-    _write_matrices(options.out.with_suffix(".matrix.json") if options.out else RESULTS / f"{name}.matrix.json", lives)
-    write_results(name, [figure for arm in names for figure in _figures(arm, lives[arm])], options.out)
+    out = options.out or RESULTS / f"{name}.json"
+    _write_matrices(out.with_suffix(".matrix.json"), lives)
+    draw_lives(out.with_suffix(".matrix.json"), out.with_suffix(".png"))
+    write_results(name, [figure for arm in names for figure in _figures(arm, lives[arm])], out)
 
 
 def _told(night: Lived, base: Lived) -> str:

@@ -1,0 +1,42 @@
+"""Draws what benchmarks measured as PNG files, from their JSON alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+SHOWN = (("old_world", "old world, unrehearsed"), ("skills", "skills"), ("reading", "reading"), ("writing", "writing"))
+
+
+def draw_lives(matrices: Path, out: Path) -> None:
+    """Each arm's retention matrix as a heat-map, and below it what else it still knows, by night."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    lives: dict[str, list[dict[str, Any]]] = json.loads(matrices.read_text(encoding="utf-8"))
+    figure, axes = pyplot.subplots(
+        2, len(lives), figsize=(5.6 * len(lives), 8.4), squeeze=False, constrained_layout=True
+    )
+    for (arm, life), (above, below) in zip(lives.items(), axes.T, strict=True):
+        looked = [night for night in life if night["night"] and "old_world" in night]
+        count = life[-1]["night"]
+        cells = [[night["recall"][at] if at < night["night"] else None for night in looked] for at in range(count)]
+        shares = [[float("nan") if cell is None else 100 * cell for cell in row] for row in cells]
+        image = above.imshow(shares, vmin=0, vmax=100, cmap="viridis", aspect="auto", origin="lower")
+        above.set_title(arm)
+        above.set_xticks(range(len(looked)), [str(night["night"]) for night in looked])
+        above.set_yticks(range(0, count, max(1, count // 6)), range(1, count + 1, max(1, count // 6)))
+        above.set_xlabel("after night")
+        above.set_ylabel("exam of night")
+        figure.colorbar(image, ax=above, label="answered right, %")
+        for kind, label in SHOWN:
+            nights = [night for night in life if kind in night]
+            below.plot([night["night"] for night in nights], [100 * night[kind] for night in nights], "o-", label=label)
+        below.set_xlabel("after night")
+        below.set_ylabel("right, %")
+        below.set_ylim(0, 103)
+        below.grid(alpha=0.3)
+        below.legend(loc="lower left")
+    figure.savefig(out, dpi=80)
+    pyplot.close(figure)
