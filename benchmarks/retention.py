@@ -47,15 +47,13 @@ def arms(recipe: Recipe) -> dict[str, Arm]:
             _rehearsing(recipe, PLAIN, **plain),
             _rehearsing(recipe, "no generative replay", generative=0),
             _rehearsing(recipe, "words of the base, not its logits", distill=0.0),
-            _rehearsing(recipe, "no projection", projection=0.0),
-            _rehearsing(recipe, "stricter projection", projection=0.03),
-            _rehearsing(recipe, "half the pull", distill=recipe.rehearsal.distill / 2),
+            _rehearsing(recipe, "projection", projection=0.1),
+            _training(
+                _rehearsing(recipe, "projection, twice the rate and pull", projection=0.1, distill=10.0),
+                learning_rate=2 * recipe.training.learning_rate,
+            ),
             _rehearsing(recipe, "twice the pull", distill=recipe.rehearsal.distill * 2),
             _rehearsing(recipe, "half the generative replay", generative=recipe.rehearsal.generative // 2),
-            _training(
-                _rehearsing(recipe, "no projection, half the rate and pull", projection=0.0, distill=5.0),
-                learning_rate=recipe.training.learning_rate / 2,
-            ),
             _training(Arm(name="half the rate", recipe=recipe), learning_rate=recipe.training.learning_rate / 2),
             _training(Arm(name="rank 32", recipe=recipe), rank=32, alpha=32),
             _training(
