@@ -171,7 +171,8 @@ def _without_withdrawn(connection: Connection, intake: Intake) -> Intake:
     gone: dict[str, str] = {}
     query = select(documents.c.id, documents.c.reason).where(documents.c.state == DocumentState.WITHDRAWN)
     for block in rows.blocks([document.id for document in intake.accepted]):
-        gone |= {id_: reason for id_, reason in connection.execute(query.where(documents.c.id.in_(block)))}
+        for id_, reason in connection.execute(query.where(documents.c.id.in_(block))):
+            gone[id_] = reason
     kept = tuple(document for document in intake.accepted if document.id not in gone)
     again = tuple(
         Refusal(name=document.name, reason=f"not learned again: document {document.id[:12]} was {gone[document.id]}")

@@ -69,9 +69,7 @@ def _against(connection: Connection, record: DocumentRecord) -> str | None:
     return f"{name} is in night {night.number}, which is under way: withdraw it when the night has ended"
 
 
-def _withdraw(
-    connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime
-) -> DocumentRecord:
+def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime) -> DocumentRecord:
     values = {"state": DocumentState.WITHDRAWN, "reason": f"withdrawn by {actor}: {reason}"}
     mine = (document_table.c.id == record.id, document_table.c.state == record.state)
     if connection.execute(update(document_table).where(*mine).values(values)).rowcount != 1:
