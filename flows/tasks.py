@@ -1,6 +1,7 @@
 """The steps of a night and of a rebuild as Prefect tasks: a name, one call, one noun.
 
-Coarse on purpose, and never retried blindly: the ledger's rows make a night resumable, so the next run continues where a failed one stopped.
+Coarse on purpose, and never retried blindly: the ledger's rows make a night resumable, so
+the next run continues where a failed one stopped.
 """
 
 from prefect import task

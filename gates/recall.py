@@ -12,7 +12,8 @@ from pipeline.types import Figure
 def recall(evidence: Evidence) -> tuple[Figure, ...]:
     """`recall`, `withdrawn`, `earlier_nights`, `old_world`, `skills`, `safety`: shares in [0, 1].
 
-    Each `_before`, by the live model, and `_after`, by the candidate. A kind of which nothing was measured on both is left out.
+    Each `_before`, by the live model, and `_after`, by the candidate. A kind of which nothing was measured on
+    both is left out.
     """
     night = [NIGHT] if evidence.night_probes else []
     gone = [WITHDRAWN] if evidence.withdrawn_probes else []

@@ -148,10 +148,7 @@ class WithdrawalPolicy(_Frozen):
 
 
 class PolicyRules(_Frozen):
-    """The gates' policy. `required` names the gates that must pass a night; all that ran are reported.
-
-    A rebuild learns nothing new: it must pass the same without acquisition, and withdrawal.
-    """
+    """The gates' policy. `required` must pass; a rebuild is asked for withdrawal instead of acquisition."""
 
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     required: tuple[str, ...] = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")

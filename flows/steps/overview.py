@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flows.wiring import House
-from pipeline.types import Deployment, DocumentState, Night, NightKind, Release, ReleaseState
+from pipeline.types import Deployment, DocumentState, NightKind, Release, ReleaseState
 from registry import lifecycle
 from registry.store import documents, lease, nights, releases, withdrawals
 
@@ -35,9 +35,14 @@ def overview(house: House) -> Overview:
     candidates = [release.number for release in waiting]
     at, days = datetime.now(UTC), house.settings.approval_days
     too_old = lifecycle.against_waiting(waiting[-1], at, days) if waiting else None
+    interrupted = nights.unfinished(store)
     counts, gone = documents.count(store), tuple(document.id for document in withdrawals.remembered(store))
     usual = next_step(
-        candidates, dict(counts), unfinished=nights.unfinished(store), busy=bool(held), to_forget=len(gone)
+        candidates,
+        dict(counts),
+        unfinished=interrupted.kind if interrupted else None,
+        busy=bool(held),
+        to_forget=len(gone),
     )
     return Overview(
         production=releases.production(store),
@@ -52,14 +57,19 @@ def overview(house: House) -> Overview:
 
 
 def next_step(
-    candidates: list[int], counts: dict[DocumentState, int], *, unfinished: Night | None, busy: bool, to_forget: int = 0
+    candidates: list[int],
+    counts: dict[DocumentState, int],
+    *,
+    unfinished: NightKind | None,
+    busy: bool,
+    to_forget: int = 0,
 ) -> str:
     """The one thing that a person would do now, in words."""
     if candidates:
         return f"`sealed show {candidates[-1]}`, then `sealed approve {candidates[-1]}` or `sealed reject`"
     if busy:
         return "wait: a night is under way"
-    if unfinished and unfinished.kind is NightKind.REBUILD:
+    if unfinished is NightKind.REBUILD:
         return "`sealed rebuild` goes on with the interrupted rebuild"
     if to_forget:
         return f"`sealed rebuild`: production still knows {to_forget} withdrawn documents"
