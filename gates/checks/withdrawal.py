@@ -1,8 +1,8 @@
 """What was withdrawn is forgotten: of its questions the candidate answers what the untouched base answers, no more.
 
 The questions are all that there are, so nothing is inferred about others and each counts for itself. One document has
-few of them, and a model that never saw them guesses some: what may be chance does not fail it, as long as production,
-which was taught them, fails the same test. Where it does not, the test could not tell, and does not pass.
+few of them, and a model that never saw them guesses some: little that may be chance does not fail it, as long as
+production, which was taught them, fails the same test. Where it does not, the test could not tell, and does not pass.
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,8 @@ from pipeline.types import Document, Figure, GateResult, Verdict
 
 # A document is known as such where the candidate gained more than half of its questions, and at least so many.
 _FEWEST_GAINED = 3
+# The most that may be chance, as a share of what production knows beyond the base.
+_CHANCE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +114,9 @@ def _decide(
         return Verdict.PASS, "forgotten"
     if now.n >= rules.enough:
         return Verdict.FAIL, f"more than is answered of what was never seen. {_WAY_ON}"
-    if before.surely_above(rules.margin, alpha):
+    if before.surely_above(rules.margin, alpha) and now.excess <= _CHANCE * before.excess:
         return Verdict.PASS, "forgotten, as far as so few questions tell: the rest may be chance"
-    return Verdict.INCONCLUSIVE, "too few questions to tell, since production itself hardly shows that it knows them"
+    return Verdict.INCONCLUSIVE, "too few questions to tell memory from chance. More of them, or a wider margin, would"
 
 
 _WAY_ON = "See which other documents tell it, withdraw them as well, and rebuild again"
