@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flows.wiring import House
+from gates.wording import counted
 from pipeline.types import Deployment, DocumentState, NightKind, Release, ReleaseState
 from registry import lifecycle
 from registry.store import documents, lease, nights, releases, withdrawals
@@ -72,7 +73,7 @@ def next_step(
     if unfinished is NightKind.REBUILD:
         return "`sealed rebuild` goes on with the interrupted rebuild"
     if to_forget:
-        return f"`sealed rebuild`: production still knows {to_forget} withdrawn documents"
+        return f"`sealed rebuild`: production still knows {counted(to_forget, 'withdrawn document')}"
     if unfinished:
         return "`sealed update` goes on with the interrupted night"
     if counts.get(DocumentState.QUEUED):

@@ -39,7 +39,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
     for night in (1, 2):
         ran = sealed("update", "--json", str(life.nights / f"night-{night}"), workspace=life.workspace)
         assert ran.json["ended"] == "waiting for review", ran.out + ran.err
-        approved = sealed("approve", str(night), "--as", "rita", workspace=life.workspace)
+        approved = sealed("approve", str(night), "--as", "rita", "--note", "seen", workspace=life.workspace)
         assert approved.code == 0, approved.err
     first = documents.listed(house(life.workspace).store, DocumentState.LEARNED)[0]
     life.gone, life.name = first.id, first.document.title if first.document else ""
@@ -114,7 +114,7 @@ def test_the_rebuild_forgets_it_and_keeps_the_rest(life: Life, sealed: Sealed) -
     )
     held = sealed("rebuild", "--json", workspace=life.workspace)
     assert (held.code, held.json["ended"]) == (0, "held back")
-    assert sealed("approve", "3", "--as", "rita", workspace=life.workspace).code == 0
+    assert sealed("approve", "3", "--as", "rita", "--note", "seen", workspace=life.workspace).code == 0
     store = house(life.workspace).store
     made = reports.update(store, releases.production(store).update)
     assert made.parent.adapter is None
