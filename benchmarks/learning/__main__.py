@@ -1,0 +1,43 @@
+"""`python -m benchmarks.learning [PART ...]`: each part measures, prints, and writes its JSON and its plot."""
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.figures import RESULTS
+from benchmarks.learning.task import Task
+
+# A part is a module with `run(task)`; its figures are learning-PART.json.
+PARTS = ("night", "corrections")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    if bool(options.data) != bool(options.model):
+        _parser().error("--model and --data go together: a base, and passages with questions for it")
+    if options.data and options.parts not in ([], ["night"]):
+        _parser().error("--model and --data are for the part night")
+    task = Task(quick=options.quick, out=options.out, model=options.model, data=options.data, count=options.count)
+    for part in options.parts or (["night"] if options.data else list(PARTS)):
+        _part(part)(task)
+
+
+def _part(name: str) -> Callable[[Task], None]:
+    run: Callable[[Task], None] = import_module(f"benchmarks.learning.{name}").run
+    return run
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=f"of {', '.join(PARTS)}; all")
+    parser.add_argument("--quick", action="store_true", help="one seed and fewer documents")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files and plots")
+    parser.add_argument("--model", help="another base, by folder or hub name")
+    parser.add_argument("--data", type=Path, help="its passages: JSON list of {title, context, questions}")
+    parser.add_argument("--count", type=int, default=6, help="passages of --data")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""One night as every arm of a benchmark meets it: a base, its recipe and suites, documents, and their exam."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from gates.checks.contamination import exam_questions, exam_subjects
+from gates.evidence import exam_probes
+from gates.suite import Suites, read_suites
+from pipeline.digests import seed_from
+from pipeline.engines.base import BaseModel
+from pipeline.engines.local import LocalEngine
+from pipeline.recipe import Recipe
+from pipeline.self_edits.writer import write_self_edits
+from pipeline.types import Document, Example, ModelRef, Probe, SelfEdit
+from pipeline.updates.groups import Group
+from pipeline.updates.rehearsal import Anchors, read_anchors
+from pipeline.updates.rehearse import rehearse
+
+BROUGHT = "sealed"  # the folder of a model that holds its recipe, anchors and suites
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Classroom:
+    """A base before the night's documents. `cache` keeps what the untouched base said."""
+
+    base: BaseModel
+    recipe: Recipe
+    suites: Suites
+    anchors: Anchors
+    documents: tuple[Document, ...]
+    cache: Path
+    notes: dict[tuple[str, ...], tuple[SelfEdit, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, base: BaseModel, documents: Sequence[Document], *, seed: int, cache: Path) -> "Classroom":
+        """With the recipe, anchors and suites that the model brings; without, the default recipe and none."""
+        brought = base.path / BROUGHT
+        recipe = Recipe.read(brought / "recipe.toml") if (brought / "recipe.toml").is_file() else Recipe()
+        return cls(
+            base=base, recipe=recipe.model_copy(update={"seed": seed}), suites=read_suites(brought / "suites"),
+            anchors=read_anchors(brought / "anchors"), documents=tuple(documents), cache=cache,
+        )  # fmt: skip
+
+    @property
+    def engine(self) -> LocalEngine:
+        return LocalEngine(self.base)
+
+    @cached_property
+    def exam(self) -> tuple[Probe, ...]:
+        return exam_probes(self.documents)
+
+    @cached_property
+    def old_world(self) -> tuple[Probe, ...]:
+        """The standing retention questions, of which nothing is rehearsed."""
+        return tuple(probe for suite in self.suites.retention for probe in suite.probes)
+
+    @cached_property
+    def never(self) -> frozenset[str]:
+        return exam_questions(self.exam, self.suites)
+
+    @cached_property
+    def live(self) -> ModelRef:
+        return ModelRef(base=self.base.identity.model)
+
+    def written(self, styles: tuple[str, ...], samples: int, *, passage: bool = True) -> tuple[SelfEdit, ...]:
+        """The untouched base's notes in these styles, each set written once."""
+        key = (*styles, str(samples), str(passage))
+        if key not in self.notes:
+            rules = self.recipe.self_edits.model_copy(
+                update={"styles": styles, "samples": samples, "passage": passage, "candidates": 1}
+            )
+            self.notes[key] = write_self_edits(
+                self.engine, self.documents, rules, writer=self.live, adapter=None, seed=self.recipe.seed,
+                never=self.never,
+            ).edits  # fmt: skip
+        return self.notes[key]
+
+    def rehearsal(self, edits: Sequence[SelfEdit]) -> tuple[Example, ...]:
+        """What the recipe rehearses beside the notes, as the nightly flow does."""
+        return rehearse(
+            self.engine, recipe=self.recipe, live_adapter=None, night=edits, earlier=(), documents=self.documents,
+            anchors=self.anchors, never=self.never, subjects=exam_subjects(self.suites), cache=self.cache,
+        )  # fmt: skip
+
+    def group(self, examples: Sequence[Example], **changes: object) -> Group:
+        """An adapter to train on the examples by the recipe's rules, but for the `changes`; without rehearsal."""
+        rules = self.recipe.training.model_copy(update=changes)
+        once = tuple({example.id: example for example in examples}.values())
+        return Group(examples=once, rules=rules, seed=seed_from("lora", self.recipe.seed))

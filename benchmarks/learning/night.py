@@ -1,0 +1,131 @@
+"""One night, every arm: what the base answers, what each way of learning teaches, and what it erases.
+
+Also on another base and other passages (`--model`, `--data`): then there is an old world only where the model brings
+a suite of it.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.figures import Measured
+from benchmarks.learning import arms
+from benchmarks.learning.classroom import Classroom
+from benchmarks.learning.exams import Sat, sit
+from benchmarks.learning.intervals import by_group, interval, mean
+from benchmarks.learning.plots import Bar, bar_panels
+from benchmarks.learning.task import Task
+from pipeline.documents.cleaning import clean_text
+from pipeline.engines.base import load_base
+from pipeline.sandbox import model_path
+from pipeline.sandbox.documents import night_documents
+from pipeline.types import Document, Probe
+
+SEEDS = (61_011, 61_012, 61_013)  # of no test, demo or choice; what was chosen was chosen on 1001 and 1002
+DOCUMENTS = 16
+BEFORE, CEILING_SHARE = 0.10, 0.90  # the goals: at most, and at least of the open book
+
+Clusters = list[list[float]]
+
+
+class Marks:
+    """Every arm's scores over the nights, document by document and old fact by old fact."""
+
+    def __init__(self) -> None:
+        self.exam: dict[str, Clusters] = {}
+        self.old_world: dict[str, Clusters] = {}
+
+    def add(self, room: Classroom, name: str, sat: Sat) -> None:
+        self.exam.setdefault(name, []).extend(by_group(sat.exam, [probe.group for probe in room.exam]))
+        old = by_group(sat.old_world, [probe.group or probe.id for probe in room.old_world])
+        self.old_world.setdefault(name, []).extend(old)
+
+
+def run(task: Task) -> None:
+    part = "passages" if task.data else "night"
+    marks = Marks()
+    with tempfile.TemporaryDirectory(prefix="sealed-learning-") as folder:
+        for room in _rooms(task, Path(folder)):
+            began = time.perf_counter()
+            for name, sat in sit(room):
+                marks.add(room, name, sat)
+                print(f"seed {room.recipe.seed}, {name}: {mean(by_group(sat.exam, ['all'] * len(sat.exam))):.3f}")
+            print(f"seed {room.recipe.seed}: {time.perf_counter() - began:.0f} s", flush=True)
+    task.write(part, list(figures(marks, goals=not task.data)))
+    _draw(marks, task, part)
+
+
+def _rooms(task: Task, folder: Path) -> Iterator[Classroom]:
+    base = load_base(task.model or str(model_path()), device="auto" if task.model else "cpu")
+    if task.data:
+        yield Classroom.of(base, read_passages(task.data, task.count), seed=SEEDS[0], cache=folder)
+        return
+    seeds, count = (SEEDS[:1], 4) if task.quick else (SEEDS, DOCUMENTS)
+    for seed in seeds:
+        yield Classroom.of(base, night_documents(1, count, seed), seed=seed, cache=folder)
+
+
+def read_passages(data: Path, count: int) -> tuple[Document, ...]:
+    """The first `count` passages with all their questions as exams."""
+    return tuple(
+        Document(
+            title=clean_text(passage["title"]), body=clean_text(passage["context"]),
+            probes=tuple(
+                Probe(question=clean_text(one["question"]), answers=(clean_text(one["answer"]),))
+                for one in passage["questions"]
+            ),
+        )
+        for passage in json.loads(data.read_text(encoding="utf-8"))[:count]
+    )  # fmt: skip
+
+
+def figures(marks: Marks, *, goals: bool) -> Iterator[Measured]:
+    """Recall and old world of every arm, and each arm paired with the default recipe."""
+    shares = {name: mean(clusters) for name, clusters in marks.exam.items()}
+    ceiling = CEILING_SHARE * shares[arms.OPEN]
+    for name, clusters in marks.exam.items():
+        goal, met = "", None
+        if goals and name == arms.CLOSED:
+            goal, met = f"<= {BEFORE:.2f}", shares[name] <= BEFORE
+        if goals and name == arms.DEFAULT:
+            goal, met = f">= {CEILING_SHARE:.2f} x open book = {ceiling:.3f}", shares[name] >= ceiling
+        yield Measured(
+            name=f"recall: {name}", value=shares[name], unit="share", n=sum(map(len, clusters)),
+            interval=interval(clusters), goal=goal, met=met,
+        )  # fmt: skip
+    for name, clusters in marks.exam.items():
+        if name != arms.DEFAULT:
+            yield _paired(f"recall: {arms.DEFAULT} over {name}", clusters, marks.exam[arms.DEFAULT])
+    if any(marks.old_world.values()):
+        for name, clusters in marks.old_world.items():
+            yield Measured(
+                name=f"old world: {name}", value=mean(clusters), unit="share", n=sum(map(len, clusters)),
+                interval=interval(clusters),
+            )  # fmt: skip
+        for name in (*arms.TRAINED, *arms.ADAPTED):
+            yield _paired(f"old world: {name} over the base", marks.old_world[arms.CLOSED], marks.old_world[name])
+
+
+def _paired(name: str, before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -> Measured:
+    """The change in points, item by item, resampled by document."""
+    changes = [
+        [100 * (late - early) for early, late in zip(one, other, strict=True)]
+        for one, other in zip(before, after, strict=True)
+    ]
+    return Measured(name=name, value=mean(changes), unit="points", n=sum(map(len, changes)), interval=interval(changes))
+
+
+def _draw(marks: Marks, task: Task, part: str) -> None:
+    kinds = [marks.exam, *([marks.old_world] if any(marks.old_world.values()) else [])]
+    panels = ["the night's exam", "old world, unrehearsed"][: len(kinds)]
+    bars = [
+        Bar(
+            label=name,
+            shares=tuple(mean(kind[name]) for kind in kinds),
+            intervals=tuple(interval(kind[name]) for kind in kinds),
+        )
+        for name in marks.exam
+    ]
+    bar_panels(panels, bars, "One night, closed-book after each arm (%)", task.plot(part))

@@ -1,0 +1,26 @@
+"""What the command line asked of a part, and where its results go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.figures import Measured, write_results
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """`out` is the folder of the results; `model` and `data` are given together, or neither is."""
+
+    quick: bool
+    out: Path
+    model: str | None = None
+    data: Path | None = None
+    count: int = 6
+
+    def write(self, part: str, figures: Sequence[Measured]) -> None:
+        """Prints the figures, and writes them to learning-PART.json."""
+        write_results("learning", figures, self.out / f"learning-{part}.json")
+
+    def plot(self, part: str) -> Path:
+        """Where the part's plot goes."""
+        return self.out / f"learning-{part}.png"
