@@ -257,7 +257,7 @@ def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
 
 def test_a_projection_without_texts_of_the_base_changes_nothing(bases: dict[str, BaseModel]) -> None:
     plain, projected = train_many(bases["llama"], [group(), replace(group(), projection=0.1)])
-    assert all(torch.equal(plain.tensors[name], projected.tensors[name]) for name in plain.tensors)
+    assert furthest(projected, plain.tensors) < 1e-5  # lanes of one batch differ by rounding
 
 
 @pytest.mark.parametrize("kind", KINDS)
