@@ -41,6 +41,9 @@ class Share:
     right: int
     n: int
 
+    def __str__(self) -> str:
+        return f"{self.right} of {self.n}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -91,6 +94,11 @@ def _run(seed: int, count: int, gone: int) -> Run:
             kept_before=kept_before, kept_after=_share(house, staying), unseen=_share(house, unseen),
         )  # fmt: skip
         house.store.close()
+    print(
+        f"seed {seed}: withdrawn {run.gone_before} -> {run.gone_after}, base {run.gone_base}; "
+        f"kept {run.kept_before} -> {run.kept_after}; never delivered {run.unseen}",
+        flush=True,
+    )
     return run
 
 
