@@ -12,7 +12,7 @@ from pipeline.types import GateResult
 Check = Callable[[Evidence, PolicyRules], GateResult]
 
 GROUP = "sealed.gates.checks"
-BUILT_IN = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")
+BUILT_IN = ("integrity", "contamination", "acquisition", "corrections", "retention", "regression", "safety")
 
 
 def checks(policy: PolicyRules) -> tuple[tuple[str, Check], ...]:
