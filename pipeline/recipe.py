@@ -40,8 +40,9 @@ class SelfEditRules(_Frozen):
     candidate_batch: int = Field(default=4, ge=1, description="sequences a step of a candidate: it has few")
     probes: int = Field(default=8, ge=1, description="practice questions written for a document without any")
     agreeing: int = Field(default=3, ge=1, le=64, description="sampled answers that must agree with the greedy one")
+    correction_style: str = Field(default="self-qa", description="corrections are written about in this style alone")
     correction_samples: int = Field(
-        default=32, ge=1, le=256, description="self-edits sampled per correction and style, where nothing is chosen"
+        default=64, ge=1, le=512, description="self-edits sampled per correction, where nothing is chosen"
     )
 
     @model_validator(mode="after")
@@ -54,6 +55,10 @@ class SelfEditRules(_Frozen):
     def choosing(self) -> bool:
         """Whether there is anything to choose: then practice questions score, and may not be trained on."""
         return self.candidates > 1
+
+    def styles_of(self, kind: DocumentKind) -> tuple[str, ...]:
+        """In which styles a document of that kind is written about."""
+        return (self.correction_style,) if kind is DocumentKind.CORRECTION else tuple(dict.fromkeys(self.styles))
 
     def samples_of(self, kind: DocumentKind) -> int:
         """Notes of one style and candidate: of a correction many, since it is short and few of them hold."""

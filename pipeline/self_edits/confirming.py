@@ -1,11 +1,11 @@
-"""Keeps of the notes about a correction only the questions that the document answers the same way each time.
+"""Keeps of the notes about a correction what holds when it is asked again, and adds what the correction leaves alone.
 
-A correction is short, and a model fills what it does not say with whatever it does: notes that are wrong there would
-change what the correction leaves alone. Statements cannot be asked, so they are kept only where no note asks anything.
+A correction is short, and a model fills what it does not say with whatever it does say: wrong notes would change facts
+that the correction leaves alone. So each question is put to the writer again, with the document and without.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.digests import seed_from
@@ -19,10 +19,27 @@ from pipeline.types import Document, Dropped, Example, SelfEdit, Written
 UNCONFIRMED = "example: the correction, asked again, does not always say so"
 NAMELESS = "example: a question about a correction that does not name its subject"
 STATED = "example: a statement about a correction, which cannot be asked"
+LEFT_ALONE = 12  # questions of each correction that keep their answers, at most
 _ANSWER_TOKENS = 64
 _TEMPLATE = 64  # tokens a chat template may add
+_LONGEST_ANSWER = 8  # words of an answer that is kept as it was
 
-_Asked = tuple[str, str]  # a document and a question
+
+@dataclass(frozen=True, kw_only=True)
+class _Answers:
+    """What a question about a correction is answered: without it, and on what all answers with it agree, if they do."""
+
+    without: str
+    within: str | None
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether the correction does not change the answer, which is short."""
+        words = len(normalise(self.without).split())
+        return self.within in (None, normalise(self.without)) and 0 < words <= _LONGEST_ANSWER
+
+
+_Known = Mapping[tuple[str, str], _Answers]  # by document and question
 
 
 def confirmed(
@@ -35,83 +52,99 @@ def confirmed(
 ) -> list[Written]:
     """`written` with the notes about each of `corrections` (a document and a piece of its body) as far as they hold.
 
-    A question holds if the writer, with the piece in the prompt, gives its answer greedily and in `rules.agreeing`
-    samples. Notes about other documents, and the documents themselves, stay as they are.
+    A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in `rules.agreeing`
+    samples. Where those disagree, or agree with what the writer answers without the piece, the question keeps that
+    answer. Documents whose notes ask nothing, and those that are no correction, stay as they are.
     """
-    about = {document.id for document, _ in corrections}
-    questions = [
-        (edit.document, example.prompt)
+    about = {document.id: document for document, _ in corrections}
+    questions = {
+        (edit.document, example.prompt): None
         for one in written
         for edit in one.edits
         if edit.document in about
         for example in edit.examples
-        if _is_question(example)
-    ]
-    asked = {document for document, _ in questions}
-    answers = _agreed(engine, corrections, questions, rules, adapter, seed)
-    known = {document.id: document for document, _ in corrections}
-    return [_kept(one, {key: known[key] for key in asked}, answers) for one in written]
+        if _is_question(example) and names_subject(example.prompt, about[edit.document])
+    }
+    known = _answered(engine, corrections, list(questions), rules, adapter, seed)
+    asked = {document: about[document] for document, _ in questions}
+    return [_kept(one, asked, known) for one in written]
 
 
 def _is_question(example: Example) -> bool:
     return bool(example.prompt) and "\n" not in example.prompt
 
 
-def _agreed(
+def _answered(
     engine: Engine,
     corrections: Sequence[tuple[Document, str]],
-    questions: Iterable[_Asked],
+    questions: Sequence[tuple[str, str]],
     rules: SelfEditRules,
     adapter: Path | None,
     seed: int,
-) -> dict[_Asked, set[str]]:
-    """For each question the answers (normalised) on which all agree, of whichever piece of its document."""
+) -> _Known:
+    """What the writer says to each question; where a document has several pieces, the first that says one thing."""
     room = engine.context - _ANSWER_TOKENS - min(_TEMPLATE, engine.context // 8)
     asked = [
-        ((document, question), open_book(piece.title, body, question))
-        for document, question in dict.fromkeys(questions)
+        (key, open_book(piece.title, body, key[1]))
+        for key in questions
         for piece, body in corrections
-        if piece.id == document
+        if piece.id == key[0]
     ]
     asked = [(key, prompt) for key, prompt in asked if engine.token_count(prompt) <= room]
     if not asked:
         return {}
-    prompts = [prompt for _, prompt in asked]
-    greedy = engine.generate(prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS)
+    prompts, alone = [prompt for _, prompt in asked], [question for _, question in questions]
+    without = dict(zip(questions, _greedy(engine, alone, adapter), strict=True))
     sampled = engine.generate(
         prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS, temperature=1.0, samples=rules.agreeing,
         seed=seed_from("confirmed", seed, prompts),
     )  # fmt: skip
-    found: dict[_Asked, set[str]] = {}
-    for (key, _), first, others in zip(asked, greedy, sampled, strict=True):
-        said = {normalise(first_line(answer)) for answer in (*first, *others)}
-        if len(said) == 1:
-            found.setdefault(key, set()).update(said)
+    found: dict[tuple[str, str], _Answers] = {}
+    for (key, _), first, others in zip(asked, _greedy(engine, prompts, adapter), sampled, strict=True):
+        said = {normalise(first_line(answer)) for answer in (first, *others)}
+        if key not in found or found[key].within is None:
+            found[key] = _Answers(without=first_line(without[key]), within=said.pop() if len(said) == 1 else None)
     return found
 
 
-def _kept(written: Written, asked: Mapping[str, Document], answers: Mapping[_Asked, set[str]]) -> Written:
+def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> list[str]:
+    return [answer for (answer,) in engine.generate(prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS)]
+
+
+def _kept(written: Written, asked: Mapping[str, Document], known: _Known) -> Written:
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
+    kept_alone: dict[str, set[str]] = {document: set() for document in asked}
     for edit in written.edits:
         if edit.document not in asked or not edit.prompt:
             edits.append(edit)
             continue
-        faults = [_fault(asked[edit.document], example, answers) for example in edit.examples]
-        kept = tuple(example for example, fault in zip(edit.examples, faults, strict=True) if not fault)
+        kept, faults = [], []
+        for example in edit.examples:
+            fault = _fault(asked[edit.document], example, known)
+            answers = known.get((edit.document, example.prompt))
+            alone = kept_alone[edit.document]
+            if not fault:
+                kept.append(example)
+            elif answers and answers.left_alone and example.prompt not in alone and len(alone) < LEFT_ALONE:
+                alone.add(example.prompt)
+                kept.append(replace(example, completion=answers.without))
+            else:
+                faults.append(fault)
         dropped += [
             Dropped(document=edit.document, style=edit.style, reason=reason, count=faults.count(reason))
-            for reason in sorted({fault for fault in faults if fault})
+            for reason in sorted(set(faults))
         ]
         if kept or edit.directives:
-            edits.append(replace(edit, examples=kept))
+            edits.append(replace(edit, examples=tuple(kept)))
     return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
-def _fault(document: Document, example: Example, answers: Mapping[_Asked, set[str]]) -> str:
-    """Why the example is not kept, in words, or nothing."""
+def _fault(document: Document, example: Example, known: _Known) -> str:
+    """Why what the example says is not kept, in words, or nothing."""
     if not _is_question(example):
         return STATED
     if not names_subject(example.prompt, document):
         return NAMELESS
-    return "" if normalise(example.completion) in answers.get((document.id, example.prompt), ()) else UNCONFIRMED
+    answers = known.get((document.id, example.prompt))
+    return "" if answers and answers.within == normalise(example.completion) else UNCONFIRMED

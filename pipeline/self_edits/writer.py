@@ -57,7 +57,8 @@ def write_self_edits(
     `never` holds the keys (`pipeline.leakage`) of questions that no example asks. `progress`: documents times styles.
     Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context.
     """
-    styles = tuple(style(name) for name in dict.fromkeys(rules.styles))
+    names = [name for document in documents for name in rules.styles_of(document.kind)]
+    styles = tuple(style(name) for name in dict.fromkeys([*rules.styles, *names]))
     desk = _Desk(engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never)
     _check_room(desk)
     # A group is saved at once: any member that was written about means that all of them were.
@@ -99,7 +100,12 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
         if desk.rules.passage and bodies[document.id]:
             notes[document.id].append(_passage(desk, document, bodies[document.id]))
     for number, wanted in enumerate(desk.styles):
-        asked = [(document, wanted.prompt(document.title, body)) for document in group for body in bodies[document.id]]
+        asked = [
+            (document, wanted.prompt(document.title, body))
+            for document in group
+            if wanted.NAME in desk.rules.styles_of(document.kind)
+            for body in bodies[document.id]
+        ]
         for note in _ask_all(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
             notes[note.document].append(note)
     selected = [written for document in group for written in _selected(desk, document, notes[document.id])]
