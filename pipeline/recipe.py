@@ -44,6 +44,7 @@ class SelfEditRules(_Frozen):
     correction_samples: int = Field(
         default=64, ge=1, le=512, description="self-edits sampled per correction, where nothing is chosen"
     )
+    correction_answers: int = Field(default=16, ge=1, le=64, description="sampled answers that check each of its notes")
 
     @model_validator(mode="after")
     def _candidates_differ(self) -> Self:

@@ -20,6 +20,9 @@ UNCONFIRMED = "example: the correction, asked again, does not always say so"
 NAMELESS = "example: a question about a correction that does not name its subject"
 STATED = "example: a statement about a correction, which cannot be asked"
 LEFT_ALONE = 12  # questions of each correction that keep their answers, at most
+# Hotter than notes are written: what a text does not say is then answered in many ways, and what it says in one.
+_TEMPERATURE = 1.5
+_MOST, _COULD_BE_ANYTHING = 0.875, 0.5
 _ANSWER_TOKENS = 64
 _TEMPLATE = 64  # tokens a chat template may add
 _LONGEST_ANSWER = 8  # words of an answer that is kept as it was
@@ -27,16 +30,21 @@ _LONGEST_ANSWER = 8  # words of an answer that is kept as it was
 
 @dataclass(frozen=True, kw_only=True)
 class _Answers:
-    """What a question about a correction is answered: without it, and on what all answers with it agree, if they do."""
+    """What a question about a correction is answered: without it (as said), and with it (normalised).
+
+    `agreeing` is the share of the sampled answers that say what the greedy one says.
+    """
 
     without: str
-    within: str | None
+    within: str
+    agreeing: float
 
     @property
     def left_alone(self) -> bool:
-        """Whether the correction does not change the answer, which is short."""
+        """Whether the correction says nothing of it: the answer, which is short, stays, or it could be anything."""
         words = len(normalise(self.without).split())
-        return self.within in (None, normalise(self.without)) and 0 < words <= _LONGEST_ANSWER
+        unsaid = self.within == normalise(self.without) or self.agreeing < _COULD_BE_ANYTHING
+        return unsaid and 0 < words <= _LONGEST_ANSWER
 
 
 _Known = Mapping[tuple[str, str], _Answers]  # by document and question
@@ -52,9 +60,9 @@ def confirmed(
 ) -> list[Written]:
     """`written` with the notes about each of `corrections` (a document and a piece of its body) as far as they hold.
 
-    A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in `rules.agreeing`
-    samples. Where those disagree, or agree with what the writer answers without the piece, the question keeps that
-    answer. Documents whose notes ask nothing, and those that are no correction, stay as they are.
+    A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in most of
+    `rules.correction_answers` samples. Where few of those agree, or it answers the same without the piece, the question
+    keeps that answer. Documents whose notes ask nothing, and those that are no correction, stay as they are.
     """
     about = {document.id: document for document, _ in corrections}
     questions = {
@@ -82,7 +90,7 @@ def _answered(
     adapter: Path | None,
     seed: int,
 ) -> _Known:
-    """What the writer says to each question; where a document has several pieces, the first that says one thing."""
+    """What the writer says to each question; where a document has several pieces, the one on which most agree."""
     room = engine.context - _ANSWER_TOKENS - min(_TEMPLATE, engine.context // 8)
     asked = [
         (key, open_book(piece.title, body, key[1]))
@@ -96,14 +104,15 @@ def _answered(
     prompts, alone = [prompt for _, prompt in asked], [question for _, question in questions]
     without = dict(zip(questions, _greedy(engine, alone, adapter), strict=True))
     sampled = engine.generate(
-        prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS, temperature=1.0, samples=rules.agreeing,
-        seed=seed_from("confirmed", seed, prompts),
+        prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS, temperature=_TEMPERATURE,
+        samples=rules.correction_answers, seed=seed_from("confirmed", seed, prompts),
     )  # fmt: skip
     found: dict[tuple[str, str], _Answers] = {}
     for (key, _), first, others in zip(asked, _greedy(engine, prompts, adapter), sampled, strict=True):
-        said = {normalise(first_line(answer)) for answer in (first, *others)}
-        if key not in found or found[key].within is None:
-            found[key] = _Answers(without=first_line(without[key]), within=said.pop() if len(said) == 1 else None)
+        within = normalise(first_line(first))
+        agreeing = sum(normalise(first_line(answer)) == within for answer in others) / len(others)
+        if key not in found or agreeing > found[key].agreeing:
+            found[key] = _Answers(without=first_line(without[key]), within=within, agreeing=agreeing)
     return found
 
 
@@ -147,4 +156,5 @@ def _fault(document: Document, example: Example, known: _Known) -> str:
     if not names_subject(example.prompt, document):
         return NAMELESS
     answers = known.get((document.id, example.prompt))
-    return "" if answers and answers.within == normalise(example.completion) else UNCONFIRMED
+    holds = answers and answers.agreeing >= _MOST and answers.within == normalise(example.completion)
+    return "" if holds else UNCONFIRMED
