@@ -29,15 +29,15 @@ def neighbour_probes(night: Iterable[Document], known: Sequence[Probe]) -> tuple
     return tuple(probe for document in corrections.values() for probe in _about(document, forms))
 
 
-def form_of(probe: Probe) -> str | None:
-    """The question without the name of its group, or None where it does not name it."""
-    return probe.question.replace(probe.group, _BLANK) if probe.group and probe.group in probe.question else None
+def form_of(question: str, subject: str) -> str | None:
+    """The question without its subject's name, or None where it does not name it."""
+    return question.replace(subject, _BLANK) if subject and subject in question else None
 
 
 def _forms(known: Iterable[Probe]) -> list[str]:
     groups: dict[str, set[str]] = {}
     for probe in known:
-        if (form := form_of(probe)) is not None:
+        if (form := form_of(probe.question, probe.group)) is not None:
             groups.setdefault(form, set()).add(probe.group)
     return sorted(form for form, named in groups.items() if len(named) > 1)
 

@@ -12,7 +12,7 @@ from gates.wording import compared, counted, flips, percent, points
 from pipeline.digests import seed_from
 from pipeline.grading import first_line, grade, normalise
 from pipeline.recipe import CorrectionsPolicy, PolicyRules
-from pipeline.types import DocumentKind, Figure, GateResult, ItemScore, Probe, Verdict
+from pipeline.types import Document, DocumentKind, Figure, GateResult, ItemScore, Probe, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,8 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
             f"{counted(len(corrections), 'correction')} without an exam question: give them {needed} or more in all",
         )
     answered = _answered(evidence, probes, alpha)
-    pairs = _neighbours(evidence, probes)
-    beside = compare(pairs, alpha, seed_from("corrections", evidence.update)) if pairs else None
+    same, similar = _same_subjects(evidence, corrections), _similar_subjects(evidence, corrections)
+    beside = compare([*same, *similar], alpha, seed_from("corrections", evidence.update)) if same or similar else None
     verdicts = (_new(answered, rules), _old(answered, rules), _beside(beside, rules))
     figures = (
         Figure(name="corrections", value=len(corrections)),
@@ -55,7 +55,11 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
         Figure(name="new_answers_lower_bound", value=answered.least_new),
         Figure(name="old_answers", value=answered.old / answered.n),
         Figure(name="old_answers_upper_bound", value=answered.most_old),
-        *(beside.figures("neighbours_") if beside else (Figure(name="neighbours_items", value=0),)),
+        Figure(name="same_subject_items", value=len(same)),
+        Figure(name="same_subject_lost", value=sum(pair.difference < 0 for pair in same)),
+        Figure(name="similar_subjects_items", value=len(similar)),
+        Figure(name="similar_subjects_lost", value=sum(pair.difference < 0 for pair in similar)),
+        *(beside.figures("neighbours_") if beside else ()),
     )
     return _result(worst(verdicts), _sentence(answered, beside, rules, alpha, verdicts), figures)
 
@@ -82,33 +86,38 @@ def _old_answers(probe: Probe, before: ItemScore, former: Mapping[str, frozenset
     return [*former.get(normalise(probe.question), ()), *said]
 
 
-def _neighbours(evidence: Evidence, probes: Sequence[Probe]) -> list[Pair]:
-    """Other questions about the corrected subjects, and the corrections' questions about other subjects."""
-    forms, corrected = {form_of(probe) for probe in probes} - {None}, superseded(evidence)
-    known = {probe.id for probe in evidence.known if form_of(probe) in forms and probe.id not in corrected}
+def _similar_subjects(evidence: Evidence, corrections: Sequence[Document]) -> list[Pair]:
+    """The corrections' questions about other subjects, as far as older probes ask them."""
+    forms = {form_of(probe.question, document.title) for document in corrections for probe in document.probes} - {None}
+    corrected = superseded(evidence)
+    known = {
+        probe.id
+        for probe in evidence.known
+        if form_of(probe.question, probe.group) in forms and probe.id not in corrected
+    }
     suites = [*(lesson.suite for lesson in evidence.earlier), *(suite.name for suite in evidence.suites.retention)]
-    similar = [pair for suite in suites for pair in evidence.pairs(suite) if pair.item in known]
-    return [*_same_subjects(evidence, probes), *similar]
+    return [pair for suite in suites for pair in evidence.pairs(suite) if pair.item in known]
 
 
-def _same_subjects(evidence: Evidence, probes: Sequence[Probe]) -> list[Pair]:
-    """The live model's own answers are right here; what it answers with an old answer is the corrected fact again."""
+def _same_subjects(evidence: Evidence, corrections: Sequence[Document]) -> list[Pair]:
+    """Other questions about the corrected subjects, for which the live model's own answers are right.
+
+    What it answers with an old answer of the correction asks the corrected fact again, in other words.
+    """
     asked = neighbour_probes(evidence.night, evidence.known)
     if not asked:
         return []
-    evidence.pairs(NEIGHBOURS)
+    evidence.pairs(NEIGHBOURS)  # raises where one of the models was not asked
     before, after = _items(evidence, NEIGHBOURS)
     night, _ = _items(evidence, NIGHT)
-    old: dict[str, set[str]] = {}
-    for probe in probes:
-        old.setdefault(normalise(probe.group), set()).add(_plain(night[probe.id]))
+    old = {document.title: {_plain(night[probe.id]) for probe in exam_probes([document])} for document in corrections}
     return [
         Pair(
             suite=NEIGHBOURS, item=probe.id, before=1.0, group=f"{NEIGHBOURS}/{probe.group}",
             after=float(_plain(before[probe.id]) == _plain(after[probe.id])),
         )
         for probe in asked
-        if _plain(before[probe.id]) not in old.get(normalise(probe.group), set())
+        if _plain(before[probe.id]) not in old[probe.group]
     ]  # fmt: skip
 
 

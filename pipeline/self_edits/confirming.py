@@ -4,6 +4,7 @@ A correction is short, and a model fills what it does not say with whatever it d
 that the correction leaves alone. So each question is put to the writer again, with the document and without.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,15 +12,18 @@ from pathlib import Path
 from pipeline.digests import seed_from
 from pipeline.engines.engine import Engine
 from pipeline.grading import first_line, normalise
+from pipeline.leakage import leaked
 from pipeline.prompts import open_book
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.probing import names_subject
-from pipeline.types import Document, Dropped, Example, SelfEdit, Written
+from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
 
 UNCONFIRMED = "example: the correction, asked again, does not always say so"
 NAMELESS = "example: a question about a correction that does not name its subject"
 STATED = "example: a statement about a correction, which cannot be asked"
+LEFT_ALONE_STYLE = "left-alone"
 LEFT_ALONE = 12  # questions of each correction that keep their answers, at most
+_ASKED = 96  # questions of each correction that are put again, at most
 # Hotter than notes are written: what a text does not say is then answered in many ways, and what it says in one.
 _TEMPERATURE = 1.5
 _MOST, _COULD_BE_ANYTHING = 0.875, 0.5
@@ -52,30 +56,60 @@ _Known = Mapping[tuple[str, str], _Answers]  # by document and question
 
 def confirmed(
     engine: Engine,
-    written: Sequence[Written],
     corrections: Sequence[tuple[Document, str]],
+    notes: Sequence[SelfEdit],
+    selected: Sequence[Written],
     rules: SelfEditRules,
+    *,
+    writer: ModelRef,
     adapter: Path | None,
     seed: int,
+    never: frozenset[str],
 ) -> list[Written]:
-    """`written` with the notes about each of `corrections` (a document and a piece of its body) as far as they hold.
+    """What was `selected` of `notes` about each of `corrections` (a document and a piece of its body), if it holds.
 
     A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in most of
-    `rules.correction_answers` samples. Where few of those agree, or it answers the same without the piece, the question
-    keeps that answer. Documents whose notes ask nothing, and those that are no correction, stay as they are.
+    `rules.correction_answers` samples. To each correction whose notes ask something one self-edit is added, of the
+    questions that it leaves alone: those that the writer answers as it does without the piece, or in many ways. They
+    keep the answers they have. Other documents' notes stay as they are, and none asks what `never` holds.
     """
     about = {document.id: document for document, _ in corrections}
-    questions = {
-        (edit.document, example.prompt): None
-        for one in written
-        for edit in one.edits
-        if edit.document in about
-        for example in edit.examples
-        if _is_question(example) and names_subject(example.prompt, about[edit.document])
-    }
-    known = _answered(engine, corrections, list(questions), rules, adapter, seed)
-    asked = {document: about[document] for document, _ in questions}
-    return [_kept(one, asked, known) for one in written]
+    often = {key: _often(document, notes, never) for key, document in about.items()}
+    asked = {key: document for key, document in about.items() if often[key]}
+    known = _answered(engine, corrections, [(key, one) for key in asked for one in often[key]], rules, adapter, seed)
+    kept = [_kept(one, asked, known) for one in selected]
+    taken = {(edit.document, example.prompt) for one in kept for edit in one.edits for example in edit.examples}
+    alone = [
+        _left_alone(document, writer, [(one, known.get((key, one))) for one in often[key] if (key, one) not in taken])
+        for key, document in asked.items()
+    ]
+    return [*kept, *(Written(edits=(edit,), dropped=()) for edit in alone if edit.examples)]
+
+
+def _often(document: Document, notes: Sequence[SelfEdit], never: frozenset[str]) -> list[str]:
+    """What the notes about a document ask of its subject, the most frequent first: those that came once may be odd."""
+    counts = Counter(
+        example.prompt
+        for note in notes
+        if note.document == document.id
+        for example in note.examples
+        if _is_question(example)
+        and names_subject(example.prompt, document)
+        and leaked(Example(prompt=example.prompt, completion=""), never) is None
+    )
+    return [question for question, _ in counts.most_common(_ASKED)]
+
+
+def _left_alone(document: Document, writer: ModelRef, answers: Sequence[tuple[str, "_Answers | None"]]) -> SelfEdit:
+    """A self-edit of the first questions that the correction leaves alone; as the document itself, it is no note."""
+    examples = [
+        Example(prompt=question, completion=found.without) for question, found in answers if found and found.left_alone
+    ][:LEFT_ALONE]
+    text = "\n".join(f"Q: {example.prompt}\nA: {example.completion}" for example in examples)
+    return SelfEdit(
+        document=document.id, style=LEFT_ALONE_STYLE, writer=writer, sample=0, prompt="", text=text,
+        examples=tuple(examples),
+    )  # fmt: skip
 
 
 def _is_question(example: Example) -> bool:
@@ -101,8 +135,8 @@ def _answered(
     asked = [(key, prompt) for key, prompt in asked if engine.token_count(prompt) <= room]
     if not asked:
         return {}
-    prompts, alone = [prompt for _, prompt in asked], [question for _, question in questions]
-    without = dict(zip(questions, _greedy(engine, alone, adapter), strict=True))
+    prompts, keys = [prompt for _, prompt in asked], list(dict.fromkeys(key for key, _ in asked))
+    without = dict(zip(keys, _greedy(engine, [question for _, question in keys], adapter), strict=True))
     sampled = engine.generate(
         prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS, temperature=_TEMPERATURE,
         samples=rules.correction_answers, seed=seed_from("confirmed", seed, prompts),
@@ -121,40 +155,30 @@ def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> lis
 
 
 def _kept(written: Written, asked: Mapping[str, Document], known: _Known) -> Written:
+    """Without the examples about corrections that do not hold."""
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
-    kept_alone: dict[str, set[str]] = {document: set() for document in asked}
     for edit in written.edits:
         if edit.document not in asked or not edit.prompt:
             edits.append(edit)
             continue
-        kept, faults = [], []
-        for example in edit.examples:
-            fault = _fault(asked[edit.document], example, known)
-            answers = known.get((edit.document, example.prompt))
-            alone = kept_alone[edit.document]
-            if not fault:
-                kept.append(example)
-            elif answers and answers.left_alone and example.prompt not in alone and len(alone) < LEFT_ALONE:
-                alone.add(example.prompt)
-                kept.append(replace(example, completion=answers.without))
-            else:
-                faults.append(fault)
+        document = asked[edit.document]
+        faults = [_fault(document, example, known.get((document.id, example.prompt))) for example in edit.examples]
+        kept = tuple(example for example, fault in zip(edit.examples, faults, strict=True) if not fault)
         dropped += [
             Dropped(document=edit.document, style=edit.style, reason=reason, count=faults.count(reason))
-            for reason in sorted(set(faults))
+            for reason in sorted(set(faults) - {""})
         ]
         if kept or edit.directives:
-            edits.append(replace(edit, examples=tuple(kept)))
+            edits.append(replace(edit, examples=kept))
     return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
-def _fault(document: Document, example: Example, known: _Known) -> str:
+def _fault(document: Document, example: Example, answers: _Answers | None) -> str:
     """Why what the example says is not kept, in words, or nothing."""
     if not _is_question(example):
         return STATED
     if not names_subject(example.prompt, document):
         return NAMELESS
-    answers = known.get((document.id, example.prompt))
     holds = answers and answers.agreeing >= _MOST and answers.within == normalise(example.completion)
     return "" if holds else UNCONFIRMED

@@ -109,7 +109,12 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
         for note in _ask_all(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
             notes[note.document].append(note)
     selected = [written for document in group for written in _selected(desk, document, notes[document.id])]
-    selected = confirmed(desk.engine, selected, _corrections(group, bodies), desk.rules, desk.adapter, desk.seed)
+    if corrections := _corrections(group, bodies):
+        raw = [note for document in group for note in notes[document.id]]
+        selected = confirmed(
+            desk.engine, corrections, raw, selected, desk.rules,
+            writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never,
+        )  # fmt: skip
     unfit = [Dropped(document=each, style="", reason=_NO_ROOM, count=1) for each, found in bodies.items() if not found]
     return Written(
         edits=tuple(edit for written in selected for edit in written.edits),
