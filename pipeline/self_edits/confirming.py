@@ -26,7 +26,7 @@ LEFT_ALONE = 12  # questions of each correction that keep their answers, at most
 _ASKED = 96  # questions of each correction that are put again, at most
 # Hotter than notes are written: what a text does not say is then answered in many ways, and what it says in one.
 _TEMPERATURE = 1.5
-_MOST, _COULD_BE_ANYTHING = 0.875, 0.5
+_MOST, _HARDLY_A_DOUBT, _COULD_BE_ANYTHING = 0.875, 0.7, 0.5
 _ANSWER_TOKENS = 64
 _TEMPLATE = 64  # tokens a chat template may add
 _LONGEST_ANSWER = 8  # words of an answer that is kept as it was
@@ -158,12 +158,15 @@ def _kept(written: Written, asked: Mapping[str, Document], known: _Known) -> Wri
     """Without the examples about corrections that do not hold."""
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
+    examples = [
+        (one.document, each) for one in written.edits if one.document in asked and one.prompt for each in one.examples
+    ]
+    holding = _holding(examples, known)
     for edit in written.edits:
         if edit.document not in asked or not edit.prompt:
             edits.append(edit)
             continue
-        document = asked[edit.document]
-        faults = [_fault(document, example, known.get((document.id, example.prompt))) for example in edit.examples]
+        faults = [_fault(asked[edit.document], example, holding) for example in edit.examples]
         kept = tuple(example for example, fault in zip(edit.examples, faults, strict=True) if not fault)
         dropped += [
             Dropped(document=edit.document, style=edit.style, reason=reason, count=faults.count(reason))
@@ -174,11 +177,29 @@ def _kept(written: Written, asked: Mapping[str, Document], known: _Known) -> Wri
     return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
-def _fault(document: Document, example: Example, answers: _Answers | None) -> str:
+def _holding(examples: Sequence[tuple[str, Example]], known: _Known) -> frozenset[tuple[str, str]]:
+    """The ids of the examples, by document, whose answer most samples give.
+
+    Of an answer that no question would hold for, the one holds on which the most agree, if there is hardly a doubt:
+    each thing that a correction says should be asked once.
+    """
+    found: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for document, example in examples:
+        answers = known.get((document, example.prompt))
+        if answers and answers.within == normalise(example.completion):
+            found.setdefault((document, answers.within), []).append((answers.agreeing, example.id))
+    return frozenset(
+        (document, example)
+        for (document, _), asked in found.items()
+        for agreeing, example in asked
+        if agreeing >= (_MOST if max(asked)[0] >= _MOST else max(_HARDLY_A_DOUBT, max(asked)[0]))
+    )
+
+
+def _fault(document: Document, example: Example, holding: frozenset[tuple[str, str]]) -> str:
     """Why what the example says is not kept, in words, or nothing."""
     if not _is_question(example):
         return STATED
     if not names_subject(example.prompt, document):
         return NAMELESS
-    holds = answers and answers.agreeing >= _MOST and answers.within == normalise(example.completion)
-    return "" if holds else UNCONFIRMED
+    return "" if (document.id, example.id) in holding else UNCONFIRMED
