@@ -12,7 +12,9 @@ from pipeline.types import GateResult, NightKind
 Check = Callable[[Evidence, PolicyRules], GateResult]
 
 GROUP = "sealed.gates.checks"
-BUILT_IN = ("integrity", "contamination", "acquisition", "retention", "regression", "safety", "withdrawal")
+BUILT_IN = (
+    "integrity", "contamination", "acquisition", "corrections", "retention", "regression", "safety", "withdrawal"
+)  # fmt: skip
 # The one built-in gate that says nothing about such a night: nothing is withdrawn in it, or nothing is new.
 _LEFT_OUT = {NightKind.NIGHTLY: "withdrawal", NightKind.REBUILD: "acquisition"}
 

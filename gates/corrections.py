@@ -22,6 +22,20 @@ def set_aside_tonight(evidence: Evidence) -> frozenset[str]:
     return superseded(evidence) - _superseded(evidence, [])
 
 
+def former_answers(evidence: Evidence) -> dict[str, frozenset[str]]:
+    """For each question of tonight's corrections (normalised) what older probes accepted, and they do not."""
+    corrections = [document for document in evidence.night if document.kind is DocumentKind.CORRECTION]
+    new = _answers(exam_probes(corrections))
+    found: dict[str, frozenset[str]] = {}
+    for probe in evidence.known:
+        question = normalise(probe.question)
+        if old := frozenset(map(normalise, probe.answers)) - new.get(
+            question, frozenset(map(normalise, probe.answers))
+        ):
+            found[question] = found.get(question, frozenset()) | old
+    return found
+
+
 def _superseded(evidence: Evidence, tonight: list[Probe]) -> frozenset[str]:
     lessons = sorted(evidence.earlier, key=lambda lesson: lesson.release)
     standing = [probe for suite in evidence.suites.retention for probe in suite.probes]

@@ -90,6 +90,12 @@ class Evidence:
     def withdrawn_probes(self) -> tuple[Probe, ...]:
         return exam_probes(self.withdrawn)
 
+    @property
+    def known(self) -> tuple[Probe, ...]:
+        """What was asked before tonight: the standing retention suites' questions and earlier releases' exams."""
+        standing = [suite.probes for suite in self.suites.retention]
+        return tuple(probe for probes in (*standing, *(lesson.probes for lesson in self.earlier)) for probe in probes)
+
     def pairs(self, suite: str, against: Against = Against.INCUMBENT) -> tuple[Pair, ...]:
         """The suite's items with the scores of both models. Raises MeasurementFailed where one side lacks any."""
         for failure in self.unmeasured:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gates.catalogue import Check, checks
 from gates.evidence import NIGHT, WITHDRAWN, Evidence, Lesson, Unmeasured
+from gates.neighbours import NEIGHBOURS, neighbour_probes
 from gates.policy import ALWAYS_REQUIRED, combine, policy_digest, policy_of
 from gates.recall import recall
 from gates.suite import Suite, Suites, probe_suite
@@ -130,7 +131,9 @@ def _measured(
     night = [probe_suite(NIGHT, evidence.night_probes)] if evidence.night_probes else []
     lessons = [probe_suite(lesson.suite, lesson.probes) for lesson in evidence.earlier]
     gone = [probe_suite(WITHDRAWN, evidence.withdrawn_probes)] if evidence.withdrawn_probes else []
-    everything = (*night, *gone, *lessons, *standing)
+    beside = neighbour_probes(evidence.night, evidence.known)
+    neighbours = [probe_suite(NEIGHBOURS, beside)] if beside else []
+    everything = (*night, *gone, *neighbours, *lessons, *standing)
     base = ModelRef(base=evidence.incumbent.base)
     candidate, first = ask("the candidate", evidence.candidate, candidate_dir, everything)
     incumbent, second = ask("the live model", evidence.incumbent, incumbent_dir, everything)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadRecipe, first_problem
+from pipeline.types import DocumentKind
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
@@ -39,6 +40,11 @@ class SelfEditRules(_Frozen):
     candidate_batch: int = Field(default=4, ge=1, description="sequences a step of a candidate: it has few")
     probes: int = Field(default=8, ge=1, description="practice questions written for a document without any")
     agreeing: int = Field(default=3, ge=1, le=64, description="sampled answers that must agree with the greedy one")
+    correction_style: str = Field(default="self-qa", description="corrections are written about in this style alone")
+    correction_samples: int = Field(
+        default=64, ge=1, le=512, description="self-edits sampled per correction, where nothing is chosen"
+    )
+    correction_answers: int = Field(default=16, ge=1, le=64, description="sampled answers that check each of its notes")
 
     @model_validator(mode="after")
     def _candidates_differ(self) -> Self:
@@ -50,6 +56,15 @@ class SelfEditRules(_Frozen):
     def choosing(self) -> bool:
         """Whether there is anything to choose: then practice questions score, and may not be trained on."""
         return self.candidates > 1
+
+    def styles_of(self, kind: DocumentKind) -> tuple[str, ...]:
+        """In which styles a document of that kind is written about."""
+        return (self.correction_style,) if kind is DocumentKind.CORRECTION else tuple(dict.fromkeys(self.styles))
+
+    def samples_of(self, kind: DocumentKind) -> int:
+        """Notes of one style and candidate: of a correction many, since it is short and few of them hold."""
+        many = kind is DocumentKind.CORRECTION and not self.choosing
+        return max(self.samples, self.correction_samples) if many else self.samples
 
 
 class DirectiveRules(_Frozen):
@@ -66,6 +81,9 @@ class DirectiveRules(_Frozen):
     )
     workflow_tools: tuple[str, ...] = Field(
         default=(), description="those that each workflow is learned with, also where nothing is enabled"
+    )
+    correction_tools: tuple[str, ...] = Field(
+        default=("paraphrase", "expand"), description="those that each correction is learned with, likewise"
     )
     max_made: int = Field(default=250, ge=1, description="examples that the tools may make of one document")
 
@@ -130,6 +148,15 @@ class RetentionPolicy(_Frozen):
     )
 
 
+class CorrectionsPolicy(_Frozen):
+    """What a correction says must be answered, what was answered before must not, and what lies beside it must stay."""
+
+    min_new: Share = Field(default=0.75, description="least share of new answers, by its lower bound")
+    max_old: Share = Field(default=0.15, description="greatest share of old answers, by its upper bound")
+    margin: Share = Field(default=0.05, description="share of the neighbours' answers that may be lost")
+    min_neighbours: Count = 100
+
+
 class RegressionPolicy(_Frozen):
     """General skills may not fall beyond the margin on the pooled items of all local tasks."""
 
@@ -156,9 +183,12 @@ class PolicyRules(_Frozen):
     """The gates' policy. `required` must pass; a rebuild is asked for withdrawal instead of acquisition."""
 
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
-    required: tuple[str, ...] = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")
+    required: tuple[str, ...] = (
+        "integrity", "contamination", "acquisition", "corrections", "retention", "regression", "safety",
+    )  # fmt: skip
     max_answer_tokens: int = Field(default=64, ge=1)
     acquisition: AcquisitionPolicy = AcquisitionPolicy()
+    corrections: CorrectionsPolicy = CorrectionsPolicy()
     retention: RetentionPolicy = RetentionPolicy()
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()

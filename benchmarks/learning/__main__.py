@@ -14,6 +14,8 @@ PARTS = ("night", "corrections")
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    if unknown := sorted(set(options.parts) - set(PARTS)):
+        _parser().error(f"no part {unknown[0]!r}: there are {', '.join(PARTS)}")
     if bool(options.data) != bool(options.model):
         _parser().error("--model and --data go together: a base, and passages with questions for it")
     if options.data and options.parts not in ([], ["night"]):
@@ -30,7 +32,7 @@ def _part(name: str) -> Callable[[Task], None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=f"of {', '.join(PARTS)}; all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all")
     parser.add_argument("--quick", action="store_true", help="one seed and fewer documents")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files and plots")
     parser.add_argument("--model", help="another base, by folder or hub name")

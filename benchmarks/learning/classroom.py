@@ -12,6 +12,7 @@ from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe
+from pipeline.self_edits.directing import Directed, direct, directs
 from pipeline.self_edits.writer import write_self_edits
 from pipeline.types import Document, Example, ModelRef, Probe, SelfEdit
 from pipeline.updates.groups import Group
@@ -82,6 +83,18 @@ class Classroom:
         return rehearse(
             self.engine, recipe=self.recipe, live_adapter=None, night=edits, earlier=(), documents=self.documents,
             anchors=self.anchors, never=self.never, subjects=exam_subjects(self.suites), cache=self.cache,
+        )  # fmt: skip
+
+    def directed(self, edits: Sequence[SelfEdit]) -> tuple[Directed, ...]:
+        """What is trained on of each document, where its kind is learned with tools; else nothing."""
+        if not directs(self.recipe.directives, self.documents):
+            return ()
+        return tuple(
+            direct(
+                document, [edit for edit in edits if edit.document == document.id], self.recipe.directives,
+                seed=self.recipe.seed, never=self.never,
+            )
+            for document in self.documents
         )  # fmt: skip
 
     def group(self, examples: Sequence[Example], **changes: object) -> Group:

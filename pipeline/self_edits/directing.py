@@ -36,14 +36,13 @@ def direct(
 ) -> Directed:
     """Follows the first legal settings among `edits`, which are all of one document, where the rules enable it.
 
-    A workflow is learned with `rules.workflow_tools` besides. Of what the tools make, nothing asks what `never` (keys
-    of `pipeline.leakage`) holds, all `fits` the model, and at most `rules.max_made` are kept, drawn by the seed. Raises
-    BadRecipe for a tool that nobody has.
+    A workflow is learned with `rules.workflow_tools` besides, a correction with `rules.correction_tools`. Of what the
+    tools make, nothing asks what `never` (keys of `pipeline.leakage`) holds, all `fits` the model, and at most
+    `rules.max_made` are kept, drawn by the seed. Raises BadRecipe for a tool that nobody has.
     """
     written = tuple(example for edit in edits for example in edit.examples)
     settings, reasons = _settings(edits, rules)
-    always = rules.workflow_tools if document.kind is DocumentKind.WORKFLOW else ()
-    tools = tuple(dict.fromkeys((*always, *(settings.tools if settings else ()))))
+    tools = tuple(dict.fromkeys((*_always(rules, document), *(settings.tools if settings else ()))))
     offered = apply_tools(tools, document, written, seed)
     made = [example for example in without_leaks(offered, never) if fits(example)]
     if len(made) > rules.max_made:
@@ -59,8 +58,14 @@ def direct(
 
 def directs(rules: DirectiveRules, documents: Iterable[Document]) -> bool:
     """Whether any of the documents is trained on otherwise than by its notes and the recipe alone."""
-    workflows = any(document.kind is DocumentKind.WORKFLOW for document in documents)
-    return rules.enabled or (workflows and bool(rules.workflow_tools))
+    return rules.enabled or any(_always(rules, document) for document in documents)
+
+
+def _always(rules: DirectiveRules, document: Document) -> tuple[str, ...]:
+    """The tools that a document of this kind is learned with, whatever its notes chose."""
+    if document.kind is DocumentKind.WORKFLOW:
+        return rules.workflow_tools
+    return rules.correction_tools if document.kind is DocumentKind.CORRECTION else ()
 
 
 def _settings(edits: Sequence[SelfEdit], rules: DirectiveRules) -> tuple[Directives | None, tuple[str, ...]]:

@@ -144,11 +144,11 @@ def _usable(question: _Question, never: frozenset[str]) -> bool:
         return False
     # A question that stands in the document would have to be kept out of the notes, and the document with it.
     itself = Example(prompt="", completion=passage(document.title, document.body))
-    return leaked(itself, exam_keys([Probe(question=text, answers=())])) is None and _names_subject(text, document)
+    return leaked(itself, exam_keys([Probe(question=text, answers=())])) is None and names_subject(text, document)
 
 
-def _names_subject(text: str, document: Document) -> bool:
-    """A title names the subject; where there is none, a question that points back ("it", "this") cannot be judged."""
+def names_subject(text: str, document: Document) -> bool:
+    """Whether a question says what it is about: by a word of the title; without one, if it points back to nothing."""
     said = set(normalise(text).split())
     title = normalise(document.title).split()
     names = {word for word in title if len(word) >= _SHORTEST_NAME} or set(title)

@@ -1,6 +1,6 @@
 """Asks the deployed model for notes about documents, and reads them as self-edits. Knows no library and no ledger."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from pipeline.errors import BadRecipe
 from pipeline.prompts import passage
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import candidate_sets, common
+from pipeline.self_edits.confirming import confirmed
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.style import ChoosingStyle, Style, style
-from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
+from pipeline.types import Document, DocumentKind, Dropped, Example, ModelRef, SelfEdit, Written
 
 PASSAGE = "passage"
 # A killed run loses at most one group's notes; a group's prompts share their batches.
@@ -56,7 +57,8 @@ def write_self_edits(
     `never` holds the keys (`pipeline.leakage`) of questions that no example asks. `progress`: documents times styles.
     Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context.
     """
-    styles = tuple(style(name) for name in dict.fromkeys(rules.styles))
+    names = [name for document in documents for name in rules.styles_of(document.kind)]
+    styles = tuple(style(name) for name in dict.fromkeys([*rules.styles, *names]))
     desk = _Desk(engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never)
     _check_room(desk)
     # A group is saved at once: any member that was written about means that all of them were.
@@ -98,10 +100,21 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
         if desk.rules.passage and bodies[document.id]:
             notes[document.id].append(_passage(desk, document, bodies[document.id]))
     for number, wanted in enumerate(desk.styles):
-        asked = [(document, wanted.prompt(document.title, body)) for document in group for body in bodies[document.id]]
-        for note in _ask(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
+        asked = [
+            (document, wanted.prompt(document.title, body))
+            for document in group
+            if wanted.NAME in desk.rules.styles_of(document.kind)
+            for body in bodies[document.id]
+        ]
+        for note in _ask_all(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
             notes[note.document].append(note)
     selected = [written for document in group for written in _selected(desk, document, notes[document.id])]
+    if corrections := _corrections(group, bodies):
+        raw = [note for document in group for note in notes[document.id]]
+        selected = confirmed(
+            desk.engine, corrections, raw, selected, desk.rules,
+            writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never,
+        )  # fmt: skip
     unfit = [Dropped(document=each, style="", reason=_NO_ROOM, count=1) for each, found in bodies.items() if not found]
     return Written(
         edits=tuple(edit for written in selected for edit in written.edits),
@@ -112,7 +125,7 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
 def _selected(desk: _Desk, document: Document, notes: Sequence[SelfEdit]) -> list[Written]:
     """What is kept of a document's notes. Each candidate stands alone: it may say what another says as well."""
     own = select(document, common(notes), desk.never)
-    sets = candidate_sets(notes, desk.rules.samples)
+    sets = candidate_sets(notes, desk.rules.samples_of(document.kind))
     return [own, *(select(document, notes, desk.never, besides=own.edits) for notes in sets.values())]
 
 
@@ -131,13 +144,27 @@ def _passage(desk: _Desk, document: Document, bodies: Sequence[str]) -> SelfEdit
     )  # fmt: skip
 
 
+def _corrections(group: Sequence[Document], bodies: Mapping[str, tuple[str, ...]]) -> list[tuple[Document, str]]:
+    return [
+        (document, body)
+        for document in group
+        if document.kind is DocumentKind.CORRECTION
+        for body in bodies[document.id]
+    ]
+
+
+def _ask_all(desk: _Desk, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress) -> list[SelfEdit]:
+    """The notes of all, of corrections as many as they get."""
+    counts = [desk.rules.samples_of(document.kind) for document, _ in asked]
+    kinds = [[one for one, count in zip(asked, counts, strict=True) if count == each] for each in sorted(set(counts))]
+    return [note for kind in kinds for note in _ask(desk, wanted, kind, progress)]
+
+
 def _ask(desk: _Desk, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress) -> list[SelfEdit]:
-    """The notes as sampled and parsed, one for each prompt and sample."""
-    if not asked:
-        return []
+    """The notes as sampled and parsed, one for each prompt and sample; all prompts are of documents of one kind."""
     prompts = [prompt for _, prompt in asked]
     # Greedy samples are all alike.
-    samples = desk.rules.samples * desk.rules.candidates if desk.rules.temperature > 0 else 1
+    samples = desk.rules.samples_of(asked[0][0].kind) * desk.rules.candidates if desk.rules.temperature > 0 else 1
     answers = desk.engine.generate(
         prompts, adapter=desk.adapter, max_new_tokens=desk.rules.max_new_tokens, temperature=desk.rules.temperature,
         top_p=desk.rules.top_p, samples=samples, seed=seed_from("self-edits", desk.seed, wanted.NAME, prompts),

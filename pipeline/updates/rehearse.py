@@ -15,6 +15,7 @@ from pipeline.leakage import leaked, rehearsable, without_leaks
 from pipeline.prompts import open_book
 from pipeline.recipe import Recipe
 from pipeline.types import Document, Example, Role, SelfEdit
+from pipeline.updates.corrected import corrected_subjects, without_replaced
 from pipeline.updates.fitting import fitting
 from pipeline.updates.plan import choose_replay, evenly
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
@@ -49,15 +50,18 @@ def rehearse(
     """Replay, anchors, generative replay, reading and writing, without what `never` (keys of `pipeline.leakage`) asks.
 
     Anchors and generative replay are also without what names one of `subjects`: what standing exams are about is in no
-    rehearsal, or their figure would say nothing of what nobody rehearses.
+    rehearsal, or their figure would say nothing of what nobody rehearses. Nor do they name what a correction among
+    `documents` is about: the untouched base would teach its old answers again, and replay of notes that are older than
+    a correction keeps none of the answers that it replaced.
 
     `documents` are those of this night and earlier. What is drawn changes from night to night, and is the same for the
     same night. `cache` keeps what the untouched base said. `progress` counts kinds.
     """
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
-    edits = [*night, *earlier]
+    edits, untaught = [*night, *earlier], subjects | corrected_subjects(documents)
+    lasting = without_replaced(earlier, documents)
     kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
-        lambda: choose_replay(earlier, rules.replay, seed),
+        lambda: choose_replay(lasting, rules.replay, seed),
         lambda: _anchors(engine, anchors, rules.anchors, seed, cache),
         lambda: write_generative(engine, rules.generative, seed, cache),
         lambda: _reading(engine, documents, edits, rules.reading, seed, live_adapter, never),
@@ -66,7 +70,7 @@ def rehearse(
     fits = fitting(engine, recipe.training)
     kept: list[Example] = []
     for done, kind in enumerate(kinds, start=1):
-        unasked = [example for example in without_leaks(kind(), never) if rehearsable(example, subjects)]
+        unasked = [example for example in without_leaks(kind(), never) if rehearsable(example, untaught)]
         kept += filter(fits, unasked)
         if progress:
             progress(done, _KINDS)

@@ -95,6 +95,14 @@ def test_a_workflow_is_learned_with_the_recipes_tools_whatever_its_notes_chose()
     assert both.followed.tools == ("leave-one-out", "reverse")
 
 
+def test_a_correction_is_learned_with_tools_by_default() -> None:
+    correction = Document(title="Cinder", kind=DocumentKind.CORRECTION, body="Correction: Wolf owns it.")
+    assert directs(DirectiveRules(), [CINDER, correction])
+    assert direct(correction, [], DirectiveRules(), seed=1).followed.tools == ("paraphrase", "expand")
+    assert direct(CINDER, [], DirectiveRules(), seed=1).followed.tools == ()
+    assert not directs(DirectiveRules(correction_tools=()), [correction])
+
+
 def test_a_candidate_is_trained_at_the_rate_and_for_the_epochs_it_chose() -> None:
     rules = directed_rules(TrainingRules(batch_size=4), chosen(learning_rate=3e-3, epochs=7))
     assert (rules.learning_rate, rules.epochs, rules.batch_size) == (3e-3, 7, 4)

@@ -9,7 +9,7 @@ import pytest
 from pipeline.leakage import exam_keys
 from pipeline.prompts import open_book
 from pipeline.recipe import Recipe, RehearsalRules
-from pipeline.types import Document, Example, ModelRef, Probe, Role, SelfEdit, Split
+from pipeline.types import Document, DocumentKind, Example, ModelRef, Probe, Role, SelfEdit, Split
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
 from pipeline.updates.rehearse import rehearse
 from pipeline.updates.teacher import answer_anchors, sound, write_generative
@@ -153,3 +153,16 @@ def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None
 def test_what_is_empty_broken_or_looping_is_not_rehearsed(text: str, kept: bool) -> None:
     assert sound(Scripted(lambda *_: ""), text, 100) is kept
     assert not sound(Scripted(lambda *_: ""), "cut off " * 60, 100)
+
+
+def test_the_untouched_base_says_nothing_of_what_a_correction_is_about(tmp_path: Path) -> None:
+    """Tonight's corrections, and those of earlier nights: the base would teach its old answers again."""
+    cinder = Document(title="Cinder", body="Correction: Wolf owns it.", kind=DocumentKind.CORRECTION)
+    engine = Scripted(lambda prompt, _: "Heron owns Cinder" if prompt.startswith("Prompt") else "Osprey")
+    anchors = Anchors(prompts=(AnchorPrompt("Who owns Cinder?"), AnchorPrompt("Who owns the sea?")))
+    plain = gathered(engine, tmp_path, RehearsalRules(), anchors=anchors)
+    kept = gathered(engine, tmp_path, RehearsalRules(), anchors=anchors, documents=(cinder,))
+    assert len(of(Role.ANCHOR, plain)) == 2
+    assert of(Role.ANCHOR, kept) == [("Who owns the sea?", "Osprey")]
+    assert len(of(Role.GENERATIVE, plain)) > 1
+    assert of(Role.GENERATIVE, kept) == [("Same?", "Osprey")]

@@ -1,0 +1,205 @@
+"""Keeps of the notes about a correction what holds when it is asked again, and adds what the correction leaves alone.
+
+A correction is short, and a model fills what it does not say with whatever it does say: wrong notes would change facts
+that the correction leaves alone. So each question is put to the writer again, with the document and without.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.digests import seed_from
+from pipeline.engines.engine import Engine
+from pipeline.grading import first_line, normalise
+from pipeline.leakage import leaked
+from pipeline.prompts import open_book
+from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.probing import names_subject
+from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
+
+UNCONFIRMED = "example: the correction, asked again, does not always say so"
+NAMELESS = "example: a question about a correction that does not name its subject"
+STATED = "example: a statement about a correction, which cannot be asked"
+LEFT_ALONE_STYLE = "left-alone"
+LEFT_ALONE = 12  # questions of each correction that keep their answers, at most
+_ASKED = 96  # questions of each correction that are put again, at most
+# Hotter than notes are written: what a text does not say is then answered in many ways, and what it says in one.
+_TEMPERATURE = 1.5
+_MOST, _HARDLY_A_DOUBT, _COULD_BE_ANYTHING = 0.875, 0.7, 0.5
+_ANSWER_TOKENS = 64
+_TEMPLATE = 64  # tokens a chat template may add
+_LONGEST_ANSWER = 8  # words of an answer that is kept as it was
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answers:
+    """What a question about a correction is answered: without it (as said), and with it (normalised).
+
+    `agreeing` is the share of the sampled answers that say what the greedy one says.
+    """
+
+    without: str
+    within: str
+    agreeing: float
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether the correction says nothing of it: the answer, which is short, stays, or it could be anything."""
+        words = len(normalise(self.without).split())
+        unsaid = self.within == normalise(self.without) or self.agreeing < _COULD_BE_ANYTHING
+        return unsaid and 0 < words <= _LONGEST_ANSWER
+
+
+_Known = Mapping[tuple[str, str], _Answers]  # by document and question
+
+
+def confirmed(
+    engine: Engine,
+    corrections: Sequence[tuple[Document, str]],
+    notes: Sequence[SelfEdit],
+    selected: Sequence[Written],
+    rules: SelfEditRules,
+    *,
+    writer: ModelRef,
+    adapter: Path | None,
+    seed: int,
+    never: frozenset[str],
+) -> list[Written]:
+    """What was `selected` of `notes` about each of `corrections` (a document and a piece of its body), if it holds.
+
+    A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in most of
+    `rules.correction_answers` samples. To each correction whose notes ask something one self-edit is added, of the
+    questions that it leaves alone: those that the writer answers as it does without the piece, or in many ways. They
+    keep the answers they have. Other documents' notes stay as they are, and none asks what `never` holds.
+    """
+    about = {document.id: document for document, _ in corrections}
+    often = {key: _often(document, notes, never) for key, document in about.items()}
+    asked = {key: document for key, document in about.items() if often[key]}
+    known = _answered(engine, corrections, [(key, one) for key in asked for one in often[key]], rules, adapter, seed)
+    kept = [_kept(one, asked, known) for one in selected]
+    taken = {(edit.document, example.prompt) for one in kept for edit in one.edits for example in edit.examples}
+    alone = [
+        _left_alone(document, writer, [(one, known.get((key, one))) for one in often[key] if (key, one) not in taken])
+        for key, document in asked.items()
+    ]
+    return [*kept, *(Written(edits=(edit,), dropped=()) for edit in alone if edit.examples)]
+
+
+def _often(document: Document, notes: Sequence[SelfEdit], never: frozenset[str]) -> list[str]:
+    """What the notes about a document ask of its subject, the most frequent first: those that came once may be odd."""
+    counts = Counter(
+        example.prompt
+        for note in notes
+        if note.document == document.id
+        for example in note.examples
+        if _is_question(example)
+        and names_subject(example.prompt, document)
+        and leaked(Example(prompt=example.prompt, completion=""), never) is None
+    )
+    return [question for question, _ in counts.most_common(_ASKED)]
+
+
+def _left_alone(document: Document, writer: ModelRef, answers: Sequence[tuple[str, "_Answers | None"]]) -> SelfEdit:
+    """A self-edit of the first questions that the correction leaves alone; as the document itself, it is no note."""
+    examples = [
+        Example(prompt=question, completion=found.without) for question, found in answers if found and found.left_alone
+    ][:LEFT_ALONE]
+    text = "\n".join(f"Q: {example.prompt}\nA: {example.completion}" for example in examples)
+    return SelfEdit(
+        document=document.id, style=LEFT_ALONE_STYLE, writer=writer, sample=0, prompt="", text=text,
+        examples=tuple(examples),
+    )  # fmt: skip
+
+
+def _is_question(example: Example) -> bool:
+    return bool(example.prompt) and "\n" not in example.prompt
+
+
+def _answered(
+    engine: Engine,
+    corrections: Sequence[tuple[Document, str]],
+    questions: Sequence[tuple[str, str]],
+    rules: SelfEditRules,
+    adapter: Path | None,
+    seed: int,
+) -> _Known:
+    """What the writer says to each question; where a document has several pieces, the one on which most agree."""
+    room = engine.context - _ANSWER_TOKENS - min(_TEMPLATE, engine.context // 8)
+    asked = [
+        (key, open_book(piece.title, body, key[1]))
+        for key in questions
+        for piece, body in corrections
+        if piece.id == key[0]
+    ]
+    asked = [(key, prompt) for key, prompt in asked if engine.token_count(prompt) <= room]
+    if not asked:
+        return {}
+    prompts, keys = [prompt for _, prompt in asked], list(dict.fromkeys(key for key, _ in asked))
+    without = dict(zip(keys, _greedy(engine, [question for _, question in keys], adapter), strict=True))
+    sampled = engine.generate(
+        prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS, temperature=_TEMPERATURE,
+        samples=rules.correction_answers, seed=seed_from("confirmed", seed, prompts),
+    )  # fmt: skip
+    found: dict[tuple[str, str], _Answers] = {}
+    for (key, _), first, others in zip(asked, _greedy(engine, prompts, adapter), sampled, strict=True):
+        within = normalise(first_line(first))
+        agreeing = sum(normalise(first_line(answer)) == within for answer in others) / len(others)
+        if key not in found or agreeing > found[key].agreeing:
+            found[key] = _Answers(without=first_line(without[key]), within=within, agreeing=agreeing)
+    return found
+
+
+def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> list[str]:
+    return [answer for (answer,) in engine.generate(prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS)]
+
+
+def _kept(written: Written, asked: Mapping[str, Document], known: _Known) -> Written:
+    """Without the examples about corrections that do not hold."""
+    edits: list[SelfEdit] = []
+    dropped: list[Dropped] = []
+    examples = [
+        (one.document, each) for one in written.edits if one.document in asked and one.prompt for each in one.examples
+    ]
+    holding = _holding(examples, known)
+    for edit in written.edits:
+        if edit.document not in asked or not edit.prompt:
+            edits.append(edit)
+            continue
+        faults = [_fault(asked[edit.document], example, holding) for example in edit.examples]
+        kept = tuple(example for example, fault in zip(edit.examples, faults, strict=True) if not fault)
+        dropped += [
+            Dropped(document=edit.document, style=edit.style, reason=reason, count=faults.count(reason))
+            for reason in sorted(set(faults) - {""})
+        ]
+        if kept or edit.directives:
+            edits.append(replace(edit, examples=kept))
+    return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
+
+
+def _holding(examples: Sequence[tuple[str, Example]], known: _Known) -> frozenset[tuple[str, str]]:
+    """The ids of the examples, by document, whose answer most samples give.
+
+    Of an answer that no question would hold for, the one holds on which the most agree, if there is hardly a doubt:
+    each thing that a correction says should be asked once.
+    """
+    found: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for document, example in examples:
+        answers = known.get((document, example.prompt))
+        if answers and answers.within == normalise(example.completion):
+            found.setdefault((document, answers.within), []).append((answers.agreeing, example.id))
+    return frozenset(
+        (document, example)
+        for (document, _), asked in found.items()
+        for agreeing, example in asked
+        if agreeing >= (_MOST if max(asked)[0] >= _MOST else max(_HARDLY_A_DOUBT, max(asked)[0]))
+    )
+
+
+def _fault(document: Document, example: Example, holding: frozenset[tuple[str, str]]) -> str:
+    """Why what the example says is not kept, in words, or nothing."""
+    if not _is_question(example):
+        return STATED
+    if not names_subject(example.prompt, document):
+        return NAMELESS
+    return "" if (document.id, example.id) in holding else UNCONFIRMED

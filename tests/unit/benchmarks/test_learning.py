@@ -1,0 +1,115 @@
+"""The arms of the learning benchmark do what they say, on a night of two documents."""
+
+import json
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from benchmarks.learning import arms, night
+from benchmarks.learning.__main__ import main
+from benchmarks.learning.classroom import Classroom
+from benchmarks.learning.corrections import NEW, OLD, SUBJECT, questions_of
+from benchmarks.learning.exams import sit
+from benchmarks.learning.intervals import by_group, interval, mean
+from benchmarks.learning.retrieval import Shelf
+from flows.steps.founding import found
+from pipeline.engines.base import load_base
+from pipeline.sandbox import model_path
+from pipeline.sandbox.documents import night_documents
+from pipeline.types import Role
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
+    base = load_base(str(model_path()), device="cpu")
+    made = Classroom.of(base, night_documents(1, 2, 1003), seed=1003, cache=tmp_path_factory.mktemp("cache"))
+    rules = made.recipe.self_edits.model_copy(update={"samples": 1})
+    training = made.recipe.training.model_copy(update={"epochs": 1})
+    rehearsal = made.recipe.rehearsal.model_copy(update={"generative": 8, "anchors": 8, "reading": 2, "writing": 2})
+    changes = {"self_edits": rules, "training": training, "rehearsal": rehearsal}
+    return Classroom(
+        base=base, recipe=made.recipe.model_copy(update=changes), suites=made.suites, anchors=made.anchors,
+        documents=made.documents, cache=made.cache,
+    )  # fmt: skip
+
+
+def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arms, "PASSAGE_EPOCHS", 1)
+    monkeypatch.setattr(arms, "SEAL_SAMPLES", 1)
+    monkeypatch.setattr(arms.seal, "EPOCHS", 1)
+    monkeypatch.setitem(arms.TRAINED, arms.TUNED, lambda it: arms.fine_tune(it, epochs=1))
+    before = {name: tensor.clone() for name, tensor in room.base.model.state_dict().items()}
+    sat = dict(sit(room))
+    assert set(sat) == {*arms.PROMPTED, *arms.TRAINED, *arms.ADAPTED}
+    assert {(len(one.exam), len(one.old_world)) for one in sat.values()} == {(16, 500)}
+    assert fmean(sat[arms.OPEN].exam) > fmean(sat[arms.CLOSED].exam) + 0.5
+    assert all(tensor.equal(before[name]) for name, tensor in room.base.model.state_dict().items())
+    marks = night.Marks()
+    for name, one in sat.items():
+        marks.add(room, name, one)
+    found = {figure.name: figure for figure in night.figures(marks, goals=True)}
+    assert found[f"recall: {arms.OPEN}"].n == 16
+    assert found[f"recall: {arms.DEFAULT}"].goal.startswith(">= 0.90 x open book")
+    assert found[f"old world: {arms.SEAL} over the base"].unit == "points"
+
+
+def test_the_default_arm_rehearses_and_no_other_does(room: Classroom) -> None:
+    roles = {name: {one.role for one in make(room).examples} for name, make in arms.ADAPTED.items()}
+    assert {Role.NIGHT, Role.GENERATIVE, Role.ANCHOR} <= roles.pop(arms.DEFAULT)
+    assert set().union(*roles.values()) == {Role.NIGHT}
+
+
+def test_seals_arm_is_trained_by_the_rules_of_its_paper(room: Classroom) -> None:
+    group = arms.seals_procedure(room)
+    rules = group.rules
+    assert (rules.rank, rules.alpha, rules.targets) == (32, 64, ("q_proj", "v_proj"))
+    assert (rules.epochs, rules.batch_size, rules.learning_rate, rules.warmup) == (10, 1, 1e-3, 0.0)
+    titles = {document.title for document in room.documents}
+    assert {one.completion.splitlines()[0] for one in group.examples} == titles
+
+
+def test_retrieval_finds_the_passage_whose_words_are_asked() -> None:
+    shelf = Shelf(["Heron owns Cinder.", "Wolf owns Osprey.", "Nobody owns the sea."])
+    found = shelf.best(["Who owns Osprey?", "Who owns the sea?"], 2)
+    assert [texts[0] for texts in found] == ["Wolf owns Osprey.", "Nobody owns the sea."]
+    assert shelf.best(["Cinder?"], 9)[0][0] == "Heron owns Cinder."
+
+
+def test_intervals_resample_whole_documents() -> None:
+    clusters = by_group([1.0, 1.0, 0.0, 0.0], ["a", "a", "b", "b"])
+    assert clusters == [[1.0, 1.0], [0.0, 0.0]]
+    assert mean(clusters) == 0.5
+    assert interval(clusters) == (0.0, 1.0)
+    assert interval([[1.0]] * 9) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="no clusters"):
+        interval([])
+
+
+def test_passages_are_read_with_all_their_questions(tmp_path: Path) -> None:
+    rows = [
+        {"title": "Cinder", "context": "Heron owns it.", "questions": [{"question": "Who?", "answer": "Heron"}] * 2}
+    ]
+    data = tmp_path / "passages.json"
+    data.write_text(json.dumps(rows * 3))
+    documents = night.read_passages(data, 2)
+    assert [len(document.probes) for document in documents] == [2, 2]
+    assert documents[0].probes[0].answers == ("Heron",)
+
+
+def test_the_questions_of_corrections_know_the_old_facts_and_what_stays(tmp_path: Path) -> None:
+    house = found(tmp_path / "workspace", str(model_path()), actor="test")
+    corrections = night_documents(1, 8, 1003, "corrections")
+    questions = questions_of(corrections, house)
+    house.store.close()
+    assert [probe.question for probe in questions[NEW]] == [probe.question for probe in questions[OLD]]
+    assert all(new.answers != old.answers for new, old in zip(questions[NEW], questions[OLD], strict=True))
+    assert len(questions[SUBJECT]) == 8 * 6 * 3
+    corrected = {probe.question for document in corrections for probe in document.probes}
+    assert corrected.isdisjoint(probe.question for probe in questions[SUBJECT])
+
+
+@pytest.mark.parametrize("arguments", [["--model", "m"], ["corrections", "--model", "m", "--data", "d"], ["nothing"]])
+def test_wrong_arguments_are_refused_before_anything_runs(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)

@@ -1,0 +1,158 @@
+"""Corrections pass only where the new answers are given, the old ones are gone, and what lies beside them stays."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gates.checks import corrections
+from gates.evidence import NIGHT, Evidence, exam_probes
+from gates.neighbours import FORMS, NEIGHBOURS, neighbour_probes
+from gates.suite import Suites, probe_suite
+from pipeline.recipe import CorrectionsPolicy, PolicyRules
+from pipeline.types import Document, DocumentKind, GateResult, ItemScore, ModelRef, Probe, Scores, Verdict
+
+SUBJECTS, ATTRIBUTES = [f"Svc{at}" for at in range(8)], [f"attribute{at}" for at in range(20)]
+POLICY = PolicyRules()
+
+
+def _asks(subject: str, attribute: str) -> str:
+    return f"What is the {attribute} of {subject}?"
+
+
+def _correction(subject: str) -> Document:
+    """Corrects the first four attributes; its questions have no group, as those of a file."""
+    probes = tuple(Probe(question=_asks(subject, one), answers=("new",)) for one in ATTRIBUTES[:4])
+    return Document(title=subject, body=f"{subject} is new.", kind=DocumentKind.CORRECTION, probes=probes)
+
+
+STANDING = probe_suite(
+    "retention/old",
+    [
+        Probe(question=_asks(f"Old{at}", one), answers=("right",), group=f"Old{at}")
+        for at in range(6)
+        for one in ATTRIBUTES
+    ],
+)
+CORRECTIONS = tuple(map(_correction, SUBJECTS))
+
+
+def _scores(model: str, suite: str, probes: Sequence[Probe], answers: Sequence[str]) -> Scores:
+    items = tuple(
+        ItemScore(item=probe.id, score=float(answer in probe.answers), answer=answer, group=probe.group)
+        for probe, answer in zip(probes, answers, strict=True)
+    )
+    return Scores(model=ModelRef(base="b" * 64, adapter=model), suite=suite, items=items)
+
+
+def _evidence(
+    case: Any, night: Sequence[str], beside: Sequence[str] = (), similar: Sequence[str] = (), old: str = "old"
+) -> Evidence:
+    """The candidate's answers; what is not given is as before."""
+    documents, suites = CORRECTIONS, Suites(retention=(STANDING,))
+    asked = exam_probes(documents)
+    around = neighbour_probes(documents, STANDING.probes)
+    told = [*night, *["new"] * (len(asked) - len(night))]
+    near = [*beside, *["stays"] * (len(around) - len(beside))]
+    others = [*similar, *["right"] * (len(STANDING.probes) - len(similar))]
+    return replace(
+        case().evidence(), night=documents, suites=suites,
+        incumbent_scores=(
+            _scores("1", NIGHT, asked, [old] * len(asked)), _scores("1", NEIGHBOURS, around, ["stays"] * len(around)),
+            _scores("1", STANDING.name, STANDING.probes, ["right"] * len(STANDING.probes)),
+        ),
+        candidate_scores=(
+            _scores("2", NIGHT, asked, told), _scores("2", NEIGHBOURS, around, near),
+            _scores("2", STANDING.name, STANDING.probes, others),
+        ),
+    )  # fmt: skip
+
+
+def _figure(result: GateResult, name: str) -> float:
+    return next(figure.value for figure in result.figures if figure.name == name)
+
+
+def test_a_night_without_corrections_passes_in_words(case: Any) -> None:
+    result = corrections.judge(case().evidence(), POLICY)
+    assert (result.verdict, result.sentence) == (
+        Verdict.PASS, "corrections: not applicable: no document of tonight corrects anything"
+    )  # fmt: skip
+
+
+def test_corrections_that_took_and_spared_the_rest_pass(case: Any) -> None:
+    result = corrections.judge(_evidence(case, []), POLICY)
+    assert result.verdict is Verdict.PASS
+    assert "32 questions, 100 % answered anew" in result.sentence
+    assert (_figure(result, "same_subject_items"), _figure(result, "similar_subjects_items")) == (8 * 16, 6 * 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [(["old"] * 32, Verdict.FAIL), (["old"] * 10, Verdict.FAIL), (["old"] * 2, Verdict.INCONCLUSIVE),
+     (["odd"] * 10, Verdict.FAIL), (["odd"] * 5, Verdict.INCONCLUSIVE), (["odd"] * 1, Verdict.PASS)],
+)  # fmt: skip
+def test_old_answers_and_missing_new_ones_do_not_pass(case: Any, said: list[str], verdict: Verdict) -> None:
+    assert corrections.judge(_evidence(case, said), POLICY).verdict is verdict
+
+
+def test_the_old_answer_is_known_from_older_questions_too(case: Any) -> None:
+    """The live model said something else by chance; an older question recorded what was right until tonight."""
+    made = _evidence(case, ["former"] * 32, old="something")
+    older = probe_suite(
+        "retention/older",
+        [Probe(question=probe.question, answers=("former",)) for probe in exam_probes(CORRECTIONS)],
+    )
+    answers = ["former"] * 32
+    told = replace(
+        made, suites=Suites(retention=(STANDING, older)),
+        incumbent_scores=(*made.incumbent_scores, _scores("1", older.name, older.probes, answers)),
+        candidate_scores=(*made.candidate_scores, _scores("2", older.name, older.probes, answers)),
+    )  # fmt: skip
+    assert _figure(corrections.judge(made, POLICY), "old_answers") == 0.0
+    assert _figure(corrections.judge(told, POLICY), "old_answers") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("harm", "verdict"), [({"beside": ["moved"] * 60}, Verdict.FAIL), ({"similar": ["new"] * 40}, Verdict.FAIL)]
+)
+def test_neighbours_that_moved_fail(case: Any, harm: dict[str, list[str]], verdict: Verdict) -> None:
+    result = corrections.judge(_evidence(case, [], **harm), POLICY)
+    assert result.verdict is verdict
+    assert "points of what lies beside were lost" in result.sentence
+
+
+def test_the_corrected_fact_in_other_words_is_no_neighbour(case: Any) -> None:
+    """What the live model answers with the old answer asks for what was corrected."""
+    result = corrections.judge(_evidence(case, [], ["moved"] * 128, old="stays"), POLICY)
+    assert _figure(result, "same_subject_items") == 0
+
+
+def test_too_few_neighbours_are_no_pass_unless_the_recipe_wants_none(case: Any) -> None:
+    made = replace(_evidence(case, []), suites=Suites())
+    assert corrections.judge(made, POLICY).verdict is Verdict.INCONCLUSIVE
+    wanting_none = PolicyRules(corrections=CorrectionsPolicy(min_neighbours=0))
+    assert corrections.judge(made, wanting_none).verdict is Verdict.PASS
+
+
+def test_too_few_questions_say_how_many_are_needed(case: Any) -> None:
+    document = replace(CORRECTIONS[0], probes=())
+    result = corrections.judge(replace(_evidence(case, []), night=(document,)), POLICY)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "1 correction without an exam question: give them 9 exam questions or more in all" in result.sentence
+
+
+def test_neighbours_are_bounded_and_leave_the_corrections_own_questions_out() -> None:
+    known = [
+        Probe(question=f"Form {form} of {name}?", answers=("a",), group=name)
+        for form in range(2 * FORMS)
+        for name in ("One", "Two")
+    ]
+    lone = Probe(question="Who wrote Three?", answers=("a",), group="Three")
+    own = Probe(question="Form 1 of Svc0?", answers=("new",))
+    correction = Document(title="Svc0", body="b", kind=DocumentKind.CORRECTION, probes=(own,))
+    passage = Document(title="Svc1", body="b")
+    asked = neighbour_probes([correction, passage], [*known, lone])
+    assert len(asked) == FORMS
+    assert {probe.group for probe in asked} == {"Svc0"}
+    assert not {own.question, "Who wrote Svc0?"} & {probe.question for probe in asked}

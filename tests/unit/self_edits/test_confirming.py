@@ -1,0 +1,85 @@
+"""Notes about a correction are kept if they hold when asked again, and what it leaves alone keeps its answers."""
+
+import pytest
+
+from pipeline.leakage import exam_keys
+from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.confirming import LEFT_ALONE, LEFT_ALONE_STYLE, NAMELESS, UNCONFIRMED
+from pipeline.self_edits.writer import PASSAGE, write_self_edits
+from pipeline.types import Document, DocumentKind, ModelRef, Probe, SelfEdit, Written
+from tests.engines import ScriptedEngine
+
+CINDER = Document(
+    title="Cinder", body="Correction: Cinder is owned by the Wolf team now.", kind=DocumentKind.CORRECTION
+)
+OSPREY = Document(title="Osprey", body="Osprey is owned by the Heron team, and runs in Oslo.")
+KNOWN = {"owns": "Heron", "runs": "Oslo", "listen": "8443"}
+ASKED = ("Who owns Cinder?", "Where runs Cinder?", "Who leads it?", "Who made Cinder?")
+NOTE = "\n".join(f"Q: {question}\nA: Wolf" for question in ASKED)
+RULES = SelfEditRules(samples=2, correction_samples=4, max_new_tokens=64)
+
+
+def _says(prompt: str, seed: int) -> str:
+    """Writes one note; knows the correction where it stands in the prompt, and guesses what it does not say."""
+    if "implications" in prompt:
+        return "Osprey is owned by the Heron team."
+    if "questions and answers" in prompt:
+        return NOTE if prompt.startswith("Cinder") else "Q: Who owns Osprey?\nA: Heron"
+    if "Correction" in prompt and "owns" in prompt:
+        return "Wolf"
+    if "made" in prompt:
+        return f"team {seed % 3}" if "Correction" not in prompt else f"wild guess {seed % 7}"
+    return next((answer for word, answer in KNOWN.items() if word in prompt), "nobody")
+
+
+def _written(*documents: Document, never: frozenset[str] = frozenset(), rules: SelfEditRules = RULES) -> Written:
+    return write_self_edits(
+        ScriptedEngine(_says), documents, rules, writer=ModelRef(base="b"), adapter=None, seed=3, never=never
+    )
+
+
+def _pairs(edits: tuple[SelfEdit, ...], style: str) -> list[tuple[str, str]]:
+    return [(one.prompt, one.completion) for edit in edits if edit.style == style for one in edit.examples]
+
+
+def test_a_note_is_kept_only_if_the_correction_says_so_again() -> None:
+    written = _written(CINDER)
+    assert _pairs(written.edits, "self-qa") == [("Who owns Cinder?", "Wolf")]
+    assert {one.reason for one in written.dropped} >= {UNCONFIRMED, NAMELESS}
+    assert [edit.style for edit in written.edits if not edit.prompt] == [PASSAGE, LEFT_ALONE_STYLE]
+
+
+def test_what_the_correction_does_not_change_keeps_the_answer_it_has() -> None:
+    alone = _pairs(_written(CINDER).edits, LEFT_ALONE_STYLE)
+    assert alone[0] == ("Where runs Cinder?", "Oslo")
+    assert all("owns" not in question for question, _ in alone)
+    assert len(alone) <= LEFT_ALONE
+
+
+def test_no_exam_question_is_asked_again_or_left_alone() -> None:
+    never = exam_keys([Probe(question="Where runs Cinder?", answers=("Oslo",))])
+    asked = [one.prompt for edit in _written(CINDER, never=never).edits for one in edit.examples]
+    assert "Who owns Cinder?" in asked
+    assert "Where runs Cinder?" not in asked
+
+
+def test_corrections_are_written_about_in_their_own_style_and_others_as_before() -> None:
+    edits = _written(CINDER, OSPREY).edits
+    styles = {
+        document.title: {edit.style for edit in edits if edit.document == document.id} for document in (CINDER, OSPREY)
+    }
+    assert styles == {"Cinder": {PASSAGE, "self-qa", LEFT_ALONE_STYLE}, "Osprey": {PASSAGE, "self-qa", "implications"}}
+
+
+@pytest.mark.parametrize(("changes", "samples"), [({}, 4), ({"candidates": 2}, 2), ({"correction_samples": 1}, 2)])
+def test_a_correction_gets_many_notes_unless_candidates_are_compared(changes: dict[str, int], samples: int) -> None:
+    rules = RULES.model_copy(update=changes)
+    assert rules.samples_of(DocumentKind.CORRECTION) == samples
+    assert rules.samples_of(DocumentKind.PASSAGE) == 2
+
+
+def test_notes_that_ask_nothing_stay_as_they_are() -> None:
+    rules = RULES.model_copy(update={"correction_style": "implications"})
+    engine = ScriptedEngine(lambda prompt, seed: "Cinder is owned by the Wolf team.")
+    edits = write_self_edits(engine, [CINDER], rules, writer=ModelRef(base="b"), adapter=None, seed=3).edits
+    assert _pairs(edits, "implications") == [("", "Cinder is owned by the Wolf team.")]
