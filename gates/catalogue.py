@@ -15,8 +15,8 @@ GROUP = "sealed.gates.checks"
 BUILT_IN = (
     "integrity", "contamination", "acquisition", "corrections", "retention", "regression", "safety", "withdrawal"
 )  # fmt: skip
-# The one built-in gate that says nothing about such a night: nothing is withdrawn in it, or nothing is new.
-_LEFT_OUT = {NightKind.NIGHTLY: "withdrawal", NightKind.REBUILD: "acquisition"}
+# What says nothing about such a night: nothing is withdrawn in it, or nothing is new.
+_LEFT_OUT = {NightKind.NIGHTLY: ("withdrawal",), NightKind.REBUILD: ("acquisition", "corrections")}
 
 
 def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
@@ -30,6 +30,6 @@ def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tu
     if unknown:
         known = ", ".join([*BUILT_IN, *sorted(installed)])
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {known}.")
-    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN if name != _LEFT_OUT[kind]]
+    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN if name not in _LEFT_OUT[kind]]
     others = [(name, installed[name].load().judge) for name in sorted(installed)]
     return (*own, *others)

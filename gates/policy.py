@@ -54,13 +54,13 @@ def policy_digest(policy: PolicyRules) -> str:
 
 
 def policy_of(policy: PolicyRules, kind: NightKind, *, withdrawn: bool) -> PolicyRules:
-    """The policy for such a night: of a rebuild acquisition is not asked, since it learns nothing new.
+    """The policy for such a night: of a rebuild neither acquisition nor corrections are asked, since nothing is new.
 
     withdrawn: whether production knows a withdrawn document. Then the rebuild must have forgotten it.
     """
     if kind is NightKind.NIGHTLY:
         return policy
-    kept = [gate for gate in policy.required if gate not in ("acquisition", "withdrawal")]
+    kept = [gate for gate in policy.required if gate not in ("acquisition", "corrections", "withdrawal")]
     return policy.model_copy(update={"required": (*kept, "withdrawal") if withdrawn else tuple(kept)})
 
 
