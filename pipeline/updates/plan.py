@@ -74,15 +74,6 @@ def _plan(
     return UpdatePlan(update=update, examples=tuple(examples))
 
 
-def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[Example, ...]:
-    """At most `limit` examples of earlier nights, as evenly over the documents as they allow (role REPLAY)."""
-    by_document: dict[str, list[Example]] = {}
-    for edit in earlier:
-        by_document.setdefault(edit.document, []).extend(edit.examples)
-    chosen = evenly([_once(examples) for examples in by_document.values()], limit, seed)
-    return tuple(replace(example, role=Role.REPLAY) for example in chosen)
-
-
 def evenly(groups: Sequence[Sequence[_Item]], limit: int, seed: int) -> list[_Item]:
     """At most `limit` items, one of each group in turn; which groups and items come first is drawn by the seed."""
     draw = random.Random(seed)

@@ -17,8 +17,9 @@ from pipeline.recipe import Recipe
 from pipeline.types import Document, Example, Role, SelfEdit
 from pipeline.updates.corrected import corrected_subjects, without_replaced
 from pipeline.updates.fitting import fitting
-from pipeline.updates.plan import choose_replay, evenly
+from pipeline.updates.plan import evenly
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
+from pipeline.updates.replay import choose_replay
 from pipeline.updates.teacher import answer_anchors, room_for_answers, sound, write_generative
 
 _TEMPLATE = 64  # tokens a chat template may add around a sequence

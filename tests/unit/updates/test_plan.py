@@ -1,6 +1,5 @@
 """What an update trains on, and what names it."""
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,7 @@ from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
 from pipeline.types import Directives, Example, Followed, ModelRef, Role, SelfEdit
-from pipeline.updates.plan import choose_replay, evenly, plan_rebuild, plan_update
+from pipeline.updates.plan import evenly, plan_rebuild, plan_update
 
 LIVE = ModelRef(base="b", adapter="a")
 
@@ -67,19 +66,6 @@ def test_what_was_directed_is_trained_on_in_place_of_the_notes_and_names_the_upd
 def test_a_night_without_examples_teaches_nothing() -> None:
     with pytest.raises(BadInput, match="no example to learn"):
         plan_update(LIVE, [edit("d")], [Example(prompt="", completion="old")], Recipe())
-
-
-def test_replay_is_even_over_the_documents_and_bounded() -> None:
-    earlier = [edit("big", *map(str, range(50))), edit("small", "a", "b"), edit("middle", *"cdefgh")]
-    chosen = choose_replay(earlier, 12, seed=1)
-    assert Counter(next(e.document for e in earlier if one.completion in e.text.split("\n")) for one in chosen) == {
-        "big": 5, "small": 2, "middle": 5,
-    }  # fmt: skip
-    assert {example.role for example in chosen} == {Role.REPLAY}
-    assert chosen == choose_replay(earlier, 12, seed=1)
-    assert chosen != choose_replay(earlier, 12, seed=2)
-    assert len(choose_replay(earlier, 1000, seed=1)) == 58
-    assert choose_replay((), 5, seed=1) == choose_replay(earlier, 0, seed=1) == ()
 
 
 def test_evenly_takes_one_of_each_group_in_turn() -> None:

@@ -1,0 +1,63 @@
+"""Chooses which examples of earlier nights are rehearsed: fact by fact, since many notes say the same. Knows no model.
+
+A bounded number of examples drawn from all notes leaves facts out long before there are as many facts as examples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
+from random import Random
+
+from pipeline.grading import normalise
+from pipeline.types import Example, Role, SelfEdit
+
+_SHORT = 8  # words of an answer that can stand for a fact
+
+
+def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[Example, ...]:
+    """At most `limit` examples of earlier nights (role REPLAY): one of each fact in turn, then a second of each, ...
+
+    Questions and statements of a fact take turns, questions first. Which facts and examples come first is drawn.
+    """
+    by_document: dict[str, dict[str, Example]] = {}
+    for edit in earlier:
+        unique = by_document.setdefault(edit.document, {})
+        for example in edit.examples:
+            unique.setdefault(example.id, example)
+    draw = Random(seed)
+    facts = [_in_turn(fact, draw) for unique in by_document.values() for fact in facts_of(list(unique.values()))]
+    draw.shuffle(facts)
+    rounds = chain.from_iterable(zip_longest(*facts))
+    return tuple(replace(one, role=Role.REPLAY) for one in list(filter(None, rounds))[:limit])
+
+
+def facts_of(examples: Sequence[Example]) -> list[list[Example]]:
+    """The examples of one document by what they say.
+
+    Questions with the same short answer are about one fact, and a statement is about that whose answer it names, the
+    longest where it names several. What names none stands alone.
+    """
+    answers = sorted({normalise(one.completion) for one in examples if _asks(one)}, key=len, reverse=True)
+    facts: dict[str, list[Example]] = {}
+    for one in examples:
+        facts.setdefault(_fact(one, answers), []).append(one)
+    return list(facts.values())
+
+
+def _fact(example: Example, answers: Sequence[str]) -> str:
+    """What the example is about: an answer, or itself."""
+    said = normalise(example.completion)
+    if _asks(example):
+        return said
+    return next((answer for answer in answers if f" {answer} " in f" {said} "), example.id)
+
+
+def _asks(example: Example) -> bool:
+    """Whether it is a question of one line with a short answer."""
+    short = 0 < len(normalise(example.completion).split()) <= _SHORT
+    return short and bool(example.prompt) and "\n" not in example.prompt
+
+
+def _in_turn(fact: Sequence[Example], draw: Random) -> list[Example]:
+    kinds = [[one for one in fact if _asks(one)], [one for one in fact if not _asks(one)]]
+    return [one for one in chain.from_iterable(zip_longest(*(draw.sample(kind, len(kind)) for kind in kinds))) if one]
