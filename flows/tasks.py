@@ -1,12 +1,13 @@
-"""The nightly steps as Prefect tasks: a name, one call, one noun. Coarse on purpose, and never retried blindly:
+"""The steps of a night and of a rebuild as Prefect tasks: a name, one call, one noun.
 
-the ledger's rows make a night resumable, so the next run continues where a failed one stopped.
+Coarse on purpose, and never retried blindly: the ledger's rows make a night resumable, so
+the next run continues where a failed one stopped.
 """
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.steps import choosing, gating, intake, probes, registering, training, writing
+from flows.steps import choosing, gating, intake, probes, rebuilding, registering, training, writing
 
 catch_up = task(name="make MLflow and the servers follow", cache_policy=NO_CACHE)(intake.catch_up)
 take_in = task(name="take documents in", cache_policy=NO_CACHE)(intake.take_in)
@@ -16,6 +17,8 @@ write_self_edits = task(name="write self-edits", cache_policy=NO_CACHE)(writing.
 nothing_written = task(name="end without self-edits", cache_policy=NO_CACHE)(writing.nothing_written)
 choose_candidates = task(name="choose among candidates", cache_policy=NO_CACHE)(choosing.choose_candidates)
 plan_update = task(name="plan the update", cache_policy=NO_CACHE)(training.plan_update)
+open_rebuild = task(name="open the rebuild", cache_policy=NO_CACHE)(rebuilding.open_rebuild)
+plan_rebuild = task(name="plan the rebuild", cache_policy=NO_CACHE)(rebuilding.plan_rebuild)
 train_adapter = task(name="train the adapter", cache_policy=NO_CACHE)(training.train_adapter)
 judge = task(name="put before the gates", cache_policy=NO_CACHE)(gating.judge)
 send_back = task(name="send the night back", cache_policy=NO_CACHE)(gating.send_back)

@@ -7,16 +7,18 @@ from importlib.metadata import entry_points
 from gates.evidence import Evidence
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
-from pipeline.types import GateResult
+from pipeline.types import GateResult, NightKind
 
 Check = Callable[[Evidence, PolicyRules], GateResult]
 
 GROUP = "sealed.gates.checks"
-BUILT_IN = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")
+BUILT_IN = ("integrity", "contamination", "acquisition", "retention", "regression", "safety", "withdrawal")
+# The one built-in gate that says nothing about such a night: nothing is withdrawn in it, or nothing is new.
+_LEFT_OUT = {NightKind.NIGHTLY: "withdrawal", NightKind.REBUILD: "acquisition"}
 
 
-def checks(policy: PolicyRules) -> tuple[tuple[str, Check], ...]:
-    """Every gate that runs, in order: the built-in ones, then all installed ones by name.
+def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
+    """Every gate that runs on such a night, in order: the built-in ones, then all installed ones by name.
 
     An entry point names a module with `judge(evidence, policy) -> GateResult`; a built-in name cannot be replaced.
     Raises BadRecipe when the policy requires a gate that nobody has.
@@ -26,6 +28,6 @@ def checks(policy: PolicyRules) -> tuple[tuple[str, Check], ...]:
     if unknown:
         known = ", ".join([*BUILT_IN, *sorted(installed)])
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {known}.")
-    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN]
+    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN if name != _LEFT_OUT[kind]]
     others = [(name, installed[name].load().judge) for name in sorted(installed)]
     return (*own, *others)

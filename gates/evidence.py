@@ -9,7 +9,7 @@ from pipeline.documents.asking import asked
 from pipeline.errors import MeasurementFailed
 from pipeline.types import AdapterManifest, Document, Example, ModelRef, Probe, Scores, Split
 
-NIGHT = "night"
+NIGHT, WITHDRAWN = "night", "withdrawn"
 
 
 class Against(StrEnum):
@@ -59,6 +59,7 @@ class Evidence:
     """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified.
 
     `practice` are the questions by which the night chose among its self-edits: none where there was no choice.
+    `withdrawn` are the documents that a rebuild is to forget: they were withdrawn, and the live model was taught them.
     """
 
     update: str
@@ -71,6 +72,7 @@ class Evidence:
     earlier: tuple[Lesson, ...]
     suites: Suites
     practice: tuple[Probe, ...] = ()
+    withdrawn: tuple[Document, ...] = ()
     candidate_scores: tuple[Scores, ...] = ()
     incumbent_scores: tuple[Scores, ...] = ()
     anchor_scores: tuple[Scores, ...] = ()
@@ -83,6 +85,10 @@ class Evidence:
     @property
     def night_probes(self) -> tuple[Probe, ...]:
         return exam_probes(self.night)
+
+    @property
+    def withdrawn_probes(self) -> tuple[Probe, ...]:
+        return exam_probes(self.withdrawn)
 
     def pairs(self, suite: str, against: Against = Against.INCUMBENT) -> tuple[Pair, ...]:
         """The suite's items with the scores of both models. Raises MeasurementFailed where one side lacks any."""

@@ -7,7 +7,7 @@ from gates.evidence import Pair
 from gates.statistics import clustered_bounds, items_needed, mcnemar, tango_lower, tango_upper
 from pipeline.digests import digest_of
 from pipeline.recipe import PolicyRules
-from pipeline.types import Figure, GateResult, Verdict
+from pipeline.types import Figure, GateResult, NightKind, Verdict
 
 ALWAYS_REQUIRED = "integrity"
 _LEAST_DISCORDANT = 0.02
@@ -51,6 +51,17 @@ class Comparison:
 def policy_digest(policy: PolicyRules) -> str:
     """The policy's identity, recorded with every report."""
     return digest_of("policy", policy.model_dump(mode="json"))
+
+
+def policy_of(policy: PolicyRules, kind: NightKind, *, withdrawn: bool) -> PolicyRules:
+    """The policy for such a night: of a rebuild acquisition is not asked, since it learns nothing new.
+
+    withdrawn: whether production knows a withdrawn document. Then the rebuild must have forgotten it.
+    """
+    if kind is NightKind.NIGHTLY:
+        return policy
+    kept = [gate for gate in policy.required if gate not in ("acquisition", "withdrawal")]
+    return policy.model_copy(update={"required": (*kept, "withdrawal") if withdrawn else tuple(kept)})
 
 
 def compare(pairs: Sequence[Pair], alpha: float, seed: int) -> Comparison:

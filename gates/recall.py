@@ -3,21 +3,24 @@
 from collections.abc import Iterable
 
 from gates.corrections import superseded
-from gates.evidence import NIGHT, Evidence, Pair
+from gates.evidence import NIGHT, WITHDRAWN, Evidence, Pair
 from gates.suite import Suite
 from pipeline.errors import MeasurementFailed
 from pipeline.types import Figure
 
 
 def recall(evidence: Evidence) -> tuple[Figure, ...]:
-    """`recall`, `earlier_nights`, `old_world`, `skills` and `safety`, each `_before` and `_after`, as shares in [0, 1].
+    """`recall`, `withdrawn`, `earlier_nights`, `old_world`, `skills`, `safety`: shares in [0, 1].
 
-    Before is the live model, after the candidate. A kind of which nothing was measured on both is left out.
+    Each `_before`, by the live model, and `_after`, by the candidate. A kind of which nothing was measured on
+    both is left out.
     """
     night = [NIGHT] if evidence.night_probes else []
+    gone = [WITHDRAWN] if evidence.withdrawn_probes else []
     corrected = superseded(evidence)
     return (
         *_shares("recall", evidence, night),
+        *_shares("withdrawn", evidence, gone),
         *_shares("earlier_nights", evidence, [lesson.suite for lesson in evidence.earlier], corrected),
         *_shares("old_world", evidence, _names(evidence.suites.retention), corrected),
         *_shares("skills", evidence, _names(evidence.suites.regression)),

@@ -57,6 +57,7 @@ def lead(report: GateReport) -> list[str]:
         f"{what} {percent(shares[f'{key}_before'])} → {percent(shares[f'{key}_after'])}"
         for key, what in (
             ("recall", "tonight's questions"),
+            ("withdrawn", "withdrawn documents"),
             ("earlier_nights", "earlier nights"),
             ("old_world", "old world"),
             ("skills", "general skills"),
@@ -92,13 +93,15 @@ def _head(report: GateReport, release: int | None) -> dict[str, Any]:
 
 
 def _body(evidence: Evidence) -> dict[str, Any]:
-    learned = views.documents(evidence)
+    learned, gone = views.documents(evidence), views.withdrawn(evidence)
     lost, gained = views.flips(evidence, lost=True), views.flips(evidence, lost=False)
     shown = [replace(one, title=visible(one.title, 160)) for one in learned[:_DOCUMENTS_SHOWN]]
     own = views.examples(evidence)
     return {
         "documents": shown,
         "more_documents": len(learned) - len(shown),
+        "withdrawn": [replace(one, title=visible(one.title, 160)) for one in gone[:_DOCUMENTS_SHOWN]],
+        "more_withdrawn": max(0, len(gone) - _DOCUMENTS_SHOWN),
         "lost": _readable(views.spread(lost)),
         "lost_count": len(lost),
         "gained": _readable(views.spread(gained)),

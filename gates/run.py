@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gates.catalogue import Check, checks
-from gates.evidence import NIGHT, Evidence, Lesson, Unmeasured
-from gates.policy import ALWAYS_REQUIRED, combine, policy_digest
+from gates.evidence import NIGHT, WITHDRAWN, Evidence, Lesson, Unmeasured
+from gates.policy import ALWAYS_REQUIRED, combine, policy_digest, policy_of
 from gates.recall import recall
 from gates.suite import Suite, Suites, probe_suite
 from pipeline.errors import CorruptAdapter, MeasurementFailed, SealedError, WrongBase
@@ -23,6 +23,7 @@ from pipeline.types import (
     GateReport,
     GateResult,
     ModelRef,
+    NightKind,
     Probe,
     Scores,
     Update,
@@ -50,16 +51,20 @@ def judge_candidate(
     suites: Suites,
     recipe: Recipe,
     cache: Path,
+    kind: NightKind = NightKind.NIGHTLY,
+    withdrawn: Sequence[Document] = (),
     progress: Progress | None = None,
 ) -> tuple[GateReport, Evidence]:
     """Measures candidate, live model and untouched base on what the gates need, and returns report and evidence.
 
     earlier: per live release its number and its exam probes, grouped by document (`gates.evidence.exam_probes`).
+    withdrawn: what a rebuild is to forget, as far as the live model was taught it.
     progress: told in words which model is asked, and how many answers of how many it has given.
     A candidate that does not verify is never loaded: every other gate is then INCONCLUSIVE. A suite that cannot be
     measured makes the gates that need it INCONCLUSIVE. Raises BadRecipe for a gate that nobody has.
     """
-    gates, chose = checks(recipe.policy), recipe.self_edits.choosing
+    policy, chose = policy_of(recipe.policy, kind, withdrawn=bool(withdrawn)), recipe.self_edits.choosing
+    gates = checks(policy, kind)
     evidence = Evidence(
         update=update.id,
         candidate=ModelRef(base=incumbent.base, adapter=manifest.adapter),
@@ -71,11 +76,12 @@ def judge_candidate(
         earlier=tuple(Lesson(release=release, probes=probes) for release, probes in earlier),
         suites=suites,
         practice=tuple(probe for document in night for probe in practice_probes(document)) if chose else (),
+        withdrawn=tuple(withdrawn),
     )
     if evidence.integrity is None:
-        ask = partial(_ask, base, policy=recipe.policy, cache=cache, progress=progress)
+        ask = partial(_ask, base, policy=policy, cache=cache, progress=progress)
         evidence = _measured(evidence, candidate_dir, incumbent_dir, ask)
-    return report_on(evidence, recipe.policy, gates), evidence
+    return report_on(evidence, policy, gates), evidence
 
 
 def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str, Check]]) -> GateReport:
@@ -123,11 +129,12 @@ def _measured(
     standing = evidence.suites.all
     night = [probe_suite(NIGHT, evidence.night_probes)] if evidence.night_probes else []
     lessons = [probe_suite(lesson.suite, lesson.probes) for lesson in evidence.earlier]
-    everything = (*night, *lessons, *standing)
+    gone = [probe_suite(WITHDRAWN, evidence.withdrawn_probes)] if evidence.withdrawn_probes else []
+    everything = (*night, *gone, *lessons, *standing)
     base = ModelRef(base=evidence.incumbent.base)
     candidate, first = ask("the candidate", evidence.candidate, candidate_dir, everything)
     incumbent, second = ask("the live model", evidence.incumbent, incumbent_dir, everything)
-    anchor, third = ask("the untouched base", base, None, standing)
+    anchor, third = ask("the untouched base", base, None, (*gone, *standing))
     return replace(
         evidence,
         candidate_scores=candidate,

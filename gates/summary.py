@@ -81,6 +81,8 @@ def _shares(report: GateReport, evidence: Evidence) -> str:
 
 
 def _documents(evidence: Evidence) -> str:
+    if gone := views.withdrawn(evidence):
+        return _withdrawn(gone)
     learned = views.documents(evidence)
     if not learned:
         return ""
@@ -90,6 +92,16 @@ def _documents(evidence: Evidence) -> str:
         for one in learned[:_DOCUMENTS_SHOWN]
     ]
     more = len(learned) - _DOCUMENTS_SHOWN
+    return "\n".join(lines) + (f"\n\nand {more} more documents" if more > 0 else "")
+
+
+def _withdrawn(gone: Sequence[views.Learned]) -> str:
+    lines = ["| Withdrawn | Questions | Right before | Right after | Untouched base |", "|---|--:|--:|--:|--:|"]
+    lines += [
+        f"| {plain(one.title, 80)} | {one.questions} | {_dash(one.before)} | {_dash(one.after)} | {_dash(one.base)} |"
+        for one in gone[:_DOCUMENTS_SHOWN]
+    ]
+    more = len(gone) - _DOCUMENTS_SHOWN
     return "\n".join(lines) + (f"\n\nand {more} more documents" if more > 0 else "")
 
 

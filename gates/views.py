@@ -1,9 +1,9 @@
 """Turns a report and its evidence into rows that people read: bars, matrix, documents, flips. Draws nothing. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gates.evidence import NIGHT, Evidence
+from gates.evidence import NIGHT, WITHDRAWN, Evidence
 from gates.suite import Suite, probe_suite
 from pipeline.documents.asking import asked
 from pipeline.types import Document, Example, GateReport, ItemScore, Role, Scores, Split, Verdict
@@ -17,6 +17,7 @@ _HEADLINES = {
 }
 _KINDS = (
     ("recall", "Tonight's questions"),
+    ("withdrawn", "Withdrawn"),
     ("earlier_nights", "Earlier nights"),
     ("old_world", "Old world"),
     ("skills", "General skills"),
@@ -48,13 +49,17 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """One document of the night, and how many of its exam questions were right before and after."""
+    """One document of the night, and how many of its exam questions were right before and after.
+
+    `base`: by the untouched base, of a withdrawn document.
+    """
 
     title: str
     kind: str
     questions: int
     before: int | None
     after: int | None
+    base: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +89,8 @@ def suites_of(evidence: Evidence) -> tuple[Suite, ...]:
     """All suites the candidate was asked, in the order of the matrix."""
     night = [probe_suite(NIGHT, evidence.night_probes)] if evidence.night_probes else []
     lessons = [probe_suite(lesson.suite, lesson.probes) for lesson in evidence.earlier]
-    return (*night, *lessons, *evidence.suites.all)
+    gone = [probe_suite(WITHDRAWN, evidence.withdrawn_probes)] if evidence.withdrawn_probes else []
+    return (*night, *gone, *lessons, *evidence.suites.all)
 
 
 def bars(report: GateReport, evidence: Evidence) -> tuple[Bar, ...]:
@@ -100,6 +106,7 @@ def bars(report: GateReport, evidence: Evidence) -> tuple[Bar, ...]:
 def _counts(evidence: Evidence) -> Iterator[int]:
     suites = evidence.suites
     yield len(evidence.night_probes)
+    yield len(probe_suite(WITHDRAWN, evidence.withdrawn_probes))
     yield sum(len(lesson.probes) for lesson in evidence.earlier)
     for kind in (suites.retention, suites.regression, suites.safety):
         yield sum(len(suite) for suite in kind)
@@ -138,6 +145,19 @@ def documents(evidence: Evidence) -> tuple[Learned, ...]:
     return tuple(_learned(document, known, before, after) for document in evidence.night)
 
 
+def withdrawn(evidence: Evidence) -> tuple[Learned, ...]:
+    """The documents that a rebuild is to forget, with what the base, production and the candidate answer of them."""
+    base, before, after = (
+        _by_item(found, WITHDRAWN)
+        for found in (evidence.anchor_scores, evidence.incumbent_scores, evidence.candidate_scores)
+    )
+    known = {(probe.question, probe.answers): probe.id for probe in evidence.withdrawn_probes}
+    return tuple(
+        replace(_learned(document, known, before, after), base=_learned(document, known, base, after).before)
+        for document in evidence.withdrawn
+    )
+
+
 def _learned(
     document: Document,
     known: dict[tuple[str, tuple[str, ...]], str],
@@ -157,9 +177,9 @@ def _learned(
 
 
 def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
-    """Items that got worse (or better), suite by suite."""
+    """Items that got worse (or better), suite by suite. To lose what was withdrawn is no loss."""
     found: list[Flip] = []
-    for suite in suites_of(evidence):
+    for suite in (one for one in suites_of(evidence) if not (lost and one.name == WITHDRAWN)):
         before, after = (_by_item(s, suite.name) for s in (evidence.incumbent_scores, evidence.candidate_scores))
         for item in suite.items:
             if item.id not in before or item.id not in after:

@@ -163,8 +163,16 @@ class SafetyPolicy(_Frozen):
     margin: Share = 0.05
 
 
+class WithdrawalPolicy(_Frozen):
+    """A rebuild may know of withdrawn documents what the untouched base, which never saw them, answers of them."""
+
+    margin: Share = 0.03
+    min_probes: Count = Field(default=1, description="fewer questions decide nothing; 0: a document without any may go")
+    enough: int = Field(default=350, ge=1, description="from so many on no excess over the margin may be chance")
+
+
 class PolicyRules(_Frozen):
-    """The gates' policy. `required` names the gates that must pass; all that ran are reported."""
+    """The gates' policy. `required` must pass; a rebuild is asked for withdrawal instead of acquisition."""
 
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     required: tuple[str, ...] = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")
@@ -173,6 +181,7 @@ class PolicyRules(_Frozen):
     retention: RetentionPolicy = RetentionPolicy()
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
+    withdrawal: WithdrawalPolicy = WithdrawalPolicy()
 
 
 class Recipe(_Frozen):

@@ -24,10 +24,10 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline.types import DocumentKind, DocumentState, NightState, Origin, ReleaseState, Split
+from pipeline.types import DocumentKind, DocumentState, NightKind, NightState, Origin, ReleaseState, Split
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
-HEAD = "0002"
+HEAD = "0003"
 VERSION_TABLE = "sealed_version"
 
 
@@ -98,7 +98,9 @@ nights = Table(
     Column("release", ForeignKey("releases.number"), unique=True),
     Column("sentence", Text, nullable=False, server_default=""),
     Column("seconds", JSON, nullable=False),
+    Column("kind", String(16), nullable=False, server_default=NightKind.NIGHTLY.value),
     _one_of("state", NightState),
+    _one_of("kind", NightKind),
 )
 
 documents = Table(
@@ -170,6 +172,15 @@ choices = Table(
     Column("document", ForeignKey("documents.id"), nullable=False),
     Column("body", JSON, nullable=False),
     PrimaryKeyConstraint("night", "document"),
+)
+
+withdrawals = Table(
+    "withdrawals",
+    METADATA,
+    Column("document", ForeignKey("documents.id"), primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
 )
 
 updates = Table(

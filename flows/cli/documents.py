@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, AsJson, Workspace
+from flows.cli.options import HERE, Actor, AsJson, Workspace
 from pipeline.types import DocumentRecord, DocumentState
 
 app = typer.Typer(help="Documents, their states and reasons.", invoke_without_command=True)
+
+_STILL_KNOWN = "production still knows it until a rebuild is released: `sealed rebuild`"
 
 Id = Annotated[str, typer.Argument(help="The document's id, or its first digits.")]
 
@@ -24,14 +26,15 @@ def listed(
     if context.invoked_subcommand:
         return
     from flows.wiring import house
-    from registry.store import documents
+    from registry.store import documents, withdrawals
 
-    records = documents.listed(house(workspace).store, state)
+    store = house(workspace).store
+    records, known = documents.listed(store, state), {one.id for one in withdrawals.remembered(store)}
     if json:
         screen.as_json(records)
         return
     rows = [
-        (screen.short(record.id), record.state, record.name, record.release, record.attempts, record.reason)
+        (screen.short(record.id), record.state, record.name, record.release, record.attempts, _why(record, known))
         for record in records
     ]
     screen.table(f"{len(rows)} documents", ("id", "state", "name", "release", "tries", "reason"), rows)
@@ -77,6 +80,33 @@ def quarantine(
     from registry.store import documents
 
     _moved(documents.quarantine(house(workspace).store, id, reason), json)
+
+
+@app.command()
+def withdraw(
+    ids: Annotated[list[str], typer.Argument(help="The documents' ids, or their first digits.")],
+    reason: Annotated[str, typer.Option(help="Why they must go; recorded.")],
+    actor: Actor,
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Withdraw documents: they are never learned again, and a rebuild forgets those that were. There is no way back."""
+    from flows.wiring import house
+    from registry.store import withdrawals
+
+    store = house(workspace).store
+    records = withdrawals.withdraw(store, ids, actor=actor, reason=reason)
+    if json:
+        screen.as_json(records)
+        return
+    known = {document.id for document in withdrawals.remembered(store)}
+    for record in records:
+        what = _STILL_KNOWN if record.id in known else "production does not know it, and no night will learn it"
+        screen.say(f"{screen.short(record.id)} {record.name} is withdrawn: {what}.")
+
+
+def _why(record: DocumentRecord, known: set[str]) -> str:
+    return f"{record.reason}; {_STILL_KNOWN}" if record.id in known else record.reason
 
 
 def _moved(record: DocumentRecord, json: bool) -> None:

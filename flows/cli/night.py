@@ -1,8 +1,8 @@
-"""`sealed update`: runs the nightly flow once, here and now."""
+"""`sealed update` and `sealed rebuild`: run a flow once, here and now."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Workspace
 from flows.outcome import NightOutcome
 from pipeline.errors import SchedulerFailed
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
 QUIET = (
@@ -27,7 +30,19 @@ def update(
     json: AsJson = False,
 ) -> None:
     """Learn the new documents: self-edits, training, gates, and a candidate for review."""
-    outcome = run_night(workspace, documents, proposer=proposer, quiet=json)
+    _end(run_night(workspace, documents, proposer=proposer, quiet=json), json)
+
+
+def rebuild(
+    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "rebuild",
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Learn all that is learned anew from the base, without withdrawn documents: gates, and a candidate for review."""
+    _end(run_rebuild(workspace, proposer=proposer, quiet=json), json)
+
+
+def _end(outcome: NightOutcome, json: bool) -> None:
     if json:
         screen.as_json(outcome)
     else:
@@ -39,6 +54,26 @@ def run_night(
     workspace: Path, documents: Path | None, *, proposer: str = "nightly", quiet: bool = False
 ) -> NightOutcome:
     """One run of the nightly flow in this process. Without PREFECT_API_URL it is recorded in the workspace."""
+    settings = _prepared(workspace)
+    from flows.nightly import nightly
+
+    with screen.progress_shown(quiet):
+        outcome: NightOutcome = nightly(settings.workspace, documents, proposer)
+        return outcome
+
+
+def run_rebuild(workspace: Path, *, proposer: str = "rebuild", quiet: bool = False) -> NightOutcome:
+    """One run of the rebuild flow, as `run_night` runs the nightly one."""
+    settings = _prepared(workspace)
+    from flows.rebuild import rebuild
+
+    with screen.progress_shown(quiet):
+        outcome: NightOutcome = rebuild(settings.workspace, proposer)
+        return outcome
+
+
+def _prepared(workspace: Path) -> "Settings":
+    """The workspace's settings, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
     from flows.wiring import house
 
     settings = house(workspace).settings
@@ -46,11 +81,7 @@ def run_night(
         os.environ.setdefault(name, value)
     if url := os.environ.get("PREFECT_API_URL"):
         _reach(url)
-    from flows.nightly import nightly
-
-    with screen.progress_shown(quiet):
-        outcome: NightOutcome = nightly(settings.workspace, documents, proposer)
-        return outcome
+    return settings
 
 
 def _reach(url: str) -> None:

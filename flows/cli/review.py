@@ -43,7 +43,7 @@ def reject(
     if json:
         screen.as_json(approval)
     else:
-        screen.say(f"release {number} is rejected by {actor}; its documents are quarantined: see `sealed documents`.")
+        screen.say(f"release {number} is rejected by {actor}; what it learned is quarantined: see `sealed documents`.")
 
 
 def rollback(

@@ -55,8 +55,17 @@ def status(workspace: Workspace = HERE, json: AsJson = False) -> None:
             ("last night", seen.last_night),
             ("at work now", seen.at_work),
             ("in review", seen.in_review),
+            ("to forget", _to_forget(len(seen.to_forget))),
             ("next", seen.next_step),
         ],
+    )
+
+
+def _to_forget(documents: int) -> str:
+    if not documents:
+        return ""
+    return (
+        f"{documents} withdrawn documents: production still knows them until a rebuild is released (`sealed rebuild`)"
     )
 
 

@@ -4,8 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from flows.shift import Shift
-from pipeline.types import Night, SelfEdit
-from registry.store import documents
+from pipeline.types import Document, SelfEdit
 
 if TYPE_CHECKING:
     from pipeline.self_edits.directing import Directed
@@ -14,18 +13,18 @@ log = logging.getLogger("sealed")
 
 
 def follow_directives(
-    shift: Shift, night: Night, edits: tuple[SelfEdit, ...], never: frozenset[str]
+    shift: Shift, taught: tuple[Document, ...], edits: tuple[SelfEdit, ...], never: frozenset[str]
 ) -> "tuple[Directed, ...]":
     """What is trained on of each document as its notes and its kind have it; nothing where the recipe lets neither.
 
-    The night's one adapter has one schedule: tools and loss are followed document by document, learning rate and
+    The one adapter has one schedule: tools and loss are followed document by document, learning rate and
     epochs are the recipe's.
     """
     from pipeline.self_edits.directing import direct, directs
     from pipeline.self_edits.tool import tool
     from pipeline.updates.fitting import fitting
 
-    rules, taught = shift.recipe.directives, documents.of(shift.house.store, night.documents)
+    rules = shift.recipe.directives
     if not directs(rules, taught):
         return ()
     for name in (*rules.tools, *rules.workflow_tools):

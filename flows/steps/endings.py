@@ -4,14 +4,18 @@ from flows.outcome import Ended, NightOutcome
 from pipeline.errors import Busy
 from pipeline.types import IntakeCounts, Night, Release
 
+# What a rebuild takes in.
+NOTHING_TAKEN = IntakeCounts(queued=0, duplicates=0, refused=0)
 
-def held_back(waiting: Release, taken: IntakeCounts) -> NightOutcome:
+
+def held_back(waiting: Release, taken: IntakeCounts = NOTHING_TAKEN) -> NightOutcome:
     """A candidate still waits: a second one could only be void once the first is approved."""
     number = waiting.number
+    further = "" if taken is NOTHING_TAKEN else f" {_counted(taken)}, and the next night learns them."
     return NightOutcome(
         ended=Ended.HELD,
-        sentence=f"release {number} still waits for review: `sealed approve {number}` or `sealed reject {number}`. "
-        f"{_counted(taken)}, and the next night learns them.",
+        sentence=f"release {number} still waits for review: `sealed approve {number}` or `sealed reject {number}`."
+        f"{further}",
         release=number,
         refused_documents=taken.refused,
         mended_documents=taken.mended,
@@ -26,6 +30,15 @@ def nothing_to_learn(night: Night, taken: IntakeCounts) -> NightOutcome:
         night=night.number,
         refused_documents=taken.refused,
         mended_documents=taken.mended,
+    )
+
+
+def nothing_left() -> NightOutcome:
+    """Nothing that was learned stays: what a rebuild would make is the base itself."""
+    return NightOutcome(
+        ended=Ended.NOTHING_NEW,
+        sentence="no document that is learned stays, so there is nothing to rebuild: `sealed rollback 0 --reason ...` "
+        "makes the untouched base production.",
     )
 
 

@@ -15,12 +15,13 @@ from pipeline.types import (
     GateResult,
     IntakeCounts,
     Night,
+    NightKind,
     NightState,
     Trained,
     UpdatePlan,
     Verdict,
 )
-from registry.store import documents, nights, releases
+from registry.store import documents, nights, releases, withdrawals
 
 
 def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> GateReport:
@@ -45,6 +46,8 @@ def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> Gat
             suites=read_suites(house.settings.suites),
             recipe=shift.recipe,
             cache=house.settings.cache,
+            kind=night.kind,
+            withdrawn=withdrawals.remembered(house.store) if night.kind is NightKind.REBUILD else (),
             progress=lambda who, done, total: stage(f"gates: {who}")(done, total),
         )
         write_night_report(house, night, report, evidence)

@@ -9,7 +9,7 @@ from flows.shift import Shift
 from flows.steps.registering import lost
 from flows.steps.reviewing import follow
 from pipeline.errors import BadInput
-from pipeline.types import IntakeCounts, Night, Release, ReleaseState
+from pipeline.types import IntakeCounts, Night, NightKind, Release, ReleaseState
 from registry import deploy
 from registry.deploy import Reconciled
 from registry.store import documents, nights, releases
@@ -50,19 +50,29 @@ def open_night(shift: Shift, proposer: str, taken: IntakeCounts) -> Night:
     A night that was registering is given up, too, where its adapter or its report is gone.
     """
     store, recipe = shift.house.store, shift.recipe
-    unfinished = nights.unfinished(store)
-    if unfinished is not None:
-        stale = _no_longer_valid(unfinished, releases.production(store).number, recipe.digest)
-        stale = stale or lost(shift, unfinished)
-        if stale is None:
-            return unfinished
-        nights.abandon(store, shift.lease, unfinished.number, stale)
+    if (unfinished := resumed(shift, NightKind.NIGHTLY)) is not None:
+        return unfinished
     night = nights.begin(store, shift.lease, limit=recipe.documents.per_night, proposer=proposer, recipe=recipe.digest)
     nights.add_seconds(store, shift.lease, night.number, "intake", taken.seconds)
     return night
 
 
-def _no_longer_valid(night: Night, production: int, recipe: str) -> str | None:
+def resumed(shift: Shift, kind: NightKind) -> Night | None:
+    """The unfinished night, where it is of this kind and may go on; one that may not is given up."""
+    unfinished = nights.unfinished(shift.house.store)
+    if unfinished is None:
+        return None
+    production = releases.production(shift.house.store).number
+    stale = _no_longer_valid(unfinished, kind, production, shift.recipe.digest) or lost(shift, unfinished)
+    if stale is None:
+        return unfinished
+    nights.abandon(shift.house.store, shift.lease, unfinished.number, stale)
+    return None
+
+
+def _no_longer_valid(night: Night, kind: NightKind, production: int, recipe: str) -> str | None:
+    if night.kind is not kind:
+        return f"a {kind} run began while this {night.kind} one was interrupted"
     if night.parent != production:
         return f"production moved from release {night.parent} to {production} while this night was interrupted"
     if night.recipe != recipe:

@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flows.wiring import House
-from pipeline.types import Deployment, DocumentState, Release, ReleaseState
+from gates.wording import counted
+from pipeline.types import Deployment, DocumentState, NightKind, Release, ReleaseState
 from registry import lifecycle
-from registry.store import documents, lease, nights, releases
+from registry.store import documents, lease, nights, releases, withdrawals
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The state of a workspace at a glance; an empty sentence means there is nothing of the kind."""
+    """The state of a workspace at a glance; an empty sentence means there is nothing of the kind.
+
+    `to_forget`: ids of withdrawn documents that production still knows.
+    """
 
     production: Release
     deployment: Deployment
@@ -19,6 +23,7 @@ class Overview:
     last_night: str
     at_work: str
     in_review: str
+    to_forget: tuple[str, ...]
     next_step: str
 
 
@@ -31,8 +36,15 @@ def overview(house: House) -> Overview:
     candidates = [release.number for release in waiting]
     at, days = datetime.now(UTC), house.settings.approval_days
     too_old = lifecycle.against_waiting(waiting[-1], at, days) if waiting else None
-    counts = documents.count(store)
-    usual = next_step(candidates, dict(counts), unfinished=nights.unfinished(store) is not None, busy=bool(held))
+    interrupted = nights.unfinished(store)
+    counts, gone = documents.count(store), tuple(document.id for document in withdrawals.remembered(store))
+    usual = next_step(
+        candidates,
+        dict(counts),
+        unfinished=interrupted.kind if interrupted else None,
+        busy=bool(held),
+        to_forget=len(gone),
+    )
     return Overview(
         production=releases.production(store),
         deployment=releases.deployments(store)[-1],
@@ -40,16 +52,28 @@ def overview(house: House) -> Overview:
         last_night=f"night {known[-1].number}: {known[-1].state} {known[-1].sentence}".strip() if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
+        to_forget=gone,
         next_step=too_old or usual,
     )
 
 
-def next_step(candidates: list[int], counts: dict[DocumentState, int], *, unfinished: bool, busy: bool) -> str:
+def next_step(
+    candidates: list[int],
+    counts: dict[DocumentState, int],
+    *,
+    unfinished: NightKind | None,
+    busy: bool,
+    to_forget: int = 0,
+) -> str:
     """The one thing that a person would do now, in words."""
     if candidates:
         return f"`sealed show {candidates[-1]}`, then `sealed approve {candidates[-1]}` or `sealed reject`"
     if busy:
         return "wait: a night is under way"
+    if unfinished is NightKind.REBUILD:
+        return "`sealed rebuild` goes on with the interrupted rebuild"
+    if to_forget:
+        return f"`sealed rebuild`: production still knows {counted(to_forget, 'withdrawn document')}"
     if unfinished:
         return "`sealed update` goes on with the interrupted night"
     if counts.get(DocumentState.QUEUED):

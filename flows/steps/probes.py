@@ -11,7 +11,7 @@ from gates.evidence import exam_probes
 from gates.suite import read_suites
 from pipeline.leakage import exam_keys
 from pipeline.self_edits.choosing import practice_probes
-from pipeline.types import Document, DocumentState, Night, NightState, Origin, Probe
+from pipeline.types import Document, DocumentRecord, DocumentState, Night, NightState, Origin, Probe
 from registry.store import documents, nights, releases, self_edits
 
 # A quarantined document is no exam: its questions must not be able to empty the rehearsal.
@@ -61,13 +61,19 @@ def never_trained_on(shift: Shift) -> frozenset[str]:
 
 
 def _exams(shift: Shift) -> frozenset[str]:
-    """The exams of documents that are or may be learned, and of the suites."""
+    """The exams of documents that are or may be learned or are to be forgotten, and of the suites."""
     return contamination.exam_questions(exam_probes(_known(shift)), read_suites(shift.house.settings.suites))
 
 
 def _known(shift: Shift) -> list[Document]:
     listed = documents.listed(shift.house.store)
-    return [record.document for record in listed if record.document and record.state in _ASKED]
+    return [record.document for record in listed if record.document and _examined(record)]
+
+
+def _examined(record: DocumentRecord) -> bool:
+    """A document that was learned and withdrawn is asked of a rebuild; another one that is out of use is no exam."""
+    forgotten = record.state is DocumentState.WITHDRAWN and record.release is not None
+    return record.state in _ASKED or forgotten
 
 
 def exam_subjects(house: House) -> frozenset[str]:

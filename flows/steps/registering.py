@@ -105,6 +105,7 @@ def _registration(shift: Shift, night: Night, release: Release, trained: Trained
             ("alpha", str(manifest.alpha)),
             ("parent_release", str(release.parent)),
             ("night", str(night.number)),
+            ("kind", night.kind.value),
             ("documents", str(len(night.documents))),
         ),
         tags=(("base", manifest.base), ("adapter", manifest.adapter), ("manifest", manifest.digest)),

@@ -18,7 +18,8 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
     house = shift.house
     nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
     live, never = releases.get(house.store, night.parent), never_trained_on(shift)
-    earlier = [document for _, taught in documents.learned(house.store) for document in taught]
+    taught = documents.of(house.store, night.documents)
+    earlier = [document for _, learned in documents.learned(house.store) for document in learned]
     with timed(shift, night, "training"):
         rehearsal = rehearse(
             house.engine,
@@ -26,31 +27,31 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             live_adapter=house.held_adapter(live),
             night=edits,
             earlier=self_edits.learned(house.store),
-            documents=(*documents.of(house.store, night.documents), *earlier),
+            documents=(*taught, *earlier),
             anchors=read_anchors(house.settings.anchors),
             never=never,
             subjects=exam_subjects(house),
             cache=house.settings.cache,
             progress=stage("rehearsing with the teacher"),
         )
-        plan = plan_update(live.model, edits, rehearsal, shift.recipe, follow_directives(shift, night, edits, never))
+        plan = plan_update(live.model, edits, rehearsal, shift.recipe, follow_directives(shift, taught, edits, never))
     nights.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 
 
 def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
-    """Trains the planned adapter, warm from the live one; one that is there and verifies is kept."""
+    """Trains the planned adapter, warm from the live one or from none; one that is there and verifies is kept."""
     from pipeline.updates.lora import train_lora
 
     house = shift.house
-    report = stage("training the adapter")
+    report, live = stage("training the adapter"), releases.get(house.store, night.parent)
     with timed(shift, night, "training"):
         return train_lora(
             house.base,
             plan,
             shift.recipe.training,
             distill=shift.recipe.rehearsal.distill,
-            parent_adapter=house.held_adapter(releases.get(house.store, night.parent)),
+            parent_adapter=house.held_adapter(live) if plan.update.parent.adapter else None,
             out=house.folder_of(plan.update.id),
             ledger=documents.ledger_digest(house.store, night),
             progress=lambda done, total, loss: report(done, total),

@@ -17,11 +17,13 @@ from pipeline.types import Example, Figure, GateResult, Probe, Verdict
 def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
     """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised).
 
+    Or of a document that a rebuild is to forget.
+
     Or if anchors or generative replay name what the standing retention questions are about.
     Where practice questions chose among candidates, also if one asks such a question.
     """
     lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
-    exams = exam_questions([*evidence.night_probes, *lessons], evidence.suites)
+    exams = exam_questions([*evidence.night_probes, *lessons, *evidence.withdrawn_probes], evidence.suites)
     questions = exams | exam_keys(evidence.practice)
     kind = "exam or practice question" if evidence.practice else "exam question"
     if not evidence.examples:

@@ -13,6 +13,7 @@ from pipeline.types.documents import (
     RawDocument,
     Refusal,
     Split,
+    Withdrawal,
 )
 from pipeline.types.judging import Figure, GateReport, GateResult, ItemScore, Scores, Verdict
 from pipeline.types.learning import (
@@ -32,7 +33,17 @@ from pipeline.types.learning import (
     UpdatePlan,
     Written,
 )
-from pipeline.types.releasing import Approval, Deployment, Lease, Night, NightState, Release, ReleaseState, StageSeconds
+from pipeline.types.releasing import (
+    Approval,
+    Deployment,
+    Lease,
+    Night,
+    NightKind,
+    NightState,
+    Release,
+    ReleaseState,
+    StageSeconds,
+)
 
 __all__ = [
     "AdapterManifest",
@@ -59,6 +70,7 @@ __all__ = [
     "Lease",
     "ModelRef",
     "Night",
+    "NightKind",
     "NightState",
     "Origin",
     "Probe",
@@ -75,5 +87,6 @@ __all__ = [
     "Update",
     "UpdatePlan",
     "Verdict",
+    "Withdrawal",
     "Written",
 ]

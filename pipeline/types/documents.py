@@ -25,6 +25,7 @@ class DocumentState(StrEnum):
     QUARANTINED = "quarantined"
     REVERTED = "reverted"
     DEAD = "dead"
+    WITHDRAWN = "withdrawn"
 
 
 class Split(StrEnum):
@@ -126,6 +127,16 @@ class DocumentRecord:
     added: datetime
     document: Document | None
     release: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawal:
+    """A person's word that a document must go: it is never learned again, and forgotten where it was learned."""
+
+    document: str
+    actor: str
+    reason: str
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,13 @@ class NightState(StrEnum):
     EMPTY = "empty"
 
 
+class NightKind(StrEnum):
+    """What a night does: learn new documents on top of production, or learn the whole ledger anew from the base."""
+
+    NIGHTLY = "nightly"
+    REBUILD = "rebuild"
+
+
 @dataclass(frozen=True, kw_only=True)
 class StageSeconds:
     """How many seconds of work one stage of a night took, over all its runs."""
@@ -96,6 +103,7 @@ class StageSeconds:
 class Night:
     """One run from documents to a candidate: an intent that a killed run resumes. `parent` is the production release.
 
+    `documents` are those it leased; a rebuild leases none, because it learns what the ledger holds as learned.
     `update`, `report` and `release` are filled in as the night comes to them; `sentence` says how it ended.
     """
 
@@ -112,6 +120,7 @@ class Night:
     release: int | None = None
     sentence: str = ""
     seconds: tuple[StageSeconds, ...] = ()
+    kind: NightKind = NightKind.NIGHTLY
 
     @cached_property
     def id(self) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput
+from pipeline.leakage import without_leaks
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
 from pipeline.types import Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
@@ -28,14 +29,43 @@ def plan_update(
     examples that stand in the notes. Raises BadInput where the night has no example: rehearsal alone teaches nothing.
     """
     sources = [one.examples for one in directed] if directed else [edit.examples for edit in night]
-    taught = [replace(example, role=Role.NIGHT) for examples in sources for example in examples]
+    return _plan(parent, night, [example for examples in sources for example in examples], rehearsal, recipe, directed)
+
+
+def plan_rebuild(
+    base: ModelRef,
+    ledger: Sequence[SelfEdit],
+    rehearsal: Sequence[Example],
+    recipe: Recipe,
+    never: frozenset[str],
+    directed: Sequence[Directed] = (),
+) -> UpdatePlan:
+    """The stored notes of the whole ledger and the rehearsal, for an adapter that starts from the untouched base.
+
+    Notes stay as they were stored; an example that asks what is examined by now (`never`, keys of `pipeline.leakage`)
+    is left out, as it is when it is replayed. Raises BadInput as `plan_update` does.
+    """
+    sources = [one.examples for one in directed] if directed else [edit.examples for edit in ledger]
+    taught = without_leaks([example for examples in sources for example in examples], never)
+    return _plan(ModelRef(base=base.base), ledger, taught, rehearsal, recipe, directed)
+
+
+def _plan(
+    parent: ModelRef,
+    notes: Sequence[SelfEdit],
+    lessons: Sequence[Example],
+    rehearsal: Sequence[Example],
+    recipe: Recipe,
+    directed: Sequence[Directed],
+) -> UpdatePlan:
+    taught = [replace(example, role=Role.NIGHT) for example in lessons]
     if not taught:
         raise BadInput("the night's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
     examples = sorted(_once([*taught, *rehearsal]), key=lambda example: example.id)
     random.Random(recipe.seed).shuffle(examples)
     update = Update(
         parent=parent,
-        self_edits=tuple(edit.id for edit in night),
+        self_edits=tuple(edit.id for edit in notes),
         examples_digest=digest_of("examples", [[example.id, example.role] for example in examples]),
         recipe=recipe.digest,
         seed=recipe.seed,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
@@ -34,11 +35,13 @@ def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCo
     """Queues new documents and records new refusals. What the ledger knows in any state is a duplicate, and stays.
 
     A known document that is neither leased nor learned takes the questions it is offered with, where they differ.
+    One that was withdrawn is refused with the reason.
     """
-    offered = {document.id: document for document in intake.accepted}
-    refused = {refusal.id: refusal for refusal in intake.refused}
-    repeated = intake.duplicates + len(intake.accepted) - len(offered)
     with store.write() as connection:
+        intake = _without_withdrawn(connection, intake)
+        offered = {document.id: document for document in intake.accepted}
+        refused = {refusal.id: refusal for refusal in intake.refused}
+        repeated = intake.duplicates + len(intake.accepted) - len(offered)
         known = _known(connection, [*offered, *refused])
         mended = _mended(connection, [document for id_, document in offered.items() if known.get(id_) in _MENDABLE])
         new = [document for id_, document in offered.items() if id_ not in known]
@@ -89,7 +92,7 @@ def get(store: Store, id_or_prefix: str) -> DocumentRecord:
     Raises NoSuchDocument, or BadInput if several begin so or it is no id at all.
     """
     with store.read() as connection:
-        return _find(connection, id_or_prefix)
+        return find(connection, id_or_prefix)
 
 
 def of(store: Store, ids: Sequence[str]) -> tuple[Document, ...]:
@@ -142,7 +145,7 @@ def _set(
     store: Store, id_or_prefix: str, before: Sequence[DocumentState], after: DocumentState, reason: str
 ) -> DocumentRecord:
     with store.write() as connection:
-        record = _find(connection, id_or_prefix)
+        record = find(connection, id_or_prefix)
         if record.document is None:
             raise Refused(f"nothing readable of {record.name} was kept ({record.reason}): mend the file, then update.")
         if record.state not in before:
@@ -151,7 +154,7 @@ def _set(
         done = connection.execute(update(documents).where(documents.c.id == record.id).values(values))
         if done.rowcount != 1:
             raise ProgrammingMistake(f"document {record.id} vanished within a transaction. Please report it.")
-        return _find(connection, record.id)
+        return find(connection, record.id)
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> dict[str, DocumentState]:
@@ -161,6 +164,22 @@ def _known(connection: Connection, ids: Sequence[str]) -> dict[str, DocumentStat
         for block in rows.blocks(ids)
         for id_, state in connection.execute(query.where(documents.c.id.in_(block)))
     }
+
+
+def _without_withdrawn(connection: Connection, intake: Intake) -> Intake:
+    """The intake with each withdrawn document it offers again turned into a refusal."""
+    gone: dict[str, str] = {}
+    query = select(documents.c.id, documents.c.reason).where(documents.c.state == DocumentState.WITHDRAWN)
+    for block in rows.blocks([document.id for document in intake.accepted]):
+        for id_, reason in connection.execute(query.where(documents.c.id.in_(block))):
+            gone[id_] = reason
+    kept = tuple(document for document in intake.accepted if document.id not in gone)
+    again = tuple(
+        Refusal(name=document.name, reason=f"not learned again: document {document.id[:12]} was {gone[document.id]}")
+        for document in intake.accepted
+        if document.id in gone
+    )
+    return replace(intake, accepted=kept, refused=(*intake.refused, *again))
 
 
 def _mended(connection: Connection, offered: Sequence[Document]) -> int:
@@ -213,7 +232,8 @@ def _note_mended(connection: Connection, intake: Intake) -> None:
         connection.execute(update(documents).where(*dead_).values(again))
 
 
-def _find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
+def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
+    """`get` within a transaction."""
     prefix = id_or_prefix.strip().lower()
     if not re.fullmatch("[0-9a-f]{4,64}", prefix):
         raise BadInput(f"{id_or_prefix!r} is no document id: give 4 or more of its hex digits (`sealed documents`).")

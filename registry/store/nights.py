@@ -3,7 +3,7 @@
 Every write checks the lease within its transaction. `night_rows` changes the rows; `candidates` makes it a release.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -15,6 +15,7 @@ from pipeline.types import (
     GateReport,
     Lease,
     Night,
+    NightKind,
     NightState,
     Update,
 )
@@ -24,8 +25,8 @@ from registry.store.database import Store
 from registry.tables import documents, night_documents, nights
 
 __all__ = [
-    "abandon", "add_seconds", "begin", "finish", "get", "intend_release", "listed", "move", "record_release",
-    "save_report", "save_update", "unfinished",
+    "abandon", "add_seconds", "begin", "begin_rebuild", "finish", "get", "intend_release", "listed", "move",
+    "record_release", "save_report", "save_update", "unfinished",
 ]  # fmt: skip
 _STAGES = night_rows.UNDER_WAY[:-1]
 _ENDS = (NightState.REJECTED_BY_GATES, NightState.HELD, NightState.FAILED)
@@ -39,18 +40,18 @@ def begin(store: Store, held: Lease, *, limit: int, proposer: str, recipe: str, 
     at = at or rows.now()
     with store.write() as connection:
         lease.check(connection, held)
-        if (open_ := _unfinished(connection)) is not None:
-            raise Refused(f"night {open_.number} is still under way: resume or abandon it first.")
-        number = (connection.execute(select(func.max(nights.c.number))).scalar() or 0) + 1
         ids = _oldest(connection, limit)
-        state = NightState.INTAKE if ids else NightState.EMPTY
-        values: dict[str, object] = {
-            "number": number, "state": state, "parent": releases.current(connection).number, "proposer": proposer,
-            "recipe": recipe, "started": at, "finished": None if ids else at, "seconds": [],
-            "sentence": "" if ids else "no document was waiting",
-        }  # fmt: skip
-        connection.execute(insert(nights).values(values))
+        empty = {"state": NightState.EMPTY, "finished": at, "sentence": "no document was waiting"}
+        number = _open(connection, proposer, recipe, at, {} if ids else empty)
         _lease_documents(connection, number, ids)
+        return night_rows.load(connection, number)
+
+
+def begin_rebuild(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Night:
+    """Opens a rebuild on the current production release: it leases no document. Raises Refused as `begin` does."""
+    with store.write() as connection:
+        lease.check(connection, held)
+        number = _open(connection, proposer, recipe, at or rows.now(), {"kind": NightKind.REBUILD})
         return night_rows.load(connection, number)
 
 
@@ -141,6 +142,18 @@ def abandon(store: Store, held: Lease, number: int, reason: str, at: datetime | 
     with store.write() as connection:
         lease.check(connection, held)
         return night_rows.abandon(connection, number, reason, at or rows.now())
+
+
+def _open(connection: Connection, proposer: str, recipe: str, at: datetime, values: Mapping[str, object]) -> int:
+    if (open_ := _unfinished(connection)) is not None:
+        raise Refused(f"night {open_.number} is still under way: resume or abandon it first.")
+    number = int(connection.execute(select(func.max(nights.c.number))).scalar() or 0) + 1
+    usual: dict[str, object] = {
+        "number": number, "state": NightState.INTAKE, "parent": releases.current(connection).number,
+        "proposer": proposer, "recipe": recipe, "started": at, "seconds": [], "kind": NightKind.NIGHTLY,
+    }  # fmt: skip
+    connection.execute(insert(nights).values({**usual, **values}))
+    return number
 
 
 def _unfinished(connection: Connection) -> Night | None:

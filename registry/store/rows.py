@@ -15,6 +15,7 @@ from pipeline.types import (
     DocumentState,
     ModelRef,
     Night,
+    NightKind,
     NightState,
     Origin,
     Probe,
@@ -22,6 +23,7 @@ from pipeline.types import (
     ReleaseState,
     Split,
     StageSeconds,
+    Withdrawal,
 )
 
 Noun = TypeVar("Noun")
@@ -107,6 +109,7 @@ def night_of(row: RowMapping, documents: tuple[str, ...]) -> Night:
         release=row["release"],
         sentence=row["sentence"],
         seconds=tuple(StageSeconds(stage=stage, seconds=seconds) for stage, seconds in row["seconds"]),
+        kind=NightKind(row["kind"]),
     )
 
 
@@ -116,6 +119,10 @@ def deployment_of(row: RowMapping) -> Deployment:
 
 def approval_of(row: RowMapping) -> Approval:
     return Approval(**{name: value for name, value in row.items() if name != "id"})
+
+
+def withdrawal_of(row: RowMapping) -> Withdrawal:
+    return Withdrawal(**row)
 
 
 def probe_of(row: RowMapping) -> Probe:

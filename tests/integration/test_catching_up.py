@@ -6,15 +6,15 @@ import pytest
 
 from flows.outcome import Ended
 from flows.shift import Shift
-from flows.steps import intake, registering, reviewing, writing
+from flows.steps import intake, rebuilding, registering, reviewing, writing
 from flows.steps.overview import overview
 from flows.wiring import House
 from pipeline.config import Settings
 from pipeline.errors import Refused
 from pipeline.recipe import Recipe
-from pipeline.types import DocumentState, IntakeCounts, NightState, ReleaseState
+from pipeline.types import DocumentState, IntakeCounts, NightKind, NightState, ReleaseState
 from registry.deploy import Reconciled
-from registry.store import documents, nights, releases
+from registry.store import documents, nights, releases, withdrawals
 from tests.ledgers import Ledger, document, manifest_of
 from tests.ledgers import intake as offered
 
@@ -82,3 +82,36 @@ def test_a_registering_night_that_lost_its_files_begins_anew_in_the_same_run(
     assert (second.number, second.documents, second.release) == (2, first.documents, None)
     assert documents.get(ledger.store, document("atlas").id).attempts == 1
     assert releases.get(ledger.store, 1).state is ReleaseState.VOID
+
+
+def test_an_interrupted_rebuild_goes_on_and_night_and_rebuild_give_way_to_each_other(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.release("atlas")
+    documents.accept(ledger.store, offered("borea"))
+    parts, taken = house(ledger, tmp_path, 7.0), IntakeCounts(queued=1, duplicates=0, refused=0)
+    with ledger.working() as held:
+        shift = Shift(parts, held, Recipe())
+        first = rebuilding.open_rebuild(shift, "sealed")
+        assert rebuilding.open_rebuild(shift, "sealed") == first
+        assert first.kind is NightKind.REBUILD
+        night = intake.open_night(shift, "sealed", taken)
+        assert night.documents == (document("borea").id,)
+        assert nights.get(ledger.store, first.number).state is NightState.ABANDONED
+        rebuilding.open_rebuild(shift, "sealed")
+    given_up = nights.get(ledger.store, night.number)
+    assert given_up.state is NightState.ABANDONED
+    assert "a rebuild run began" in given_up.sentence
+    record = documents.get(ledger.store, document("borea").id)
+    assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
+    assert "`sealed rebuild` goes on" in overview(parts).next_step
+
+
+def test_status_tells_what_production_is_to_forget(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.release("atlas")
+    parts = house(ledger, tmp_path, 7.0)
+    assert overview(parts).to_forget == ()
+    withdrawals.withdraw(ledger.store, [document("atlas").id], actor="grace", reason="wrong")
+    seen = overview(parts)
+    assert seen.to_forget == (document("atlas").id,)
+    assert seen.next_step == "`sealed rebuild`: production still knows 1 withdrawn documents"

@@ -7,7 +7,7 @@ import pytest
 from flows.outcome import Ended, NightOutcome
 from flows.steps.gating import decide
 from flows.steps.overview import next_step
-from pipeline.types import DocumentRecord, DocumentState, GateResult, Verdict
+from pipeline.types import DocumentRecord, DocumentState, GateResult, NightKind, Verdict
 
 
 def record(attempts: int) -> DocumentRecord:
@@ -39,20 +39,22 @@ def test_a_doubtful_document_waits_until_its_attempts_are_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("candidates", "queued", "unfinished", "busy", "word"),
+    ("candidates", "queued", "unfinished", "busy", "to_forget", "word"),
     [
-        ([3], 5, False, False, "approve 3"),
-        ([], 5, True, True, "wait"),
-        ([], 5, True, False, "interrupted"),
-        ([], 5, False, False, "queued"),
-        ([], 0, False, False, "incoming"),
+        ([3], 5, None, False, 0, "approve 3"),
+        ([], 5, NightKind.NIGHTLY, True, 1, "wait"),
+        ([], 5, NightKind.NIGHTLY, False, 0, "interrupted"),
+        ([], 5, NightKind.REBUILD, False, 0, "goes on with the interrupted rebuild"),
+        ([], 5, NightKind.NIGHTLY, False, 2, "`sealed rebuild`: production still knows 2 withdrawn"),
+        ([], 5, None, False, 0, "queued"),
+        ([], 0, None, False, 0, "incoming"),
     ],
 )
 def test_status_names_one_next_step(
-    candidates: list[int], queued: int, unfinished: bool, busy: bool, word: str
+    candidates: list[int], queued: int, unfinished: NightKind | None, busy: bool, to_forget: int, word: str
 ) -> None:
     counts = {DocumentState.QUEUED: queued}
-    assert word in next_step(candidates, counts, unfinished=unfinished, busy=busy)
+    assert word in next_step(candidates, counts, unfinished=unfinished, busy=busy, to_forget=to_forget)
 
 
 def test_only_a_refused_or_an_unwritten_night_exits_with_three() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gates.evidence import NIGHT, Evidence, Lesson
+from gates.evidence import NIGHT, WITHDRAWN, Evidence, Lesson, exam_probes
 from gates.suite import Kind, Suite, Suites, probe_suite
 from gates.tasks import Task, TaskItem
 from pipeline.types import (
@@ -52,6 +52,7 @@ class Case:
 
     def __init__(self) -> None:
         self.documents: list[Document] = []
+        self.gone: list[Document] = []
         self.lessons: list[Lesson] = []
         self.suites: dict[str, list[Suite]] = {"retention": [], "safety": [], "regression": []}
         self.measured: list[tuple[Suite, Rights, Rights, Rights | None]] = []
@@ -71,6 +72,15 @@ class Case:
         lesson = Lesson(release=release, probes=probes(f"release {release}", len(after)))
         self.lessons.append(lesson)
         self.measured.append((probe_suite(lesson.suite, lesson.probes), before, after, None))
+        return self
+
+    def withdrawn(self, before: Rights, after: Rights, base: Rights, per_document: int = 8) -> "Case":
+        asked = probes("withdrawn", len(after), per_document)
+        self.gone = [
+            Document(title=f"gone {at}", body=f"gone {at}", probes=asked[at : at + per_document])
+            for at in range(0, len(asked), per_document)
+        ]
+        self.measured.append((probe_suite(WITHDRAWN, exam_probes(self.gone)), before, after, base))
         return self
 
     def standing(self, kind: str, name: str, before: Rights, after: Rights, base: Rights | None = None) -> "Case":
@@ -97,6 +107,7 @@ class Case:
             examples=tuple(self.examples),
             night=tuple(self.documents),
             earlier=tuple(self.lessons),
+            withdrawn=tuple(self.gone),
             suites=Suites(**{kind: tuple(found) for kind, found in self.suites.items()}),
             candidate_scores=tuple(scores(CANDIDATE, suite, after) for suite, _, after, _ in self.measured),
             incumbent_scores=tuple(scores(LIVE, suite, before) for suite, before, _, _ in self.measured),

@@ -9,7 +9,9 @@ from gates.catalogue import BUILT_IN, checks
 from gates.run import report_on
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
-from pipeline.types import Verdict
+from pipeline.types import NightKind, Verdict
+
+NIGHTLY = [name for name in BUILT_IN if name != "withdrawal"]
 
 
 @pytest.fixture
@@ -28,7 +30,12 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_built_in_gates_run_in_order() -> None:
-    assert tuple(name for name, _ in checks(PolicyRules())) == BUILT_IN
+    assert [name for name, _ in checks(PolicyRules())] == NIGHTLY
+
+
+def test_a_rebuild_is_asked_whether_it_forgot_and_not_whether_it_learned() -> None:
+    names = [name for name, _ in checks(PolicyRules(), NightKind.REBUILD)]
+    assert names == [name for name in BUILT_IN if name != "acquisition"]
 
 
 def test_a_required_gate_that_nobody_has_is_a_bad_recipe() -> None:
@@ -40,7 +47,7 @@ def test_a_required_gate_that_nobody_has_is_a_bad_recipe() -> None:
 def test_an_installed_gate_runs_and_its_failure_is_no_pass(case: type) -> None:
     policy = PolicyRules(required=("integrity", "tone"))
     gates = checks(policy)
-    assert [name for name, _ in gates] == [*BUILT_IN, "tone"]
+    assert [name for name, _ in gates] == [*NIGHTLY, "tone"]
     report = report_on(case().evidence(), policy, gates)
     assert report.results[0].verdict is Verdict.PASS
     assert report.results[-1].sentence == "tone: the tone server is down. Start it."

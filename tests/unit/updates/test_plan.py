@@ -9,7 +9,7 @@ from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
 from pipeline.types import Directives, Example, Followed, ModelRef, Role, SelfEdit
-from pipeline.updates.plan import choose_replay, evenly, plan_update
+from pipeline.updates.plan import choose_replay, evenly, plan_rebuild, plan_update
 
 LIVE = ModelRef(base="b", adapter="a")
 
@@ -85,3 +85,13 @@ def test_replay_is_even_over_the_documents_and_bounded() -> None:
 def test_evenly_takes_one_of_each_group_in_turn() -> None:
     assert sorted(evenly([[1, 1, 1], [2], []], 2, seed=0)) == [1, 2]
     assert sorted(evenly([[1, 1, 1], [2], []], 9, seed=0)) == [1, 1, 1, 2]
+
+
+def test_a_rebuild_starts_from_the_base_with_the_notes_as_stored_but_for_what_is_examined_by_now() -> None:
+    ledger, rehearsal = [edit("d", "one", "two"), edit("e", "three")], [Example(prompt="", completion="old")]
+    plan = plan_rebuild(LIVE, ledger, rehearsal, Recipe(), frozenset({"two"}))
+    assert plan.update.parent == ModelRef(base="b")
+    assert plan.update.self_edits == tuple(one.id for one in ledger)
+    assert {example.completion for example in plan.examples} == {"one", "three", "old"}
+    with pytest.raises(BadInput, match="hold no example"):
+        plan_rebuild(LIVE, ledger[1:], rehearsal, Recipe(), frozenset({"three"}))

@@ -1,0 +1,158 @@
+"""What was withdrawn is forgotten: of its questions the candidate answers what the untouched base answers, no more.
+
+The questions are all that there are, so nothing is inferred about others and each counts for itself. One document has
+few of them, and a model that never saw them guesses some: little that may be chance does not fail it, as long as
+production, which was taught them, fails the same test. Where it does not, the test could not tell, and does not pass.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gates.evidence import WITHDRAWN, Against, Evidence, exam_probes
+from gates.statistics import tango_lower
+from gates.wording import counted, points
+from pipeline.grading import normalise
+from pipeline.recipe import PolicyRules, WithdrawalPolicy
+from pipeline.types import Document, Figure, GateResult, Verdict
+
+# A document is known as such where the candidate gained more than half of its questions, and at least so many.
+_FEWEST_GAINED = 3
+# The most that may be chance, as a share of what production knows beyond the base.
+_CHANCE = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """How many of n questions the base and another model answer right, and how many of them only one of the two."""
+
+    n: int
+    base: float
+    right: float
+    gained: int
+    lost: int
+
+    @property
+    def excess(self) -> float:
+        return (self.right - self.base) / self.n
+
+    @property
+    def mostly(self) -> bool:
+        return self.gained >= _FEWEST_GAINED and 2 * self.gained > self.n
+
+    def surely_above(self, margin: float, alpha: float) -> bool:
+        return tango_lower(self.gained, self.lost, self.n, alpha) > margin
+
+
+def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
+    """PASS within the margin of the base, or where the excess may be chance while production's own surely is not.
+
+    FAIL where it is surely above the margin, or above it at all over many questions, or knows most of one document.
+    Else INCONCLUSIVE. Questions that a document which stays answers alike are not asked.
+    """
+    rules, kept = policy.withdrawal, still_taught(evidence)
+    if not evidence.withdrawn:
+        return _result(Verdict.INCONCLUSIVE, "production knows no withdrawn document: there is nothing to forget")
+    asked = {document.id: _ids(document) - kept for document in evidence.withdrawn}
+    if (unasked := _unasked(evidence.withdrawn, asked, kept, rules)) is not None:
+        return unasked
+    seen, live = _scores(evidence)
+    everything = sorted(frozenset[str]().union(*asked.values()))
+    now, before = _known(seen, everything), _known(live, everything)
+    still = [one.title for one in evidence.withdrawn if asked[one.id] and _known(seen, asked[one.id]).mostly]
+    verdict, reason = _decide(now, before, still, rules, policy.alpha)
+    sentence = (
+        f"of {counted(now.n, 'question')} about {_documents(evidence.withdrawn)} production answers {before.right:g}, "
+        f"the candidate {now.right:g}, and the untouched base, which never saw them, {now.base:g}; "
+        f"{points(now.excess)} points, margin {points(rules.margin, signed=False)}: {reason}"
+    )
+    return _result(verdict, sentence, _figures(now, before, len(kept), policy.alpha))
+
+
+def still_taught(evidence: Evidence) -> frozenset[str]:
+    """Ids of withdrawn questions that a document which stays puts as well, with a right answer in common."""
+    kept: dict[str, set[str]] = {}
+    for lesson in evidence.earlier:
+        for probe in lesson.probes:
+            kept.setdefault(normalise(probe.question), set()).update(map(normalise, probe.answers))
+    return frozenset(
+        probe.id
+        for probe in evidence.withdrawn_probes
+        if kept.get(normalise(probe.question), set()) & set(map(normalise, probe.answers))
+    )
+
+
+def _ids(document: Document) -> frozenset[str]:
+    return frozenset(probe.id for probe in exam_probes([document]))
+
+
+def _scores(evidence: Evidence) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
+    """By question: what base and candidate score, and what base and production score."""
+    candidate = {pair.item: (pair.before, pair.after) for pair in evidence.pairs(WITHDRAWN, Against.ANCHOR)}
+    production = {pair.item: pair.before for pair in evidence.pairs(WITHDRAWN)}
+    return candidate, {item: (base, production[item]) for item, (base, _) in candidate.items()}
+
+
+def _known(scores: dict[str, tuple[float, float]], items: Iterable[str]) -> _Known:
+    pairs = [scores[item] for item in items]
+    return _Known(
+        n=len(pairs),
+        base=sum(base for base, _ in pairs),
+        right=sum(right for _, right in pairs),
+        gained=sum(right > base for base, right in pairs),
+        lost=sum(right < base for base, right in pairs),
+    )
+
+
+def _decide(
+    now: _Known, before: _Known, still: list[str], rules: WithdrawalPolicy, alpha: float
+) -> tuple[Verdict, str]:
+    if still:
+        return Verdict.FAIL, f"it still knows “{still[0][:80]}”. {_WAY_ON}"
+    if now.surely_above(rules.margin, alpha):
+        return Verdict.FAIL, f"it still knows them. {_WAY_ON}"
+    if now.excess <= rules.margin:
+        return Verdict.PASS, "forgotten"
+    if now.n >= rules.enough:
+        return Verdict.FAIL, f"more than is answered of what was never seen. {_WAY_ON}"
+    if before.surely_above(rules.margin, alpha) and now.excess <= _CHANCE * before.excess:
+        return Verdict.PASS, "forgotten, as far as so few questions tell: the rest may be chance"
+    return Verdict.INCONCLUSIVE, "too few questions to tell memory from chance. More of them, or a wider margin, would"
+
+
+_WAY_ON = "See which other documents tell it, withdraw them as well, and rebuild again"
+
+
+def _unasked(
+    documents: tuple[Document, ...], asked: dict[str, frozenset[str]], kept: frozenset[str], rules: WithdrawalPolicy
+) -> GateResult | None:
+    """What the gate says where there is too little to ask: a document without any exam question is not examined."""
+    bare = [document for document in documents if not _ids(document)]
+    total, unexamined = sum(len(ids) for ids in asked.values()), rules.min_probes == 0
+    if total and (unexamined or (total >= rules.min_probes and not bare)):
+        return None
+    if unexamined and not total:
+        return _result(Verdict.PASS, f"{_documents(documents)} and nothing to ask: policy.withdrawal lets them go")
+    lacking = f", {counted(len(bare), 'document')} without any" if bare else ""
+    others = f", {counted(len(kept), 'more question')} that documents which stay answer alike" if kept else ""
+    return _result(
+        Verdict.INCONCLUSIVE,
+        f"{_documents(documents)} with {counted(total, 'exam question')}{others}{lacking}: that they are forgotten "
+        "cannot be shown. policy.withdrawal.min_probes = 0 lets them go unexamined",
+    )
+
+
+def _documents(documents: tuple[Document, ...]) -> str:
+    return counted(len(documents), "withdrawn document")
+
+
+def _figures(now: _Known, before: _Known, kept: int, alpha: float) -> tuple[Figure, ...]:
+    named = {
+        "items": float(now.n), "before": before.right / now.n, "after": now.right / now.n,
+        "never_seen": now.base / now.n, "difference": now.excess,
+        "lower_bound": tango_lower(now.gained, now.lost, now.n, alpha), "asked_of_others_too": float(kept),
+    }  # fmt: skip
+    return tuple(Figure(name=name, value=value) for name, value in named.items())
+
+
+def _result(verdict: Verdict, sentence: str, figures: tuple[Figure, ...] = ()) -> GateResult:
+    return GateResult(gate="withdrawal", verdict=verdict, sentence=f"withdrawal: {sentence}", figures=figures)

@@ -1,0 +1,96 @@
+"""Documents that must go: withdrawn by a person, and which of them production still knows.
+
+What production knows follows from how its adapter came about, so a rollback past a rebuild is seen at once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from pipeline.errors import BadInput, ProgrammingMistake, Refused
+from pipeline.types import Document, DocumentRecord, DocumentState, NightState, Withdrawal
+from registry.store import documents, night_rows, releases, reports, rows
+from registry.store.database import Store
+from registry.tables import documents as document_table
+from registry.tables import self_edits, withdrawals
+
+
+def withdraw(
+    store: Store, ids: Sequence[str], *, actor: str, reason: str, at: datetime | None = None
+) -> tuple[DocumentRecord, ...]:
+    """Marks documents as withdrawn, all or none; what was never learned never will be. There is no way back.
+
+    ids: each whole, or a unique beginning. Raises NoSuchDocument, BadInput (an unusable id, no reason or name), or
+    Refused in words: withdrawn already, held by a night, or nothing readable was kept of it.
+    """
+    if not reason.strip() or not actor.strip():
+        raise BadInput("withdrawing a document needs a name and a reason: the ledger keeps both.")
+    at = at or rows.now()
+    with store.write() as connection:
+        found = {record.id: record for record in (documents.find(connection, one) for one in ids)}
+        for record in found.values():
+            if (objection := _against(connection, record)) is not None:
+                raise Refused(f"{objection}. Nothing was withdrawn.")
+        return tuple(_withdraw(connection, record, actor, reason, at) for record in found.values())
+
+
+def listed(store: Store) -> tuple[Withdrawal, ...]:
+    """All withdrawals, oldest first."""
+    query = select(withdrawals).order_by(withdrawals.c.at, withdrawals.c.document)
+    with store.read() as connection:
+        return tuple(rows.withdrawal_of(row) for row in connection.execute(query).mappings())
+
+
+def remembered(store: Store) -> tuple[Document, ...]:
+    """The withdrawn documents that production was trained on, itself or through the releases it grew from."""
+    with store.read() as connection:
+        known = _taught(connection)
+    gone = documents.listed(store, DocumentState.WITHDRAWN)
+    return tuple(record.document for record in gone if record.document and record.id in known)
+
+
+def _against(connection: Connection, record: DocumentRecord) -> str | None:
+    """Why this document cannot be withdrawn now, with the way out, or None."""
+    name = f"document {record.id[:12]} ({record.name})"
+    if record.state is DocumentState.WITHDRAWN:
+        return f"{name} is withdrawn already: {record.reason}"
+    if record.document is None:
+        return f"nothing readable of {name} was kept ({record.reason}), and nothing of it can be learned"
+    if record.state is not DocumentState.LEASED:
+        return None
+    holder = select(document_table.c.night).where(document_table.c.id == record.id)
+    night = night_rows.load(connection, connection.execute(holder).scalar_one())
+    if night.state is NightState.WAITING:
+        return (
+            f"{name} is in release {night.release}, which waits for review: "
+            f"`sealed reject {night.release} --reason ...` first, then withdraw"
+        )
+    return f"{name} is in night {night.number}, which is under way: withdraw it when the night has ended"
+
+
+def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime) -> DocumentRecord:
+    values = {"state": DocumentState.WITHDRAWN, "reason": f"withdrawn by {actor}: {reason}"}
+    mine = (document_table.c.id == record.id, document_table.c.state == record.state)
+    if connection.execute(update(document_table).where(*mine).values(values)).rowcount != 1:
+        raise ProgrammingMistake(f"document {record.id} vanished within a transaction. Please report it.")
+    connection.execute(insert(withdrawals).values(document=record.id, actor=actor, reason=reason, at=at))
+    return documents.find(connection, record.id)
+
+
+def _taught(connection: Connection) -> frozenset[str]:
+    """Ids of all documents behind production's adapter: back along warm starts, to the first trained from the base."""
+    edits: set[str] = set()
+    release = releases.current(connection)
+    while release.number and release.parent is not None:
+        made = reports.load_update(connection, release.update)
+        edits.update(made.self_edits)
+        if made.parent.adapter is None:
+            break
+        release = releases.load(connection, release.parent)
+    query = select(self_edits.c.document).distinct()
+    return frozenset(
+        document
+        for block in rows.blocks(sorted(edits))
+        for document in connection.execute(query.where(self_edits.c.id.in_(block))).scalars()
+    )

@@ -1,0 +1,182 @@
+"""Withdrawing documents on real databases: who may go when, what comes back, and what production still knows."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from pipeline.errors import BadInput, NoSuchDocument, Refused
+from pipeline.types import (
+    DocumentState,
+    ModelRef,
+    NightKind,
+    NightState,
+    Update,
+)
+from registry.store import documents, nights, releases, self_edits, withdrawals
+from tests.ledgers import BASE, NOON, RECIPE, Ledger, document, edit, intake, manifest_of, report_on
+
+WITHDRAWN = DocumentState.WITHDRAWN
+
+
+def withdraw(ledger: Ledger, *names: str, reason: str = "it is wrong") -> None:
+    ids = [document(name).id for name in names]
+    withdrawals.withdraw(ledger.store, ids, actor="grace", reason=reason, at=NOON)
+
+
+def still_known(ledger: Ledger) -> list[str]:
+    return [one.title for one in withdrawals.remembered(ledger.store)]
+
+
+def rebuilt(ledger: Ledger) -> int:
+    """A rebuild on what is learned, approved."""
+    with ledger.working() as held:
+        night = nights.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
+        kept = self_edits.learned(ledger.store)
+        update = Update(
+            parent=ModelRef(base=BASE.base), self_edits=tuple(one.id for one in kept), examples_digest="r",
+            recipe=RECIPE, seed=0,
+        )  # fmt: skip
+        nights.move(ledger.store, held, night.number, NightState.TRAINING)
+        nights.save_update(ledger.store, held, night.number, update)
+        nights.save_report(ledger.store, held, night.number, report_on(update))
+        release = nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+        nights.record_release(ledger.store, held, night.number, "r")
+    ledger.promote(release.number)
+    return release.number
+
+
+def test_a_withdrawal_is_recorded_with_name_reason_and_time(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    (record,) = withdrawals.withdraw(
+        ledger.store, [document("atlas").id[:8]], actor="grace", reason="it is wrong", at=NOON
+    )
+    assert (record.state, record.reason) == (WITHDRAWN, "withdrawn by grace: it is wrong")
+    (found,) = withdrawals.listed(ledger.store)
+    assert (found.document, found.actor, found.reason, found.at) == (record.id, "grace", "it is wrong", NOON)
+    with pytest.raises(DBAPIError), ledger.store.write() as connection:
+        connection.execute(text("DELETE FROM withdrawals"))
+
+
+def test_a_queued_or_quarantined_document_is_never_learned_once_withdrawn(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas", "borea", "cinder"))
+    documents.quarantine(ledger.store, document("borea").id, "doubtful")
+    withdraw(ledger, "atlas", "borea")
+    with ledger.working() as held:
+        assert ledger.begin(held).documents == (document("cinder").id,)
+    assert still_known(ledger) == []
+    with pytest.raises(Refused, match="is withdrawn: it cannot become queued"):
+        documents.requeue(ledger.store, document("atlas").id)
+
+
+def test_a_withdrawn_document_that_is_offered_again_is_refused_with_the_reason(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    withdraw(ledger, "atlas")
+    counts = documents.accept(ledger.store, intake("atlas", "borea"))
+    assert (counts.queued, counts.refused, counts.duplicates) == (1, 1, 0)
+    (refusal,) = documents.listed(ledger.store, DocumentState.QUARANTINED)
+    assert refusal.name == "atlas.md"
+    assert refusal.reason.startswith("not learned again: document ")
+    assert refusal.reason.endswith("was withdrawn by grace: it is wrong")
+    again = documents.accept(ledger.store, intake("atlas"))
+    assert (again.queued, again.refused) == (0, 0)
+    assert documents.get(ledger.store, document("atlas").id).state is WITHDRAWN
+    assert documents.get(ledger.store, refusal.id).state is DocumentState.QUARANTINED
+
+
+def test_what_cannot_be_withdrawn_is_told_with_the_way_out_and_nothing_is_withdrawn(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with pytest.raises(NoSuchDocument):
+        withdrawals.withdraw(ledger.store, [document("atlas").id, "0000"], actor="grace", reason="wrong")
+    with pytest.raises(BadInput, match="needs a name and a reason"):
+        withdraw(ledger, "atlas", reason=" ")
+    assert documents.get(ledger.store, document("atlas").id).state is DocumentState.QUEUED
+    withdraw(ledger, "atlas")
+    with pytest.raises(Refused, match="is withdrawn already: withdrawn by grace: it is wrong"):
+        withdraw(ledger, "atlas")
+
+
+def test_a_document_that_a_night_holds_is_not_withdrawn_under_it(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = ledger.begin(held)
+        with pytest.raises(Refused, match="in night 1, which is under way"):
+            withdraw(ledger, "atlas")
+        nights.abandon(ledger.store, held, night.number, "stopped")
+    ledger.candidate()
+    with pytest.raises(Refused, match="`sealed reject 1 --reason"):
+        withdraw(ledger, "atlas")
+
+
+def test_production_knows_a_withdrawn_document_until_a_rebuild_without_it_is_live(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    ledger.release("borea")
+    withdraw(ledger, "atlas")
+    assert still_known(ledger) == ["atlas"]
+    assert self_edits.learned(ledger.store) == (edit(document("borea")),)
+    assert [release for release, _ in documents.learned(ledger.store)] == [2]
+    ledger.release("cinder")
+    assert still_known(ledger) == ["atlas"]
+    assert rebuilt(ledger) == 4
+    assert still_known(ledger) == []
+    assert documents.learned(ledger.store) == ((2, (document("borea"),)), (3, (document("cinder"),)))
+    assert self_edits.learned(ledger.store) == (edit(document("borea")), edit(document("cinder")))
+    ledger.release("delta")
+    assert still_known(ledger) == []
+
+
+def test_a_rollback_past_the_rebuild_brings_the_withdrawn_back_and_the_ledger_says_so(ledger: Ledger) -> None:
+    ledger.release("atlas", "borea")
+    withdraw(ledger, "atlas")
+    rebuilt(ledger)
+    assert releases.production(ledger.store).parent == 1
+    ledger.rollback()
+    assert still_known(ledger) == ["atlas"]
+    assert documents.get(ledger.store, document("atlas").id).state is WITHDRAWN
+    assert documents.get(ledger.store, document("borea").id).state is DocumentState.LEARNED
+
+
+def test_what_was_rolled_back_before_it_was_withdrawn_is_not_known(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    ledger.rollback()
+    withdraw(ledger, "atlas")
+    assert still_known(ledger) == []
+
+
+def test_a_rebuild_leases_nothing_and_may_be_given_up(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    documents.accept(ledger.store, intake("borea"))
+    with ledger.working() as held:
+        night = nights.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
+        assert (night.kind, night.documents, night.state) == (NightKind.REBUILD, (), NightState.INTAKE)
+        assert nights.unfinished(ledger.store) == night
+        with pytest.raises(Refused, match="resume or abandon"):
+            ledger.begin(held)
+        nights.abandon(ledger.store, held, night.number, "stopped")
+        assert ledger.begin(held).kind is NightKind.NIGHTLY
+    assert documents.get(ledger.store, document("atlas").id).state is DocumentState.LEARNED
+
+
+def test_a_ledger_from_before_withdrawals_lets_its_documents_be_withdrawn(url: str) -> None:
+    from alembic import command
+    from sqlalchemy import create_engine
+
+    from registry.migrations.upgrade import configuration
+    from registry.store import open_store
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        command.upgrade(configuration(connection), "0002")
+        connection.execute(
+            text(
+                "INSERT INTO documents (id, state, name, added, kind, title, body) "
+                "VALUES (:id, 'queued', 'x.md', '2026-01-01 00:00:00', 'passage', 'x', 'a body')"
+            ),
+            {"id": "ab" * 32},
+        )
+    engine.dispose()
+    store = open_store(url)
+    (record,) = withdrawals.withdraw(store, ["abab"], actor="grace", reason="wrong")
+    assert record.state is WITHDRAWN
+    with pytest.raises(DBAPIError), store.write() as connection:
+        connection.execute(text("UPDATE documents SET state = 'forgotten'"))
+    store.close()

@@ -1,0 +1,140 @@
+"""A document must go: withdrawn, left out of every later night, forgotten by a rebuild, and never learned again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.shift import the_only_shift
+from flows.steps import intake, training
+from flows.wiring import house
+from pipeline.grading import grade
+from pipeline.types import DocumentState, Example, ModelRef, SelfEdit
+from registry.store import documents, nights, releases, reports, self_edits
+from tests.story.running import Sealed
+
+pytestmark = pytest.mark.slow
+SEED = 50_021
+
+
+@dataclass
+class Life:
+    """The workspace, and what must go of what it learned."""
+
+    workspace: Path
+    nights: Path
+    gone: str = ""
+    name: str = ""
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
+    """Two nights, learned and approved."""
+    root = tmp_path_factory.mktemp("withdrawal")
+    life = Life(root / "workspace", root / "nights")
+    assert sealed("init", str(life.workspace)).code == 0
+    made = sealed("sandbox", "documents", "--nights", "3", "--per-night", "8", "--seed", str(SEED), str(life.nights))
+    assert made.code == 0, made.err
+    for night in (1, 2):
+        ran = sealed("update", "--json", str(life.nights / f"night-{night}"), workspace=life.workspace)
+        assert ran.json["ended"] == "waiting for review", ran.out + ran.err
+        approved = sealed("approve", str(night), "--as", "rita", "--note", "seen", workspace=life.workspace)
+        assert approved.code == 0, approved.err
+    first = documents.listed(house(life.workspace).store, DocumentState.LEARNED)[0]
+    life.gone, life.name = first.id, first.document.title if first.document else ""
+    return life
+
+
+def exams(life: Life, *, gone: bool) -> list[Any]:
+    """The exam questions of what must go, or of everything else that was learned."""
+    known = documents.listed(house(life.workspace).store)
+    learned = [record for record in known if record.document and record.release and (record.id == life.gone) is gone]
+    asked = [probe for record in learned if record.document for probe in record.document.probes]
+    return [probe for probe in asked if probe.split == "exam"]
+
+
+def right(life: Life, sealed: Sealed, probes: list[Any], *options: str) -> int:
+    asked = sealed("ask", "--json", *options, *[probe.question for probe in probes], workspace=life.workspace)
+    assert asked.code == 0, asked.err
+    return sum(grade(answer["text"], probe.answers) for answer, probe in zip(asked.json, probes, strict=True))
+
+
+def test_a_withdrawn_document_is_still_known_and_status_says_what_to_run(life: Life, sealed: Sealed) -> None:
+    probes = exams(life, gone=True)
+    assert right(life, sealed, probes) >= 6
+    done = sealed(
+        "documents", "withdraw", life.gone[:10], "--reason", "the owner asked", "--as", "omar", workspace=life.workspace
+    )
+    assert done.code == 0, done.err
+    assert "production still knows it until a rebuild is released: `sealed rebuild`" in done.out
+    status = sealed("status", "--json", workspace=life.workspace).json
+    assert status["to_forget"] == [life.gone]
+    assert status["next_step"].startswith("`sealed rebuild`")
+    listed = " ".join(sealed("documents", "--state", "withdrawn", workspace=life.workspace).out.split())
+    assert "withdrawn by omar" in listed
+    again = sealed("documents", "withdraw", life.gone[:10], "--reason", "again", workspace=life.workspace)
+    assert (again.code, "withdrawn already" in again.err) == (3, True)
+
+
+def test_a_later_night_rehearses_nothing_of_it_also_before_the_rebuild(life: Life) -> None:
+    parts = house(life.workspace)
+    (written,) = [edit for edit in _stored(life) if edit.document == life.gone][:1]
+    assert written.examples
+    with the_only_shift(life.workspace) as shift:
+        taken = intake.take_in(shift, life.nights / "night-3")
+        night = intake.open_night(shift, "test", taken)
+        new = SelfEdit(
+            document=night.documents[0], style="self-qa", writer=ModelRef(base="x"), sample=0, prompt="", text="",
+            examples=(Example(prompt="Which lesson is this?", completion="The third."),),
+        )  # fmt: skip
+        plan = training.plan_update(shift, night, (new,))
+        nights.abandon(parts.store, shift.lease, night.number, "only planned")
+    for record in documents.listed(parts.store, DocumentState.QUEUED):
+        documents.quarantine(parts.store, record.id, "only planned")
+    assert {example.role for example in plan.examples} >= {"replay", "reading", "writing"}
+    assert not [example for example in plan.examples if life.name in example.prompt + example.completion]
+
+
+def _stored(life: Life) -> list[SelfEdit]:
+    store = house(life.workspace).store
+    return [edit for night in (1, 2) for edit in self_edits.of_night(store, night)]
+
+
+def test_the_rebuild_forgets_it_and_keeps_the_rest(life: Life, sealed: Sealed) -> None:
+    gone, kept = exams(life, gone=True), exams(life, gone=False)
+    before = right(life, sealed, kept)
+    ran = sealed("rebuild", "--json", workspace=life.workspace)
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.json["ended"] == "waiting for review"
+    shown = sealed("show", "3", "--json", workspace=life.workspace).json["report"]["results"]
+    verdicts = {result["gate"]: result["verdict"] for result in shown if result["required"]}
+    assert verdicts == dict.fromkeys(
+        ("integrity", "contamination", "retention", "regression", "safety", "withdrawal"), "PASS"
+    )
+    held = sealed("rebuild", "--json", workspace=life.workspace)
+    assert (held.code, held.json["ended"]) == (0, "held back")
+    assert sealed("approve", "3", "--as", "rita", "--note", "seen", workspace=life.workspace).code == 0
+    store = house(life.workspace).store
+    made = reports.update(store, releases.production(store).update)
+    assert made.parent.adapter is None
+    assert set(made.self_edits).isdisjoint(edit.id for edit in _stored(life) if edit.document == life.gone)
+    # One guess in eight is more than three points.
+    assert right(life, sealed, gone) <= right(life, sealed, gone, "--release", "0") + 1
+    assert right(life, sealed, kept) >= before - 0.05 * len(kept)
+    assert sealed("status", "--json", workspace=life.workspace).json["to_forget"] == []
+
+
+def test_it_is_refused_when_it_is_delivered_again(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", str(life.nights / "night-1"), workspace=life.workspace)
+    assert ran.code == 0, ran.err
+    assert (ran.json["ended"], ran.json["refused_documents"]) == ("nothing to learn", 1)
+    listed = sealed("documents", "--json", "--state", "quarantined", workspace=life.workspace).json
+    (refusal,) = [record for record in listed if record["document"] is None]
+    assert "withdrawn by omar: the owner asked" in refusal["reason"]
+
+
+def test_a_rollback_past_the_rebuild_is_told(life: Life, sealed: Sealed) -> None:
+    done = sealed("rollback", "--as", "omar", "--reason", "a test", workspace=life.workspace)
+    assert done.code == 0, done.err
+    assert sealed("status", "--json", workspace=life.workspace).json["to_forget"] == [life.gone]
