@@ -12,9 +12,22 @@ from pipeline.types import GateResult, NightKind
 Check = Callable[[Evidence, PolicyRules], GateResult]
 
 GROUP = "sealed.gates.checks"
-BUILT_IN = ("integrity", "contamination", "acquisition", "retention", "regression", "safety", "withdrawal")
-# The one built-in gate that says nothing about such a night: nothing is withdrawn in it, or nothing is new.
-_LEFT_OUT = {NightKind.NIGHTLY: "withdrawal", NightKind.REBUILD: "acquisition"}
+BUILT_IN = (
+    "integrity",
+    "contamination",
+    "acquisition",
+    "retention",
+    "regression",
+    "safety",
+    "withdrawal",
+    "writes_better",
+)
+# The built-in gates that say nothing about such a night: nothing is new, withdrawn or practised in it.
+LEFT_OUT = {
+    NightKind.NIGHTLY: ("withdrawal", "writes_better"),
+    NightKind.REBUILD: ("acquisition", "writes_better"),
+    NightKind.PRACTICE: ("acquisition", "withdrawal"),
+}
 
 
 def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
@@ -28,6 +41,6 @@ def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tu
     if unknown:
         known = ", ".join([*BUILT_IN, *sorted(installed)])
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {known}.")
-    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN if name != _LEFT_OUT[kind]]
+    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN if name not in LEFT_OUT[kind]]
     others = [(name, installed[name].load().judge) for name in sorted(installed)]
     return (*own, *others)

@@ -54,14 +54,16 @@ def policy_digest(policy: PolicyRules) -> str:
 
 
 def policy_of(policy: PolicyRules, kind: NightKind, *, withdrawn: bool) -> PolicyRules:
-    """The policy for such a night: of a rebuild acquisition is not asked, since it learns nothing new.
+    """The policy for such a night: acquisition is asked of none but a nightly one, since no other learns anything new.
 
-    withdrawn: whether production knows a withdrawn document. Then the rebuild must have forgotten it.
+    withdrawn: whether production knows a withdrawn document. Then the rebuild must have forgotten it. A practice must
+    have made a better writer.
     """
     if kind is NightKind.NIGHTLY:
         return policy
-    kept = [gate for gate in policy.required if gate not in ("acquisition", "withdrawal")]
-    return policy.model_copy(update={"required": (*kept, "withdrawal") if withdrawn else tuple(kept)})
+    kept = [gate for gate in policy.required if gate not in ("acquisition", "withdrawal", "writes_better")]
+    own = {NightKind.REBUILD: ["withdrawal"] if withdrawn else [], NightKind.PRACTICE: ["writes_better"]}
+    return policy.model_copy(update={"required": (*kept, *own[kind])})
 
 
 def compare(pairs: Sequence[Pair], alpha: float, seed: int) -> Comparison:

@@ -171,8 +171,16 @@ class WithdrawalPolicy(_Frozen):
     enough: int = Field(default=350, ge=1, description="from so many on no excess over the margin may be chance")
 
 
+class WritesBetterPolicy(_Frozen):
+    """A practised writer's self-edits must teach more: exact one-sided McNemar on documents never practised on."""
+
+    min_probes: int = Field(default=100, ge=1)
+    min_documents: int = Field(default=10, ge=1)
+    min_gain: Share = 0.02
+
+
 class PolicyRules(_Frozen):
-    """The gates' policy. `required` must pass; a rebuild is asked for withdrawal instead of acquisition."""
+    """The gates' policy. `required` must pass; a rebuild is asked for withdrawal, a practice for better writing, instead of acquisition."""
 
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     required: tuple[str, ...] = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")
@@ -182,6 +190,7 @@ class PolicyRules(_Frozen):
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
+    writes_better: WritesBetterPolicy = WritesBetterPolicy()
 
 
 class Recipe(_Frozen):

@@ -42,7 +42,10 @@ class Judged:
 
 
 def judged(scored: Sequence[Scored]) -> tuple[Judged, ...]:
-    """The notes of a round with their advantages among those of their document; none of what taught all alike."""
+    """The notes of a round with their advantages among those of their document; none of what taught all alike.
+
+    Nor a note that asks what must not be asked, however little it may be worth: it would be trained on.
+    """
     groups: dict[str, list[Scored]] = {}
     for one in scored:
         groups.setdefault(one.sample.document.id, []).append(one)
@@ -50,7 +53,7 @@ def judged(scored: Sequence[Scored]) -> tuple[Judged, ...]:
         Judged(example=example, advantage=advantage)
         for group in groups.values()
         for one, advantage in zip(group, advantages([one.reward for one in group]), strict=True)
-        if advantage
+        if advantage and not one.sample.asks
         for example in one.sample.written
         if example.completion
     )

@@ -9,13 +9,13 @@ from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
 def keep_best(scored: Sequence[Scored], keep: int) -> tuple[Scored, ...]:
-    """Each document's `keep` best self-edits, of those that pass the screening, teach something, and are worth more
+    """Each document's `keep` best self-edits, of those that pass the screening, ask nothing that must not be asked,
 
-    than they cost; of equal ones the shorter, then the first. A document of which none is so gives none.
+    teach something and are worth more than nothing; of equal ones the shorter, then the first. A document of which none is so gives none.
     """
     by_document: dict[str, list[Scored]] = {}
     for one in scored:
-        if one.sample.usable and one.trial.gain > 0 and one.reward > 0:
+        if one.sample.usable and not one.sample.asks and one.trial.gain > 0 and one.reward > 0:
             by_document.setdefault(one.sample.document.id, []).append(one)
     return tuple(
         one

@@ -34,6 +34,7 @@ Tell = Callable[[str, int, int], None]
 class School:
     """What all rounds are held with. `live` is the model that practises, its adapter in `adapter` (None: the base).
 
+    Notes are tried from it; with `afresh`, from the untouched base: who knows a document learns nothing of it.
     `standing`: questions of earlier documents, of which a good note unlearns none. `rehearsal`: what is rehearsed
     beside the kept notes. `never`: keys (`pipeline.leakage`) of what no note may ask. `scratch`: where the writers
     between rounds lie. `ledger`: the digest of what was known, for the manifests.
@@ -44,10 +45,16 @@ class School:
     live: ModelRef
     adapter: Path | None
     scratch: Path
+    afresh: bool = False
     standing: tuple[Probe, ...] = ()
     rehearsal: tuple[Example, ...] = ()
     never: frozenset[str] = frozenset()
     ledger: str = ""
+
+    @property
+    def start(self) -> tuple[ModelRef, Path | None]:
+        """Where each trial starts: the model, and its adapter."""
+        return (ModelRef(base=self.live.base), None) if self.afresh else (self.live, self.adapter)
 
     @property
     def engine(self) -> Engine:
@@ -67,7 +74,11 @@ class Practised:
     adapter: Path | None
 
 
-def practise(school: School, documents: Sequence[Document], tell: Tell = lambda what, done, of: None) -> Iterator[Practised]:
+def _silent(what: str, done: int, of: int) -> None:
+    pass
+
+
+def practise(school: School, documents: Sequence[Document], tell: Tell = _silent) -> Iterator[Practised]:
     """Holds the recipe's rounds on the documents in turn and gives what each made of the writer.
 
     Each round takes the next `practice.documents` of them, and starts anew where there are no more. Raises as training
@@ -88,7 +99,9 @@ def _rest_em(school: School, documents: Sequence[Document], tell: Tell) -> Itera
         best = keep_best(scored, rules.keep)
         kept += best
         if best:
-            plan = plan_writer(school.live, kept, school.rehearsal, school.recipe, seed_from("writer", school.recipe.seed))
+            plan = plan_writer(
+                school.live, kept, school.rehearsal, school.recipe, seed_from("writer", school.recipe.seed)
+            )
             adapter = school.scratch / plan.update.id
             writer = _fine_tuned(school, plan, adapter, tell)
         yield Practised(round=round_of(number, scored, len(best)), plan=plan, writer=writer, adapter=adapter)
@@ -156,27 +169,40 @@ def chosen(documents: Sequence[Document], number: int, count: int) -> tuple[Docu
 def tried(
     school: School, documents: Sequence[Document], number: int, writer: ModelRef, adapter: Path | None, tell: Tell
 ) -> tuple[Scored, ...]:
-    """What `writer` writes about the documents, several self-edits each, with what each is worth.
+    """What `writer` writes about the documents, several self-edits each (one in round 0), with what each is worth.
 
-    Each is tried from the live model, so that rewards of several rounds compare notes and nothing else.
+    Each is tried from the same model, so that rewards of several rounds compare notes and nothing else.
     """
-    recipe, rules = school.recipe, school.recipe.practice
+    recipe, rules, name = school.recipe, school.recipe.practice, f"round {number}" if number else "the exam of writing"
     asked = {document.id: practice_probes(document) for document in documents}
     samples = draw_samples(
         school.engine,
         documents,
         recipe,
-        samples=rules.samples,
+        samples=rules.samples if number else 1,
         writer=writer,
         adapter=adapter,
         seed=seed_from("practice", recipe.seed, number),
         never=school.never | exam_keys(probe for own in asked.values() for probe in own),
         fits=fitting(school.engine, recipe.training),
-        explore=rules.method == "rest-em",
-        progress=lambda done, of: tell(f"round {number}: writing", done, of),
+        explore=number > 0 and rules.method == "rest-em",
+        progress=lambda done, of: tell(f"{name}: writing", done, of),
     )
+    start, folder = school.start
     trials = try_samples(
-        school.base, samples, recipe, probes=asked, standing=school.standing, live=school.live, adapter=school.adapter,
-        progress=lambda done, of: tell(f"round {number}: trying the notes", done, of),
+        school.base, samples, recipe, probes=asked, standing=school.standing, live=start, adapter=folder,
+        progress=lambda done, of: tell(f"{name}: trying the notes", done, of),
     )  # fmt: skip
     return score(samples, trials, rules)
+
+
+def examined(
+    school: School, documents: Sequence[Document], writer: ModelRef, adapter: Path | None, tell: Tell = _silent
+) -> tuple[tuple[Document, tuple[float, ...]], ...]:
+    """For each document, what is answered of its practice questions after an update on one self-edit by `writer`.
+
+    Nothing is drawn in place of what the writer writes; all writers' updates start alike. A document that leaves no
+    room for a note is left out.
+    """
+    scored = tried(school, documents, 0, writer, adapter, tell)
+    return tuple((one.sample.document, one.trial.after) for one in scored)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.engines.engine import Engine, Progress
+from pipeline.leakage import leaked
 from pipeline.practice.exploring import explored
 from pipeline.recipe import Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.choosing import candidate_sets, common
@@ -18,7 +19,8 @@ from pipeline.types import Document, Example, ModelRef, Role, SelfEdit
 class Sample:
     """One self-edit of a document: its notes as written, and what an update on it alone trains on and how.
 
-    A document in several pieces has a note for each. `usable`: whether anything of the notes passed the screening.
+    A document in several pieces has a note for each. `usable`: whether anything of the notes passed the screening; `asks`:
+    whether they ask what no training may.
     """
 
     document: Document
@@ -27,12 +29,18 @@ class Sample:
     examples: tuple[Example, ...]
     rules: TrainingRules
     usable: bool
+    asks: bool
     tokens: int
 
     @property
     def written(self) -> tuple[Example, ...]:
         """The prompts with what the writer wrote: what it learns from, if it shall write so again."""
-        return tuple(Example(prompt=note.prompt, completion=note.text, role=Role.WRITING) for note in self.notes)
+        return written_pairs(self.notes)
+
+
+def written_pairs(notes: Sequence[SelfEdit]) -> tuple[Example, ...]:
+    """What a writer learns of notes: their prompts with their texts."""
+    return tuple(Example(prompt=note.prompt, completion=note.text, role=Role.WRITING) for note in notes)
 
 
 def draw_samples(
@@ -67,7 +75,6 @@ def draw_samples(
         for document in documents
         for own in [by_document.get(document.id, [])]
         for number, written in candidate_sets(own, 1).items()
-        if any(note.text for note in written)
     )
 
 
@@ -104,6 +111,7 @@ def _sample(
         directed = direct(document, (*text, *kept), recipe.directives, seed=recipe.seed, never=never, fits=fits)
         examples, rules = directed.examples, directed_rules(rules, directed.followed.settings)
     return Sample(
-        document=document, number=number, notes=written, examples=examples, rules=rules, usable=bool(kept),
+        document=document, number=number, notes=written, examples=examples, rules=rules,
+        usable=bool(kept), asks=any(leaked(pair, never) is not None for pair in written_pairs(written)),
         tokens=sum(engine.token_count(note.text) for note in written),
     )  # fmt: skip

@@ -53,8 +53,12 @@ def try_samples(
             after = scores if scores is not None else (*known, *stood)
             made.append(
                 Trial(
-                    before=known, after=after[: len(known)], standing_before=stood, standing_after=after[len(known) :],
-                    tokens=sample.tokens, limit=recipe.self_edits.max_new_tokens * max(1, len(sample.notes)),
+                    before=known,
+                    after=after[: len(known)],
+                    standing_before=stood,
+                    standing_after=after[len(known) :],
+                    tokens=sample.tokens,
+                    limit=recipe.self_edits.max_new_tokens * max(1, len(sample.notes)),
                 )  # fmt: skip
             )
         if progress:

@@ -89,7 +89,9 @@ def sample_notes(
     `progress`: documents times styles. Raises BadRecipe as `write_self_edits` does.
     """
     styles = tuple(style(name) for name in dict.fromkeys(rules.styles))
-    desk = _Desk(engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=frozenset())
+    desk = _Desk(
+        engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=frozenset()
+    )
     _check_room(desk)
     notes: list[SelfEdit] = []
     done, total = 0, len(documents) * len(styles)
