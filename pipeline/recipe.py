@@ -180,7 +180,7 @@ class WritesBetterPolicy(_Frozen):
 
 
 class PolicyRules(_Frozen):
-    """The gates' policy. `required` must pass; a rebuild is asked for withdrawal, a practice for better writing, instead of acquisition."""
+    """The gates' policy. `required` must pass; a rebuild or a practice has a gate of its own instead of acquisition."""
 
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     required: tuple[str, ...] = ("integrity", "contamination", "acquisition", "retention", "regression", "safety")

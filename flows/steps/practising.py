@@ -57,9 +57,8 @@ def practice_ground(shift: Shift, folder: Path | None) -> "Ground":
     from pipeline.practice.ground import divide
 
     store, recipe = shift.house.store, shift.recipe
-    found = (
-        [one for _, taught in documents.learned(store) for one in taught] if folder is None else _read(shift, folder)
-    )
+    learned = [one for _, taught in documents.learned(store) for one in taught]
+    found = learned if folder is None else _read(shift, folder)
     return divide(_with_questions(shift, found), recipe.practice, recipe.seed, known=folder is None)
 
 

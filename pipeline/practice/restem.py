@@ -9,9 +9,10 @@ from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
 def keep_best(scored: Sequence[Scored], keep: int) -> tuple[Scored, ...]:
-    """Each document's `keep` best self-edits, of those that pass the screening, ask nothing that must not be asked,
+    """Each document's `keep` best self-edits, of those that are worth writing again and more than nothing.
 
-    teach something and are worth more than nothing; of equal ones the shorter, then the first. A document of which none is so gives none.
+    Such are those that pass the screening, ask nothing that must not be asked, and teach something. Of equal ones the
+    shorter is better, then the first. A document of which none is so gives none.
     """
     by_document: dict[str, list[Scored]] = {}
     for one in scored:

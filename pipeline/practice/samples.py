@@ -19,8 +19,8 @@ from pipeline.types import Document, Example, ModelRef, Role, SelfEdit
 class Sample:
     """One self-edit of a document: its notes as written, and what an update on it alone trains on and how.
 
-    A document in several pieces has a note for each. `usable`: whether anything of the notes passed the screening; `asks`:
-    whether they ask what no training may.
+    A document in several pieces has a note for each. `usable`: whether anything of the notes passed the screening.
+    `asks`: whether they ask what no training may.
     """
 
     document: Document

@@ -59,7 +59,7 @@ def try_samples(
                     standing_after=after[len(known) :],
                     tokens=sample.tokens,
                     limit=recipe.self_edits.max_new_tokens * max(1, len(sample.notes)),
-                )  # fmt: skip
+                )
             )
         if progress:
             progress(min(first + _TOGETHER, len(samples)), len(samples))

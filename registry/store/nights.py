@@ -25,8 +25,8 @@ from registry.store.database import Store
 from registry.tables import documents, night_documents, nights
 
 __all__ = [
-    "abandon", "add_seconds", "begin", "begin_practice", "begin_rebuild", "finish", "get", "intend_release", "listed", "move",
-    "record_release", "save_report", "save_update", "unfinished",
+    "abandon", "add_seconds", "begin", "begin_practice", "begin_rebuild", "finish", "get", "intend_release", "listed",
+    "move", "record_release", "save_report", "save_update", "unfinished",
 ]  # fmt: skip
 _STAGES = night_rows.UNDER_WAY[:-1]
 _ENDS = (NightState.REJECTED_BY_GATES, NightState.HELD, NightState.FAILED)
