@@ -38,7 +38,7 @@ def writer_rules(recipe: Recipe) -> TrainingRules:
 def plan_writer(
     parent: ModelRef, kept: Sequence[Scored], rehearsal: Sequence[Example], recipe: Recipe, seed: int
 ) -> UpdatePlan:
-    """The update from the live model on what was kept in all rounds, and what is rehearsed beside it.
+    """The update from the live model on what a round kept, and what is rehearsed beside it.
 
     It holds no self-edit of the ledger: what practice wrote about is not learned as knowledge, and never replayed.
     """

@@ -65,7 +65,7 @@ class School:
 class Practised:
     """The writer after a round: what it was trained on, where its adapter lies (None: nothing helped), and the round.
 
-    `plan` is an update from the live model over all rounds so far.
+    `plan` is an update from the live model, whatever the round.
     """
 
     round: Round
@@ -91,17 +91,15 @@ def practise(school: School, documents: Sequence[Document], tell: Tell = _silent
 
 
 def _rest_em(school: School, documents: Sequence[Document], tell: Tell) -> Iterator[Practised]:
-    """Each round's writer is trained from the live model on what was kept in all rounds, as ReST-EM does."""
+    """Each round's writer is trained from the live model on what the round kept, as ReST-EM does: it does not drift."""
     rules = school.recipe.practice
-    writer, adapter, kept, plan = school.live, school.adapter, list[Scored](), None
+    writer, adapter, plan = school.live, school.adapter, None
     for number in range(1, rules.rounds + 1):
         scored = tried(school, chosen(documents, number, rules.documents), number, writer, adapter, tell)
         best = keep_best(scored, rules.keep)
-        kept += best
         if best:
-            plan = plan_writer(
-                school.live, kept, school.rehearsal, school.recipe, seed_from("writer", school.recipe.seed)
-            )
+            seed = seed_from("writer", school.recipe.seed)
+            plan = plan_writer(school.live, best, school.rehearsal, school.recipe, seed)
             adapter = school.scratch / plan.update.id
             writer = _fine_tuned(school, plan, adapter, tell)
         yield Practised(round=round_of(number, scored, len(best)), plan=plan, writer=writer, adapter=adapter)
