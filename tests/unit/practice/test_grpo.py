@@ -31,7 +31,9 @@ def test_the_loss_is_the_advantage_while_the_writer_is_the_one_that_wrote() -> N
 def test_a_good_token_gains_no_more_once_it_is_likelier_by_the_clip() -> None:
     assert loss(-0.5, -1.0, -1.0, 1.0) == pytest.approx(-1.2)
     now = torch.tensor([-0.5], requires_grad=True)
-    token_losses(now, torch.tensor([-1.0]), torch.tensor([-1.0]), torch.tensor([1.0]), clip=0.2, kl=0.0).sum().backward()
+    token_losses(
+        now, torch.tensor([-1.0]), torch.tensor([-1.0]), torch.tensor([1.0]), clip=0.2, kl=0.0
+    ).sum().backward()
     assert now.grad is not None
     assert float(now.grad) == 0.0
 
