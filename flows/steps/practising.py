@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ from registry.store import documents, nights, releases, self_edits
 
 if TYPE_CHECKING:
     from pipeline.practice.ground import Ground
-    from pipeline.practice.rounds import School
+    from pipeline.practice.school import School
 
 log = logging.getLogger("sealed")
 
@@ -118,13 +119,14 @@ def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, 
 
 def examine_writing(shift: Shift, night: Night, ground: "Ground", trained: Trained) -> tuple[Scores, Scores]:
     """What one self-edit by the live model teaches of each document that was held out, and one by the new writer."""
-    from pipeline.practice.rounds import examined
+    from pipeline.practice.school import examined
 
     house, school = shift.house, _school(shift, night, ground, rehearsing=False)
+    tell = partial(_named, "examining the writing")
     candidate = ModelRef(base=school.live.base, adapter=trained.manifest.adapter)
     with timed(shift, night, "gates"):
         live, new = (
-            _scores(writer, examined(school, ground.held_out, writer, adapter, _tell))
+            _scores(writer, examined(school, ground.held_out, writer, adapter, tell=tell))
             for writer, adapter in (
                 (school.live, school.adapter),
                 (candidate, house.folder_of(trained.manifest.update)),
@@ -162,7 +164,7 @@ def nothing_helped(shift: Shift, night: Night) -> NightOutcome:
 
 
 def _school(shift: Shift, night: Night, ground: "Ground", *, rehearsing: bool = True) -> "School":
-    from pipeline.practice.rounds import School
+    from pipeline.practice.school import School
 
     house, recipe = shift.house, shift.recipe
     live = releases.get(house.store, night.parent)
@@ -212,6 +214,10 @@ def _rehearsal(shift: Shift, night: Night, never: frozenset[str]) -> tuple[Examp
         cache=house.settings.cache,
         progress=stage("rehearsing with the teacher"),
     )
+
+
+def _named(name: str, what: str, done: int, of: int) -> None:
+    stage(f"{name}: {what}")(done, of)
 
 
 def _tell(what: str, done: int, of: int) -> None:

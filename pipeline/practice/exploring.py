@@ -13,7 +13,7 @@ from pipeline.recipe import DirectiveRules
 from pipeline.self_edits.styles import directives
 from pipeline.types import Directives, SelfEdit
 
-_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 0) for digit in (1, 2, 5))
+_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 0) for digit in (1, 2))
 _EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
 _MOST_TOOLS = 3
 

@@ -4,61 +4,20 @@ Knows no ledger, no gate and no exam question but as keys of what must not be as
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.digests import digest_of, seed_from
-from pipeline.engines.base import BaseModel
-from pipeline.engines.engine import Engine
-from pipeline.engines.local import LocalEngine
 from pipeline.errors import TrainingFailed
-from pipeline.leakage import exam_keys
 from pipeline.practice.policy import Judged, improve, judged
 from pipeline.practice.restem import keep_best, plan_writer, writer_rules
-from pipeline.practice.samples import draw_samples
-from pipeline.practice.scored import Round, Scored, round_of, score
-from pipeline.practice.trying import try_samples
-from pipeline.recipe import Recipe
-from pipeline.self_edits.choosing import practice_probes
-from pipeline.types import Document, Example, ModelRef, Probe, Update, UpdatePlan
-from pipeline.updates.fitting import fitting
+from pipeline.practice.school import School, Tell, silent, tried
+from pipeline.practice.scored import Round, Scored, round_of
+from pipeline.types import Document, ModelRef, Update, UpdatePlan
 from pipeline.updates.lora import train_lora
 from pipeline.updates.parents import parent_tensors
 from pipeline.updates.saving import Provenance, save_adapter
-
-Tell = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class School:
-    """What all rounds are held with. `live` is the model that practises, its adapter in `adapter` (None: the base).
-
-    Notes are tried from it; with `afresh`, from the untouched base: who knows a document learns nothing of it.
-    `standing`: questions of earlier documents, of which a good note unlearns none. `rehearsal`: what is rehearsed
-    beside the kept notes. `never`: keys (`pipeline.leakage`) of what no note may ask. `scratch`: where the writers
-    between rounds lie. `ledger`: the digest of what was known, for the manifests.
-    """
-
-    base: BaseModel
-    recipe: Recipe
-    live: ModelRef
-    adapter: Path | None
-    scratch: Path
-    afresh: bool = False
-    standing: tuple[Probe, ...] = ()
-    rehearsal: tuple[Example, ...] = ()
-    never: frozenset[str] = frozenset()
-    ledger: str = ""
-
-    @property
-    def start(self) -> tuple[ModelRef, Path | None]:
-        """Where each trial starts: the model, and its adapter."""
-        return (ModelRef(base=self.live.base), None) if self.afresh else (self.live, self.adapter)
-
-    @property
-    def engine(self) -> Engine:
-        return LocalEngine(self.base)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +33,7 @@ class Practised:
     adapter: Path | None
 
 
-def _silent(what: str, done: int, of: int) -> None:
-    pass
-
-
-def practise(school: School, documents: Sequence[Document], tell: Tell = _silent) -> Iterator[Practised]:
+def practise(school: School, documents: Sequence[Document], tell: Tell = silent) -> Iterator[Practised]:
     """Holds the recipe's rounds on the documents in turn and gives what each made of the writer.
 
     Each round takes the next `practice.documents` of them, and starts anew where there are no more. Raises as training
@@ -95,7 +50,7 @@ def _rest_em(school: School, documents: Sequence[Document], tell: Tell) -> Itera
     rules = school.recipe.practice
     writer, adapter, plan = school.live, school.adapter, None
     for number in range(1, rules.rounds + 1):
-        scored = tried(school, chosen(documents, number, rules.documents), number, writer, adapter, tell)
+        scored = _round(school, documents, number, writer, adapter, tell)
         best = keep_best(scored, rules.keep)
         if best:
             seed = seed_from("writer", school.recipe.seed)
@@ -118,7 +73,7 @@ def _grpo(school: School, documents: Sequence[Document], tell: Tell) -> Iterator
     rules = school.recipe.practice
     writer, adapter, notes, plan = school.live, school.adapter, list[Judged](), None
     for number in range(1, rules.rounds + 1):
-        scored = tried(school, chosen(documents, number, rules.documents), number, writer, adapter, tell)
+        scored = _round(school, documents, number, writer, adapter, tell)
         told = judged(scored)
         notes += told
         if told:
@@ -158,49 +113,18 @@ def _grpo_plan(school: School, notes: Sequence[Judged]) -> UpdatePlan:
     return UpdatePlan(update=update, examples=tuple(examples.values()))
 
 
+def _round(
+    school: School, documents: Sequence[Document], number: int, writer: ModelRef, adapter: Path | None, tell: Tell
+) -> tuple[Scored, ...]:
+    """What the writer writes in a round, and what each is worth. GRPO learns from its own notes alone."""
+    rules = school.recipe.practice
+    return tried(
+        school, chosen(documents, number, rules.documents), writer, adapter, samples=rules.samples, draw=number,
+        explore=rules.method == "rest-em", tell=lambda what, done, of: tell(f"round {number}: {what}", done, of),
+    )  # fmt: skip
+
+
 def chosen(documents: Sequence[Document], number: int, count: int) -> tuple[Document, ...]:
     """The documents of a round: those that follow the last round's, from the first again after the last."""
     few = min(count, len(documents))
     return tuple(documents[((number - 1) * few + place) % len(documents)] for place in range(few))
-
-
-def tried(
-    school: School, documents: Sequence[Document], number: int, writer: ModelRef, adapter: Path | None, tell: Tell
-) -> tuple[Scored, ...]:
-    """What `writer` writes about the documents, several self-edits each (one in round 0), with what each is worth.
-
-    Each is tried from the same model, so that rewards of several rounds compare notes and nothing else.
-    """
-    recipe, rules, name = school.recipe, school.recipe.practice, f"round {number}" if number else "the exam of writing"
-    asked = {document.id: practice_probes(document) for document in documents}
-    samples = draw_samples(
-        school.engine,
-        documents,
-        recipe,
-        samples=rules.samples if number else 1,
-        writer=writer,
-        adapter=adapter,
-        seed=seed_from("practice", recipe.seed, number),
-        never=school.never | exam_keys(probe for own in asked.values() for probe in own),
-        fits=fitting(school.engine, recipe.training),
-        explore=number > 0 and rules.method == "rest-em",
-        progress=lambda done, of: tell(f"{name}: writing", done, of),
-    )
-    start, folder = school.start
-    trials = try_samples(
-        school.base, samples, recipe, probes=asked, standing=school.standing, live=start, adapter=folder,
-        progress=lambda done, of: tell(f"{name}: trying the notes", done, of),
-    )  # fmt: skip
-    return score(samples, trials, rules)
-
-
-def examined(
-    school: School, documents: Sequence[Document], writer: ModelRef, adapter: Path | None, tell: Tell = _silent
-) -> tuple[tuple[Document, tuple[float, ...]], ...]:
-    """For each document, what is answered of its practice questions after an update on one self-edit by `writer`.
-
-    Nothing is drawn in place of what the writer writes; all writers' updates start alike. A document that leaves no
-    room for a note is left out.
-    """
-    scored = tried(school, documents, 0, writer, adapter, tell)
-    return tuple((one.sample.document, one.trial.after) for one in scored)

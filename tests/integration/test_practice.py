@@ -10,8 +10,9 @@ import torch
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.leakage import exam_keys
 from pipeline.practice.policy import Judged, improve
-from pipeline.practice.rounds import Practised, School, examined, practise
+from pipeline.practice.rounds import Practised, practise
 from pipeline.practice.samples import Sample, draw_samples
+from pipeline.practice.school import School, examined
 from pipeline.practice.trying import try_samples
 from pipeline.recipe import PracticeRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.types import Document, Example, ModelRef, Probe, Role, Split
