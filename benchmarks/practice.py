@@ -1,9 +1,9 @@
 """What practice is worth: the recall that one self-edit gives, before and after it, on documents never practised on.
 
-With the product's own rounds, from the untouched base and without gates. Facts: ReST-EM on the style "implications",
-and GRPO's mean reward by step. Workflows: ReST-EM on the style "directives". Documents that are practised on put all
-their questions in practice, since no exam ever asks them; the documents reported on are asked their exam questions.
-Every update starts from the base, so that only what was written differs.
+With the product's own rounds and generative rehearsal, from the untouched base and without gates. Facts: ReST-EM on the
+style "implications", and GRPO's mean reward by step. Workflows: ReST-EM on the style "directives". Documents that are
+practised on put all their questions in practice, since no exam ever asks them; the documents reported on are asked
+their exam questions. Every update starts from the base, so that only what was written differs.
 """
 
 import argparse
@@ -27,12 +27,14 @@ from pipeline.sandbox.catalogue import ATTRIBUTES, new_service
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.choosing import practice_probes
 from pipeline.types import Document, ModelRef, Probe, Split
+from pipeline.updates.teacher import write_generative
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of defaults use.
 PRACTISED = (61_001, 61_002)
 REPORTED = (62_011, 62_012, 62_013)
 PER_SEED = 16
 ANSWER_TOKENS = 16
+REHEARSED = 100
 GOAL, STEP = 7.0, 15.0  # points
 
 Answered = dict[str, tuple[float, ...]]  # by document
@@ -49,7 +51,7 @@ class Size:
     workflows: int
 
 
-FULL = Size(documents=48, samples=12, reported=PER_SEED, steps=10, workflows=32)
+FULL = Size(documents=48, samples=10, reported=PER_SEED, steps=8, workflows=24)
 QUICK = Size(documents=8, samples=4, reported=4, steps=2, workflows=4)
 
 
@@ -80,13 +82,20 @@ def _recipe(practice: PracticeRules, directives: DirectiveRules | None = None) -
 
 
 def _school(base: BaseModel, recipe: Recipe, scratch: Path) -> School:
-    return School(base=base, recipe=recipe, live=ModelRef(base=base.identity.model), adapter=None, scratch=scratch)
+    return School(
+        base=base,
+        recipe=recipe,
+        live=ModelRef(base=base.identity.model),
+        adapter=None,
+        scratch=scratch,
+        rehearsal=write_generative(LocalEngine(base), REHEARSED, PRACTISED[0], scratch / "teacher"),
+    )
 
 
 def _facts(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """One self-edit a document in the style "implications", by the base and by the writer after each round."""
     rules = PracticeRules(
-        rounds=2, documents=size.documents, samples=size.samples, learning_rate=3e-3, epochs=10, batch_size=8,
+        rounds=2, documents=size.documents, samples=size.samples, learning_rate=3e-3, epochs=16, batch_size=16,
         price_length=0.0,
     )  # fmt: skip
     school = _school(base, _recipe(rules), scratch)
@@ -111,7 +120,7 @@ def _curve(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """GRPO's mean reward by step, each of which writes about documents of its own."""
     documents = [_all_asked(seed, index) for seed in PRACTISED for index in range(48)]
     rules = PracticeRules(
-        method="grpo", rounds=size.steps, documents=min(16, size.documents), samples=min(8, size.samples),
+        method="grpo", rounds=size.steps, documents=min(12, size.documents), samples=min(8, size.samples),
         learning_rate=1e-3, passes=2, batch_size=32, price_length=0.0,
     )  # fmt: skip
     school = _school(base, _recipe(rules), scratch)
@@ -133,11 +142,11 @@ def _curve(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
 def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """One set of directives a workflow, followed: drawn by chance, and written by the practised writer."""
     bounds = DirectiveRules(
-        enabled=True, workflow_tools=("leave-one-out",), min_learning_rate=5e-4, max_epochs=16, max_made=60
+        enabled=True, workflow_tools=("leave-one-out",), min_learning_rate=2e-4, max_epochs=16, max_made=60
     )
     rules = PracticeRules(
-        style="directives", rounds=2, documents=size.workflows, samples=6, learning_rate=3e-3, epochs=16, batch_size=8,
-        trial_learning_rate=7e-4, trial_epochs=6, price_length=0.0,
+        style="directives", rounds=2, documents=size.workflows, samples=6, keep=2, learning_rate=3e-3, epochs=16,
+        batch_size=16, trial_learning_rate=7e-4, trial_epochs=6, price_length=0.0,
     )  # fmt: skip
     school = _school(base, _recipe(rules, bounds), scratch)
     seen = [
