@@ -209,6 +209,8 @@ class Recipe(_Frozen):
     def _directives_are_asked_for(self) -> Self:
         if self.directives.enabled and "directives" not in self.self_edits.styles:
             raise ValueError('directives.enabled needs "directives" among self_edits.styles')
+        if self.practice.style == "directives" and not self.directives.enabled:
+            raise ValueError('practice.style "directives" needs directives.enabled: else no note is followed')
         return self
 
     @property
