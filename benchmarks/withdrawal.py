@@ -41,6 +41,9 @@ class Share:
     right: int
     n: int
 
+    def __str__(self) -> str:
+        return f"{self.right} of {self.n}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -63,34 +66,40 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     seeds, count, gone = (SEEDS[:1], 1, 2) if options.quick else (SEEDS, NIGHTS, WITHDRAWN)
-    runs = [_run(seed, count, gone) for seed in seeds]
+    # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
+    with tempfile.TemporaryDirectory(prefix="sealed-withdrawal-") as folder:
+        runs = [_run(seed, count, gone, Path(folder) / str(seed)) for seed in seeds]
     write_results("withdrawal", _figures(runs), options.out)
 
 
-def _run(seed: int, count: int, gone: int) -> Run:
-    with tempfile.TemporaryDirectory(prefix="sealed-withdrawal-") as folder:
-        workspace = Path(folder) / "workspace"
-        house = found(workspace, str(model_path()), actor="benchmark")
-        _learn(house, workspace, Path(folder) / "documents", seed, count)
-        learned = [document for _, taught in documents.learned(house.store) for document in taught]
-        # Spread over the nights, so that old and new lessons are forgotten.
-        leaving = learned[:: max(1, len(learned) // gone)][:gone]
-        staying = [document for document in learned if document not in leaving]
-        gone_before, kept_before = _share(house, leaving), _share(house, staying)
-        withdrawals.withdraw(house.store, [one.id for one in leaving], actor="benchmark", reason="measured")
-        outcome = run_rebuild(workspace)
-        print(f"seed {seed}, rebuild: {outcome.sentence}", flush=True)
-        if outcome.release is None:
-            raise SystemExit(f"seed {seed}: the rebuild was not released, so there is nothing to measure")
-        reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
-        night = nights.get(house.store, outcome.night or 0)
-        unseen = [one for number in UNSEEN for one in night_documents(number, PER_NIGHT, seed)]
-        run = Run(
-            seed=seed, outcome=outcome, report=reports.get(house.store, night.report or ""),
-            gone_before=gone_before, gone_after=_share(house, leaving), gone_base=_share(house, leaving, release=0),
-            kept_before=kept_before, kept_after=_share(house, staying), unseen=_share(house, unseen),
-        )  # fmt: skip
-        house.store.close()
+def _run(seed: int, count: int, gone: int, folder: Path) -> Run:
+    workspace = folder / "workspace"
+    house = found(workspace, str(model_path()), actor="benchmark")
+    _learn(house, workspace, folder / "documents", seed, count)
+    learned = [document for _, taught in documents.learned(house.store) for document in taught]
+    # Spread over the nights, so that old and new lessons are forgotten.
+    leaving = learned[:: max(1, len(learned) // gone)][:gone]
+    staying = [document for document in learned if document not in leaving]
+    gone_before, kept_before = _share(house, leaving), _share(house, staying)
+    withdrawals.withdraw(house.store, [one.id for one in leaving], actor="benchmark", reason="measured")
+    outcome = run_rebuild(workspace)
+    print(f"seed {seed}, rebuild: {outcome.sentence}", flush=True)
+    if outcome.release is None:
+        raise SystemExit(f"seed {seed}: the rebuild was not released, so there is nothing to measure")
+    reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
+    night = nights.get(house.store, outcome.night or 0)
+    unseen = [one for number in UNSEEN for one in night_documents(number, PER_NIGHT, seed)]
+    run = Run(
+        seed=seed, outcome=outcome, report=reports.get(house.store, night.report or ""),
+        gone_before=gone_before, gone_after=_share(house, leaving), gone_base=_share(house, leaving, release=0),
+        kept_before=kept_before, kept_after=_share(house, staying), unseen=_share(house, unseen),
+    )  # fmt: skip
+    house.store.close()
+    print(
+        f"seed {seed}: withdrawn {run.gone_before} -> {run.gone_after}, base {run.gone_base}; "
+        f"kept {run.kept_before} -> {run.kept_after}; never delivered {run.unseen}",
+        flush=True,
+    )
     return run
 
 
@@ -108,7 +117,7 @@ def _share(house: House, of: Sequence[Document], release: int | None = None) -> 
     """How many exam questions about these documents production, or a release, answers right."""
     probes = exam_probes(of)
     answers = ask(house, tuple(probe.question for probe in probes), release)
-    right = sum(grade(answer.text, probe.answers) for answer, probe in zip(answers, probes, strict=True))
+    right = sum(round(grade(answer.text, probe.answers)) for answer, probe in zip(answers, probes, strict=True))
     return Share(right=right, n=len(probes))
 
 

@@ -44,7 +44,7 @@ def listed(
 def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
     """Show one document as it was taken in, with its questions and what was chosen of its notes."""
     from flows.wiring import house
-    from registry.store import documents, self_edits
+    from registry.store import documents, self_edits, withdrawals
 
     store = house(workspace).store
     record = documents.get(store, id)
@@ -52,6 +52,7 @@ def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
         screen.as_json(record)
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
+    screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in withdrawals.listed(store) if it.document == record.id))
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
         rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.probes]

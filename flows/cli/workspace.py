@@ -62,11 +62,11 @@ def status(workspace: Workspace = HERE, json: AsJson = False) -> None:
 
 
 def _to_forget(documents: int) -> str:
+    from gates.wording import counted
+
     if not documents:
         return ""
-    return (
-        f"{documents} withdrawn documents: production still knows them until a rebuild is released (`sealed rebuild`)"
-    )
+    return f"{counted(documents, 'withdrawn document')}, known to production until a rebuild is live: `sealed rebuild`"
 
 
 def doctor(workspace: Workspace = HERE, json: AsJson = False) -> None:

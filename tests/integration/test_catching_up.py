@@ -114,4 +114,4 @@ def test_status_tells_what_production_is_to_forget(ledger: Ledger, tmp_path: Pat
     withdrawals.withdraw(ledger.store, [document("atlas").id], actor="grace", reason="wrong")
     seen = overview(parts)
     assert seen.to_forget == (document("atlas").id,)
-    assert seen.next_step == "`sealed rebuild`: production still knows 1 withdrawn documents"
+    assert seen.next_step == "`sealed rebuild`: production still knows 1 withdrawn document"
