@@ -137,3 +137,10 @@ def test_writers_are_examined_on_one_self_edit_each(base: BaseModel, tmp_path: P
     held = [service(1), service(2)]
     answered = examined(school(base, tmp_path), held, ModelRef(base="b"), None)
     assert {document.title: len(scores) for document, scores in answered} == {"Cinder1": 1, "Cinder2": 1}
+
+
+def test_of_documents_that_the_live_model_knows_notes_are_tried_on_the_base(base: BaseModel, tmp_path: Path) -> None:
+    live, folder = ModelRef(base=base.identity.model, adapter="a"), tmp_path / "live"
+    there = replace(school(base, tmp_path), live=live, adapter=folder)
+    assert there.start == (live, folder)
+    assert replace(there, afresh=True).start == (ModelRef(base=base.identity.model), None)
