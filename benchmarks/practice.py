@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
-from gates.evidence import exam_probes
 from gates.statistics import clustered_bounds, mcnemar
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
@@ -183,7 +182,8 @@ def _all_asked(seed: int, index: int) -> Document:
 
 def _examined(document: Document) -> Document:
     """The document with its exam questions alone, in the place where practice asks: it is never practised on."""
-    return replace(document, probes=tuple(replace(one, split=Split.PRACTICE) for one in exam_probes([document])))
+    exam = [probe for probe in document.probes if probe.split is Split.EXAM]
+    return replace(document, probes=tuple(replace(probe, split=Split.PRACTICE) for probe in exam))
 
 
 def _answered(
