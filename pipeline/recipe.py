@@ -123,6 +123,7 @@ class PracticeRules(_Frozen):
     price_length: float = Field(default=0.05, ge=0.0, description="for a note of the greatest length")
     learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0, description="of the writer's own training")
     epochs: int = Field(default=16, ge=1, le=200, description="rest-em: over the notes kept")
+    rehearsed: Count = Field(default=200, description="rest-em: rehearsed beside the notes kept, in a night's shares")
     passes: int = Field(default=2, ge=1, le=64, description="grpo: over a round's notes")
     batch_size: int = Field(default=32, ge=1, description="notes a step of the writer's own training")
     clip: float = Field(default=0.2, gt=0.0, lt=1.0, description="grpo: how far a token's chance may move")

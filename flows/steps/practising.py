@@ -194,16 +194,15 @@ def _standing(shift: Shift) -> tuple[Probe, ...]:
 
 
 def _rehearsal(shift: Shift, night: Night, never: frozenset[str]) -> tuple[Example, ...]:
-    """What a night rehearses, but no earlier notes as notes: the writer is to write otherwise."""
+    from pipeline.practice.restem import rehearsal_rules
     from pipeline.updates.rehearsal import read_anchors
     from pipeline.updates.rehearse import rehearse
 
     house, recipe = shift.house, shift.recipe
-    rules = recipe.rehearsal.model_copy(update={"writing": 0})
     live = releases.get(house.store, night.parent)
     return rehearse(
         house.engine,
-        recipe=recipe.model_copy(update={"rehearsal": rules}),
+        recipe=recipe.model_copy(update={"rehearsal": rehearsal_rules(recipe)}),
         live_adapter=house.held_adapter(live),
         night=(),
         earlier=self_edits.learned(house.store),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.digests import digest_of
 from pipeline.practice.scored import Scored
-from pipeline.recipe import Recipe, TrainingRules
+from pipeline.recipe import Recipe, RehearsalRules, TrainingRules
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
@@ -33,6 +33,17 @@ def writer_rules(recipe: Recipe) -> TrainingRules:
         "stop_below": None,
     }  # fmt: skip
     return recipe.training.model_copy(update=changed)
+
+
+def rehearsal_rules(recipe: Recipe) -> RehearsalRules:
+    """A night's rehearsal in small: the notes kept are few, and many steps beside them change what nobody rehearses.
+
+    No earlier notes are rehearsed as notes: the writer is to write otherwise.
+    """
+    rules = recipe.rehearsal.model_copy(update={"writing": 0})
+    counts = {kind: getattr(rules, kind) for kind in ("replay", "anchors", "generative", "reading")}
+    share = min(1.0, recipe.practice.rehearsed / max(1, sum(counts.values())))
+    return rules.model_copy(update={kind: round(share * count) for kind, count in counts.items()})
 
 
 def plan_writer(
