@@ -1,6 +1,6 @@
 """GRPO's arithmetic (Shao et al. 2024, arXiv 2402.03300): advantages within a group, and the clipped loss of a token.
 
-Pure; knows no model. ADR 9 says why it is not TRL's trainer.
+Pure; knows no model. ADR 11 says why it is not TRL's trainer.
 """
 
 from collections.abc import Sequence

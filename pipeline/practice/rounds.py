@@ -63,7 +63,8 @@ def _rest_em(school: School, documents: Sequence[Document], tell: Tell) -> Itera
 def _fine_tuned(school: School, plan: UpdatePlan, out: Path, tell: Tell) -> ModelRef:
     trained = train_lora(
         school.base, plan, writer_rules(school.recipe), parent_adapter=school.adapter, out=out, ledger=school.ledger,
-        distill=school.recipe.rehearsal.distill, progress=lambda done, of, loss: tell("training the writer", done, of),
+        distill=school.recipe.rehearsal.distill, projection=school.recipe.rehearsal.projection,
+        progress=lambda done, of, loss: tell("training the writer", done, of),
     )  # fmt: skip
     return ModelRef(base=school.live.base, adapter=trained.manifest.adapter)
 
