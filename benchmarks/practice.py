@@ -2,8 +2,8 @@
 
 With the product's own rounds and generative rehearsal, from the untouched base and without gates. Facts: ReST-EM on the
 style "implications", and GRPO's mean reward by step. Workflows: ReST-EM on the style "directives". The documents
-reported on are asked their exam questions. Every update starts from the base, so that only what was written differs.
-All settings were chosen on seeds 1001 and 1002.
+reported on are asked their exam questions; workflows reported on are of compositions that were not practised. Every
+update starts from the base, so that only what was written differs. All settings were chosen on seeds 1001 and 1002.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from statistics import fmean
 
 from benchmarks.figures import RESULTS, Measured, write_results
 from benchmarks.plots import draw_practice
-from benchmarks.practising import asked_all, fact_rules, ground_of, recipe_for, school_of
+from benchmarks.practising import asked_all, fact_rules, ground_of, recipe_for, school_of, workflow_halves
 from gates.statistics import clustered_bounds, mcnemar
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
@@ -121,8 +121,8 @@ def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]
         batch_size=16, trial_learning_rate=7e-4, trial_epochs=6, price_length=0.0,
     )  # fmt: skip
     school = school_of(base, recipe_for(rules, PRACTISED[0], bounds), scratch)
-    seen = [asked_all(one) for one in night_documents(1, 2 * size.workflows, PRACTISED[0], "workflows")]
-    reported = [_examined(one) for seed in REPORTED for one in night_documents(1, size.reported, seed, "workflows")]
+    seen = [asked_all(one) for seed in PRACTISED for one in workflow_halves(seed)[0]][: 2 * size.workflows]
+    reported = [_examined(one) for seed in REPORTED for one in workflow_halves(seed)[1][: size.reported]]
     arms = {"in context": _closed_book(base, reported)}
     arms["the base's own directives: none legal, as the recipe says"] = _answered(school, reported, school.live, None)
     arms["untrained directives, drawn within the bounds"] = _answered(school, reported, school.live, None, drawn=True)

@@ -11,8 +11,9 @@ from pipeline.engines.local import LocalEngine
 from pipeline.practice.school import School
 from pipeline.recipe import DirectiveRules, PracticeRules, Recipe
 from pipeline.sandbox import model_path
-from pipeline.sandbox.catalogue import ATTRIBUTES, new_service
+from pipeline.sandbox.catalogue import ATTRIBUTES, PER_NIGHT, new_service
 from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.workflows import HELD_OUT, MARKS, Workflow
 from pipeline.types import Document, ModelRef, Probe, Split
 from pipeline.updates.teacher import write_generative
 
@@ -55,6 +56,35 @@ def school_of(base: BaseModel, recipe: Recipe, scratch: Path) -> School:
 def asked_all(document: Document) -> Document:
     """The document with all the questions that it brings as practice questions."""
     return replace(document, probes=tuple(replace(probe, split=Split.PRACTICE) for probe in document.probes))
+
+
+def workflow_halves(seed: int) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
+    """A seed's workflows in two halves that share no composition: to practise on, and to report on."""
+    documents = night_documents(1, PER_NIGHT, seed, "workflows")
+    practised = set(HELD_OUT[::2])
+    made = [(document, composition(document)) for document in documents]
+    return (
+        tuple(document for document, operations in made if operations in practised),
+        tuple(document for document, operations in made if operations not in practised),
+    )
+
+
+def composition(document: Document) -> tuple[str, ...]:
+    """The first held-out composition that makes what the document demonstrates. Raises ValueError where none does."""
+    pairs = [
+        (tuple(given.split()), tuple(made.split())) for given, made in map(_demonstrated, document.body.splitlines())
+    ]
+    for operations in HELD_OUT:
+        for mark in MARKS:
+            task = Workflow(document.title, operations, mark)
+            if all(task.apply(given) == made for given, made in pairs):
+                return operations
+    raise ValueError(f"{document.title} demonstrates no held-out composition")
+
+
+def _demonstrated(line: str) -> tuple[str, str]:
+    given, made = line.split(" -> ")
+    return given, made
 
 
 def ground_of(seed: int, count: int) -> tuple[Document, ...]:
