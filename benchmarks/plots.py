@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 SHOWN = (("old_world", "old world, unrehearsed"), ("skills", "skills"), ("reading", "reading"), ("writing", "writing"))
+_IN_ROUND, _TAUGHT = "facts: mean reward in ReST-EM round ", "facts: one self-edit "
 
 
 def draw_lives(matrices: Path, out: Path) -> None:
@@ -38,5 +39,34 @@ def draw_lives(matrices: Path, out: Path) -> None:
         below.set_ylim(0, 103)
         below.grid(alpha=0.3)
         below.legend(loc="lower left")
+    figure.savefig(out, dpi=80)
+    pyplot.close(figure)
+
+
+def draw_practice(results: Path, out: Path) -> None:
+    """What notes were worth by GRPO's step and ReST-EM's round, and what one self-edit teaches of unseen documents."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    measured = {figure["name"]: figure["value"] for figure in json.loads(results.read_text())["figures"]}
+    figure, (rewards, recall) = pyplot.subplots(1, 2, figsize=(10.4, 4.2), constrained_layout=True)
+    for method, start in (("GRPO, by step", "GRPO: mean reward at step "), ("ReST-EM, by round", _IN_ROUND)):
+        values = [value for name, value in measured.items() if name.startswith(start)]
+        rewards.plot(range(1, len(values) + 1), values, "o-", label=method)
+    rewards.set_xlabel("step or round")
+    rewards.set_ylabel("mean reward of a note")
+    rewards.set_ylim(bottom=0)
+    rewards.grid(alpha=0.3)
+    rewards.legend(loc="lower right")
+    shares = {
+        name.removeprefix(_TAUGHT): 100 * value
+        for name, value in measured.items()
+        if name.startswith(_TAUGHT) and "over the base" not in name and "McNemar" not in name
+    }
+    recall.barh(list(shares), list(shares.values()), color="#0072b2")
+    recall.invert_yaxis()
+    recall.set_xlabel("answered right after one self-edit, unseen documents, %")
     figure.savefig(out, dpi=80)
     pyplot.close(figure)

@@ -13,10 +13,22 @@ Check = Callable[[Evidence, PolicyRules], GateResult]
 
 GROUP = "sealed.gates.checks"
 BUILT_IN = (
-    "integrity", "contamination", "acquisition", "corrections", "retention", "regression", "safety", "withdrawal"
-)  # fmt: skip
-# What says nothing about such a night: nothing is withdrawn in it, or nothing is new.
-_LEFT_OUT = {NightKind.NIGHTLY: ("withdrawal",), NightKind.REBUILD: ("acquisition", "corrections")}
+    "integrity",
+    "contamination",
+    "acquisition",
+    "corrections",
+    "retention",
+    "regression",
+    "safety",
+    "withdrawal",
+    "writes_better",
+)
+# The built-in gates that say nothing about such a night: nothing is new, withdrawn or practised in it.
+LEFT_OUT = {
+    NightKind.NIGHTLY: ("withdrawal", "writes_better"),
+    NightKind.REBUILD: ("acquisition", "corrections", "writes_better"),
+    NightKind.PRACTICE: ("acquisition", "corrections", "withdrawal"),
+}
 
 
 def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
@@ -30,6 +42,6 @@ def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tu
     if unknown:
         known = ", ".join([*BUILT_IN, *sorted(installed)])
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {known}.")
-    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN if name not in _LEFT_OUT[kind]]
+    own = [(name, import_module(f"gates.checks.{name}").judge) for name in BUILT_IN if name not in LEFT_OUT[kind]]
     others = [(name, installed[name].load().judge) for name in sorted(installed)]
     return (*own, *others)

@@ -9,7 +9,7 @@ from pipeline.documents.asking import asked
 from pipeline.errors import MeasurementFailed
 from pipeline.types import AdapterManifest, Document, Example, ModelRef, Probe, Scores, Split
 
-NIGHT, WITHDRAWN = "night", "withdrawn"
+NIGHT, WITHDRAWN, WRITING = "night", "withdrawn", "writing"
 
 
 class Against(StrEnum):
@@ -59,6 +59,8 @@ class Evidence:
     """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified.
 
     `practice` are the questions by which the night chose among its self-edits: none where there was no choice.
+    Of a practice they are the questions that rewarded notes; `writing` are the scores of an update on one self-edit
+    by the live model and of one by the candidate, each on documents that were never practised on.
     `withdrawn` are the documents that a rebuild is to forget: they were withdrawn, and the live model was taught them.
     """
 

@@ -48,20 +48,26 @@ class Comparison:
         return tuple(Figure(name=prefix + name, value=float(value)) for name, value in named.items())
 
 
+# Gates that one kind of night alone is asked.
+_OF_ONE_KIND = ("acquisition", "corrections", "withdrawal", "writes_better")
+
+
 def policy_digest(policy: PolicyRules) -> str:
     """The policy's identity, recorded with every report."""
     return digest_of("policy", policy.model_dump(mode="json"))
 
 
 def policy_of(policy: PolicyRules, kind: NightKind, *, withdrawn: bool) -> PolicyRules:
-    """The policy for such a night: of a rebuild neither acquisition nor corrections are asked, since nothing is new.
+    """The policy for such a night: acquisition and corrections are asked of a nightly one alone, which learns anew.
 
-    withdrawn: whether production knows a withdrawn document. Then the rebuild must have forgotten it.
+    withdrawn: whether production knows a withdrawn document. Then the rebuild must have forgotten it. A practice must
+    have made a better writer.
     """
     if kind is NightKind.NIGHTLY:
         return policy
-    kept = [gate for gate in policy.required if gate not in ("acquisition", "corrections", "withdrawal")]
-    return policy.model_copy(update={"required": (*kept, "withdrawal") if withdrawn else tuple(kept)})
+    kept = [gate for gate in policy.required if gate not in _OF_ONE_KIND]
+    own = {NightKind.REBUILD: ["withdrawal"] if withdrawn else [], NightKind.PRACTICE: ["writes_better"]}
+    return policy.model_copy(update={"required": (*kept, *own[kind])})
 
 
 def compare(pairs: Sequence[Pair], alpha: float, seed: int) -> Comparison:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 
 from gates.corrections import superseded
-from gates.evidence import NIGHT, WITHDRAWN, Evidence, Pair
+from gates.evidence import NIGHT, WITHDRAWN, WRITING, Evidence, Pair
 from gates.suite import Suite
 from pipeline.errors import MeasurementFailed
 from pipeline.types import Figure
 
 
 def recall(evidence: Evidence) -> tuple[Figure, ...]:
-    """`recall`, `withdrawn`, `earlier_nights`, `old_world`, `skills`, `safety`: shares in [0, 1].
+    """`recall`, `writing`, `withdrawn`, `earlier_nights`, `old_world`, `skills`, `safety`: shares in [0, 1].
 
     Each `_before`, by the live model, and `_after`, by the candidate. A kind of which nothing was measured on
     both is left out.
@@ -20,6 +20,7 @@ def recall(evidence: Evidence) -> tuple[Figure, ...]:
     corrected = superseded(evidence)
     return (
         *_shares("recall", evidence, night),
+        *_shares("writing", evidence, [WRITING]),
         *_shares("withdrawn", evidence, gone),
         *_shares("earlier_nights", evidence, [lesson.suite for lesson in evidence.earlier], corrected),
         *_shares("old_world", evidence, _names(evidence.suites.retention), corrected),

@@ -54,12 +54,16 @@ def judge_candidate(
     cache: Path,
     kind: NightKind = NightKind.NIGHTLY,
     withdrawn: Sequence[Document] = (),
+    rewarded: Sequence[Probe] = (),
+    writing: tuple[Scores, Scores] | None = None,
     progress: Progress | None = None,
 ) -> tuple[GateReport, Evidence]:
     """Measures candidate, live model and untouched base on what the gates need, and returns report and evidence.
 
     earlier: per live release its number and its exam probes, grouped by document (`gates.evidence.exam_probes`).
     withdrawn: what a rebuild is to forget, as far as the live model was taught it.
+    rewarded: the questions by which a practice rewarded notes. writing: what one self-edit by the live model teaches,
+    and one by the candidate (suite `gates.evidence.WRITING`); None: that was not measured.
     progress: told in words which model is asked, and how many answers of how many it has given.
     A candidate that does not verify is never loaded: every other gate is then INCONCLUSIVE. A suite that cannot be
     measured makes the gates that need it INCONCLUSIVE. Raises BadRecipe for a gate that nobody has.
@@ -76,13 +80,23 @@ def judge_candidate(
         night=tuple(night),
         earlier=tuple(Lesson(release=release, probes=probes) for release, probes in earlier),
         suites=suites,
-        practice=tuple(probe for document in night for probe in practice_probes(document)) if chose else (),
+        practice=(*rewarded, *(probe for document in night for probe in practice_probes(document) if chose)),
         withdrawn=tuple(withdrawn),
     )
     if evidence.integrity is None:
         ask = partial(_ask, base, policy=policy, cache=cache, progress=progress)
         evidence = _measured(evidence, candidate_dir, incumbent_dir, ask)
+        evidence = _with_writing(evidence, writing) if writing else evidence
     return report_on(evidence, policy, gates), evidence
+
+
+def _with_writing(evidence: Evidence, writing: tuple[Scores, Scores]) -> Evidence:
+    live, candidate = writing
+    return replace(
+        evidence,
+        incumbent_scores=(*evidence.incumbent_scores, live),
+        candidate_scores=(*evidence.candidate_scores, candidate),
+    )
 
 
 def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str, Check]]) -> GateReport:

@@ -128,6 +128,31 @@ class RehearsalRules(_Frozen):
     )
 
 
+class PracticeRules(_Frozen):
+    """How the writer practises (`sealed practice`): it writes, each note is tried, and it learns from what helped."""
+
+    method: Literal["rest-em", "grpo"] = Field(default="rest-em", description="fine-tune on the best notes, or GRPO")
+    style: str = Field(default="implications", description='the style practised; "directives" for workflows')
+    rounds: int = Field(default=2, ge=1, le=100)
+    documents: int = Field(default=48, ge=1, description="practised on in a round")
+    held_out: int = Field(default=40, ge=1, description="documents never practised on, which judge the new writer")
+    samples: int = Field(default=10, ge=2, le=64, description="notes written about a document in a round")
+    temperature: float = Field(default=1.0, gt=0.0, le=2.0)
+    keep: int = Field(default=1, ge=1, le=64, description="rest-em: best notes kept of a document, where they help")
+    trial_learning_rate: float = Field(default=5e-3, gt=0.0, le=1.0, description="at which a note is tried alone")
+    trial_epochs: int = Field(default=10, ge=1, le=200)
+    standing: Count = Field(default=8, description="questions of earlier documents that each trial is asked as well")
+    price_forgetting: float = Field(default=0.5, ge=0.0, description="for the share of those that a trial unlearns")
+    price_length: float = Field(default=0.05, ge=0.0, description="for a note of the greatest length")
+    learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0, description="of the writer's own training")
+    epochs: int = Field(default=16, ge=1, le=200, description="rest-em: over the notes kept")
+    rehearsed: Count = Field(default=200, description="rest-em: rehearsed beside the notes kept, in a night's shares")
+    passes: int = Field(default=2, ge=1, le=64, description="grpo: over a round's notes")
+    batch_size: int = Field(default=32, ge=1, description="notes a step of the writer's own training")
+    clip: float = Field(default=0.2, gt=0.0, lt=1.0, description="grpo: how far a token's chance may move")
+    kl: float = Field(default=0.04, ge=0.0, description="grpo: weight of the distance to the live model")
+
+
 class AcquisitionPolicy(_Frozen):
     """The night must have been learned: exact one-sided McNemar, and a gain worth having."""
 
@@ -179,8 +204,16 @@ class WithdrawalPolicy(_Frozen):
     enough: int = Field(default=350, ge=1, description="from so many on no excess over the margin may be chance")
 
 
+class WritesBetterPolicy(_Frozen):
+    """A practised writer's self-edits must teach more: exact one-sided McNemar on documents never practised on."""
+
+    min_probes: int = Field(default=100, ge=1)
+    min_documents: int = Field(default=10, ge=1)
+    min_gain: Share = 0.02
+
+
 class PolicyRules(_Frozen):
-    """The gates' policy. `required` must pass; a rebuild is asked for withdrawal instead of acquisition."""
+    """The gates' policy. `required` must pass; a rebuild or a practice has a gate of its own instead of acquisition."""
 
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     required: tuple[str, ...] = (
@@ -193,6 +226,7 @@ class PolicyRules(_Frozen):
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
+    writes_better: WritesBetterPolicy = WritesBetterPolicy()
 
 
 class Recipe(_Frozen):
@@ -204,12 +238,15 @@ class Recipe(_Frozen):
     directives: DirectiveRules = DirectiveRules()
     training: TrainingRules = TrainingRules()
     rehearsal: RehearsalRules = RehearsalRules()
+    practice: PracticeRules = PracticeRules()
     policy: PolicyRules = PolicyRules()
 
     @model_validator(mode="after")
     def _directives_are_asked_for(self) -> Self:
         if self.directives.enabled and "directives" not in self.self_edits.styles:
             raise ValueError('directives.enabled needs "directives" among self_edits.styles')
+        if self.practice.style == "directives" and not self.directives.enabled:
+            raise ValueError('practice.style "directives" needs directives.enabled: else no note is followed')
         return self
 
     @property

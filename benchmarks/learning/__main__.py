@@ -20,7 +20,14 @@ def main(arguments: list[str] | None = None) -> None:
         _parser().error("--model and --data go together: a base, and passages with questions for it")
     if options.data and options.parts not in ([], ["night"]):
         _parser().error("--model and --data are for the part night")
-    task = Task(quick=options.quick, out=options.out, model=options.model, data=options.data, count=options.count)
+    if unknown := sorted(set(options.arms) - set(_arms() if options.arms else ())):
+        _parser().error(f"no arm {unknown[0]!r}: there are {', '.join(_arms())}")
+    if bool(options.arms) != bool(options.name) or (options.arms and options.parts != ["night"]):
+        _parser().error("--arms and --name go together, and with the part night: some arms, and a name for the results")
+    task = Task(
+        quick=options.quick, out=options.out, model=options.model, data=options.data, count=options.count,
+        arms=tuple(options.arms), name=options.name,
+    )  # fmt: skip
     for part in options.parts or (["night"] if options.data else list(PARTS)):
         _part(part)(task)
 
@@ -28,6 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _part(name: str) -> Callable[[Task], None]:
     run: Callable[[Task], None] = import_module(f"benchmarks.learning.{name}").run
     return run
+
+
+def _arms() -> tuple[str, ...]:
+    from benchmarks.learning.arms import EVERY
+
+    return EVERY
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="another base, by folder or hub name")
     parser.add_argument("--data", type=Path, help="its passages: JSON list of {title, context, questions}")
     parser.add_argument("--count", type=int, default=6, help="passages of --data")
+    parser.add_argument("--arms", nargs="+", default=[], metavar="ARM", help="of the night's arms; all")
+    parser.add_argument("--name", help="of the results of --arms: learning-NAME.json")
     return parser
 
 

@@ -32,6 +32,7 @@ SEAL_SAMPLES = 5
 CLOSED, OPEN, RETRIEVAL = "closed book", "open book", "retrieval (BM25)"
 PASSAGE_ONLY, TUNED, UNREHEARSED = "passage-only LoRA", "fine-tune on the passages", "mixture without rehearsal"
 DEFAULT, SEAL = "default recipe", "SEAL's procedure"
+IMPLICATIONS, PRACTISED = "implications alone", "trained writer (implications)"
 
 
 def closed_book(room: Classroom) -> list[str]:
@@ -63,6 +64,12 @@ def one_style(name: str) -> Callable[[Classroom], Group]:
         return room.group(_examples(room.written((name,), rules.samples * len(rules.styles))))
 
     return train
+
+
+def by_the_trained_writer(room: Classroom) -> Group:
+    """As the arm "implications alone", but written by the writer that practised this style."""
+    rules = room.recipe.self_edits
+    return room.group(_examples(room.written(("implications",), rules.samples * len(rules.styles), by=room.trained)))
 
 
 def unrehearsed(room: Classroom) -> Group:
@@ -152,4 +159,12 @@ ADAPTED: dict[str, Callable[[Classroom], Group]] = {
     DEFAULT: default_recipe,
     SEAL: seals_procedure,
 }
+# Arms that only a classroom with a trained writer has.
+BY_A_WRITER: dict[str, Callable[[Classroom], Group]] = {PRACTISED: by_the_trained_writer}
 TRAINED: dict[str, Callable[[Classroom], BaseModel]] = {TUNED: fine_tune}
+EVERY = (*PROMPTED, *TRAINED, *ADAPTED, *BY_A_WRITER)
+
+
+def arms_of(room: Classroom) -> tuple[str, ...]:
+    """The names of all arms that the classroom can hold, the base's own first."""
+    return tuple(name for name in EVERY if room.trained or name not in BY_A_WRITER)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.learning.writer import Writer
 from gates.checks.contamination import exam_questions, exam_subjects
 from gates.evidence import exam_probes
 from gates.suite import Suites, read_suites
@@ -24,7 +25,10 @@ BROUGHT = "sealed"  # the folder of a model that holds its recipe, anchors and s
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Classroom:
-    """A base before the night's documents. `cache` keeps what the untouched base said."""
+    """A base before the night's documents. `cache` keeps what the untouched base said.
+
+    `trained`: a writer that practised, for the arms that write by it.
+    """
 
     base: BaseModel
     recipe: Recipe
@@ -32,16 +36,19 @@ class Classroom:
     anchors: Anchors
     documents: tuple[Document, ...]
     cache: Path
+    trained: Writer | None = None
     notes: dict[tuple[str, ...], tuple[SelfEdit, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, base: BaseModel, documents: Sequence[Document], *, seed: int, cache: Path) -> "Classroom":
+    def of(
+        cls, base: BaseModel, documents: Sequence[Document], *, seed: int, cache: Path, trained: Writer | None = None
+    ) -> "Classroom":
         """With the recipe, anchors and suites that the model brings; without, the default recipe and none."""
         brought = base.path / BROUGHT
         recipe = Recipe.read(brought / "recipe.toml") if (brought / "recipe.toml").is_file() else Recipe()
         return cls(
             base=base, recipe=recipe.model_copy(update={"seed": seed}), suites=read_suites(brought / "suites"),
-            anchors=read_anchors(brought / "anchors"), documents=tuple(documents), cache=cache,
+            anchors=read_anchors(brought / "anchors"), documents=tuple(documents), cache=cache, trained=trained,
         )  # fmt: skip
 
     @property
@@ -65,15 +72,18 @@ class Classroom:
     def live(self) -> ModelRef:
         return ModelRef(base=self.base.identity.model)
 
-    def written(self, styles: tuple[str, ...], samples: int, *, passage: bool = True) -> tuple[SelfEdit, ...]:
-        """The untouched base's notes in these styles, each set written once."""
-        key = (*styles, str(samples), str(passage))
+    def written(
+        self, styles: tuple[str, ...], samples: int, *, passage: bool = True, by: Writer | None = None
+    ) -> tuple[SelfEdit, ...]:
+        """Notes in these styles `by` a writer (None: the untouched base), each set written once."""
+        writer = by or Writer(model=self.live, adapter=None)
+        key = (*styles, str(samples), str(passage), str(writer.model.adapter))
         if key not in self.notes:
             rules = self.recipe.self_edits.model_copy(
                 update={"styles": styles, "samples": samples, "passage": passage, "candidates": 1}
             )
             self.notes[key] = write_self_edits(
-                self.engine, self.documents, rules, writer=self.live, adapter=None, seed=self.recipe.seed,
+                self.engine, self.documents, rules, writer=writer.model, adapter=writer.adapter, seed=self.recipe.seed,
                 never=self.never,
             ).edits  # fmt: skip
         return self.notes[key]

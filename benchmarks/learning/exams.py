@@ -1,7 +1,8 @@
 """Puts the exam and the old world to what each arm made, and grades the answers item by item."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from benchmarks.learning import arms
 from benchmarks.learning.classroom import Classroom
@@ -13,6 +14,8 @@ from pipeline.updates.groups import Group, Learned
 from pipeline.updates.many import train_many
 from pipeline.updates.scoring import answer_many
 
+Arm = TypeVar("Arm")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sat:
@@ -22,17 +25,22 @@ class Sat:
     old_world: tuple[float, ...]
 
 
-def sit(room: Classroom) -> Iterator[tuple[str, Sat]]:
-    """Every arm's scores on one night, the base's own arms first."""
+def sit(room: Classroom, wanted: Collection[str] | None = None) -> Iterator[tuple[str, Sat]]:
+    """The scores of the `wanted` arms (None: all that the classroom has) on one night, the base's own arms first."""
+    held = arms.arms_of(room) if wanted is None else wanted
     old = _graded(_asked(room, room.base, [probe.question for probe in room.old_world]), room.old_world)
-    for name, prompts in arms.PROMPTED.items():
+    for name, prompts in _of(arms.PROMPTED, held):
         yield name, Sat(exam=_graded(_asked(room, room.base, prompts(room)), room.exam), old_world=old)
-    for name, train in arms.TRAINED.items():
+    for name, train in _of(arms.TRAINED, held):
         yield name, _closed_book(room, train(room))
-    groups = {name: make(room) for name, make in arms.ADAPTED.items()}
-    learned = dict(zip(groups, train_many(room.base, list(groups.values())), strict=True))
+    groups = {name: make(room) for name, make in _of({**arms.ADAPTED, **arms.BY_A_WRITER}, held)}
+    learned = dict(zip(groups, train_many(room.base, list(groups.values())) if groups else (), strict=True))
     for shape in _shapes(groups):
         yield from _adapted(room, {name: groups[name] for name in shape}, learned)
+
+
+def _of(known: Mapping[str, Arm], held: Collection[str]) -> list[tuple[str, Arm]]:
+    return [(name, arm) for name, arm in known.items() if name in held]
 
 
 def said_by(

@@ -17,6 +17,7 @@ from benchmarks.learning.exams import Sat, sit
 from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.plots import Bar, bar_panels
 from benchmarks.learning.task import Task
+from benchmarks.learning.writer import trained_writer
 from pipeline.documents.cleaning import clean_text
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
@@ -49,7 +50,7 @@ def run(task: Task) -> None:
     with tempfile.TemporaryDirectory(prefix="sealed-learning-") as folder:
         for room in _rooms(task, Path(folder)):
             began = time.perf_counter()
-            for name, sat in sit(room):
+            for name, sat in sit(room, (arms.CLOSED, *task.arms) if task.arms else arms.arms_of(room)):
                 marks.add(room, name, sat)
                 print(f"seed {room.recipe.seed}, {name}: {mean(by_group(sat.exam, ['all'] * len(sat.exam))):.3f}")
             print(f"seed {room.recipe.seed}: {time.perf_counter() - began:.0f} s", flush=True)
@@ -63,8 +64,10 @@ def _rooms(task: Task, folder: Path) -> Iterator[Classroom]:
         yield Classroom.of(base, read_passages(task.data, task.count), seed=SEEDS[0], cache=folder)
         return
     seeds, count = (SEEDS[:1], 4) if task.quick else (SEEDS, DOCUMENTS)
+    practises = not task.arms or arms.PRACTISED in task.arms
+    trained = trained_writer(base, folder / "writers", quick=task.quick) if practises else None
     for seed in seeds:
-        yield Classroom.of(base, night_documents(1, count, seed), seed=seed, cache=folder)
+        yield Classroom.of(base, night_documents(1, count, seed), seed=seed, cache=folder, trained=trained)
 
 
 def read_passages(data: Path, count: int) -> tuple[Document, ...]:
@@ -82,29 +85,32 @@ def read_passages(data: Path, count: int) -> tuple[Document, ...]:
 
 
 def figures(marks: Marks, *, goals: bool) -> Iterator[Measured]:
-    """Recall and old world of every arm, and each arm paired with the default recipe."""
+    """Recall and old world of every arm, each paired with the default recipe, and both writers of implications."""
     shares = {name: mean(clusters) for name, clusters in marks.exam.items()}
-    ceiling = CEILING_SHARE * shares[arms.OPEN]
     for name, clusters in marks.exam.items():
         goal, met = "", None
         if goals and name == arms.CLOSED:
             goal, met = f"<= {BEFORE:.2f}", shares[name] <= BEFORE
-        if goals and name == arms.DEFAULT:
+        if goals and name == arms.DEFAULT and arms.OPEN in shares:
+            ceiling = CEILING_SHARE * shares[arms.OPEN]
             goal, met = f">= {CEILING_SHARE:.2f} x open book = {ceiling:.3f}", shares[name] >= ceiling
         yield Measured(
             name=f"recall: {name}", value=shares[name], unit="share", n=sum(map(len, clusters)),
             interval=interval(clusters), goal=goal, met=met,
         )  # fmt: skip
     for name, clusters in marks.exam.items():
-        if name != arms.DEFAULT:
+        if name != arms.DEFAULT and arms.DEFAULT in shares:
             yield _paired(f"recall: {arms.DEFAULT} over {name}", clusters, marks.exam[arms.DEFAULT])
+    if {arms.IMPLICATIONS, arms.PRACTISED} <= shares.keys():
+        usual, practised = marks.exam[arms.IMPLICATIONS], marks.exam[arms.PRACTISED]
+        yield _paired(f"recall: {arms.PRACTISED} over {arms.IMPLICATIONS}", usual, practised)
     if any(marks.old_world.values()):
         for name, clusters in marks.old_world.items():
             yield Measured(
                 name=f"old world: {name}", value=mean(clusters), unit="share", n=sum(map(len, clusters)),
                 interval=interval(clusters),
             )  # fmt: skip
-        for name in (*arms.TRAINED, *arms.ADAPTED):
+        for name in (name for name in marks.old_world if name not in arms.PROMPTED):
             yield _paired(f"old world: {name} over the base", marks.old_world[arms.CLOSED], marks.old_world[name])
 
 

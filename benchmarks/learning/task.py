@@ -9,18 +9,23 @@ from benchmarks.figures import Measured, write_results
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """`out` is the folder of the results; `model` and `data` are given together, or neither is."""
+    """`out` is the folder of the results; `model` and `data` are given together, or neither is.
+
+    `arms`: those of the night that are held (none: all). `name`: that of the results (None: the part's).
+    """
 
     quick: bool
     out: Path
     model: str | None = None
     data: Path | None = None
     count: int = 6
+    arms: tuple[str, ...] = ()
+    name: str | None = None
 
     def write(self, part: str, figures: Sequence[Measured]) -> None:
-        """Prints the figures, and writes them to learning-PART.json."""
-        write_results("learning", figures, self.out / f"learning-{part}.json")
+        """Prints the figures, and writes them to learning-PART.json, or to those of the task's name."""
+        write_results("learning", figures, self.out / f"learning-{self.name or part}.json")
 
     def plot(self, part: str) -> Path:
         """Where the part's plot goes."""
-        return self.out / f"learning-{part}.png"
+        return self.out / f"learning-{self.name or part}.png"

@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("init")(workspace.init)
 app.command("update")(night.update)
 app.command("rebuild")(night.rebuild)
+app.command("practice")(night.practice)
 app.command("status")(workspace.status)
 app.add_typer(documents.app, name="documents")
 app.command("releases")(releases.listed)

@@ -1,4 +1,4 @@
-"""`sealed update` and `sealed rebuild`: run a flow once, here and now."""
+"""`sealed update`, `sealed rebuild` and `sealed practice`: run a flow once, here and now."""
 
 import os
 from pathlib import Path
@@ -42,6 +42,20 @@ def rebuild(
     _end(run_rebuild(workspace, proposer=proposer, quiet=json), json)
 
 
+def practice(
+    documents: Annotated[
+        Path | None, typer.Option(help="Folder of documents to practise on, not learned; default: those learned.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the recipe's.")] = None,
+    method: Annotated[str | None, typer.Option(help="rest-em or grpo; default: the recipe's.")] = None,
+    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "practice",
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Practise to write self-edits that teach more: rounds, gates, and a candidate for review."""
+    _end(run_practice(workspace, documents, rounds, method, proposer=proposer, quiet=json), json)
+
+
 def _end(outcome: NightOutcome, json: bool) -> None:
     if json:
         screen.as_json(outcome)
@@ -69,6 +83,24 @@ def run_rebuild(workspace: Path, *, proposer: str = "rebuild", quiet: bool = Fal
 
     with screen.progress_shown(quiet):
         outcome: NightOutcome = rebuild(settings.workspace, proposer)
+        return outcome
+
+
+def run_practice(
+    workspace: Path,
+    documents: Path | None = None,
+    rounds: int | None = None,
+    method: str | None = None,
+    *,
+    proposer: str = "practice",
+    quiet: bool = False,
+) -> NightOutcome:
+    """One run of the practice flow, as `run_night` runs the nightly one."""
+    settings = _prepared(workspace)
+    from flows.practice import practice
+
+    with screen.progress_shown(quiet):
+        outcome: NightOutcome = practice(settings.workspace, documents, rounds, method, proposer)
         return outcome
 
 

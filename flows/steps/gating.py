@@ -17,6 +17,8 @@ from pipeline.types import (
     Night,
     NightKind,
     NightState,
+    Probe,
+    Scores,
     Trained,
     UpdatePlan,
     Verdict,
@@ -24,8 +26,18 @@ from pipeline.types import (
 from registry.store import documents, nights, releases, withdrawals
 
 
-def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> GateReport:
-    """Measures the candidate against production and the untouched base, and keeps the report."""
+def judge(
+    shift: Shift,
+    night: Night,
+    plan: UpdatePlan,
+    trained: Trained,
+    rewarded: tuple[Probe, ...] = (),
+    writing: tuple[Scores, Scores] | None = None,
+) -> GateReport:
+    """Measures the candidate against production and the untouched base, and keeps the report.
+
+    `rewarded` and `writing` are a practice's: see `gates.run.judge_candidate`.
+    """
     from gates.run import judge_candidate
 
     house = shift.house
@@ -48,6 +60,8 @@ def judge(shift: Shift, night: Night, plan: UpdatePlan, trained: Trained) -> Gat
             cache=house.settings.cache,
             kind=night.kind,
             withdrawn=withdrawals.remembered(house.store) if night.kind is NightKind.REBUILD else (),
+            rewarded=rewarded,
+            writing=writing,
             progress=lambda who, done, total: stage(f"gates: {who}")(done, total),
         )
         write_night_report(house, night, report, evidence)

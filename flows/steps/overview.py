@@ -72,6 +72,8 @@ def next_step(
         return "wait: a night is under way"
     if unfinished is NightKind.REBUILD:
         return "`sealed rebuild` goes on with the interrupted rebuild"
+    if unfinished is NightKind.PRACTICE:
+        return "`sealed practice` goes on with the interrupted practice"
     if to_forget:
         return f"`sealed rebuild`: production still knows {counted(to_forget, 'withdrawn document')}"
     if unfinished:

@@ -1,6 +1,6 @@
 """Asks the deployed model for notes about documents, and reads them as self-edits. Knows no library and no ledger."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pipeline.types import Document, DocumentKind, Dropped, Example, ModelRef, S
 PASSAGE = "passage"
 # A killed run loses at most one group's notes; a group's prompts share their batches.
 _GROUP = 8
+_Cut = tuple[Document, tuple[str, ...]]  # a document and the pieces of its body
 _NO_ROOM = "document: its title leaves its text no room in the model's context"
 
 
@@ -75,6 +76,34 @@ def write_self_edits(
     return Written(edits=tuple(edits), dropped=tuple(dropped))
 
 
+def sample_notes(
+    engine: Engine,
+    documents: Sequence[Document],
+    rules: SelfEditRules,
+    *,
+    writer: ModelRef,
+    adapter: Path | None,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[SelfEdit, ...]:
+    """The notes of one run as sampled, good and bad alike, each document's together; see `write_self_edits`.
+
+    `progress`: documents times styles. Raises BadRecipe as `write_self_edits` does.
+    """
+    styles = tuple(style(name) for name in dict.fromkeys(rules.styles))
+    desk = _Desk(
+        engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=frozenset()
+    )
+    _check_room(desk)
+    notes: list[SelfEdit] = []
+    done, total = 0, len(documents) * len(styles)
+    for group in _groups(documents):
+        sampled = _sampled(desk, _all_bodies(desk, group), _part(progress, done, len(group) * len(styles), total))
+        notes += [note for own in sampled.values() for note in own]
+        done += len(group) * len(styles)
+    return tuple(notes)
+
+
 def _groups(documents: Sequence[Document]) -> list[list[Document]]:
     ordered = sorted({document.id: document for document in documents}.values(), key=lambda document: document.id)
     return [ordered[start : start + _GROUP] for start in range(0, len(ordered), _GROUP)]
@@ -94,32 +123,38 @@ def _room(desk: _Desk, wanted: Style, title: str) -> int:
 
 
 def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> Written:
-    bodies = {document.id: _bodies(desk, document) for document in group}
-    notes: dict[str, list[SelfEdit]] = {document.id: [] for document in group}
-    for document in group:
-        if desk.rules.passage and bodies[document.id]:
-            notes[document.id].append(_passage(desk, document, bodies[document.id]))
-    for number, wanted in enumerate(desk.styles):
-        asked = [
-            (document, wanted.prompt(document.title, body))
-            for document in group
-            if wanted.NAME in desk.rules.styles_of(document.kind)
-            for body in bodies[document.id]
-        ]
-        for note in _ask_all(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
-            notes[note.document].append(note)
+    bodies = _all_bodies(desk, group)
+    notes = _sampled(desk, bodies, progress)
     selected = [written for document in group for written in _selected(desk, document, notes[document.id])]
-    if corrections := _corrections(group, bodies):
+    if corrections := _corrections(bodies):
         raw = [note for document in group for note in notes[document.id]]
         selected = confirmed(
             desk.engine, corrections, raw, selected, desk.rules,
             writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never,
         )  # fmt: skip
-    unfit = [Dropped(document=each, style="", reason=_NO_ROOM, count=1) for each, found in bodies.items() if not found]
+    unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
     return Written(
         edits=tuple(edit for written in selected for edit in written.edits),
         dropped=(*unfit, *(reason for written in selected for reason in written.dropped)),
     )
+
+
+def _sampled(desk: _Desk, bodies: Sequence[_Cut], progress: Progress) -> dict[str, list[SelfEdit]]:
+    """The notes by document: its own text, where the rules want it, and then all that were sampled."""
+    notes: dict[str, list[SelfEdit]] = {document.id: [] for document, _ in bodies}
+    for document, pieces in bodies:
+        if desk.rules.passage and pieces:
+            notes[document.id].append(_passage(desk, document, pieces))
+    for number, wanted in enumerate(desk.styles):
+        asked = [
+            (document, wanted.prompt(document.title, body))
+            for document, pieces in bodies
+            if wanted.NAME in desk.rules.styles_of(document.kind)
+            for body in pieces
+        ]
+        for note in _ask_all(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
+            notes[note.document].append(note)
+    return notes
 
 
 def _selected(desk: _Desk, document: Document, notes: Sequence[SelfEdit]) -> list[Written]:
@@ -127,6 +162,10 @@ def _selected(desk: _Desk, document: Document, notes: Sequence[SelfEdit]) -> lis
     own = select(document, common(notes), desk.never)
     sets = candidate_sets(notes, desk.rules.samples_of(document.kind))
     return [own, *(select(document, notes, desk.never, besides=own.edits) for notes in sets.values())]
+
+
+def _all_bodies(desk: _Desk, group: Sequence[Document]) -> list[_Cut]:
+    return [(document, _bodies(desk, document)) for document in group]
 
 
 def _bodies(desk: _Desk, document: Document) -> tuple[str, ...]:
@@ -144,13 +183,8 @@ def _passage(desk: _Desk, document: Document, bodies: Sequence[str]) -> SelfEdit
     )  # fmt: skip
 
 
-def _corrections(group: Sequence[Document], bodies: Mapping[str, tuple[str, ...]]) -> list[tuple[Document, str]]:
-    return [
-        (document, body)
-        for document in group
-        if document.kind is DocumentKind.CORRECTION
-        for body in bodies[document.id]
-    ]
+def _corrections(bodies: Sequence[_Cut]) -> list[tuple[Document, str]]:
+    return [(one, body) for one, pieces in bodies if one.kind is DocumentKind.CORRECTION for body in pieces]
 
 
 def _ask_all(desk: _Desk, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress) -> list[SelfEdit]:

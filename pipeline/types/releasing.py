@@ -85,10 +85,14 @@ class NightState(StrEnum):
 
 
 class NightKind(StrEnum):
-    """What a night does: learn new documents on top of production, or learn the whole ledger anew from the base."""
+    """What a night does: learn new documents on top of production, learn the whole ledger anew from the base, or
+
+    practise to write better self-edits, which teaches nothing else.
+    """
 
     NIGHTLY = "nightly"
     REBUILD = "rebuild"
+    PRACTICE = "practice"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,8 @@ from registry.store.database import Store
 from registry.tables import documents, night_documents, nights
 
 __all__ = [
-    "abandon", "add_seconds", "begin", "begin_rebuild", "finish", "get", "intend_release", "listed", "move",
-    "record_release", "save_report", "save_update", "unfinished",
+    "abandon", "add_seconds", "begin", "begin_practice", "begin_rebuild", "finish", "get", "intend_release", "listed",
+    "move", "record_release", "save_report", "save_update", "unfinished",
 ]  # fmt: skip
 _STAGES = night_rows.UNDER_WAY[:-1]
 _ENDS = (NightState.REJECTED_BY_GATES, NightState.HELD, NightState.FAILED)
@@ -52,6 +52,14 @@ def begin_rebuild(store: Store, held: Lease, *, proposer: str, recipe: str, at: 
     with store.write() as connection:
         lease.check(connection, held)
         number = _open(connection, proposer, recipe, at or rows.now(), {"kind": NightKind.REBUILD})
+        return night_rows.load(connection, number)
+
+
+def begin_practice(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Night:
+    """Opens a practice on the current production release, likewise."""
+    with store.write() as connection:
+        lease.check(connection, held)
+        number = _open(connection, proposer, recipe, at or rows.now(), {"kind": NightKind.PRACTICE})
         return night_rows.load(connection, number)
 
 

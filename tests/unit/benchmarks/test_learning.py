@@ -1,6 +1,7 @@
 """The arms of the learning benchmark do what they say, on a night of two documents."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -13,11 +14,13 @@ from benchmarks.learning.corrections import NEW, OLD, SUBJECT, questions_of
 from benchmarks.learning.exams import sit
 from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.retrieval import Shelf
+from benchmarks.learning.writer import Writer
 from flows.steps.founding import found
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
-from pipeline.types import Role
+from pipeline.types import Example, Role, Update, UpdatePlan
+from pipeline.updates.lora import train_lora
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,31 @@ def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.Monke
     assert found[f"recall: {arms.OPEN}"].n == 16
     assert found[f"recall: {arms.DEFAULT}"].goal.startswith(">= 0.90 x open book")
     assert found[f"old world: {arms.SEAL} over the base"].unit == "points"
+
+
+def test_single_arms_are_held_and_a_trained_writer_writes_for_its_own(room: Classroom, tmp_path: Path) -> None:
+    assert arms.PRACTISED not in arms.arms_of(room)
+    writer = Writer(model=replace(room.live, adapter="practised"), adapter=some_adapter(room, tmp_path / "writer"))
+    taught = replace(room, trained=writer, notes={})
+    assert arms.arms_of(taught) == arms.EVERY
+    wanted = (arms.CLOSED, arms.IMPLICATIONS, arms.PRACTISED)
+    marks = night.Marks()
+    for name, one in sit(taught, wanted):
+        marks.add(taught, name, one)
+    assert set(marks.exam) == set(wanted)
+    assert {edit.writer for notes in taught.notes.values() for edit in notes} == {room.live, writer.model}
+    names = [figure.name for figure in night.figures(marks, goals=True)]
+    assert f"recall: {arms.PRACTISED} over {arms.IMPLICATIONS}" in names
+    assert f"old world: {arms.PRACTISED} over the base" in names
+
+
+def some_adapter(room: Classroom, out: Path) -> Path:
+    example = Example(prompt="Write.", completion="Heron owns Cinder.")
+    plan = UpdatePlan(
+        update=Update(parent=room.live, self_edits=(), examples_digest="e", recipe="r", seed=1), examples=(example,)
+    )
+    train_lora(room.base, plan, room.recipe.training, parent_adapter=None, out=out, ledger="")
+    return out
 
 
 def test_the_default_arm_rehearses_and_no_other_does(room: Classroom) -> None:
@@ -109,7 +137,16 @@ def test_the_questions_of_corrections_know_the_old_facts_and_what_stays(tmp_path
     assert corrected.isdisjoint(probe.question for probe in questions[SUBJECT])
 
 
-@pytest.mark.parametrize("arguments", [["--model", "m"], ["corrections", "--model", "m", "--data", "d"], ["nothing"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--model", "m"],
+        ["corrections", "--model", "m", "--data", "d"],
+        ["nothing"],
+        ["night", "--arms", "guessing", "--name", "n"],
+        ["night", "--arms", "closed book"],
+    ],
+)
 def test_wrong_arguments_are_refused_before_anything_runs(arguments: list[str]) -> None:
     with pytest.raises(SystemExit):
         main(arguments)

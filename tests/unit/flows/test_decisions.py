@@ -45,6 +45,7 @@ def test_a_doubtful_document_waits_until_its_attempts_are_used() -> None:
         ([], 5, NightKind.NIGHTLY, True, 1, "wait"),
         ([], 5, NightKind.NIGHTLY, False, 0, "interrupted"),
         ([], 5, NightKind.REBUILD, False, 0, "goes on with the interrupted rebuild"),
+        ([], 5, NightKind.PRACTICE, False, 0, "goes on with the interrupted practice"),
         ([], 5, NightKind.NIGHTLY, False, 2, "`sealed rebuild`: production still knows 2 withdrawn"),
         ([], 5, None, False, 0, "queued"),
         ([], 0, None, False, 0, "incoming"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gates.evidence import NIGHT, WITHDRAWN, Evidence, Lesson, exam_probes
+from gates.evidence import NIGHT, WITHDRAWN, WRITING, Evidence, Lesson, exam_probes
 from gates.suite import Kind, Suite, Suites, probe_suite
 from gates.tasks import Task, TaskItem
 from pipeline.types import (
@@ -81,6 +81,11 @@ class Case:
             for at in range(0, len(asked), per_document)
         ]
         self.measured.append((probe_suite(WITHDRAWN, exam_probes(self.gone)), before, after, base))
+        return self
+
+    def writing(self, before: Rights, after: Rights, per_document: int = 8) -> "Case":
+        asked = probes(WRITING, len(after), per_document)
+        self.measured.append((probe_suite(WRITING, asked), before, after, None))
         return self
 
     def standing(self, kind: str, name: str, before: Rights, after: Rights, base: Rights | None = None) -> "Case":

@@ -11,7 +11,7 @@ from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
 from pipeline.types import NightKind, Verdict
 
-NIGHTLY = [name for name in BUILT_IN if name != "withdrawal"]
+NIGHTLY = [name for name in BUILT_IN if name not in ("withdrawal", "writes_better")]
 
 
 @pytest.fixture
@@ -35,7 +35,12 @@ def test_the_built_in_gates_run_in_order() -> None:
 
 def test_a_rebuild_is_asked_whether_it_forgot_and_not_whether_it_learned() -> None:
     names = [name for name, _ in checks(PolicyRules(), NightKind.REBUILD)]
-    assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections")]
+    assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections", "writes_better")]
+
+
+def test_a_practice_is_asked_whether_it_writes_better_and_not_whether_it_learned() -> None:
+    names = [name for name, _ in checks(PolicyRules(), NightKind.PRACTICE)]
+    assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections", "withdrawal")]
 
 
 def test_a_required_gate_that_nobody_has_is_a_bad_recipe() -> None:

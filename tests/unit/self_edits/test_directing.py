@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import BadRecipe
 from pipeline.leakage import exam_keys
-from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules
+from pipeline.recipe import DirectiveRules, PracticeRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.directing import NONE_LEGAL, direct, directed_rules, directs, within_bounds
 from pipeline.types import Directives, Document, DocumentKind, Example, Followed, ModelRef, Probe, SelfEdit
 
@@ -116,6 +116,8 @@ def test_bounds_out_of_order_and_directives_that_nobody_is_asked_for_are_bad_rec
     assert Recipe(
         directives=DirectiveRules(enabled=True), self_edits=SelfEditRules(styles=("directives", "self-qa"))
     ).directives.enabled
+    with pytest.raises(ValidationError, match=r"practice\.style"):
+        Recipe(practice=PracticeRules(style="directives"))
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("[self_edits]\ncandidates = 2\ntemperature = 0.0\n", encoding="utf-8")
     with pytest.raises(BadRecipe, match="greedy notes are all alike"):

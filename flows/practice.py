@@ -1,0 +1,55 @@
+"""The practice: the writer learns to write self-edits that teach more, and is released as any update is.
+
+Reads top to bottom as the release story. A killed one is resumed by the next `sealed practice`.
+"""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows import tasks
+from flows.outcome import NightOutcome
+from flows.shift import the_only_shift
+from flows.steps.endings import NOTHING_TAKEN, busy, held_back
+from flows.steps.intake import candidate_in_review
+from flows.steps.practising import as_asked, nothing_helped, nothing_to_practise
+from flows.steps.publishing import publish
+from pipeline.errors import Busy
+from pipeline.types import Verdict
+
+
+@flow(name="practice", flow_run_name="practice of {workspace}")
+def practice(
+    workspace: Path,
+    documents: Path | None = None,
+    rounds: int | None = None,
+    method: str | None = None,
+    proposer: str = "practice",
+) -> NightOutcome:
+    """Practises writing on documents that are not learned by it; leaves a candidate or a reason."""
+    try:
+        with the_only_shift(workspace) as usual:
+            shift = as_asked(usual, rounds, method)
+            tasks.catch_up(shift)
+            if waiting := candidate_in_review(shift):
+                return held_back(waiting)
+            ground = tasks.practice_ground(shift, documents)
+            if not ground.held_out:
+                return nothing_to_practise(ground)
+            night = tasks.open_practice(shift, proposer)
+            if night.release is not None:  # killed while registering: it was trained and judged already
+                trained, report = tasks.recall_candidate(shift, night)
+            else:
+                practised = tasks.practise(shift, night, ground)
+                if practised is None:
+                    return nothing_helped(shift, night)
+                plan, trained = practised
+                writing = tasks.examine_writing(shift, night, ground, trained)
+                report = tasks.judge(shift, night, plan, trained, rewarded=ground.questions, writing=writing)
+                publish(shift, night, report)
+            if report.verdict is not Verdict.PASS:
+                return tasks.send_back(shift, night, report, NOTHING_TAKEN)
+            release = tasks.register_candidate(shift, night, trained, report)
+            return tasks.await_review(shift, night, release, report, NOTHING_TAKEN)
+    except Busy as other:
+        return busy(other)

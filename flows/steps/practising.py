@@ -1,0 +1,223 @@
+"""What a practice does otherwise than a night: rounds that train the writer, and an exam of what its notes teach."""
+
+import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from flows.outcome import Ended, NightOutcome
+from flows.progress import stage
+from flows.shift import Shift
+from flows.steps.intake import resumed
+from flows.steps.probes import exam_subjects, never_trained_on
+from flows.steps.timing import timed
+from gates.evidence import WRITING, exam_probes
+from pipeline.errors import BadInput, first_problem
+from pipeline.leakage import exam_keys
+from pipeline.types import (
+    Document,
+    Example,
+    ItemScore,
+    ModelRef,
+    Night,
+    NightKind,
+    NightState,
+    Probe,
+    Scores,
+    Trained,
+    UpdatePlan,
+)
+from registry.store import documents, nights, releases, self_edits
+
+if TYPE_CHECKING:
+    from pipeline.practice.ground import Ground
+    from pipeline.practice.school import School
+
+log = logging.getLogger("sealed")
+
+
+def as_asked(shift: Shift, rounds: int | None, method: str | None) -> Shift:
+    """The shift with what this run asks for in place of the recipe's words. Raises BadInput for what no recipe may."""
+    asked = {key: value for key, value in (("rounds", rounds), ("method", method)) if value is not None}
+    rules = shift.recipe.practice
+    try:
+        changed = type(rules).model_validate({**rules.model_dump(), **asked})
+    except ValidationError as error:
+        raise BadInput(f"practice cannot be held so: {first_problem(error)}.") from error
+    return replace(shift, recipe=shift.recipe.model_copy(update={"practice": changed}))
+
+
+def practice_ground(shift: Shift, folder: Path | None) -> "Ground":
+    """The documents of `folder`, which are not learned; or else those that production has learned.
+
+    Where a document brings no practice questions, the live model writes some. Raises BadInput where it is no folder.
+    """
+    from pipeline.practice.ground import divide
+
+    store, recipe = shift.house.store, shift.recipe
+    learned = [one for _, taught in documents.learned(store) for one in taught]
+    found = learned if folder is None else _read(shift, folder)
+    return divide(_with_questions(shift, found), recipe.practice, recipe.seed, known=folder is None)
+
+
+def _read(shift: Shift, folder: Path) -> list[Document]:
+    from pipeline.documents.intake import take_in
+    from pipeline.documents.sources.folder import read
+
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder. Give the folder that holds the documents to practise on.")
+    rules = shift.recipe.documents
+    taken = take_in(read(folder, rules.max_bytes), rules)
+    for refusal in taken.refused:
+        log.info("%s is not practised on: %s", refusal.name, refusal.reason)
+    return list(taken.accepted)
+
+
+def _with_questions(shift: Shift, found: list[Document]) -> list[Document]:
+    from pipeline.self_edits.probing import write_probes
+
+    house, live = shift.house, releases.production(shift.house.store)
+    written = write_probes(
+        house.writer, found, shift.recipe.self_edits, adapter=house.held_adapter(live), seed=shift.recipe.seed,
+        never=never_trained_on(shift) | exam_keys(exam_probes(found)), progress=stage("writing practice questions"),
+    )  # fmt: skip
+    return [replace(one, probes=(*one.probes, *written.get(one.id, ()))) for one in found]
+
+
+def open_practice(shift: Shift, proposer: str) -> Night:
+    """Resumes the unfinished practice if it still stands on production and on this recipe, else begins a new one."""
+    night = resumed(shift, NightKind.PRACTICE)
+    recipe = shift.recipe.digest
+    return night or nights.begin_practice(shift.house.store, shift.lease, proposer=proposer, recipe=recipe)
+
+
+def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, Trained] | None:
+    """Holds the rounds, and gives the last writer's plan and adapter; None where no note was worth learning from.
+
+    A killed practice begins its rounds anew, and keeps the adapters of those that were done.
+    """
+    from pipeline.practice.rounds import practise
+    from pipeline.updates.lora import trained_adapter
+
+    house, plan = shift.house, None
+    nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
+    with timed(shift, night, "practice"):
+        for practised in practise(_school(shift, night, ground), ground.practised, _tell):
+            log.info("%s", practised.round.sentence)
+            plan = practised.plan
+    if plan is None:
+        return None
+    trained = trained_adapter(house.identity, plan.update.id, house.folder_of(plan.update.id))
+    if trained is None:
+        raise BadInput(f"the adapter of practice {night.number} is damaged. Run `sealed practice` again.")
+    nights.save_update(house.store, shift.lease, night.number, plan.update)
+    return plan, trained
+
+
+def examine_writing(shift: Shift, night: Night, ground: "Ground", trained: Trained) -> tuple[Scores, Scores]:
+    """What one self-edit by the live model teaches of each document that was held out, and one by the new writer."""
+    from pipeline.practice.school import examined
+
+    house, school = shift.house, _school(shift, night, ground, rehearsing=False)
+    tell = partial(_named, "examining the writing")
+    candidate = ModelRef(base=school.live.base, adapter=trained.manifest.adapter)
+    with timed(shift, night, "gates"):
+        live, new = (
+            _scores(writer, examined(school, ground.held_out, writer, adapter, tell=tell))
+            for writer, adapter in (
+                (school.live, school.adapter),
+                (candidate, house.folder_of(trained.manifest.update)),
+            )
+        )
+    return live, new
+
+
+def _scores(writer: ModelRef, answered: tuple[tuple[Document, tuple[float, ...]], ...]) -> Scores:
+    from pipeline.self_edits.choosing import practice_probes
+
+    items = tuple(
+        ItemScore(item=f"{document.id}/{probe.id}", score=score, group=document.id)
+        for document, scores in answered
+        for probe, score in zip(practice_probes(document), scores, strict=True)
+    )
+    return Scores(model=writer, suite=WRITING, items=items)
+
+
+def nothing_to_practise(ground: "Ground") -> NightOutcome:
+    """There are too few documents with practice questions to practise on some and be judged by others."""
+    found = len(ground.practised) + len(ground.held_out)
+    return NightOutcome(
+        ended=Ended.NOTHING_NEW,
+        sentence=f"{found} documents with practice questions are too few to practise: at least two are needed. "
+        "Give a folder, `sealed practice --documents DIR`, or learn some first.",
+    )
+
+
+def nothing_helped(shift: Shift, night: Night) -> NightOutcome:
+    """Ends a practice in whose rounds no note taught anything."""
+    sentence = "no note of any round taught anything: the writer stays as it is. See the recipe's [practice]"
+    nights.finish(shift.house.store, shift.lease, night.number, NightState.FAILED, sentence)
+    return NightOutcome(ended=Ended.UNWRITTEN, sentence=sentence, night=night.number)
+
+
+def _school(shift: Shift, night: Night, ground: "Ground", *, rehearsing: bool = True) -> "School":
+    from pipeline.practice.school import School
+
+    house, recipe = shift.house, shift.recipe
+    live = releases.get(house.store, night.parent)
+    never = never_trained_on(shift) | exam_keys(ground.questions)
+    never |= exam_keys(exam_probes((*ground.practised, *ground.held_out)))
+    return School(
+        base=house.base,
+        recipe=recipe,
+        live=live.model,
+        adapter=house.held_adapter(live),
+        scratch=house.settings.adapters,
+        afresh=ground.known,
+        standing=() if ground.known else _standing(shift),
+        rehearsal=_rehearsal(shift, night, never) if rehearsing and recipe.practice.method == "rest-em" else (),
+        never=never,
+        ledger=documents.ledger_digest(house.store, night),
+    )
+
+
+def _standing(shift: Shift) -> tuple[Probe, ...]:
+    """Practice questions of what is learned, of each document in turn."""
+    from pipeline.self_edits.choosing import practice_probes
+    from pipeline.updates.plan import evenly
+
+    taught = [practice_probes(one) for _, found in documents.learned(shift.house.store) for one in found]
+    return tuple(evenly(taught, shift.recipe.practice.standing, shift.recipe.seed))
+
+
+def _rehearsal(shift: Shift, night: Night, never: frozenset[str]) -> tuple[Example, ...]:
+    from pipeline.practice.restem import rehearsal_rules
+    from pipeline.updates.rehearsal import read_anchors
+    from pipeline.updates.rehearse import rehearse
+
+    house, recipe = shift.house, shift.recipe
+    live = releases.get(house.store, night.parent)
+    return rehearse(
+        house.engine,
+        recipe=recipe.model_copy(update={"rehearsal": rehearsal_rules(recipe)}),
+        live_adapter=house.held_adapter(live),
+        night=(),
+        earlier=self_edits.learned(house.store),
+        documents=tuple(one for _, taught in documents.learned(house.store) for one in taught),
+        anchors=read_anchors(house.settings.anchors),
+        never=never,
+        subjects=exam_subjects(house),
+        cache=house.settings.cache,
+        progress=stage("rehearsing with the teacher"),
+    )
+
+
+def _named(name: str, what: str, done: int, of: int) -> None:
+    stage(f"{name}: {what}")(done, of)
+
+
+def _tell(what: str, done: int, of: int) -> None:
+    stage(what)(done, of)

@@ -1,0 +1,45 @@
+"""Practice made a better writer: its self-edits teach more than the live model's, on documents never practised on.
+
+Each question is asked after an update on one self-edit alone, by the live model and by the candidate: paired.
+"""
+
+from gates.evidence import WRITING, Evidence
+from gates.policy import Comparison, compare
+from gates.wording import counted, flips, p_value, percent, points
+from pipeline.digests import seed_from
+from pipeline.recipe import PolicyRules
+from pipeline.types import Figure, GateResult, Verdict
+
+
+def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
+    """Exact one-sided McNemar and a gain worth having; too few questions or documents is INCONCLUSIVE.
+
+    Raises MeasurementFailed where one of the writers was not measured.
+    """
+    rules = policy.writes_better
+    comparison = compare(evidence.pairs(WRITING), policy.alpha, seed_from("writes better", evidence.update))
+    figures = (*comparison.figures(), Figure(name="p_value", value=comparison.p_gain))
+    documents = counted(comparison.groups, "document")
+    asked = f"{counted(comparison.n, 'practice question')} of {documents} never practised on"
+    measured = f"one self-edit by the live model teaches {percent(comparison.before)}, one by the candidate"
+    measured += f" {percent(comparison.after)}"
+    if comparison.n < rules.min_probes or comparison.groups < rules.min_documents:
+        wanted = f"too few: at least {rules.min_probes} questions of {rules.min_documents} documents are needed"
+        return _result(Verdict.INCONCLUSIVE, f"{asked}, {measured}; {wanted}", figures)
+    verdict, reason = _decide(comparison, rules.min_gain, policy.alpha)
+    return _result(
+        verdict, f"{asked}, {measured} ({p_value(comparison.p_gain)}; {flips(comparison)}); {reason}", figures
+    )
+
+
+def _decide(comparison: Comparison, min_gain: float, alpha: float) -> tuple[Verdict, str]:
+    gain, wanted = points(comparison.difference), points(min_gain, signed=False)
+    if comparison.difference < min_gain:
+        return Verdict.FAIL, f"a gain of {gain} points is less than the {wanted} asked for"
+    if comparison.p_gain >= alpha:
+        return Verdict.FAIL, f"a gain of {gain} points may be chance"
+    return Verdict.PASS, f"gain {gain} points, at least {wanted} asked for"
+
+
+def _result(verdict: Verdict, sentence: str, figures: tuple[Figure, ...]) -> GateResult:
+    return GateResult(gate="writes_better", verdict=verdict, sentence=f"writes better: {sentence}", figures=figures)
