@@ -22,8 +22,10 @@ CHOOSING_SEED, REPORT_SEED = 1_001, 61_011
 SWEEP_NIGHTS = 6
 ALPHA = 0.05
 STANDING = ("old_world", "skills", "reading", "writing")
-DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
-LONG = (DEFAULT, SEAL, PLAIN)
+DEFAULT, SEAL, PLAIN, LASTING = "default", "seal", "plain replay", "twice the rehearsal and pull"
+UNHELD = ("anchor", "generative")
+LASTS = {"replay": 1_200, "generative": 1_800, "writing": 128, "distill": 10.0}
+LONG = (DEFAULT, SEAL, PLAIN, LASTING)
 
 
 def arms(recipe: Recipe) -> dict[str, Arm]:
@@ -47,6 +49,11 @@ def arms(recipe: Recipe) -> dict[str, Arm]:
             _rehearsing(recipe, PLAIN, **plain),
             _rehearsing(recipe, "no generative replay", generative=0),
             _rehearsing(recipe, "words of the base, not its logits", distill=0.0),
+            _rehearsing(recipe, "reading and writing not held to the base", distill_on=UNHELD),
+            _rehearsing(recipe, LASTING, **LASTS),
+            _rehearsing(
+                recipe, f"{LASTING}, reading and writing not held", distill_on=("anchor", "generative"), **LASTS
+            ),
             _rehearsing(recipe, "projection", projection=0.1),
             _training(
                 _rehearsing(recipe, "projection, twice the rate and pull", projection=0.1, distill=10.0),
@@ -63,7 +70,7 @@ def arms(recipe: Recipe) -> dict[str, Arm]:
     }
 
 
-def _rehearsing(recipe: Recipe, name: str, **changed: float) -> Arm:
+def _rehearsing(recipe: Recipe, name: str, **changed: object) -> Arm:
     return Arm(name=name, recipe=recipe.model_copy(update={"rehearsal": recipe.rehearsal.model_copy(update=changed)}))
 
 

@@ -112,6 +112,10 @@ class TrainingRules(_Frozen):
     stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
 
+Held = Literal["anchor", "generative", "reading", "writing"]
+HELD: tuple[Held, ...] = ("anchor", "generative", "reading", "writing")
+
+
 class RehearsalRules(_Frozen):
     """How many examples of each kind are rehearsed beside the night's own (all bounded: a night's cost must be)."""
 
@@ -120,7 +124,10 @@ class RehearsalRules(_Frozen):
     generative: Count = 400
     reading: Count = 32
     writing: Count = 32
-    distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: words only")
+    distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the base's logits; 0: words only")
+    distill_on: tuple[Held, ...] = Field(
+        default=HELD, description="whose logits are held to the base's; without writing, a practised writer stays"
+    )
     projection: float = Field(
         default=0.0,
         ge=0.0,

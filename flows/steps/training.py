@@ -51,6 +51,7 @@ def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
             plan,
             shift.recipe.training,
             distill=shift.recipe.rehearsal.distill,
+            distill_on=shift.recipe.rehearsal.distill_on,
             projection=shift.recipe.rehearsal.projection,
             parent_adapter=house.held_adapter(live) if plan.update.parent.adapter else None,
             out=house.folder_of(plan.update.id),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.digests import digest_of
 from pipeline.practice.scored import Scored
-from pipeline.recipe import Recipe, RehearsalRules, TrainingRules
+from pipeline.recipe import Held, Recipe, RehearsalRules, TrainingRules
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
@@ -44,6 +44,11 @@ def rehearsal_rules(recipe: Recipe) -> RehearsalRules:
     counts = {kind: getattr(rules, kind) for kind in ("replay", "anchors", "generative", "reading")}
     share = min(1.0, recipe.practice.rehearsed / max(1, sum(counts.values())))
     return rules.model_copy(update={kind: round(share * count) for kind, count in counts.items()})
+
+
+def besides_writing(recipe: Recipe) -> tuple[Held, ...]:
+    """What a writer's fine-tuning holds to the base: not how notes are written."""
+    return tuple(kind for kind in recipe.rehearsal.distill_on if kind != "writing")
 
 
 def plan_writer(

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from pipeline.chat import Encoded, encode_example
-from pipeline.recipe import TrainingRules
+from pipeline.recipe import HELD, Held, TrainingRules
 from pipeline.types import Example, Role
 from pipeline.updates.sequences import epoch_order
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-_TAUGHT = {Role.GENERATIVE, Role.ANCHOR}
+_SAID = {Role.GENERATIVE, Role.ANCHOR}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,9 @@ class Group:
     """One adapter to train: its examples, its rules, the seed of its order and first weights, and its parent.
 
     `parent`: the directory of the adapter to start from (None: from the base), whose digest is `parent_adapter` where
-    that is known. `distill` weighs the KL to the untouched base on generative and anchor examples; `projection` above 0
-    keeps the update out of the directions that these use (see `pipeline.updates.spaces`), the less the larger it is.
+    that is known. `distill` weighs the KL to the untouched base on the rehearsed kinds `distill_on`; `projection`
+    above 0 keeps the update out of the directions that generative and anchor examples use (see
+    `pipeline.updates.spaces`), the less the larger it is.
     """
 
     examples: tuple[Example, ...]
@@ -33,6 +34,7 @@ class Group:
     parent: Path | None = None
     parent_adapter: str | None = None
     distill: float = 0.0
+    distill_on: tuple[Held, ...] = HELD
     projection: float = 0.0
 
 
@@ -113,7 +115,7 @@ class Table:
 
 def protected(group: Group) -> tuple[Example, ...]:
     """The examples whose directions the update is kept out of: what the base said, or was given to keep."""
-    return tuple(example for example in group.examples if example.role in _TAUGHT) if group.projection else ()
+    return tuple(example for example in group.examples if example.role in _SAID) if group.projection else ()
 
 
 def is_whole(example: Example, rules: TrainingRules) -> bool:
@@ -122,7 +124,7 @@ def is_whole(example: Example, rules: TrainingRules) -> bool:
 
 
 def _is_taught(example: Example, group: Group) -> bool:
-    return group.distill > 0.0 and example.role in _TAUGHT
+    return group.distill > 0.0 and example.role in group.distill_on
 
 
 def longest_first(courses: Sequence[Course]) -> list[int]:

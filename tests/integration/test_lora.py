@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.recipe import TrainingRules
 from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
 from pipeline.updates.adapters import verify_adapter
+from pipeline.updates.groups import Group, Table
 from pipeline.updates.lora import train_lora
 
 KINDS = ["llama", "qwen3", "gpt2"]
@@ -187,6 +189,23 @@ def test_distillation_holds_the_base_where_it_is_taught(bases: dict[str, BaseMod
             given = model(input_ids=ids).logits.log_softmax(-1)
         far.append(float((target.exp() * (target - given)).sum(-1)[0, -5:-1].mean()))
     assert far[1] < 0.3 * far[0]
+
+
+def test_reading_and_writing_are_held_to_the_base_too_unless_the_recipe_lets_them_go(
+    bases: dict[str, BaseModel],
+) -> None:
+    kinds = (Role.NIGHT, Role.REPLAY, Role.READING, Role.WRITING, Role.GENERATIVE)
+    examples = tuple(Example(prompt=kind, completion="word", role=kind) for kind in kinds)
+
+    def held(group: Group) -> list[Role]:
+        table = Table()
+        table.course(bases["llama"].tokenizer, group)
+        return [kinds[row] for row in table.taught]
+
+    group = Group(examples=examples, rules=RULES, seed=1, distill=5.0)
+    assert held(group) == [Role.READING, Role.WRITING, Role.GENERATIVE]
+    assert held(replace(group, distill_on=("generative", "reading"))) == [Role.READING, Role.GENERATIVE]
+    assert held(replace(group, distill=0.0)) == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pipeline.practice.restem import keep_best, plan_writer, writer_rules
+from pipeline.practice.restem import besides_writing, keep_best, plan_writer, writer_rules
 from pipeline.practice.scored import Scored, round_of
 from pipeline.recipe import Recipe
 from pipeline.types import Example, ModelRef, Role
@@ -62,3 +62,7 @@ def test_a_round_in_numbers_and_words(scored: Make) -> None:
     assert made.sentence == (
         "round 2: 2 notes taught 25.0 points on average (reward 0.250, 50 % usable), 1 were learned from"
     )
+
+
+def test_a_writer_is_not_held_to_how_the_base_writes() -> None:
+    assert besides_writing(Recipe()) == ("anchor", "generative", "reading")
