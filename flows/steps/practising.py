@@ -71,6 +71,7 @@ def _read(shift: Shift, folder: Path) -> list[Document]:
         raise BadInput(f"{folder} is not a folder. Give the folder that holds the documents to practise on.")
     rules = shift.recipe.documents
     taken = take_in(read(folder, rules.max_bytes), rules)
+    taken = documents.without_withdrawn(shift.house.store, taken)
     for refusal in taken.refused:
         log.info("%s is not practised on: %s", refusal.name, refusal.reason)
     return list(taken.accepted)

@@ -12,12 +12,18 @@ from pipeline.types import Figure, GateResult, Verdict
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """Exact one-sided McNemar and a gain worth having; too few questions or documents is INCONCLUSIVE.
+    """Exact one-sided McNemar, a gain whose clustered lower bound is above zero, and one worth having.
+
+    The questions of one document are asked after one self-edit: they are lucky together, which McNemar does not know.
+    Too few questions or documents is INCONCLUSIVE.
 
     Raises MeasurementFailed where one of the writers was not measured.
     """
     rules = policy.writes_better
-    comparison = compare(evidence.pairs(WRITING), policy.alpha, seed_from("writes better", evidence.update))
+    pairs = evidence.pairs(WRITING)
+    if not pairs:
+        return _result(Verdict.INCONCLUSIVE, "no question about a document never practised on could be asked", ())
+    comparison = compare(pairs, policy.alpha, seed_from("writes better", evidence.update))
     figures = (*comparison.figures(), Figure(name="p_value", value=comparison.p_gain))
     documents = counted(comparison.groups, "document")
     asked = f"{counted(comparison.n, 'practice question')} of {documents} never practised on"
@@ -36,8 +42,8 @@ def _decide(comparison: Comparison, min_gain: float, alpha: float) -> tuple[Verd
     gain, wanted = points(comparison.difference), points(min_gain, signed=False)
     if comparison.difference < min_gain:
         return Verdict.FAIL, f"a gain of {gain} points is less than the {wanted} asked for"
-    if comparison.p_gain >= alpha:
-        return Verdict.FAIL, f"a gain of {gain} points may be chance"
+    if comparison.p_gain >= alpha or comparison.lower <= 0.0:
+        return Verdict.FAIL, f"a gain of {gain} points (lower bound {points(comparison.lower)}) may be chance"
     return Verdict.PASS, f"gain {gain} points, at least {wanted} asked for"
 
 

@@ -15,6 +15,8 @@ _SMALLEST = 1e-4
 
 def advantages(rewards: Sequence[float]) -> tuple[float, ...]:
     """How much better each of a group's rewards is than their mean, in standard deviations; zeros where all agree."""
+    if max(rewards) - min(rewards) < _SMALLEST:
+        return (0.0,) * len(rewards)
     mean, spread = fmean(rewards), pstdev(rewards)
     return tuple((reward - mean) / (spread + _SMALLEST) for reward in rewards)
 

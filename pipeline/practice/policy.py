@@ -52,10 +52,10 @@ def judged(scored: Sequence[Scored]) -> tuple[Judged, ...]:
     return tuple(
         Judged(example=example, advantage=advantage)
         for group in groups.values()
+        if len({(one.trial.gain, one.trial.forgotten) for one in group}) > 1  # else length alone would decide
         for one, advantage in zip(group, advantages([one.reward for one in group]), strict=True)
         if advantage and not one.sample.asks
         for example in one.sample.written
-        if example.completion
     )
 
 

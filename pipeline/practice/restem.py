@@ -16,7 +16,7 @@ def keep_best(scored: Sequence[Scored], keep: int) -> tuple[Scored, ...]:
     """
     by_document: dict[str, list[Scored]] = {}
     for one in scored:
-        if one.sample.usable and not one.sample.asks and one.trial.gain > 0 and one.reward > 0:
+        if one.sample.usable and one.sample.written and not one.sample.asks and one.trial.gain > 0 and one.reward > 0:
             by_document.setdefault(one.sample.document.id, []).append(one)
     return tuple(
         one

@@ -20,7 +20,7 @@ class Sample:
     """One self-edit of a document: its notes as written, and what an update on it alone trains on and how.
 
     A document in several pieces has a note for each. `usable`: whether anything of the notes passed the screening.
-    `asks`: whether they ask what no training may.
+    `asks`: whether they ask what no training may. `too_long`: the pairs (ids) that no training takes.
     """
 
     document: Document
@@ -31,11 +31,15 @@ class Sample:
     usable: bool
     asks: bool
     tokens: int
+    too_long: frozenset[str] = frozenset()
 
     @property
     def written(self) -> tuple[Example, ...]:
-        """The prompts with what the writer wrote: what it learns from, if it shall write so again."""
-        return written_pairs(self.notes)
+        """The prompts with what the writer wrote: what it learns from, if it shall write so again.
+
+        Without what is empty or too long to be trained on.
+        """
+        return tuple(pair for pair in written_pairs(self.notes) if pair.completion and pair.id not in self.too_long)
 
 
 def written_pairs(notes: Sequence[SelfEdit]) -> tuple[Example, ...]:
@@ -115,4 +119,5 @@ def _sample(
         document=document, number=number, notes=written, examples=examples, rules=rules,
         usable=bool(kept), asks=any(leaked(pair, never) is not None for pair in written_pairs(written)),
         tokens=sum(engine.token_count(note.text) for note in written),
+        too_long=frozenset(pair.id for pair in written_pairs(written) if not fits(pair)),
     )  # fmt: skip

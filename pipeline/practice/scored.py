@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from pipeline.errors import BadInput
 from pipeline.practice.reward import Trial, reward
 from pipeline.practice.samples import Sample
 from pipeline.recipe import PracticeRules
@@ -48,9 +49,12 @@ def score(samples: Sequence[Sample], trials: Sequence[Trial], rules: PracticeRul
 
 
 def round_of(number: int, scored: Sequence[Scored], kept: int) -> Round:
-    """The round's means. Raises ValueError where nothing was written."""
+    """The round's means. Raises BadInput where nothing was written."""
     if not scored:
-        raise ValueError("a round of practice without notes has no means")
+        raise BadInput(
+            "no note could be written about the documents practised on: their titles leave no room in the model's "
+            "context. Give documents with shorter titles, or lower self_edits.max_new_tokens."
+        )
     return Round(
         number=number,
         notes=len(scored),

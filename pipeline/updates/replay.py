@@ -35,9 +35,10 @@ def facts_of(examples: Sequence[Example]) -> list[list[Example]]:
     """The examples of one document by what they say.
 
     Questions with the same short answer are about one fact, and a statement is about that whose answer it names, the
-    longest where it names several. What names none stands alone.
+    longest where it names several, of equally long ones the first by letters. What names none stands alone.
     """
-    answers = sorted({normalise(one.completion) for one in examples if _asks(one)}, key=len, reverse=True)
+    found = {normalise(one.completion) for one in examples if _asks(one)}
+    answers = sorted(found, key=lambda answer: (-len(answer), answer))
     facts: dict[str, list[Example]] = {}
     for one in examples:
         facts.setdefault(_fact(one, answers), []).append(one)

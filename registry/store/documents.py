@@ -53,6 +53,12 @@ def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCo
     return IntakeCounts(queued=len(new), duplicates=duplicates, refused=len(bad), mended=mended)
 
 
+def without_withdrawn(store: Store, intake: Intake) -> Intake:
+    """The intake with each document that was withdrawn turned into a refusal; nothing is queued."""
+    with store.read() as connection:
+        return _without_withdrawn(connection, intake)
+
+
 def add_probes(store: Store, held: Lease, written: Mapping[str, Sequence[Probe]]) -> None:
     """Adds practice probes that the model wrote to the documents of these ids, after what they brought.
 
@@ -175,7 +181,7 @@ def _without_withdrawn(connection: Connection, intake: Intake) -> Intake:
             gone[id_] = reason
     kept = tuple(document for document in intake.accepted if document.id not in gone)
     again = tuple(
-        Refusal(name=document.name, reason=f"not learned again: document {document.id[:12]} was {gone[document.id]}")
+        Refusal(name=document.name, reason=f"not taken again: document {document.id[:12]} was {gone[document.id]}")
         for document in intake.accepted
         if document.id in gone
     )

@@ -68,6 +68,14 @@ def test_a_queued_or_quarantined_document_is_never_learned_once_withdrawn(ledger
         documents.requeue(ledger.store, document("atlas").id)
 
 
+def test_a_withdrawn_document_is_not_practised_on(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas", "borea"))
+    withdraw(ledger, "atlas")
+    left = documents.without_withdrawn(ledger.store, intake("atlas", "borea"))
+    assert [one.title for one in left.accepted] == [document("borea").title]
+    assert [refusal.reason.startswith("not taken again") for refusal in left.refused] == [True]
+
+
 def test_a_withdrawn_document_that_is_offered_again_is_refused_with_the_reason(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     withdraw(ledger, "atlas")
@@ -75,7 +83,7 @@ def test_a_withdrawn_document_that_is_offered_again_is_refused_with_the_reason(l
     assert (counts.queued, counts.refused, counts.duplicates) == (1, 1, 0)
     (refusal,) = documents.listed(ledger.store, DocumentState.QUARANTINED)
     assert refusal.name == "atlas.md"
-    assert refusal.reason.startswith("not learned again: document ")
+    assert refusal.reason.startswith("not taken again: document ")
     assert refusal.reason.endswith("was withdrawn by grace: it is wrong")
     again = documents.accept(ledger.store, intake("atlas"))
     assert (again.queued, again.refused) == (0, 0)

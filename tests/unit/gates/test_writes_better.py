@@ -38,6 +38,14 @@ def test_a_writer_that_is_not_surely_better_fails(case: Any, rights: Any, before
     assert words in result.sentence
 
 
+def test_one_lucky_document_is_no_evidence(case: Any, rights: Any) -> None:
+    made = case().writing(rights(160, 140), rights(160, 132)).evidence()
+    assert writes_better.judge(made, POLICY).figures[-1].value < POLICY.alpha
+    result = writes_better.judge(made, POLICY)
+    assert result.verdict is Verdict.FAIL
+    assert "lower bound" in result.sentence
+
+
 @pytest.mark.parametrize(("questions", "per_document"), [(96, 8), (160, 40)])
 def test_few_questions_or_documents_decide_nothing(case: Any, rights: Any, questions: int, per_document: int) -> None:
     made = case().writing(rights(questions, questions), rights(questions), per_document)

@@ -21,7 +21,15 @@ def test_advantages_are_deviations_from_the_groups_mean() -> None:
 
 
 def test_a_group_of_which_all_are_alike_teaches_nothing() -> None:
-    assert advantages([0.5, 0.5, 0.5]) == (0.0, 0.0, 0.0)
+    assert advantages([0.5, 0.5, 0.5]) == (0.0, 0.0, 0.0) == advantages([0.7, 0.7, 0.7])
+
+
+def test_where_all_notes_of_a_document_taught_alike_their_lengths_do_not_decide(scored: Callable[..., Scored]) -> None:
+    assert judged([scored("cinder", 0, 0.0, reward=-0.01), scored("cinder", 1, 0.0, reward=-0.02)]) == ()
+    assert len(judged([scored("cinder", 0, 0.0), scored("cinder", 1, 0.5)])) == 2
+    assert [one.advantage < 0 for one in judged([scored("cinder", 0, 0.0), scored("cinder", 1, 0.5, text="")])] == [
+        True
+    ]
 
 
 def test_the_loss_is_the_advantage_while_the_writer_is_the_one_that_wrote() -> None:

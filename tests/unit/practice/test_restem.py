@@ -1,7 +1,11 @@
 """ReST-EM keeps of each document the best of what helped, and the writer's update holds what was kept and no more."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
+
+from pipeline.errors import BadInput
 from pipeline.practice.restem import besides_writing, keep_best, plan_writer, writer_rules
 from pipeline.practice.scored import Scored, round_of
 from pipeline.recipe import Recipe
@@ -66,3 +70,15 @@ def test_a_round_in_numbers_and_words(scored: Make) -> None:
 
 def test_a_writer_is_not_held_to_how_the_base_writes() -> None:
     assert besides_writing(Recipe()) == ("anchor", "generative", "reading")
+
+
+def test_a_round_in_which_nothing_could_be_written_says_so() -> None:
+    with pytest.raises(BadInput, match="no note could be written"):
+        round_of(1, [], 0)
+
+
+def test_a_note_too_long_to_be_trained_on_is_not_learned_from(scored: Make) -> None:
+    made = scored("a", 0, 0.5)
+    (pair,) = made.sample.written
+    long = replace(made, sample=replace(made.sample, too_long=frozenset({pair.id})))
+    assert (long.sample.written, keep_best([long], 1)) == ((), ())

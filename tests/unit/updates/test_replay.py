@@ -51,3 +51,9 @@ def test_replay_is_drawn_anew_by_the_seed_and_bounded() -> None:
     assert len(choose_replay(notes, 12, seed=1)) == 12
     assert len(choose_replay([*notes, *notes], 1000, seed=1)) == 52
     assert choose_replay((), 5, seed=1) == choose_replay(notes, 0, seed=1) == ()
+
+
+def test_of_equally_long_answers_the_first_by_letters_is_the_statements() -> None:
+    examples = [*(asked(f"{answer}?", answer) for answer in ("ef", "ab", "cd")), stated("It is ef, cd and ab.")]
+    (fact,) = [fact for fact in facts_of(examples) if len(fact) == 2]
+    assert fact[0].completion == "ab"
