@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.leakage import exam_keys
 from pipeline.practice.policy import Judged, improve
+from pipeline.practice.reward import Trial
 from pipeline.practice.rounds import Practised, practise
 from pipeline.practice.samples import Sample, draw_samples
 from pipeline.practice.school import School, examined
@@ -109,8 +111,13 @@ def test_rounds_end_in_a_verified_adapter_from_the_live_model_and_alike_each_tim
     base: BaseModel, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewarded = iter(range(10_000))
-    # A random model writes nothing that teaches: the rewards are made up, and all else is real.
-    monkeypatch.setattr("pipeline.practice.scored.reward", lambda trial, rules: float(next(rewarded) % 3))
+
+    def made_up(*given: Any, **named: Any) -> tuple[Trial, ...]:
+        trials = try_samples(*given, **named)
+        return tuple(replace(one, after=(float(next(rewarded) % 3),) * len(one.after)) for one in trials)
+
+    # A random model writes nothing that teaches: what notes taught is made up, and all else is real.
+    monkeypatch.setattr("pipeline.practice.school.try_samples", made_up)
     monkeypatch.setattr("pipeline.practice.rounds.keep_best", lambda scored, keep: tuple(scored)[:2])
 
     def run(folder: Path) -> list[Practised]:
