@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from gates.evidence import Evidence
+from gates.policy import LEFT_OUT
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
 from pipeline.types import GateResult, NightKind
@@ -23,12 +24,6 @@ BUILT_IN = (
     "withdrawal",
     "writes_better",
 )
-# The built-in gates that say nothing about such a night: nothing is new, withdrawn or practised in it.
-LEFT_OUT = {
-    NightKind.NIGHTLY: ("withdrawal", "writes_better"),
-    NightKind.REBUILD: ("acquisition", "corrections", "writes_better"),
-    NightKind.PRACTICE: ("acquisition", "corrections", "withdrawal"),
-}
 
 
 def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:

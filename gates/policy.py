@@ -48,8 +48,12 @@ class Comparison:
         return tuple(Figure(name=prefix + name, value=float(value)) for name, value in named.items())
 
 
-# Gates that one kind of night alone is asked.
-_OF_ONE_KIND = ("acquisition", "corrections", "withdrawal", "writes_better")
+# The built-in gates that say nothing about such a night: nothing is new, withdrawn or practised in it.
+LEFT_OUT = {
+    NightKind.NIGHTLY: ("withdrawal", "writes_better"),
+    NightKind.REBUILD: ("acquisition", "corrections", "writes_better"),
+    NightKind.PRACTICE: ("acquisition", "corrections", "withdrawal"),
+}
 
 
 def policy_digest(policy: PolicyRules) -> str:
@@ -65,7 +69,7 @@ def policy_of(policy: PolicyRules, kind: NightKind, *, withdrawn: bool) -> Polic
     """
     if kind is NightKind.NIGHTLY:
         return policy
-    kept = [gate for gate in policy.required if gate not in _OF_ONE_KIND]
+    kept = [gate for gate in policy.required if not any(gate in left_out for left_out in LEFT_OUT.values())]
     own = {NightKind.REBUILD: ["withdrawal"] if withdrawn else [], NightKind.PRACTICE: ["writes_better"]}
     return policy.model_copy(update={"required": (*kept, *own[kind])})
 

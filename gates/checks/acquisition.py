@@ -1,8 +1,9 @@
 """The night was learned: its exam questions are answered better than before, surely and by enough."""
 
 from gates.evidence import NIGHT, Evidence
-from gates.policy import Comparison, compare
-from gates.wording import counted, flips, p_value, percent, points
+from gates.gain import decide_gain
+from gates.policy import compare
+from gates.wording import counted, flips, p_value, percent
 from pipeline.digests import seed_from
 from pipeline.recipe import PolicyRules
 from pipeline.types import Figure, GateResult, Split, Verdict
@@ -26,19 +27,10 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if comparison.n < rules.min_probes or documents < rules.min_documents:
         wanted = f"too few: at least {rules.min_probes} probes of {rules.min_documents} documents are needed"
         return _result(Verdict.INCONCLUSIVE, f"{asked}, {measured}; {wanted}", figures)
-    verdict, reason = _decide(comparison, rules.min_gain, policy.alpha)
+    verdict, reason = decide_gain(comparison, rules.min_gain, chance=comparison.p_gain >= policy.alpha)
     return _result(
         verdict, f"{asked}, {measured} ({p_value(comparison.p_gain)}; {flips(comparison)}); {reason}", figures
     )
-
-
-def _decide(comparison: Comparison, min_gain: float, alpha: float) -> tuple[Verdict, str]:
-    gain, wanted = points(comparison.difference), points(min_gain, signed=False)
-    if comparison.difference < min_gain:
-        return Verdict.FAIL, f"a gain of {gain} points is less than the {wanted} asked for"
-    if comparison.p_gain >= alpha:
-        return Verdict.FAIL, f"a gain of {gain} points may be chance"
-    return Verdict.PASS, f"gain {gain} points, at least {wanted} asked for"
 
 
 def _result(verdict: Verdict, sentence: str, figures: tuple[Figure, ...] = ()) -> GateResult:

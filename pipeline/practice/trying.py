@@ -3,7 +3,6 @@
 Asks practice questions only; nothing that is trained here outlives the question.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from pipeline.practice.samples import Sample
 from pipeline.recipe import Recipe
 from pipeline.types import Document, ModelRef, Probe
 from pipeline.updates.groups import Group
-from pipeline.updates.many import train_many
-from pipeline.updates.scoring import score_many
+from pipeline.updates.trials import train_and_ask
 
 # Adapters that are trained and then held until they are asked.
 _TOGETHER = 64
@@ -96,22 +94,10 @@ def _learned(
     adapter: Path | None,
 ) -> list[tuple[float, ...] | None]:
     """Each sample's scores on what is `asked` of it; None where it holds nothing to train on."""
-    scores: list[tuple[float, ...] | None] = [
-        tuple(0.0 for _ in own) if sample.examples else None for sample, own in zip(samples, asked, strict=True)
-    ]
-    trained = [place for place, sample in enumerate(samples) if sample.examples]
-    if not trained:
-        return scores
-    learned = train_many(base, [_group(samples[place], recipe, live, adapter) for place in trained])
-    sound = {place: one for place, one in zip(trained, learned, strict=True) if math.isfinite(one.final_loss)}
-    if sound:
-        found = score_many(
-            base, [one.tensors for one in sound.values()], [asked[place] for place in sound], recipe.training,
-            max_new_tokens=recipe.policy.max_answer_tokens,
-        )  # fmt: skip
-        for place, own in zip(sound, found, strict=True):
-            scores[place] = own
-    return scores
+    taught = [place for place, sample in enumerate(samples) if sample.examples]
+    groups = [_group(samples[place], recipe, live, adapter) for place in taught]
+    found = dict(zip(taught, train_and_ask(base, groups, [asked[place] for place in taught], recipe), strict=True))
+    return [found.get(place) for place in range(len(samples))]
 
 
 def _group(sample: Sample, recipe: Recipe, live: ModelRef, adapter: Path | None) -> Group:

@@ -58,21 +58,18 @@ def write_self_edits(
     `never` holds the keys (`pipeline.leakage`) of questions that no example asks. `progress`: documents times styles.
     Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context.
     """
-    names = [name for document in documents for name in rules.styles_of(document.kind)]
-    styles = tuple(style(name) for name in dict.fromkeys([*rules.styles, *names]))
-    desk = _Desk(engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never)
-    _check_room(desk)
+    desk = _desk(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=never)
     # A group is saved at once: any member that was written about means that all of them were.
     groups = [group for group in _groups(documents) if not any(document.id in already for document in group)]
-    total, done = sum(map(len, groups)) * len(styles), 0
+    total, done = sum(map(len, groups)) * len(desk.styles), 0
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
     for group in filter(None, groups):
-        written = _write_group(desk, group, _part(progress, done, len(group) * len(styles), total))
+        written = _write_group(desk, group, _part(progress, done, len(group) * len(desk.styles), total))
         save(written.edits)
         edits += written.edits
         dropped += written.dropped
-        done += len(group) * len(styles)
+        done += len(group) * len(desk.styles)
     return Written(edits=tuple(edits), dropped=tuple(dropped))
 
 
@@ -90,18 +87,32 @@ def sample_notes(
 
     `progress`: documents times styles. Raises BadRecipe as `write_self_edits` does.
     """
-    styles = tuple(style(name) for name in dict.fromkeys(rules.styles))
-    desk = _Desk(
-        engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=frozenset()
-    )
-    _check_room(desk)
+    desk = _desk(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=frozenset())
     notes: list[SelfEdit] = []
-    done, total = 0, len(documents) * len(styles)
+    done, total = 0, len(documents) * len(desk.styles)
     for group in _groups(documents):
-        sampled = _sampled(desk, _all_bodies(desk, group), _part(progress, done, len(group) * len(styles), total))
+        sampled = _sampled(desk, _all_bodies(desk, group), _part(progress, done, len(group) * len(desk.styles), total))
         notes += [note for own in sampled.values() for note in own]
-        done += len(group) * len(styles)
+        done += len(group) * len(desk.styles)
     return tuple(notes)
+
+
+def _desk(
+    engine: Engine,
+    documents: Sequence[Document],
+    rules: SelfEditRules,
+    *,
+    writer: ModelRef,
+    adapter: Path | None,
+    seed: int,
+    never: frozenset[str],
+) -> _Desk:
+    """With the styles that documents of these kinds need. Raises BadRecipe for one unknown, or without room."""
+    names = [name for document in documents for name in rules.styles_of(document.kind)]
+    styles = tuple(style(name) for name in dict.fromkeys([*rules.styles, *names]))
+    desk = _Desk(engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never)
+    _check_room(desk)
+    return desk
 
 
 def _groups(documents: Sequence[Document]) -> list[list[Document]]:

@@ -3,7 +3,6 @@
 What is chosen is decided by `pipeline.self_edits.choosing`; nothing that is trained here outlives the question.
 """
 
-import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +15,7 @@ from pipeline.self_edits.choosing import candidate_sets, choose, common, practic
 from pipeline.self_edits.directing import direct, directed_rules, directs
 from pipeline.types import Candidate, Choice, Document, Example, ModelRef, Probe, SelfEdit
 from pipeline.updates.groups import Group
-from pipeline.updates.many import train_many
-from pipeline.updates.scoring import score_many
+from pipeline.updates.trials import train_and_ask
 
 # Adapters that are trained and then held until they are asked; a killed run loses at most these.
 _TOGETHER = 16
@@ -151,20 +149,6 @@ def _choices(bench: _Bench, trials: dict[str, tuple[_Trial, ...]]) -> tuple[Choi
 
 
 def _rewards(bench: _Bench, trials: Sequence[_Trial]) -> list[float]:
-    """The share of its questions that each trial's adapter answers; one whose training diverged answers none."""
-    if not trials:
-        return []
-    learned = train_many(bench.base, [trial.group for trial in trials])
-    sound = [place for place, one in enumerate(learned) if math.isfinite(one.final_loss)]
-    rewards = [0.0] * len(trials)
-    if sound:
-        scores = score_many(
-            bench.base,
-            [learned[place].tensors for place in sound],
-            [trials[place].probes for place in sound],
-            bench.recipe.training,
-            max_new_tokens=bench.recipe.policy.max_answer_tokens,
-        )
-        for place, own in zip(sound, scores, strict=True):
-            rewards[place] = sum(own) / len(own)
-    return rewards
+    """The share of its questions that each trial's adapter answers."""
+    scores = train_and_ask(bench.base, [one.group for one in trials], [one.probes for one in trials], bench.recipe)
+    return [sum(own) / len(own) for own in scores]

@@ -61,7 +61,7 @@ def _plan(
     taught = [replace(example, role=Role.NIGHT) for example in lessons]
     if not taught:
         raise BadInput("the night's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
-    examples = sorted(_once([*taught, *rehearsal]), key=lambda example: example.id)
+    examples = sorted(once([*taught, *rehearsal]), key=lambda example: example.id)
     random.Random(recipe.seed).shuffle(examples)
     update = Update(
         parent=parent,
@@ -79,11 +79,15 @@ def evenly(groups: Sequence[Sequence[_Item]], limit: int, seed: int) -> list[_It
     draw = random.Random(seed)
     shuffled = [draw.sample(group, len(group)) for group in groups]
     draw.shuffle(shuffled)
-    rounds = zip_longest(*shuffled, fillvalue=None)
-    return [item for item in chain.from_iterable(rounds) if item is not None][:limit]
+    return in_turn(shuffled)[:limit]
 
 
-def _once(examples: Iterable[Example]) -> list[Example]:
+def in_turn(groups: Sequence[Sequence[_Item]]) -> list[_Item]:
+    """The first of each group, then the second of each that has one, and so on."""
+    return [item for item in chain.from_iterable(zip_longest(*groups)) if item is not None]
+
+
+def once(examples: Iterable[Example]) -> list[Example]:
     """Each sequence once; the first one's role stays."""
     found: dict[str, Example] = {}
     for example in examples:

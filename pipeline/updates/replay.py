@@ -5,11 +5,11 @@ A bounded number of examples drawn from all notes leaves facts out long before t
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, zip_longest
 from random import Random
 
 from pipeline.grading import normalise
 from pipeline.types import Example, Role, SelfEdit
+from pipeline.updates.plan import in_turn, once
 
 _SHORT = 8  # words of an answer that can stand for a fact
 
@@ -19,16 +19,13 @@ def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[E
 
     Questions and statements of a fact take turns, questions first. Which facts and examples come first is drawn.
     """
-    by_document: dict[str, dict[str, Example]] = {}
+    by_document: dict[str, list[Example]] = {}
     for edit in earlier:
-        unique = by_document.setdefault(edit.document, {})
-        for example in edit.examples:
-            unique.setdefault(example.id, example)
+        by_document.setdefault(edit.document, []).extend(edit.examples)
     draw = Random(seed)
-    facts = [_in_turn(fact, draw) for unique in by_document.values() for fact in facts_of(list(unique.values()))]
+    facts = [_drawn(fact, draw) for examples in by_document.values() for fact in facts_of(once(examples))]
     draw.shuffle(facts)
-    rounds = chain.from_iterable(zip_longest(*facts))
-    return tuple(replace(one, role=Role.REPLAY) for one in list(filter(None, rounds))[:limit])
+    return tuple(replace(one, role=Role.REPLAY) for one in in_turn(facts)[:limit])
 
 
 def facts_of(examples: Sequence[Example]) -> list[list[Example]]:
@@ -59,6 +56,6 @@ def _asks(example: Example) -> bool:
     return short and bool(example.prompt) and "\n" not in example.prompt
 
 
-def _in_turn(fact: Sequence[Example], draw: Random) -> list[Example]:
+def _drawn(fact: Sequence[Example], draw: Random) -> list[Example]:
     kinds = [[one for one in fact if _asks(one)], [one for one in fact if not _asks(one)]]
-    return [one for one in chain.from_iterable(zip_longest(*(draw.sample(kind, len(kind)) for kind in kinds))) if one]
+    return in_turn([draw.sample(kind, len(kind)) for kind in kinds])

@@ -49,17 +49,18 @@ def begin(store: Store, held: Lease, *, limit: int, proposer: str, recipe: str, 
 
 def begin_rebuild(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Night:
     """Opens a rebuild on the current production release: it leases no document. Raises Refused as `begin` does."""
-    with store.write() as connection:
-        lease.check(connection, held)
-        number = _open(connection, proposer, recipe, at or rows.now(), {"kind": NightKind.REBUILD})
-        return night_rows.load(connection, number)
+    return _begin(NightKind.REBUILD, store, held, proposer, recipe, at)
 
 
 def begin_practice(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Night:
     """Opens a practice on the current production release, likewise."""
+    return _begin(NightKind.PRACTICE, store, held, proposer, recipe, at)
+
+
+def _begin(kind: NightKind, store: Store, held: Lease, proposer: str, recipe: str, at: datetime | None) -> Night:
     with store.write() as connection:
         lease.check(connection, held)
-        number = _open(connection, proposer, recipe, at or rows.now(), {"kind": NightKind.PRACTICE})
+        number = _open(connection, proposer, recipe, at or rows.now(), {"kind": kind})
         return night_rows.load(connection, number)
 
 

@@ -1,14 +1,13 @@
 """The writer practises on documents that are not learned, is gated and approved as any release, and rolled back."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.practising import ground_of
 from flows.wiring import house
-from pipeline.sandbox.catalogue import ATTRIBUTES, new_service
-from pipeline.sandbox.documents import markdown, night_documents
-from pipeline.types import DocumentState, NightKind, Probe, Split
+from pipeline.sandbox.documents import markdown
+from pipeline.types import DocumentState, NightKind
 from registry.store import documents, nights
 from tests.story.running import Sealed
 
@@ -54,17 +53,8 @@ max_answer_tokens = 16
 def write_documents(folder: Path, count: int) -> None:
     """Documents that no exam asks, with every question that can be put about them as a practice question."""
     folder.mkdir()
-    for index, document in enumerate(night_documents(1, count, SEED)):
-        service = new_service(SEED, 1, index)
-        probes = tuple(
-            Probe(
-                question=form.format(n=service.name), answers=(service.facts[one.name],), split=Split.PRACTICE,
-                group=service.name,
-            )
-            for one in ATTRIBUTES
-            for form in one.questions
-        )  # fmt: skip
-        (folder / f"{index:02d}.md").write_text(markdown(replace(document, probes=probes)), encoding="utf-8")
+    for index, document in enumerate(ground_of(SEED, count)):
+        (folder / f"{index:02d}.md").write_text(markdown(document), encoding="utf-8")
 
 
 def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_path: Path, sealed: Sealed) -> None:
