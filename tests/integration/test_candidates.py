@@ -60,7 +60,7 @@ def test_the_candidate_that_answers_is_kept_and_rewarded(base: BaseModel) -> Non
 
 
 def test_nothing_is_trained_where_there_is_nothing_to_compare(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.updates.candidates.train_many", None)
+    monkeypatch.setattr("pipeline.updates.trials.train_many", None)
     unasked, single, nothing = service(1, asked=False), service(2), service(3)
     fuller = replace(note(unasked, 1, "Heron1"), examples=notes(unasked, 0)[0].examples * 2)
     choices = chosen(base, [unasked, single, nothing], [note(unasked, 0, "Ibis"), fuller, note(single, 1, "Heron2")])
@@ -93,7 +93,7 @@ def test_candidates_are_trained_by_the_settings_they_chose(base: BaseModel, monk
             seen.append((group.rules.learning_rate, group.rules.epochs, group.examples[0].loss_on))  # type: ignore[attr-defined]
         return train_many(base, groups, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("pipeline.updates.candidates.train_many", spy)
+    monkeypatch.setattr("pipeline.updates.trials.train_many", spy)
     document = service(1)
     settings = Directives(learning_rate=9e-3, epochs=3, loss_on="all", tools=("reverse",))
     recipe = RECIPE.model_copy(update={"directives": DirectiveRules(enabled=True, max_learning_rate=5e-3)})
