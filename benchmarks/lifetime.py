@@ -148,8 +148,7 @@ class Life:
         out = self.folder / f"night-{night}"
         trained = train_lora(
             self.base, plan, self.recipe.training, parent_adapter=self.adapter, out=out, ledger="benchmark",
-            distill=self.recipe.rehearsal.distill, distill_on=self.recipe.rehearsal.distill_on,
-            projection=self.recipe.rehearsal.projection,
+            rehearsal=self.recipe.rehearsal,
         )  # fmt: skip
         if self.arm.merges:
             self.base = _merged(self.base, out, self.folder / f"merged-{night}")

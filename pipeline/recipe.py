@@ -125,8 +125,11 @@ class RehearsalRules(_Frozen):
     reading: Count = 32
     writing: Count = 32
     distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the base's logits; 0: words only")
+    distill_states: float = Field(
+        default=0.0, ge=0.0, description="weight of the squared distance to the base's last hidden states"
+    )
     distill_on: tuple[Held, ...] = Field(
-        default=HELD, description="whose logits are held to the base's; without writing, a practised writer stays"
+        default=HELD, description="what is held to the base by both; without writing, a practised writer stays"
     )
     projection: float = Field(
         default=0.0,

@@ -80,12 +80,7 @@ def default_recipe(room: Classroom) -> Group:
     """The nightly flow's own plan: the mixture of styles with everything that the recipe rehearses."""
     edits = _mixture(room)
     plan = plan_update(room.live, edits, room.rehearsal(edits), room.recipe, room.directed(edits))
-    return replace(
-        room.group(plan.examples),
-        examples=plan.examples,
-        distill=room.recipe.rehearsal.distill,
-        distill_on=room.recipe.rehearsal.distill_on,
-    )
+    return replace(room.group(plan.examples), examples=plan.examples, rehearsal=room.recipe.rehearsal)
 
 
 def seals_procedure(room: Classroom) -> Group:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.digests import digest_of
 from pipeline.practice.scored import Scored
-from pipeline.recipe import Held, Recipe, RehearsalRules, TrainingRules
+from pipeline.recipe import Recipe, RehearsalRules, TrainingRules
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
@@ -46,9 +46,10 @@ def rehearsal_rules(recipe: Recipe) -> RehearsalRules:
     return rules.model_copy(update={kind: round(share * count) for kind, count in counts.items()})
 
 
-def besides_writing(recipe: Recipe) -> tuple[Held, ...]:
-    """What a writer's fine-tuning holds to the base: not how notes are written."""
-    return tuple(kind for kind in recipe.rehearsal.distill_on if kind != "writing")
+def held_besides_writing(recipe: Recipe) -> RehearsalRules:
+    """What holds a writer's fine-tuning to the base: all that holds a night, but for how notes are written."""
+    held = tuple(kind for kind in recipe.rehearsal.distill_on if kind != "writing")
+    return recipe.rehearsal.model_copy(update={"distill_on": held})
 
 
 def plan_writer(

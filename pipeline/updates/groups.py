@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from pipeline.chat import Encoded, encode_example
-from pipeline.recipe import HELD, Held, TrainingRules
+from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Example, Role
 from pipeline.updates.sequences import epoch_order
 
@@ -23,9 +23,9 @@ class Group:
     """One adapter to train: its examples, its rules, the seed of its order and first weights, and its parent.
 
     `parent`: the directory of the adapter to start from (None: from the base), whose digest is `parent_adapter` where
-    that is known. `distill` weighs the KL to the untouched base on the rehearsed kinds `distill_on`; `projection`
-    above 0 keeps the update out of the directions that generative and anchor examples use (see
-    `pipeline.updates.spaces`), the less the larger it is.
+    that is known. `rehearsal` says what holds it to the untouched base, by itself nothing: `distill` weighs the KL and
+    `distill_states` the distance of hidden states on the kinds `distill_on`; `projection` above 0 keeps the update out
+    of the directions that generative and anchor examples use (`pipeline.updates.spaces`), the less the larger it is.
     """
 
     examples: tuple[Example, ...]
@@ -33,9 +33,7 @@ class Group:
     seed: int
     parent: Path | None = None
     parent_adapter: str | None = None
-    distill: float = 0.0
-    distill_on: tuple[Held, ...] = HELD
-    projection: float = 0.0
+    rehearsal: RehearsalRules = field(default_factory=RehearsalRules)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,7 +113,7 @@ class Table:
 
 def protected(group: Group) -> tuple[Example, ...]:
     """The examples whose directions the update is kept out of: what the base said, or was given to keep."""
-    return tuple(example for example in group.examples if example.role in _SAID) if group.projection else ()
+    return tuple(example for example in group.examples if example.role in _SAID) if group.rehearsal.projection else ()
 
 
 def is_whole(example: Example, rules: TrainingRules) -> bool:
@@ -124,7 +122,8 @@ def is_whole(example: Example, rules: TrainingRules) -> bool:
 
 
 def _is_taught(example: Example, group: Group) -> bool:
-    return group.distill > 0.0 and example.role in group.distill_on
+    held = group.rehearsal
+    return held.distill + held.distill_states > 0.0 and example.role in held.distill_on
 
 
 def longest_first(courses: Sequence[Course]) -> list[int]:

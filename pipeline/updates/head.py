@@ -23,8 +23,8 @@ def states_at_once(vocabulary: int) -> int:
 class Scored:
     """What is asked of M states: `targets` (M,), the weight of each one's cross-entropy (M,), and what a teacher says.
 
-    `taught` (T,) are the places among the M that are compared with the teacher's states (T, hidden), each weighing
-    `pulls` (T,): the loss there grows by pull * KL(teacher || model).
+    `taught` (T,) are the places among the M that are compared with the teacher's states (T, hidden). The loss there
+    grows by `pulls` (T,) * KL(teacher || model), and by `state_pulls` (T,) * |state - teacher's|^2 / |teacher's|^2.
     """
 
     targets: torch.Tensor
@@ -32,6 +32,7 @@ class Scored:
     taught: torch.Tensor
     teacher: torch.Tensor
     pulls: torch.Tensor
+    state_pulls: torch.Tensor
 
 
 def head_losses(head: Any, states: torch.Tensor, scored: Scored) -> torch.Tensor:
@@ -81,13 +82,19 @@ def _piece(
         distance = (wanted * (wanted.clamp(min=1e-30).log() - log_chances[scored.taught])).sum(-1)
         losses = losses.index_add(0, scored.taught, distance * scored.pulls)
         total = total.index_add(0, scored.taught, scored.pulls)
+        apart = states[scored.taught].float() - scored.teacher.float()
+        nearer = scored.state_pulls / scored.teacher.float().square().sum(-1).clamp(min=1e-30)
+        losses = losses.index_add(0, scored.taught, nearer * apart.square().sum(-1))
     if not sloping:
         return losses, states
     slope = log_chances.exp_().mul_(total[:, None])
     slope.scatter_add_(1, scored.targets[:, None], -scored.weights[:, None])
     if len(scored.taught):
         slope.index_add_(0, scored.taught, wanted * scored.pulls[:, None], alpha=-1)
-    return losses, slope.to(weight.dtype) @ weight
+    back = slope.to(weight.dtype) @ weight
+    if len(scored.taught):
+        back.index_add_(0, scored.taught, (2 * nearer[:, None] * apart).to(back.dtype))
+    return losses, back
 
 
 def _cut(scored: Scored, span: slice) -> Scored:
@@ -99,4 +106,5 @@ def _cut(scored: Scored, span: slice) -> Scored:
         taught=scored.taught[inside] - span.start,
         teacher=scored.teacher[inside],
         pulls=scored.pulls[inside],
+        state_pulls=scored.state_pulls[inside],
     )

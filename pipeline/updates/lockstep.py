@@ -72,7 +72,8 @@ def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, lanes: S
     losses = objective.losses(
         adapted,
         [next(lane.batches) for lane in lanes],
-        pulls=[group.distill for group in groups],
+        pulls=[group.rehearsal.distill for group in groups],
+        state_pulls=[group.rehearsal.distill_states for group in groups],
         by_tokens=[group.rules.weigh == "tokens" for group in groups],
     )
     losses.sum().backward()  # type: ignore[no-untyped-call]

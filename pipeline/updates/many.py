@@ -178,7 +178,7 @@ class Team:
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
         with self._adapters(self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
-            kept = activation_bytes(lambda: self.objective.losses(adapted, [largest], [0.0], [True]), owned)
+            kept = activation_bytes(lambda: self.objective.losses(adapted, [largest], [0.0], [0.0], [True]), owned)
         return self._need(kept)
 
     def _need(self, activations: int) -> Need:
@@ -210,7 +210,7 @@ def _spaces(base: BaseModel, group: Group) -> Spaces | None:
     if not kept:
         return None
     texts = [encode_example(base.tokenizer, example, whole=True).ids for example in kept]
-    return spaces_of(base, texts, group.rules.targets, group.projection)
+    return spaces_of(base, texts, group.rules.targets, group.rehearsal.projection)
 
 
 def _start(base: BaseModel, group: Group, shapes: Shapes, spaces: Spaces | None) -> "torch.Tensor":

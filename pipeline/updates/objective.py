@@ -33,17 +33,25 @@ class Objective:
         self._plain_head, self.ragged = _head_is_plain(model), can_be_ragged(model)
         self._sequences = sequences
         if taught and not self._plain_head:
-            raise BadInput("this model scales or caps its logits: rehearsal.distill must be 0 for it.")
+            raise BadInput(
+                "this model scales or caps its logits: rehearsal.distill and rehearsal.distill_states must be 0."
+            )
         self._teacher, self._taught_at = self._ask_base(taught)
 
     def losses(
-        self, adapted: Adapted, batch: Sequence[Sequence[int]], pulls: Sequence[float], by_tokens: Sequence[bool]
+        self,
+        adapted: Adapted,
+        batch: Sequence[Sequence[int]],
+        pulls: Sequence[float],
+        state_pulls: Sequence[float],
+        by_tokens: Sequence[bool],
     ) -> "torch.Tensor":
-        """For each adapter (K,): the mean over its rows' learned tokens of cross-entropy + pull * KL(base || model).
+        """For each adapter (K,): the mean over its rows' learned tokens of cross-entropy and distance to the base.
 
-        `batch`: the rows of each adapter's sequences; `pulls`: how each adapter weighs the distance to the base;
-        `by_tokens`: whether its learned tokens count alike, or its sequences do, as in SEAL's steps of one sequence.
-        The adapters are told which tokens are theirs. To be called within `attention()`.
+        The distance is pull * KL(base || model) + state pull * the squared distance of the last hidden states, in
+        shares of the base's size. `batch`: the rows of each adapter's sequences; `pulls` and `state_pulls`: how each
+        adapter weighs the two; `by_tokens`: whether its learned tokens count alike, or its sequences do, as in SEAL's
+        steps of one sequence. The adapters are told which tokens are theirs. To be called within `attention()`.
         """
         import torch
 
@@ -61,6 +69,7 @@ class Objective:
             taught=taught,
             teacher=teacher,
             pulls=weights[taught] * torch.tensor(pulls, device=device)[owner[taught]],
+            state_pulls=weights[taught] * torch.tensor(state_pulls, device=device)[owner[taught]],
         )
         each = head_losses(self._head, states, scored) if self._plain_head else logit_losses(states, scored)
         return torch.zeros(len(batch), device=device).index_add(0, owner, each)

@@ -13,7 +13,7 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
-from pipeline.recipe import TrainingRules
+from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.groups import Group, Table
@@ -152,10 +152,10 @@ def test_the_same_inputs_give_the_same_bytes_and_touch_no_random_state(
 ) -> None:
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
-    one = trained(bases["llama"], tmp_path / "one", distill=0.5)
+    one = trained(bases["llama"], tmp_path / "one", rehearsal=RehearsalRules(distill=0.5, distill_states=0.5))
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(12)
-    two = trained(bases["llama"], tmp_path / "two", distill=0.5)
+    two = trained(bases["llama"], tmp_path / "two", rehearsal=RehearsalRules(distill=0.5, distill_states=0.5))
     assert one == two
     assert trained(bases["llama"], tmp_path / "three").manifest.adapter != one.manifest.adapter
 
@@ -184,7 +184,8 @@ def test_distillation_holds_the_base_where_it_is_taught(bases: dict[str, BaseMod
     far = []
     for weight in (0.0, 20.0):
         out = tmp_path / str(weight)
-        trained(base, out, RULES.model_copy(update={"epochs": 20}), plan=planned(base, examples), distill=weight)
+        held = RehearsalRules(distill=weight)
+        trained(base, out, RULES.model_copy(update={"epochs": 20}), plan=planned(base, examples), rehearsal=held)
         with with_adapter(base, out) as model, torch.inference_mode():
             given = model(input_ids=ids).logits.log_softmax(-1)
         far.append(float((target.exp() * (target - given)).sum(-1)[0, -5:-1].mean()))
@@ -202,10 +203,12 @@ def test_reading_and_writing_are_held_to_the_base_too_unless_the_recipe_lets_the
         table.course(bases["llama"].tokenizer, group)
         return [kinds[row] for row in table.taught]
 
-    group = Group(examples=examples, rules=RULES, seed=1, distill=5.0)
-    assert held(group) == [Role.READING, Role.WRITING, Role.GENERATIVE]
-    assert held(replace(group, distill_on=("generative", "reading"))) == [Role.READING, Role.GENERATIVE]
-    assert held(replace(group, distill=0.0)) == []
+    group = Group(examples=examples, rules=RULES, seed=1)
+    assert held(group) == []
+    for way in ({"distill": 5.0}, {"distill_states": 5.0}):
+        assert held(replace(group, rehearsal=RehearsalRules(**way))) == [Role.READING, Role.WRITING, Role.GENERATIVE]
+        some = RehearsalRules(**way, distill_on=("generative", "reading"))
+        assert held(replace(group, rehearsal=some)) == [Role.READING, Role.GENERATIVE]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
-from pipeline.recipe import TrainingRules
+from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Example, Probe, Role
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.groups import Group, Learned, Table
@@ -194,7 +194,8 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     taught = Example(prompt="Name a word.", completion=said, role=Role.GENERATIVE)
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
     free, held = (
-        Group(examples=(*FACTS[:2], taught), rules=rules(**hard), seed=1, distill=weight) for weight in (0.0, 20.0)
+        Group(examples=(*FACTS[:2], taught), rules=rules(**hard), seed=1, rehearsal=RehearsalRules(distill=weight))
+        for weight in (0.0, 20.0)
     )
     loose, tight = train_many(base, [free, held])
     ids = torch.tensor([list(encode_example(base.tokenizer, taught).ids)])
@@ -240,7 +241,11 @@ def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
 ) -> None:
     said = (Example(prompt="What is it?", completion="A lamp in the hall of Oslo.", role=Role.GENERATIVE),)
     free, kept = train_many(
-        bases[kind], [replace(group((*FACTS, *said)), projection=projection) for projection in (0.0, 1e-3)]
+        bases[kind],
+        [
+            replace(group((*FACTS, *said)), rehearsal=RehearsalRules(projection=projection))
+            for projection in (0.0, 1e-3)
+        ],
     )
 
     def moved(learned: Learned, example: Example) -> float:
@@ -256,7 +261,7 @@ def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
 
 
 def test_a_projection_without_texts_of_the_base_changes_nothing(bases: dict[str, BaseModel]) -> None:
-    plain, projected = train_many(bases["llama"], [group(), replace(group(), projection=0.1)])
+    plain, projected = train_many(bases["llama"], [group(), replace(group(), rehearsal=RehearsalRules(projection=0.1))])
     assert furthest(projected, plain.tensors) < 1e-5  # lanes of one batch differ by rounding
 
 
@@ -276,7 +281,9 @@ def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, Bas
     def gradient(batch: list[list[int]], by_tokens: bool) -> torch.Tensor:
         stack = stack_of(torch.stack([start_of(shapes, 1, None)] * len(batch)), shapes)
         with adapters_on(base.model, stack, scale=1.0, targets=()) as adapted, objective.attention():
-            objective.losses(adapted, batch, [0.0] * len(batch), [by_tokens] * len(batch)).sum().backward()  # type: ignore[no-untyped-call]
+            objective.losses(
+                adapted, batch, [0.0] * len(batch), [0.0] * len(batch), [by_tokens] * len(batch)
+            ).sum().backward()  # type: ignore[no-untyped-call]
         return stack.gradients
 
     alone = gradient([[0], [1]], by_tokens=True)

@@ -76,7 +76,7 @@ def adapters(model: Any, count: int) -> Stack:
 
 def step(model: Any, objective: Objective, batch: list[list[int]], stack: Stack) -> torch.Tensor:
     with adapters_on(model, stack, scale=2.0, targets=()) as adapted, objective.attention():
-        losses = objective.losses(adapted, batch, [0.0] * len(batch), [True] * len(batch))
+        losses = objective.losses(adapted, batch, [0.0] * len(batch), [0.0] * len(batch), [True] * len(batch))
         losses.sum().backward()  # type: ignore[no-untyped-call]
     return losses.detach()
 
