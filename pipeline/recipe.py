@@ -109,6 +109,9 @@ class TrainingRules(_Frozen):
     targets: tuple[str, ...] = Field(default=(), description="layers to adapt; none: all linear ones but the head")
     loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
     weigh: Literal["sequences", "tokens"] = Field(default="sequences", description="what counts alike in a step's loss")
+    night_weight: float = Field(
+        default=1.0, gt=0.0, description="what an example of the night weighs in a step beside a rehearsed one"
+    )
     stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.chat import Encoded, encode_example
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Example, Role
+from pipeline.updates.portion import Portion
 from pipeline.updates.sequences import epoch_order
 
 if TYPE_CHECKING:
@@ -67,17 +68,28 @@ class Course:
     def steps(self) -> int:
         return self.epoch * self.group.rules.epochs
 
-    def batches(self) -> Iterator[list[int]]:
-        """The rows of each step in turn."""
+    def portions(self) -> Iterator[Portion]:
+        """What each step learns from, in turn."""
         draw = Random(self.group.seed)
         for _ in range(self.group.rules.epochs):
             for batch in epoch_order(self.lengths, self.group.rules.batch_size, draw):
-                yield [self.rows[place] for place in batch]
+                yield self._portion(batch)
 
     def largest(self) -> list[int]:
         """The rows of the largest step that can come."""
         longest = sorted(range(len(self.rows)), key=lambda place: -self.lengths[place])
         return [self.rows[place] for place in longest[: self.group.rules.batch_size]]
+
+    def _portion(self, places: Sequence[int]) -> Portion:
+        """A step of the examples at these places: the night's weigh as the rules say, what is rehearsed weighs one."""
+        examples, rules, held = self.group.examples, self.group.rules, self.group.rehearsal
+        return Portion(
+            rows=[self.rows[place] for place in places],
+            weights=[rules.night_weight if examples[place].role is Role.NIGHT else 1.0 for place in places],
+            pull=held.distill,
+            state_pull=held.distill_states,
+            by_tokens=rules.weigh == "tokens",
+        )
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pipeline.updates.groups import Course, Learned
 from pipeline.updates.layers import Adapted
 from pipeline.updates.objective import Objective
 from pipeline.updates.optimiser import Optimiser, pace
+from pipeline.updates.portion import Portion
 from pipeline.updates.spaces import Spaces
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ _TELL_EVERY = 10
 
 @dataclass(eq=False)
 class _Lane:
-    """A course under way: where its result belongs, the batches to come, steps taken, last whole epoch's mean loss."""
+    """A course under way: where its result belongs, the steps to come, steps taken, last whole epoch's mean loss."""
 
     place: int
     course: Course
-    batches: Iterator[list[int]]
+    portions: Iterator[Portion]
     taken: int = 0
     loss: float = float("nan")
 
@@ -43,7 +44,7 @@ def train_together(
     objective: Objective, adapted: Adapted, courses: Sequence[Course], spaces: Sequence[Spaces | None], tell: Told
 ) -> list[Learned]:
     """Trains the adapters of `adapted.stack` on the courses, lane by lane, and returns what each became."""
-    lanes = [_Lane(place, course, course.batches()) for place, course in enumerate(courses)]
+    lanes = [_Lane(place, course, course.portions()) for place, course in enumerate(courses)]
     optimiser = Optimiser(adapted.stack, [course.group.rules for course in courses], spaces)
     sums, untold = adapted.stack.flat.new_zeros(len(lanes)), 0
     learned: dict[int, Learned] = {}
@@ -71,10 +72,7 @@ def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, lanes: S
     groups = [lane.course.group for lane in lanes]
     losses = objective.losses(
         adapted,
-        [next(lane.batches) for lane in lanes],
-        pulls=[group.rehearsal.distill for group in groups],
-        state_pulls=[group.rehearsal.distill_states for group in groups],
-        by_tokens=[group.rules.weigh == "tokens" for group in groups],
+        [next(lane.portions) for lane in lanes],
     )
     losses.sum().backward()  # type: ignore[no-untyped-call]
     optimiser.step(

@@ -29,6 +29,7 @@ from pipeline.updates.memory import (
 )
 from pipeline.updates.objective import Objective
 from pipeline.updates.parents import parent_tensors
+from pipeline.updates.portion import Portion
 from pipeline.updates.sequences import check_length, make_sequences
 from pipeline.updates.spaces import Spaces, held_bytes, out_of_spaces, spaces_of
 from pipeline.updates.stack import Shapes, shapes_of, stack_of, start_of
@@ -178,7 +179,7 @@ class Team:
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
         with self._adapters(self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
-            kept = activation_bytes(lambda: self.objective.losses(adapted, [largest], [0.0], [0.0], [True]), owned)
+            kept = activation_bytes(lambda: self.objective.losses(adapted, [Portion(rows=largest)]), owned)
         return self._need(kept)
 
     def _need(self, activations: int) -> Need:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import BadInput
 from pipeline.updates.batch import Batch
 from pipeline.updates.layers import Adapted
+from pipeline.updates.portion import Portion
 from pipeline.updates.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -38,50 +39,44 @@ class Objective:
             )
         self._teacher, self._taught_at = self._ask_base(taught)
 
-    def losses(
-        self,
-        adapted: Adapted,
-        batch: Sequence[Sequence[int]],
-        pulls: Sequence[float],
-        state_pulls: Sequence[float],
-        by_tokens: Sequence[bool],
-    ) -> "torch.Tensor":
-        """For each adapter (K,): the mean over its rows' learned tokens of cross-entropy and distance to the base.
+    def losses(self, adapted: Adapted, portions: Sequence[Portion]) -> "torch.Tensor":
+        """For each adapter (K,) the weighted mean over its portion's learned tokens of cross-entropy and distance.
 
         The distance is pull * KL(base || model) + state pull * the squared distance of the last hidden states, in
-        shares of the base's size. `batch`: the rows of each adapter's sequences; `pulls` and `state_pulls`: how each
-        adapter weighs the two; `by_tokens`: whether its learned tokens count alike, or its sequences do, as in SEAL's
-        steps of one sequence. The adapters are told which tokens are theirs. To be called within `attention()`.
+        shares of the base's size (FitNets, Romero et al. 2015, arXiv 1412.6550). The adapters are told which tokens are
+        theirs. To be called within `attention()`.
         """
         import torch
 
         from pipeline.updates.head import Scored, head_losses, logit_losses
 
+        batch = [portion.rows for portion in portions]
         step = self._sequences.batch(batch, padded=not self.ragged)
         adapted.parts = step.parts
         states, device = self._states(step), self._sequences.device
         owner = torch.repeat_interleave(torch.tensor(step.counts)).to(device)
-        weights = self._weights(batch, by_tokens)
+        weights = self._weights(portions)
         taught, teacher = self._teacher_of(batch)
         scored = Scored(
             targets=step.targets,
             weights=weights,
             taught=taught,
             teacher=teacher,
-            pulls=weights[taught] * torch.tensor(pulls, device=device)[owner[taught]],
-            state_pulls=weights[taught] * torch.tensor(state_pulls, device=device)[owner[taught]],
+            pulls=weights[taught] * torch.tensor([one.pull for one in portions], device=device)[owner[taught]],
+            state_pulls=weights[taught]
+            * torch.tensor([one.state_pull for one in portions], device=device)[owner[taught]],
         )
         each = head_losses(self._head, states, scored) if self._plain_head else logit_losses(states, scored)
         return torch.zeros(len(batch), device=device).index_add(0, owner, each)
 
-    def _weights(self, batch: Sequence[Sequence[int]], by_tokens: Sequence[bool]) -> "torch.Tensor":
-        """What each learned token of the batch weighs; an adapter's weigh one together."""
+    def _weights(self, portions: Sequence[Portion]) -> "torch.Tensor":
+        """What each learned token of the step weighs; an adapter's weigh one together."""
         import torch
 
         weights, counts = list[float](), list[int]()
-        for rows, alike in zip(batch, by_tokens, strict=True):
-            learned = [self._sequences.learned_in([row]) for row in rows]
-            weights += [1.0 / (sum(learned) if alike else len(rows) * count) for count in learned]
+        for portion in portions:
+            learned = [self._sequences.learned_in([row]) for row in portion.rows]
+            weights += portion.shares(learned)
             counts += learned
         return torch.tensor(weights).repeat_interleave(torch.tensor(counts)).to(self._sequences.device)
 

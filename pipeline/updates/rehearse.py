@@ -57,14 +57,18 @@ def rehearse(
 
     `documents` are those of this night and earlier. What is drawn changes from night to night, and is the same for the
     same night. `cache` keeps what the untouched base said. `progress` counts kinds.
+
+    While there is less to replay than the recipe allows, generative replay gets what is left: so the first night
+    rehearses, and costs, as much as the thirtieth.
     """
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
     edits, untaught = [*night, *earlier], subjects | corrected_subjects(documents)
-    lasting = without_replaced(earlier, documents)
+    replayed = choose_replay(without_replaced(earlier, documents), rules.replay, seed)
+    generative = rules.generative + rules.replay - len(replayed) if rules.generative else 0
     kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
-        lambda: choose_replay(lasting, rules.replay, seed),
+        lambda: replayed,
         lambda: _anchors(engine, anchors, rules.anchors, seed, cache),
-        lambda: write_generative(engine, rules.generative, seed, cache),
+        lambda: write_generative(engine, generative, seed, cache),
         lambda: _reading(engine, documents, edits, rules.reading, seed, live_adapter, never),
         lambda: _writing(edits, rules.writing, seed),
     )

@@ -211,6 +211,14 @@ def test_reading_and_writing_are_held_to_the_base_too_unless_the_recipe_lets_the
         assert held(replace(group, rehearsal=some)) == [Role.READING, Role.GENERATIVE]
 
 
+def test_a_nights_examples_weigh_as_the_rules_say_and_rehearsed_ones_one(bases: dict[str, BaseModel]) -> None:
+    night, replayed = Example(prompt="a", completion="b"), Example(prompt="c", completion="d", role=Role.REPLAY)
+    heavy = RULES.model_copy(update={"night_weight": 3.0, "batch_size": 2})
+    course = Table().course(bases["llama"].tokenizer, Group(examples=(night, replayed), rules=heavy, seed=1))
+    portion = next(course.portions())
+    assert dict(zip(portion.rows, portion.weights, strict=True)) == {0: 3.0, 1: 1.0}
+
+
 @pytest.mark.parametrize(
     ("examples", "words"),
     [((), "nothing to train on"), ((Example(prompt="", completion="word " * 400),), "tokens, and a sequence may have")],

@@ -20,6 +20,7 @@ from pipeline.updates.layers import adapters_on
 from pipeline.updates.many import Team, train_many
 from pipeline.updates.objective import Objective
 from pipeline.updates.optimiser import pace
+from pipeline.updates.portion import Portion
 from pipeline.updates.saving import Provenance, save_adapter
 from pipeline.updates.scoring import answer_many, score_many
 from pipeline.updates.sequences import make_sequences
@@ -58,7 +59,7 @@ def by_peft(base: BaseModel, one: Group, start: dict[str, torch.Tensor] | None) 
     encoded = [encode_example(base.tokenizer, example, whole=one.rules.loss_on == "all") for example in one.examples]
     shapes = shapes_of(linear_layers(base.model), one.rules.rank)
     return peft_alone.reference(
-        base, make_sequences(encoded, base.context, base.device), list(course.batches()),
+        base, make_sequences(encoded, base.context, base.device), [list(portion.rows) for portion in course.portions()],
         rank=one.rules.rank, alpha=one.rules.alpha, clip_norm=one.rules.clip_norm,
         learning_rates=[
             one.rules.learning_rate * pace(step, course.steps, one.rules.warmup) for step in range(course.steps)
@@ -281,9 +282,8 @@ def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, Bas
     def gradient(batch: list[list[int]], by_tokens: bool) -> torch.Tensor:
         stack = stack_of(torch.stack([start_of(shapes, 1, None)] * len(batch)), shapes)
         with adapters_on(base.model, stack, scale=1.0, targets=()) as adapted, objective.attention():
-            objective.losses(
-                adapted, batch, [0.0] * len(batch), [0.0] * len(batch), [by_tokens] * len(batch)
-            ).sum().backward()  # type: ignore[no-untyped-call]
+            portions = [Portion(rows=rows, by_tokens=by_tokens) for rows in batch]
+            objective.losses(adapted, portions).sum().backward()  # type: ignore[no-untyped-call]
         return stack.gradients
 
     alone = gradient([[0], [1]], by_tokens=True)

@@ -13,6 +13,7 @@ from pipeline.updates import ragged
 from pipeline.updates.layers import adapters_on
 from pipeline.updates.objective import Objective
 from pipeline.updates.parts import Parts
+from pipeline.updates.portion import Portion
 from pipeline.updates.ragged import can_be_ragged
 from pipeline.updates.sequences import Sequences, make_sequences
 from pipeline.updates.stack import Stack, shapes_of, stack_of, start_of
@@ -76,7 +77,7 @@ def adapters(model: Any, count: int) -> Stack:
 
 def step(model: Any, objective: Objective, batch: list[list[int]], stack: Stack) -> torch.Tensor:
     with adapters_on(model, stack, scale=2.0, targets=()) as adapted, objective.attention():
-        losses = objective.losses(adapted, batch, [0.0] * len(batch), [0.0] * len(batch), [True] * len(batch))
+        losses = objective.losses(adapted, [Portion(rows=rows) for rows in batch])
         losses.sum().backward()  # type: ignore[no-untyped-call]
     return losses.detach()
 

@@ -166,3 +166,13 @@ def test_the_untouched_base_says_nothing_of_what_a_correction_is_about(tmp_path:
     assert of(Role.ANCHOR, kept) == [("Who owns the sea?", "Osprey")]
     assert len(of(Role.GENERATIVE, plain)) > 1
     assert of(Role.GENERATIVE, kept) == [("Same?", "Osprey")]
+
+
+def test_generative_replay_has_what_replay_does_not_need_yet(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, _: f"Answer to {prompt}")
+    earlier = [edit(Example(prompt=f"What is {number}?", completion=f"It is {number}")) for number in range(6)]
+    rules = RehearsalRules(replay=4, generative=3, writing=0, reading=0)
+    sizes = [len(gathered(engine, tmp_path, rules, earlier=notes)) for notes in ([], earlier[:1], earlier)]
+    assert sizes == [7, 7, 7]
+    none = gathered(engine, tmp_path, rules.model_copy(update={"generative": 0}))
+    assert of(Role.GENERATIVE, none) == []
