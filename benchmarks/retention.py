@@ -24,7 +24,9 @@ ALPHA = 0.05
 STANDING = ("old_world", "skills", "reading", "writing")
 DEFAULT, SEAL, PLAIN, LASTING = "default", "seal", "plain replay", "twice the rehearsal and pull"
 UNHELD = ("anchor", "generative")
-LASTS = {"replay": 1_200, "generative": 1_800, "writing": 128, "distill": 10.0}
+LASTS = {
+    "replay": 1_200, "generative": 1_200, "writing": 64, "distill": 10.0, "distill_states": 20.0,
+}  # fmt: skip
 LONG = (DEFAULT, SEAL, PLAIN, LASTING)
 
 
@@ -40,17 +42,17 @@ def arms(recipe: Recipe) -> dict[str, Arm]:
         "rehearsal": recipe.rehearsal.model_copy(update={"distill": 0.0}),
         "self_edits": recipe.self_edits.model_copy(update={"styles": ("implications",), "samples": 1}),
     }  # fmt: skip
-    plain = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0, "distill": 0.0}
+    plain = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0, "distill": 0.0, "distill_states": 0.0}
     return {
         arm.name: arm
         for arm in (
             Arm(name=DEFAULT, recipe=recipe),
             Arm(name=SEAL, recipe=recipe.model_copy(update=seal), merges=True),
-            _rehearsing(recipe, PLAIN, **plain),
+            _training(_rehearsing(recipe, PLAIN, **plain), night_weight=1.0),
             _rehearsing(recipe, "no generative replay", generative=0),
             _rehearsing(recipe, "words of the base, not its logits", distill=0.0),
             _rehearsing(recipe, "reading and writing not held to the base", distill_on=UNHELD),
-            _rehearsing(recipe, LASTING, **LASTS),
+            _training(_rehearsing(recipe, LASTING, **LASTS), night_weight=4.0),
             _rehearsing(
                 recipe, f"{LASTING}, reading and writing not held", distill_on=("anchor", "generative"), **LASTS
             ),
