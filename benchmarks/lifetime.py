@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from gates.checks.contamination import exam_questions, exam_subjects
 from gates.evidence import exam_probes
 from gates.measure import measure
 from gates.suite import Suites, read_suites
-from pipeline.engines.base import BaseModel, load_base
+from pipeline.chat import Encoded, encode_example
+from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.prompts import open_book
@@ -51,13 +53,17 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a model answers right, item by item: of each night's exam, and of what no night is about."""
+    """What a model answers right, item by item: of each night's exam, and of what no night is about.
+
+    `surprise`: what the old world's right answers cost on average, in nats: it tells of a loss before answers change.
+    """
 
     nights: tuple[Marks, ...]
     old_world: Marks = ()
     skills: Marks = ()
     reading: Marks = ()
     writing: Marks = ()
+    surprise: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +129,7 @@ class Life:
             skills=self._skills(),
             reading=self._reading(),
             writing=self._writing(),
+            surprise=self._surprise(),
         )
 
     def _night(self, night: int) -> int:
@@ -186,6 +193,11 @@ class Life:
             for probe in exam_probes([document])
         )
 
+    def _surprise(self) -> float:
+        asked = [Example(prompt=one.question, completion=one.answers[0]) for one in self.standing.old_world]
+        with with_adapter(self.base, self.adapter) as model:
+            return fmean(_nats(model, encode_example(self.base.tokenizer, one)) for one in asked)
+
     def _skills(self) -> Marks:
         scores: tuple[Scores, ...] = measure(
             self.base, self.live, self.adapter, self.standing.suites.regression, self.recipe.policy,
@@ -200,6 +212,16 @@ def live(arm: Arm, seed: int, nights: int, looked_at: Sequence[int]) -> Iterator
         life = Life(arm, seed, Standing.read(), Path(folder))
         yield Lived(night=0, examples=0, seconds=0.0, asked=life.ask(whole=True))
         yield from life.nights(nights, looked_at)
+
+
+def _nats(model: Any, said: Encoded) -> float:
+    """What a sequence's learned tokens cost together."""
+    import torch
+
+    ids, learned = torch.tensor([said.ids]), torch.tensor(said.loss[1:])
+    with torch.inference_mode():
+        chances = model(input_ids=ids, use_cache=False).logits[0, :-1].log_softmax(-1)
+    return -float(chances.gather(1, ids[0, 1:, None])[learned].sum())
 
 
 def _merged(base: BaseModel, adapter: Path, out: Path) -> BaseModel:
