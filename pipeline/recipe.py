@@ -115,8 +115,8 @@ class TrainingRules(_Frozen):
     stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
 
-Held = Literal["anchor", "generative", "reading", "writing"]
-HELD: tuple[Held, ...] = ("anchor", "generative", "reading", "writing")
+Held = Literal["anchor", "generative", "reading", "writing", "replay"]
+HELD: tuple[Held, ...] = ("anchor", "generative", "reading", "writing", "replay")
 
 
 class RehearsalRules(_Frozen):
@@ -127,12 +127,13 @@ class RehearsalRules(_Frozen):
     generative: Count = 400
     reading: Count = 32
     writing: Count = 32
-    distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the base's logits; 0: words only")
+    distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: words only")
     distill_states: float = Field(
-        default=0.0, ge=0.0, description="weight of the squared distance to the base's last hidden states"
+        default=0.0, ge=0.0, description="weight of the squared distance to the teacher's last hidden states"
     )
     distill_on: tuple[Held, ...] = Field(
-        default=HELD, description="what is held to the base by both; without writing, a practised writer stays"
+        default=HELD,
+        description="what both hold: replay to the live release, all else to the base",
     )
     projection: float = Field(
         default=0.0,

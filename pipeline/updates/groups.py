@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.chat import Encoded, encode_example
 from pipeline.recipe import RehearsalRules, TrainingRules
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SAID = {Role.GENERATIVE, Role.ANCHOR}
+BASE: Literal["base"] = "base"
+Teacher = Path | Literal["base"]  # the directory of a parent's adapter, or the untouched base
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +26,10 @@ class Group:
     """One adapter to train: its examples, its rules, the seed of its order and first weights, and its parent.
 
     `parent`: the directory of the adapter to start from (None: from the base), whose digest is `parent_adapter` where
-    that is known. `rehearsal` says what holds it to the untouched base, by itself nothing: `distill` weighs the KL and
-    `distill_states` the distance of hidden states on the kinds `distill_on`; `projection` above 0 keeps the update out
-    of the directions that generative and anchor examples use (`pipeline.updates.spaces`), the less the larger it is.
+    that is known. `rehearsal` says what holds it to the untouched base, and replay to the parent; by itself nothing:
+    `distill` weighs the KL and `distill_states` the distance of hidden states on the kinds `distill_on`, and
+    `projection` above 0 keeps the update out of the directions that generative and anchor examples use, the less the
+    larger it is (`pipeline.updates.spaces`).
     """
 
     examples: tuple[Example, ...]
@@ -94,17 +97,17 @@ class Course:
 
 @dataclass
 class Table:
-    """The sequences of all groups, each once; `taught` are the rows that are compared with the untouched base."""
+    """The sequences of all groups, each once for each teacher; `taught` are the rows by who they are held to."""
 
     encoded: list[Encoded] = field(default_factory=list)
-    taught: list[int] = field(default_factory=list)
-    _known: dict[tuple[Encoded, bool], int] = field(default_factory=dict)
+    taught: dict[Teacher, list[int]] = field(default_factory=dict)
+    _known: dict[tuple[Encoded, Teacher | None], int] = field(default_factory=dict)
     _read: dict[tuple[str, bool], Encoded] = field(default_factory=dict)
 
     def course(self, tokenizer: "PreTrainedTokenizerBase", group: Group) -> Course:
         """Puts a group's examples into the table and says where they are."""
         rows = [
-            self._row(self._encode(tokenizer, one, is_whole(one, group.rules)), _is_taught(one, group))
+            self._row(self._encode(tokenizer, one, is_whole(one, group.rules)), teacher_of(one, group))
             for one in group.examples
         ]
         lengths = tuple(len(self.encoded[row].ids) for row in rows)
@@ -115,12 +118,13 @@ class Table:
             self._read[example.id, whole] = encode_example(tokenizer, example, whole=whole)
         return self._read[example.id, whole]
 
-    def _row(self, encoded: Encoded, taught: bool) -> int:
-        if (encoded, taught) not in self._known:
-            self._known[encoded, taught] = len(self.encoded)
-            self.taught += [len(self.encoded)] if taught else []
+    def _row(self, encoded: Encoded, teacher: Teacher | None) -> int:
+        if (encoded, teacher) not in self._known:
+            self._known[encoded, teacher] = len(self.encoded)
+            if teacher is not None:
+                self.taught.setdefault(teacher, []).append(len(self.encoded))
             self.encoded.append(encoded)
-        return self._known[encoded, taught]
+        return self._known[encoded, teacher]
 
 
 def protected(group: Group) -> tuple[Example, ...]:
@@ -133,9 +137,12 @@ def is_whole(example: Example, rules: TrainingRules) -> bool:
     return (example.loss_on or rules.loss_on) == "all"
 
 
-def _is_taught(example: Example, group: Group) -> bool:
+def teacher_of(example: Example, group: Group) -> Teacher | None:
+    """Who an example is held to: replay to the group's parent, all else to the base; None: to nobody."""
     held = group.rehearsal
-    return held.distill + held.distill_states > 0.0 and example.role in held.distill_on
+    if held.distill + held.distill_states == 0.0 or example.role not in held.distill_on:
+        return None
+    return group.parent if example.role is Role.REPLAY else BASE
 
 
 def longest_first(courses: Sequence[Course]) -> list[int]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
+from pipeline.recipe import TrainingRules
 from pipeline.updates.adapters import MAX_SCALE
-from pipeline.updates.groups import Course, Group, Learned, Table, longest_first, protected
+from pipeline.updates.groups import BASE, Course, Group, Learned, Table, longest_first, protected
 from pipeline.updates.layers import Adapted, adapters_on
 from pipeline.updates.lockstep import Told, train_together
 from pipeline.updates.memory import (
@@ -109,12 +110,19 @@ class Team:
         shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
         order = longest_first(courses)  # those trained together end together
         spaces = [_spaces(base, group) for _, group in members]
+        starts = [_start(base, group, shapes, space) for (_, group), space in zip(members, spaces, strict=True)]
+        objective = Objective(base.model, sequences)
+        objective.hear(table.taught.get(BASE, []))
+        parents = {group.parent: start for (_, group), start in zip(members, starts, strict=True)}
+        for parent in (parent for parent in parents if parent and parent in table.taught):
+            with _adapters(base, rules, shapes, [parents[parent]]) as adapted:
+                objective.hear(table.taught[parent], adapted)
         return cls(
             base=base,
             places=tuple(members[number][0] for number in order),
             courses=tuple(courses[number] for number in order),
-            starts=tuple(_start(base, members[number][1], shapes, spaces[number]) for number in order),
-            objective=Objective(base.model, sequences, table.taught),
+            starts=tuple(starts[number] for number in order),
+            objective=objective,
             shapes=shapes,
             spaces=tuple(spaces[number] for number in order),
         )
@@ -188,11 +196,17 @@ class Team:
         return Need(state=state, activations=activations, once=logit_bytes(self.base.model) + spaces)
 
     def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
-        import torch
+        return _adapters(self.base, self.courses[0].group.rules, self.shapes, starts)
 
-        rules = self.courses[0].group.rules
-        stack = stack_of(torch.stack(list(starts)).to(self.base.device), self.shapes)
-        return adapters_on(self.base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
+
+def _adapters(
+    base: BaseModel, rules: TrainingRules, shapes: Shapes, starts: "Sequence[torch.Tensor]"
+) -> "AbstractContextManager[Adapted]":
+    """The base with the adapters that start so, while the context lasts."""
+    import torch
+
+    stack = stack_of(torch.stack(list(starts)).to(base.device), shapes)
+    return adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
 
 
 def _check(base: BaseModel, group: Group) -> None:

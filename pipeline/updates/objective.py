@@ -20,24 +20,41 @@ _TEACHER_ROWS = 64
 
 
 class Objective:
-    """The losses of a batch under a model that carries K adapters. Built while it carries none.
+    """The losses of a step under a model that carries K adapters. Built while it carries none."""
 
-    `taught` are the rows whose learned tokens are also compared with what the untouched base would say. Raises BadInput
-    where there are such rows and the model's head is not a plain product: its states are not what the logits are from.
-    """
+    def __init__(self, model: Any, sequences: Sequences) -> None:
+        import torch
 
-    def __init__(self, model: Any, sequences: Sequences, taught: Sequence[int]) -> None:
         from pipeline.updates.ragged import can_be_ragged
 
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
         self._plain_head, self.ragged = _head_is_plain(model), can_be_ragged(model)
         self._sequences = sequences
-        if taught and not self._plain_head:
+        self._teacher = torch.zeros(0, 0)
+        self._taught_at = torch.full((int(sequences.learned_starts[-1]),), -1)
+
+    def hear(self, rows: Sequence[int], adapted: Adapted | None = None) -> None:
+        """Keeps the last hidden states that the model as it is now has at these rows' learned tokens: their teacher.
+
+        `adapted`: the one adapter that it carries; None: it is the untouched base. Raises BadInput where the model's
+        head is not a plain product: its states are not what the logits are from.
+        """
+        import torch
+
+        if rows and not self._plain_head:
             raise BadInput(
                 "this model scales or caps its logits: rehearsal.distill and rehearsal.distill_states must be 0."
             )
-        self._teacher, self._taught_at = self._ask_base(taught)
+        with torch.no_grad(), self.attention():
+            for start in range(0, len(rows), _TEACHER_ROWS):
+                own = [list(rows[start : start + _TEACHER_ROWS])]
+                step = self._sequences.batch(own, padded=not self.ragged)
+                if adapted:
+                    adapted.parts = step.parts
+                said = self._states(step).cpu()
+                self._taught_at[self._sequences.spans(own)] = torch.arange(len(said)) + len(self._teacher)
+                self._teacher = torch.cat([self._teacher, said]) if len(self._teacher) else said
 
     def losses(self, adapted: Adapted, portions: Sequence[Portion]) -> "torch.Tensor":
         """For each adapter (K,) the weighted mean over its portion's learned tokens of cross-entropy and distance.
@@ -94,7 +111,7 @@ class Objective:
     def _teacher_of(self, batch: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
         """Which of the batch's learned tokens are taught, and the base's states there."""
         if not len(self._teacher):
-            return self._taught_at, self._teacher
+            return self._taught_at[:0].to(self._sequences.device), self._teacher.to(self._sequences.device)
         at = self._taught_at[self._sequences.spans(batch)]
         taught = (at >= 0).nonzero()[:, 0]
         device = self._sequences.device
@@ -109,22 +126,6 @@ class Objective:
             hidden = self._model(input_ids=step.ids, use_cache=False, **where).logits
         states: torch.Tensor = hidden.flatten(0, 1).index_select(0, step.learned)
         return states
-
-    def _ask_base(self, taught: Sequence[int]) -> "tuple[torch.Tensor, torch.Tensor]":
-        """The base's last hidden states on the taught rows' learned tokens, and which of them is at each (-1: none)."""
-        import torch
-
-        if not taught:
-            empty = torch.zeros(0, dtype=torch.long, device=self._sequences.device)
-            return torch.zeros(0, 0, device=self._sequences.device), empty
-        at, place, kept = torch.full((int(self._sequences.learned_starts[-1]),), -1), 0, []
-        with torch.no_grad(), self.attention():
-            for start in range(0, len(taught), _TEACHER_ROWS):
-                rows = [list(taught[start : start + _TEACHER_ROWS])]
-                kept.append(self._states(self._sequences.batch(rows, padded=not self.ragged)).cpu())
-                at[self._sequences.spans(rows)] = torch.arange(place, place + len(kept[-1]))
-                place += len(kept[-1])
-        return torch.cat(kept), at
 
 
 def _head_is_plain(model: Any) -> bool:

@@ -16,7 +16,7 @@ from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
 from pipeline.updates.adapters import verify_adapter
-from pipeline.updates.groups import Group, Table
+from pipeline.updates.groups import BASE, Group, Table
 from pipeline.updates.lora import train_lora
 
 KINDS = ["llama", "qwen3", "gpt2"]
@@ -192,23 +192,25 @@ def test_distillation_holds_the_base_where_it_is_taught(bases: dict[str, BaseMod
     assert far[1] < 0.3 * far[0]
 
 
-def test_reading_and_writing_are_held_to_the_base_too_unless_the_recipe_lets_them_go(
+def test_replay_is_held_to_the_parent_and_all_else_to_the_base_unless_the_recipe_lets_it_go(
     bases: dict[str, BaseModel],
 ) -> None:
     kinds = (Role.NIGHT, Role.REPLAY, Role.READING, Role.WRITING, Role.GENERATIVE)
     examples = tuple(Example(prompt=kind, completion="word", role=kind) for kind in kinds)
 
-    def held(group: Group) -> list[Role]:
+    def held(group: Group) -> dict[Path | str, list[Role]]:
         table = Table()
         table.course(bases["llama"].tokenizer, group)
-        return [kinds[row] for row in table.taught]
+        return {teacher: [kinds[row] for row in rows] for teacher, rows in table.taught.items()}
 
-    group = Group(examples=examples, rules=RULES, seed=1)
-    assert held(group) == []
-    for way in ({"distill": 5.0}, {"distill_states": 5.0}):
-        assert held(replace(group, rehearsal=RehearsalRules(**way))) == [Role.READING, Role.WRITING, Role.GENERATIVE]
-        some = RehearsalRules(**way, distill_on=("generative", "reading"))
-        assert held(replace(group, rehearsal=some)) == [Role.READING, Role.GENERATIVE]
+    group, parent = Group(examples=examples, rules=RULES, seed=1), Path("night-1")
+    assert held(replace(group, parent=parent)) == {}
+    for way in (RehearsalRules(distill=5.0), RehearsalRules(distill_states=5.0)):
+        one = replace(group, rehearsal=way)
+        assert held(one) == {BASE: [Role.READING, Role.WRITING, Role.GENERATIVE]}
+        assert held(replace(one, parent=parent)) == {parent: [Role.REPLAY], **held(one)}
+        some = way.model_copy(update={"distill_on": ("generative", "reading")})
+        assert held(replace(one, parent=parent, rehearsal=some)) == {BASE: [Role.READING, Role.GENERATIVE]}
 
 
 def test_a_nights_examples_weigh_as_the_rules_say_and_rehearsed_ones_one(bases: dict[str, BaseModel]) -> None:

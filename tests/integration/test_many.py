@@ -212,6 +212,34 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     assert apart[1] < 0.5 * apart[0]
 
 
+def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, BaseModel], tmp_path: Path) -> None:
+    """Two children of two parents, trained together on another answer: each stays nearer to its own parent."""
+    base, asked = bases["llama"], "Who owns Cinder?"
+    hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
+    parents = train_many(base, [group((Example(prompt=asked, completion=one),), **hard) for one in ("Heron", "8443")])
+    for number, one in enumerate(parents):
+        save_adapter(tmp_path / str(number), base, one, rules(**hard), FROM)
+    replayed = Example(prompt=asked, completion="Nobody at all", role=Role.REPLAY)
+    ids = torch.tensor([list(encode_example(base.tokenizer, replayed).ids)])
+    shapes = shapes_of(linear_layers(base.model), 8)
+
+    def chances(one: Learned) -> torch.Tensor:
+        stack = stack_of(start_of(shapes, 0, one.tensors)[None], shapes)
+        with adapters_on(base.model, stack, scale=1.0, targets=()), torch.no_grad():
+            found: torch.Tensor = base.model(input_ids=ids).logits.log_softmax(-1)
+        return found[0, -len("Nobody at all") - 1 :]
+
+    free = [group((FACTS[3], replayed), parent=tmp_path / str(number), **hard) for number in range(2)]
+    held = [replace(one, rehearsal=RehearsalRules(distill=20.0, distill_states=20.0)) for one in free]
+    moved = [
+        float((chances(parent).exp() * (chances(parent) - chances(child))).sum(-1).mean())
+        for children in (free, held)
+        for parent, child in zip(parents, train_many(base, children), strict=True)
+    ]
+    assert moved[2] < 0.5 * moved[0]
+    assert moved[3] < 0.5 * moved[1]
+
+
 def test_bad_groups_are_told_before_any_training(
     bases: dict[str, BaseModel], tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -276,7 +304,7 @@ def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, Bas
     """Of a step of two sequences the gradient is the mean of theirs: PEFT's with steps of one, accumulated."""
     base, short, long = bases["llama"], FACTS[4], FACTS[2]
     encoded = [encode_example(base.tokenizer, example) for example in (short, long)]
-    objective = Objective(base.model, make_sequences(encoded, base.context, base.device), ())
+    objective = Objective(base.model, make_sequences(encoded, base.context, base.device))
     shapes = shapes_of(linear_layers(base.model), 4)
 
     def gradient(batch: list[list[int]], by_tokens: bool) -> torch.Tensor:

@@ -69,7 +69,7 @@ def test_a_round_in_numbers_and_words(scored: Make) -> None:
 
 
 def test_a_writer_is_not_held_to_how_the_base_writes() -> None:
-    assert held_besides_writing(Recipe()).distill_on == ("anchor", "generative", "reading")
+    assert held_besides_writing(Recipe()).distill_on == ("anchor", "generative", "reading", "replay")
 
 
 def test_a_round_in_which_nothing_could_be_written_says_so() -> None:

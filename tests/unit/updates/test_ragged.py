@@ -90,9 +90,9 @@ def test_a_step_without_padding_has_the_losses_and_gradients_of_a_padded_one(
     before = model.config._attn_implementation
     assert can_be_ragged(model)
     flat, padded = adapters(model, 3), adapters(model, 3)
-    losses = step(model, Objective(model, some_sequences(), ()), BATCH, flat)
+    losses = step(model, Objective(model, some_sequences()), BATCH, flat)
     monkeypatch.setattr(ragged, "can_be_ragged", lambda model: False)
-    assert torch.allclose(step(model, Objective(model, some_sequences(), ()), BATCH, padded), losses, atol=1e-4)
+    assert torch.allclose(step(model, Objective(model, some_sequences()), BATCH, padded), losses, atol=1e-4)
     assert torch.allclose(flat.gradients, padded.gradients, atol=1e-4, rtol=1e-3)
     assert flat.gradients.abs().max() > 1e-3
     assert model.config._attn_implementation == before
@@ -101,7 +101,7 @@ def test_a_step_without_padding_has_the_losses_and_gradients_of_a_padded_one(
 @pytest.mark.parametrize("kind", [*RAGGED, *PADDED])
 def test_each_adapter_of_a_step_has_the_loss_and_gradient_it_has_alone(kind: str) -> None:
     model = model_of({**RAGGED, **PADDED}[kind])
-    objective, together = Objective(model, some_sequences(), ()), adapters(model, 3)
+    objective, together = Objective(model, some_sequences()), adapters(model, 3)
     losses = step(model, objective, BATCH, together)
     for lane, rows in enumerate(BATCH):
         alone = adapters(model, 3).keep([lane])
@@ -118,9 +118,9 @@ def test_bfloat16_learns_what_float32_learns() -> None:
     model = model_of(RAGGED["llama"])
     shapes = shapes_of(linear_layers(model), 3)
     plain, half = (stack_of(torch.stack([start_of(shapes, seed, None) for seed in range(3)]), shapes) for _ in range(2))
-    losses = step(model, Objective(model, some_sequences(), ()), BATCH, plain)
+    losses = step(model, Objective(model, some_sequences()), BATCH, plain)
     model.to(torch.bfloat16)
-    coarse = step(model, Objective(model, some_sequences(), ()), BATCH, half)
+    coarse = step(model, Objective(model, some_sequences()), BATCH, half)
     assert torch.allclose(losses, coarse, atol=0.1)
     assert half.gradients.dtype == torch.float32
     agreement = torch.nn.functional.cosine_similarity(plain.gradients, half.gradients, dim=1)
