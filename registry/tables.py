@@ -27,7 +27,7 @@ from sqlalchemy import (
 from pipeline.types import DocumentKind, DocumentState, NightKind, NightState, Origin, ReleaseState, Split
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
-HEAD = "0004"
+HEAD = "0005"
 VERSION_TABLE = "sealed_version"
 
 
@@ -99,6 +99,7 @@ nights = Table(
     Column("sentence", Text, nullable=False, server_default=""),
     Column("seconds", JSON, nullable=False),
     Column("kind", String(16), nullable=False, server_default=NightKind.NIGHTLY.value),
+    Column("asked", JSON(none_as_null=True)),
     _one_of("state", NightState),
     _one_of("kind", NightKind),
 )
