@@ -27,7 +27,7 @@ from sqlalchemy import (
 from pipeline.types import DocumentKind, DocumentState, NightKind, NightState, Origin, ReleaseState, Split
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
-HEAD = "0005"
+HEAD = "0006"
 VERSION_TABLE = "sealed_version"
 
 
@@ -172,6 +172,15 @@ choices = Table(
     Column("night", ForeignKey("nights.number"), nullable=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
     Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("night", "document"),
+)
+
+practised = Table(
+    "practised",
+    METADATA,
+    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("held_out", Boolean, nullable=False),
     PrimaryKeyConstraint("night", "document"),
 )
 

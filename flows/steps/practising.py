@@ -28,7 +28,7 @@ from pipeline.types import (
     Trained,
     UpdatePlan,
 )
-from registry.store import documents, nights, releases, self_edits
+from registry.store import documents, nights, practices, releases, self_edits
 
 if TYPE_CHECKING:
     from pipeline.practice.ground import Ground
@@ -89,6 +89,7 @@ def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, 
 
     house, plan = shift.house, None
     nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
+    practices.record(house.store, shift.lease, night.number, on=ground.practised, held_out=ground.held_out)
     with timed(shift, night, "practice"):
         for practised in practise(_school(shift, night, ground), ground.practised, _tell):
             log.info("%s", practised.round.sentence)

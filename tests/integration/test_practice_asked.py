@@ -9,14 +9,14 @@ import pytest
 from flows.outcome import Ended
 from flows.shift import Shift
 from flows.steps.practice_asked import as_asked, open_practice, practice_asked
-from flows.steps.practising import nothing_to_practise, practice_ground
+from flows.steps.practising import nothing_to_practise, practice_ground, practise
 from flows.wiring import House
 from pipeline.config import Settings
 from pipeline.engines.base import identify_base
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.types import Night, NightKind, NightState, PracticeAsk
-from registry.store import nights
+from registry.store import nights, practices
 from tests.ledgers import Ledger, manifest_of
 
 QUESTION = '- {{question: "Who owns {0}?", answers: [Heron], split: practice}}'
@@ -140,3 +140,14 @@ def test_a_night_is_not_asked_for(ledger: Ledger) -> None:
     with ledger.working() as held:
         night = ledger.begin(held)
     assert (night.kind, night.asked) == (NightKind.NIGHTLY, None)
+
+
+def test_what_a_practice_is_held_on_is_kept_with_it_before_its_rounds(
+    ledger: Ledger, parts: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.practice.rounds.practise", lambda *given: iter(()))
+    with opened(ledger, parts, (write(tmp_path / "ground", "atlas", "borea"), None, None)) as (shift, night):
+        ground = practice_ground(shift, night)
+        assert practise(shift, night, ground) is None
+    assert [practices.about(ledger.store, one.id) for one in ground.practised] == [((1, False),)]
+    assert [practices.about(ledger.store, one.id) for one in ground.held_out] == [((1, True),)]
