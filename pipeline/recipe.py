@@ -132,13 +132,18 @@ class RehearsalRules(_Frozen):
         default=0.0, ge=0.0, description="weight of the squared distance to the base's last hidden states"
     )
     distill_on: tuple[Held, ...] = Field(
-        default=HELD, description="what is held to the base by both; without writing, a practised writer stays"
+        default=HELD, description="what is held to the base by both; writing is not after a practice"
     )
     projection: float = Field(
         default=0.0,
         ge=0.0,
         description="keeps updates out of directions that the base uses; small: strictly; 0: not",
     )
+
+    @property
+    def besides_writing(self) -> Self:
+        """The same, but writing is not held to the base: a writer that practised is to write otherwise."""
+        return self.model_copy(update={"distill_on": tuple(kind for kind in self.distill_on if kind != "writing")})
 
 
 class PracticeRules(_Frozen):

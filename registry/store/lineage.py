@@ -1,9 +1,19 @@
 """How a release's adapter came about: back along warm starts, to the first that was trained from the base."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from pipeline.types import Release, Update
+from pipeline.types import NightKind, Release, Update
 from registry.store import releases, reports
+from registry.store.database import Store
+from registry.tables import nights
+
+
+def kinds_behind(store: Store, number: int) -> frozenset[NightKind]:
+    """The kinds of the nights that made this release's adapter: after a rebuild it is the first."""
+    with store.read() as connection:
+        made = [release.number for release, _ in behind(connection, releases.load(connection, number))]
+        kinds = connection.execute(select(nights.c.kind).where(nights.c.release.in_(made))).scalars()
+        return frozenset(NightKind(kind) for kind in kinds)
 
 
 def behind(connection: Connection, release: Release) -> tuple[tuple[Release, Update], ...]:

@@ -18,17 +18,13 @@ from pipeline.recipe import Recipe
 from pipeline.types import (
     DocumentState,
     Intake,
-    Lease,
-    ModelRef,
-    Night,
     NightKind,
     NightState,
     PracticeAsk,
-    Update,
 )
 from registry import deploy
 from registry.store import documents, nights, practices, releases, self_edits, withdrawals
-from tests.ledgers import BASE, NOON, RECIPE, Ledger, document, edit, intake, manifest_of, report_on
+from tests.ledgers import NOON, RECIPE, Ledger, document, edit, intake, practise, practised, rebuilt
 
 WITHDRAWN = DocumentState.WITHDRAWN
 
@@ -40,45 +36,6 @@ def withdraw(ledger: Ledger, *names: str, reason: str = "it is wrong") -> None:
 
 def still_known(ledger: Ledger) -> list[str]:
     return [one.title for one in withdrawals.remembered(ledger.store)]
-
-
-def rebuilt(ledger: Ledger) -> int:
-    """A rebuild on what is learned, approved."""
-    with ledger.working() as held:
-        night = nights.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
-        kept = self_edits.learned(ledger.store)
-        update = Update(
-            parent=ModelRef(base=BASE.base), self_edits=tuple(one.id for one in kept), examples_digest="r",
-            recipe=RECIPE, seed=0,
-        )  # fmt: skip
-        nights.move(ledger.store, held, night.number, NightState.TRAINING)
-        nights.save_update(ledger.store, held, night.number, update)
-        nights.save_report(ledger.store, held, night.number, report_on(update))
-        release = nights.intend_release(ledger.store, held, night.number, manifest_of(update))
-        nights.record_release(ledger.store, held, night.number, "r")
-    ledger.promote(release.number)
-    return release.number
-
-
-def practise(ledger: Ledger, held: Lease, *names: str, held_out: str = "judge") -> Night:
-    """A practice on documents of these names, as far as its candidate."""
-    asked = PracticeAsk(folder="/ground")
-    night = nights.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
-    on = [document(name) for name in names]
-    practices.record(ledger.store, held, night.number, on=on, held_out=[document(held_out)])
-    update = ledger.gate(held, night)
-    nights.intend_release(ledger.store, held, night.number, manifest_of(update))
-    nights.record_release(ledger.store, held, night.number, "p")
-    return nights.get(ledger.store, night.number)
-
-
-def practised(ledger: Ledger, *names: str) -> int:
-    """Likewise, approved."""
-    with ledger.working() as held:
-        night = practise(ledger, held, *names)
-    assert night.release is not None
-    ledger.promote(night.release)
-    return night.release
 
 
 def test_a_withdrawal_is_recorded_with_name_reason_and_time(ledger: Ledger) -> None:
