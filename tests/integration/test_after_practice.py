@@ -5,13 +5,19 @@ from pathlib import Path
 import pytest
 
 from flows.shift import Shift
+from flows.steps.overview import overview
 from flows.steps.training import train_adapter
 from flows.wiring import House
 from pipeline.config import Settings
 from pipeline.recipe import Recipe
-from pipeline.types import ModelRef, NightKind, Update, UpdatePlan
+from pipeline.types import ModelRef, NightKind, NightState, PracticeAsk, Update, UpdatePlan
 from registry.store import lineage, nights, releases
 from tests.ledgers import BASE, RECIPE, Ledger, practised, rebuilt
+
+
+def house(ledger: Ledger, folder: Path) -> House:
+    names = ("model", "base_model", "base_tokenizer", "base_chat_template")
+    return House(Settings.at(folder, dict.fromkeys(names, "x")), ledger.store)
 
 
 def test_a_release_descends_from_a_practice_until_a_rebuild(ledger: Ledger) -> None:
@@ -40,8 +46,7 @@ def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_
     # What is trained is not looked at: only how it is held.
     monkeypatch.setattr("pipeline.updates.lora.train_lora", lambda *given, rehearsal, **named: rehearsal.distill_on)
     monkeypatch.setattr(House, "held_adapter", lambda self, release: None)
-    names = ("model", "base_model", "base_tokenizer", "base_chat_template")
-    parts, recipe = House(Settings.at(tmp_path, dict.fromkeys(names, "x")), ledger.store), Recipe()
+    parts, recipe = house(ledger, tmp_path), Recipe()
     vars(parts)["base"] = None
     parent = releases.production(ledger.store).model if warm else ModelRef(base=BASE.base)
     update = Update(parent=parent, self_edits=(), examples_digest="e", recipe=RECIPE, seed=0)
@@ -49,3 +54,20 @@ def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_
         night = nights.begin_rebuild(ledger.store, lease, proposer="sealed", recipe=RECIPE)
         trained: object = train_adapter(Shift(parts, lease, recipe), night, UpdatePlan(update=update, examples=()))
     assert trained == (held or recipe.rehearsal.distill_on)
+
+
+@pytest.mark.parametrize("refused", [NightState.REJECTED_BY_GATES, NightState.FAILED])
+def test_status_tells_what_was_refused_of_a_practice_and_why_and_what_to_do(
+    ledger: Ledger, tmp_path: Path, refused: NightState
+) -> None:
+    parts, asked = house(ledger, tmp_path), PracticeAsk(folder="/ground")
+    with ledger.working() as lease:
+        night = nights.begin_practice(ledger.store, lease, proposer="sealed", recipe=RECIPE, asked=asked)
+        nights.finish(ledger.store, lease, night.number, refused, "FAIL: writes_better: -1.0 points")
+    seen = overview(parts)
+    assert seen.last_night == f"night 1, a practice on /ground: {refused} FAIL: writes_better: -1.0 points"
+    assert seen.next_step.startswith("the writer stays as it was")
+    ledger.release("atlas")
+    seen = overview(parts)
+    assert seen.last_night.startswith("night 2: ")
+    assert "practice" not in seen.next_step
