@@ -73,7 +73,8 @@ def _holder(connection: Connection, record: DocumentRecord) -> int | None:
     if record.state is DocumentState.PRACTISED:
         return practices.open_on(connection, record.id)
     query = select(document_table.c.night).where(document_table.c.id == record.id)
-    return connection.execute(query).scalar_one()
+    night: int | None = connection.execute(query).scalar_one()
+    return night
 
 
 def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime) -> DocumentRecord:
