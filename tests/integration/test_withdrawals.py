@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from typer.testing import CliRunner
 
+from flows.cli.documents import app
 from flows.shift import Shift
 from flows.steps.overview import overview
 from flows.steps.probes import never_trained_on
@@ -36,6 +38,11 @@ def withdraw(ledger: Ledger, *names: str, reason: str = "it is wrong") -> None:
 
 def still_known(ledger: Ledger) -> list[str]:
     return [one.title for one in withdrawals.remembered(ledger.store)]
+
+
+def house(ledger: Ledger, folder: Path) -> House:
+    names = ("model", "base_model", "base_tokenizer", "base_chat_template")
+    return House(Settings.at(folder, dict.fromkeys(names, "x")), ledger.store)
 
 
 def test_a_withdrawal_is_recorded_with_name_reason_and_time(ledger: Ledger) -> None:
@@ -257,10 +264,7 @@ def test_rounds_that_begin_anew_replace_what_was_practised_on(ledger: Ledger) ->
 
 def test_a_rebuild_trains_on_no_exam_of_what_was_practised_on_and_withdrawn(ledger: Ledger, tmp_path: Path) -> None:
     practised(ledger, "atlas")
-    parts = House(
-        Settings.at(tmp_path, dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")),
-        ledger.store,
-    )
+    parts = house(ledger, tmp_path)
     asked = exam_keys(document("atlas").probes)
     with ledger.working() as held:
         shift = Shift(parts, held, Recipe())
@@ -268,3 +272,20 @@ def test_a_rebuild_trains_on_no_exam_of_what_was_practised_on_and_withdrawn(ledg
         withdraw(ledger, "atlas")
         assert asked <= never_trained_on(shift)
     assert overview(parts).next_step == "`sealed rebuild`: production still knows 1 withdrawn document"
+
+
+def test_the_command_line_tells_what_was_practised_on(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practised(ledger, "atlas")
+    monkeypatch.setattr("flows.wiring.house", lambda workspace: house(ledger, tmp_path))
+
+    def told(*arguments: str) -> str:
+        return CliRunner().invoke(app, arguments, catch_exceptions=False).output
+
+    assert "practised" in told("--state", "practised")
+    assert "Night 1 practised on it." in told("show", document("atlas").id)
+    assert "It judged the practice of night 1." in told("show", document("judge").id)
+    gone = told("withdraw", document("atlas").id, document("judge").id, "--reason", "wrong", "--as", "grace")
+    assert "atlas.md is withdrawn: production still knows it until a rebuild is released" in gone
+    assert "judge.md is withdrawn: production does not know it" in gone
