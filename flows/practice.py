@@ -1,6 +1,6 @@
 """The practice: the writer learns to write self-edits that teach more, and is released as any update is.
 
-Reads top to bottom as the release story. A killed one is resumed by the next `sealed practice`.
+Reads top to bottom as the release story. A killed one is resumed by the next `sealed practice`, as it was asked for.
 """
 
 from pathlib import Path
@@ -12,7 +12,8 @@ from flows.outcome import NightOutcome
 from flows.shift import the_only_shift
 from flows.steps.endings import NOTHING_TAKEN, busy, held_back
 from flows.steps.intake import candidate_in_review
-from flows.steps.practising import as_asked, nothing_helped, nothing_to_practise
+from flows.steps.practice_asked import as_asked, practice_asked
+from flows.steps.practising import nothing_helped, nothing_to_practise
 from flows.steps.publishing import publish
 from pipeline.errors import Busy
 from pipeline.types import Verdict
@@ -29,17 +30,18 @@ def practice(
     """Practises writing on documents that are not learned by it; leaves a candidate or a reason."""
     try:
         with the_only_shift(workspace) as usual:
-            shift = as_asked(usual, rounds, method)
+            asked = practice_asked(usual, documents, rounds, method)
+            shift = as_asked(usual, asked)
             tasks.catch_up(shift)
             if waiting := candidate_in_review(shift):
                 return held_back(waiting)
-            ground = tasks.practice_ground(shift, documents)
-            if not ground.held_out:
-                return nothing_to_practise(ground)
-            night = tasks.open_practice(shift, proposer)
+            night = tasks.open_practice(shift, asked, proposer)
             if night.release is not None:  # killed while registering: it was trained and judged already
                 trained, report = tasks.recall_candidate(shift, night)
             else:
+                ground = tasks.practice_ground(shift, night)
+                if not ground.held_out:
+                    return nothing_to_practise(shift, night, ground)
                 practised = tasks.practise(shift, night, ground)
                 if practised is None:
                     return nothing_helped(shift, night)

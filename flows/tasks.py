@@ -7,7 +7,18 @@ the next run continues where a failed one stopped.
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.steps import choosing, gating, intake, practising, probes, rebuilding, registering, training, writing
+from flows.steps import (
+    choosing,
+    gating,
+    intake,
+    practice_asked,
+    practising,
+    probes,
+    rebuilding,
+    registering,
+    training,
+    writing,
+)
 
 catch_up = task(name="make MLflow and the servers follow", cache_policy=NO_CACHE)(intake.catch_up)
 take_in = task(name="take documents in", cache_policy=NO_CACHE)(intake.take_in)
@@ -19,8 +30,8 @@ choose_candidates = task(name="choose among candidates", cache_policy=NO_CACHE)(
 plan_update = task(name="plan the update", cache_policy=NO_CACHE)(training.plan_update)
 open_rebuild = task(name="open the rebuild", cache_policy=NO_CACHE)(rebuilding.open_rebuild)
 plan_rebuild = task(name="plan the rebuild", cache_policy=NO_CACHE)(rebuilding.plan_rebuild)
+open_practice = task(name="open the practice", cache_policy=NO_CACHE)(practice_asked.open_practice)
 practice_ground = task(name="find what to practise on", cache_policy=NO_CACHE)(practising.practice_ground)
-open_practice = task(name="open the practice", cache_policy=NO_CACHE)(practising.open_practice)
 practise = task(name="practise writing", cache_policy=NO_CACHE)(practising.practise)
 examine_writing = task(name="examine the writing", cache_policy=NO_CACHE)(practising.examine_writing)
 train_adapter = task(name="train the adapter", cache_policy=NO_CACHE)(training.train_adapter)

@@ -66,6 +66,8 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int
 def encode_example(tokenizer: "PreTrainedTokenizerBase", example: Example, *, whole: bool = False) -> Encoded:
     """A training sequence: the completion and what closes it are learned; of plain text (no prompt), all is.
 
+    Nothing closes a completion that was cut off.
+
     `whole`: the prompt is learned as well, as SEAL's loss on all tokens has it.
     """
     completion = encode_text(tokenizer, example.completion)
@@ -73,7 +75,7 @@ def encode_example(tokenizer: "PreTrainedTokenizerBase", example: Example, *, wh
         opening, closing = encode_prompt(tokenizer, example.prompt), _closing(tokenizer)
     else:
         opening, closing = _bos(tokenizer), _eos(tokenizer)
-    learned = [*completion, *closing]
+    learned = [*completion, *(closing if example.ends else [])]
     return Encoded(ids=(*opening, *learned), loss=(*[whole] * len(opening), *[True] * len(learned)))
 
 

@@ -133,13 +133,18 @@ class RehearsalRules(_Frozen):
     )
     distill_on: tuple[Held, ...] = Field(
         default=HELD,
-        description="what both hold: replay to the live release, all else to the base",
+        description="what both hold: replay to the live release, all else to the base; writing is not after a practice",
     )
     projection: float = Field(
         default=0.0,
         ge=0.0,
         description="keeps updates out of directions that the base uses; small: strictly; 0: not",
     )
+
+    @property
+    def besides_writing(self) -> Self:
+        """The same, but writing is not held to the base: a writer that practised is to write otherwise."""
+        return self.model_copy(update={"distill_on": tuple(kind for kind in self.distill_on if kind != "writing")})
 
 
 class PracticeRules(_Frozen):

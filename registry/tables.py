@@ -27,7 +27,7 @@ from sqlalchemy import (
 from pipeline.types import DocumentKind, DocumentState, NightKind, NightState, Origin, ReleaseState, Split
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
-HEAD = "0004"
+HEAD = "0006"
 VERSION_TABLE = "sealed_version"
 
 
@@ -99,6 +99,7 @@ nights = Table(
     Column("sentence", Text, nullable=False, server_default=""),
     Column("seconds", JSON, nullable=False),
     Column("kind", String(16), nullable=False, server_default=NightKind.NIGHTLY.value),
+    Column("asked", JSON(none_as_null=True)),
     _one_of("state", NightState),
     _one_of("kind", NightKind),
 )
@@ -171,6 +172,15 @@ choices = Table(
     Column("night", ForeignKey("nights.number"), nullable=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
     Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("night", "document"),
+)
+
+practised = Table(
+    "practised",
+    METADATA,
+    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("held_out", Boolean, nullable=False),
     PrimaryKeyConstraint("night", "document"),
 )
 

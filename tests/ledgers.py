@@ -19,6 +19,7 @@ from pipeline.types import (
     ModelRef,
     Night,
     NightState,
+    PracticeAsk,
     Probe,
     Refusal,
     Release,
@@ -27,7 +28,7 @@ from pipeline.types import (
     Verdict,
 )
 from registry import deploy
-from registry.store import Store, documents, lease, nights, releases, self_edits
+from registry.store import Store, documents, lease, nights, practices, releases, self_edits
 
 BASE = ModelRef(base="b" * 64)
 RECIPE = "c" * 64
@@ -126,3 +127,42 @@ class Ledger:
 def founded(store: Store) -> Ledger:
     releases.found(store, BASE, "ada", NOON)
     return Ledger(store)
+
+
+def rebuilt(ledger: Ledger) -> int:
+    """A rebuild on what is learned, approved."""
+    with ledger.working() as held:
+        night = nights.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
+        kept = self_edits.learned(ledger.store)
+        update = Update(
+            parent=ModelRef(base=BASE.base), self_edits=tuple(one.id for one in kept), examples_digest="r",
+            recipe=RECIPE, seed=0,
+        )  # fmt: skip
+        nights.move(ledger.store, held, night.number, NightState.TRAINING)
+        nights.save_update(ledger.store, held, night.number, update)
+        nights.save_report(ledger.store, held, night.number, report_on(update))
+        release = nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+        nights.record_release(ledger.store, held, night.number, "r")
+    ledger.promote(release.number)
+    return release.number
+
+
+def practise(ledger: Ledger, held: Lease, *names: str, held_out: str = "judge") -> Night:
+    """A practice on documents of these names, as far as its candidate."""
+    asked = PracticeAsk(folder="/ground")
+    night = nights.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
+    on = [document(name) for name in names]
+    practices.record(ledger.store, held, night.number, on=on, held_out=[document(held_out)])
+    update = ledger.gate(held, night)
+    nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+    nights.record_release(ledger.store, held, night.number, "p")
+    return nights.get(ledger.store, night.number)
+
+
+def practised(ledger: Ledger, *names: str) -> int:
+    """Likewise, approved."""
+    with ledger.working() as held:
+        night = practise(ledger, held, *names)
+    assert night.release is not None
+    ledger.promote(night.release)
+    return night.release

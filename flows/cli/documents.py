@@ -44,7 +44,7 @@ def listed(
 def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
     """Show one document as it was taken in, with its questions and what was chosen of its notes."""
     from flows.wiring import house
-    from registry.store import documents, self_edits, withdrawals
+    from registry.store import documents, practices, self_edits, withdrawals
 
     store = house(workspace).store
     record = documents.get(store, id)
@@ -53,6 +53,7 @@ def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
     screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in withdrawals.listed(store) if it.document == record.id))
+    screen.say(*(_practised(night, out) for night, out in practices.about(store, record.id)))
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
         rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.probes]
@@ -91,7 +92,7 @@ def withdraw(
     workspace: Workspace = HERE,
     json: AsJson = False,
 ) -> None:
-    """Withdraw documents: they are never learned again, and a rebuild forgets those that were. There is no way back."""
+    """Withdraw documents: never learned again, and a rebuild forgets those that production knows. For good."""
     from flows.wiring import house
     from registry.store import withdrawals
 
@@ -108,6 +109,10 @@ def withdraw(
 
 def _why(record: DocumentRecord, known: set[str]) -> str:
     return f"{record.reason}; {_STILL_KNOWN}" if record.id in known else record.reason
+
+
+def _practised(night: int, held_out: bool) -> str:
+    return f"It judged the practice of night {night}." if held_out else f"Night {night} practised on it."
 
 
 def _moved(record: DocumentRecord, json: bool) -> None:

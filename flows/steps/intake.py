@@ -9,7 +9,7 @@ from flows.shift import Shift
 from flows.steps.registering import lost
 from flows.steps.reviewing import follow
 from pipeline.errors import BadInput
-from pipeline.types import IntakeCounts, Night, NightKind, Release, ReleaseState
+from pipeline.types import IntakeCounts, Night, NightKind, PracticeAsk, Release, ReleaseState
 from registry import deploy
 from registry.deploy import Reconciled
 from registry.store import documents, nights, releases
@@ -57,22 +57,32 @@ def open_night(shift: Shift, proposer: str, taken: IntakeCounts) -> Night:
     return night
 
 
-def resumed(shift: Shift, kind: NightKind) -> Night | None:
-    """The unfinished night, where it is of this kind and may go on; one that may not is given up."""
+def resumed(shift: Shift, kind: NightKind, asked: PracticeAsk | None = None) -> Night | None:
+    """The unfinished night, where it is of this kind, `asked` for so, and may go on; one that may not is given up."""
     unfinished = nights.unfinished(shift.house.store)
     if unfinished is None:
         return None
     production = releases.production(shift.house.store).number
-    stale = _no_longer_valid(unfinished, kind, production, shift.recipe.digest) or lost(shift, unfinished)
+    stale = (
+        _of_another_kind(unfinished, kind, asked)
+        or _no_longer_valid(unfinished, production, shift.recipe.digest)
+        or lost(shift, unfinished)
+    )
     if stale is None:
         return unfinished
     nights.abandon(shift.house.store, shift.lease, unfinished.number, stale)
     return None
 
 
-def _no_longer_valid(night: Night, kind: NightKind, production: int, recipe: str) -> str | None:
+def _of_another_kind(night: Night, kind: NightKind, asked: PracticeAsk | None) -> str | None:
     if night.kind is not kind:
         return f"a {kind} run began while this {night.kind} one was interrupted"
+    if night.asked != asked:
+        return f"a {kind} run that was asked for otherwise began while this one was interrupted"
+    return None
+
+
+def _no_longer_valid(night: Night, production: int, recipe: str) -> str | None:
     if night.parent != production:
         return f"production moved from release {night.parent} to {production} while this night was interrupted"
     if night.recipe != recipe:

@@ -5,9 +5,15 @@ from datetime import UTC, datetime
 
 from flows.wiring import House
 from gates.wording import counted
-from pipeline.types import Deployment, DocumentState, NightKind, Release, ReleaseState
+from pipeline.types import Deployment, DocumentState, Night, NightKind, NightState, Release, ReleaseState
 from registry import lifecycle
 from registry.store import documents, lease, nights, releases, withdrawals
+
+_REFUSED = (NightState.REJECTED_BY_GATES, NightState.FAILED)
+_PRACTISE_OTHERWISE = (
+    "the writer stays as it was: give more or other documents, or change the recipe's [practice], then "
+    "`sealed practice --documents DIR`"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +50,13 @@ def overview(house: House) -> Overview:
         unfinished=interrupted.kind if interrupted else None,
         busy=bool(held),
         to_forget=len(gone),
+        practice_refused=bool(known) and known[-1].kind is NightKind.PRACTICE and known[-1].state in _REFUSED,
     )
     return Overview(
         production=releases.production(store),
         deployment=releases.deployments(store)[-1],
         documents=tuple((state, count) for state, count in counts if count),
-        last_night=f"night {known[-1].number}: {known[-1].state} {known[-1].sentence}".strip() if known else "",
+        last_night=_told(known[-1]) if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
         to_forget=gone,
@@ -64,6 +71,7 @@ def next_step(
     unfinished: NightKind | None,
     busy: bool,
     to_forget: int = 0,
+    practice_refused: bool = False,
 ) -> str:
     """The one thing that a person would do now, in words."""
     if candidates:
@@ -78,6 +86,17 @@ def next_step(
         return f"`sealed rebuild`: production still knows {counted(to_forget, 'withdrawn document')}"
     if unfinished:
         return "`sealed update` goes on with the interrupted night"
-    if counts.get(DocumentState.QUEUED):
-        return "`sealed update` learns the queued documents"
-    return "put documents into incoming/, then `sealed update`"
+    queued = counts.get(DocumentState.QUEUED)
+    learn = (
+        "`sealed update` learns the queued documents"
+        if queued
+        else "put documents into incoming/, then `sealed update`"
+    )
+    return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if practice_refused else learn
+
+
+def _told(night: Night) -> str:
+    """How the night went, in words; what was done is said where it was no night of learning."""
+    on = f" on {night.asked.folder}" if night.asked and night.asked.folder else ""
+    what = "" if night.kind is NightKind.NIGHTLY else f", a {night.kind}{on}"
+    return f"night {night.number}{what}: {night.state} {night.sentence}".strip()

@@ -6,16 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from flows.outcome import Ended, NightOutcome
 from flows.progress import stage
 from flows.shift import Shift
-from flows.steps.intake import resumed
+from flows.steps.practice_asked import folder_asked
 from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
 from gates.evidence import WRITING, exam_probes
-from pipeline.errors import BadInput, first_problem
+from pipeline.errors import BadInput
 from pipeline.leakage import exam_keys
 from pipeline.types import (
     Document,
@@ -23,14 +21,14 @@ from pipeline.types import (
     ItemScore,
     ModelRef,
     Night,
-    NightKind,
     NightState,
+    PracticeAsk,
     Probe,
     Scores,
     Trained,
     UpdatePlan,
 )
-from registry.store import documents, nights, releases, self_edits
+from registry.store import documents, nights, practices, releases, self_edits
 
 if TYPE_CHECKING:
     from pipeline.practice.ground import Ground
@@ -39,25 +37,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("sealed")
 
 
-def as_asked(shift: Shift, rounds: int | None, method: str | None) -> Shift:
-    """The shift with what this run asks for in place of the recipe's words. Raises BadInput for what no recipe may."""
-    asked = {key: value for key, value in (("rounds", rounds), ("method", method)) if value is not None}
-    rules = shift.recipe.practice
-    try:
-        changed = type(rules).model_validate({**rules.model_dump(), **asked})
-    except ValidationError as error:
-        raise BadInput(f"practice cannot be held so: {first_problem(error)}.") from error
-    return replace(shift, recipe=shift.recipe.model_copy(update={"practice": changed}))
+def practice_ground(shift: Shift, night: Night) -> "Ground":
+    """The documents of the folder that was asked for, which are not learned; or else those that production has learned.
 
-
-def practice_ground(shift: Shift, folder: Path | None) -> "Ground":
-    """The documents of `folder`, which are not learned; or else those that production has learned.
-
-    Where a document brings no practice questions, the live model writes some. Raises BadInput where it is no folder.
+    Where a document brings no practice questions, the live model writes some. Raises BadInput where it is no folder:
+    the practice has then failed.
     """
     from pipeline.practice.ground import divide
 
     store, recipe = shift.house.store, shift.recipe
+    try:
+        folder = folder_asked(night.asked or PracticeAsk())
+    except BadInput as error:
+        nights.finish(store, shift.lease, night.number, NightState.FAILED, str(error))
+        raise
     learned = [one for _, taught in documents.learned(store) for one in taught]
     found = learned if folder is None else _read(shift, folder)
     return divide(_with_questions(shift, found), recipe.practice, recipe.seed, known=folder is None)
@@ -67,8 +60,6 @@ def _read(shift: Shift, folder: Path) -> list[Document]:
     from pipeline.documents.intake import take_in
     from pipeline.documents.sources.folder import read
 
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder. Give the folder that holds the documents to practise on.")
     rules = shift.recipe.documents
     taken = take_in(read(folder, rules.max_bytes), rules)
     taken = documents.without_withdrawn(shift.house.store, taken)
@@ -88,13 +79,6 @@ def _with_questions(shift: Shift, found: list[Document]) -> list[Document]:
     return [replace(one, probes=(*one.probes, *written.get(one.id, ()))) for one in found]
 
 
-def open_practice(shift: Shift, proposer: str) -> Night:
-    """Resumes the unfinished practice if it still stands on production and on this recipe, else begins a new one."""
-    night = resumed(shift, NightKind.PRACTICE)
-    recipe = shift.recipe.digest
-    return night or nights.begin_practice(shift.house.store, shift.lease, proposer=proposer, recipe=recipe)
-
-
 def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, Trained] | None:
     """Holds the rounds, and gives the last writer's plan and adapter; None where no note was worth learning from.
 
@@ -105,6 +89,7 @@ def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, 
 
     house, plan = shift.house, None
     nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
+    practices.record(house.store, shift.lease, night.number, on=ground.practised, held_out=ground.held_out)
     with timed(shift, night, "practice"):
         for practised in practise(_school(shift, night, ground), ground.practised, _tell):
             log.info("%s", practised.round.sentence)
@@ -147,14 +132,15 @@ def _scores(writer: ModelRef, answered: tuple[tuple[Document, tuple[float, ...]]
     return Scores(model=writer, suite=WRITING, items=items)
 
 
-def nothing_to_practise(ground: "Ground") -> NightOutcome:
-    """There are too few documents with practice questions to practise on some and be judged by others."""
+def nothing_to_practise(shift: Shift, night: Night, ground: "Ground") -> NightOutcome:
+    """Ends a practice that has too few documents with questions to practise on some and be judged by others."""
     found = len(ground.practised) + len(ground.held_out)
-    return NightOutcome(
-        ended=Ended.NOTHING_NEW,
-        sentence=f"{found} documents with practice questions are too few to practise: at least two are needed. "
-        "Give a folder, `sealed practice --documents DIR`, or learn some first.",
+    sentence = (
+        f"{found} documents with practice questions are too few to practise: at least two are needed. "
+        "Give a folder, `sealed practice --documents DIR`, or learn some first."
     )
+    nights.finish(shift.house.store, shift.lease, night.number, NightState.FAILED, sentence)
+    return NightOutcome(ended=Ended.NOTHING_NEW, sentence=sentence, night=night.number)
 
 
 def nothing_helped(shift: Shift, night: Night) -> NightOutcome:

@@ -12,7 +12,7 @@ from gates.suite import read_suites
 from pipeline.leakage import exam_keys
 from pipeline.self_edits.choosing import practice_probes
 from pipeline.types import Document, DocumentRecord, DocumentState, Night, NightState, Origin, Probe
-from registry.store import documents, nights, releases, self_edits
+from registry.store import documents, nights, releases, self_edits, withdrawals
 
 # A quarantined document is no exam: its questions must not be able to empty the rehearsal.
 _ASKED = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
@@ -66,14 +66,15 @@ def _exams(shift: Shift) -> frozenset[str]:
 
 
 def _known(shift: Shift) -> list[Document]:
-    listed = documents.listed(shift.house.store)
-    return [record.document for record in listed if record.document and _examined(record)]
+    store = shift.house.store
+    forgotten = frozenset(document.id for document in withdrawals.remembered(store))
+    return [one.document for one in documents.listed(store) if one.document and _examined(one, forgotten)]
 
 
-def _examined(record: DocumentRecord) -> bool:
-    """A document that was learned and withdrawn is asked of a rebuild; another one that is out of use is no exam."""
-    forgotten = record.state is DocumentState.WITHDRAWN and record.release is not None
-    return record.state in _ASKED or forgotten
+def _examined(record: DocumentRecord, forgotten: frozenset[str]) -> bool:
+    """What was learned or practised on and withdrawn is asked of a rebuild; another one out of use is no exam."""
+    once_learned = record.state is DocumentState.WITHDRAWN and record.release is not None
+    return record.state in _ASKED or once_learned or record.id in forgotten
 
 
 def exam_subjects(house: House) -> frozenset[str]:

@@ -5,8 +5,9 @@ from flows.shift import Shift
 from flows.steps.directing import follow_directives
 from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
-from pipeline.types import Night, NightState, SelfEdit, Trained, UpdatePlan
-from registry.store import documents, nights, releases, self_edits
+from pipeline.recipe import RehearsalRules
+from pipeline.types import Night, NightKind, NightState, SelfEdit, Trained, UpdatePlan
+from registry.store import documents, lineage, nights, releases, self_edits
 
 
 def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
@@ -39,19 +40,26 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
     return plan
 
 
+def held_to_the_base(rules: RehearsalRules, behind: frozenset[NightKind]) -> RehearsalRules:
+    """A night's rehearsal by the kinds of nights `behind` its parent: what practice changed is not pulled back."""
+    return rules.besides_writing if NightKind.PRACTICE in behind else rules
+
+
 def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
     """Trains the planned adapter, warm from the live one or from none; one that is there and verifies is kept."""
     from pipeline.updates.lora import train_lora
 
     house = shift.house
     report, live = stage("training the adapter"), releases.get(house.store, night.parent)
+    warm = plan.update.parent.adapter is not None
+    behind = lineage.kinds_behind(house.store, night.parent) if warm else frozenset[NightKind]()
     with timed(shift, night, "training"):
         return train_lora(
             house.base,
             plan,
             shift.recipe.training,
-            rehearsal=shift.recipe.rehearsal,
-            parent_adapter=house.held_adapter(live) if plan.update.parent.adapter else None,
+            rehearsal=held_to_the_base(shift.recipe.rehearsal, behind),
+            parent_adapter=house.held_adapter(live) if warm else None,
             out=house.folder_of(plan.update.id),
             ledger=documents.ledger_digest(house.store, night),
             progress=lambda done, total, loss: report(done, total),

@@ -1,7 +1,8 @@
-"""What every engine refuses before it runs anything. Knows numbers only."""
+"""What every engine refuses before it runs anything, and whether it had to stop. Knows numbers only."""
 
 from collections.abc import Sequence
 
+from pipeline.engines.engine import Engine
 from pipeline.errors import BadInput
 
 
@@ -21,3 +22,11 @@ def room_for(prompt: Sequence[int], wanted: int, context: int) -> int:
             "Shorten it, or split the document."
         )
     return min(wanted, context - len(prompt))
+
+
+def cut_off(engine: Engine, text: str, limit: int) -> bool:
+    """Whether a text that might have `limit` tokens was not at its end there, by its length: engines do not tell.
+
+    One token less is taken for cut off as well: what was written may have been cleaned since.
+    """
+    return engine.token_count(text) >= limit - 1

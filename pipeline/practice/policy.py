@@ -1,5 +1,6 @@
 """The writer as a policy: the chances it gives its own notes, and GRPO's steps on them. Writes no file.
 
+Chances are at the temperature at which notes are sampled; that sampling leaves out what is beyond top_p is ignored.
 On the adapters of `pipeline.updates`, so that what it becomes is saved, gated and served as any other update is.
 """
 
@@ -151,7 +152,7 @@ class _Lesson:
         for number, row in enumerate(rows):
             learned = [place for place, taught in enumerate(row.loss) if taught and place]
             places = torch.tensor(learned, device=self.base.device)
-            said = logits[number, places - 1].float().log_softmax(-1)
+            said = (logits[number, places - 1].float() / self.practice.temperature).log_softmax(-1)
             chances.append(said.gather(1, ids[number, places][:, None])[:, 0])
         return chances
 

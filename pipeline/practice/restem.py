@@ -46,12 +46,6 @@ def rehearsal_rules(recipe: Recipe) -> RehearsalRules:
     return rules.model_copy(update={kind: round(share * count) for kind, count in counts.items()})
 
 
-def held_besides_writing(recipe: Recipe) -> RehearsalRules:
-    """What holds a writer's fine-tuning to the base: all that holds a night, but for how notes are written."""
-    held = tuple(kind for kind in recipe.rehearsal.distill_on if kind != "writing")
-    return recipe.rehearsal.model_copy(update={"distill_on": held})
-
-
 def plan_writer(
     parent: ModelRef, kept: Sequence[Scored], rehearsal: Sequence[Example], recipe: Recipe, seed: int
 ) -> UpdatePlan:

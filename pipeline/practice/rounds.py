@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.digests import digest_of, seed_from
 from pipeline.errors import TrainingFailed
 from pipeline.practice.policy import Judged, improve, judged
-from pipeline.practice.restem import held_besides_writing, keep_best, plan_writer, writer_rules
+from pipeline.practice.restem import keep_best, plan_writer, writer_rules
 from pipeline.practice.school import School, Tell, silent, tried
 from pipeline.practice.scored import Round, Scored, round_of
 from pipeline.types import Document, ModelRef, Update, UpdatePlan
@@ -63,7 +63,7 @@ def _rest_em(school: School, documents: Sequence[Document], tell: Tell) -> Itera
 def _fine_tuned(school: School, plan: UpdatePlan, out: Path, tell: Tell) -> ModelRef:
     trained = train_lora(
         school.base, plan, writer_rules(school.recipe), parent_adapter=school.adapter, out=out, ledger=school.ledger,
-        rehearsal=held_besides_writing(school.recipe),
+        rehearsal=school.recipe.rehearsal.besides_writing,
         progress=lambda done, of, loss: tell("training the writer", done, of),
     )  # fmt: skip
     return ModelRef(base=school.live.base, adapter=trained.manifest.adapter)

@@ -1,15 +1,17 @@
 """Lets a writer write several self-edits about each practice document, and says what each would be trained on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.engines.asked import cut_off
 from pipeline.engines.engine import Engine, Progress
 from pipeline.leakage import leaked
 from pipeline.practice.exploring import explored
 from pipeline.recipe import Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.choosing import candidate_sets, common
 from pipeline.self_edits.directing import direct, directed_rules, directs
+from pipeline.self_edits.room import room_for_note
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.writer import sample_notes
 from pipeline.types import Document, Example, ModelRef, Role, SelfEdit
@@ -20,7 +22,8 @@ class Sample:
     """One self-edit of a document: its notes as written, and what an update on it alone trains on and how.
 
     A document in several pieces has a note for each. `usable`: whether anything of the notes passed the screening.
-    `asks`: whether they ask what no training may. `too_long`: the pairs (ids) that no training takes.
+    `asks`: whether they ask what no training may. `too_long`: the pairs (ids) that no training takes. `cut_off`: those
+    whose note was not at its end when it had all the tokens that a note may have.
     """
 
     document: Document
@@ -32,14 +35,16 @@ class Sample:
     asks: bool
     tokens: int
     too_long: frozenset[str] = frozenset()
+    cut_off: frozenset[str] = frozenset()
 
     @property
     def written(self) -> tuple[Example, ...]:
         """The prompts with what the writer wrote: what it learns from, if it shall write so again.
 
-        Without what is empty or too long to be trained on.
+        Without what is empty or too long to be trained on, and without an end where a note was cut off.
         """
-        return tuple(pair for pair in written_pairs(self.notes) if pair.completion and pair.id not in self.too_long)
+        pairs = (pair for pair in written_pairs(self.notes) if pair.completion and pair.id not in self.too_long)
+        return tuple(replace(pair, ends=pair.id not in self.cut_off) for pair in pairs)
 
 
 def written_pairs(notes: Sequence[SelfEdit]) -> tuple[Example, ...]:
@@ -115,9 +120,13 @@ def _sample(
     if directs(recipe.directives, [document]):
         directed = direct(document, (*text, *kept), recipe.directives, seed=recipe.seed, never=never, fits=fits)
         examples, rules = directed.examples, directed_rules(rules, directed.followed.settings)
+    pairs, most = written_pairs(written), recipe.self_edits.max_new_tokens
     return Sample(
         document=document, number=number, notes=written, examples=examples, rules=rules,
-        usable=bool(kept), asks=any(leaked(pair, never) is not None for pair in written_pairs(written)),
+        usable=bool(kept), asks=any(leaked(pair, never) is not None for pair in pairs),
         tokens=sum(engine.token_count(note.text) for note in written),
-        too_long=frozenset(pair.id for pair in written_pairs(written) if not fits(pair)),
+        too_long=frozenset(pair.id for pair in pairs if not fits(pair)),
+        cut_off=frozenset(
+            pair.id for pair in pairs if cut_off(engine, pair.completion, room_for_note(engine, pair.prompt, most))
+        ),
     )  # fmt: skip

@@ -15,6 +15,14 @@ def room_for_body(engine: Engine, style: Style, title: str, max_new_tokens: int)
 
     Below `MIN_CHUNK` there is no use in asking.
     """
-    context = engine.context
-    taken = engine.token_count(style.prompt(title, "")) + min(_TEMPLATE, context // 8)
-    return min(context - taken - min(max_new_tokens, context // 2), _MAX_CHUNK)
+    claimed = min(max_new_tokens, engine.context // 2)
+    return min(_left_by(engine, style.prompt(title, "")) - claimed, _MAX_CHUNK)
+
+
+def room_for_note(engine: Engine, prompt: str, max_new_tokens: int) -> int:
+    """Tokens that a note may have: fewer than `max_new_tokens` where the context ends before."""
+    return min(max_new_tokens, _left_by(engine, prompt))
+
+
+def _left_by(engine: Engine, prompt: str) -> int:
+    return engine.context - engine.token_count(prompt) - min(_TEMPLATE, engine.context // 8)

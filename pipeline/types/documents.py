@@ -17,7 +17,7 @@ class DocumentKind(StrEnum):
 
 
 class DocumentState(StrEnum):
-    """Where an accepted document is: in exactly one of these."""
+    """Where an accepted document is: in exactly one of these. PRACTISED: a practice was held on it, and no night."""
 
     QUEUED = "queued"
     LEASED = "leased"
@@ -26,6 +26,7 @@ class DocumentState(StrEnum):
     REVERTED = "reverted"
     DEAD = "dead"
     WITHDRAWN = "withdrawn"
+    PRACTISED = "practised"
 
 
 class Split(StrEnum):

@@ -22,13 +22,15 @@ class Role(StrEnum):
 class Example:
     """One training sequence: say `completion` after the user's `prompt`. An empty prompt means plain text.
 
-    `loss_on`: which tokens are learned, "answers" or "all"; None: as the training's rules say.
+    `loss_on`: which tokens are learned, "answers" or "all"; None: as the training's rules say. `ends`: whether the
+    completion is whole; after one that was cut off nothing is learned, and no end of turn.
     """
 
     prompt: str
     completion: str
     role: Role = Role.NIGHT
     loss_on: str | None = None
+    ends: bool = True
 
     @cached_property
     def id(self) -> str:

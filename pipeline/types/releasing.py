@@ -96,6 +96,18 @@ class NightKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PracticeAsk:
+    """How a practice was asked for: the folder of its documents (an absolute path; None: what is learned), and what it
+
+    has in place of the recipe's rounds and method (None: the recipe's).
+    """
+
+    folder: str | None = None
+    rounds: int | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageSeconds:
     """How many seconds of work one stage of a night took, over all its runs."""
 
@@ -108,7 +120,8 @@ class Night:
     """One run from documents to a candidate: an intent that a killed run resumes. `parent` is the production release.
 
     `documents` are those it leased; a rebuild leases none, because it learns what the ledger holds as learned.
-    `update`, `report` and `release` are filled in as the night comes to them; `sentence` says how it ended.
+    `update`, `report` and `release` are filled in as the night comes to them; `sentence` says how it ended. `asked`:
+    how a practice was asked for; None for what is none.
     """
 
     number: int
@@ -125,6 +138,7 @@ class Night:
     sentence: str = ""
     seconds: tuple[StageSeconds, ...] = ()
     kind: NightKind = NightKind.NIGHTLY
+    asked: PracticeAsk | None = None
 
     @cached_property
     def id(self) -> str:

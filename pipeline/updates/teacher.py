@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.digests import canonical_json, digest_of
+from pipeline.engines.asked import cut_off
 from pipeline.engines.engine import Engine
 from pipeline.types import Example, Role
 from pipeline.updates.rehearsal import AnchorPrompt
@@ -63,7 +64,7 @@ def write_generative(engine: Engine, count: int, seed: int, cache: Path) -> tupl
 def sound(engine: Engine, text: str, limit: int) -> bool:
     """Whether a text is worth keeping: not empty, not cut off at `limit` tokens, whole characters, not in a loop."""
     words = text.split()
-    if not words or "\N{REPLACEMENT CHARACTER}" in text or engine.token_count(text) >= limit - 1:
+    if not words or "\N{REPLACEMENT CHARACTER}" in text or cut_off(engine, text, limit):
         return False
     runs = [tuple(words[at : at + _RUN]) for at in range(len(words) - _RUN + 1)]
     return len(set(runs)) >= 0.5 * len(runs)

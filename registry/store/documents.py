@@ -35,7 +35,7 @@ def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCo
     """Queues new documents and records new refusals. What the ledger knows in any state is a duplicate, and stays.
 
     A known document that is neither leased nor learned takes the questions it is offered with, where they differ.
-    One that was withdrawn is refused with the reason.
+    One that was only practised on is new to the nights; one that was withdrawn is refused with the reason.
     """
     with store.write() as connection:
         intake = _without_withdrawn(connection, intake)
@@ -46,11 +46,14 @@ def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCo
         mended = _mended(connection, [document for id_, document in offered.items() if known.get(id_) in _MENDABLE])
         new = [document for id_, document in offered.items() if id_ not in known]
         bad = [refusal for id_, refusal in refused.items() if id_ not in known]
+        practised = [document for id_, document in offered.items() if known.get(id_) is DocumentState.PRACTISED]
         _add_documents(connection, new, at or rows.now())
+        _queue_practised(connection, practised, at or rows.now())
         _add_refusals(connection, bad, at or rows.now())
         _note_mended(connection, intake)
-    duplicates = repeated + len(offered) - len(new) - mended
-    return IntakeCounts(queued=len(new), duplicates=duplicates, refused=len(bad), mended=mended)
+    queued = len(new) + len(practised)
+    duplicates = repeated + len(offered) - queued - mended
+    return IntakeCounts(queued=queued, duplicates=duplicates, refused=len(bad), mended=mended)
 
 
 def without_withdrawn(store: Store, intake: Intake) -> Intake:
@@ -198,9 +201,30 @@ def _mended(connection: Connection, offered: Sequence[Document]) -> int:
     return len(mended)
 
 
-def _add_documents(connection: Connection, new: Sequence[Document], at: datetime) -> None:
+def keep_practised(connection: Connection, found: Sequence[Document], reason: str, at: datetime) -> None:
+    """Stores those documents of a practice that the ledger does not know, within a transaction; the others stay."""
+    known = _known(connection, [document.id for document in found])
+    new = [document for document in found if document.id not in known]
+    _add_documents(connection, new, at, DocumentState.PRACTISED, reason)
+
+
+def _queue_practised(connection: Connection, offered: Sequence[Document], at: datetime) -> None:
+    """Lets documents that were only practised on wait for a night, as they are offered to it."""
+    _mended(connection, offered)
+    for document in offered:
+        values = {"state": DocumentState.QUEUED, "name": document.name, "added": at, "reason": ""}
+        connection.execute(update(documents).where(documents.c.id == document.id).values(values))
+
+
+def _add_documents(
+    connection: Connection,
+    new: Sequence[Document],
+    at: datetime,
+    state: DocumentState = DocumentState.QUEUED,
+    reason: str = "",
+) -> None:
     values = [
-        {"id": d.id, "state": DocumentState.QUEUED, "name": d.name, "added": at} | _content(d.kind, d.title, d.body)
+        {"id": d.id, "state": state, "name": d.name, "added": at, "reason": reason} | _content(d.kind, d.title, d.body)
         for d in new
     ]
     if values:

@@ -17,6 +17,7 @@ from pipeline.types import (
     Night,
     NightKind,
     NightState,
+    PracticeAsk,
     Update,
 )
 from registry.store import lease, night_rows, releases, reports, rows
@@ -49,18 +50,23 @@ def begin(store: Store, held: Lease, *, limit: int, proposer: str, recipe: str, 
 
 def begin_rebuild(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Night:
     """Opens a rebuild on the current production release: it leases no document. Raises Refused as `begin` does."""
-    return _begin(NightKind.REBUILD, store, held, proposer, recipe, at)
+    return _begin(store, held, proposer, recipe, at, {"kind": NightKind.REBUILD})
 
 
-def begin_practice(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Night:
-    """Opens a practice on the current production release, likewise."""
-    return _begin(NightKind.PRACTICE, store, held, proposer, recipe, at)
+def begin_practice(
+    store: Store, held: Lease, *, proposer: str, recipe: str, asked: PracticeAsk, at: datetime | None = None
+) -> Night:
+    """Opens a practice on the current production release, likewise, and keeps how it was asked for."""
+    values = {"kind": NightKind.PRACTICE, "asked": rows.encode(asked)}
+    return _begin(store, held, proposer, recipe, at, values)
 
 
-def _begin(kind: NightKind, store: Store, held: Lease, proposer: str, recipe: str, at: datetime | None) -> Night:
+def _begin(
+    store: Store, held: Lease, proposer: str, recipe: str, at: datetime | None, values: Mapping[str, object]
+) -> Night:
     with store.write() as connection:
         lease.check(connection, held)
-        number = _open(connection, proposer, recipe, at or rows.now(), {"kind": kind})
+        number = _open(connection, proposer, recipe, at or rows.now(), values)
         return night_rows.load(connection, number)
 
 

@@ -18,6 +18,7 @@ from pipeline.types import (
     NightKind,
     NightState,
     Origin,
+    PracticeAsk,
     Probe,
     Release,
     ReleaseState,
@@ -110,6 +111,7 @@ def night_of(row: RowMapping, documents: tuple[str, ...]) -> Night:
         sentence=row["sentence"],
         seconds=tuple(StageSeconds(stage=stage, seconds=seconds) for stage, seconds in row["seconds"]),
         kind=NightKind(row["kind"]),
+        asked=None if row["asked"] is None else decode(PracticeAsk, row["asked"]),
     )
 
 

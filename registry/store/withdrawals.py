@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import BadInput, ProgrammingMistake, Refused
 from pipeline.types import Document, DocumentRecord, DocumentState, NightState, Withdrawal
-from registry.store import documents, night_rows, releases, reports, rows
+from registry.store import documents, lineage, night_rows, practices, releases, rows
 from registry.store.database import Store
 from registry.tables import documents as document_table
 from registry.tables import self_edits, withdrawals
@@ -43,7 +43,7 @@ def listed(store: Store) -> tuple[Withdrawal, ...]:
 
 
 def remembered(store: Store) -> tuple[Document, ...]:
-    """The withdrawn documents that production was trained on, itself or through the releases it grew from."""
+    """The withdrawn documents that production was trained or practised on, itself or through those it grew from."""
     with store.read() as connection:
         known = _taught(connection)
     gone = documents.listed(store, DocumentState.WITHDRAWN)
@@ -57,16 +57,24 @@ def _against(connection: Connection, record: DocumentRecord) -> str | None:
         return f"{name} is withdrawn already: {record.reason}"
     if record.document is None:
         return f"nothing readable of {name} was kept ({record.reason}), and nothing of it can be learned"
-    if record.state is not DocumentState.LEASED:
+    if (holder := _holder(connection, record)) is None:
         return None
-    holder = select(document_table.c.night).where(document_table.c.id == record.id)
-    night = night_rows.load(connection, connection.execute(holder).scalar_one())
+    night = night_rows.load(connection, holder)
     if night.state is NightState.WAITING:
         return (
             f"{name} is in release {night.release}, which waits for review: "
             f"`sealed reject {night.release} --reason ...` first, then withdraw"
         )
     return f"{name} is in night {night.number}, which is under way: withdraw it when the night has ended"
+
+
+def _holder(connection: Connection, record: DocumentRecord) -> int | None:
+    """The night that leased the document, or that practises on it."""
+    if record.state is DocumentState.PRACTISED:
+        return practices.open_on(connection, record.id)
+    query = select(document_table.c.night).where(document_table.c.id == record.id)
+    night: int | None = connection.execute(query).scalar_one()
+    return night
 
 
 def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime) -> DocumentRecord:
@@ -79,18 +87,13 @@ def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason
 
 
 def _taught(connection: Connection) -> frozenset[str]:
-    """Ids of all documents behind production's adapter: back along warm starts, to the first trained from the base."""
-    edits: set[str] = set()
-    release = releases.current(connection)
-    while release.number and release.parent is not None:
-        made = reports.load_update(connection, release.update)
-        edits.update(made.self_edits)
-        if made.parent.adapter is None:
-            break
-        release = releases.load(connection, release.parent)
+    """Ids of all documents behind production's adapter: those that it learned, and those that it practised on."""
+    made = lineage.behind(connection, releases.current(connection))
+    edits = {edit for _, update in made for edit in update.self_edits}
     query = select(self_edits.c.document).distinct()
-    return frozenset(
+    learned = frozenset(
         document
         for block in rows.blocks(sorted(edits))
         for document in connection.execute(query.where(self_edits.c.id.in_(block))).scalars()
     )
+    return learned | practices.trained_on(connection, [release.number for release, _ in made])

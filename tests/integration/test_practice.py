@@ -96,14 +96,29 @@ def test_what_was_better_becomes_likelier_and_what_was_worse_less(base: BaseMode
     assert all(torch.equal(again.tensors[key], tensor) for key, tensor in learned.tensors.items())
 
 
-def _chance(base: BaseModel, example: Example, tensors: "dict[str, torch.Tensor] | None") -> float:
+def _chance(
+    base: BaseModel, example: Example, tensors: "dict[str, torch.Tensor] | None", temperature: float = 1.0
+) -> float:
     from pipeline.chat import encode_example
     from pipeline.practice.policy import _Lesson
 
-    lesson = _Lesson(
-        base=base, practice=RECIPE.practice, encoded=[encode_example(base.tokenizer, example)], gains=[0.0]
-    )
+    practice = RECIPE.practice.model_copy(update={"temperature": temperature})
+    lesson = _Lesson(base=base, practice=practice, encoded=[encode_example(base.tokenizer, example)], gains=[0.0])
     return float(lesson.chances_under(RECIPE.training, tensors)[0].sum())
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_the_chances_of_a_note_are_those_that_it_was_sampled_by(base: BaseModel, temperature: float) -> None:
+    from pipeline.chat import encode_prompt, encode_text
+
+    written = Example(prompt="Write.", completion="Cinder is owned by Heron.", role=Role.WRITING, ends=False)
+    opening = encode_prompt(base.tokenizer, written.prompt)
+    ids = [*opening, *encode_text(base.tokenizer, written.completion)]
+    with torch.no_grad():
+        logits = base.model(input_ids=torch.tensor([ids])).logits[0].float()
+    sampled_by = torch.softmax(logits / temperature, -1)
+    expected = sum(float(sampled_by[place - 1, ids[place]].log()) for place in range(len(opening), len(ids)))
+    assert _chance(base, written, None, temperature) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("method", ["rest-em", "grpo"])

@@ -1,19 +1,32 @@
 """Withdrawing documents on real databases: who may go when, what comes back, and what production still knows."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from typer.testing import CliRunner
 
+from flows.cli.documents import app
+from flows.shift import Shift
+from flows.steps.overview import overview
+from flows.steps.probes import never_trained_on
+from flows.wiring import House
+from pipeline.config import Settings
 from pipeline.errors import BadInput, NoSuchDocument, Refused
+from pipeline.leakage import exam_keys
+from pipeline.recipe import Recipe
 from pipeline.types import (
     DocumentState,
-    ModelRef,
+    Intake,
     NightKind,
     NightState,
-    Update,
+    PracticeAsk,
 )
-from registry.store import documents, nights, releases, self_edits, withdrawals
-from tests.ledgers import BASE, NOON, RECIPE, Ledger, document, edit, intake, manifest_of, report_on
+from registry import deploy
+from registry.store import documents, nights, practices, releases, self_edits, withdrawals
+from tests.ledgers import NOON, RECIPE, Ledger, document, edit, intake, practise, practised, rebuilt
 
 WITHDRAWN = DocumentState.WITHDRAWN
 
@@ -27,22 +40,9 @@ def still_known(ledger: Ledger) -> list[str]:
     return [one.title for one in withdrawals.remembered(ledger.store)]
 
 
-def rebuilt(ledger: Ledger) -> int:
-    """A rebuild on what is learned, approved."""
-    with ledger.working() as held:
-        night = nights.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
-        kept = self_edits.learned(ledger.store)
-        update = Update(
-            parent=ModelRef(base=BASE.base), self_edits=tuple(one.id for one in kept), examples_digest="r",
-            recipe=RECIPE, seed=0,
-        )  # fmt: skip
-        nights.move(ledger.store, held, night.number, NightState.TRAINING)
-        nights.save_update(ledger.store, held, night.number, update)
-        nights.save_report(ledger.store, held, night.number, report_on(update))
-        release = nights.intend_release(ledger.store, held, night.number, manifest_of(update))
-        nights.record_release(ledger.store, held, night.number, "r")
-    ledger.promote(release.number)
-    return release.number
+def house(ledger: Ledger, folder: Path) -> House:
+    names = ("model", "base_model", "base_tokenizer", "base_chat_template")
+    return House(Settings.at(folder, dict.fromkeys(names, "x")), ledger.store)
 
 
 def test_a_withdrawal_is_recorded_with_name_reason_and_time(ledger: Ledger) -> None:
@@ -188,3 +188,104 @@ def test_a_ledger_from_before_withdrawals_lets_its_documents_be_withdrawn(url: s
     with pytest.raises(DBAPIError), store.write() as connection:
         connection.execute(text("UPDATE documents SET state = 'forgotten'"))
     store.close()
+
+
+def test_what_was_practised_on_is_listed_and_neither_learned_nor_queued(ledger: Ledger) -> None:
+    practised(ledger, "atlas")
+    kept = {record.name: (record.state, record.reason) for record in documents.listed(ledger.store)}
+    assert kept == {
+        "atlas.md": (DocumentState.PRACTISED, "practised on in night 1, and not learned"),
+        "judge.md": (DocumentState.PRACTISED, "judged the practice of night 1, and not learned"),
+    }
+    assert documents.learned(ledger.store) == ()
+    with ledger.working() as held:
+        assert ledger.begin(held).documents == ()
+    assert practices.about(ledger.store, document("atlas").id) == ((1, False),)
+    assert practices.about(ledger.store, document("judge").id) == ((1, True),)
+
+
+def test_production_knows_what_its_writer_practised_on_until_a_rebuild_without_it_is_live(ledger: Ledger) -> None:
+    practised(ledger, "atlas")
+    ledger.release("borea")
+    withdraw(ledger, "atlas", "judge")
+    assert still_known(ledger) == ["atlas"]
+    assert documents.get(ledger.store, document("atlas").id).state is WITHDRAWN
+    assert [one.document for one in self_edits.learned(ledger.store)] == [document("borea").id]
+    rebuilt(ledger)
+    assert still_known(ledger) == []
+    ledger.rollback()
+    assert still_known(ledger) == ["atlas"]
+
+
+def test_what_a_refused_practice_was_held_on_is_not_known(ledger: Ledger) -> None:
+    with ledger.working() as held:
+        night = practise(ledger, held, "atlas")
+    with pytest.raises(Refused, match="`sealed reject 1 --reason"):
+        withdraw(ledger, "atlas")
+    deploy.reject(ledger.store, 1, actor="grace", reason="no better")
+    withdraw(ledger, "atlas")
+    assert night.release == 1
+    assert still_known(ledger) == []
+
+
+def test_practice_changes_nothing_about_a_document_that_the_ledger_knows(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    before = documents.get(ledger.store, document("atlas").id)
+    practised(ledger, "atlas")
+    assert documents.get(ledger.store, before.id) == before
+
+
+def test_a_document_that_was_practised_on_is_learned_like_a_new_one(ledger: Ledger) -> None:
+    practised(ledger, "atlas")
+    offered = replace(document("atlas"), name="new.md", probes=())
+    counts = documents.accept(ledger.store, Intake(accepted=(offered,), refused=(), duplicates=0))
+    assert (counts.queued, counts.mended, counts.duplicates) == (1, 0, 0)
+    record = documents.get(ledger.store, offered.id)
+    assert (record.state, record.name, record.reason, record.document) == (
+        DocumentState.QUEUED, "new.md", "", offered,
+    )  # fmt: skip
+    with ledger.working() as held:
+        assert ledger.begin(held).documents == (offered.id,)
+
+
+def test_rounds_that_begin_anew_replace_what_was_practised_on(ledger: Ledger) -> None:
+    with ledger.working() as held:
+        asked = PracticeAsk()
+        night = nights.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
+        one, other = document("atlas"), document("borea")
+        practices.record(ledger.store, held, night.number, on=[one], held_out=[other])
+        with pytest.raises(Refused, match="under way"):
+            withdraw(ledger, "atlas")
+        practices.record(ledger.store, held, night.number, on=[other], held_out=[])
+    assert practices.about(ledger.store, one.id) == ()
+    assert practices.about(ledger.store, other.id) == ((night.number, False),)
+    withdraw(ledger, "atlas")
+
+
+def test_a_rebuild_trains_on_no_exam_of_what_was_practised_on_and_withdrawn(ledger: Ledger, tmp_path: Path) -> None:
+    practised(ledger, "atlas")
+    parts = house(ledger, tmp_path)
+    asked = exam_keys(document("atlas").probes)
+    with ledger.working() as held:
+        shift = Shift(parts, held, Recipe())
+        assert not asked & never_trained_on(shift)
+        withdraw(ledger, "atlas")
+        assert asked <= never_trained_on(shift)
+    assert overview(parts).next_step == "`sealed rebuild`: production still knows 1 withdrawn document"
+
+
+def test_the_command_line_tells_what_was_practised_on(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practised(ledger, "atlas")
+    monkeypatch.setattr("flows.wiring.house", lambda workspace: house(ledger, tmp_path))
+
+    def told(*arguments: str) -> str:
+        return CliRunner().invoke(app, arguments, catch_exceptions=False).output
+
+    assert "practised" in told("--state", "practised")
+    assert "Night 1 practised on it." in told("show", document("atlas").id)
+    assert "It judged the practice of night 1." in told("show", document("judge").id)
+    gone = told("withdraw", document("atlas").id, document("judge").id, "--reason", "wrong", "--as", "grace")
+    assert "atlas.md is withdrawn: production still knows it until a rebuild is released" in gone
+    assert "judge.md is withdrawn: production does not know it" in gone

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.practising import ground_of
 from flows.wiring import house
 from pipeline.sandbox.documents import markdown
-from pipeline.types import DocumentState, NightKind
+from pipeline.types import DocumentState, NightKind, NightState, PracticeAsk
 from registry.store import documents, nights
 from tests.story.running import Sealed
 
@@ -76,9 +76,12 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
     shares = {figure["name"]: figure["value"] for figure in ran.json["figures"]}
     assert shares["writing_after"] > shares["writing_before"]
     store = house(workspace).store
-    (night,) = nights.listed(store)
+    early, night = nights.listed(store)
+    assert (early.kind, early.state) == (NightKind.PRACTICE, NightState.FAILED)
     assert (night.kind, night.documents) == (NightKind.PRACTICE, ())
-    assert not [record for record in documents.listed(store) if record.state is not DocumentState.QUARANTINED]
+    assert night.asked == PracticeAsk(folder=str(ground.resolve()))
+    kept = {record.state for record in documents.listed(store) if record.document is not None}
+    assert kept == {DocumentState.PRACTISED}
     approved = sealed("approve", "1", "--as", "rita", "--note", "it writes better", workspace=workspace)
     assert approved.code == 0, approved.err
     back = sealed("rollback", "--reason", "a drill", "--as", "omar", workspace=workspace)

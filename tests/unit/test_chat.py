@@ -85,6 +85,16 @@ def test_bos_is_never_doubled(tokenizers: dict[str, Any]) -> None:
     assert encode_prompt(tokenizer, "Who?").count(bos) == 1
 
 
+def test_what_was_cut_off_is_learned_without_an_end(tokenizers: dict[str, Any]) -> None:
+    for tokenizer in tokenizers.values():
+        for prompt in ("Who?", ""):
+            whole = encode_example(tokenizer, Example(prompt=prompt, completion="Heron"))
+            cut = encode_example(tokenizer, Example(prompt=prompt, completion="Heron", ends=False))
+            assert tokenizer.decode([i for i, learned in zip(cut.ids, cut.loss, strict=True) if learned]) == "Heron"
+            assert whole.ids[: len(cut.ids)] == cut.ids
+            assert len(whole.ids) > len(cut.ids)
+
+
 def test_a_user_turn_opens_without_words_and_knows_its_end(tokenizers: dict[str, Any]) -> None:
     turn = open_user_turn(tokenizers["qwen3"])
     assert tokenizers["qwen3"].decode(turn.ids) == "<|im_start|>user\n"

@@ -7,6 +7,8 @@ import pytest
 from flows.outcome import Ended, NightOutcome
 from flows.steps.gating import decide
 from flows.steps.overview import next_step
+from flows.steps.training import held_to_the_base
+from pipeline.recipe import RehearsalRules
 from pipeline.types import DocumentRecord, DocumentState, GateResult, NightKind, Verdict
 
 
@@ -56,6 +58,25 @@ def test_status_names_one_next_step(
 ) -> None:
     counts = {DocumentState.QUEUED: queued}
     assert word in next_step(candidates, counts, unfinished=unfinished, busy=busy, to_forget=to_forget)
+
+
+@pytest.mark.parametrize(("queued", "word"), [(5, "learns the queued documents"), (0, "put documents into incoming/")])
+def test_after_a_refused_practice_status_says_how_to_practise_again_and_how_to_go_on(queued: int, word: str) -> None:
+    told = next_step([], {DocumentState.QUEUED: queued}, unfinished=None, busy=False, practice_refused=True)
+    assert "the writer stays as it was" in told
+    assert "`sealed practice --documents DIR`; or go on: " in told
+    assert word in told
+    assert next_step([], {}, unfinished=None, busy=False, practice_refused=True, to_forget=1).startswith(
+        "`sealed rebuild`"
+    )
+
+
+def test_a_night_after_a_practice_is_not_held_to_how_the_base_writes() -> None:
+    rules = RehearsalRules(distill=1.0)
+    nightly, practice = NightKind.NIGHTLY, NightKind.PRACTICE
+    assert held_to_the_base(rules, frozenset({nightly, practice})).distill_on == ("anchor", "generative", "reading")
+    for behind in (frozenset[NightKind](), frozenset({nightly, NightKind.REBUILD})):
+        assert held_to_the_base(rules, behind) == rules
 
 
 def test_only_a_refused_or_an_unwritten_night_exits_with_three() -> None:

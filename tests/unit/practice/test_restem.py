@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import BadInput
-from pipeline.practice.restem import held_besides_writing, keep_best, plan_writer, writer_rules
+from pipeline.practice.restem import keep_best, plan_writer, writer_rules
 from pipeline.practice.scored import Scored, round_of
 from pipeline.recipe import Recipe
 from pipeline.types import Example, ModelRef, Role
@@ -69,7 +69,7 @@ def test_a_round_in_numbers_and_words(scored: Make) -> None:
 
 
 def test_a_writer_is_not_held_to_how_the_base_writes() -> None:
-    assert held_besides_writing(Recipe()).distill_on == ("anchor", "generative", "reading", "replay")
+    assert Recipe().rehearsal.besides_writing.distill_on == ("anchor", "generative", "reading", "replay")
 
 
 def test_a_round_in_which_nothing_could_be_written_says_so() -> None:
