@@ -40,8 +40,8 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
     return plan
 
 
-def held_to_the_base(rules: RehearsalRules, behind: frozenset[NightKind]) -> RehearsalRules:
-    """A night's rehearsal by the kinds of nights `behind` its parent: what practice changed is not pulled back."""
+def held_after(rules: RehearsalRules, behind: frozenset[NightKind]) -> RehearsalRules:
+    """What holds a night, by the kinds of nights `behind` its parent: what practice changed is not pulled back."""
     return rules.besides_writing if NightKind.PRACTICE in behind else rules
 
 
@@ -58,7 +58,7 @@ def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
             house.base,
             plan,
             shift.recipe.training,
-            rehearsal=held_to_the_base(shift.recipe.rehearsal, behind),
+            rehearsal=held_after(shift.recipe.rehearsal, behind),
             parent_adapter=house.held_adapter(live) if warm else None,
             out=house.folder_of(plan.update.id),
             ledger=documents.ledger_digest(house.store, night),

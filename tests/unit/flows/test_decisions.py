@@ -7,7 +7,7 @@ import pytest
 from flows.outcome import Ended, NightOutcome
 from flows.steps.gating import decide
 from flows.steps.overview import next_step
-from flows.steps.training import held_to_the_base
+from flows.steps.training import held_after
 from pipeline.recipe import RehearsalRules
 from pipeline.types import DocumentRecord, DocumentState, GateResult, NightKind, Verdict
 
@@ -74,9 +74,9 @@ def test_after_a_refused_practice_status_says_how_to_practise_again_and_how_to_g
 def test_a_night_after_a_practice_is_not_held_to_how_the_base_writes() -> None:
     rules = RehearsalRules(distill=1.0)
     nightly, practice = NightKind.NIGHTLY, NightKind.PRACTICE
-    assert held_to_the_base(rules, frozenset({nightly, practice})).distill_on == ("anchor", "generative", "reading")
+    assert held_after(rules, frozenset({nightly, practice})).distill_on == ("anchor", "generative", "reading", "replay")
     for behind in (frozenset[NightKind](), frozenset({nightly, NightKind.REBUILD})):
-        assert held_to_the_base(rules, behind) == rules
+        assert held_after(rules, behind) == rules
 
 
 def test_only_a_refused_or_an_unwritten_night_exits_with_three() -> None:
