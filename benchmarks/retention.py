@@ -22,24 +22,30 @@ CHOOSING_SEED, REPORT_SEED = 1_001, 61_011
 SWEEP_NIGHTS = 4
 ALPHA = 0.05
 STANDING = ("old_world", "skills", "reading", "writing")
-DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
-LONG = (DEFAULT, SEAL, PLAIN)
+DEFAULT, LASTING, SEAL, PLAIN = "default", "lasting", "seal", "plain replay"
+LONG = (LASTING, DEFAULT, SEAL, PLAIN)
+LASTS = {
+    "replay": 1_200, "generative": 1_200, "writing": 64, "distill": 5.0, "distill_states": 10.0,
+}  # fmt: skip
 UNHELD = {"distill": 0.0, "distill_states": 0.0}
 GIVEN_ALONE = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0}
 
 
 def arms(recipe: Recipe) -> dict[str, Arm]:
-    """Every way to live that is compared, by name: each changes the embedded model's recipe in one respect."""
+    """Every way to live that is compared, by name: most change the one that lasts longest in one respect."""
+    embedded, recipe = recipe, _training(_rehearsing(recipe, LASTING, **LASTS), night_weight=3.0).recipe
     return {
         arm.name: arm
         for arm in (
-            Arm(name=DEFAULT, recipe=recipe),
+            Arm(name=DEFAULT, recipe=embedded),
+            Arm(name=LASTING, recipe=recipe),
             _seal(recipe),
             _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **UNHELD), night_weight=1.0),
             _rehearsing(recipe, "held by logits, not by states", distill_states=0.0),
             _rehearsing(recipe, "held by states, not by logits", distill=0.0),
             _rehearsing(recipe, "words of the base alone", **UNHELD),
-            _rehearsing(recipe, "reading and writing not held", distill_on=("anchor", "generative")),
+            _rehearsing(recipe, "replay not held", distill_on=("anchor", "generative", "reading", "writing")),
+            _rehearsing(recipe, "reading and writing not held", distill_on=("anchor", "generative", "replay")),
             _training(Arm(name="a night weighs no more", recipe=recipe), night_weight=1.0),
             _rehearsing(recipe, "no generative replay", generative=0),
             _rehearsing(recipe, "half the replay", **_halved(recipe)),
