@@ -17,7 +17,8 @@ _SHORT = 8  # words of an answer that can stand for a fact
 def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[Example, ...]:
     """At most `limit` examples of earlier nights (role REPLAY): one of each fact in turn, then a second of each, ...
 
-    Questions and statements of a fact take turns, questions first. Which facts and examples come first is drawn.
+    Of a fact its questions come before what states it: asked in one wording alone, it fades in the others, and a
+    statement does not keep it from that. Which facts and examples come first is drawn.
     """
     by_document: dict[str, list[Example]] = {}
     for edit in earlier:
@@ -57,5 +58,4 @@ def _asks(example: Example) -> bool:
 
 
 def _drawn(fact: Sequence[Example], draw: Random) -> list[Example]:
-    kinds = [[one for one in fact if _asks(one)], [one for one in fact if not _asks(one)]]
-    return in_turn([draw.sample(kind, len(kind)) for kind in kinds])
+    return sorted(draw.sample(fact, len(fact)), key=lambda one: not _asks(one))

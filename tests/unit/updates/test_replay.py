@@ -33,9 +33,11 @@ def test_facts_of_all_documents_come_before_second_examples_of_any() -> None:
     assert len(choose_replay(notes, 4, seed=2)) == len({one.completion for one in choose_replay(notes, 4, seed=2)}) == 4
 
 
-def test_questions_and_statements_of_a_fact_take_turns() -> None:
-    notes = [edit("opal", stated("Ada leads Opal."), stated("Opal's lead is Ada."), asked("Who leads Opal?", "Ada."))]
-    assert [bool(one.prompt) for one in choose_replay(notes, 9, seed=1)] == [True, False, False]
+def test_all_questions_of_a_fact_come_before_what_states_it() -> None:
+    told = [stated("Ada leads Opal."), stated("Opal's lead is Ada.")]
+    notes = [edit("opal", *told, asked("Who leads Opal?", "Ada."), asked("Whose is Opal?", "Ada"))]
+    for seed in range(5):
+        assert [bool(one.prompt) for one in choose_replay(notes, 9, seed)] == [True, True, False, False]
 
 
 def test_a_statement_belongs_to_the_longest_answer_it_names() -> None:
