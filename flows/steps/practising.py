@@ -84,12 +84,13 @@ def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, 
 
     A killed practice begins its rounds anew, and keeps the adapters of those that were done.
     """
-    from pipeline.practice.rounds import practise
+    from pipeline.practice.rounds import practise, seen
     from pipeline.updates.lora import trained_adapter
 
     house, plan = shift.house, None
     nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
-    practices.record(house.store, shift.lease, night.number, on=ground.practised, held_out=ground.held_out)
+    on = seen(ground.practised, shift.recipe.practice)
+    practices.record(house.store, shift.lease, night.number, on=on, held_out=ground.held_out)
     with timed(shift, night, "practice"):
         for practised in practise(_school(shift, night, ground), ground.practised, _tell):
             log.info("%s", practised.round.sentence)

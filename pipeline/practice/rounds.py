@@ -14,6 +14,7 @@ from pipeline.practice.policy import Judged, improve, judged
 from pipeline.practice.restem import keep_best, plan_writer, writer_rules
 from pipeline.practice.school import School, Tell, silent, tried
 from pipeline.practice.scored import Round, Scored, round_of
+from pipeline.recipe import PracticeRules
 from pipeline.types import Document, ModelRef, Update, UpdatePlan
 from pipeline.updates.lora import train_lora
 from pipeline.updates.parents import parent_tensors
@@ -123,6 +124,12 @@ def _round(
         school, chosen(documents, number, rules.documents), writer, adapter, samples=rules.samples, draw=number,
         explore=rules.method == "rest-em", tell=lambda what, done, of: tell(f"round {number}: {what}", done, of),
     )  # fmt: skip
+
+
+def seen(documents: Sequence[Document], rules: PracticeRules) -> tuple[Document, ...]:
+    """The documents that any of the rounds is held on."""
+    rounds = range(1, rules.rounds + 1)
+    return tuple(dict.fromkeys(one for number in rounds for one in chosen(documents, number, rules.documents)))
 
 
 def chosen(documents: Sequence[Document], number: int, count: int) -> tuple[Document, ...]:

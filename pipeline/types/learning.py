@@ -34,7 +34,7 @@ class Example:
 
     @cached_property
     def id(self) -> str:
-        return digest_of("example", self.prompt, self.completion)
+        return digest_of("example", self.prompt, self.completion, *([] if self.ends else ["cut off"]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ def train_lora(
     """Trains the plan's adapter into `out` (all or nothing); if it is there already and verifies, returns it.
 
     `ledger` is the digest of what the night learned from, for the manifest; `rehearsal` says what holds the update to
-    the untouched base (see `Group`; None: nothing); `progress(step, steps, loss)`.
+    its teachers (see `Group`; None: nothing); `progress(step, steps, loss)`.
     Raises BadInput (plan or rules unusable), CorruptAdapter or WrongBase (the parent), TrainingFailed (no finite loss).
     """
     finished = trained_adapter(base.identity, plan.update.id, out)

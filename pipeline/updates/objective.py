@@ -1,4 +1,4 @@
-"""What a training step minimises, adapter by adapter: the loss on learned tokens, and the distance to the base on some.
+"""What a training step minimises, adapter by adapter: the loss on learned tokens, on some a distance to a teacher.
 
 Logits are computed where they are scored, and nowhere else. Knows no optimiser and no file.
 """
@@ -37,8 +37,9 @@ class Objective:
     def hear(self, rows: Sequence[int], adapted: Adapted | None = None) -> None:
         """Keeps the last hidden states that the model as it is now has at these rows' learned tokens: their teacher.
 
-        `adapted`: the one adapter that it carries; None: it is the untouched base. Raises BadInput where the model's
-        head is not a plain product: its states are not what the logits are from.
+        `adapted`: the one adapter that it carries, heard only where it is right: what it has lost, the words teach
+        again. None: it is the untouched base. Raises BadInput where the model's head is not a plain product: its states
+        are not what the logits are from.
         """
         import torch
 
@@ -46,22 +47,28 @@ class Objective:
             raise BadInput(
                 "this model scales or caps its logits: rehearsal.distill and rehearsal.distill_states must be 0."
             )
+        heard, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
         with torch.no_grad(), self.attention():
             for start in range(0, len(rows), _TEACHER_ROWS):
                 own = [list(rows[start : start + _TEACHER_ROWS])]
                 step = self._sequences.batch(own, padded=not self.ragged)
                 if adapted:
                     adapted.parts = step.parts
-                said = self._states(step).cpu()
-                self._taught_at[self._sequences.spans(own)] = torch.arange(len(said)) + len(self._teacher)
-                self._teacher = torch.cat([self._teacher, said]) if len(self._teacher) else said
+                said = self._states(step)
+                places = torch.arange(count, count + len(said))
+                if adapted:
+                    places[(self._head(said).argmax(-1) != step.targets).cpu()] = -1
+                self._taught_at[self._sequences.spans(own)] = places
+                heard.append(said.cpu())
+                count += len(said)
+        self._teacher = torch.cat(heard) if heard else self._teacher
 
     def losses(self, adapted: Adapted, portions: Sequence[Portion]) -> "torch.Tensor":
         """For each adapter (K,) the weighted mean over its portion's learned tokens of cross-entropy and distance.
 
-        The distance is pull * KL(base || model) + state pull * the squared distance of the last hidden states, in
-        shares of the base's size (FitNets, Romero et al. 2015, arXiv 1412.6550). The adapters are told which tokens are
-        theirs. To be called within `attention()`.
+        The distance is pull * KL(teacher || model) + state pull * the squared distance of the last hidden states, in
+        shares of the teacher's size (FitNets, Romero et al. 2015, arXiv 1412.6550). The adapters are told which tokens
+        are theirs. To be called within `attention()`.
         """
         import torch
 
@@ -109,7 +116,7 @@ class Objective:
         return ragged_attention(self._model) if self.ragged else nullcontext()
 
     def _teacher_of(self, batch: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Which of the batch's learned tokens are taught, and the base's states there."""
+        """Which of the batch's learned tokens are taught, and their teacher's states there."""
         if not len(self._teacher):
             return self._taught_at[:0].to(self._sequences.device), self._teacher.to(self._sequences.device)
         at = self._taught_at[self._sequences.spans(batch)]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Portion:
-    """Rows of the table, what each weighs beside the others (none: all alike), and what holds the adapter to the base.
+    """Rows of the table, what each weighs beside the others (none: all alike), and what holds it to its teachers.
 
-    `pull` weighs the KL to the base and `state_pull` the distance of hidden states, where rows are taught; `by_tokens`
-    says whether learned tokens count alike, or sequences do, as in SEAL's steps of one sequence.
+    `pull` weighs the KL to the teacher and `state_pull` the distance of hidden states, where rows are taught;
+    `by_tokens` says whether learned tokens count alike, or sequences do, as in SEAL's steps of one sequence.
     """
 
     rows: Sequence[int]

@@ -4,16 +4,18 @@ Facts alone do not last: a model that rehearses only them forgets how to read a 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
+from pipeline.engines.asked import cut_off
 from pipeline.engines.engine import Engine, Progress
 from pipeline.grading import grade
 from pipeline.leakage import leaked, rehearsable, without_leaks
 from pipeline.prompts import open_book
 from pipeline.recipe import Recipe
+from pipeline.self_edits.room import room_for_note
 from pipeline.types import Document, Example, Role, SelfEdit
 from pipeline.updates.corrected import corrected_subjects, without_replaced
 from pipeline.updates.fitting import fitting
@@ -59,18 +61,20 @@ def rehearse(
     same night. `cache` keeps what the untouched base said. `progress` counts kinds.
 
     While there is less to replay than the recipe allows, generative replay gets what is left: so the first night
-    rehearses, and costs, as much as the thirtieth.
+    rehearses as many examples as the thirtieth.
     """
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
     edits, untaught = [*night, *earlier], subjects | corrected_subjects(documents)
-    replayed = choose_replay(without_replaced(earlier, documents), rules.replay, seed)
+    lasting = without_replaced(earlier, documents)
+    asked = [replace(edit, examples=without_leaks(edit.examples, never)) for edit in lasting]
+    replayed = choose_replay(asked, rules.replay, seed)
     generative = rules.generative + rules.replay - len(replayed) if rules.generative else 0
     kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
         lambda: replayed,
         lambda: _anchors(engine, anchors, rules.anchors, seed, cache),
         lambda: write_generative(engine, generative, seed, cache),
         lambda: _reading(engine, documents, edits, rules.reading, seed, live_adapter, never),
-        lambda: _writing(edits, rules.writing, seed),
+        lambda: _writing(engine, edits, rules.writing, recipe.self_edits.max_new_tokens, seed),
     )
     fits = fitting(engine, recipe.training)
     kept: list[Example] = []
@@ -132,8 +136,10 @@ def _questions(document: Document, notes: Sequence[Example], never: frozenset[st
     ]
 
 
-def _writing(edits: Sequence[SelfEdit], count: int, seed: int) -> tuple[Example, ...]:
-    """Prompts for notes with the notes as written, evenly over the documents.
+def _writing(
+    engine: Engine, edits: Sequence[SelfEdit], count: int, max_new_tokens: int, seed: int
+) -> tuple[Example, ...]:
+    """Prompts for notes with the notes as written, evenly over the documents; one that was cut off is taught no end.
 
     Of one prompt's samples the one of which most passed the screening: poor notes would be learned as well.
     """
@@ -143,6 +149,7 @@ def _writing(edits: Sequence[SelfEdit], count: int, seed: int) -> tuple[Example,
             best[edit.prompt] = edit
     groups: dict[str, list[Example]] = {}
     for edit in best.values():
-        pair = Example(prompt=edit.prompt, completion=edit.text, role=Role.WRITING)
+        whole = not cut_off(engine, edit.text, room_for_note(engine, edit.prompt, max_new_tokens))
+        pair = Example(prompt=edit.prompt, completion=edit.text, role=Role.WRITING, ends=whole)
         groups.setdefault(edit.document, []).append(pair)
     return tuple(evenly(list(groups.values()), count, seed))

@@ -201,6 +201,11 @@ def _mended(connection: Connection, offered: Sequence[Document]) -> int:
     return len(mended)
 
 
+def withdrawn_among(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Those of these documents that are withdrawn, within a transaction."""
+    return [one for one, state in _known(connection, ids).items() if state is DocumentState.WITHDRAWN]
+
+
 def keep_practised(connection: Connection, found: Sequence[Document], reason: str, at: datetime) -> None:
     """Stores those documents of a practice that the ledger does not know, within a transaction; the others stay."""
     known = _known(connection, [document.id for document in found])

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
+from pipeline.errors import Refused
 from pipeline.types import Document, Lease, NightState
 from registry.store import documents, lease, night_rows, rows
 from registry.store.database import Store
@@ -28,10 +29,13 @@ def record(
     """Keeps which documents a practice is held `on`, and which judge it; where its rounds begin anew, in place of the
 
     former ones. Those that the ledger does not know become PRACTISED: no night takes them, and they can be withdrawn.
+    Raises Refused, and keeps nothing, where one of them was withdrawn since the practice began.
     """
     at = at or rows.now()
     with store.write() as connection:
         lease.check(connection, held)
+        if gone := documents.withdrawn_among(connection, [one.id for one in (*on, *held_out)]):
+            raise Refused(f"document {gone[0][:12]} was withdrawn meanwhile. Run `sealed practice` again without it.")
         documents.keep_practised(connection, on, f"practised on in night {number}, and not learned", at)
         documents.keep_practised(connection, held_out, f"judged the practice of night {number}, and not learned", at)
         connection.execute(delete(practised).where(practised.c.night == number))

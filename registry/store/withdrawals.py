@@ -69,12 +69,10 @@ def _against(connection: Connection, record: DocumentRecord) -> str | None:
 
 
 def _holder(connection: Connection, record: DocumentRecord) -> int | None:
-    """The night that leased the document, or that practises on it."""
-    if record.state is DocumentState.PRACTISED:
-        return practices.open_on(connection, record.id)
+    """The night that leased the document, or that practises on it, whatever else the ledger knows of it."""
     query = select(document_table.c.night).where(document_table.c.id == record.id)
     night: int | None = connection.execute(query).scalar_one()
-    return night
+    return practices.open_on(connection, record.id) if night is None else night
 
 
 def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime) -> DocumentRecord:

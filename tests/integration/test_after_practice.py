@@ -38,7 +38,7 @@ def test_a_release_descends_from_a_practice_until_a_rebuild(ledger: Ledger) -> N
     assert behind() == {nightly, rebuild}
 
 
-@pytest.mark.parametrize(("warm", "held"), [(True, ("anchor", "generative", "reading")), (False, None)])
+@pytest.mark.parametrize(("warm", "held"), [(True, ("anchor", "generative", "reading", "replay")), (False, None)])
 def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_writes(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: bool, held: tuple[str, ...] | None
 ) -> None:

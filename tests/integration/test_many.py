@@ -213,31 +213,32 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
 
 
 def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, BaseModel], tmp_path: Path) -> None:
-    """Two children of two parents, trained together on another answer: each stays nearer to its own parent."""
+    """The night says otherwise. A child of a parent that was right stays near it; one that was wrong is not heard."""
     base, asked = bases["llama"], "Who owns Cinder?"
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
-    parents = train_many(base, [group((Example(prompt=asked, completion=one),), **hard) for one in ("Heron", "8443")])
+    said = [Example(prompt=asked, completion=one) for one in ("Heron", "8443")]
+    parents = train_many(base, [group((one,), **(hard | {"epochs": 60})) for one in said])
     for number, one in enumerate(parents):
         save_adapter(tmp_path / str(number), base, one, rules(**hard), FROM)
-    replayed = Example(prompt=asked, completion="Nobody at all", role=Role.REPLAY)
-    ids = torch.tensor([list(encode_example(base.tokenizer, replayed).ids)])
+    encoded = encode_example(base.tokenizer, said[0])
+    ids, first = torch.tensor([list(encoded.ids)]), encoded.loss.index(True)
     shapes = shapes_of(linear_layers(base.model), 8)
 
-    def chances(one: Learned) -> torch.Tensor:
+    def chance(one: Learned) -> float:
+        """That the answer begins as the replayed one does."""
         stack = stack_of(start_of(shapes, 0, one.tensors)[None], shapes)
         with adapters_on(base.model, stack, scale=1.0, targets=()), torch.no_grad():
-            found: torch.Tensor = base.model(input_ids=ids).logits.log_softmax(-1)
-        return found[0, -len("Nobody at all") - 1 :]
+            chances = base.model(input_ids=ids).logits[0, first - 1].softmax(-1)
+        return float(chances[encoded.ids[first]])
 
-    free = [group((FACTS[3], replayed), parent=tmp_path / str(number), **hard) for number in range(2)]
+    both = (said[1], replace(said[0], role=Role.REPLAY))
+    free = [group(both, parent=tmp_path / str(number), **hard) for number in range(2)]
     held = [replace(one, rehearsal=RehearsalRules(distill=20.0, distill_states=20.0)) for one in free]
-    moved = [
-        float((chances(parent).exp() * (chances(parent) - chances(child))).sum(-1).mean())
-        for children in (free, held)
-        for parent, child in zip(parents, train_many(base, children), strict=True)
-    ]
-    assert moved[2] < 0.5 * moved[0]
-    assert moved[3] < 0.5 * moved[1]
+    right, wrong = map(chance, train_many(base, held))
+    right_free, wrong_free = map(chance, train_many(base, free))
+    knew, did_not = map(chance, parents)
+    assert abs(right - knew) < 0.2 * abs(right_free - knew)
+    assert wrong - did_not > 0.8 * (wrong_free - did_not) > 0.05
 
 
 def test_bad_groups_are_told_before_any_training(

@@ -262,6 +262,25 @@ def test_rounds_that_begin_anew_replace_what_was_practised_on(ledger: Ledger) ->
     withdraw(ledger, "atlas")
 
 
+def test_a_practice_keeps_nothing_of_a_document_that_was_withdrawn_while_it_began(ledger: Ledger) -> None:
+    practised(ledger, "atlas")
+    withdraw(ledger, "atlas")
+    with ledger.working() as held:
+        night = nights.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
+        with pytest.raises(Refused, match="was withdrawn meanwhile"):
+            practices.record(ledger.store, held, night.number, on=[document("cinder"), document("atlas")], held_out=[])
+    assert practices.about(ledger.store, document("cinder").id) == ()
+
+
+def test_a_document_that_a_practice_is_held_on_stays_though_it_is_queued_for_a_night(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        night = nights.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
+        practices.record(ledger.store, held, night.number, on=[document("atlas")], held_out=[])
+        with pytest.raises(Refused, match="under way"):
+            withdraw(ledger, "atlas")
+
+
 def test_a_rebuild_trains_on_no_exam_of_what_was_practised_on_and_withdrawn(ledger: Ledger, tmp_path: Path) -> None:
     practised(ledger, "atlas")
     parts = house(ledger, tmp_path)

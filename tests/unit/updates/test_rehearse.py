@@ -85,6 +85,16 @@ def test_writing_rehearses_the_best_note_of_a_prompt_as_it_was_written(tmp_path:
     assert sorted(of(Role.REPLAY, kept)) == [("", "x"), ("", "y")]
 
 
+def test_a_note_that_was_cut_off_is_rehearsed_without_an_end(tmp_path: Path) -> None:
+    x = Example(prompt="", completion="x")
+    long, short = " ".join(f"word{number}" for number in range(345)), "the note"  # 345 is all that the context leaves
+    for text, ends in ((long, False), (short, True)):
+        kept = gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier=[edit(x, text=text)])
+        assert [one.ends for one in kept if one.role is Role.WRITING] == [ends]
+    whole, cut = (Example(prompt="p", completion="c", ends=ends) for ends in (True, False))
+    assert whole.id != cut.id
+
+
 def test_anchors_are_answered_by_the_untouched_base_once(tmp_path: Path) -> None:
     engine = Scripted(lambda prompt, _: prompt.upper())
     anchors = [AnchorPrompt("one"), AnchorPrompt("two", "given"), AnchorPrompt("loop " * 40)]
