@@ -1,8 +1,8 @@
 """What lasts: arms that live many nights side by side, and what each keeps of its nights and of what nobody rehearses.
 
 `python -m benchmarks.retention` is the sweep by which the default recipe is chosen (four nights, a seed of choosing);
-`--nights 30` is the long life of the recipe that lasts longest and of the embedded one beside SEAL's procedure and plain
-replay, on a seed of its own.
+`--nights 30` is the long life of the recipe that lasts longest and of the embedded one beside SEAL's procedure and
+plain replay, on a seed of its own.
 Changes are paired item by item with the untouched base: 90 % intervals (Tango), so a bound is a one-sided 95 % one.
 """
 
