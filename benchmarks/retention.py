@@ -116,7 +116,7 @@ def main() -> None:
     out = options.out or RESULTS / f"{name}.json"
     _write_matrices(out.with_suffix(".matrix.json"), lives)
     draw_lives(out.with_suffix(".matrix.json"), out.with_suffix(".png"))
-    write_results(name, [figure for arm in names for figure in _figures(arm, lives[arm])], out)
+    write_results("retention", [figure for arm in names for figure in _figures(arm, lives[arm])], out)
 
 
 def _told(night: Lived, base: Lived) -> str:
