@@ -37,6 +37,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arms, "PASSAGE_EPOCHS", 1)
     monkeypatch.setattr(arms, "SEAL_SAMPLES", 1)
