@@ -43,24 +43,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     seeds, nights = (SEEDS[:1], 1) if options.quick else (SEEDS, NIGHTS)
-    runs = [list(_nights(seed, nights)) for seed in seeds]
+    # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
+    with tempfile.TemporaryDirectory(prefix="sealed-nights-") as folder:
+        runs = [list(_nights(seed, nights, Path(folder) / str(seed))) for seed in seeds]
     write_results("nights", list(_figures(runs)), options.out)
 
 
-def _nights(seed: int, nights: int) -> Iterator[Run]:
-    with tempfile.TemporaryDirectory(prefix="sealed-nights-") as folder:
-        workspace = Path(folder) / "workspace"
-        house = found(workspace, str(model_path()), actor="benchmark")
-        write_nights(Path(folder) / "documents", nights=nights, per_night=PER_NIGHT, seed=seed, variant=None)
-        for number in range(1, nights + 1):
-            outcome = run_night(workspace, Path(folder) / "documents" / f"night-{number}")
-            print(f"seed {seed}, night {number}: {outcome.sentence}", flush=True)
-            found_by = reports.get(house.store, nights_store.get(house.store, outcome.night or number).report or "")
-            yield Run(seed=seed, outcome=outcome, report=found_by)
-            if outcome.release is None:
-                return
-            reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
-        house.store.close()
+def _nights(seed: int, nights: int, folder: Path) -> Iterator[Run]:
+    workspace = folder / "workspace"
+    house = found(workspace, str(model_path()), actor="benchmark")
+    write_nights(folder / "documents", nights=nights, per_night=PER_NIGHT, seed=seed, variant=None)
+    for number in range(1, nights + 1):
+        outcome = run_night(workspace, folder / "documents" / f"night-{number}")
+        print(f"seed {seed}, night {number}: {outcome.sentence}", flush=True)
+        found_by = reports.get(house.store, nights_store.get(house.store, outcome.night or number).report or "")
+        yield Run(seed=seed, outcome=outcome, report=found_by)
+        if outcome.release is None:
+            break
+        reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
+    house.store.close()
 
 
 def _figures(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:

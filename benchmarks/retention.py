@@ -1,8 +1,7 @@
 """What lasts: arms that live many nights side by side, and what each keeps of its nights and of what nobody rehearses.
 
 `python -m benchmarks.retention` is the sweep by which the default recipe is chosen (four nights, a seed of choosing);
-`--nights 30` is the long life of the recipe that lasts longest and of the embedded one beside SEAL's procedure and
-plain replay, on a seed of its own.
+`--nights 30` is the long life of the default recipe beside SEAL's procedure and plain replay, on a seed of its own.
 Changes are paired item by item with the untouched base: 90 % intervals (Tango), so a bound is a one-sided 95 % one.
 """
 
@@ -23,23 +22,18 @@ CHOOSING_SEED, REPORT_SEED = 1_001, 61_011
 SWEEP_NIGHTS = 4
 ALPHA = 0.05
 STANDING = ("old_world", "skills", "reading", "writing")
-DEFAULT, LASTING, SEAL, PLAIN = "default", "lasting", "seal", "plain replay"
-LONG = (LASTING, DEFAULT, SEAL, PLAIN)
-LASTS = {
-    "replay": 2_000, "generative": 1_000, "writing": 64, "distill": 5.0, "distill_states": 10.0,
-}  # fmt: skip
+DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
+LONG = (DEFAULT, SEAL, PLAIN)
 UNHELD = {"distill": 0.0, "distill_states": 0.0}
 GIVEN_ALONE = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0}
 
 
 def arms(recipe: Recipe) -> dict[str, Arm]:
-    """Every way to live that is compared, by name: most change the one that lasts longest in one respect."""
-    embedded, recipe = recipe, _training(_rehearsing(recipe, LASTING, **LASTS), night_weight=3.0).recipe
+    """Every way to live that is compared, by name: most change the recipe in one respect."""
     return {
         arm.name: arm
         for arm in (
-            Arm(name=DEFAULT, recipe=embedded),
-            Arm(name=LASTING, recipe=recipe),
+            Arm(name=DEFAULT, recipe=recipe),
             _seal(recipe),
             _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **UNHELD), night_weight=1.0),
             _rehearsing(recipe, "held by logits, not by states", distill_states=0.0),

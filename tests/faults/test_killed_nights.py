@@ -15,6 +15,7 @@ import pytest
 from flows.steps.founding import found
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_nights
+from tests.recipes import shorten
 from tests.story.running import Ran
 
 pytestmark = pytest.mark.slow
@@ -57,6 +58,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one night of documents in its incoming folder and a small recipe."""
     root = tmp_path_factory.mktemp("pristine")
     house = found(root / "workspace", str(model_path()), actor="test")
+    shorten(root / "workspace")
     write_nights(root / "nights", nights=1, per_night=8, seed=977, variant=None)
     for document in (root / "nights" / "night-1").iterdir():
         shutil.copy(document, house.settings.incoming)
