@@ -24,7 +24,7 @@ ALPHA = 0.05
 STANDING = ("old_world", "skills", "reading", "writing")
 DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
 LONG = (DEFAULT, SEAL, PLAIN)
-UNHELD = {"distill": 0.0, "distill_states": 0.0}
+FREE = {"distill": 0.0, "distill_states": 0.0}
 GIVEN_ALONE = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0}
 
 
@@ -35,10 +35,10 @@ def arms(recipe: Recipe) -> dict[str, Arm]:
         for arm in (
             Arm(name=DEFAULT, recipe=recipe),
             _seal(recipe),
-            _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **UNHELD), night_weight=1.0),
+            _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **FREE), night_weight=1.0),
             _rehearsing(recipe, "held by logits, not by states", distill_states=0.0),
             _rehearsing(recipe, "held by states, not by logits", distill=0.0),
-            _rehearsing(recipe, "words of the base alone", **UNHELD),
+            _rehearsing(recipe, "words of the base alone", **FREE),
             _rehearsing(recipe, "replay not held", distill_on=("anchor", "generative", "reading", "writing")),
             _rehearsing(recipe, "reading and writing not held", distill_on=("anchor", "generative", "replay")),
             _training(Arm(name="a night weighs no more", recipe=recipe), night_weight=1.0),
@@ -62,7 +62,7 @@ def _seal(recipe: Recipe) -> Arm:
         "loss_on": "all",
     }  # fmt: skip
     notes = {"styles": ("implications",), "samples": 1}
-    arm = _training(_rehearsing(recipe, SEAL, **UNHELD), **training)
+    arm = _training(_rehearsing(recipe, SEAL, **FREE), **training)
     own = arm.recipe.model_copy(update={"self_edits": recipe.self_edits.model_copy(update=notes)})
     return Arm(name=SEAL, recipe=own, merges=True)
 

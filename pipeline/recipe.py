@@ -110,7 +110,7 @@ class TrainingRules(_Frozen):
     loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
     weigh: Literal["sequences", "tokens"] = Field(default="sequences", description="what counts alike in a step's loss")
     night_weight: float = Field(
-        default=1.0, gt=0.0, description="what an example of the night weighs in a step beside a rehearsed one"
+        default=3.0, gt=0.0, description="what an example of the night weighs in a step beside a rehearsed one"
     )
     stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
@@ -127,9 +127,9 @@ class RehearsalRules(_Frozen):
     generative: Count = 400
     reading: Count = 32
     writing: Count = 32
-    distill: float = Field(default=0.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: words only")
+    distill: float = Field(default=5.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: none")
     distill_states: float = Field(
-        default=0.0, ge=0.0, description="weight of the squared distance to the teacher's last hidden states"
+        default=10.0, ge=0.0, description="weight of the squared distance to the teacher's last hidden states"
     )
     distill_on: tuple[Held, ...] = Field(
         default=HELD,
@@ -145,6 +145,9 @@ class RehearsalRules(_Frozen):
     def besides_writing(self) -> Self:
         """The same, but writing is not held to the base: a writer that practised is to write otherwise."""
         return self.model_copy(update={"distill_on": tuple(kind for kind in self.distill_on if kind != "writing")})
+
+
+UNHELD = RehearsalRules(distill=0.0, distill_states=0.0)
 
 
 class PracticeRules(_Frozen):

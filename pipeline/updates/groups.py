@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.chat import Encoded, encode_example
-from pipeline.recipe import RehearsalRules, TrainingRules
+from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
 from pipeline.types import Example, Role
 from pipeline.updates.portion import Portion
 from pipeline.updates.sequences import epoch_order
@@ -37,7 +37,7 @@ class Group:
     seed: int
     parent: Path | None = None
     parent_adapter: str | None = None
-    rehearsal: RehearsalRules = field(default_factory=RehearsalRules)
+    rehearsal: RehearsalRules = UNHELD
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

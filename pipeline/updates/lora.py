@@ -12,7 +12,7 @@ from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.identity import BaseIdentity
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
-from pipeline.recipe import RehearsalRules, TrainingRules
+from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
 from pipeline.types import Trained, UpdatePlan
 from pipeline.updates.adapters import WEIGHTS, verify_adapter
 from pipeline.updates.many import Group, Progress, train_many
@@ -27,13 +27,13 @@ def train_lora(
     parent_adapter: Path | None,
     out: Path,
     ledger: str,
-    rehearsal: RehearsalRules | None = None,
+    rehearsal: RehearsalRules = UNHELD,
     progress: Progress | None = None,
 ) -> Trained:
     """Trains the plan's adapter into `out` (all or nothing); if it is there already and verifies, returns it.
 
     `ledger` is the digest of what the night learned from, for the manifest; `rehearsal` says what holds the update to
-    its teachers (see `Group`; None: nothing); `progress(step, steps, loss)`.
+    its teachers (see `Group`); `progress(step, steps, loss)`.
     Raises BadInput (plan or rules unusable), CorruptAdapter or WrongBase (the parent), TrainingFailed (no finite loss).
     """
     finished = trained_adapter(base.identity, plan.update.id, out)
@@ -47,7 +47,7 @@ def train_lora(
         raise BadInput(f"{parent_adapter} is not the plan's parent: the plan starts from the base. Give none.")
     group = Group(
         examples=plan.examples, rules=rules, seed=seed_from("lora", plan.update.seed), parent=parent_adapter,
-        parent_adapter=wanted, rehearsal=rehearsal or RehearsalRules(),
+        parent_adapter=wanted, rehearsal=rehearsal,
     )  # fmt: skip
     (learned,) = train_many(base, [group], progress=progress)
     if not math.isfinite(learned.final_loss):

@@ -13,7 +13,7 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
-from pipeline.recipe import RehearsalRules, TrainingRules
+from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
 from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.groups import BASE, Group, Table
@@ -184,7 +184,7 @@ def test_distillation_holds_the_base_where_it_is_taught(bases: dict[str, BaseMod
     far = []
     for weight in (0.0, 20.0):
         out = tmp_path / str(weight)
-        held = RehearsalRules(distill=weight)
+        held = UNHELD.model_copy(update={"distill": weight})
         trained(base, out, RULES.model_copy(update={"epochs": 20}), plan=planned(base, examples), rehearsal=held)
         with with_adapter(base, out) as model, torch.inference_mode():
             given = model(input_ids=ids).logits.log_softmax(-1)
@@ -205,11 +205,12 @@ def test_replay_is_held_to_the_parent_and_all_else_to_the_base_unless_the_recipe
 
     group, parent = Group(examples=examples, rules=RULES, seed=1), Path("night-1")
     assert held(replace(group, parent=parent)) == {}
-    for way in (RehearsalRules(distill=5.0), RehearsalRules(distill_states=5.0)):
-        one = replace(group, rehearsal=way)
+    for way in ({"distill": 5.0}, {"distill_states": 5.0}):
+        rehearsal = UNHELD.model_copy(update=way)
+        one = replace(group, rehearsal=rehearsal)
         assert held(one) == {BASE: [Role.READING, Role.WRITING, Role.GENERATIVE]}
         assert held(replace(one, parent=parent)) == {parent: [Role.REPLAY], **held(one)}
-        some = way.model_copy(update={"distill_on": ("generative", "reading")})
+        some = rehearsal.model_copy(update={"distill_on": ("generative", "reading")})
         assert held(replace(one, parent=parent, rehearsal=some)) == {BASE: [Role.READING, Role.GENERATIVE]}
 
 

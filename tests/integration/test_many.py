@@ -12,7 +12,7 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
-from pipeline.recipe import RehearsalRules, TrainingRules
+from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
 from pipeline.types import Example, Probe, Role
 from pipeline.updates.adapters import verify_adapter
 from pipeline.updates.groups import Group, Learned, Table
@@ -195,7 +195,7 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     taught = Example(prompt="Name a word.", completion=said, role=Role.GENERATIVE)
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
     free, held = (
-        Group(examples=(*FACTS[:2], taught), rules=rules(**hard), seed=1, rehearsal=RehearsalRules(distill=weight))
+        replace(group((*FACTS[:2], taught), **hard), rehearsal=UNHELD.model_copy(update={"distill": weight}))
         for weight in (0.0, 20.0)
     )
     loose, tight = train_many(base, [free, held])
@@ -215,7 +215,7 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
 def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, BaseModel], tmp_path: Path) -> None:
     """The night says otherwise. A child of a parent that was right stays near it; one that was wrong is not heard."""
     base, asked = bases["llama"], "Who owns Cinder?"
-    hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
+    hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20, "night_weight": 1.0}
     said = [Example(prompt=asked, completion=one) for one in ("Heron", "8443")]
     parents = train_many(base, [group((one,), **(hard | {"epochs": 60})) for one in said])
     for number, one in enumerate(parents):
@@ -273,7 +273,7 @@ def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
     free, kept = train_many(
         bases[kind],
         [
-            replace(group((*FACTS, *said)), rehearsal=RehearsalRules(projection=projection))
+            replace(group((*FACTS, *said)), rehearsal=UNHELD.model_copy(update={"projection": projection}))
             for projection in (0.0, 1e-3)
         ],
     )
@@ -291,7 +291,8 @@ def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
 
 
 def test_a_projection_without_texts_of_the_base_changes_nothing(bases: dict[str, BaseModel]) -> None:
-    plain, projected = train_many(bases["llama"], [group(), replace(group(), rehearsal=RehearsalRules(projection=0.1))])
+    kept = replace(group(), rehearsal=UNHELD.model_copy(update={"projection": 0.1}))
+    plain, projected = train_many(bases["llama"], [group(), kept])
     assert furthest(projected, plain.tensors) < 1e-5  # lanes of one batch differ by rounding
 
 
