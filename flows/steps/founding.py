@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from flows.wiring import House, house
 from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.errors import BadInput
-from pipeline.recipe import Recipe
+from pipeline.recipe import UNHELD, Recipe
 from pipeline.recipe_toml import recipe_toml
 from pipeline.types import ModelRef
 from registry.store import open_store, releases
 
 if TYPE_CHECKING:
-    from pipeline.engines.base import BaseIdentity
+    from pipeline.engines.base import BaseIdentity, BaseModel
 
 # A model folder may bring a recipe, anchors and suites of its own, in a folder of this name.
 BROUGHT = "sealed"
@@ -36,7 +36,7 @@ def found(folder: Path, model: str, *, actor: str, device: str = "auto") -> Hous
     folder = folder.resolve()
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _bring(base.path, folder)
+    _bring(base, folder)
     _write_down(folder, str(base.path or model), base.identity, device, actor)
     return house(folder)
 
@@ -61,9 +61,9 @@ def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str,
     partial.replace(folder / WORKSPACE_FILE)
 
 
-def _bring(model: Path | None, folder: Path) -> None:
+def _bring(base: "BaseModel", folder: Path) -> None:
     """Copies what the model brings, and never over what is there: a recipe, anchors and suites are the user's."""
-    brought = model / BROUGHT if model else None
+    brought = base.path / BROUGHT if base.path else None
     if brought and brought.is_dir():
         for source in sorted(path for path in brought.rglob("*") if path.is_file()):
             target = folder / source.relative_to(brought)
@@ -71,4 +71,11 @@ def _bring(model: Path | None, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
     if not (folder / "recipe.toml").exists():
-        (folder / "recipe.toml").write_text(recipe_toml(Recipe()), encoding="utf-8")
+        (folder / "recipe.toml").write_text(recipe_toml(_recipe_for(base)), encoding="utf-8")
+
+
+def _recipe_for(base: "BaseModel") -> Recipe:
+    """The default recipe; of a model whose teacher cannot be heard, words alone are rehearsed."""
+    from pipeline.updates.objective import can_be_held
+
+    return Recipe() if can_be_held(base.model) else Recipe(rehearsal=UNHELD)

@@ -29,7 +29,7 @@ class Objective:
 
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
-        self._plain_head, self.ragged = _head_is_plain(model), can_be_ragged(model)
+        self._plain_head, self.ragged = can_be_held(model), can_be_ragged(model)
         self._sequences = sequences
         self._teacher = torch.zeros(0, 0)
         self._taught_at = torch.full((int(sequences.learned_starts[-1]),), -1)
@@ -135,8 +135,8 @@ class Objective:
         return states
 
 
-def _head_is_plain(model: Any) -> bool:
-    """Whether logits are just the head's product: some architectures scale or cap them afterwards."""
+def can_be_held(model: Any) -> bool:
+    """Whether a teacher's last states tell its logits: some architectures scale or cap the head's product."""
     import torch
 
     ids = torch.arange(1, 9, device=next(model.parameters()).device)[None]
