@@ -40,7 +40,7 @@ def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]),
-        "revision": _revision(),
+        "revision": REVISION,
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
         "figures": [asdict(figure) for figure in figures],
     }
@@ -50,6 +50,9 @@ def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> N
 
 def _revision() -> str:
     run = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
     )
     return run.stdout.strip() or "unknown"
+
+
+REVISION = _revision()  # of the code that is run, which may be changed before it ends

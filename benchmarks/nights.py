@@ -46,7 +46,7 @@ def main() -> None:
     # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
     with tempfile.TemporaryDirectory(prefix="sealed-nights-") as folder:
         runs = [list(_nights(seed, nights, Path(folder) / str(seed))) for seed in seeds]
-    write_results("nights", list(_figures(runs)), options.out)
+    write_results("nights", list(_figures(runs, nights)), options.out)
 
 
 def _nights(seed: int, nights: int, folder: Path) -> Iterator[Run]:
@@ -64,7 +64,7 @@ def _nights(seed: int, nights: int, folder: Path) -> Iterator[Run]:
     house.store.close()
 
 
-def _figures(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:
+def _figures(runs: Sequence[Sequence[Run]], nights: int) -> Iterator[Measured]:
     first = [_shares(run[0]) for run in runs]
     probes = sum(run[0].outcome.probes for run in runs)
     before, after = (_mean(first, f"recall_{side}") for side in ("before", "after"))
@@ -78,7 +78,7 @@ def _figures(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:
         for number, night in enumerate(run, start=1):
             yield _change(night, number, "old world", "retention", "anchor_")
         yield _change(run[0], 1, "skills", "regression", "")
-    if len(runs[0]) > 1:
+    if nights == NIGHTS:
         yield from _kept(runs)
     yield from _cost(runs)
 
@@ -98,7 +98,9 @@ def _change(night: Run, number: int, name: str, gate: str, prefix: str) -> Measu
 
 
 def _kept(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:
-    """The share of each earlier night's recall that is left after the last night."""
+    """How many seeds passed all nights, and the share of the earlier ones' recall that is left after the last."""
+    passed = sum(len(run) == NIGHTS and run[-1].outcome.release is not None for run in runs) / len(runs)
+    yield Measured(name="seeds whose three nights all passed", value=passed, unit="share", n=len(runs))
     whole = [run for run in runs if len(run) == NIGHTS]
     if not whole:
         return
@@ -113,8 +115,6 @@ def _kept(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:
         n=len(whole),
         met=share >= 0.9,
     )
-    passed = sum(run[-1].outcome.release is not None for run in whole) / len(runs)
-    yield Measured(name="seeds whose three nights all passed", value=passed, unit="share", n=len(runs))
 
 
 def _cost(runs: Sequence[Sequence[Run]]) -> Iterator[Measured]:

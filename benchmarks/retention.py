@@ -99,7 +99,7 @@ def main() -> None:
     known = arms(Recipe.read(KIT / "recipe.toml"))
     names = options.arms or ([DEFAULT] if options.quick else list(LONG if long else known))
     every = options.every or max(1, nights // 6)
-    looked_at = [1, *range(every, nights + 1, every)]
+    looked_at = [1, *range(every, nights + 1, every), nights]
     name = "lifetime" if long else "retention"
     lives: dict[str, list[Lived]] = {}
     for arm in names:

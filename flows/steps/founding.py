@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flows.wiring import House, house
 from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.errors import BadInput
-from pipeline.recipe import UNHELD, Recipe
+from pipeline.recipe import UNHELD, Recipe, TrainingRules
 from pipeline.recipe_toml import recipe_toml
 from pipeline.types import ModelRef
 from registry.store import open_store, releases
@@ -75,7 +75,9 @@ def _bring(base: "BaseModel", folder: Path) -> None:
 
 
 def _recipe_for(base: "BaseModel") -> Recipe:
-    """The default recipe; of a model whose teacher cannot be heard, words alone are rehearsed."""
+    """The default recipe; of a model whose teacher cannot be heard, words alone are rehearsed, and weigh alike."""
     from pipeline.updates.objective import can_be_held
 
-    return Recipe() if can_be_held(base.model) else Recipe(rehearsal=UNHELD)
+    if can_be_held(base.model):
+        return Recipe()
+    return Recipe(rehearsal=UNHELD, training=TrainingRules(night_weight=1.0))

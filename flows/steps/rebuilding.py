@@ -23,6 +23,7 @@ def open_rebuild(shift: Shift, proposer: str) -> Night:
 
 def plan_rebuild(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
     """The stored notes, and rehearsal by the untouched base: the live model knows what is to go, and writes nothing."""
+    from pipeline.updates.corrected import without_replaced
     from pipeline.updates.plan import plan_rebuild
     from pipeline.updates.rehearsal import read_anchors
     from pipeline.updates.rehearse import rehearse
@@ -44,8 +45,8 @@ def plan_rebuild(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upd
             progress=stage("rehearsing with the teacher"),
         )
         base = releases.get(house.store, 0).model
-        directed = follow_directives(shift, kept, edits, never)
-        plan = plan_rebuild(base, edits, rehearsal, shift.recipe, never, directed)
+        directed = follow_directives(shift, kept, without_replaced(edits, kept), never)
+        plan = plan_rebuild(base, edits, rehearsal, shift.recipe, never, kept, directed)
     nights.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 

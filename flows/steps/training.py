@@ -5,7 +5,7 @@ from flows.shift import Shift
 from flows.steps.directing import follow_directives
 from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
-from pipeline.recipe import RehearsalRules
+from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Night, NightKind, NightState, SelfEdit, Trained, UpdatePlan
 from registry.store import documents, lineage, nights, releases, self_edits
 
@@ -19,6 +19,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
     house = shift.house
     nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
     live, never = releases.get(house.store, night.parent), never_trained_on(shift)
+    behind = lineage.kinds_behind(house.store, night.parent)
     taught = documents.of(house.store, night.documents)
     earlier = [document for _, learned in documents.learned(house.store) for document in learned]
     with timed(shift, night, "training"):
@@ -28,6 +29,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             live_adapter=house.held_adapter(live),
             night=edits,
             earlier=self_edits.learned(house.store),
+            writing=written_after(edits, behind),
             documents=(*taught, *earlier),
             anchors=read_anchors(house.settings.anchors),
             never=never,
@@ -45,6 +47,16 @@ def held_after(rules: RehearsalRules, behind: frozenset[NightKind]) -> Rehearsal
     return rules.besides_writing if NightKind.PRACTICE in behind else rules
 
 
+def written_after(edits: tuple[SelfEdit, ...], behind: frozenset[NightKind]) -> tuple[SelfEdit, ...] | None:
+    """The notes by which writing is rehearsed, None: all. After a practice tonight's, which its writer wrote."""
+    return edits if NightKind.PRACTICE in behind else None
+
+
+def weighed(rules: TrainingRules, kind: NightKind) -> TrainingRules:
+    """How a night is trained: in a rebuild all is the night's, and what is rehearsed weighs as much as any of it."""
+    return rules.model_copy(update={"night_weight": 1.0}) if kind is NightKind.REBUILD else rules
+
+
 def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
     """Trains the planned adapter, warm from the live one or from none; one that is there and verifies is kept."""
     from pipeline.updates.lora import train_lora
@@ -57,7 +69,7 @@ def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
         return train_lora(
             house.base,
             plan,
-            shift.recipe.training,
+            weighed(shift.recipe.training, night.kind),
             rehearsal=held_after(shift.recipe.rehearsal, behind),
             parent_adapter=house.held_adapter(live) if warm else None,
             out=house.folder_of(plan.update.id),

@@ -30,7 +30,7 @@ def writer_rules(recipe: Recipe) -> TrainingRules:
     practice = recipe.practice
     changed = {
         "learning_rate": practice.learning_rate, "epochs": practice.epochs, "batch_size": practice.batch_size,
-        "stop_below": None, "night_weight": 1.0,
+        "stop_below": None,
     }  # fmt: skip
     return recipe.training.model_copy(update=changed)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SAID = {Role.GENERATIVE, Role.ANCHOR}
+_ANSWERED = {Role.REPLAY, Role.READING, Role.ANCHOR}
 BASE: Literal["base"] = "base"
 Teacher = Path | Literal["base"]  # the directory of a parent's adapter, or the untouched base
 
@@ -97,10 +98,14 @@ class Course:
 
 @dataclass
 class Table:
-    """The sequences of all groups, each once for each teacher; `taught` are the rows by who they are held to."""
+    """The sequences of all groups, each once for each teacher; `taught` are the rows by who they are held to.
+
+    `answered`: the rows whose words are the right answer, whatever their teacher says.
+    """
 
     encoded: list[Encoded] = field(default_factory=list)
     taught: dict[Teacher, list[int]] = field(default_factory=dict)
+    answered: set[int] = field(default_factory=set)
     _known: dict[tuple[Encoded, Teacher | None], int] = field(default_factory=dict)
     _read: dict[tuple[str, bool], Encoded] = field(default_factory=dict)
 
@@ -110,6 +115,7 @@ class Table:
             self._row(self._encode(tokenizer, one, is_whole(one, group.rules)), teacher_of(one, group))
             for one in group.examples
         ]
+        self.answered |= {row for row, one in zip(rows, group.examples, strict=True) if is_answered(one)}
         lengths = tuple(len(self.encoded[row].ids) for row in rows)
         return Course(group=group, rows=tuple(rows), lengths=lengths)
 
@@ -135,6 +141,11 @@ def protected(group: Group) -> tuple[Example, ...]:
 def is_whole(example: Example, rules: TrainingRules) -> bool:
     """Whether the example's prompt is learned as well: by its own word, else by the rules'."""
     return (example.loss_on or rules.loss_on) == "all"
+
+
+def is_answered(example: Example) -> bool:
+    """Whether its words are the right answer to its prompt, and not just what its teacher or a text happens to say."""
+    return example.role in _ANSWERED and bool(example.prompt)
 
 
 def teacher_of(example: Example, group: Group) -> Teacher | None:

@@ -15,7 +15,7 @@ _PIECE, _ROWS = 1 << 22, 256  # logits held at once, but those of so many states
 
 
 def states_at_once(vocabulary: int) -> int:
-    """How many states' logits are held at once, thrice: as they are, as chances, and as slopes."""
+    """How many states' logits are held at once, five times: two models' chances, their logs, and the slopes."""
     return max(_ROWS, _PIECE // vocabulary)
 
 

@@ -112,11 +112,11 @@ class Team:
         spaces = [_spaces(base, group) for _, group in members]
         starts = [_start(base, group, shapes, space) for (_, group), space in zip(members, spaces, strict=True)]
         objective = Objective(base.model, sequences)
-        objective.hear(table.taught.get(BASE, []))
+        objective.hear(table.taught.get(BASE, []), answered=table.answered)
         parents = {group.parent: start for (_, group), start in zip(members, starts, strict=True)}
         for parent in (parent for parent in parents if parent and parent in table.taught):
             with _adapters(base, rules, shapes, [parents[parent]]) as adapted:
-                objective.hear(table.taught[parent], adapted)
+                objective.hear(table.taught[parent], adapted, answered=table.answered)
         return cls(
             base=base,
             places=tuple(members[number][0] for number in order),

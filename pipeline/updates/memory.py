@@ -58,7 +58,7 @@ def logit_bytes(model: Any) -> int:
     from pipeline.updates.head import states_at_once
 
     vocabulary = model.config.get_text_config().vocab_size
-    return 3 * 4 * int(vocabulary) * states_at_once(vocabulary)
+    return 5 * 4 * int(vocabulary) * states_at_once(vocabulary)
 
 
 def at_most(model: Any, layers: Mapping[str, tuple[int, int]], tokens: int, longest: int) -> int:

@@ -3,7 +3,7 @@
 Logits are computed where they are scored, and nowhere else. Knows no optimiser and no file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from pipeline.updates.sequences import Sequences
 if TYPE_CHECKING:
     import torch
 
-_TEACHER_ROWS = 64
+_TEACHER_TOKENS = 4_096
 
 
 class Objective:
@@ -34,12 +34,14 @@ class Objective:
         self._teacher = torch.zeros(0, 0)
         self._taught_at = torch.full((int(sequences.learned_starts[-1]),), -1)
 
-    def hear(self, rows: Sequence[int], adapted: Adapted | None = None) -> None:
+    def hear(
+        self, rows: Sequence[int], adapted: Adapted | None = None, answered: Collection[int] = frozenset()
+    ) -> None:
         """Keeps the last hidden states that the model as it is now has at these rows' learned tokens: their teacher.
 
-        `adapted`: the one adapter that it carries, heard only where it is right: what it has lost, the words teach
-        again. None: it is the untouched base. Raises BadInput where the model's head is not a plain product: its states
-        are not what the logits are from.
+        On the rows in `answered` it is heard only where it would say the learned word: what it has lost, or never knew,
+        the words teach. `adapted`: the one adapter that it carries; None: it is the untouched base. Raises BadInput
+        where the model's head is not a plain product: its states are not what the logits are from.
         """
         import torch
 
@@ -49,19 +51,47 @@ class Objective:
             )
         heard, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
         with torch.no_grad(), self.attention():
-            for start in range(0, len(rows), _TEACHER_ROWS):
-                own = [list(rows[start : start + _TEACHER_ROWS])]
+            for piece in self._pieces(rows):
+                own = [piece]
                 step = self._sequences.batch(own, padded=not self.ragged)
                 if adapted:
                     adapted.parts = step.parts
                 said = self._states(step)
                 places = torch.arange(count, count + len(said))
-                if adapted:
-                    places[(self._head(said).argmax(-1) != step.targets).cpu()] = -1
+                places[self._among(piece, answered) & ~self._right(said, step)] = -1
                 self._taught_at[self._sequences.spans(own)] = places
                 heard.append(said.cpu())
                 count += len(said)
         self._teacher = torch.cat(heard) if heard else self._teacher
+
+    def _pieces(self, rows: Sequence[int]) -> Iterator[list[int]]:
+        """The rows in turn, as many at once as have few tokens together."""
+        piece: list[int] = []
+        for row in rows:
+            if piece and self.padded_tokens([*piece, row]) > _TEACHER_TOKENS:
+                yield piece
+                piece = []
+            piece.append(row)
+        if piece:
+            yield piece
+
+    def _right(self, states: "torch.Tensor", step: Batch) -> "torch.Tensor":
+        """Where the model would say the learned token (M,), without all logits at once."""
+        import torch
+
+        from pipeline.updates.head import states_at_once
+
+        count = states_at_once(len(self._head.weight))
+        starts = range(0, len(states), count)
+        said = torch.cat([self._head(states[start : start + count]).argmax(-1) for start in starts])
+        return (said == step.targets).cpu()
+
+    def _among(self, rows: Sequence[int], some: Collection[int]) -> "torch.Tensor":
+        """Which of the rows' learned tokens (M,) are of rows among `some`."""
+        import torch
+
+        counts = torch.tensor([self._sequences.learned_in([row]) for row in rows])
+        return torch.tensor([row in some for row in rows]).repeat_interleave(counts)
 
     def losses(self, adapted: Adapted, portions: Sequence[Portion]) -> "torch.Tensor":
         """For each adapter (K,) the weighted mean over its portion's learned tokens of cross-entropy and distance.
@@ -143,4 +173,4 @@ def can_be_held(model: Any) -> bool:
     with torch.no_grad():
         full = model(input_ids=ids, use_cache=False).logits
         short = model.get_output_embeddings()(model.base_model(input_ids=ids, use_cache=False).last_hidden_state)
-    return full.shape == short.shape and bool(torch.allclose(full, short, rtol=1e-3, atol=1e-4))
+    return full.shape == short.shape and bool(torch.allclose(full.float(), short.float(), rtol=1e-3, atol=1e-4))

@@ -11,7 +11,8 @@ from pipeline.errors import BadInput
 from pipeline.leakage import without_leaks
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
-from pipeline.types import Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
+from pipeline.types import Document, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
+from pipeline.updates.corrected import without_replaced
 
 _Item = TypeVar("_Item")
 
@@ -38,14 +39,16 @@ def plan_rebuild(
     rehearsal: Sequence[Example],
     recipe: Recipe,
     never: frozenset[str],
+    documents: Sequence[Document],
     directed: Sequence[Directed] = (),
 ) -> UpdatePlan:
     """The stored notes of the whole ledger and the rehearsal, for an adapter that starts from the untouched base.
 
-    Notes stay as they were stored; an example that asks what is examined by now (`never`, keys of `pipeline.leakage`)
-    is left out, as it is when it is replayed. Raises BadInput as `plan_update` does.
+    As in replay, an example is left out that asks what is examined by now (`never`, keys of `pipeline.leakage`), or
+    that states an answer which a correction among the `documents` replaced: learned side by side, chance would decide
+    which one is answered. Raises BadInput as `plan_update` does.
     """
-    sources = [one.examples for one in directed] if directed else [edit.examples for edit in ledger]
+    sources = [one.examples for one in directed or without_replaced(ledger, documents)]
     taught = without_leaks([example for examples in sources for example in examples], never)
     return _plan(ModelRef(base=base.base), ledger, taught, rehearsal, recipe, directed)
 

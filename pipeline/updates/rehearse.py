@@ -46,6 +46,7 @@ def rehearse(
     documents: Sequence[Document],
     anchors: Anchors,
     cache: Path,
+    writing: Sequence[SelfEdit] | None = None,
     never: frozenset[str] = frozenset(),
     subjects: frozenset[str] = frozenset(),
     progress: Progress | None = None,
@@ -58,13 +59,15 @@ def rehearse(
     a correction keeps none of the answers that it replaced.
 
     `documents` are those of this night and earlier. What is drawn changes from night to night, and is the same for the
-    same night. `cache` keeps what the untouched base said. `progress` counts kinds.
+    same night. `cache` keeps what the untouched base said. `progress` counts kinds. `writing`: the notes that stand for
+    how the model writes (None: all of them); after a practice, those that its writer wrote.
 
     While there is less to replay than the recipe allows, generative replay gets what is left: so the first night
-    rehearses as many examples as the thirtieth.
+    rehearses about as many examples as the thirtieth.
     """
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
     edits, untaught = [*night, *earlier], subjects | corrected_subjects(documents)
+    notes = edits if writing is None else writing
     lasting = without_replaced(earlier, documents)
     asked = [replace(edit, examples=without_leaks(edit.examples, never)) for edit in lasting]
     replayed = choose_replay(asked, rules.replay, seed)
@@ -74,7 +77,7 @@ def rehearse(
         lambda: _anchors(engine, anchors, rules.anchors, seed, cache),
         lambda: write_generative(engine, generative, seed, cache),
         lambda: _reading(engine, documents, edits, rules.reading, seed, live_adapter, never),
-        lambda: _writing(engine, edits, rules.writing, recipe.self_edits.max_new_tokens, seed),
+        lambda: _writing(engine, notes, rules.writing, recipe.self_edits.max_new_tokens, seed),
     )
     fits = fitting(engine, recipe.training)
     kept: list[Example] = []
@@ -144,7 +147,7 @@ def _writing(
     Of one prompt's samples the one of which most passed the screening: poor notes would be learned as well.
     """
     best: dict[str, SelfEdit] = {}
-    for edit in edits:
+    for edit in edits if count else ():
         if edit.prompt and len(edit.examples) > (len(best[edit.prompt].examples) if edit.prompt in best else 0):
             best[edit.prompt] = edit
     groups: dict[str, list[Example]] = {}

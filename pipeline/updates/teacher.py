@@ -1,6 +1,7 @@
 """Lets the untouched base say what is to be kept: answers to anchors, and prompts it writes itself and answers.
 
-The base never changes, so what it says is kept on disk and asked once. Knows no night and no document.
+The base never changes, so what it says is kept on disk: an anchor's answer for good, and generative replay, of which
+every night has its own, for a night that is resumed. Knows no night and no document.
 """
 
 import json

@@ -31,4 +31,5 @@ def test_by_default_what_is_rehearsed_is_held(tiny_model: Callable[..., Path], t
 
 def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_path: Path) -> None:
     found(tmp_path / "workspace", str(capped), actor="ada").store.close()
-    assert Recipe.read(tmp_path / "workspace" / "recipe.toml").rehearsal == UNHELD
+    recipe = Recipe.read(tmp_path / "workspace" / "recipe.toml")
+    assert (recipe.rehearsal, recipe.training.night_weight) == (UNHELD, 1.0)

@@ -241,6 +241,19 @@ def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, B
     assert wrong - did_not > 0.8 * (wrong_free - did_not) > 0.05
 
 
+@pytest.mark.parametrize(("role", "heard"), [(Role.ANCHOR, False), (Role.READING, False), (Role.WRITING, True)])
+def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
+    bases: dict[str, BaseModel], role: Role, heard: bool
+) -> None:
+    """A base that is sure of something else cannot win over an anchor's completion; a note is one of many, and held."""
+    base = bases["llama"]
+    given = Example(prompt="Who owns Cinder?", completion="Heron", role=role)
+    free = group((given,), learning_rate=1e-2, epochs=60)
+    held = replace(free, rehearsal=UNHELD.model_copy(update={"distill": 20.0}))
+    loose, tight = train_many(base, [free, held])
+    assert (tight.final_loss > 3 * loose.final_loss) is heard
+
+
 def test_bad_groups_are_told_before_any_training(
     bases: dict[str, BaseModel], tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -7,9 +7,9 @@ import pytest
 from flows.outcome import Ended, NightOutcome
 from flows.steps.gating import decide
 from flows.steps.overview import next_step
-from flows.steps.training import held_after
-from pipeline.recipe import RehearsalRules
-from pipeline.types import DocumentRecord, DocumentState, GateResult, NightKind, Verdict
+from flows.steps.training import held_after, weighed, written_after
+from pipeline.recipe import RehearsalRules, TrainingRules
+from pipeline.types import DocumentRecord, DocumentState, GateResult, ModelRef, NightKind, SelfEdit, Verdict
 
 
 def record(attempts: int) -> DocumentRecord:
@@ -77,6 +77,18 @@ def test_a_night_after_a_practice_is_not_held_to_how_the_base_writes() -> None:
     assert held_after(rules, frozenset({nightly, practice})).distill_on == ("anchor", "generative", "reading", "replay")
     for behind in (frozenset[NightKind](), frozenset({nightly, NightKind.REBUILD})):
         assert held_after(rules, behind) == rules
+
+
+def test_a_night_after_a_practice_rehearses_what_its_own_writer_wrote() -> None:
+    edits = (SelfEdit(document="d", style="s", writer=ModelRef(base="b"), sample=0, prompt="p", text="t", examples=()),)
+    assert written_after(edits, frozenset({NightKind.NIGHTLY, NightKind.PRACTICE})) == edits
+    assert written_after(edits, frozenset({NightKind.NIGHTLY})) is None
+
+
+def test_in_a_rebuild_what_is_rehearsed_weighs_as_much_as_the_ledger() -> None:
+    rules = TrainingRules(night_weight=3.0)
+    assert weighed(rules, NightKind.NIGHTLY) == rules
+    assert weighed(rules, NightKind.REBUILD).night_weight == 1.0
 
 
 def test_only_a_refused_or_an_unwritten_night_exits_with_three() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
-from pipeline.types import Directives, Example, Followed, ModelRef, Role, SelfEdit
+from pipeline.types import Directives, Document, DocumentKind, Example, Followed, ModelRef, Probe, Role, SelfEdit
 from pipeline.updates.plan import evenly, plan_rebuild, plan_update
 
 LIVE = ModelRef(base="b", adapter="a")
@@ -75,9 +75,20 @@ def test_evenly_takes_one_of_each_group_in_turn() -> None:
 
 def test_a_rebuild_starts_from_the_base_with_the_notes_as_stored_but_for_what_is_examined_by_now() -> None:
     ledger, rehearsal = [edit("d", "one", "two"), edit("e", "three")], [Example(prompt="", completion="old")]
-    plan = plan_rebuild(LIVE, ledger, rehearsal, Recipe(), frozenset({"two"}))
+    plan = plan_rebuild(LIVE, ledger, rehearsal, Recipe(), frozenset({"two"}), ())
     assert plan.update.parent == ModelRef(base="b")
     assert plan.update.self_edits == tuple(one.id for one in ledger)
     assert {example.completion for example in plan.examples} == {"one", "three", "old"}
     with pytest.raises(BadInput, match="hold no example"):
-        plan_rebuild(LIVE, ledger[1:], rehearsal, Recipe(), frozenset({"three"}))
+        plan_rebuild(LIVE, ledger[1:], rehearsal, Recipe(), frozenset({"three"}), ())
+
+
+def test_a_rebuild_does_not_learn_what_a_correction_replaced_beside_the_correction() -> None:
+    old, new = (
+        Document(title="Cinder", body=f"{answer}.", kind=kind, probes=(Probe(question="Who?", answers=(answer,)),))
+        for answer, kind in (("Heron", DocumentKind.PASSAGE), ("Wolf", DocumentKind.CORRECTION))
+    )
+    ledger = [edit(old.id, "Heron owns it", "It is in Oslo"), edit(new.id, "Wolf owns it")]
+    plan = plan_rebuild(LIVE, ledger, (), Recipe(), frozenset(), (old, new))
+    assert {example.completion for example in plan.examples} == {"It is in Oslo", "Wolf owns it"}
+    assert plan.update.self_edits == tuple(one.id for one in ledger)

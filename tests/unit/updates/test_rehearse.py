@@ -1,6 +1,7 @@
 """What is rehearsed beside a night's documents, and what never is."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,12 @@ def test_generative_replay_has_what_replay_does_not_need_yet(tmp_path: Path) -> 
     assert sizes == [7, 7, 7]
     none = gathered(engine, tmp_path, rules.model_copy(update={"generative": 0}))
     assert of(Role.GENERATIVE, none) == []
+
+
+def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: Path) -> None:
+    noted = edit(Example(prompt="Q", completion="A"))
+    former, own = replace(noted, prompt="Write as before."), replace(noted, prompt="Write as now.")
+    rules = RehearsalRules(generative=0, replay=0)
+    for given, prompts in ((None, {"Write as before.", "Write as now."}), ((own,), {"Write as now."})):
+        kept = gathered(Scripted(lambda *_: "x"), tmp_path, rules, night=(own,), earlier=(former,), writing=given)
+        assert {prompt for prompt, _ in of(Role.WRITING, kept)} == prompts

@@ -59,3 +59,13 @@ def test_of_equally_long_answers_the_first_by_letters_is_the_statements() -> Non
     examples = [*(asked(f"{answer}?", answer) for answer in ("ef", "ab", "cd")), stated("It is ef, cd and ab.")]
     (fact,) = [fact for fact in facts_of(examples) if len(fact) == 2]
     assert fact[0].completion == "ab"
+
+
+def test_questions_with_a_mere_yes_or_no_are_about_facts_of_their_own() -> None:
+    examples = [
+        asked("Is it up?", "Yes."),
+        asked("Is it old?", "yes"),
+        asked("Is it ours?", "No"),
+        stated("Yes it is."),
+    ]
+    assert [len(fact) for fact in facts_of(examples)] == [1, 1, 1, 1]
