@@ -151,7 +151,7 @@ class Life:
         self.edits += edits
         if not any(edit.examples for edit in edits):
             return 0
-        plan = plan_update(self.live, edits, rehearsal, self.recipe)
+        plan = plan_update(self.live, edits, rehearsal, self.recipe, documents=documents)
         out = self.folder / f"night-{night}"
         trained = train_lora(
             self.base, plan, self.recipe.training, parent_adapter=self.adapter, out=out, ledger="benchmark",

@@ -37,7 +37,8 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             cache=house.settings.cache,
             progress=stage("rehearsing with the teacher"),
         )
-        plan = plan_update(live.model, edits, rehearsal, shift.recipe, follow_directives(shift, taught, edits, never))
+        directed = follow_directives(shift, taught, edits, never)
+        plan = plan_update(live.model, edits, rehearsal, shift.recipe, directed, taught)
     nights.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 

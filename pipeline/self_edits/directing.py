@@ -24,6 +24,10 @@ class Directed:
     followed: Followed
     examples: tuple[Example, ...]
 
+    @property
+    def document(self) -> str:
+        return self.followed.document
+
 
 def direct(
     document: Document,

@@ -11,6 +11,7 @@ class Role(StrEnum):
     """Why a training example is in an update."""
 
     NIGHT = "night"
+    CORRECTION = "correction"
     REPLAY = "replay"
     ANCHOR = "anchor"
     GENERATIVE = "generative"

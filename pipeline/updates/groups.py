@@ -85,11 +85,11 @@ class Course:
         return [self.rows[place] for place in longest[: self.group.rules.batch_size]]
 
     def _portion(self, places: Sequence[int]) -> Portion:
-        """A step of the examples at these places: the night's weigh as the rules say, what is rehearsed weighs one."""
+        """A step of the examples at these places."""
         examples, rules, held = self.group.examples, self.group.rules, self.group.rehearsal
         return Portion(
             rows=[self.rows[place] for place in places],
-            weights=[rules.night_weight if examples[place].role is Role.NIGHT else 1.0 for place in places],
+            weights=[weight_of(examples[place], rules) for place in places],
             pull=held.distill,
             state_pull=held.distill_states,
             by_tokens=rules.weigh == "tokens",
@@ -141,6 +141,15 @@ def protected(group: Group) -> tuple[Example, ...]:
 def is_whole(example: Example, rules: TrainingRules) -> bool:
     """Whether the example's prompt is learned as well: by its own word, else by the rules'."""
     return (example.loss_on or rules.loss_on) == "all"
+
+
+def weight_of(example: Example, rules: TrainingRules) -> float:
+    """What an example weighs in a step: what is rehearsed one, the night's as the rules say, and its corrections more.
+
+    They take the place of what the model is sure of, against all that holds it.
+    """
+    own = {Role.NIGHT: rules.night_weight, Role.CORRECTION: rules.night_weight * rules.correction_weight}
+    return own.get(example.role, 1.0)
 
 
 def is_answered(example: Example) -> bool:

@@ -11,7 +11,7 @@ from pipeline.errors import BadInput
 from pipeline.leakage import without_leaks
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
-from pipeline.types import Document, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
+from pipeline.types import Document, DocumentKind, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
 from pipeline.updates.corrected import without_replaced
 
 _Item = TypeVar("_Item")
@@ -23,14 +23,16 @@ def plan_update(
     rehearsal: Sequence[Example],
     recipe: Recipe,
     directed: Sequence[Directed] = (),
+    documents: Sequence[Document] = (),
 ) -> UpdatePlan:
     """The night's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
 
-    `directed`: where notes choose their settings, what is trained on of each of the night's documents, in place of the
-    examples that stand in the notes. Raises BadInput where the night has no example: rehearsal alone teaches nothing.
+    Examples of corrections among the night's `documents` have that role. `directed`: where notes choose their settings,
+    what is trained on of each document, in place of the examples that stand in the notes. Raises BadInput where the
+    night has no example: rehearsal alone teaches nothing.
     """
-    sources = [one.examples for one in directed] if directed else [edit.examples for edit in night]
-    return _plan(parent, night, [example for examples in sources for example in examples], rehearsal, recipe, directed)
+    lessons = _lessons(directed or night, documents)
+    return _plan(parent, night, lessons, rehearsal, recipe, directed)
 
 
 def plan_rebuild(
@@ -48,9 +50,19 @@ def plan_rebuild(
     that states an answer which a correction among the `documents` replaced: learned side by side, chance would decide
     which one is answered. Raises BadInput as `plan_update` does.
     """
-    sources = [one.examples for one in directed or without_replaced(ledger, documents)]
-    taught = without_leaks([example for examples in sources for example in examples], never)
+    taught = without_leaks(_lessons(directed or without_replaced(ledger, documents), documents), never)
     return _plan(ModelRef(base=base.base), ledger, taught, rehearsal, recipe, directed)
+
+
+def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit], documents: Sequence[Document]) -> list[Example]:
+    """What is learned of each document, in the role of the night's or of a correction's."""
+    kinds = {document.id: document.kind for document in documents}
+    found: list[Example] = []
+    for source in sources:
+        corrects = kinds.get(source.document) is DocumentKind.CORRECTION
+        role = Role.CORRECTION if corrects else Role.NIGHT
+        found += [replace(example, role=role) for example in source.examples]
+    return found
 
 
 def _plan(
@@ -61,10 +73,9 @@ def _plan(
     recipe: Recipe,
     directed: Sequence[Directed],
 ) -> UpdatePlan:
-    taught = [replace(example, role=Role.NIGHT) for example in lessons]
-    if not taught:
+    if not lessons:
         raise BadInput("the night's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
-    examples = sorted(once([*taught, *rehearsal]), key=lambda example: example.id)
+    examples = sorted(once([*lessons, *rehearsal]), key=lambda example: example.id)
     random.Random(recipe.seed).shuffle(examples)
     update = Update(
         parent=parent,

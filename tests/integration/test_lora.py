@@ -214,12 +214,15 @@ def test_replay_is_held_to_the_parent_and_all_else_to_the_base_unless_the_recipe
         assert held(replace(one, parent=parent, rehearsal=some)) == {BASE: [Role.READING, Role.GENERATIVE]}
 
 
-def test_a_nights_examples_weigh_as_the_rules_say_and_rehearsed_ones_one(bases: dict[str, BaseModel]) -> None:
-    night, replayed = Example(prompt="a", completion="b"), Example(prompt="c", completion="d", role=Role.REPLAY)
-    heavy = RULES.model_copy(update={"night_weight": 3.0, "batch_size": 2})
-    course = Table().course(bases["llama"].tokenizer, Group(examples=(night, replayed), rules=heavy, seed=1))
+def test_a_nights_examples_and_its_corrections_weigh_as_the_rules_say_and_rehearsed_ones_one(
+    bases: dict[str, BaseModel],
+) -> None:
+    kinds = (Role.NIGHT, Role.REPLAY, Role.CORRECTION)
+    examples = tuple(Example(prompt=kind, completion="b", role=kind) for kind in kinds)
+    heavy = RULES.model_copy(update={"night_weight": 3.0, "correction_weight": 4.0, "batch_size": 3})
+    course = Table().course(bases["llama"].tokenizer, Group(examples=examples, rules=heavy, seed=1))
     portion = next(course.portions())
-    assert dict(zip(portion.rows, portion.weights, strict=True)) == {0: 3.0, 1: 1.0}
+    assert dict(zip(portion.rows, portion.weights, strict=True)) == {0: 3.0, 1: 1.0, 2: 12.0}
 
 
 @pytest.mark.parametrize(

@@ -90,5 +90,8 @@ def test_a_rebuild_does_not_learn_what_a_correction_replaced_beside_the_correcti
     )
     ledger = [edit(old.id, "Heron owns it", "It is in Oslo"), edit(new.id, "Wolf owns it")]
     plan = plan_rebuild(LIVE, ledger, (), Recipe(), frozenset(), (old, new))
-    assert {example.completion for example in plan.examples} == {"It is in Oslo", "Wolf owns it"}
+    roles = {example.completion: example.role for example in plan.examples}
+    assert roles == {"It is in Oslo": Role.NIGHT, "Wolf owns it": Role.CORRECTION}
+    nightly = plan_update(LIVE, ledger[1:], (), Recipe(), documents=(new,))
+    assert {example.role for example in nightly.examples} == {Role.CORRECTION}
     assert plan.update.self_edits == tuple(one.id for one in ledger)

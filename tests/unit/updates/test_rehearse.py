@@ -152,7 +152,8 @@ def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None
     )  # fmt: skip
     counts = {role: len(of(role, kept)) for role in Role}
     assert counts == {
-        Role.NIGHT: 0, Role.REPLAY: 2, Role.ANCHOR: 3, Role.GENERATIVE: 4, Role.READING: 1, Role.WRITING: 2,
+        Role.NIGHT: 0, Role.CORRECTION: 0, Role.REPLAY: 2, Role.ANCHOR: 3, Role.GENERATIVE: 4, Role.READING: 1,
+        Role.WRITING: 2,
     }  # fmt: skip
     assert seen == [(done, 5) for done in range(1, 6)]
 
