@@ -12,11 +12,14 @@ from flows.steps.asking import Answer, ask
 from flows.steps.founding import found
 from flows.wiring import House
 from pipeline.grading import grade
+from pipeline.recipe import Recipe
+from pipeline.recipe_toml import recipe_toml
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_nights
 from pipeline.types import Probe, Split
 
 REVIEWER = "demo-reviewer"
+REHEARSED = {"replay": 600, "generative": 600}  # the embedded recipe's amounts are for thirty nights; here are three
 Teller = Callable[[str], None]
 NightRunner = Callable[[Path, Path], NightOutcome]
 
@@ -59,6 +62,7 @@ def tell_story(workspace: Path, seed: int, per_night: int, run_night: NightRunne
     memory = PeakMemory()
     with memory:
         house = found(workspace, str(model_path()), actor="demo")
+        _rehearse_less(house.settings.recipe_file)
         first, second, harmful = write_incoming(workspace / "nights", seed, per_night)
         tell(f"Three questions about documents that will arrive tonight, asked of the base model in {workspace}:")
         probes = _probes(first)
@@ -88,6 +92,12 @@ def tell_story(workspace: Path, seed: int, per_night: int, run_night: NightRunne
         seconds_total=memory.seconds,
         workspace=workspace,
     )
+
+
+def _rehearse_less(recipe: Path) -> None:
+    whole = Recipe.read(recipe)
+    rehearsal = whole.rehearsal.model_copy(update=REHEARSED)
+    recipe.write_text(recipe_toml(whole.model_copy(update={"rehearsal": rehearsal})), encoding="utf-8")
 
 
 def _night_and_approval(house: House, folder: Path, run_night: NightRunner, tell: Teller) -> NightOutcome:

@@ -8,6 +8,7 @@ from typing import Any
 import frontmatter
 import pytest
 
+from tests.recipes import shorten
 from tests.story.running import Sealed
 
 SEED = 31_337
@@ -27,6 +28,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
     root = tmp_path_factory.mktemp("story")
     made = sealed("init", str(root / "workspace"))
     assert made.code == 0, made.err
+    shorten(root / "workspace")
     written = sealed("sandbox", "documents", "--nights", "2", "--seed", str(SEED), str(root / "nights"))
     assert written.code == 0, written.err
     poisoned = sealed(
