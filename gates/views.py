@@ -205,7 +205,7 @@ def spread(items: Sequence[Flip], limit: int = FLIPS_SHOWN) -> tuple[Flip, ...]:
 
 def examples(evidence: Evidence) -> tuple[Example, ...]:
     """Some of what the model wrote about tonight's documents and was trained on, evenly spaced."""
-    own = [example for example in evidence.examples if example.role in (Role.NIGHT, Role.CORRECTION)]
+    own = [example for example in evidence.examples if example.role is Role.NIGHT]
     step = max(1.0, len(own) / EXAMPLES_SHOWN)
     return tuple(own[int(at * step)] for at in range(min(EXAMPLES_SHOWN, len(own))))
 

@@ -113,7 +113,7 @@ class TrainingRules(_Frozen):
         default=3.0, gt=0.0, description="what an example of the night weighs in a step beside a rehearsed one"
     )
     correction_weight: float = Field(
-        default=12.0, gt=0.0, description="what one of a correction weighs beside another of the night"
+        default=12.0, gt=0.0, description="what one of a correction weighs beside another, tonight and in later replay"
     )
     stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 

@@ -11,7 +11,6 @@ class Role(StrEnum):
     """Why a training example is in an update."""
 
     NIGHT = "night"
-    CORRECTION = "correction"
     REPLAY = "replay"
     ANCHOR = "anchor"
     GENERATIVE = "generative"
@@ -23,13 +22,15 @@ class Role(StrEnum):
 class Example:
     """One training sequence: say `completion` after the user's `prompt`. An empty prompt means plain text.
 
-    `loss_on`: which tokens are learned, "answers" or "all"; None: as the training's rules say. `ends`: whether the
-    completion is whole; after one that was cut off nothing is learned, and no end of turn.
+    `corrects`: whether it is of a correction, and takes the place of what the model was sure of. `loss_on`: which
+    tokens are learned, "answers" or "all"; None: as the training's rules say. `ends`: whether the completion is whole;
+    after one that was cut off nothing is learned, and no end of turn.
     """
 
     prompt: str
     completion: str
     role: Role = Role.NIGHT
+    corrects: bool = False
     loss_on: str | None = None
     ends: bool = True
 

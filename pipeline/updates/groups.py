@@ -144,12 +144,12 @@ def is_whole(example: Example, rules: TrainingRules) -> bool:
 
 
 def weight_of(example: Example, rules: TrainingRules) -> float:
-    """What an example weighs in a step: what is rehearsed one, the night's as the rules say, and its corrections more.
+    """What an example weighs in a step: what is rehearsed one, the night's as the rules say, and of corrections more.
 
-    They take the place of what the model is sure of, against all that holds it.
+    They take the place of what the model is sure of, against all that holds it, tonight and on later nights.
     """
-    own = {Role.NIGHT: rules.night_weight, Role.CORRECTION: rules.night_weight * rules.correction_weight}
-    return own.get(example.role, 1.0)
+    own = rules.night_weight if example.role is Role.NIGHT else 1.0
+    return own * rules.correction_weight if example.corrects else own
 
 
 def is_answered(example: Example) -> bool:

@@ -11,8 +11,8 @@ from pipeline.errors import BadInput
 from pipeline.leakage import without_leaks
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
-from pipeline.types import Document, DocumentKind, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
-from pipeline.updates.corrected import without_replaced
+from pipeline.types import Document, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
+from pipeline.updates.corrected import corrections_among, without_replaced
 
 _Item = TypeVar("_Item")
 
@@ -27,7 +27,7 @@ def plan_update(
 ) -> UpdatePlan:
     """The night's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
 
-    Examples of corrections among the night's `documents` have that role. `directed`: where notes choose their settings,
+    Examples of corrections among the night's `documents` are marked. `directed`: where notes choose their settings,
     what is trained on of each document, in place of the examples that stand in the notes. Raises BadInput where the
     night has no example: rehearsal alone teaches nothing.
     """
@@ -55,14 +55,13 @@ def plan_rebuild(
 
 
 def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit], documents: Sequence[Document]) -> list[Example]:
-    """What is learned of each document, in the role of the night's or of a correction's."""
-    kinds = {document.id: document.kind for document in documents}
-    found: list[Example] = []
-    for source in sources:
-        corrects = kinds.get(source.document) is DocumentKind.CORRECTION
-        role = Role.CORRECTION if corrects else Role.NIGHT
-        found += [replace(example, role=role) for example in source.examples]
-    return found
+    """What is learned of each document, that of corrections marked as such."""
+    corrections = corrections_among(documents)
+    return [
+        replace(example, role=Role.NIGHT, corrects=source.document in corrections)
+        for source in sources
+        for example in source.examples
+    ]
 
 
 def _plan(
@@ -80,7 +79,7 @@ def _plan(
     update = Update(
         parent=parent,
         self_edits=tuple(edit.id for edit in notes),
-        examples_digest=digest_of("examples", [[example.id, example.role] for example in examples]),
+        examples_digest=digest_of("examples", [[example.id, example.role, example.corrects] for example in examples]),
         recipe=recipe.digest,
         seed=recipe.seed,
         followed=tuple(one.followed for one in directed),

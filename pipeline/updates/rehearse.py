@@ -17,7 +17,7 @@ from pipeline.prompts import open_book
 from pipeline.recipe import Recipe
 from pipeline.self_edits.room import room_for_note
 from pipeline.types import Document, Example, Role, SelfEdit
-from pipeline.updates.corrected import corrected_subjects, without_replaced
+from pipeline.updates.corrected import corrected_subjects, corrections_among, without_replaced
 from pipeline.updates.fitting import fitting
 from pipeline.updates.plan import evenly
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
@@ -68,9 +68,7 @@ def rehearse(
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
     edits, untaught = [*night, *earlier], subjects | corrected_subjects(documents)
     notes = edits if writing is None else writing
-    lasting = without_replaced(earlier, documents)
-    asked = [replace(edit, examples=without_leaks(edit.examples, never)) for edit in lasting]
-    replayed = choose_replay(asked, rules.replay, seed)
+    replayed = choose_replay(_lasting(earlier, documents, never), rules.replay, seed)
     generative = rules.generative + rules.replay - len(replayed) if rules.generative else 0
     kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
         lambda: replayed,
@@ -87,6 +85,21 @@ def rehearse(
         if progress:
             progress(done, _KINDS)
     return tuple(kept)
+
+
+def _lasting(earlier: Sequence[SelfEdit], documents: Sequence[Document], never: frozenset[str]) -> list[SelfEdit]:
+    """What earlier nights taught and still holds, that of corrections marked, without what may not be asked."""
+    corrections = corrections_among(documents)
+    return [
+        replace(
+            edit,
+            examples=tuple(
+                replace(example, corrects=edit.document in corrections)
+                for example in without_leaks(edit.examples, never)
+            ),
+        )
+        for edit in without_replaced(earlier, documents)
+    ]
 
 
 def _anchors(engine: Engine, anchors: Anchors, count: int, seed: int, cache: Path) -> tuple[Example, ...]:

@@ -217,12 +217,15 @@ def test_replay_is_held_to_the_parent_and_all_else_to_the_base_unless_the_recipe
 def test_a_nights_examples_and_its_corrections_weigh_as_the_rules_say_and_rehearsed_ones_one(
     bases: dict[str, BaseModel],
 ) -> None:
-    kinds = (Role.NIGHT, Role.REPLAY, Role.CORRECTION)
-    examples = tuple(Example(prompt=kind, completion="b", role=kind) for kind in kinds)
-    heavy = RULES.model_copy(update={"night_weight": 3.0, "correction_weight": 4.0, "batch_size": 3})
+    examples = tuple(
+        Example(prompt=f"{kind} {corrects}", completion="b", role=kind, corrects=corrects)
+        for kind in (Role.NIGHT, Role.REPLAY)
+        for corrects in (False, True)
+    )
+    heavy = RULES.model_copy(update={"night_weight": 3.0, "correction_weight": 4.0, "batch_size": 4})
     course = Table().course(bases["llama"].tokenizer, Group(examples=examples, rules=heavy, seed=1))
     portion = next(course.portions())
-    assert dict(zip(portion.rows, portion.weights, strict=True)) == {0: 3.0, 1: 1.0, 2: 12.0}
+    assert dict(zip(portion.rows, portion.weights, strict=True)) == {0: 3.0, 1: 12.0, 2: 1.0, 3: 4.0}
 
 
 @pytest.mark.parametrize(

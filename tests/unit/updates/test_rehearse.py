@@ -152,8 +152,7 @@ def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None
     )  # fmt: skip
     counts = {role: len(of(role, kept)) for role in Role}
     assert counts == {
-        Role.NIGHT: 0, Role.CORRECTION: 0, Role.REPLAY: 2, Role.ANCHOR: 3, Role.GENERATIVE: 4, Role.READING: 1,
-        Role.WRITING: 2,
+        Role.NIGHT: 0, Role.REPLAY: 2, Role.ANCHOR: 3, Role.GENERATIVE: 4, Role.READING: 1, Role.WRITING: 2,
     }  # fmt: skip
     assert seen == [(done, 5) for done in range(1, 6)]
 
@@ -197,3 +196,14 @@ def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: 
     for given, prompts in ((None, {"Write as before.", "Write as now."}), ((own,), {"Write as now."})):
         kept = gathered(Scripted(lambda *_: "x"), tmp_path, rules, night=(own,), earlier=(former,), writing=given)
         assert {prompt for prompt, _ in of(Role.WRITING, kept)} == prompts
+
+
+def test_replay_of_a_correction_is_marked_as_such(tmp_path: Path) -> None:
+    wolf = Document(title="Cinder", body="Correction: Wolf owns it.", kind=DocumentKind.CORRECTION)
+    told = edit(Example(prompt="Who owns Cinder?", completion="Wolf"))
+    for document, corrects in ((wolf, True), (CINDER, False)):
+        kept = gathered(
+            Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0, reading=0, writing=0),
+            earlier=(replace(told, document=document.id),), documents=(document,),
+        )  # fmt: skip
+        assert [(one.role, one.corrects) for one in kept] == [(Role.REPLAY, corrects)]
