@@ -6,7 +6,7 @@ from flows.steps.directing import follow_directives
 from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
 from pipeline.recipe import RehearsalRules, TrainingRules
-from pipeline.types import Night, NightKind, NightState, SelfEdit, Trained, UpdatePlan
+from pipeline.types import Night, NightKind, NightState, Role, SelfEdit, Trained, UpdatePlan
 from registry.store import documents, lineage, nights, releases, self_edits
 
 
@@ -53,9 +53,16 @@ def written_after(edits: tuple[SelfEdit, ...], behind: frozenset[NightKind]) -> 
     return edits if NightKind.PRACTICE in behind else None
 
 
-def weighed(rules: TrainingRules, kind: NightKind) -> TrainingRules:
-    """How a night is trained: in a rebuild all is the night's, and what is rehearsed weighs as much as any of it."""
-    return rules.model_copy(update={"night_weight": 1.0}) if kind is NightKind.REBUILD else rules
+def weighed(rules: TrainingRules, kind: NightKind, plan: UpdatePlan) -> TrainingRules:
+    """How a night is trained. In a rebuild the ledger weighs as much as what is rehearsed, if that is less than usual.
+
+    A night is few among what is rehearsed beside it. A ledger of many nights is not, and would drown what holds it.
+    """
+    if kind is not NightKind.REBUILD:
+        return rules
+    own = sum(example.role is Role.NIGHT for example in plan.examples)
+    even = max(1.0, (len(plan.examples) - own) / own)
+    return rules.model_copy(update={"night_weight": min(rules.night_weight, even)})
 
 
 def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
@@ -70,7 +77,7 @@ def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
         return train_lora(
             house.base,
             plan,
-            weighed(shift.recipe.training, night.kind),
+            weighed(shift.recipe.training, night.kind, plan),
             rehearsal=held_after(shift.recipe.rehearsal, behind),
             parent_adapter=house.held_adapter(live) if warm else None,
             out=house.folder_of(plan.update.id),

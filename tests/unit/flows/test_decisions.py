@@ -9,7 +9,19 @@ from flows.steps.gating import decide
 from flows.steps.overview import next_step
 from flows.steps.training import held_after, weighed, written_after
 from pipeline.recipe import RehearsalRules, TrainingRules
-from pipeline.types import DocumentRecord, DocumentState, GateResult, ModelRef, NightKind, SelfEdit, Verdict
+from pipeline.types import (
+    DocumentRecord,
+    DocumentState,
+    Example,
+    GateResult,
+    ModelRef,
+    NightKind,
+    Role,
+    SelfEdit,
+    Update,
+    UpdatePlan,
+    Verdict,
+)
 
 
 def record(attempts: int) -> DocumentRecord:
@@ -85,10 +97,18 @@ def test_a_night_after_a_practice_rehearses_what_its_own_writer_wrote() -> None:
     assert written_after(edits, frozenset({NightKind.NIGHTLY})) is None
 
 
-def test_in_a_rebuild_what_is_rehearsed_weighs_as_much_as_the_ledger() -> None:
-    rules = TrainingRules(night_weight=3.0)
-    assert weighed(rules, NightKind.NIGHTLY) == rules
-    assert weighed(rules, NightKind.REBUILD).night_weight == 1.0
+@pytest.mark.parametrize(("ledger", "rehearsed", "weight"), [(1, 10, 3.0), (4, 8, 2.0), (5, 1, 1.0)])
+def test_in_a_rebuild_the_ledger_weighs_no_more_than_what_is_rehearsed(
+    ledger: int, rehearsed: int, weight: float
+) -> None:
+    rules, live = TrainingRules(night_weight=3.0), ModelRef(base="b")
+    roles = [Role.NIGHT] * ledger + [Role.GENERATIVE] * rehearsed
+    plan = UpdatePlan(
+        update=Update(parent=live, self_edits=(), examples_digest="e", recipe="r", seed=0),
+        examples=tuple(Example(prompt="", completion=str(place), role=role) for place, role in enumerate(roles)),
+    )
+    assert weighed(rules, NightKind.NIGHTLY, plan) == rules
+    assert weighed(rules, NightKind.REBUILD, plan).night_weight == weight
 
 
 def test_only_a_refused_or_an_unwritten_night_exits_with_three() -> None:
