@@ -10,7 +10,7 @@ from flows.steps.training import train_adapter
 from flows.wiring import House
 from pipeline.config import Settings
 from pipeline.recipe import Recipe
-from pipeline.types import ModelRef, NightKind, NightState, PracticeAsk, Update, UpdatePlan
+from pipeline.types import Example, ModelRef, NightKind, NightState, PracticeAsk, Update, UpdatePlan
 from registry.store import lineage, nights, releases
 from tests.ledgers import BASE, RECIPE, Ledger, practised, rebuilt
 
@@ -49,10 +49,11 @@ def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_
     parts, recipe = house(ledger, tmp_path), Recipe()
     vars(parts)["base"] = None
     parent = releases.production(ledger.store).model if warm else ModelRef(base=BASE.base)
+    lessons = (Example(prompt="", completion="A lesson."),)
     update = Update(parent=parent, self_edits=(), examples_digest="e", recipe=RECIPE, seed=0)
     with ledger.working() as lease:
         night = nights.begin_rebuild(ledger.store, lease, proposer="sealed", recipe=RECIPE)
-        trained: object = train_adapter(Shift(parts, lease, recipe), night, UpdatePlan(update=update, examples=()))
+        trained: object = train_adapter(Shift(parts, lease, recipe), night, UpdatePlan(update=update, examples=lessons))
     assert trained == (held or recipe.rehearsal.distill_on)
 
 
