@@ -9,7 +9,7 @@ demo: $(READY)
 	$(BIN)/sealed demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -m slow
