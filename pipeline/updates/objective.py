@@ -58,7 +58,8 @@ class Objective:
                     adapted.parts = step.parts
                 said = self._states(step)
                 places = torch.arange(count, count + len(said))
-                places[self._among(piece, answered) & ~self._right(said, step)] = -1
+                asked = self._among(piece, answered).nonzero()[:, 0]
+                places[asked[~self._right(said[asked], step.targets[asked])]] = -1
                 self._taught_at[self._sequences.spans(own)] = places
                 heard.append(said.cpu())
                 count += len(said)
@@ -75,16 +76,18 @@ class Objective:
         if piece:
             yield piece
 
-    def _right(self, states: "torch.Tensor", step: Batch) -> "torch.Tensor":
-        """Where the model would say the learned token (M,), without all logits at once."""
+    def _right(self, states: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
+        """Where the model would say the target (M,), without all logits at once."""
         import torch
 
         from pipeline.updates.head import states_at_once
 
         count = states_at_once(len(self._head.weight))
-        starts = range(0, len(states), count)
-        said = torch.cat([self._head(states[start : start + count]).argmax(-1) for start in starts])
-        return (said == step.targets).cpu()
+        right = torch.zeros_like(targets, dtype=torch.bool)
+        for start in range(0, len(states), count):
+            piece = slice(start, start + count)
+            right[piece] = self._head(states[piece]).argmax(-1) == targets[piece]
+        return right.cpu()
 
     def _among(self, rows: Sequence[int], some: Collection[int]) -> "torch.Tensor":
         """Which of the rows' learned tokens (M,) are of rows among `some`."""

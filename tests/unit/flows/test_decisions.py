@@ -98,7 +98,7 @@ def test_a_night_after_a_practice_rehearses_what_its_own_writer_wrote() -> None:
 
 
 @pytest.mark.parametrize(("ledger", "rehearsed", "weight"), [(1, 10, 3.0), (4, 8, 2.0), (5, 1, 1.0)])
-def test_in_a_rebuild_the_ledger_weighs_no_more_than_what_is_rehearsed(
+def test_in_a_rebuild_the_ledger_weighs_what_is_rehearsed_within_one_and_a_nights_weight(
     ledger: int, rehearsed: int, weight: float
 ) -> None:
     rules, live = TrainingRules(night_weight=3.0), ModelRef(base="b")
