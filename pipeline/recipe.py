@@ -110,7 +110,7 @@ class TrainingRules(_Frozen):
     loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
     weigh: Literal["sequences", "tokens"] = Field(default="sequences", description="what counts alike in a step's loss")
     night_weight: float = Field(
-        default=3.0, gt=0.0, description="what an example of the night weighs in a step beside a rehearsed one"
+        default=4.0, gt=0.0, description="what an example of the night weighs in a step beside a rehearsed one"
     )
     correction_weight: float = Field(
         default=12.0, gt=0.0, description="what one of a correction weighs beside another, tonight and in later replay"
