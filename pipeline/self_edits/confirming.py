@@ -19,6 +19,7 @@ from pipeline.self_edits.probing import names_subject
 from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
 
 UNCONFIRMED = "example: the correction, asked again, does not always say so"
+MISREAD = "example: the correction says so of something else"
 NAMELESS = "example: a question about a correction that does not name its subject"
 STATED = "example: a statement about a correction, which cannot be asked"
 LEFT_ALONE_STYLE = "left-alone"
@@ -51,7 +52,19 @@ class _Answers:
         return unsaid and 0 < words <= _LONGEST_ANSWER
 
 
+@dataclass(frozen=True)
+class _Agreed:
+    """An example that says what the writer reads: how many samples agree, what was said before, how often written."""
+
+    example: str
+    agreeing: float
+    before: str
+    written: int
+
+
 _Known = Mapping[tuple[str, str], _Answers]  # by document and question
+_Counts = Mapping[tuple[str, str], int]  # how often the notes about a document have an example, by their ids
+_Holding = Mapping[tuple[str, str], str]  # why an example is not kept, or nothing, by document and example
 
 
 def confirmed(
@@ -69,7 +82,8 @@ def confirmed(
     """What was `selected` of `notes` about each of `corrections` (a document and a piece of its body), if it holds.
 
     A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in most of
-    `rules.correction_answers` samples. To each correction whose notes ask something one self-edit is added, of the
+    `rules.correction_answers` samples. Where several hold that say the same but were answered differently before, they
+    are about different facts, and those that the notes ask most are kept: the others were misread. To each correction whose notes ask something one self-edit is added, of the
     questions that it leaves alone: those that the writer answers as it does without the piece, or in many ways. They
     keep the answers they have. Other documents' notes stay as they are, and none asks what `never` holds.
     """
@@ -77,7 +91,8 @@ def confirmed(
     often = {key: _often(document, notes, never) for key, document in about.items()}
     asked = {key: document for key, document in about.items() if often[key]}
     known = _answered(engine, corrections, [(key, one) for key in asked for one in often[key]], rules, adapter, seed)
-    kept = [_kept(one, asked, known) for one in selected]
+    written = Counter((note.document, example.id) for note in notes for example in note.examples)
+    kept = [_kept(one, asked, known, written) for one in selected]
     taken = {(edit.document, example.prompt) for one in kept for edit in one.edits for example in edit.examples}
     alone = [
         _left_alone(document, writer, [(one, known.get((key, one))) for one in often[key] if (key, one) not in taken])
@@ -154,14 +169,14 @@ def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> lis
     return [answer for (answer,) in engine.generate(prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS)]
 
 
-def _kept(written: Written, asked: Mapping[str, Document], known: _Known) -> Written:
+def _kept(written: Written, asked: Mapping[str, Document], known: _Known, counts: _Counts) -> Written:
     """Without the examples about corrections that do not hold."""
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
     examples = [
         (one.document, each) for one in written.edits if one.document in asked and one.prompt for each in one.examples
     ]
-    holding = _holding(examples, known)
+    holding = _holding(examples, known, counts)
     for edit in written.edits:
         if edit.document not in asked or not edit.prompt:
             edits.append(edit)
@@ -177,29 +192,45 @@ def _kept(written: Written, asked: Mapping[str, Document], known: _Known) -> Wri
     return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
-def _holding(examples: Sequence[tuple[str, Example]], known: _Known) -> frozenset[tuple[str, str]]:
-    """The ids of the examples, by document, whose answer most samples give.
+def _holding(examples: Sequence[tuple[str, Example]], known: _Known, counts: _Counts) -> _Holding:
+    """Of the examples that say what the writer reads, by document and id: what is wrong with each, or nothing.
 
     Of an answer that no question would hold for, the one holds on which the most agree, if there is hardly a doubt:
     each thing that a correction says should be asked once.
     """
-    found: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    said: dict[tuple[str, str], list[_Agreed]] = {}
     for document, example in examples:
         answers = known.get((document, example.prompt))
         if answers and answers.within == normalise(example.completion):
-            found.setdefault((document, answers.within), []).append((answers.agreeing, example.id))
-    return frozenset(
-        (document, example)
-        for (document, _), asked in found.items()
-        for agreeing, example in asked
-        if agreeing >= (_MOST if max(asked)[0] >= _MOST else max(_HARDLY_A_DOUBT, max(asked)[0]))
-    )
+            agreed = _Agreed(example.id, answers.agreeing, normalise(answers.without), counts[document, example.id])
+            said.setdefault((document, answers.within), []).append(agreed)
+    faults: dict[tuple[str, str], str] = {}
+    for (document, answer), asked in said.items():
+        agreed_on = _agreed_on(asked)
+        kept = {one.example for one in _of_one_fact(agreed_on, answer)}
+        faults |= {(document, one.example): "" if one.example in kept else MISREAD for one in agreed_on}
+    return faults
 
 
-def _fault(document: Document, example: Example, holding: frozenset[tuple[str, str]]) -> str:
+def _agreed_on(asked: Sequence[_Agreed]) -> list[_Agreed]:
+    most = max(one.agreeing for one in asked)
+    least = _MOST if most >= _MOST else max(_HARDLY_A_DOUBT, most)
+    return [one for one in asked if one.agreeing >= least]
+
+
+def _of_one_fact(asked: Sequence[_Agreed], answer: str) -> list[_Agreed]:
+    """Those that change one fact, or none: of several that were answered differently before, the most often written."""
+    counts: Counter[str] = Counter()
+    for one in asked:
+        counts[one.before] += one.written if one.before != answer else 0
+    fact = max(counts, key=lambda before: (counts[before], before), default="")
+    return [one for one in asked if one.before in (fact, answer)]
+
+
+def _fault(document: Document, example: Example, holding: _Holding) -> str:
     """Why what the example says is not kept, in words, or nothing."""
     if not _is_question(example):
         return STATED
     if not names_subject(example.prompt, document):
         return NAMELESS
-    return "" if (document.id, example.id) in holding else UNCONFIRMED
+    return holding.get((document.id, example.id), UNCONFIRMED)
