@@ -83,9 +83,10 @@ def confirmed(
 
     A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in most of
     `rules.correction_answers` samples. Where several hold that say the same but were answered differently before, they
-    are about different facts, and those that the notes ask most are kept: the others were misread. To each correction whose notes ask something one self-edit is added, of the
-    questions that it leaves alone: those that the writer answers as it does without the piece, or in many ways. They
-    keep the answers they have. Other documents' notes stay as they are, and none asks what `never` holds.
+    are about different facts: those that are written most often are kept, the others were misread. To each correction
+    whose notes ask something one self-edit is added, of the questions that it leaves alone: those that the writer
+    answers as it does without the piece, or in many ways. They keep the answers they have. Other documents' notes stay
+    as they are, and none asks what `never` holds.
     """
     about = {document.id: document for document, _ in corrections}
     often = {key: _often(document, notes, never) for key, document in about.items()}

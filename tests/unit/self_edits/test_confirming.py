@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.leakage import exam_keys
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.confirming import LEFT_ALONE, LEFT_ALONE_STYLE, NAMELESS, UNCONFIRMED
+from pipeline.self_edits.confirming import LEFT_ALONE, LEFT_ALONE_STYLE, MISREAD, NAMELESS, UNCONFIRMED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
 from pipeline.types import Document, DocumentKind, ModelRef, Probe, SelfEdit, Written
 from tests.engines import ScriptedEngine
@@ -54,6 +54,23 @@ def test_what_the_correction_does_not_change_keeps_the_answer_it_has() -> None:
     assert alone[0] == ("Where runs Cinder?", "Oslo")
     assert all("owns" not in question for question, _ in alone)
     assert len(alone) <= LEFT_ALONE
+
+
+def test_an_answer_is_believed_of_the_fact_that_it_is_written_of_most_often() -> None:
+    """The writer reads the new owner into another question as well, but wrote so in one note of four."""
+
+    def says(prompt: str, seed: int) -> str:
+        if "questions and answers" in prompt:
+            return "Q: Who owns Cinder?\nA: Wolf\nQ: Who is owner of Cinder?\nA: Wolf" + (
+                "\nQ: Where runs Cinder?\nA: Wolf" if seed % 4 == 0 else ""
+            )
+        if "Correction" in prompt:
+            return "Wolf"
+        return "Oslo" if "runs" in prompt else "Heron"
+
+    written = write_self_edits(ScriptedEngine(says), [CINDER], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+    assert {one for one, _ in _pairs(written.edits, "self-qa")} == {"Who owns Cinder?", "Who is owner of Cinder?"}
+    assert MISREAD in {one.reason for one in written.dropped}
 
 
 def test_no_exam_question_is_asked_again_or_left_alone() -> None:
