@@ -44,7 +44,8 @@ class BaseModel:
 def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> BaseModel:
     """Loads a model by folder or hub id, from safetensors only and without any code of its own.
 
-    `device` and `dtype` "auto": CUDA in the checkpoint's type where there is a card, else CPU in float32.
+    `device` and `dtype` "auto": CUDA in the checkpoint's type where there is a card, else CPU in float32. A checkpoint
+    in float16 is taken to float32: its gradients would vanish or overflow.
     Raises ModelMissing where the model cannot be found or loaded, BadInput for an unknown device or type.
     """
     path = find_base(path_or_id)
@@ -125,6 +126,7 @@ def _placement(device: str, dtype: str) -> "tuple[torch.device, torch.dtype | st
 
 
 def _load(path: Path, device: "torch.device", dtype: "torch.dtype | str") -> tuple[Any, Any]:
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     options = {"local_files_only": True, "trust_remote_code": False}
@@ -133,7 +135,7 @@ def _load(path: Path, device: "torch.device", dtype: "torch.dtype | str") -> tup
         model, report = AutoModelForCausalLM.from_pretrained(
             path, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
         )
-        model = model.to(device)
+        model = (model.float() if model.dtype is torch.float16 else model).to(device)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise ModelMissing(f"the model in {path} cannot be loaded: {error}. Check that the copy is whole.") from error
     lacking = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])

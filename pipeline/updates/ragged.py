@@ -57,7 +57,9 @@ def _agrees(model: Any) -> bool:
             together = body(
                 input_ids=ids[None], position_ids=positions, use_cache=False, layout=layout_of((4, 7), device)
             ).last_hidden_state[0]
-    return bool(torch.allclose(torch.cat(alone).float(), together.float(), rtol=1e-2, atol=1e-3))
+    apart = (torch.cat(alone).float() - together.float()).norm(dim=-1) / torch.cat(alone).float().norm(dim=-1)
+    # Rounding grows with depth, and is coarse in bfloat16; tokens that see a stranger are apart by tens of per cent.
+    return bool(apart.max() < torch.finfo(together.dtype).eps ** 0.5 / 2)
 
 
 def attend(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.engines import base as bases
 from pipeline.engines.base import identify_base, load_base
 from pipeline.errors import BadInput, ModelMissing
 
@@ -98,6 +99,15 @@ def test_unknown_device_and_dtype_are_bad_input(model: Path) -> None:
         load_base(str(model), device="abacus")
     with pytest.raises(BadInput, match="dtype"):
         load_base(str(model), device="cpu", dtype="int3")
+
+
+def test_a_float16_checkpoint_is_not_trained_in_float16(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a card, where the type is the checkpoint's own."""
+    loaded = load_base(str(model), device="cpu").model
+    monkeypatch.setattr(bases, "_placement", lambda device, dtype: (torch.device("cpu"), "auto"))
+    for dtype, wanted in ((torch.float16, torch.float32), (torch.bfloat16, torch.bfloat16)):
+        loaded.to(dtype).save_pretrained(model)
+        assert load_base(str(model)).model.dtype is wanted
 
 
 @pytest.mark.parametrize(("device", "cards"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])

@@ -114,6 +114,17 @@ def test_an_attention_of_its_own_kind_is_left_to_the_model(kind: str) -> None:
     assert not can_be_ragged(model_of(PADDED[kind]))
 
 
+def test_rounding_in_a_deep_model_is_no_reason_to_pad() -> None:
+    deep = transformers.Gemma3TextConfig(**WINDOW, **{**SIZES, "num_hidden_layers": 24})
+    assert can_be_ragged(model_of(deep).bfloat16())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_architecture_that_mixes_tokens_outside_its_attention_is_padded(dtype: torch.dtype) -> None:
+    mixing = transformers.Lfm2Config(**SIZES, num_key_value_heads=1, full_attn_idxs=[1])
+    assert not can_be_ragged(model_of(mixing).to(dtype))
+
+
 def test_bfloat16_learns_what_float32_learns() -> None:
     model = model_of(RAGGED["llama"])
     shapes = shapes_of(linear_layers(model), 3)
