@@ -206,11 +206,16 @@ class Life:
         return tuple(item.score > 0.5 for suite in scores for item in suite.items)
 
 
-def live(arm: Arm, seed: int, nights: int, looked_at: Sequence[int]) -> Iterator[Lived]:
-    """The untouched base's answers as night 0 (no night's exam among them), then the nights of one life."""
+def live(
+    arm: Arm, seed: int, nights: int, looked_at: Sequence[int], *, untouched: Lived | None = None
+) -> Iterator[Lived]:
+    """The untouched base's answers as night 0 (no night's exam among them), then the nights of one life.
+
+    `untouched`: night 0 of another arm, if it is known; all start from the same base.
+    """
     with tempfile.TemporaryDirectory(prefix="sealed-life-") as folder:
         life = Life(arm, seed, Standing.read(), Path(folder))
-        yield Lived(night=0, examples=0, seconds=0.0, asked=life.ask(whole=True))
+        yield untouched or Lived(night=0, examples=0, seconds=0.0, asked=life.ask(whole=True))
         yield from life.nights(nights, looked_at)
 
 

@@ -1,6 +1,6 @@
 """What lasts: arms that live many nights side by side, and what each keeps of its nights and of what nobody rehearses.
 
-`python -m benchmarks.retention` is the sweep by which the default recipe is chosen (four nights, a seed of choosing);
+`python -m benchmarks.retention` is the sweep by which the default recipe is chosen (three nights, a seed of choosing);
 `--nights 30` is the long life of the default recipe beside SEAL's procedure and plain replay, on a seed of its own.
 Changes are paired item by item with the untouched base: 90 % intervals (Tango), so a bound is a one-sided 95 % one.
 """
@@ -19,40 +19,43 @@ from gates.statistics import tango_lower, tango_upper
 from pipeline.recipe import Recipe
 
 CHOOSING_SEED, REPORT_SEED = 1_001, 61_011
-SWEEP_NIGHTS = 4
+SWEEP_NIGHTS = 3
 ALPHA = 0.05
 STANDING = ("old_world", "skills", "reading", "writing")
 DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
-LONG = (DEFAULT, SEAL, PLAIN)
+HALF = "half the default's amounts"
 FREE = {"distill": 0.0, "distill_states": 0.0}
 GIVEN_ALONE = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0}
 
 
-def arms(recipe: Recipe) -> dict[str, Arm]:
-    """Every way to live that is compared, by name: most change the recipe in one respect."""
-    return {
-        arm.name: arm
-        for arm in (
-            Arm(name=DEFAULT, recipe=recipe),
-            _seal(recipe),
-            _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **FREE), night_weight=1.0),
-            _rehearsing(recipe, "held by logits, not by states", distill_states=0.0),
-            _rehearsing(recipe, "held by states, not by logits", distill=0.0),
-            _rehearsing(recipe, "words of the base alone", **FREE),
-            _rehearsing(recipe, "replay not held", distill_on=("anchor", "generative", "reading", "writing")),
-            _rehearsing(recipe, "reading and writing not held", distill_on=("anchor", "generative", "replay")),
-            _training(Arm(name="a night weighs no more", recipe=recipe), night_weight=1.0),
-            _rehearsing(recipe, "no generative replay", generative=0),
-            _rehearsing(recipe, "half the replay", **_halved(recipe)),
-            _rehearsing(recipe, "half the pull", **_weaker(recipe)),
-            _rehearsing(recipe, "projection", projection=0.1),
-            _training(Arm(name="half the rate", recipe=recipe), learning_rate=recipe.training.learning_rate / 2),
-            _training(Arm(name="rank 32", recipe=recipe), rank=32, alpha=32),
-            _training(
-                Arm(name="feed-forward layers only", recipe=recipe), targets=("gate_proj", "up_proj", "down_proj")
-            ),
-        )
-    }
+def long_lives(recipe: Recipe) -> tuple[Arm, ...]:
+    """The default recipe, SEAL's procedure, and replay without anything else that holds."""
+    return (
+        Arm(name=DEFAULT, recipe=recipe),
+        _seal(recipe),
+        _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **FREE), night_weight=1.0),
+    )
+
+
+def sweep(recipe: Recipe) -> tuple[Arm, ...]:
+    """Ways to hold, rehearse and train, each changed in one respect. They rehearse half of what the default does."""
+    whole, recipe = recipe, _rehearsing(recipe, HALF, **_halved(recipe)).recipe
+    return (
+        Arm(name=HALF, recipe=recipe),
+        _rehearsing(recipe, "held by logits, not by states", distill_states=0.0),
+        _rehearsing(recipe, "held by states, not by logits", distill=0.0),
+        _rehearsing(recipe, "words of the base alone", **FREE),
+        _rehearsing(recipe, "replay not held", distill_on=("anchor", "generative", "reading", "writing")),
+        _rehearsing(recipe, "reading and writing not held", distill_on=("anchor", "generative", "replay")),
+        _training(Arm(name="a night weighs no more", recipe=recipe), night_weight=1.0),
+        _rehearsing(recipe, "no generative replay", generative=0),
+        _rehearsing(recipe, "half the pull", **_weaker(recipe)),
+        _rehearsing(recipe, "projection", projection=0.1),
+        _training(Arm(name="half the rate", recipe=recipe), learning_rate=recipe.training.learning_rate / 2),
+        _training(Arm(name="rank 32", recipe=recipe), rank=32, alpha=32),
+        _training(Arm(name="feed-forward layers only", recipe=recipe), targets=("gate_proj", "up_proj", "down_proj")),
+        Arm(name="the default's amounts", recipe=whole),
+    )
 
 
 def _seal(recipe: Recipe) -> Arm:
@@ -87,7 +90,9 @@ def _training(arm: Arm, **changed: object) -> Arm:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nights", type=int, default=SWEEP_NIGHTS)
-    parser.add_argument("--arms", nargs="*", help="names of arms; none: all, or those of the long life beyond 4 nights")
+    parser.add_argument(
+        "--arms", nargs="*", help="names of arms; none: the sweep's, or beyond 3 nights those of a long life"
+    )
     parser.add_argument("--seed", type=int)
     parser.add_argument("--every", type=int, help="look at everything after each such number of nights")
     parser.add_argument("--quick", action="store_true", help="the default recipe alone, two nights")
@@ -96,15 +101,20 @@ def main() -> None:
     nights = 2 if options.quick else options.nights
     long = nights > SWEEP_NIGHTS
     seed = options.seed or (REPORT_SEED if long else CHOOSING_SEED)
-    known = arms(Recipe.read(KIT / "recipe.toml"))
-    names = options.arms or ([DEFAULT] if options.quick else list(LONG if long else known))
+    recipe = Recipe.read(KIT / "recipe.toml")
+    lasting, swept = ({arm.name: arm for arm in made(recipe)} for made in (long_lives, sweep))
+    known = {**lasting, **swept}
+    names = options.arms or ([DEFAULT] if options.quick else list(lasting if long else swept))
+    if unknown := sorted(set(names) - set(known)):
+        parser.error(f"no arm {unknown[0]!r}: there are {', '.join(known)}")
     every = options.every or max(1, nights // 6)
-    looked_at = [1, *range(every, nights + 1, every), nights]
+    looked_at = [1, *range(every, nights + 1, every), nights] if long else [nights]
     name = "lifetime" if long else "retention"
     lives: dict[str, list[Lived]] = {}
     for arm in names:
         lives[arm] = []
-        for night in live(known[arm], seed, nights, looked_at):
+        untouched = next((life[0] for life in lives.values() if life), None)
+        for night in live(known[arm], seed, nights, looked_at, untouched=untouched):
             lives[arm].append(night)
             print(f"{arm}, seed {seed}: {_told(night, lives[arm][0])}", flush=True)
     out = options.out or RESULTS / f"{name}.json"

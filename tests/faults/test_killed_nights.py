@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from flows.steps import reviewing
 from flows.steps.founding import found
+from flows.wiring import house
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_nights
 from tests.recipes import shorten
@@ -50,29 +52,29 @@ MOMENTS = {
     "gates": AT_STAGE.format(stage="gates: asking the candidate"),
     "registered, not recorded": BEFORE_RECORDING,
 }
-RUN = "import sys; sys.argv = ['sealed', 'update', '--json']; from flows.cli import main; main()"
+RUN = "import sys; sys.argv = ['sealed', {command!r}, '--json']; from flows.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one night of documents in its incoming folder and a small recipe."""
     root = tmp_path_factory.mktemp("pristine")
-    house = found(root / "workspace", str(model_path()), actor="test")
+    parts = found(root / "workspace", str(model_path()), actor="test")
     shorten(root / "workspace")
     write_nights(root / "nights", nights=1, per_night=8, seed=977, variant=None)
     for document in (root / "nights" / "night-1").iterdir():
-        shutil.copy(document, house.settings.incoming)
-    house.store.close()
+        shutil.copy(document, parts.settings.incoming)
+    parts.store.close()
     return root / "workspace"
 
 
-def update(workspace: Path, preparation: str = "") -> Ran:
+def run(workspace: Path, preparation: str = "", command: str = "update") -> Ran:
     """Runs the command in a process group of its own, and afterwards ends what a killed one left running."""
     out, err = workspace.parent / "out.txt", workspace.parent / "err.txt"
     with out.open("w") as printed, err.open("w") as complained:
         # Files and not pipes: the scheduler's server outlives a killed parent and would hold a pipe open.
         process = subprocess.Popen(
-            [sys.executable, "-c", preparation + RUN],
+            [sys.executable, "-c", preparation + RUN.format(command=command)],
             stdout=printed, stderr=complained, start_new_session=True,
             env={**os.environ, "SEALED_WORKSPACE": str(workspace)},
         )  # fmt: skip
@@ -107,8 +109,8 @@ def choosing(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def unbroken_choosing(choosing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = Path(shutil.copytree(choosing, tmp_path_factory.mktemp("unbroken-choosing") / "workspace"))
-    run = update(workspace, CHOOSING)
-    assert run.code in (0, 3), run.err
+    whole = run(workspace, CHOOSING)
+    assert whole.code in (0, 3), whole.err
     return workspace
 
 
@@ -117,8 +119,8 @@ def test_a_night_that_chooses_ends_as_an_unbroken_one(
     stage: str, choosing: Path, unbroken_choosing: Path, tmp_path: Path
 ) -> None:
     workspace = Path(shutil.copytree(choosing, tmp_path / "workspace"))
-    assert update(workspace, CHOOSING + AT_STAGE.format(stage=stage)).code == -signal.SIGKILL
-    again = update(workspace, CHOOSING)
+    assert run(workspace, CHOOSING + AT_STAGE.format(stage=stage)).code == -signal.SIGKILL
+    again = run(workspace, CHOOSING)
     assert again.code in (0, 3), again.err
     assert chosen(workspace) == chosen(unbroken_choosing)
     assert end_state(workspace) == end_state(unbroken_choosing)
@@ -133,22 +135,52 @@ def chosen(workspace: Path) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def unbroken(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def unbroken(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace after a night that nothing killed."""
     workspace = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("unbroken") / "workspace"))
-    run = update(workspace)
-    assert run.code == 0, run.err
-    state = end_state(workspace)
-    assert state["versions"] == 1
-    return state
+    whole = run(workspace)
+    assert whole.code == 0, whole.err
+    assert end_state(workspace)["versions"] == 1
+    return workspace
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_night_ends_as_an_unbroken_one(
-    moment: str, pristine: Path, unbroken: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_killed_night_ends_as_an_unbroken_one(moment: str, pristine: Path, unbroken: Path, tmp_path: Path) -> None:
     workspace = Path(shutil.copytree(pristine, tmp_path / "workspace"))
-    assert update(workspace, MOMENTS[moment]).code == -signal.SIGKILL
-    again = update(workspace)
+    assert run(workspace, MOMENTS[moment]).code == -signal.SIGKILL
+    again = run(workspace)
     assert again.code == 0, again.err
     assert again.json["ended"] == "waiting for review"
-    assert end_state(workspace) == unbroken
+    assert end_state(workspace) == end_state(unbroken)
+
+
+@pytest.fixture(scope="module")
+def learned(unbroken: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same workspace with its night approved."""
+    workspace = Path(shutil.copytree(unbroken, tmp_path_factory.mktemp("learned") / "workspace"))
+    parts = house(workspace)
+    reviewing.approve(parts, 1, actor="test-reviewer", note="seen")
+    parts.store.close()
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def unbroken_rebuild(learned: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    workspace = Path(shutil.copytree(learned, tmp_path_factory.mktemp("unbroken-rebuild") / "workspace"))
+    whole = run(workspace, command="rebuild")
+    assert whole.code == 0, whole.err
+    state = end_state(workspace)
+    assert state["versions"] == 2
+    return state
+
+
+@pytest.mark.parametrize("moment", ["training", "registered, not recorded"])
+def test_a_killed_rebuild_ends_as_an_unbroken_one(
+    moment: str, learned: Path, unbroken_rebuild: dict[str, Any], tmp_path: Path
+) -> None:
+    workspace = Path(shutil.copytree(learned, tmp_path / "workspace"))
+    assert run(workspace, MOMENTS[moment], command="rebuild").code == -signal.SIGKILL
+    again = run(workspace, command="rebuild")
+    assert again.code == 0, again.err
+    assert again.json["ended"] == "waiting for review"
+    assert end_state(workspace) == unbroken_rebuild

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.practising import ground_of
 from flows.wiring import house
 from pipeline.sandbox.documents import markdown
-from pipeline.types import DocumentState, NightKind, NightState, PracticeAsk
-from registry.store import documents, nights
+from pipeline.types import DocumentState, NightKind, NightState, PracticeAsk, Verdict
+from registry.store import documents, nights, reports
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
@@ -86,3 +86,21 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
     assert approved.code == 0, approved.err
     back = sealed("rollback", "--reason", "a drill", "--as", "omar", workspace=workspace)
     assert back.code == 0, back.err
+
+
+def test_grpo_is_gated_as_any_practice(tmp_path: Path, sealed: Sealed) -> None:
+    workspace, ground = tmp_path / "workspace", tmp_path / "ground"
+    assert sealed("init", str(workspace)).code == 0
+    small = RECIPE.replace("documents = 32", "documents = 8").replace("held_out = 16", "held_out = 4")
+    (workspace / "recipe.toml").write_text(small, encoding="utf-8")
+    write_documents(ground, 12)
+    ran = sealed(
+        "practice", "--json", "--documents", str(ground), "--method", "grpo", "--rounds", "2", workspace=workspace
+    )
+    assert (ran.code, ran.json["ended"]) == (3, "refused"), ran.out + ran.err
+    store = house(workspace).store
+    (night,) = nights.listed(store)
+    assert night.asked == PracticeAsk(folder=str(ground.resolve()), rounds=2, method="grpo")
+    results = {one.gate: one for one in reports.get(store, night.report or "").results}
+    assert results["writes_better"].verdict is Verdict.INCONCLUSIVE, "so few questions decide nothing"
+    assert {results[gate].verdict for gate in ("integrity", "contamination", "retention")} == {Verdict.PASS}
