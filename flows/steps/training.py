@@ -30,7 +30,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             night=edits,
             earlier=self_edits.learned(house.store),
             writing=written_after(edits, behind),
-            documents=(*taught, *earlier),
+            documents=(*earlier, *taught),
             anchors=read_anchors(house.settings.anchors),
             never=never,
             subjects=exam_subjects(house),

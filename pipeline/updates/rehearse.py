@@ -58,9 +58,10 @@ def rehearse(
     `documents` is about: the untouched base would teach its old answers again, and replay of notes that are older than
     a correction keeps none of the answers that it replaced.
 
-    `documents` are those of this night and earlier. What is drawn changes from night to night, and is the same for the
-    same night. `cache` keeps what the untouched base said. `progress` counts kinds. `writing`: the notes that stand for
-    how the model writes (None: all of them); after a practice, those that its writer wrote.
+    `documents` are those of earlier nights, in their order, and then this night's. What is drawn changes from night to
+    night, and is the same for the same night. `cache` keeps what the untouched base said. `progress` counts kinds.
+    `writing`: the notes that stand for how the model writes (None: all of them); after a practice, those that its
+    writer wrote.
 
     While there is less to replay than the recipe allows, generative replay gets what is left: so the first night
     rehearses about as many examples as the thirtieth.
@@ -68,7 +69,7 @@ def rehearse(
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in night))
     edits, untaught = [*night, *earlier], subjects | corrected_subjects(documents)
     notes = edits if writing is None else writing
-    replayed = choose_replay(_lasting(earlier, documents, never), rules.replay, seed)
+    replayed = choose_replay(_lasting(earlier, night, documents, never), rules.replay, seed)
     generative = rules.generative + rules.replay - len(replayed) if rules.generative else 0
     kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
         lambda: replayed,
@@ -87,7 +88,9 @@ def rehearse(
     return tuple(kept)
 
 
-def _lasting(earlier: Sequence[SelfEdit], documents: Sequence[Document], never: frozenset[str]) -> list[SelfEdit]:
+def _lasting(
+    earlier: Sequence[SelfEdit], night: Sequence[SelfEdit], documents: Sequence[Document], never: frozenset[str]
+) -> list[SelfEdit]:
     """What earlier nights taught and still holds, that of corrections marked, without what may not be asked."""
     corrections = corrections_among(documents)
     return [
@@ -98,7 +101,7 @@ def _lasting(earlier: Sequence[SelfEdit], documents: Sequence[Document], never: 
                 for example in without_leaks(edit.examples, never)
             ),
         )
-        for edit in without_replaced(earlier, documents)
+        for edit in without_replaced(earlier, documents, night)
     ]
 
 

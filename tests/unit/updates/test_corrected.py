@@ -1,5 +1,7 @@
 """What a correction replaced is in no rehearsal."""
 
+from dataclasses import replace
+
 from pipeline.types import Document, DocumentKind, Example, ModelRef, Probe, SelfEdit, Split
 from pipeline.updates.corrected import corrected_subjects, without_replaced
 
@@ -39,3 +41,28 @@ def test_replay_of_the_corrected_document_states_no_answer_that_was_replaced() -
 def test_other_documents_and_the_correction_itself_are_replayed_whole() -> None:
     edits = (_edit(OTHER, OWNED), _edit(NEW, Example(prompt="Who owned it?", completion="Heron")))
     assert without_replaced(edits, [OLD, NEW, OTHER]) == edits
+
+
+NEWER = _document("Cinder", "Lynx", DocumentKind.CORRECTION)
+
+
+def test_a_later_correction_replaces_an_earlier_one() -> None:
+    first, second = Example(prompt="Who owns it?", completion="Wolf"), Example(prompt="Who owns it?", completion="Lynx")
+    edits = (_edit(OLD, OWNED), _edit(NEW, first), _edit(NEWER, second))
+    assert without_replaced(edits, [OLD, NEW, NEWER]) == (_edit(NEWER, second),)
+
+
+def test_what_an_earlier_correction_left_alone_is_replaced_by_what_a_later_one_is_written_to_say() -> None:
+    moved = Document(title="Cinder", body="Correction: Cinder is in Rome now.", kind=DocumentKind.CORRECTION)
+    alone = replace(
+        _edit(NEW, PLACED, Example(prompt="In which city?", completion="Oslo"), OWNED), style="left-alone", prompt=""
+    )
+    tonight = (_edit(moved, Example(prompt="Where?", completion="Rome")),)
+    (kept,) = without_replaced([alone], [NEW, moved], tonight)
+    assert kept.examples == (OWNED,)
+
+
+def test_what_a_correction_leaves_alone_replaces_nothing() -> None:
+    alone = replace(_edit(NEW, Example(prompt="Where?", completion="Rome")), style="left-alone", prompt="")
+    edits = (_edit(OLD, PLACED), alone)
+    assert without_replaced(edits, [OLD, NEW]) == edits
