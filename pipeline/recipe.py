@@ -80,7 +80,8 @@ class DirectiveRules(_Frozen):
         description="those that may be chosen",
     )
     workflow_tools: tuple[str, ...] = Field(
-        default=(), description="those that each workflow is learned with, also where nothing is enabled"
+        default=("leave-one-out", "permute"),
+        description="those that each workflow is learned with, also where nothing is enabled",
     )
     correction_tools: tuple[str, ...] = Field(
         default=("paraphrase", "expand"), description="those that each correction is learned with, likewise"

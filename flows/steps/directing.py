@@ -1,6 +1,7 @@
 """Follows what the kept notes chose for their own training, where the recipe lets them."""
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flows.shift import Shift
@@ -9,6 +10,7 @@ from pipeline.types import Document, SelfEdit
 if TYPE_CHECKING:
     from pipeline.self_edits.directing import Directed
 
+ONE_SCHEDULE = "learning rate and epochs are the recipe's: a night has one schedule"
 log = logging.getLogger("sealed")
 
 
@@ -41,7 +43,16 @@ def follow_directives(
         )
         for document in taught
     )
+    made = tuple(map(_on_one_schedule, made))
     for one in made:
         for reason in one.followed.reasons:
             log.info("%s: directives: %s", one.followed.document[:12], reason)
     return made
+
+
+def _on_one_schedule(directed: "Directed") -> "Directed":
+    """With a word on the settings that a night cannot follow (ADR 8)."""
+    followed = directed.followed
+    if followed.settings is None:
+        return directed
+    return replace(directed, followed=replace(followed, reasons=(*followed.reasons, ONE_SCHEDULE)))

@@ -63,6 +63,7 @@ def test_candidates_are_compared_and_one_of_each_document_is_learned(tmp_path: P
     assert len(choices) == 6
     assert all("of 2 is kept" in body for body in choices)
     assert '"learning_rate"' in update
+    assert "a night has one schedule" in update
     listed = sealed("documents", "--json", workspace=workspace).json
     own = next(record["document"] for record in listed if record["name"] == bare.name)
     assert {(probe["origin"], probe["split"]) for probe in own["probes"]} == {("human", "exam"), ("model", "practice")}

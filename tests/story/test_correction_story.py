@@ -28,7 +28,7 @@ def test_a_correction_is_answered_anew_and_a_rebuild_does_not_bring_the_old_answ
     workspace, folder = tmp_path / "workspace", tmp_path / "nights"
     assert sealed("init", str(workspace)).code == 0
     shorten(workspace)
-    for kind, options in (("new", ()), ("corrections", ("--variant", "corrections"))):
+    for kind, options in (("new", ()), ("corrections", ("--corrections",))):
         made = sealed("sandbox", "documents", "--per-night", "8", "--seed", str(SEED), *options, str(folder / kind))
         assert made.code == 0, made.err
     for file in (folder / "corrections" / "night-1").iterdir():
