@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.peers import seal
+from flows.steps.training import weighed
 from gates.checks.contamination import exam_questions, exam_subjects
 from gates.evidence import exam_probes
 from gates.measure import measure
@@ -28,9 +30,9 @@ from pipeline.recipe import Recipe
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.types import Document, Example, ModelRef, Probe, Scores, SelfEdit
+from pipeline.types import Document, Example, ModelRef, NightKind, Probe, Scores, SelfEdit, UpdatePlan
 from pipeline.updates.lora import train_lora
-from pipeline.updates.plan import plan_update
+from pipeline.updates.plan import plan_rebuild, plan_update
 from pipeline.updates.rehearsal import Anchors, read_anchors
 from pipeline.updates.rehearse import rehearse
 
@@ -44,11 +46,17 @@ Marks = tuple[bool, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """A way to live: the recipe of every night, and whether each night's adapter is merged into the weights (SEAL)."""
+    """A way to live: the recipe of every night, and what it does otherwise than the nightly flow.
+
+    `by_seal`: notes are trained on as SEAL does, nothing is rehearsed, and each night's adapter is merged into the
+    weights.
+    `rebuilds`: each night learns all notes of the life anew from the untouched base.
+    """
 
     name: str
     recipe: Recipe
-    merges: bool = False
+    by_seal: bool = False
+    rebuilds: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,26 +151,40 @@ class Life:
             engine, documents, self.recipe.self_edits, writer=self.live, adapter=self.adapter, seed=self.seed,
             never=never,
         ).edits  # fmt: skip
-        rehearsal: tuple[Example, ...] = () if self.arm.merges else rehearse(
-            engine, recipe=self.recipe, live_adapter=self.adapter, night=edits, earlier=self.edits,
-            documents=[one for taught in self.documents for one in taught], anchors=self.anchors, never=never,
-            subjects=exam_subjects(self.standing.suites), cache=self.folder / "cache",
-        )  # fmt: skip
+        plan = self._planned(seal.titled(edits, documents) if self.arm.by_seal else edits, never)
         self.edits += edits
-        if not any(edit.examples for edit in edits):
+        if plan is None:
             return 0
-        plan = plan_update(self.live, edits, rehearsal, self.recipe, documents=documents)
         out = self.folder / f"night-{night}"
+        kind = NightKind.REBUILD if self.arm.rebuilds else NightKind.NIGHT
         trained = train_lora(
-            self.base, plan, self.recipe.training, parent_adapter=self.adapter, out=out, ledger="benchmark",
-            rehearsal=self.recipe.rehearsal,
+            self.base, plan, weighed(self.recipe.training, kind, plan), out=out, ledger="benchmark",
+            parent_adapter=None if self.arm.rebuilds else self.adapter, rehearsal=self.recipe.rehearsal,
         )  # fmt: skip
-        if self.arm.merges:
+        if self.arm.by_seal:
             self.base = _merged(self.base, out, self.folder / f"merged-{night}")
             self.live = ModelRef(base=self.base.identity.model)
         else:
             self.adapter, self.live = out, ModelRef(base=self.live.base, adapter=trained.manifest.adapter)
         return len(plan.examples)
+
+    def _planned(self, edits: Sequence[SelfEdit], never: frozenset[str]) -> UpdatePlan | None:
+        """What a night trains on; None where nothing was written."""
+        if not any(edit.examples for edit in edits):
+            return None
+        if self.arm.by_seal:
+            return plan_update(self.live, edits, (), self.recipe)
+        rebuilds, documents = self.arm.rebuilds, [one for taught in self.documents for one in taught]
+        ledger = [*self.edits, *edits]
+        rehearsal = rehearse(
+            LocalEngine(self.base), recipe=self.recipe, live_adapter=None if rebuilds else self.adapter,
+            night=ledger if rebuilds else edits, earlier=() if rebuilds else self.edits, documents=documents,
+            anchors=self.anchors, never=never, subjects=exam_subjects(self.standing.suites),
+            cache=self.folder / "cache",
+        )  # fmt: skip
+        if rebuilds:
+            return plan_rebuild(self.live, ledger, rehearsal, self.recipe, never, documents)
+        return plan_update(self.live, edits, rehearsal, self.recipe, documents=documents)
 
     def _closed(self, probes: Sequence[Probe]) -> Marks:
         return self._right([probe.question for probe in probes], probes)

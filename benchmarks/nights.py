@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
+from benchmarks.shortened import shorten
 from flows.cli.night import run_night
 from flows.outcome import NightOutcome
 from flows.steps import reviewing
@@ -37,21 +38,23 @@ class Run:
     report: GateReport
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one seed, one night")
+    parser.add_argument("--quick", action="store_true", help="one seed, one night of little rehearsal")
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     seeds, nights = (SEEDS[:1], 1) if options.quick else (SEEDS, NIGHTS)
     # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
     with tempfile.TemporaryDirectory(prefix="sealed-nights-") as folder:
-        runs = [list(_nights(seed, nights, Path(folder) / str(seed))) for seed in seeds]
+        runs = [list(_nights(seed, nights, Path(folder) / str(seed), options.quick)) for seed in seeds]
     write_results("nights", list(_figures(runs, nights)), options.out)
 
 
-def _nights(seed: int, nights: int, folder: Path) -> Iterator[Run]:
+def _nights(seed: int, nights: int, folder: Path, quick: bool) -> Iterator[Run]:
     workspace = folder / "workspace"
     house = found(workspace, str(model_path()), actor="benchmark")
+    if quick:
+        shorten(workspace)
     write_nights(folder / "documents", nights=nights, per_night=PER_NIGHT, seed=seed, variant=None)
     for number in range(1, nights + 1):
         outcome = run_night(workspace, folder / "documents" / f"night-{number}")

@@ -55,11 +55,11 @@ FULL = Size(rounds=3, documents=48, samples=10, reported=PER_SEED, steps=8, work
 QUICK = Size(rounds=2, documents=8, samples=4, reported=4, steps=2, workflows=4)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few documents and samples")
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
     base = load_base(str(model_path()), device="cpu")
     with tempfile.TemporaryDirectory(prefix="sealed-practice-") as folder:

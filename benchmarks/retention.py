@@ -14,9 +14,11 @@ from statistics import fmean
 
 from benchmarks.figures import RESULTS, Measured, write_results
 from benchmarks.lifetime import KIT, Arm, Lived, Marks, live
+from benchmarks.peers import seal
 from benchmarks.plots import draw_lives
+from benchmarks.shortened import shortened
 from gates.statistics import tango_lower, tango_upper
-from pipeline.recipe import Recipe
+from pipeline.recipe import UNHELD, Recipe
 
 CHOOSING_SEED, REPORT_SEED = 1_001, 61_011
 SWEEP_NIGHTS = 3
@@ -54,20 +56,16 @@ def sweep(recipe: Recipe) -> tuple[Arm, ...]:
         _training(Arm(name="half the rate", recipe=recipe), learning_rate=recipe.training.learning_rate / 2),
         _training(Arm(name="rank 32", recipe=recipe), rank=32, alpha=32),
         _training(Arm(name="feed-forward layers only", recipe=recipe), targets=("gate_proj", "up_proj", "down_proj")),
+        Arm(name="rebuilt each night", recipe=recipe, rebuilds=True),
         Arm(name="the default's amounts", recipe=whole),
     )
 
 
 def _seal(recipe: Recipe) -> Arm:
     """SEAL's procedure with its own constants: nothing rehearsed, each night's adapter merged into the weights."""
-    training = {
-        "rank": 32, "alpha": 64, "targets": ("q_proj", "v_proj"), "learning_rate": 1e-3, "epochs": 10, "batch_size": 1,
-        "loss_on": "all",
-    }  # fmt: skip
-    notes = {"styles": ("implications",), "samples": 1}
-    arm = _training(_rehearsing(recipe, SEAL, **FREE), **training)
-    own = arm.recipe.model_copy(update={"self_edits": recipe.self_edits.model_copy(update=notes)})
-    return Arm(name=SEAL, recipe=own, merges=True)
+    notes = recipe.self_edits.model_copy(update={"styles": ("implications",), "samples": seal.SAMPLES})
+    changed = {"training": seal.RULES, "self_edits": notes, "rehearsal": UNHELD}
+    return Arm(name=SEAL, recipe=recipe.model_copy(update=changed), by_seal=True)
 
 
 def _halved(recipe: Recipe) -> dict[str, int]:
@@ -87,7 +85,7 @@ def _training(arm: Arm, **changed: object) -> Arm:
     return replace(arm, recipe=arm.recipe.model_copy(update={"training": training}))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nights", type=int, default=SWEEP_NIGHTS)
     parser.add_argument(
@@ -95,13 +93,15 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int)
     parser.add_argument("--every", type=int, help="look at everything after each such number of nights")
-    parser.add_argument("--quick", action="store_true", help="the default recipe alone, two nights")
+    parser.add_argument("--quick", action="store_true", help="the default recipe alone, two nights of little rehearsal")
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     nights = 2 if options.quick else options.nights
     long = nights > SWEEP_NIGHTS
     seed = options.seed or (REPORT_SEED if long else CHOOSING_SEED)
     recipe = Recipe.read(KIT / "recipe.toml")
+    if options.quick:
+        recipe = shortened(recipe)
     lasting, swept = ({arm.name: arm for arm in made(recipe)} for made in (long_lives, sweep))
     known = {**lasting, **swept}
     names = options.arms or ([DEFAULT] if options.quick else list(lasting if long else swept))
@@ -162,6 +162,10 @@ def _figures(arm: str, life: Sequence[Lived]) -> Iterator[Measured]:
         kept = _earlier(last) / max(fmean(learned[:-1]), 1e-9)
         yield Measured(name=f"{arm}: earlier nights kept after night {last.night}", value=kept, unit="share",
                        n=last.night - 1, goal=">= 0.95", met=kept >= 0.95)  # fmt: skip
+        each = [last.recall(night.night) / max(night.recall(night.night), 1e-9) for night in nights[:-1]]
+        yield Measured(name=f"{arm}: the earlier night that was kept least", value=min(each), unit="share", n=len(each))
+        yield Measured(name=f"{arm}: earlier nights kept below 0.95", value=sum(one < 0.95 for one in each),
+                       unit="nights", n=len(each))  # fmt: skip
     for kind in STANDING:
         change, low, high = _change(base, last, kind)
         yield Measured(

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
+from benchmarks.shortened import shorten
 from flows.cli.night import run_night, run_rebuild
 from flows.outcome import NightOutcome
 from flows.steps import reviewing
@@ -60,21 +61,23 @@ class Run:
     unseen: Share
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, one night, two documents withdrawn")
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     seeds, count, gone = (SEEDS[:1], 1, 2) if options.quick else (SEEDS, NIGHTS, WITHDRAWN)
     # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
     with tempfile.TemporaryDirectory(prefix="sealed-withdrawal-") as folder:
-        runs = [_run(seed, count, gone, Path(folder) / str(seed)) for seed in seeds]
+        runs = [_run(seed, count, gone, Path(folder) / str(seed), options.quick) for seed in seeds]
     write_results("withdrawal", _figures(runs), options.out)
 
 
-def _run(seed: int, count: int, gone: int, folder: Path) -> Run:
+def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
     workspace = folder / "workspace"
     house = found(workspace, str(model_path()), actor="benchmark")
+    if quick:
+        shorten(workspace)
     _learn(house, workspace, folder / "documents", seed, count)
     learned = [document for _, taught in documents.learned(house.store) for document in taught]
     # Spread over the nights, so that old and new lessons are forgotten.

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -10,12 +11,20 @@ from benchmarks.learning.task import Task
 
 # A part is a module with `run(task)`; its figures are learning-PART.json.
 PARTS = ("night", "corrections")
+# Or another benchmark, by its module, what it is asked for, and its figures.
+ELSEWHERE = {
+    "practice": ("benchmarks.practice", (), "practice.json"),
+    "many-nights": ("benchmarks.retention", ("--nights", "30"), "lifetime.json"),
+    "sweep": ("benchmarks.retention", (), "retention.json"),
+    "withdrawal": ("benchmarks.withdrawal", (), "withdrawal.json"),
+}
+EVERY = (*PARTS, *ELSEWHERE)
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    if unknown := sorted(set(options.parts) - set(PARTS)):
-        _parser().error(f"no part {unknown[0]!r}: there are {', '.join(PARTS)}")
+    if unknown := sorted(set(options.parts) - set(EVERY)):
+        _parser().error(f"no part {unknown[0]!r}: there are {', '.join(EVERY)}")
     if bool(options.data) != bool(options.model):
         _parser().error("--model and --data go together: a base, and passages with questions for it")
     if options.data and options.parts not in ([], ["night"]):
@@ -28,13 +37,21 @@ def main(arguments: list[str] | None = None) -> None:
         quick=options.quick, out=options.out, model=options.model, data=options.data, count=options.count,
         arms=tuple(options.arms), name=options.name,
     )  # fmt: skip
-    for part in options.parts or (["night"] if options.data else list(PARTS)):
+    for part in options.parts or (["night"] if options.data else EVERY):
         _part(part)(task)
 
 
 def _part(name: str) -> Callable[[Task], None]:
+    if name in ELSEWHERE:
+        return partial(_elsewhere, name)
     run: Callable[[Task], None] = import_module(f"benchmarks.learning.{name}").run
     return run
+
+
+def _elsewhere(name: str, task: Task) -> None:
+    module, asked, file = ELSEWHERE[name]
+    quick = ("--quick",) if task.quick else ()
+    import_module(module).main([*asked, *quick, "--out", str(task.out / file)])
 
 
 def _arms() -> tuple[str, ...]:
@@ -45,7 +62,7 @@ def _arms() -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(EVERY)}; all")
     parser.add_argument("--quick", action="store_true", help="one seed and fewer documents")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files and plots")
     parser.add_argument("--model", help="another base, by folder or hub name")

@@ -27,7 +27,6 @@ STYLES = ("self-qa", "implications", "implications-long", "implications-very-lon
 PASSAGES = 1  # that retrieval puts into the prompt
 PASSAGE_EPOCHS, PASSAGE_BATCH = 40, 4  # a night's passages are few sequences: the recipe's schedule would hardly begin
 TUNE_RATE, TUNE_EPOCHS, TUNE_BATCH = 2e-3, 20, 4
-SEAL_SAMPLES = 5
 
 CLOSED, OPEN, RETRIEVAL = "closed book", "open book", "retrieval (BM25)"
 PASSAGE_ONLY, TUNED, UNREHEARSED = "passage-only LoRA", "fine-tune on the passages", "mixture without rehearsal"
@@ -88,15 +87,8 @@ def seals_procedure(room: Classroom) -> Group:
 
     Unpadded, so without the loss on padding, which teaches nothing of the text; merging afterwards changes no answer.
     """
-    titles = {document.id: document.title for document in room.documents}
-    edits = room.written(("implications",), SEAL_SAMPLES, passage=False)
-    lines = [passage(titles[edit.document], example.completion) for edit in edits for example in edit.examples]
-    examples = [*passages(room), *(Example(prompt="", completion=line) for line in lines)]
-    return room.group(
-        examples, rank=seal.RANK, alpha=seal.ALPHA, targets=seal.TARGETS, epochs=seal.EPOCHS, batch_size=1,
-        learning_rate=seal.LEARNING_RATE, clip_norm=seal.CLIP_NORM, warmup=0.0, weight_decay=0.0, loss_on="all",
-        weigh="tokens", stop_below=None,
-    )  # fmt: skip
+    edits = seal.titled(room.written(("implications",), seal.SAMPLES, passage=False), room.documents)
+    return room.group([*passages(room), *_examples(edits)], **seal.RULES.model_dump())
 
 
 def fine_tune(

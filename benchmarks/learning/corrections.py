@@ -14,6 +14,7 @@ from benchmarks.figures import Measured
 from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.plots import Bar, bar_panels
 from benchmarks.learning.task import Task
+from benchmarks.shortened import shorten
 from flows.cli.night import run_night
 from flows.steps import reviewing
 from flows.steps.founding import found
@@ -48,15 +49,17 @@ class Run:
 
 
 def run(task: Task) -> None:
-    runs = [_run(seed) for seed in (SEEDS[:1] if task.quick else SEEDS)]
+    runs = [_run(seed, task.quick) for seed in (SEEDS[:1] if task.quick else SEEDS)]
     task.write("corrections", list(figures(runs)))
     _draw(runs, task)
 
 
-def _run(seed: int) -> Run:
+def _run(seed: int, quick: bool) -> Run:
     with tempfile.TemporaryDirectory(prefix="sealed-corrections-") as name:
         folder = Path(name)
         house = found(folder / "workspace", str(model_path()), actor="benchmark")
+        if quick:
+            shorten(folder / "workspace")
         questions = questions_of(night_documents(1, PER_NIGHT, seed, "corrections"), house)
         scores = [_asked(house, None, questions)]
         first = _write(folder, seed)

@@ -13,7 +13,7 @@ The base stays loaded between candidates, though the original reloads it.
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -23,6 +23,9 @@ from benchmarks.peers.peft_alone import answer_with
 from benchmarks.peers.wrapping import trainable, wrapped
 from pipeline.chat import Encoded
 from pipeline.engines.base import BaseModel
+from pipeline.prompts import passage
+from pipeline.recipe import TrainingRules
+from pipeline.types import Document, Example, SelfEdit
 
 RANK, ALPHA = 32, 64
 TARGETS = ("q_proj", "v_proj")
@@ -30,6 +33,28 @@ LEARNING_RATE, CLIP_NORM = 1e-3, 1.0
 EPOCHS = 10
 LENGTH = 2048
 ANSWER_TOKENS = 64
+SAMPLES = 5
+RULES = TrainingRules(
+    rank=RANK, alpha=ALPHA, targets=TARGETS, epochs=EPOCHS, batch_size=1, learning_rate=LEARNING_RATE,
+    clip_norm=CLIP_NORM, warmup=0.0, weight_decay=0.0, loss_on="all", weigh="tokens", night_weight=1.0,
+)  # fmt: skip
+
+
+def titled(edits: Sequence[SelfEdit], documents: Sequence[Document]) -> tuple[SelfEdit, ...]:
+    """Self-edits as SEAL trains on them: plain text, every line of a note below the title of its document."""
+    titles = {document.id: document.title for document in documents}
+    return tuple(
+        replace(
+            edit,
+            examples=tuple(
+                Example(prompt="", completion=passage(titles[edit.document], example.completion))
+                for example in edit.examples
+            ),
+        )
+        if edit.prompt
+        else edit
+        for edit in edits
+    )
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks.shortened import shorten
 from flows.steps import reviewing
 from flows.steps.founding import found
 from flows.wiring import house
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_nights
-from tests.recipes import shorten
 from tests.story.running import Ran
 
 pytestmark = pytest.mark.slow

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.shortened import shorten
 from gates.evidence import exam_probes
 from pipeline.grading import grade
 from pipeline.sandbox.documents import night_documents
 from pipeline.types import Probe
-from tests.recipes import shorten
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Any
 import frontmatter
 import pytest
 
-from tests.recipes import shorten
+from benchmarks.shortened import shorten
 from tests.story.running import Sealed
 
 SEED = 31_337

@@ -15,6 +15,7 @@ from benchmarks.learning.exams import sit
 from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.retrieval import Shelf
 from benchmarks.learning.writer import Writer
+from benchmarks.peers import seal
 from flows.steps.founding import found
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
@@ -40,8 +41,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
 @pytest.mark.slow
 def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arms, "PASSAGE_EPOCHS", 1)
-    monkeypatch.setattr(arms, "SEAL_SAMPLES", 1)
-    monkeypatch.setattr(arms.seal, "EPOCHS", 1)
+    monkeypatch.setattr(seal, "SAMPLES", 1)
+    monkeypatch.setattr(seal, "RULES", seal.RULES.model_copy(update={"epochs": 1}))
     monkeypatch.setitem(arms.TRAINED, arms.TUNED, lambda it: arms.fine_tune(it, epochs=1))
     before = {name: tensor.clone() for name, tensor in room.base.model.state_dict().items()}
     sat = dict(sit(room))
