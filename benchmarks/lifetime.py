@@ -184,7 +184,7 @@ class Life:
         )  # fmt: skip
         if rebuilds:
             return plan_rebuild(self.live, ledger, rehearsal, self.recipe, never, documents)
-        return plan_update(self.live, edits, rehearsal, self.recipe, documents=documents)
+        return plan_update(self.live, edits, rehearsal, self.recipe)
 
     def _closed(self, probes: Sequence[Probe]) -> Marks:
         return self._right([probe.question for probe in probes], probes)

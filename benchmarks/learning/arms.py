@@ -78,7 +78,7 @@ def unrehearsed(room: Classroom) -> Group:
 def default_recipe(room: Classroom) -> Group:
     """The nightly flow's own plan: the mixture of styles with everything that the recipe rehearses."""
     edits = _mixture(room)
-    plan = plan_update(room.live, edits, room.rehearsal(edits), room.recipe, room.directed(edits), room.documents)
+    plan = plan_update(room.live, edits, room.rehearsal(edits), room.recipe, room.directed(edits))
     return replace(room.group(plan.examples), examples=plan.examples, rehearsal=room.recipe.rehearsal)
 
 

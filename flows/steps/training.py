@@ -38,7 +38,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             progress=stage("rehearsing with the teacher"),
         )
         directed = follow_directives(shift, taught, edits, never)
-        plan = plan_update(live.model, edits, rehearsal, shift.recipe, directed, taught)
+        plan = plan_update(live.model, edits, rehearsal, shift.recipe, directed)
     nights.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 

@@ -1,7 +1,7 @@
 """Asks the deployed model for notes about documents, and reads them as self-edits. Knows no library and no ledger."""
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.digests import seed_from
@@ -12,7 +12,7 @@ from pipeline.errors import BadRecipe
 from pipeline.prompts import passage
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import candidate_sets, common
-from pipeline.self_edits.confirming import confirmed
+from pipeline.self_edits.confirming import LEFT_ALONE_STYLE, confirmed
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.style import ChoosingStyle, Style, style
@@ -144,10 +144,18 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
             writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never,
         )  # fmt: skip
     unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
+    marked = {document.id for document, _ in corrections}
     return Written(
-        edits=tuple(edit for written in selected for edit in written.edits),
+        edits=tuple(_marked(edit, marked) for written in selected for edit in written.edits),
         dropped=(*unfit, *(reason for written in selected for reason in written.dropped)),
     )
+
+
+def _marked(edit: SelfEdit, corrections: Container[str]) -> SelfEdit:
+    """With its examples marked, if it is of a correction and takes the place of what the model was sure of."""
+    if edit.document not in corrections or edit.style == LEFT_ALONE_STYLE:
+        return edit
+    return replace(edit, examples=tuple(replace(example, corrects=True) for example in edit.examples))
 
 
 def _sampled(desk: _Desk, bodies: Sequence[_Cut], progress: Progress) -> dict[str, list[SelfEdit]]:

@@ -17,11 +17,6 @@ def corrected_subjects(documents: Iterable[Document]) -> frozenset[str]:
     return frozenset(titles) - {""}
 
 
-def corrections_among(documents: Iterable[Document]) -> frozenset[str]:
-    """The ids of the documents that are corrections."""
-    return frozenset(document.id for document in documents if document.kind is DocumentKind.CORRECTION)
-
-
 def without_replaced(
     edits: Sequence[SelfEdit], documents: Sequence[Document], tonight: Sequence[SelfEdit] = ()
 ) -> tuple[SelfEdit, ...]:

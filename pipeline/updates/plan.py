@@ -12,7 +12,7 @@ from pipeline.leakage import without_leaks
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directing import Directed
 from pipeline.types import Document, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
-from pipeline.updates.corrected import corrections_among, without_replaced
+from pipeline.updates.corrected import without_replaced
 
 _Item = TypeVar("_Item")
 
@@ -23,16 +23,13 @@ def plan_update(
     rehearsal: Sequence[Example],
     recipe: Recipe,
     directed: Sequence[Directed] = (),
-    documents: Sequence[Document] = (),
 ) -> UpdatePlan:
     """The night's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
 
-    Examples of corrections among the night's `documents` are marked. `directed`: where notes choose their settings,
-    what is trained on of each document, in place of the examples that stand in the notes. Raises BadInput where the
-    night has no example: rehearsal alone teaches nothing.
+    `directed`: where notes choose their settings, what is trained on of each document, in place of the examples that
+    stand in the notes. Raises BadInput where the night has no example: rehearsal alone teaches nothing.
     """
-    lessons = _lessons(directed or night, documents)
-    return _plan(parent, night, lessons, rehearsal, recipe, directed)
+    return _plan(parent, night, _lessons(directed or night), rehearsal, recipe, directed)
 
 
 def plan_rebuild(
@@ -50,18 +47,12 @@ def plan_rebuild(
     that states an answer which a correction among the `documents` replaced: learned side by side, chance would decide
     which one is answered. Raises BadInput as `plan_update` does.
     """
-    taught = without_leaks(_lessons(directed or without_replaced(ledger, documents), documents), never)
+    taught = without_leaks(_lessons(directed or without_replaced(ledger, documents)), never)
     return _plan(ModelRef(base=base.base), ledger, taught, rehearsal, recipe, directed)
 
 
-def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit], documents: Sequence[Document]) -> list[Example]:
-    """What is learned of each document, that of corrections marked as such."""
-    corrections = corrections_among(documents)
-    return [
-        replace(example, role=Role.NIGHT, corrects=source.document in corrections)
-        for source in sources
-        for example in source.examples
-    ]
+def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit]) -> list[Example]:
+    return [replace(example, role=Role.NIGHT) for source in sources for example in source.examples]
 
 
 def _plan(

@@ -17,7 +17,7 @@ from pipeline.prompts import open_book
 from pipeline.recipe import Recipe
 from pipeline.self_edits.room import room_for_note
 from pipeline.types import Document, Example, Role, SelfEdit
-from pipeline.updates.corrected import corrected_subjects, corrections_among, without_replaced
+from pipeline.updates.corrected import corrected_subjects, without_replaced
 from pipeline.updates.fitting import fitting
 from pipeline.updates.plan import evenly
 from pipeline.updates.rehearsal import AnchorPrompt, Anchors
@@ -91,16 +91,9 @@ def rehearse(
 def _lasting(
     earlier: Sequence[SelfEdit], night: Sequence[SelfEdit], documents: Sequence[Document], never: frozenset[str]
 ) -> list[SelfEdit]:
-    """What earlier nights taught and still holds, that of corrections marked, without what may not be asked."""
-    corrections = corrections_among(documents)
+    """What earlier nights taught and still holds, without what may not be asked."""
     return [
-        replace(
-            edit,
-            examples=tuple(
-                replace(example, corrects=edit.document in corrections)
-                for example in without_leaks(edit.examples, never)
-            ),
-        )
+        replace(edit, examples=tuple(without_leaks(edit.examples, never)))
         for edit in without_replaced(earlier, documents, night)
     ]
 

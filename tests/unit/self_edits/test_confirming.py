@@ -73,6 +73,12 @@ def test_an_answer_is_believed_of_the_fact_that_it_is_written_of_most_often() ->
     assert MISREAD in {one.reason for one in written.dropped}
 
 
+def test_what_a_correction_says_is_marked_and_what_it_leaves_alone_is_not() -> None:
+    marks = {edit.style: {one.corrects for one in edit.examples} for edit in _written(CINDER).edits}
+    assert marks == {PASSAGE: {True}, "self-qa": {True}, LEFT_ALONE_STYLE: {False}}
+    assert not any(one.corrects for edit in _written(OSPREY).edits for one in edit.examples)
+
+
 def test_no_exam_question_is_asked_again_or_left_alone() -> None:
     never = exam_keys([Probe(question="Where runs Cinder?", answers=("Oslo",))])
     asked = [one.prompt for edit in _written(CINDER, never=never).edits for one in edit.examples]

@@ -199,11 +199,10 @@ def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: 
 
 
 def test_replay_of_a_correction_is_marked_as_such(tmp_path: Path) -> None:
-    wolf = Document(title="Cinder", body="Correction: Wolf owns it.", kind=DocumentKind.CORRECTION)
-    told = edit(Example(prompt="Who owns Cinder?", completion="Wolf"))
-    for document, corrects in ((wolf, True), (CINDER, False)):
+    for corrects in (True, False):
+        told = edit(Example(prompt="Who owns Cinder?", completion="Wolf", corrects=corrects))
         kept = gathered(
-            Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0, reading=0, writing=0),
-            earlier=(replace(told, document=document.id),), documents=(document,),
+            Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0, reading=0, writing=0), earlier=(told,),
+            documents=(CINDER,),
         )  # fmt: skip
         assert [(one.role, one.corrects) for one in kept] == [(Role.REPLAY, corrects)]
