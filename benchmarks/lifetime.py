@@ -156,7 +156,7 @@ class Life:
         if plan is None:
             return 0
         out = self.folder / f"night-{night}"
-        kind = NightKind.REBUILD if self.arm.rebuilds else NightKind.NIGHT
+        kind = NightKind.REBUILD if self.arm.rebuilds else NightKind.NIGHTLY
         trained = train_lora(
             self.base, plan, weighed(self.recipe.training, kind, plan), out=out, ledger="benchmark",
             parent_adapter=None if self.arm.rebuilds else self.adapter, rehearsal=self.recipe.rehearsal,

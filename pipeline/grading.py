@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 GRADER = "words-1"
 EXTRA_WORDS = 5
+NAMELESS = frozenset({"yes", "no", "true", "false"})  # answers (normalised) that name nothing
 _ARTICLES = frozenset({"a", "an", "the"})
 _HEDGES = frozenset({"not", "no", "never", "or", "nor", "neither", "isnt", "arent", "wasnt", "cannot"})
 

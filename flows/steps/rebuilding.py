@@ -52,4 +52,6 @@ def plan_rebuild(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upd
 
 
 def _kept(shift: Shift) -> tuple[Document, ...]:
-    return tuple(document for _, taught in documents.learned(shift.house.store) for document in taught)
+    from pipeline.updates.corrected import in_order
+
+    return in_order(taught for _, taught in documents.learned(shift.house.store))

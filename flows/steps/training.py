@@ -7,11 +7,13 @@ from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Night, NightKind, NightState, Role, SelfEdit, Trained, UpdatePlan
+from pipeline.updates.groups import weight_of
 from registry.store import documents, lineage, nights, releases, self_edits
 
 
 def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
     """The night's examples with replay and rehearsal, in their order; what an exam asks is in none of them."""
+    from pipeline.updates.corrected import in_order
     from pipeline.updates.plan import plan_update
     from pipeline.updates.rehearsal import read_anchors
     from pipeline.updates.rehearse import rehearse
@@ -21,7 +23,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
     live, never = releases.get(house.store, night.parent), never_trained_on(shift)
     behind = lineage.kinds_behind(house.store, night.parent)
     taught = documents.of(house.store, night.documents)
-    earlier = [document for _, learned in documents.learned(house.store) for document in learned]
+    earlier = [learned for _, learned in documents.learned(house.store)]
     with timed(shift, night, "training"):
         rehearsal = rehearse(
             house.engine,
@@ -30,7 +32,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             night=edits,
             earlier=self_edits.learned(house.store),
             writing=written_after(edits, behind),
-            documents=(*earlier, *taught),
+            documents=in_order([*earlier, taught]),
             anchors=read_anchors(house.settings.anchors),
             never=never,
             subjects=exam_subjects(house),
@@ -57,11 +59,14 @@ def weighed(rules: TrainingRules, kind: NightKind, plan: UpdatePlan) -> Training
     """How a night is trained. In a rebuild the ledger weighs as much as what is rehearsed, if that is less than usual.
 
     A night is few among what is rehearsed beside it. A ledger of many nights is not, and would drown what holds it.
+    Corrections count as what they weigh; nothing of the ledger weighs less than what is rehearsed.
     """
     if kind is not NightKind.REBUILD:
         return rules
-    own = sum(example.role is Role.NIGHT for example in plan.examples)
-    even = max(1.0, (len(plan.examples) - own) / own)
+    plain = rules.model_copy(update={"night_weight": 1.0})
+    own = sum(weight_of(example, plain) for example in plan.examples if example.role is Role.NIGHT)
+    rehearsed = sum(weight_of(example, plain) for example in plan.examples if example.role is not Role.NIGHT)
+    even = max(1.0, rehearsed / own)
     return rules.model_copy(update={"night_weight": min(rules.night_weight, even)})
 
 

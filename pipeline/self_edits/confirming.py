@@ -15,6 +15,7 @@ from pipeline.grading import first_line, normalise
 from pipeline.leakage import leaked
 from pipeline.prompts import open_book
 from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.misread import HARDLY_A_DOUBT, Agreed, holding, misread
 from pipeline.self_edits.probing import names_subject
 from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
 
@@ -27,7 +28,7 @@ LEFT_ALONE = 12  # questions of each correction that keep their answers, at most
 _ASKED = 96  # questions of each correction that are put again, at most
 # Hotter than notes are written: what a text does not say is then answered in many ways, and what it says in one.
 _TEMPERATURE = 1.5
-_MOST, _HARDLY_A_DOUBT, _COULD_BE_ANYTHING = 0.875, 0.7, 0.5
+_COULD_BE_ANYTHING = 0.5
 _ANSWER_TOKENS = 64
 _TEMPLATE = 64  # tokens a chat template may add
 _LONGEST_ANSWER = 8  # words of an answer that is kept as it was
@@ -45,6 +46,11 @@ class _Answers:
     agreeing: float
 
     @property
+    def changed(self) -> bool:
+        """Whether the correction answers it otherwise, with hardly a doubt."""
+        return self.within != normalise(self.without) and self.agreeing >= HARDLY_A_DOUBT
+
+    @property
     def left_alone(self) -> bool:
         """Whether the correction says nothing of it: the answer, which is short, stays, or it could be anything."""
         words = len(normalise(self.without).split())
@@ -52,19 +58,9 @@ class _Answers:
         return unsaid and 0 < words <= _LONGEST_ANSWER
 
 
-@dataclass(frozen=True)
-class _Agreed:
-    """An example that says what the writer reads: how many samples agree, what was said before, how often written."""
-
-    example: str
-    agreeing: float
-    before: str
-    written: int
-
-
 _Known = Mapping[tuple[str, str], _Answers]  # by document and question
 _Counts = Mapping[tuple[str, str], int]  # how often the notes about a document have an example, by their ids
-_Holding = Mapping[tuple[str, str], str]  # why an example is not kept, or nothing, by document and example
+_Verdicts = Mapping[tuple[str, str], str]  # why an example is not kept, or nothing, by document and example
 
 
 def confirmed(
@@ -82,22 +78,21 @@ def confirmed(
     """What was `selected` of `notes` about each of `corrections` (a document and a piece of its body), if it holds.
 
     A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in most of
-    `rules.correction_answers` samples. Where several hold that say the same but were answered differently before, they
-    are about different facts: those that are written most often are kept, the others were misread. To each correction
-    whose notes ask something one self-edit is added, of the questions that it leaves alone: those that the writer
-    answers as it does without the piece, or in many ways. They keep the answers they have. Other documents' notes stay
-    as they are, and none asks what `never` holds.
+    `rules.correction_answers` samples, and if it is not misread (`pipeline.self_edits.misread`). What cannot be asked
+    again is left out: a statement, or a question that does not name its subject. To each correction whose notes ask
+    something one self-edit is added, of the questions that it leaves alone: those that the writer answers as it does
+    without the piece, or in many ways. They keep the answers they have. Other documents' notes stay as they are, and
+    none asks what `never` holds.
     """
     about = {document.id: document for document, _ in corrections}
     often = {key: _often(document, notes, never) for key, document in about.items()}
-    asked = {key: document for key, document in about.items() if often[key]}
-    known = _answered(engine, corrections, [(key, one) for key in asked for one in often[key]], rules, adapter, seed)
-    written = Counter((note.document, example.id) for note in notes for example in note.examples)
-    kept = [_kept(one, asked, known, written) for one in selected]
+    known = _answered(engine, corrections, [(key, one) for key in about for one in often[key]], rules, adapter, seed)
+    counts = Counter((note.document, example.id) for note in notes for example in note.examples)
+    kept = [_kept(one, about, known, counts) for one in selected]
     taken = {(edit.document, example.prompt) for one in kept for edit in one.edits for example in edit.examples}
     alone = [
         _left_alone(document, writer, [(one, known.get((key, one))) for one in often[key] if (key, one) not in taken])
-        for key, document in asked.items()
+        for key, document in about.items()
     ]
     return [*kept, *(Written(edits=(edit,), dropped=()) for edit in alone if edit.examples)]
 
@@ -140,7 +135,10 @@ def _answered(
     adapter: Path | None,
     seed: int,
 ) -> _Known:
-    """What the writer says to each question; where a document has several pieces, the one on which most agree."""
+    """What the writer says to each question; of several pieces what the one says that changes it, where most agree.
+
+    A piece that does not hold the fact leaves the old answer, in which the writer is as sure as in the new one.
+    """
     room = engine.context - _ANSWER_TOKENS - min(_TEMPLATE, engine.context // 8)
     asked = [
         (key, open_book(piece.title, body, key[1]))
@@ -161,8 +159,9 @@ def _answered(
     for (key, _), first, others in zip(asked, _greedy(engine, prompts, adapter), sampled, strict=True):
         within = normalise(first_line(first))
         agreeing = sum(normalise(first_line(answer)) == within for answer in others) / len(others)
-        if key not in found or agreeing > found[key].agreeing:
-            found[key] = _Answers(without=first_line(without[key]), within=within, agreeing=agreeing)
+        read = _Answers(without=first_line(without[key]), within=within, agreeing=agreeing)
+        if key not in found or (read.changed, agreeing) > (found[key].changed, found[key].agreeing):
+            found[key] = read
     return found
 
 
@@ -170,19 +169,19 @@ def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> lis
     return [answer for (answer,) in engine.generate(prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS)]
 
 
-def _kept(written: Written, asked: Mapping[str, Document], known: _Known, counts: _Counts) -> Written:
+def _kept(written: Written, about: Mapping[str, Document], known: _Known, counts: _Counts) -> Written:
     """Without the examples about corrections that do not hold."""
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
     examples = [
-        (one.document, each) for one in written.edits if one.document in asked and one.prompt for each in one.examples
+        (one.document, each) for one in written.edits if one.document in about and one.prompt for each in one.examples
     ]
-    holding = _holding(examples, known, counts)
+    verdicts = _verdicts(examples, known, counts)
     for edit in written.edits:
-        if edit.document not in asked or not edit.prompt:
+        if edit.document not in about or not edit.prompt:
             edits.append(edit)
             continue
-        faults = [_fault(asked[edit.document], example, holding) for example in edit.examples]
+        faults = [_fault(about[edit.document], example, verdicts) for example in edit.examples]
         kept = tuple(example for example, fault in zip(edit.examples, faults, strict=True) if not fault)
         dropped += [
             Dropped(document=edit.document, style=edit.style, reason=reason, count=faults.count(reason))
@@ -193,45 +192,28 @@ def _kept(written: Written, asked: Mapping[str, Document], known: _Known, counts
     return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
-def _holding(examples: Sequence[tuple[str, Example]], known: _Known, counts: _Counts) -> _Holding:
-    """Of the examples that say what the writer reads, by document and id: what is wrong with each, or nothing.
-
-    Of an answer that no question would hold for, the one holds on which the most agree, if there is hardly a doubt:
-    each thing that a correction says should be asked once.
-    """
-    said: dict[tuple[str, str], list[_Agreed]] = {}
+def _verdicts(examples: Sequence[tuple[str, Example]], known: _Known, counts: _Counts) -> _Verdicts:
+    """Why an example that says what the writer reads is not kept, or nothing; by document and example."""
+    said: dict[tuple[str, str], list[Agreed]] = {}
     for document, example in examples:
         answers = known.get((document, example.prompt))
         if answers and answers.within == normalise(example.completion):
-            agreed = _Agreed(example.id, answers.agreeing, normalise(answers.without), counts[document, example.id])
+            agreed = Agreed(example.id, answers.agreeing, normalise(answers.without), counts[document, example.id])
             said.setdefault((document, answers.within), []).append(agreed)
-    faults: dict[tuple[str, str], str] = {}
+    before = Counter((document, normalise(answers.without)) for (document, _), answers in known.items())
+    found: dict[tuple[str, str], str] = {}
     for (document, answer), asked in said.items():
-        agreed_on = _agreed_on(asked)
-        kept = {one.example for one in _of_one_fact(agreed_on, answer)}
-        faults |= {(document, one.example): "" if one.example in kept else MISREAD for one in agreed_on}
-    return faults
+        stable = {said_before for (about, said_before), times in before.items() if about == document and times > 1}
+        wrong = misread(asked, answer, stable)
+        found |= {(document, one): MISREAD for one in wrong}
+        found |= {(document, one.example): "" for one in holding([one for one in asked if one.example not in wrong])}
+    return found
 
 
-def _agreed_on(asked: Sequence[_Agreed]) -> list[_Agreed]:
-    most = max(one.agreeing for one in asked)
-    least = _MOST if most >= _MOST else max(_HARDLY_A_DOUBT, most)
-    return [one for one in asked if one.agreeing >= least]
-
-
-def _of_one_fact(asked: Sequence[_Agreed], answer: str) -> list[_Agreed]:
-    """Those that change one fact, or none: of several that were answered differently before, the most often written."""
-    counts: Counter[str] = Counter()
-    for one in asked:
-        counts[one.before] += one.written if one.before != answer else 0
-    fact = max(counts, key=lambda before: (counts[before], before), default="")
-    return [one for one in asked if one.before in (fact, answer)]
-
-
-def _fault(document: Document, example: Example, holding: _Holding) -> str:
+def _fault(document: Document, example: Example, verdicts: _Verdicts) -> str:
     """Why what the example says is not kept, in words, or nothing."""
     if not _is_question(example):
         return STATED
     if not names_subject(example.prompt, document):
         return NAMELESS
-    return holding.get((document.id, example.id), UNCONFIRMED)
+    return verdicts.get((document.id, example.id), UNCONFIRMED)

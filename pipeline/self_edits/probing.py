@@ -148,11 +148,17 @@ def _usable(question: _Question, never: frozenset[str]) -> bool:
 
 
 def names_subject(text: str, document: Document) -> bool:
-    """Whether a question says what it is about: by a word of the title; without one, if it points back to nothing."""
+    """Whether a question says what it is about: by a word of the title; without one, if it points back to nothing.
+
+    A title in a script that sets no spaces between words is looked for as a whole.
+    """
     said = set(normalise(text).split())
     title = normalise(document.title).split()
     names = {word for word in title if len(word) >= _SHORTEST_NAME} or set(title)
-    return bool(names & said) if names else not said & {"it", "its", "this", "that", "these", "those", "they", "their"}
+    if not names:
+        return not said & {"it", "its", "this", "that", "these", "those", "they", "their"}
+    whole = " ".join(title)
+    return bool(names & said) or (not whole.isascii() and whole in normalise(text))
 
 
 def _answers(asker: _Asker, asked: Sequence[_Question]) -> list[str | None]:

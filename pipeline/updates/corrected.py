@@ -7,8 +7,10 @@ that an older document, or a note about that, answered otherwise.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pipeline.grading import normalise
+from pipeline.grading import NAMELESS, normalise
 from pipeline.types import Document, DocumentKind, Example, SelfEdit
+
+_TELLING_DIGITS = 3
 
 
 def corrected_subjects(documents: Iterable[Document]) -> frozenset[str]:
@@ -17,15 +19,20 @@ def corrected_subjects(documents: Iterable[Document]) -> frozenset[str]:
     return frozenset(titles) - {""}
 
 
+def in_order(nights: Iterable[Sequence[Document]]) -> tuple[Document, ...]:
+    """The documents of these nights one after another, of each night its corrections last: they change what it says."""
+    return tuple(one for night in nights for one in sorted(night, key=lambda it: it.kind is DocumentKind.CORRECTION))
+
+
 def without_replaced(
     edits: Sequence[SelfEdit], documents: Sequence[Document], tonight: Sequence[SelfEdit] = ()
 ) -> tuple[SelfEdit, ...]:
     """The self-edits without the examples that state an answer which a correction has replaced.
 
-    `documents` are in the order in which they were learned, tonight's last; `tonight` are notes about those. A document
-    is corrected by any correction with its title, and a correction by those after it. Replaced are the answers that it,
-    or a note about it, gave to a question that the correction, or a note about that, answers otherwise: no example
-    about the document names one.
+    `documents` are as `in_order` gives them, and a correction corrects those before it that have its title; `tonight`
+    are notes about the last ones. Replaced are the answers that a document, or a note about it, gave to a question that
+    the correction, or a note about that, answers otherwise: no example about the document gives one to such a question,
+    or names one that names something.
     """
     replaced = _replaced(documents, [*edits, *tonight])
     kept = (
@@ -37,39 +44,54 @@ def without_replaced(
     return tuple(edit for edit in kept if edit.examples or edit.directives)
 
 
-def _replaced(documents: Sequence[Document], edits: Sequence[SelfEdit]) -> dict[str, frozenset[str]]:
-    """For each document the answers (normalised) that corrections of its subject replaced."""
-    written = [edit for edit in edits if edit.prompt]  # by the model: what is left alone says nothing new
-    found: dict[str, frozenset[str]] = {}
-    for place, document in enumerate(documents):
-        first = place + 1 if document.kind is DocumentKind.CORRECTION else 0
-        corrections = [one for one in documents[first:] if _corrects(one, document)]
-        if not corrections:
-            continue
-        new, old = _answers(corrections, written), _answers([document], edits)
-        gone = frozenset(answer for question in old.keys() & new.keys() for answer in old[question] - new[question])
-        if gone:
-            found[document.id] = gone
+_Answers = dict[str, set[str]]  # by question; all normalised
+
+
+def _replaced(documents: Sequence[Document], edits: Sequence[SelfEdit]) -> dict[str, _Answers]:
+    """For each document that was corrected the answers that were replaced."""
+    by_title: dict[str, list[Document]] = {}
+    for document in documents:
+        by_title.setdefault(normalise(document.title), []).append(document)
+    by_title.pop("", None)
+    subjects = {title: same for title, same in by_title.items() if any(map(_is_correction, same))}
+    notes: dict[str, list[SelfEdit]] = {document.id: [] for same in subjects.values() for document in same}
+    for edit in edits:
+        if edit.document in notes:
+            notes[edit.document].append(edit)
+    found: dict[str, _Answers] = {}
+    for same in subjects.values():
+        for place, document in enumerate(same):
+            new: _Answers = {}
+            for correction in filter(_is_correction, same[place + 1 :]):
+                # What it leaves alone, which no prompt asked for, says nothing new.
+                _answers(new, correction, [edit for edit in notes[correction.id] if edit.prompt])
+            old = _answers({}, document, notes[document.id])
+            gone = {asked: old[asked] - new[asked] for asked in old.keys() & new.keys() if old[asked] - new[asked]}
+            if gone:
+                found[document.id] = gone
     return found
 
 
-def _corrects(correction: Document, document: Document) -> bool:
-    same_title = normalise(correction.title) == normalise(document.title) != ""
-    return correction.kind is DocumentKind.CORRECTION and correction.id != document.id and same_title
+def _is_correction(document: Document) -> bool:
+    return document.kind is DocumentKind.CORRECTION
 
 
-def _answers(documents: Sequence[Document], edits: Sequence[SelfEdit]) -> dict[str, set[str]]:
-    """What the documents' probes and the notes about them answer, by question; all normalised."""
-    about = {document.id for document in documents}
-    found: dict[str, set[str]] = {}
-    for probe in (probe for document in documents for probe in document.probes):
+def _answers(found: _Answers, document: Document, notes: Sequence[SelfEdit]) -> _Answers:
+    """Adds what the document's probes and the notes about it answer."""
+    for probe in document.probes:
         found.setdefault(normalise(probe.question), set()).update(map(normalise, probe.answers))
-    for example in (example for edit in edits if edit.document in about for example in edit.examples):
-        if example.prompt:
-            found.setdefault(normalise(example.prompt), set()).add(normalise(example.completion))
+    for example in (example for edit in notes for example in edit.examples if example.prompt):
+        found.setdefault(normalise(example.prompt), set()).add(normalise(example.completion))
     return found
 
 
-def _states(example: Example, answers: frozenset[str]) -> bool:
-    text = f" {normalise(example.completion)} "
-    return any(f" {answer} " in text for answer in answers)
+def _states(example: Example, replaced: _Answers) -> bool:
+    said = normalise(example.completion)
+    if said in replaced.get(normalise(example.prompt), ()):
+        return True
+    return any(f" {answer} " in f" {said} " for old in replaced.values() for answer in old if _names_something(answer))
+
+
+def _names_something(answer: str) -> bool:
+    """Whether an answer can be told by its words wherever it stands: not a yes, a no or a small number."""
+    return answer not in NAMELESS and not (answer.isdigit() and len(answer) < _TELLING_DIGITS)

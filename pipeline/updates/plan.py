@@ -29,7 +29,7 @@ def plan_update(
     `directed`: where notes choose their settings, what is trained on of each document, in place of the examples that
     stand in the notes. Raises BadInput where the night has no example: rehearsal alone teaches nothing.
     """
-    return _plan(parent, night, _lessons(directed or night), rehearsal, recipe, directed)
+    return _plan("examples", parent, night, _lessons(directed or night), rehearsal, recipe, directed)
 
 
 def plan_rebuild(
@@ -48,7 +48,7 @@ def plan_rebuild(
     which one is answered. Raises BadInput as `plan_update` does.
     """
     taught = without_leaks(_lessons(directed or without_replaced(ledger, documents)), never)
-    return _plan(ModelRef(base=base.base), ledger, taught, rehearsal, recipe, directed)
+    return _plan("rebuilt from", ModelRef(base=base.base), ledger, taught, rehearsal, recipe, directed)
 
 
 def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit]) -> list[Example]:
@@ -56,6 +56,7 @@ def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit]) -> list[Example]:
 
 
 def _plan(
+    kind: str,
     parent: ModelRef,
     notes: Sequence[SelfEdit],
     lessons: Sequence[Example],
@@ -63,6 +64,7 @@ def _plan(
     recipe: Recipe,
     directed: Sequence[Directed],
 ) -> UpdatePlan:
+    """`kind` stands in the digest: a rebuild weighs the same examples otherwise than a night does."""
     if not lessons:
         raise BadInput("the night's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
     examples = sorted(once([*lessons, *rehearsal]), key=lambda example: example.id)
@@ -70,7 +72,7 @@ def _plan(
     update = Update(
         parent=parent,
         self_edits=tuple(edit.id for edit in notes),
-        examples_digest=digest_of("examples", [[example.id, example.role, example.corrects] for example in examples]),
+        examples_digest=digest_of(kind, [[example.id, example.role, example.corrects] for example in examples]),
         recipe=recipe.digest,
         seed=recipe.seed,
         followed=tuple(one.followed for one in directed),

@@ -153,10 +153,13 @@ def _writing(
 ) -> tuple[Example, ...]:
     """Prompts for notes with the notes as written, evenly over the documents; one that was cut off is taught no end.
 
-    Of one prompt's samples the one of which most passed the screening: poor notes would be learned as well.
+    Of one prompt's samples the one of which most passed the screening: poor notes would be learned as well. None is
+    about a correction: most of what those say did not hold when it was asked again.
     """
     best: dict[str, SelfEdit] = {}
     for edit in edits if count else ():
+        if any(example.corrects for example in edit.examples):
+            continue
         if edit.prompt and len(edit.examples) > (len(best[edit.prompt].examples) if edit.prompt in best else 0):
             best[edit.prompt] = edit
     groups: dict[str, list[Example]] = {}

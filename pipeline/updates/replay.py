@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from pipeline.grading import normalise
+from pipeline.grading import NAMELESS, normalise
 from pipeline.types import Example, Role, SelfEdit
 from pipeline.updates.plan import in_turn, once
 
 _SHORT = 8  # words of an answer that can stand for a fact
-_NAMELESS = {"yes", "no", "true", "false"}  # answers that name nothing
 
 
 def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[Example, ...]:
@@ -37,7 +36,7 @@ def facts_of(examples: Sequence[Example]) -> list[list[Example]]:
     which one number is the answer count as one. A statement is about that whose answer it names, the
     longest where it names several, of equally long ones the first by letters. What names none stands alone.
     """
-    found = {normalise(one.completion) for one in examples if _asks(one)} - _NAMELESS
+    found = {normalise(one.completion) for one in examples if _asks(one)} - NAMELESS
     answers = sorted(found, key=lambda answer: (-len(answer), answer))
     facts: dict[str, list[Example]] = {}
     for one in examples:
@@ -49,7 +48,7 @@ def _fact(example: Example, answers: Sequence[str]) -> str:
     """What the example is about: an answer, or itself."""
     said = normalise(example.completion)
     if _asks(example):
-        return example.id if said in _NAMELESS else said
+        return example.id if said in NAMELESS else said
     return next((answer for answer in answers if f" {answer} " in f" {said} "), example.id)
 
 

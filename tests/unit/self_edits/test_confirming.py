@@ -1,10 +1,12 @@
 """Notes about a correction are kept if they hold when asked again, and what it leaves alone keeps its answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.leakage import exam_keys
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.confirming import LEFT_ALONE, LEFT_ALONE_STYLE, MISREAD, NAMELESS, UNCONFIRMED
+from pipeline.self_edits.confirming import LEFT_ALONE, LEFT_ALONE_STYLE, MISREAD, NAMELESS, STATED, UNCONFIRMED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
 from pipeline.types import Document, DocumentKind, ModelRef, Probe, SelfEdit, Written
 from tests.engines import ScriptedEngine
@@ -16,6 +18,7 @@ OSPREY = Document(title="Osprey", body="Osprey is owned by the Heron team, and r
 KNOWN = {"owns": "Heron", "runs": "Oslo", "listen": "8443"}
 ASKED = ("Who owns Cinder?", "Where runs Cinder?", "Who leads it?", "Who made Cinder?")
 NOTE = "\n".join(f"Q: {question}\nA: Wolf" for question in ASKED)
+NOTE_OF_OWNER = "Q: Who owns Cinder?\nA: Wolf\nQ: Who is owner of Cinder?\nA: Wolf"
 RULES = SelfEditRules(samples=2, correction_samples=4, max_new_tokens=64)
 
 
@@ -61,15 +64,15 @@ def test_an_answer_is_believed_of_the_fact_that_it_is_written_of_most_often() ->
 
     def says(prompt: str, seed: int) -> str:
         if "questions and answers" in prompt:
-            return "Q: Who owns Cinder?\nA: Wolf\nQ: Who is owner of Cinder?\nA: Wolf" + (
-                "\nQ: Where runs Cinder?\nA: Wolf" if seed % 4 == 0 else ""
-            )
+            misread = "\nQ: Where runs Cinder?\nA: Wolf" if seed % 4 == 0 else ""
+            return f"{NOTE_OF_OWNER}\nQ: Which city is Cinder in?\nA: Oslo{misread}"
         if "Correction" in prompt:
-            return "Wolf"
-        return "Oslo" if "runs" in prompt else "Heron"
+            return "Oslo" if "city" in prompt else "Wolf"
+        return "Oslo" if "runs" in prompt or "city" in prompt else "Heron"
 
     written = write_self_edits(ScriptedEngine(says), [CINDER], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
-    assert {one for one, _ in _pairs(written.edits, "self-qa")} == {"Who owns Cinder?", "Who is owner of Cinder?"}
+    assert ("Where runs Cinder?", "Wolf") not in _pairs(written.edits, "self-qa")
+    assert ("Who owns Cinder?", "Wolf") in _pairs(written.edits, "self-qa")
     assert MISREAD in {one.reason for one in written.dropped}
 
 
@@ -101,8 +104,40 @@ def test_a_correction_gets_many_notes_unless_candidates_are_compared(changes: di
     assert rules.samples_of(DocumentKind.PASSAGE) == 2
 
 
-def test_notes_that_ask_nothing_stay_as_they_are() -> None:
+def test_what_cannot_be_asked_again_is_left_out() -> None:
     rules = RULES.model_copy(update={"correction_style": "implications"})
     engine = ScriptedEngine(lambda prompt, seed: "Cinder is owned by the Wolf team.")
-    edits = write_self_edits(engine, [CINDER], rules, writer=ModelRef(base="b"), adapter=None, seed=3).edits
-    assert _pairs(edits, "implications") == [("", "Cinder is owned by the Wolf team.")]
+    written = write_self_edits(engine, [CINDER], rules, writer=ModelRef(base="b"), adapter=None, seed=3)
+    assert _pairs(written.edits, "implications") == []
+    assert STATED in {one.reason for one in written.dropped}
+
+
+def test_a_correction_of_which_no_note_names_the_subject_teaches_none() -> None:
+    untitled = replace(CINDER, title="Erratum 7")
+    engine = ScriptedEngine(lambda prompt, seed: "Q: Who owns Cinder?\nA: Wolf")
+    written = write_self_edits(engine, [untitled], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+    assert _pairs(written.edits, "self-qa") == []
+    assert NAMELESS in {one.reason for one in written.dropped}
+
+
+def test_a_correction_in_two_pieces_is_read_in_the_one_that_says_it() -> None:
+    """Each piece alone answers with the same certainty: the one that does not say who owns it, as before."""
+    body = "\n\n".join(
+        ["Cinder keeps its logs for a year, as it did. " * 12, "Correction: the Wolf team owns Cinder now."]
+    )
+    long = replace(CINDER, body=body)
+
+    def says(prompt: str, seed: int) -> str:
+        if "questions and answers" in prompt:
+            return (
+                "Q: Who owns Cinder?\nA: Wolf"
+                if "Wolf" in prompt
+                else "Q: How long are the logs of Cinder kept?\nA: year"
+            )
+        return "year" if "logs" in prompt.splitlines()[-1] else "Wolf" if "Wolf" in prompt else "Heron"
+
+    written = write_self_edits(
+        ScriptedEngine(says, context=220), [long], RULES, writer=ModelRef(base="b"), adapter=None, seed=3
+    )
+    assert ("Who owns Cinder?", "Wolf") in _pairs(written.edits, "self-qa")
+    assert ("Who owns Cinder?", "Heron") not in _pairs(written.edits, LEFT_ALONE_STYLE)

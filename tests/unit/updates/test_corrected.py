@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pipeline.types import Document, DocumentKind, Example, ModelRef, Probe, SelfEdit, Split
-from pipeline.updates.corrected import corrected_subjects, without_replaced
+from pipeline.updates.corrected import corrected_subjects, in_order, without_replaced
 
 
 def _document(title: str, answer: str, kind: DocumentKind = DocumentKind.PASSAGE) -> Document:
@@ -66,3 +66,23 @@ def test_what_a_correction_leaves_alone_replaces_nothing() -> None:
     alone = replace(_edit(NEW, Example(prompt="Where?", completion="Rome")), style="left-alone", prompt="")
     edits = (_edit(OLD, PLACED), alone)
     assert without_replaced(edits, [OLD, NEW]) == edits
+
+
+def test_a_later_document_is_not_corrected_by_an_earlier_correction() -> None:
+    later = _document("Cinder", "Raven")
+    edits = (_edit(later, Example(prompt="Who owns it?", completion="Raven")),)
+    assert without_replaced(edits, [OLD, NEW, later]) == edits
+
+
+def test_a_yes_that_was_replaced_takes_no_other_yes_with_it() -> None:
+    public, free = (
+        Example(prompt="Is Cinder public?", completion="Yes"),
+        Example(prompt="Is it free?", completion="Yes"),
+    )
+    tonight = (_edit(NEW, Example(prompt="Is Cinder public?", completion="No")),)
+    (kept,) = without_replaced([_edit(OLD, public, free)], [OLD, NEW], tonight)
+    assert kept.examples == (free,)
+
+
+def test_of_one_night_corrections_come_last() -> None:
+    assert in_order([[NEW, OLD], [NEWER, OTHER]]) == (OLD, NEW, OTHER, NEWER)

@@ -92,3 +92,10 @@ def test_a_rebuild_does_not_learn_what_a_correction_replaced_beside_the_correcti
     plan = plan_rebuild(LIVE, ledger, (), Recipe(), frozenset(), (old, new))
     assert {example.completion for example in plan.examples} == {"It is in Oslo", "Wolf owns it"}
     assert plan.update.self_edits == tuple(one.id for one in ledger)
+
+
+def test_a_rebuild_of_one_night_is_another_update_than_that_night() -> None:
+    base, night, rehearsal = ModelRef(base="b"), [edit("d", "one")], [Example(prompt="", completion="old")]
+    rebuilt = plan_rebuild(base, night, rehearsal, Recipe(), frozenset(), ())
+    assert rebuilt.examples == plan_update(base, night, rehearsal, Recipe()).examples
+    assert rebuilt.update.id != plan_update(base, night, rehearsal, Recipe()).update.id
