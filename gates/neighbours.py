@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.digests import seed_from
 from pipeline.grading import normalise
-from pipeline.types import Document, DocumentKind, Probe
+from pipeline.leakage import asked_by
+from pipeline.types import Document, DocumentKind, Example, Probe
 
 NEIGHBOURS = "neighbours"
 FORMS = 32  # that a subject is asked in, at most
@@ -15,10 +16,13 @@ _BLANK = "{}"
 _UNKNOWN = ("as the live model answers",)
 
 
-def neighbour_probes(night: Iterable[Document], known: Sequence[Probe]) -> tuple[Probe, ...]:
+def neighbour_probes(
+    night: Iterable[Document], known: Sequence[Probe], trained: Sequence[Example] = ()
+) -> tuple[Probe, ...]:
     """For each of the night's corrections the known questions about other subjects, put about its own.
 
-    A form is taken where it is known of two subjects or more; the correction's own questions are left out.
+    A form is taken where it is known of two subjects or more; the correction's own questions are left out, and those
+    that an example of `trained` asks: an answer that was trained on says nothing of what was not.
     """
     forms = _forms(known)
     corrections = {
@@ -26,7 +30,9 @@ def neighbour_probes(night: Iterable[Document], known: Sequence[Probe]) -> tuple
         for document in night
         if document.kind is DocumentKind.CORRECTION and document.title
     }
-    return tuple(probe for document in corrections.values() for probe in _about(document, forms))
+    probes = tuple(probe for document in corrections.values() for probe in _about(document, forms))
+    asked = asked_by(trained, frozenset(normalise(probe.question) for probe in probes))
+    return tuple(probe for probe in probes if normalise(probe.question) not in asked)
 
 
 def form_of(question: str, subject: str) -> str | None:

@@ -145,7 +145,7 @@ def _measured(
     night = [probe_suite(NIGHT, evidence.night_probes)] if evidence.night_probes else []
     lessons = [probe_suite(lesson.suite, lesson.probes) for lesson in evidence.earlier]
     gone = [probe_suite(WITHDRAWN, evidence.withdrawn_probes)] if evidence.withdrawn_probes else []
-    beside = neighbour_probes(evidence.night, evidence.known)
+    beside = neighbour_probes(evidence.night, evidence.known, evidence.examples)
     neighbours = [probe_suite(NEIGHBOURS, beside)] if beside else []
     everything = (*night, *gone, *neighbours, *lessons, *standing)
     base = ModelRef(base=evidence.incumbent.base)

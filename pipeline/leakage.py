@@ -37,6 +37,13 @@ def leaked(example: Example, keys: frozenset[str]) -> str | None:
     return next((piece for piece in pieces if piece in keys), None)
 
 
+def asked_by(examples: Iterable[Example], keys: frozenset[str]) -> frozenset[str]:
+    """Those of the questions that any of the examples puts, as `leaked` finds them."""
+    return frozenset(
+        piece for example in examples for piece in _pieces(example.prompt, example.completion) if piece in keys
+    )
+
+
 def without_leaks(examples: Sequence[Example], keys: frozenset[str]) -> tuple[Example, ...]:
     """The examples that put no exam question, in their order."""
     return tuple(example for example in examples if leaked(example, keys) is None)

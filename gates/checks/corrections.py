@@ -104,7 +104,7 @@ def _same_subjects(evidence: Evidence, corrections: Sequence[Document]) -> list[
 
     What it answers with an old answer of the correction asks the corrected fact again, in other words.
     """
-    asked = neighbour_probes(evidence.night, evidence.known)
+    asked = neighbour_probes(evidence.night, evidence.known, evidence.examples)
     if not asked:
         return []
     evidence.pairs(NEIGHBOURS)  # raises where one of the models was not asked

@@ -26,11 +26,11 @@ def keep_best(scored: Sequence[Scored], keep: int) -> tuple[Scored, ...]:
 
 
 def writer_rules(recipe: Recipe) -> TrainingRules:
-    """How the writer itself is trained: an adapter of the recipe's shape, at practice's own pace."""
+    """How the writer itself is trained: an adapter of the recipe's shape, at practice's own pace, all of one weight."""
     practice = recipe.practice
     changed = {
         "learning_rate": practice.learning_rate, "epochs": practice.epochs, "batch_size": practice.batch_size,
-        "stop_below": None,
+        "stop_below": None, "correction_weight": 1.0,
     }  # fmt: skip
     return recipe.training.model_copy(update=changed)
 

@@ -44,22 +44,37 @@ def ragged_attention(model: Any) -> Iterator[None]:
 
 
 def _agrees(model: Any) -> bool:
-    """Whether two sequences in one row come out as each alone does: some architectures mix tokens elsewhere, too."""
+    """Whether two sequences in one row come out as each alone does: some architectures mix tokens elsewhere, too.
+
+    The second must be the same to the bit whatever the first is, and both like alone but for rounding, which grows with
+    depth and is coarse in bfloat16.
+    """
+    device = next(model.parameters()).device
+    first, other, second = (torch.arange(*span, device=device) for span in ((1, 5), (5, 9), (9, 16)))
+    with torch.no_grad():
+        alone = torch.cat([_states(model, part) for part in (first, second)]).float()
+        with ragged_attention(model):
+            together, beside = _states(model, first, second), _states(model, other, second)
+    if not torch.equal(together[len(first) :], beside[len(other) :]):
+        return False
+    apart = (alone - together.float()).norm(dim=-1) / alone.norm(dim=-1)
+    return bool(apart.max() < torch.finfo(together.dtype).eps ** 0.5 / 2)
+
+
+def _states(model: Any, *parts: torch.Tensor) -> torch.Tensor:
+    """(tokens, width): the last hidden states of the sequences in one row; of one alone by the model's attention."""
     from pipeline.updates.batch import layout_of
 
-    device = next(model.parameters()).device
-    ids = torch.arange(1, 12, device=device)
-    body = model.base_model
-    with torch.no_grad():
-        alone = [body(input_ids=part[None], use_cache=False).last_hidden_state[0] for part in (ids[:4], ids[4:])]
-        with ragged_attention(model):
-            positions = torch.cat([torch.arange(4, device=device), torch.arange(7, device=device)])[None]
-            together = body(
-                input_ids=ids[None], position_ids=positions, use_cache=False, layout=layout_of((4, 7), device)
-            ).last_hidden_state[0]
-    apart = (torch.cat(alone).float() - together.float()).norm(dim=-1) / torch.cat(alone).float().norm(dim=-1)
-    # Rounding grows with depth, and is coarse in bfloat16; tokens that see a stranger are apart by tens of per cent.
-    return bool(apart.max() < torch.finfo(together.dtype).eps ** 0.5 / 2)
+    ids = torch.cat(parts)[None]
+    if len(parts) == 1:
+        found = model.base_model(input_ids=ids, use_cache=False)
+    else:
+        lengths = tuple(map(len, parts))
+        positions = torch.cat([torch.arange(length, device=ids.device) for length in lengths])[None]
+        layout = layout_of(lengths, ids.device)
+        found = model.base_model(input_ids=ids, position_ids=positions, use_cache=False, layout=layout)
+    states: torch.Tensor = found.last_hidden_state[0]
+    return states
 
 
 def attend(

@@ -11,7 +11,7 @@ from gates.evidence import NIGHT, Evidence, exam_probes
 from gates.neighbours import FORMS, NEIGHBOURS, neighbour_probes
 from gates.suite import Suites, probe_suite
 from pipeline.recipe import CorrectionsPolicy, PolicyRules
-from pipeline.types import Document, DocumentKind, GateResult, ItemScore, ModelRef, Probe, Scores, Verdict
+from pipeline.types import Document, DocumentKind, Example, GateResult, ItemScore, ModelRef, Probe, Scores, Verdict
 
 SUBJECTS, ATTRIBUTES = [f"Svc{at}" for at in range(8)], [f"attribute{at}" for at in range(20)]
 POLICY = PolicyRules()
@@ -156,3 +156,13 @@ def test_neighbours_are_bounded_and_leave_the_corrections_own_questions_out() ->
     assert len(asked) == FORMS
     assert {probe.group for probe in asked} == {"Svc0"}
     assert not {own.question, "Who wrote Svc0?"} & {probe.question for probe in asked}
+
+
+def test_a_neighbour_that_was_trained_on_is_not_asked() -> None:
+    known = [Probe(question=f"Form {form} of {name}?", answers=("a",), group=name) for form in (1, 2) for name in "AB"]
+    correction = Document(title="Svc0", body="b", kind=DocumentKind.CORRECTION)
+    trained = [
+        Example(prompt="Tell me: form 1 of Svc0?", completion="a"),
+        Example(prompt="Form 1 of Svc0?", completion="a"),
+    ]
+    assert {probe.question for probe in neighbour_probes([correction], known, trained)} == {"Form 2 of Svc0?"}
