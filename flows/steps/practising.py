@@ -82,7 +82,7 @@ def _with_questions(shift: Shift, found: list[Document]) -> list[Document]:
 def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, Trained] | None:
     """Holds the rounds, and gives the last writer's plan and adapter; None where no note was worth learning from.
 
-    A killed practice begins its rounds anew, and keeps the adapters of those that were done.
+    A killed practice begins its rounds anew; ReST-EM keeps the adapters of those that were done.
     """
     from pipeline.practice.rounds import practise, seen
     from pipeline.updates.lora import trained_adapter

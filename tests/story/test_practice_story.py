@@ -91,7 +91,10 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
 def test_grpo_is_gated_as_any_practice(tmp_path: Path, sealed: Sealed) -> None:
     workspace, ground = tmp_path / "workspace", tmp_path / "ground"
     assert sealed("init", str(workspace)).code == 0
-    small = RECIPE.replace("documents = 32", "documents = 8").replace("held_out = 16", "held_out = 4")
+    small = RECIPE
+    for key, value in (("documents = 32", "documents = 8"), ("held_out = 16", "held_out = 4")):
+        assert key in small
+        small = small.replace(key, value)
     (workspace / "recipe.toml").write_text(small, encoding="utf-8")
     write_documents(ground, 12)
     ran = sealed(
