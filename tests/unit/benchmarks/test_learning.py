@@ -1,6 +1,7 @@
 """The arms of the learning benchmark do what they say, on a night of two documents."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -125,6 +126,24 @@ def test_passages_are_read_with_all_their_questions(tmp_path: Path) -> None:
     documents = night.read_passages(data, 2)
     assert [len(document.probes) for document in documents] == [2, 2]
     assert documents[0].probes[0].answers == ("Heron",)
+
+
+def test_another_model_and_its_passages_go_through_the_same_command(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    passage = {
+        "title": "Cinder", "context": "Cinder is owned by the Heron team.",
+        "questions": [{"question": "Who owns Cinder?", "answer": "the Heron team"}],
+    }  # fmt: skip
+    (tmp_path / "passages.json").write_text(json.dumps([passage]))
+    wanted = [arms.CLOSED, arms.OPEN, arms.PASSAGE_ONLY, arms.SEAL]
+    main(
+        ["night", "--model", str(tiny_model("qwen3")), "--data", str(tmp_path / "passages.json"), "--count", "1",
+         "--arms", *wanted, "--name", "other", "--out", str(tmp_path)]
+    )  # fmt: skip
+    figures = json.loads((tmp_path / "learning-other.json").read_text())["figures"]
+    assert {figure["name"] for figure in figures} >= {f"recall: {name}" for name in wanted}
+    assert (tmp_path / "learning-other.png").is_file()
 
 
 def test_the_questions_of_corrections_know_the_old_facts_and_what_stays(tmp_path: Path) -> None:
