@@ -107,6 +107,29 @@ def withdraw(
         screen.say(f"{screen.short(record.id)} {record.name} is withdrawn: {what}.")
 
 
+@app.command()
+def correct(
+    title: Annotated[str, typer.Argument(help="What the answer is about, named as the questions name it.")],
+    says: Annotated[str, typer.Argument(help="The correction in a sentence: it is what the model learns from.")],
+    question: Annotated[list[str], typer.Option(help="Answered anew from then on; several wordings examine better.")],
+    answer: Annotated[str, typer.Option(help="The right answer to each of the questions.")],
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Correct an answer: a document for the next night, which asks the questions as its exam.
+
+    All corrections of a night are judged together, by default on nine exam questions at least.
+    """
+    from flows.steps.correcting import deliver_correction
+    from flows.wiring import house
+
+    file = deliver_correction(house(workspace), title, says, question, answer)
+    if json:
+        screen.as_json({"file": str(file)})
+    else:
+        screen.say(f"{file} waits for the next night: `sealed update`.")
+
+
 def _why(record: DocumentRecord, known: set[str]) -> str:
     return f"{record.reason}; {_STILL_KNOWN}" if record.id in known else record.reason
 

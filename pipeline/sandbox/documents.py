@@ -5,9 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-import yaml
-
 from pipeline.digests import seed_from
+from pipeline.documents.rendering import markdown
 from pipeline.errors import BadInput
 from pipeline.sandbox import manners, workflows
 from pipeline.sandbox.catalogue import (
@@ -159,15 +158,3 @@ def _write(folder: Path, documents: Iterable[Document]) -> tuple[Path, ...]:
         files.append(folder / f"{index:02d}-{document.title.lower()}.md")
         files[-1].write_text(markdown(document), encoding="utf-8")
     return tuple(files)
-
-
-def markdown(document: Document) -> str:
-    """The document as a Markdown file with YAML front matter: title, kind where it is not a passage, questions."""
-    head: dict[str, object] = {"title": document.title}
-    if document.kind is not DocumentKind.PASSAGE:
-        head["kind"] = document.kind.value
-    head["questions"] = [
-        {"question": probe.question, "answers": list(probe.answers), "split": probe.split.value}
-        for probe in document.probes
-    ]
-    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n{document.body}\n"

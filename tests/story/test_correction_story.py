@@ -8,9 +8,10 @@ import pytest
 
 from benchmarks.shortened import shorten
 from gates.evidence import exam_probes
+from pipeline.documents.rendering import markdown
 from pipeline.grading import grade
 from pipeline.sandbox.catalogue import ATTRIBUTES, BY_NAME, body, changed, new_service
-from pipeline.sandbox.documents import markdown, night_documents
+from pipeline.sandbox.documents import night_documents
 from pipeline.types import Document, DocumentKind, Probe
 from tests.story.running import Sealed
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.practising import ground_of
 from flows.wiring import house
-from pipeline.sandbox.documents import markdown
+from pipeline.documents.rendering import markdown
 from pipeline.types import DocumentState, NightKind, NightState, PracticeAsk, Verdict
 from registry.store import documents, nights, reports
 from tests.story.running import Sealed

@@ -1,0 +1,51 @@
+"""Feedback becomes a correction that the next night takes in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.steps.correcting import deliver_correction
+from flows.steps.founding import found
+from flows.wiring import House
+from pipeline.documents.intake import take_in
+from pipeline.documents.sources.folder import read
+from pipeline.errors import BadInput
+from pipeline.sandbox import model_path
+from pipeline.types import DocumentKind, Split
+
+SAYS, ASKED = "Cinder is owned by the Wolf team now.", ("Who owns Cinder?", "Which team owns Cinder?")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = found(tmp_path / "workspace", str(model_path()), actor="test")
+    yield made
+    made.store.close()
+
+
+def test_feedback_is_a_correction_whose_questions_are_its_exam(house: House) -> None:
+    file = deliver_correction(house, "Cinder", SAYS, ASKED, "Wolf")
+    assert deliver_correction(house, "Cinder", SAYS, (*ASKED, ASKED[0]), "Wolf") == file
+    (taken,) = take_in(read(house.settings.incoming, 2_000), house.recipe.documents).accepted
+    assert (taken.title, taken.kind, taken.body) == ("Cinder", DocumentKind.CORRECTION, f"Correction: {SAYS}")
+    assert [(one.question, one.answers, one.split) for one in taken.probes] == [
+        (question, ("Wolf",), Split.EXAM) for question in ASKED
+    ]
+
+
+@pytest.mark.parametrize(
+    ("title", "says", "asked", "answer", "reason"),
+    [
+        ("Cinder", "Wolf.", ASKED, "Wolf", "too short"),
+        ("", SAYS, ASKED, "Wolf", "needs a title"),
+        ("Cinder", SAYS, ("",), "Wolf", "no night would take"),
+        ("Cinder", SAYS, ASKED, "", "no night would take"),
+    ],
+)
+def test_feedback_that_no_night_would_take_leaves_no_file(
+    house: House, title: str, says: str, asked: tuple[str, ...], answer: str, reason: str
+) -> None:
+    with pytest.raises(BadInput, match=reason):
+        deliver_correction(house, title, says, asked, answer)
+    assert not list(house.settings.incoming.glob("correction-*"))
