@@ -8,11 +8,11 @@ from pipeline.recipe import Recipe
 AMOUNT = 400  # of replay, and of generative replay
 
 
-def shorten(workspace: Path) -> None:
-    """Lets the workspace's nights rehearse a part of what the embedded recipe does."""
+def shorten(workspace: Path, amount: int = AMOUNT) -> None:
+    """Lets the workspace's nights rehearse `amount` of each, a part of what the embedded recipe does."""
     recipe = workspace / "recipe.toml"
     text, found = re.subn(
-        r"^(replay|generative) = \d+$", rf"\1 = {AMOUNT}", recipe.read_text("utf-8"), flags=re.MULTILINE
+        r"^(replay|generative) = \d+$", rf"\1 = {amount}", recipe.read_text("utf-8"), flags=re.MULTILINE
     )
     assert found == 2, f"{recipe} no longer says how much is rehearsed"
     recipe.write_text(text, "utf-8")

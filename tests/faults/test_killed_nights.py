@@ -156,11 +156,12 @@ def test_a_killed_night_ends_as_an_unbroken_one(moment: str, pristine: Path, unb
 
 @pytest.fixture(scope="module")
 def learned(unbroken: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same workspace with its night approved."""
+    """The same workspace with its night approved, and enough rehearsal for a rebuild that passes."""
     workspace = Path(shutil.copytree(unbroken, tmp_path_factory.mktemp("learned") / "workspace"))
     parts = house(workspace)
     reviewing.approve(parts, 1, actor="test-reviewer", note="seen")
     parts.store.close()
+    shorten(workspace, 1_000)
     return workspace
 
 

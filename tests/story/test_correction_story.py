@@ -52,7 +52,7 @@ def test_what_a_night_taught_is_corrected_by_a_later_one_and_stays_corrected_in_
 ) -> None:
     workspace, folder = tmp_path / "workspace", tmp_path / "nights"
     assert sealed("init", str(workspace)).code == 0
-    shorten(workspace)
+    shorten(workspace, 1_500)
     made = sealed("sandbox", "documents", "--per-night", "8", "--nights", "2", "--seed", str(SEED), str(folder))
     assert made.code == 0, made.err
     for index, document in enumerate(corrections()):

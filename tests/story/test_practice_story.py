@@ -100,7 +100,7 @@ def test_grpo_is_gated_as_any_practice(tmp_path: Path, sealed: Sealed) -> None:
     ran = sealed(
         "practice", "--json", "--documents", str(ground), "--method", "grpo", "--rounds", "2", workspace=workspace
     )
-    assert (ran.code, ran.json["ended"]) == (3, "refused"), ran.out + ran.err
+    assert (ran.code, ran.json["ended"]) == (3, "refused by the gates"), ran.out + ran.err
     store = house(workspace).store
     (night,) = nights.listed(store)
     assert night.asked == PracticeAsk(folder=str(ground.resolve()), rounds=2, method="grpo")
