@@ -7,7 +7,6 @@ from flows.steps.probes import exam_subjects, never_trained_on
 from flows.steps.timing import timed
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Night, NightKind, NightState, Role, SelfEdit, Trained, UpdatePlan
-from pipeline.updates.groups import weight_of
 from registry.store import documents, lineage, nights, releases, self_edits
 
 
@@ -58,16 +57,21 @@ def written_after(edits: tuple[SelfEdit, ...], behind: frozenset[NightKind]) -> 
 def weighed(rules: TrainingRules, kind: NightKind, plan: UpdatePlan) -> TrainingRules:
     """How a night is trained. In a rebuild the ledger weighs as much as what is rehearsed, if that is less than usual.
 
-    A night is few among what is rehearsed beside it. A ledger of many nights is not, and would drown what holds it.
-    Corrections count as what they weigh; nothing of the ledger weighs less than what is rehearsed.
+    A night is few among what is rehearsed beside it. A ledger of many nights is not, and would drown what holds it. So
+    do its corrections, taken together: those weigh as much once more, and none of either less than a rehearsed example.
     """
     if kind is not NightKind.REBUILD:
         return rules
-    plain = rules.model_copy(update={"night_weight": 1.0})
-    own = sum(weight_of(example, plain) for example in plan.examples if example.role is Role.NIGHT)
-    rehearsed = sum(weight_of(example, plain) for example in plan.examples if example.role is not Role.NIGHT)
-    even = max(1.0, rehearsed / own)
-    return rules.model_copy(update={"night_weight": min(rules.night_weight, even)})
+    own = [example for example in plan.examples if example.role is Role.NIGHT]
+    rehearsed, correcting = len(plan.examples) - len(own), sum(example.corrects for example in own)
+    night = _even(rehearsed, len(own) - correcting, rules.night_weight)
+    correction = _even(rehearsed / night, correcting, rules.correction_weight)
+    return rules.model_copy(update={"night_weight": night, "correction_weight": correction})
+
+
+def _even(whole: float, count: int, usual: float) -> float:
+    """What each of `count` examples weighs that together weigh `whole`: at least one, at most the usual."""
+    return min(usual, max(1.0, whole / count)) if count else usual
 
 
 def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:

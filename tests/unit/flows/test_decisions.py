@@ -111,13 +111,13 @@ def test_in_a_rebuild_the_ledger_weighs_what_is_rehearsed_within_one_and_a_night
     assert weighed(rules, NightKind.REBUILD, plan).night_weight == weight
 
 
-def test_in_a_rebuild_corrections_count_as_what_they_weigh() -> None:
+def test_in_a_rebuild_corrections_weigh_as_much_once_more() -> None:
     rules, live = TrainingRules(night_weight=4.0, correction_weight=10.0), ModelRef(base="b")
-    examples = [Example(prompt="", completion="a", corrects=True), Example(prompt="", completion="b")]
-    examples += [Example(prompt="", completion=f"old {place}", role=Role.GENERATIVE) for place in range(22)]
+    examples = [Example(prompt="", completion=f"new {place}", corrects=place < 2) for place in range(12)]
+    examples += [Example(prompt="", completion=f"old {place}", role=Role.GENERATIVE) for place in range(20)]
     update = Update(parent=live, self_edits=(), examples_digest="e", recipe="r", seed=0)
-    plan = UpdatePlan(update=update, examples=tuple(examples))
-    assert weighed(rules, NightKind.REBUILD, plan).night_weight == 2.0
+    found = weighed(rules, NightKind.REBUILD, UpdatePlan(update=update, examples=tuple(examples)))
+    assert (found.night_weight, found.correction_weight) == (2.0, 5.0)
 
 
 def test_only_a_refused_or_an_unwritten_night_exits_with_three() -> None:
