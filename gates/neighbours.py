@@ -21,18 +21,18 @@ def neighbour_probes(
 ) -> tuple[Probe, ...]:
     """For each of the night's corrections the known questions about other subjects, put about its own.
 
-    A form is taken where it is known of two subjects or more; the correction's own questions are left out, and those
-    that an example of `trained` asks: an answer that was trained on says nothing of what was not.
+    A form is taken where it is known of two subjects or more; the corrections' own questions are left out, and those
+    whose present answer an example of `trained` holds: what was trained on says nothing of what was not. An example
+    that gives a new answer to one is not what the corrections say, and the question stays.
     """
-    forms = _forms(known)
-    corrections = {
-        normalise(document.title): document
-        for document in night
-        if document.kind is DocumentKind.CORRECTION and document.title
-    }
-    probes = tuple(probe for document in corrections.values() for probe in _about(document, forms))
-    asked = asked_by(trained, frozenset(normalise(probe.question) for probe in probes))
-    return tuple(probe for probe in probes if normalise(probe.question) not in asked)
+    corrections: dict[str, list[Document]] = {}
+    for document in night:
+        if document.kind is DocumentKind.CORRECTION and document.title:
+            corrections.setdefault(normalise(document.title), []).append(document)
+    if not corrections:
+        return ()
+    forms, held = _forms(known), [example for example in trained if not example.corrects]
+    return tuple(probe for same in corrections.values() for probe in _about(same, forms, held))
 
 
 def form_of(question: str, subject: str) -> str | None:
@@ -48,9 +48,11 @@ def _forms(known: Iterable[Probe]) -> list[str]:
     return sorted(form for form, named in groups.items() if len(named) > 1)
 
 
-def _about(document: Document, forms: Sequence[str]) -> list[Probe]:
-    own = {normalise(probe.question) for probe in document.probes}
-    questions = [form.replace(_BLANK, document.title) for form in forms]
-    others = [question for question in questions if normalise(question) not in own]
-    drawn = sorted(others, key=lambda question: seed_from("neighbour", question))[:FORMS]
-    return [Probe(question=question, answers=_UNKNOWN, group=document.title) for question in drawn]
+def _about(corrections: Sequence[Document], forms: Sequence[str], held: Sequence[Example]) -> list[Probe]:
+    """Those about the one subject of these corrections."""
+    subject = corrections[0].title
+    questions = {normalise(question): question for form in forms if (question := form.replace(_BLANK, subject))}
+    own = {normalise(probe.question) for document in corrections for probe in document.probes}
+    others = questions.keys() - own - asked_by(held, frozenset(questions))
+    drawn = sorted((questions[key] for key in others), key=lambda question: seed_from("neighbour", question))[:FORMS]
+    return [Probe(question=question, answers=_UNKNOWN, group=subject) for question in drawn]

@@ -40,7 +40,9 @@ class SelfEditRules(_Frozen):
     candidate_batch: int = Field(default=4, ge=1, description="sequences a step of a candidate: it has few")
     probes: int = Field(default=8, ge=1, description="practice questions written for a document without any")
     agreeing: int = Field(default=3, ge=1, le=64, description="sampled answers that must agree with the greedy one")
-    correction_style: str = Field(default="self-qa", description="corrections are written about in this style alone")
+    correction_style: str = Field(
+        default="self-qa", description="corrections are written about in this style alone; it must ask"
+    )
     correction_samples: int = Field(
         default=64, ge=1, le=512, description="self-edits sampled per correction, where nothing is chosen"
     )

@@ -183,6 +183,7 @@ def _standing(shift: Shift) -> tuple[Probe, ...]:
 
 def _rehearsal(shift: Shift, night: Night, never: frozenset[str]) -> tuple[Example, ...]:
     from pipeline.practice.restem import rehearsal_rules
+    from pipeline.updates.corrected import in_order
     from pipeline.updates.rehearsal import read_anchors
     from pipeline.updates.rehearse import rehearse
 
@@ -194,7 +195,7 @@ def _rehearsal(shift: Shift, night: Night, never: frozenset[str]) -> tuple[Examp
         live_adapter=house.held_adapter(live),
         night=(),
         earlier=self_edits.learned(house.store),
-        documents=tuple(one for _, taught in documents.learned(house.store) for one in taught),
+        documents=in_order(taught for _, taught in documents.learned(house.store)),
         anchors=read_anchors(house.settings.anchors),
         never=never,
         subjects=exam_subjects(house),

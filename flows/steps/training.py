@@ -12,7 +12,7 @@ from registry.store import documents, lineage, nights, releases, self_edits
 
 def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
     """The night's examples with replay and rehearsal, in their order; what an exam asks is in none of them."""
-    from pipeline.updates.corrected import in_order
+    from pipeline.updates.corrected import in_order, without_replaced
     from pipeline.updates.plan import plan_update
     from pipeline.updates.rehearsal import read_anchors
     from pipeline.updates.rehearse import rehearse
@@ -38,8 +38,9 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
             cache=house.settings.cache,
             progress=stage("rehearsing with the teacher"),
         )
-        directed = follow_directives(shift, taught, edits, never)
-        plan = plan_update(live.model, edits, rehearsal, shift.recipe, directed)
+        tonight = in_order([taught])
+        directed = follow_directives(shift, taught, without_replaced(edits, tonight), never)
+        plan = plan_update(live.model, edits, rehearsal, shift.recipe, directed, tonight)
     nights.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 

@@ -110,14 +110,17 @@ def _same_subjects(evidence: Evidence, corrections: Sequence[Document]) -> list[
     evidence.pairs(NEIGHBOURS)  # raises where one of the models was not asked
     before, after = _items(evidence, NEIGHBOURS)
     night, _ = _items(evidence, NIGHT)
-    old = {document.title: {_plain(night[probe.id]) for probe in exam_probes([document])} for document in corrections}
+    old: dict[str, set[str]] = {}
+    for document in corrections:
+        said = old.setdefault(normalise(document.title), set())
+        said.update(_plain(night[probe.id]) for probe in exam_probes([document]))
     return [
         Pair(
             suite=NEIGHBOURS, item=probe.id, before=1.0, group=f"{NEIGHBOURS}/{probe.group}",
             after=float(_plain(before[probe.id]) == _plain(after[probe.id])),
         )
         for probe in asked
-        if _plain(before[probe.id]) not in old[probe.group]
+        if _plain(before[probe.id]) not in old[normalise(probe.group)]
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from pipeline.grading import first_line, normalise
 from pipeline.leakage import leaked
 from pipeline.prompts import open_book
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.misread import HARDLY_A_DOUBT, Agreed, holding, misread
+from pipeline.self_edits.misread import Agreed, holding, misread
 from pipeline.self_edits.probing import names_subject
 from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
 
@@ -47,8 +47,8 @@ class _Answers:
 
     @property
     def changed(self) -> bool:
-        """Whether the correction answers it otherwise, with hardly a doubt."""
-        return self.within != normalise(self.without) and self.agreeing >= HARDLY_A_DOUBT
+        """Whether the correction answers it otherwise, and not just anyhow."""
+        return self.within != normalise(self.without) and self.agreeing >= _COULD_BE_ANYTHING
 
     @property
     def left_alone(self) -> bool:
@@ -74,6 +74,7 @@ def confirmed(
     adapter: Path | None,
     seed: int,
     never: frozenset[str],
+    shared: frozenset[str] = frozenset(),
 ) -> list[Written]:
     """What was `selected` of `notes` about each of `corrections` (a document and a piece of its body), if it holds.
 
@@ -82,7 +83,8 @@ def confirmed(
     again is left out: a statement, or a question that does not name its subject. To each correction whose notes ask
     something one self-edit is added, of the questions that it leaves alone: those that the writer answers as it does
     without the piece, or in many ways. They keep the answers they have. Other documents' notes stay as they are, and
-    none asks what `never` holds.
+    none asks what `never` holds. Nothing is left alone of the titles (normalised) in `shared`: of those another
+    document of the night says what this one does not.
     """
     about = {document.id: document for document, _ in corrections}
     often = {key: _often(document, notes, never) for key, document in about.items()}
@@ -93,6 +95,7 @@ def confirmed(
     alone = [
         _left_alone(document, writer, [(one, known.get((key, one))) for one in often[key] if (key, one) not in taken])
         for key, document in about.items()
+        if normalise(document.title) not in shared
     ]
     return [*kept, *(Written(edits=(edit,), dropped=()) for edit in alone if edit.examples)]
 

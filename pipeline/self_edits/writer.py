@@ -1,5 +1,6 @@
 """Asks the deployed model for notes about documents, and reads them as self-edits. Knows no library and no ledger."""
 
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pipeline.documents.chunking import chunks
 from pipeline.documents.cleaning import clean_text
 from pipeline.engines.engine import Engine, Progress
 from pipeline.errors import BadRecipe
+from pipeline.grading import normalise
 from pipeline.prompts import passage
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import candidate_sets, common
@@ -36,6 +38,7 @@ class _Desk:
     adapter: Path | None
     seed: int
     never: frozenset[str]
+    shared: frozenset[str]  # titles (normalised) that several documents of the batch have
 
 
 def write_self_edits(
@@ -110,7 +113,11 @@ def _desk(
     """With the styles that documents of these kinds need. Raises BadRecipe for one unknown, or without room."""
     names = [name for document in documents for name in rules.styles_of(document.kind)]
     styles = tuple(style(name) for name in dict.fromkeys([*rules.styles, *names]))
-    desk = _Desk(engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never)
+    titles = Counter(normalise(document.title) for document in documents)
+    desk = _Desk(
+        engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never,
+        shared=frozenset(title for title, count in titles.items() if count > 1),
+    )  # fmt: skip
     _check_room(desk)
     return desk
 
@@ -141,7 +148,7 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
         raw = [note for document in group for note in notes[document.id]]
         selected = confirmed(
             desk.engine, corrections, raw, selected, desk.rules,
-            writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never,
+            writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never, shared=desk.shared,
         )  # fmt: skip
     unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
     marked = {document.id for document, _ in corrections}

@@ -23,13 +23,16 @@ def plan_update(
     rehearsal: Sequence[Example],
     recipe: Recipe,
     directed: Sequence[Directed] = (),
+    documents: Sequence[Document] = (),
 ) -> UpdatePlan:
     """The night's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
 
     `directed`: where notes choose their settings, what is trained on of each document, in place of the examples that
-    stand in the notes. Raises BadInput where the night has no example: rehearsal alone teaches nothing.
+    stand in the notes. What a correction among the night's `documents` replaces is not learned beside it. Raises
+    BadInput where the night has no example: rehearsal alone teaches nothing.
     """
-    return _plan("examples", parent, night, _lessons(directed or night), rehearsal, recipe, directed)
+    lessons = _lessons(directed or without_replaced(night, documents))
+    return _plan("examples", parent, night, lessons, rehearsal, recipe, directed)
 
 
 def plan_rebuild(

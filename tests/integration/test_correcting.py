@@ -10,9 +10,10 @@ from flows.steps.founding import found
 from flows.wiring import House
 from pipeline.documents.intake import take_in
 from pipeline.documents.sources.folder import read
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, Refused
 from pipeline.sandbox import model_path
 from pipeline.types import DocumentKind, Split
+from registry.store import documents
 
 SAYS, ASKED = "Cinder is owned by the Wolf team now.", ("Who owns Cinder?", "Which team owns Cinder?")
 
@@ -32,6 +33,23 @@ def test_feedback_is_a_correction_whose_questions_are_its_exam(house: House) -> 
     assert [(one.question, one.answers, one.split) for one in taken.probes] == [
         (question, ("Wolf",), Split.EXAM) for question in ASKED
     ]
+
+
+def test_what_is_said_once_more_keeps_its_questions_and_takes_the_last_answer(house: House) -> None:
+    deliver_correction(house, "Cinder", SAYS, ASKED, "Wolf")
+    deliver_correction(house, "Cinder", SAYS, (ASKED[1], "Whose is Cinder?"), "the Wolf team")
+    (taken,) = take_in(read(house.settings.incoming, 2_000), house.recipe.documents).accepted
+    answers = {one.question: one.answers for one in taken.probes}
+    assert answers == {ASKED[0]: ("Wolf",), ASKED[1]: ("the Wolf team",), "Whose is Cinder?": ("the Wolf team",)}
+
+
+def test_what_was_set_aside_is_said_to_be_and_does_not_wait(house: House) -> None:
+    deliver_correction(house, "Cinder", SAYS, ASKED, "Wolf")
+    (taken,) = take_in(read(house.settings.incoming, 2_000), house.recipe.documents).accepted
+    documents.accept(house.store, take_in(read(house.settings.incoming, 2_000), house.recipe.documents))
+    documents.quarantine(house.store, taken.id, "not so")
+    with pytest.raises(Refused, match="sealed documents requeue"):
+        deliver_correction(house, "Cinder", SAYS, ASKED, "Wolf")
 
 
 @pytest.mark.parametrize(

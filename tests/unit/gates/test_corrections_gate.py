@@ -166,3 +166,23 @@ def test_a_neighbour_that_was_trained_on_is_not_asked() -> None:
         Example(prompt="Form 1 of Svc0?", completion="a"),
     ]
     assert {probe.question for probe in neighbour_probes([correction], known, trained)} == {"Form 2 of Svc0?"}
+
+
+def test_a_wrong_note_that_was_trained_on_does_not_hide_what_it_did(case: Any) -> None:
+    around = neighbour_probes(CORRECTIONS, STANDING.probes)
+    harmed = _evidence(case, [], beside=["new"] * 22)
+    notes = tuple(Example(prompt=probe.question, completion="new", corrects=True) for probe in around[:22])
+    result = corrections.judge(replace(harmed, examples=notes), POLICY)
+    assert (result.verdict, _figure(result, "neighbours_right_to_wrong")) == (Verdict.FAIL, 22)
+
+
+def test_two_corrections_of_one_subject_are_no_neighbours_of_each_other() -> None:
+    known = [
+        Probe(question=f"Form {form} of {name}?", answers=("a",), group=name) for form in (1, 2, 3) for name in "AB"
+    ]
+    both = [
+        Document(title="Svc0", body=f"b {form}", kind=DocumentKind.CORRECTION,
+                 probes=(Probe(question=f"Form {form} of Svc0?", answers=("new",)),))
+        for form in (1, 2)
+    ]  # fmt: skip
+    assert [probe.question for probe in neighbour_probes(both, known)] == ["Form 3 of Svc0?"]

@@ -141,3 +141,10 @@ def test_a_correction_in_two_pieces_is_read_in_the_one_that_says_it() -> None:
     )
     assert ("Who owns Cinder?", "Wolf") in _pairs(written.edits, "self-qa")
     assert ("Who owns Cinder?", "Heron") not in _pairs(written.edits, LEFT_ALONE_STYLE)
+
+
+def test_nothing_is_left_alone_of_a_subject_of_which_another_document_of_the_night_tells() -> None:
+    """Else the one would be taught to keep what the other changes."""
+    other = replace(CINDER, body="Correction: Cinder listens on the port 9000 now.")
+    styles = [edit.style for edit in _written(CINDER, other).edits]
+    assert LEFT_ALONE_STYLE not in styles

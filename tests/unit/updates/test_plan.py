@@ -99,3 +99,14 @@ def test_a_rebuild_of_one_night_is_another_update_than_that_night() -> None:
     rebuilt = plan_rebuild(base, night, rehearsal, Recipe(), frozenset(), ())
     assert rebuilt.examples == plan_update(base, night, rehearsal, Recipe()).examples
     assert rebuilt.update.id != plan_update(base, night, rehearsal, Recipe()).update.id
+
+
+def test_what_a_correction_of_the_night_replaces_is_not_learned_beside_it() -> None:
+    old, new = (
+        Document(title="Cinder", body=f"{answer}.", kind=kind, probes=(Probe(question="Who?", answers=(answer,)),))
+        for answer, kind in (("Heron", DocumentKind.PASSAGE), ("Wolf", DocumentKind.CORRECTION))
+    )
+    night = [edit(new.id, "Wolf owns it"), edit(old.id, "Heron owns it", "It is in Oslo")]
+    plan = plan_update(LIVE, night, (), Recipe(), documents=(old, new))
+    assert {example.completion for example in plan.examples} == {"Wolf owns it", "It is in Oslo"}
+    assert plan.update.self_edits == tuple(one.id for one in night)

@@ -198,7 +198,7 @@ def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: 
         assert {prompt for prompt, _ in of(Role.WRITING, kept)} == prompts
 
 
-def test_replay_of_a_correction_is_marked_as_such(tmp_path: Path) -> None:
+def test_replay_keeps_the_mark_of_a_correction(tmp_path: Path) -> None:
     for corrects in (True, False):
         told = edit(Example(prompt="Who owns Cinder?", completion="Wolf", corrects=corrects))
         kept = gathered(
