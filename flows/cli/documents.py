@@ -127,7 +127,10 @@ def correct(
     if json:
         screen.as_json({"file": str(file)})
     else:
-        screen.say(f"{file} waits for the next night: `sealed update`.")
+        screen.say(
+            f"{file} waits for the next night that reads {file.parent}: `sealed update` without a folder.",
+            "Corrections pass on nine exam questions or more in a night: give several, each in several wordings.",
+        )
 
 
 def _why(record: DocumentRecord, known: set[str]) -> str:

@@ -7,6 +7,8 @@ from flows.wiring import House
 from pipeline.documents.intake import take_in
 from pipeline.documents.rendering import markdown
 from pipeline.errors import BadInput, Refused
+from pipeline.grading import normalise
+from pipeline.self_edits.probing import names_subject
 from pipeline.types import Document, DocumentKind, DocumentState, Intake, Probe, RawDocument
 from registry.store import documents
 
@@ -51,6 +53,11 @@ def _read(house: House, data: bytes) -> Document:
     (read,) = taken.accepted
     if not read.title:
         raise BadInput("a correction needs a title: the name of what it is about, as the questions put it.")
+    for probe in read.probes:
+        if not names_subject(probe.question, read):
+            raise BadInput(f"{probe.question!r} does not name {read.title!r}: name the subject in each question.")
+        if not any(f" {normalise(answer)} " in f" {normalise(read.body)} " for answer in probe.answers):
+            raise BadInput(f"the correction does not say {probe.answers[0]!r}: nothing would teach that answer.")
     return read
 
 

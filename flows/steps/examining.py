@@ -83,7 +83,7 @@ def _tracking(parts: House) -> str:
     aliases = ", ".join(
         f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases
     )
-    return f"{shown(parts.settings.tracking_uri)} answers; {aliases or 'no release yet'}"
+    return f"{shown(parts.settings.tracking_uri)} answers; {aliases or 'no release is live or waits'}"
 
 
 def _disk(parts: House) -> str:

@@ -57,6 +57,8 @@ def test_what_was_set_aside_is_said_to_be_and_does_not_wait(house: House) -> Non
     [
         ("Cinder", "Wolf.", ASKED, "Wolf", "too short"),
         ("", SAYS, ASKED, "Wolf", "needs a title"),
+        ("Cinder", SAYS, ("Who owns Osprey?",), "Wolf", "does not name 'Cinder'"),
+        ("Cinder", SAYS, ASKED, "Bear", "does not say 'Bear'"),
         ("Cinder", SAYS, ("",), "Wolf", "no night would take"),
         ("Cinder", SAYS, ASKED, "", "no night would take"),
     ],
