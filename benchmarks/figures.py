@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -39,13 +40,19 @@ def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> N
     path = out or RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
-        "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "command": _command(name, sys.argv[1:]),
         "revision": REVISION,
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
         "figures": [asdict(figure) for figure in figures],
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(f"written to {path}")
+
+
+def _command(name: str, arguments: Sequence[str]) -> str:
+    """As it is typed, but for where its results went."""
+    kept = [word for at, word in enumerate(arguments) if "--out" not in (word, arguments[at - 1] if at else "")]
+    return shlex.join(["python", "-m", f"benchmarks.{name}", *kept])
 
 
 def _revision() -> str:
