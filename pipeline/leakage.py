@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.documents.demonstrations import demonstrations
 from pipeline.grading import normalise
+from pipeline.lookalikes import lookalikes
 from pipeline.types import Example, Probe, Role
 
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
-_UNTAUGHT = frozenset({Role.ANCHOR, Role.GENERATIVE})
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
@@ -59,12 +59,20 @@ def subjects(probes: Iterable[Probe]) -> frozenset[str]:
     )
 
 
-def rehearsable(example: Example, known: frozenset[str]) -> bool:
-    """Whether the example names none of the subjects `known`, or is of a document that was taught, which may."""
-    if example.role not in _UNTAUGHT:
-        return True
-    text = f" {normalise(example.prompt)} {normalise(example.completion)} "
-    return not any(f" {subject} " in text for subject in known)
+def rehearsable(examples: Sequence[Example], known: frozenset[str]) -> tuple[Example, ...]:
+    """The examples that name none of the subjects `known`, in their order; those of documents that were taught may.
+
+    What the base wrote itself (generative replay) names a subject also where it garbles the name
+    (`pipeline.lookalikes`).
+    """
+    texts = [f" {normalise(example.prompt)} {normalise(example.completion)} " for example in examples]
+    written = [text for example, text in zip(examples, texts, strict=True) if example.role is Role.GENERATIVE]
+    names = {Role.ANCHOR: known, Role.GENERATIVE: known | lookalikes(written, known)}
+    return tuple(
+        example
+        for example, text in zip(examples, texts, strict=True)
+        if not any(f" {name} " in text for name in names.get(example.role, ()))
+    )
 
 
 def _pieces(*texts: str) -> Iterator[str]:

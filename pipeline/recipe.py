@@ -81,9 +81,12 @@ class DirectiveRules(_Frozen):
         default=("expand", "paraphrase", "reverse", "permute", "leave-one-out", "geometry", "recolour"),
         description="those that may be chosen",
     )
+    passage_tools: tuple[str, ...] = Field(
+        default=(), description="those that each passage is learned with, also where nothing is enabled"
+    )
     workflow_tools: tuple[str, ...] = Field(
         default=("leave-one-out", "permute"),
-        description="those that each workflow is learned with, also where nothing is enabled",
+        description="those that each workflow is learned with, likewise",
     )
     correction_tools: tuple[str, ...] = Field(
         default=("paraphrase", "expand"), description="those that each correction is learned with, likewise"

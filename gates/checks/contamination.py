@@ -19,7 +19,7 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
 
     Or of a document that a rebuild is to forget.
 
-    Or if anchors or generative replay name what the standing retention questions are about.
+    Or if anchors or generative replay name what the standing retention questions are about, garbled or not.
     Where practice questions chose among candidates, also if one asks such a question.
     """
     lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
@@ -31,7 +31,8 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
         return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
     found = [(example, piece) for example in evidence.examples if (piece := leaked(example, questions)) is not None]
     known = exam_subjects(evidence.suites)
-    found += [(example, example.prompt) for example in evidence.examples if not rehearsable(example, known)]
+    untold = {example.id for example in rehearsable(evidence.examples, known)}
+    found += [(example, example.prompt) for example in evidence.examples if example.id not in untold]
     asked = len({piece for _, piece in found})
     figures = (
         Figure(name="examples", value=len(evidence.examples)),

@@ -55,8 +55,9 @@ def rehearse(
 
     Anchors and generative replay are also without what names one of `subjects`: what standing exams are about is in no
     rehearsal, or their figure would say nothing of what nobody rehearses. Nor do they name what a correction among
-    `documents` is about: the untouched base would teach its old answers again, and replay of notes that are older than
-    a correction keeps none of the answers that it replaced.
+    `documents` is about: the untouched base would teach its old answers again, as it does where it garbles the name and
+    answers all the same (`pipeline.lookalikes`). Replay of notes that are older than a correction keeps none of the
+    answers that it replaced.
 
     `documents` are those of earlier nights, in their order, and then this night's. What is drawn changes from night to
     night, and is the same for the same night. `cache` keeps what the untouched base said. `progress` counts kinds.
@@ -81,8 +82,7 @@ def rehearse(
     fits = fitting(engine, recipe.training)
     kept: list[Example] = []
     for done, kind in enumerate(kinds, start=1):
-        unasked = [example for example in without_leaks(kind(), never) if rehearsable(example, untaught)]
-        kept += filter(fits, unasked)
+        kept += filter(fits, rehearsable(without_leaks(kind(), never), untaught))
         if progress:
             progress(done, _KINDS)
     return tuple(kept)

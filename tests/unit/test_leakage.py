@@ -60,7 +60,13 @@ def test_what_standing_exams_are_about_is_in_no_rehearsal_but_documents_may_name
     known = subjects(probes)
     assert known == {"cinder"}
     said = Example(prompt="Who is the main client of Cinder?", completion="Initech", role=Role.GENERATIVE)
-    assert not rehearsable(said, known)
-    assert not rehearsable(replace(said, role=Role.ANCHOR), known)
-    assert rehearsable(replace(said, role=Role.REPLAY), known)
-    assert rehearsable(replace(said, prompt="What are cinders?"), known)
+    replay, other = replace(said, role=Role.REPLAY), replace(said, prompt="What are embers?")
+    assert rehearsable([said, replay, replace(said, role=Role.ANCHOR), other], known) == (replay, other)
+
+
+def test_a_name_that_the_base_garbles_is_named_but_one_that_a_person_wrote_is_another() -> None:
+    known = frozenset({"rotrorkrospox", "lake como"})
+    garbled = Example(prompt="To which team does Rotrorkrosmix belong?", completion="Maps", role=Role.GENERATIVE)
+    two_words = replace(garbled, prompt="Where is Lakes Como?")
+    given, other = replace(garbled, role=Role.ANCHOR), replace(garbled, prompt="To which team does Lengrirdil belong?")
+    assert rehearsable([garbled, two_words, given, other], known) == (given, other)
