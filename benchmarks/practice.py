@@ -3,7 +3,7 @@
 With the product's own rounds and generative rehearsal, from the untouched base and without gates. Facts: ReST-EM on the
 style "implications", and GRPO's mean reward by step. Workflows: ReST-EM on the style "directives". The documents
 reported on are asked their exam questions; workflows reported on are of compositions that were not practised. Every
-update starts from the base, so that only what was written differs. All settings were chosen on seeds 1001 and 1002.
+update starts from the base, so that only what was written differs. All settings were chosen on seeds 1001 to 1003.
 """
 
 import argparse
@@ -24,14 +24,15 @@ from pipeline.practice.rounds import Practised, practise
 from pipeline.practice.school import School, examined
 from pipeline.recipe import DirectiveRules, PracticeRules
 from pipeline.sandbox import model_path
+from pipeline.sandbox.catalogue import PER_NIGHT
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.choosing import practice_probes
 from pipeline.types import Document, ModelRef, Split
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of defaults use.
-PRACTISED = (61_001, 61_002, 61_003)
-REPORTED = (62_011, 62_012, 62_013)
-PER_SEED = 16
+PRACTISED = (61_004, 61_005, 61_006)
+REPORTED = (62_021, 62_022, 62_023)
+PER_SEED, WORKFLOWS_A_SEED = 32, 16
 ANSWER_TOKENS = 16
 GOAL, STEP = 7.0, 15.0  # points
 GOAL_ROUND = 2
@@ -51,7 +52,7 @@ class Size:
     workflows: int
 
 
-FULL = Size(rounds=3, documents=48, samples=10, reported=PER_SEED, steps=8, workflows=24)
+FULL = Size(rounds=2, documents=96, samples=10, reported=PER_SEED, steps=8, workflows=24)
 QUICK = Size(rounds=2, documents=8, samples=4, reported=4, steps=2, workflows=4)
 
 
@@ -74,7 +75,7 @@ def _facts(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """One self-edit a document in the style "implications", by the base and by the writer after each round."""
     rules = fact_rules(rounds=size.rounds, documents=size.documents, samples=size.samples)
     school = school_of(base, recipe_for(rules, PRACTISED[0]), scratch)
-    documents = [one for seed in PRACTISED for one in ground_of(seed, size.documents)]
+    documents = [one for seed in PRACTISED for one in ground_of(seed, min(size.documents, PER_NIGHT))]
     reported = [_examined(one) for seed in REPORTED for one in night_documents(1, size.reported, seed)]
     before = _answered(school, reported, school.live, None)
     yield _share("facts: closed book", _closed_book(base, reported))
@@ -123,7 +124,8 @@ def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]
     )  # fmt: skip
     school = school_of(base, recipe_for(rules, PRACTISED[0], bounds), scratch)
     seen = [asked_all(one) for seed in PRACTISED for one in workflow_halves(seed)[0]][: 2 * size.workflows]
-    reported = [_examined(one) for seed in REPORTED for one in workflow_halves(seed)[1][: size.reported]]
+    few = min(WORKFLOWS_A_SEED, size.reported)
+    reported = [_examined(one) for seed in REPORTED for one in workflow_halves(seed)[1][:few]]
     arms = {"in context": _closed_book(base, reported)}
     arms["the base's own directives: none legal, as the recipe says"] = _answered(school, reported, school.live, None)
     arms["untrained directives, drawn within the bounds"] = _answered(school, reported, school.live, None, drawn=True)

@@ -81,12 +81,9 @@ class DirectiveRules(_Frozen):
         default=("expand", "paraphrase", "reverse", "permute", "leave-one-out", "geometry", "recolour"),
         description="those that may be chosen",
     )
-    passage_tools: tuple[str, ...] = Field(
-        default=(), description="those that each passage is learned with, also where nothing is enabled"
-    )
     workflow_tools: tuple[str, ...] = Field(
         default=("leave-one-out", "permute"),
-        description="those that each workflow is learned with, likewise",
+        description="those that each workflow is learned with, also where nothing is enabled",
     )
     correction_tools: tuple[str, ...] = Field(
         default=("paraphrase", "expand"), description="those that each correction is learned with, likewise"
@@ -170,6 +167,9 @@ class PracticeRules(_Frozen):
     samples: int = Field(default=10, ge=2, le=64, description="notes written about a document in a round")
     temperature: float = Field(default=1.0, gt=0.0, le=2.0)
     keep: int = Field(default=1, ge=1, le=64, description="rest-em: best notes kept of a document, where they help")
+    best: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="rest-em: share of those kept that is learned from, the best of all"
+    )
     trial_learning_rate: float = Field(default=5e-3, gt=0.0, le=1.0, description="at which a note is tried alone")
     trial_epochs: int = Field(default=10, ge=1, le=200)
     standing: Count = Field(default=8, description="questions of earlier documents that each trial is asked as well")

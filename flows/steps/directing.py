@@ -29,7 +29,7 @@ def follow_directives(
     rules = shift.recipe.directives
     if not directs(rules, taught):
         return ()
-    for name in (*rules.tools, *rules.passage_tools, *rules.workflow_tools, *rules.correction_tools):
+    for name in (*rules.tools, *rules.workflow_tools, *rules.correction_tools):
         tool(name)
     fits = fitting(shift.house.engine, shift.recipe.training)
     made = tuple(

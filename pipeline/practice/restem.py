@@ -8,21 +8,23 @@ from pipeline.recipe import Recipe, RehearsalRules, TrainingRules
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
-def keep_best(scored: Sequence[Scored], keep: int) -> tuple[Scored, ...]:
-    """Each document's `keep` best self-edits, of those that are worth writing again and more than nothing.
+def keep_best(scored: Sequence[Scored], keep: int, best: float = 1.0) -> tuple[Scored, ...]:
+    """Of each document's `keep` best self-edits the `best` share (at least one), as ReST-EM's threshold on the reward.
 
-    Such are those that pass the screening, ask nothing that must not be asked, and teach something. Of equal ones the
-    shorter is better, then the first. A document of which none is so gives none.
+    They are of those that are worth writing again: that pass the screening, ask nothing that must not be asked, and
+    teach something. Of equal ones the shorter is better, then the first. A document of which none is so gives none.
     """
     by_document: dict[str, list[Scored]] = {}
     for one in scored:
         if one.sample.usable and one.sample.written and not one.sample.asks and one.trial.gain > 0 and one.reward > 0:
             by_document.setdefault(one.sample.document.id, []).append(one)
-    return tuple(
-        one
-        for own in by_document.values()
-        for one in sorted(own, key=lambda one: (-one.reward, one.trial.tokens, one.sample.number))[:keep]
-    )
+    kept = [one for own in by_document.values() for one in sorted(own, key=_rank)[:keep]]
+    learned = sorted(range(len(kept)), key=lambda place: _rank(kept[place]))[: max(1, round(best * len(kept)))]
+    return tuple(kept[place] for place in sorted(learned))
+
+
+def _rank(one: Scored) -> tuple[float, int, int]:
+    return -one.reward, one.trial.tokens, one.sample.number
 
 
 def writer_rules(recipe: Recipe) -> TrainingRules:

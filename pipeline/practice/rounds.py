@@ -52,7 +52,7 @@ def _rest_em(school: School, documents: Sequence[Document], tell: Tell) -> Itera
     writer, adapter, plan = school.live, school.adapter, None
     for number in range(1, rules.rounds + 1):
         scored = _round(school, documents, number, writer, adapter, tell)
-        best = keep_best(scored, rules.keep)
+        best = keep_best(scored, rules.keep, rules.best)
         if best:
             seed = seed_from("writer", school.recipe.seed)
             plan = plan_writer(school.live, best, school.rehearsal, school.recipe, seed)

@@ -40,9 +40,9 @@ def direct(
 ) -> Directed:
     """Follows the first legal settings among `edits`, which are all of one document, where the rules enable it.
 
-    Each kind of document is learned with its tools (`rules.passage_tools` and so on) besides. Of what the tools make,
-    nothing asks what `never` (keys of `pipeline.leakage`) holds, all `fits` the model, and at most `rules.max_made` are
-    kept, drawn by the seed. Raises BadRecipe for a tool that nobody has.
+    A workflow is learned with `rules.workflow_tools` besides, a correction with `rules.correction_tools`. Of what the
+    tools make, nothing asks what `never` (keys of `pipeline.leakage`) holds, all `fits` the model, and at most
+    `rules.max_made` are kept, drawn by the seed. Raises BadRecipe for a tool that nobody has.
     """
     written = tuple(example for edit in edits for example in edit.examples)
     settings, reasons = _settings(edits, rules)
@@ -67,13 +67,9 @@ def directs(rules: DirectiveRules, documents: Iterable[Document]) -> bool:
 
 def _always(rules: DirectiveRules, document: Document) -> tuple[str, ...]:
     """The tools that a document of this kind is learned with, whatever its notes chose."""
-    match document.kind:
-        case DocumentKind.PASSAGE:
-            return rules.passage_tools
-        case DocumentKind.WORKFLOW:
-            return rules.workflow_tools
-        case DocumentKind.CORRECTION:
-            return rules.correction_tools
+    if document.kind is DocumentKind.WORKFLOW:
+        return rules.workflow_tools
+    return rules.correction_tools if document.kind is DocumentKind.CORRECTION else ()
 
 
 def _settings(edits: Sequence[SelfEdit], rules: DirectiveRules) -> tuple[Directives | None, tuple[str, ...]]:

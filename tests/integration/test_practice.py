@@ -133,7 +133,7 @@ def test_rounds_end_in_a_verified_adapter_from_the_live_model_and_alike_each_tim
 
     # A random model writes nothing that teaches: what notes taught is made up, and all else is real.
     monkeypatch.setattr("pipeline.practice.school.try_samples", made_up)
-    monkeypatch.setattr("pipeline.practice.rounds.keep_best", lambda scored, keep: tuple(scored)[:2])
+    monkeypatch.setattr("pipeline.practice.rounds.keep_best", lambda scored, keep, best: tuple(scored)[:2])
 
     def run(folder: Path) -> list[Practised]:
         return list(practise(school(base, folder, method), [service(number) for number in range(1, 4)]))

@@ -20,6 +20,14 @@ def test_the_best_of_each_document_is_kept(scored: Make) -> None:
     assert [(one.sample.document.title, one.sample.number) for one in kept] == [("a", 1), ("b", 0)]
 
 
+def test_of_what_is_kept_of_all_documents_the_best_share_is_learned_from(scored: Make) -> None:
+    notes = [scored("a", 0, 0.1), scored("a", 1, 0.4), scored("b", 0, 0.5), scored("b", 1, 0.3), scored("c", 0, 0.2)]
+    kept = keep_best(notes, 2, 0.6)
+    assert [(one.sample.document.title, one.sample.number) for one in kept] == [("a", 1), ("b", 0), ("b", 1)]
+    assert [one.sample.document.title for one in keep_best(notes, 2, 0.01)] == ["b"]
+    assert keep_best([scored("a", 0, -0.1)], 2, 0.5) == ()
+
+
 def test_what_taught_nothing_or_cost_more_than_it_taught_is_not_kept(scored: Make) -> None:
     assert keep_best([scored("a", 0, 0.0), scored("b", 0, -0.2), scored("c", 0, 0.2, reward=-0.1)], 1) == ()
 
