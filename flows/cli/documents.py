@@ -13,6 +13,7 @@ app = typer.Typer(help="Documents, their states and reasons.", invoke_without_co
 _STILL_KNOWN = "production still knows it until a rebuild is released: `sealed rebuild`"
 
 Id = Annotated[str, typer.Argument(help="The document's id, or its first digits.")]
+Ids = Annotated[list[str], typer.Argument(help="The documents' ids, or their first digits.")]
 
 
 @app.callback()
@@ -62,12 +63,16 @@ def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
 
 
 @app.command()
-def requeue(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
-    """Let the next night try a quarantined or reverted document again."""
+def requeue(ids: Ids, workspace: Workspace = HERE, json: AsJson = False) -> None:
+    """Let the next night try quarantined or reverted documents again: all of them, or none."""
     from flows.wiring import house
     from registry.store import documents
 
-    _moved(documents.requeue(house(workspace).store, id), json)
+    records = documents.requeue(house(workspace).store, ids)
+    if json:
+        screen.as_json(records)
+    else:
+        screen.say(*map(_moved, records))
 
 
 @app.command()
@@ -81,12 +86,16 @@ def quarantine(
     from flows.wiring import house
     from registry.store import documents
 
-    _moved(documents.quarantine(house(workspace).store, id, reason), json)
+    record = documents.quarantine(house(workspace).store, id, reason)
+    if json:
+        screen.as_json(record)
+    else:
+        screen.say(_moved(record))
 
 
 @app.command()
 def withdraw(
-    ids: Annotated[list[str], typer.Argument(help="The documents' ids, or their first digits.")],
+    ids: Ids,
     reason: Annotated[str, typer.Option(help="Why they must go; recorded.")],
     actor: Actor,
     workspace: Workspace = HERE,
@@ -141,8 +150,5 @@ def _practised(night: int, held_out: bool) -> str:
     return f"It judged the practice of night {night}." if held_out else f"Night {night} practised on it."
 
 
-def _moved(record: DocumentRecord, json: bool) -> None:
-    if json:
-        screen.as_json(record)
-    else:
-        screen.say(f"{screen.short(record.id)} {record.name} is {record.state}.")
+def _moved(record: DocumentRecord) -> str:
+    return f"{screen.short(record.id)} {record.name} is {record.state}."

@@ -92,6 +92,8 @@ def next_step(
         if queued
         else "put documents into incoming/, then `sealed update`"
     )
+    if reverted := counts.get(DocumentState.REVERTED):
+        learn += f"; `sealed documents requeue ID ...` lets it try {counted(reverted, 'reverted document')} again"
     return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if practice_refused else learn
 
 

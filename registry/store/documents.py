@@ -138,32 +138,35 @@ def quarantine(store: Store, id_or_prefix: str, reason: str) -> DocumentRecord:
     """Sets a waiting document aside. Raises Refused if it is not waiting."""
     if not reason.strip():
         raise BadInput("setting a document aside needs a reason.")
-    return _set(store, id_or_prefix, (DocumentState.QUEUED, DocumentState.REVERTED), DocumentState.QUARANTINED, reason)
+    waiting = (DocumentState.QUEUED, DocumentState.REVERTED)
+    with store.write() as connection:
+        return _set(connection, id_or_prefix, waiting, DocumentState.QUARANTINED, reason)
 
 
-def requeue(store: Store, id_or_prefix: str) -> DocumentRecord:
-    """Lets a document that was set aside or reverted wait for the next night, its attempts forgotten.
+def requeue(store: Store, ids: Sequence[str]) -> tuple[DocumentRecord, ...]:
+    """Lets documents (ids or prefixes) that were set aside or reverted wait for the next night, their attempts
 
-    Raises Refused if it is elsewhere, or if nothing readable of it was kept.
+    forgotten: all or none. Raises Refused if one is elsewhere, or if nothing readable of it was kept.
     """
     aside = (DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DEAD)
-    return _set(store, id_or_prefix, aside, DocumentState.QUEUED, "")
+    with store.write() as connection:
+        found = {record.id: record for record in (find(connection, one) for one in ids)}
+        return tuple(_set(connection, one, aside, DocumentState.QUEUED, "") for one in found)
 
 
 def _set(
-    store: Store, id_or_prefix: str, before: Sequence[DocumentState], after: DocumentState, reason: str
+    connection: Connection, id_or_prefix: str, before: Sequence[DocumentState], after: DocumentState, reason: str
 ) -> DocumentRecord:
-    with store.write() as connection:
-        record = find(connection, id_or_prefix)
-        if record.document is None:
-            raise Refused(f"nothing readable of {record.name} was kept ({record.reason}): mend the file, then update.")
-        if record.state not in before:
-            raise Refused(f"document {record.id[:12]} is {record.state}: it cannot become {after} from there.")
-        values = {"state": after, "reason": reason, "release": None, "attempts": 0}
-        done = connection.execute(update(documents).where(documents.c.id == record.id).values(values))
-        if done.rowcount != 1:
-            raise ProgrammingMistake(f"document {record.id} vanished within a transaction. Please report it.")
-        return find(connection, record.id)
+    record = find(connection, id_or_prefix)
+    if record.document is None:
+        raise Refused(f"nothing readable of {record.name} was kept ({record.reason}): mend the file, then update.")
+    if record.state not in before:
+        raise Refused(f"document {record.id[:12]} is {record.state}: it cannot become {after} from there.")
+    values = {"state": after, "reason": reason, "release": None, "attempts": 0}
+    done = connection.execute(update(documents).where(documents.c.id == record.id).values(values))
+    if done.rowcount != 1:
+        raise ProgrammingMistake(f"document {record.id} vanished within a transaction. Please report it.")
+    return find(connection, record.id)
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> dict[str, DocumentState]:

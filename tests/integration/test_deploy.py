@@ -160,7 +160,7 @@ def test_a_rejection_keeps_the_reason_with_release_night_and_documents(ledger: L
 def test_a_rejected_document_may_be_tried_again_as_a_new_release(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     deploy.reject(ledger.store, 1, actor="ada", reason="not now")
-    documents.requeue(ledger.store, document("atlas").id)
+    documents.requeue(ledger.store, [document("atlas").id])
     again = ledger.candidate()
     assert (again.number, again.id) == (2, releases.get(ledger.store, 1).id)
     ledger.promote(2)
@@ -182,7 +182,7 @@ def test_a_rollback_reverts_documents_and_the_release_does_not_return(ledger: Le
         deploy.approve(ledger.store, 2, actor="ada")
     with pytest.raises(Refused, match="rolled back"):
         ledger.rollback(2)
-    documents.requeue(ledger.store, document("borea").id)
+    documents.requeue(ledger.store, [document("borea").id])
     assert ledger.release().number == 3
 
 

@@ -203,7 +203,7 @@ def test_a_refused_input_is_shown_and_no_longer_open_once_mended(ledger: Ledger)
     (shown,) = documents.listed(ledger.store, QUARANTINED)
     assert (shown.name, shown.reason, shown.document) == ("atlas.md", "not UTF-8", None)
     with pytest.raises(Refused, match="mend the file"):
-        documents.requeue(ledger.store, shown.id)
+        documents.requeue(ledger.store, [shown.id])
     documents.accept(ledger.store, intake("atlas"))
     assert documents.get(ledger.store, bad.id).state is DocumentState.DEAD
     documents.accept(ledger.store, Intake(accepted=(), refused=(bad,), duplicates=0))
@@ -216,7 +216,17 @@ def test_a_waiting_document_is_set_aside_and_lets_itself_be_queued_again(ledger:
     assert documents.quarantine(ledger.store, id_, "wrong source").reason == "wrong source"
     with pytest.raises(Refused, match="is quarantined"):
         documents.quarantine(ledger.store, id_, "again")
-    assert documents.requeue(ledger.store, id_).state is QUEUED
+    (queued,) = documents.requeue(ledger.store, [id_, id_[:8]])
+    assert queued.state is QUEUED
+
+
+def test_documents_are_queued_again_all_or_none(ledger: Ledger) -> None:
+    documents.accept(ledger.store, intake("atlas", "borea"))
+    aside, waiting = document("atlas").id, document("borea").id
+    documents.quarantine(ledger.store, aside, "wrong source")
+    with pytest.raises(Refused, match="is queued"):
+        documents.requeue(ledger.store, [aside, waiting])
+    assert documents.get(ledger.store, aside).state is QUARANTINED
 
 
 def test_a_night_takes_the_oldest_documents_up_to_its_limit(ledger: Ledger) -> None:

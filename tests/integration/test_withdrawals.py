@@ -65,7 +65,7 @@ def test_a_queued_or_quarantined_document_is_never_learned_once_withdrawn(ledger
         assert ledger.begin(held).documents == (document("cinder").id,)
     assert still_known(ledger) == []
     with pytest.raises(Refused, match="is withdrawn: it cannot become queued"):
-        documents.requeue(ledger.store, document("atlas").id)
+        documents.requeue(ledger.store, [document("atlas").id])
 
 
 def test_a_withdrawn_document_is_not_practised_on(ledger: Ledger) -> None:

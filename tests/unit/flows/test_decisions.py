@@ -72,6 +72,12 @@ def test_status_names_one_next_step(
     assert word in next_step(candidates, counts, unfinished=unfinished, busy=busy, to_forget=to_forget)
 
 
+def test_status_says_how_what_a_rollback_reverted_is_learned_again() -> None:
+    told = next_step([], {DocumentState.REVERTED: 8}, unfinished=None, busy=False)
+    assert told.endswith("`sealed documents requeue ID ...` lets it try 8 reverted documents again")
+    assert "requeue" not in next_step([], {DocumentState.QUEUED: 1}, unfinished=None, busy=False)
+
+
 @pytest.mark.parametrize(("queued", "word"), [(5, "learns the queued documents"), (0, "put documents into incoming/")])
 def test_after_a_refused_practice_status_says_how_to_practise_again_and_how_to_go_on(queued: int, word: str) -> None:
     told = next_step([], {DocumentState.QUEUED: queued}, unfinished=None, busy=False, practice_refused=True)
