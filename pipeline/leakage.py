@@ -60,19 +60,30 @@ def subjects(probes: Iterable[Probe]) -> frozenset[str]:
 
 
 def rehearsable(examples: Sequence[Example], known: frozenset[str]) -> tuple[Example, ...]:
-    """The examples that name none of the subjects `known`, in their order; those of documents that were taught may.
+    """The examples that name none of the subjects `known`, in their order; see `subject_named`."""
+    named = subject_named(examples, known)
+    return tuple(example for example in examples if example.id not in named)
 
-    What the base wrote itself (generative replay) names a subject also where it garbles the name
-    (`pipeline.lookalikes`).
+
+def subject_named(examples: Sequence[Example], known: frozenset[str]) -> dict[str, str]:
+    """Of the examples that name one of the subjects `known`, by id, what they call it (normalised).
+
+    Examples of documents that were taught may, and are none of them. What the base wrote itself (generative replay)
+    names a subject also where it garbles the name (`pipeline.lookalikes`).
     """
-    texts = [f" {normalise(example.prompt)} {normalise(example.completion)} " for example in examples]
-    written = [text for example, text in zip(examples, texts, strict=True) if example.role is Role.GENERATIVE]
-    names = {Role.ANCHOR: known, Role.GENERATIVE: known | lookalikes(written, known)}
-    return tuple(
-        example
-        for example, text in zip(examples, texts, strict=True)
-        if not any(f" {name} " in text for name in names.get(example.role, ()))
-    )
+    given, written = ([one for one in examples if one.role is role] for role in (Role.ANCHOR, Role.GENERATIVE))
+    garbled = known | lookalikes([normalise(f"{one.prompt} {one.completion}") for one in written], known)
+    return {**_naming(given, known), **_naming(written, garbled)}
+
+
+def _naming(examples: Sequence[Example], names: frozenset[str]) -> dict[str, str]:
+    padded = [f" {name} " for name in sorted(names)]
+    found: dict[str, str] = {}
+    for example in examples:
+        text = f" {normalise(example.prompt)} {normalise(example.completion)} "
+        if name := next((name for name in padded if name in text), ""):
+            found[example.id] = name.strip()
+    return found
 
 
 def _pieces(*texts: str) -> Iterator[str]:

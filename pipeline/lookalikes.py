@@ -1,33 +1,50 @@
 """Finds names that are spelled almost like others. Knows no example and no model.
 
-A model that writes from memory garbles names and still answers with what it knows of those it means: rehearsing that
-rehearses them.
+A model that writes from memory garbles names that it was told in pieces, and still answers with what it knows of those
+it means: rehearsing that rehearses them (`docs/adr/0014-garbled-names-are-named.md`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import product
 
 from rapidfuzz import fuzz, process
 
-# Of 100 (Indel similarity). The embedded model's prompts answer as the nearest name would in half of the cases above
-# it, and as chance has it below (`docs/learning.md`).
-ALIKE = 70
-_SHORTEST = 6  # letters of a name; shorter ones are like too many words
+ALIKE = 70.0  # of 100 (Indel similarity): below it answers are those of the name meant as often as chance has it
+LONGEST_PLAIN = 9  # letters of a word; longer ones are seldom like another word by chance
+_BLOCK = 4_096  # words that are compared at once
 
 
 def lookalikes(texts: Iterable[str], names: Collection[str]) -> frozenset[str]:
-    """The phrases of the texts that are one of the names, or are spelled almost so; all normalised.
+    """Phrases that are one of the names but for words that the texts spell almost so; all normalised.
 
-    A phrase has as many words as the name that it is like.
+    Only words of more than `LONGEST_PLAIN` letters are garbled, and never in their digits: "germany" is no "many", and
+    release 42 is not release 43.
     """
-    by_words: dict[int, list[str]] = {}
-    for name in sorted(names):
-        if len(name) >= _SHORTEST:
-            by_words.setdefault(len(name.split()), []).append(name)
-    split = [text.split() for text in texts]
-    found: set[str] = set()
-    for count, alike in by_words.items():
-        phrases = sorted({" ".join(words[at : at + count]) for words in split for at in range(len(words) - count + 1)})
-        if phrases:
-            scores = process.cdist(phrases, alike, scorer=fuzz.ratio, score_cutoff=ALIKE, workers=1)
-            found.update(phrase for phrase, score in zip(phrases, scores, strict=True) if score.any())
-    return frozenset(found)
+    long_words = sorted({word for name in names for word in name.split() if len(word) > LONGEST_PLAIN})
+    if not long_words:
+        return frozenset()
+    alike = _alike(sorted({word for text in texts for word in text.split()}), long_words)
+    return frozenset(
+        " ".join(spelled) for name in names for spelled in product(*(alike.get(word, {word}) for word in name.split()))
+    )
+
+
+def _alike(words: list[str], names: list[str]) -> dict[str, set[str]]:
+    """For each name the words that are spelled almost so, and itself."""
+    found = {name: {name} for name in names}
+    for word, place in _pairs(words, names):
+        if _digits(word) == _digits(names[place]):
+            found[names[place]].add(word)
+    return found
+
+
+def _pairs(words: list[str], names: list[str]) -> Iterator[tuple[str, int]]:
+    for start in range(0, len(words), _BLOCK):
+        block = words[start : start + _BLOCK]
+        scores = process.cdist(block, names, scorer=fuzz.ratio, score_cutoff=ALIKE)
+        for row, column in zip(*scores.nonzero(), strict=True):
+            yield block[row], int(column)
+
+
+def _digits(word: str) -> str:
+    return "".join(filter(str.isdigit, word))

@@ -87,14 +87,16 @@ def next_step(
     if unfinished:
         return "`sealed update` goes on with the interrupted night"
     queued = counts.get(DocumentState.QUEUED)
-    learn = (
-        "`sealed update` learns the queued documents"
-        if queued
-        else "put documents into incoming/, then `sealed update`"
-    )
-    if reverted := counts.get(DocumentState.REVERTED):
-        learn += f"; `sealed documents requeue ID ...` lets it try {counted(reverted, 'reverted document')} again"
+    learn = "`sealed update` learns the queued documents" if queued else _more(counts.get(DocumentState.REVERTED, 0))
     return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if practice_refused else learn
+
+
+def _more(reverted: int) -> str:
+    learn = "put documents into incoming/, then `sealed update`"
+    if not reverted:
+        return learn
+    again = "`sealed documents --state reverted` lists them, `sealed documents requeue ID ...` lets a night try again"
+    return f"{learn}; {counted(reverted, 'document')} reverted by a rollback: {again}"
 
 
 def _told(night: Night) -> str:

@@ -9,9 +9,10 @@ from gates.evidence import Evidence
 from gates.suite import Suites
 from gates.wording import counted
 from pipeline.grading import normalise
-from pipeline.leakage import exam_keys, leaked, rehearsable, subjects
+from pipeline.leakage import exam_keys, leaked, subject_named, subjects
 from pipeline.recipe import PolicyRules
 from pipeline.types import Example, Figure, GateResult, Probe, Verdict
+from pipeline.updates.corrected import corrected_subjects
 
 
 def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
@@ -19,7 +20,8 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
 
     Or of a document that a rebuild is to forget.
 
-    Or if anchors or generative replay name what the standing retention questions are about, garbled or not.
+    Or if anchors or generative replay name what the standing retention questions or tonight's corrections are about,
+    generative replay also where it garbles the name.
     Where practice questions chose among candidates, also if one asks such a question.
     """
     lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
@@ -30,9 +32,9 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
         sentence = "contamination: the update has no training examples to look through; plan it again"
         return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
     found = [(example, piece) for example in evidence.examples if (piece := leaked(example, questions)) is not None]
-    known = exam_subjects(evidence.suites)
-    untold = {example.id for example in rehearsable(evidence.examples, known)}
-    found += [(example, example.prompt) for example in evidence.examples if example.id not in untold]
+    known = exam_subjects(evidence.suites) | corrected_subjects(evidence.night)
+    named = subject_named(evidence.examples, known)
+    found += [(example, named[example.id]) for example in evidence.examples if example.id in named]
     asked = len({piece for _, piece in found})
     figures = (
         Figure(name="examples", value=len(evidence.examples)),

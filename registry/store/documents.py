@@ -144,9 +144,9 @@ def quarantine(store: Store, id_or_prefix: str, reason: str) -> DocumentRecord:
 
 
 def requeue(store: Store, ids: Sequence[str]) -> tuple[DocumentRecord, ...]:
-    """Lets documents (ids or prefixes) that were set aside or reverted wait for the next night, their attempts
+    """Lets documents (ids or prefixes) that were set aside or reverted wait for the next night: all of them or none.
 
-    forgotten: all or none. Raises Refused if one is elsewhere, or if nothing readable of it was kept.
+    Their attempts are forgotten. Raises Refused if one is elsewhere, or if nothing readable of it was kept.
     """
     aside = (DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DEAD)
     with store.write() as connection:

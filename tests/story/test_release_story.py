@@ -158,6 +158,11 @@ def test_rollback_with_mlflow_down_brings_the_old_answers_back(life: Life, seale
     assert ask_about_night_1(life, sealed) == life.answers["release 1"]
     reverted = sealed("documents", "--state", "reverted", "--json", workspace=life.workspace).json
     assert len(reverted) == 8
+    assert "sealed documents requeue ID ..." in sealed("status", "--json", workspace=life.workspace).json["next_step"]
+    again = [document["id"][:12] for document in reverted[:2]]
+    queued = sealed("documents", "requeue", *again, workspace=life.workspace)
+    assert queued.code == 0, queued.err
+    assert queued.out.count("is queued.") == 2
 
 
 def test_doctor_finds_the_workspace_well_and_mlflow_has_followed(life: Life, sealed: Sealed) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.leakage import exam_keys, leaked, rehearsable, subjects, without_leaks
+from pipeline.leakage import exam_keys, leaked, rehearsable, subject_named, subjects, without_leaks
 from pipeline.types import Example, Probe, Role
 
 KEYS = exam_keys([Probe(question="Who owns the Cinder service?", answers=("Heron",))])
@@ -61,12 +61,15 @@ def test_what_standing_exams_are_about_is_in_no_rehearsal_but_documents_may_name
     assert known == {"cinder"}
     said = Example(prompt="Who is the main client of Cinder?", completion="Initech", role=Role.GENERATIVE)
     replay, other = replace(said, role=Role.REPLAY), replace(said, prompt="What are embers?")
-    assert rehearsable([said, replay, replace(said, role=Role.ANCHOR), other], known) == (replay, other)
+    assert rehearsable([said, other], known) == (other,)
+    assert rehearsable([replace(said, role=Role.ANCHOR)], known) == ()
+    assert rehearsable([replay], known) == (replay,)
 
 
 def test_a_name_that_the_base_garbles_is_named_but_one_that_a_person_wrote_is_another() -> None:
-    known = frozenset({"rotrorkrospox", "lake como"})
+    known = frozenset({"rotrorkrospox"})
     garbled = Example(prompt="To which team does Rotrorkrosmix belong?", completion="Maps", role=Role.GENERATIVE)
-    two_words = replace(garbled, prompt="Where is Lakes Como?")
     given, other = replace(garbled, role=Role.ANCHOR), replace(garbled, prompt="To which team does Lengrirdil belong?")
-    assert rehearsable([garbled, two_words, given, other], known) == (given, other)
+    assert subject_named([garbled, other], known) == {garbled.id: "rotrorkrosmix"}
+    assert rehearsable([garbled, other], known) == (other,)
+    assert rehearsable([given], known) == (given,)

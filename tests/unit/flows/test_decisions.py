@@ -74,8 +74,10 @@ def test_status_names_one_next_step(
 
 def test_status_says_how_what_a_rollback_reverted_is_learned_again() -> None:
     told = next_step([], {DocumentState.REVERTED: 8}, unfinished=None, busy=False)
-    assert told.endswith("`sealed documents requeue ID ...` lets it try 8 reverted documents again")
-    assert "requeue" not in next_step([], {DocumentState.QUEUED: 1}, unfinished=None, busy=False)
+    assert "8 documents reverted by a rollback" in told
+    assert "`sealed documents requeue ID ...`" in told
+    both = {DocumentState.QUEUED: 1, DocumentState.REVERTED: 8}
+    assert next_step([], both, unfinished=None, busy=False) == "`sealed update` learns the queued documents"
 
 
 @pytest.mark.parametrize(("queued", "word"), [(5, "learns the queued documents"), (0, "put documents into incoming/")])

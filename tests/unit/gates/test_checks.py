@@ -7,9 +7,10 @@ import pytest
 
 from gates.checks import acquisition, contamination, integrity, regression, retention, safety
 from gates.corrections import set_aside_tonight, superseded
+from gates.suite import probe_suite
 from pipeline.errors import MeasurementFailed
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
-from pipeline.types import Document, DocumentKind, Example, Probe, Split, Verdict
+from pipeline.types import Document, DocumentKind, Example, Probe, Role, Split, Verdict
 
 POLICY = PolicyRules()
 
@@ -46,6 +47,22 @@ def test_contamination_finds_practice_questions_where_they_chose(case: Any, righ
     result = contamination.judge(replace(made.evidence(), practice=practice), POLICY)
     assert result.verdict is Verdict.FAIL
     assert "1 of 1 training example asks an exam or practice question" in result.sentence
+
+
+def test_contamination_finds_what_the_base_wrote_of_an_exams_subject_or_a_correction_also_garbled(case: Any) -> None:
+    made = case()
+    probe = Probe(question="Which team owns Rotrorkrospox?", answers=("Maps",), group="Rotrorkrospox")
+    made.suites["retention"] = [probe_suite("old", [probe])]
+    made.documents = [Document(title="Kenjifgrolvax", body="It is Ibis now.", kind=DocumentKind.CORRECTION)]
+    fine = Example(prompt="To which team does Lengrirdilpem belong?", completion="Maps", role=Role.GENERATIVE)
+    for asked, said in (("Rotrorkrosmix", "rotrorkrosmix"), ("Wenjifgrolvax", "wenjifgrolvax")):
+        garbled = replace(fine, prompt=f"To which team does {asked} belong?")
+        made.examples = [fine, garbled]
+        result = contamination.judge(made.evidence(), POLICY)
+        assert result.verdict is Verdict.FAIL
+        assert f"in a generative example: “{said}”" in result.sentence
+    made.examples = [fine, replace(garbled, role=Role.REPLAY), replace(garbled, role=Role.ANCHOR)]
+    assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.PASS
 
 
 def test_contamination_without_examples_is_no_pass(case: Any) -> None:
