@@ -12,6 +12,7 @@ from pipeline.lookalikes import lookalikes
 from pipeline.types import Example, Probe, Role
 
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
+_UNTAUGHT = frozenset({Role.ANCHOR, Role.GENERATIVE})
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
@@ -61,29 +62,27 @@ def subjects(probes: Iterable[Probe]) -> frozenset[str]:
 
 def rehearsable(examples: Sequence[Example], known: frozenset[str]) -> tuple[Example, ...]:
     """The examples that name none of the subjects `known`, in their order; see `subject_named`."""
-    named = subject_named(examples, known)
+    named = {example.id for example, _ in subject_named(examples, known)}
     return tuple(example for example in examples if example.id not in named)
 
 
-def subject_named(examples: Sequence[Example], known: frozenset[str]) -> dict[str, str]:
-    """Of the examples that name one of the subjects `known`, by id, what they call it (normalised).
+def subject_named(examples: Iterable[Example], known: frozenset[str]) -> tuple[tuple[Example, str], ...]:
+    """The examples that name one of the subjects `known`, in their order, each with what it calls it (normalised).
 
     Examples of documents that were taught may, and are none of them. What the base wrote itself (generative replay)
     names a subject also where it garbles the name (`pipeline.lookalikes`).
     """
-    given, written = ([one for one in examples if one.role is role] for role in (Role.ANCHOR, Role.GENERATIVE))
-    garbled = known | lookalikes([normalise(f"{one.prompt} {one.completion}") for one in written], known)
-    return {**_naming(given, known), **_naming(written, garbled)}
+    untaught = [
+        (one, f" {normalise(one.prompt)} {normalise(one.completion)} ") for one in examples if one.role in _UNTAUGHT
+    ]
+    written = [text for one, text in untaught if one.role is Role.GENERATIVE]
+    names = {Role.ANCHOR: _padded(known), Role.GENERATIVE: _padded(lookalikes(written, known))}
+    named = ((one, next((name for name in names[one.role] if name in text), "")) for one, text in untaught)
+    return tuple((one, name.strip()) for one, name in named if name)
 
 
-def _naming(examples: Sequence[Example], names: frozenset[str]) -> dict[str, str]:
-    padded = [f" {name} " for name in sorted(names)]
-    found: dict[str, str] = {}
-    for example in examples:
-        text = f" {normalise(example.prompt)} {normalise(example.completion)} "
-        if name := next((name for name in padded if name in text), ""):
-            found[example.id] = name.strip()
-    return found
+def _padded(names: frozenset[str]) -> list[str]:
+    return [f" {name} " for name in sorted(names)]
 
 
 def _pieces(*texts: str) -> Iterator[str]:

@@ -15,14 +15,12 @@ _BLOCK = 4_096  # words that are compared at once
 
 
 def lookalikes(texts: Iterable[str], names: Collection[str]) -> frozenset[str]:
-    """Phrases that are one of the names but for words that the texts spell almost so; all normalised.
+    """The names, and what they are with words that the texts spell almost as theirs; all normalised.
 
     Only words of more than `LONGEST_PLAIN` letters are garbled, and never in their digits: "germany" is no "many", and
     release 42 is not release 43.
     """
     long_words = sorted({word for name in names for word in name.split() if len(word) > LONGEST_PLAIN})
-    if not long_words:
-        return frozenset()
     alike = _alike(sorted({word for text in texts for word in text.split()}), long_words)
     return frozenset(
         " ".join(spelled) for name in names for spelled in product(*(alike.get(word, {word}) for word in name.split()))

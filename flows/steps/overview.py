@@ -87,11 +87,15 @@ def next_step(
     if unfinished:
         return "`sealed update` goes on with the interrupted night"
     queued = counts.get(DocumentState.QUEUED)
-    learn = "`sealed update` learns the queued documents" if queued else _more(counts.get(DocumentState.REVERTED, 0))
+    learn = (
+        "`sealed update` learns the queued documents"
+        if queued
+        else _nothing_queued(counts.get(DocumentState.REVERTED, 0))
+    )
     return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if practice_refused else learn
 
 
-def _more(reverted: int) -> str:
+def _nothing_queued(reverted: int) -> str:
     learn = "put documents into incoming/, then `sealed update`"
     if not reverted:
         return learn

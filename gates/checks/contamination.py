@@ -33,8 +33,7 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
         return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
     found = [(example, piece) for example in evidence.examples if (piece := leaked(example, questions)) is not None]
     known = exam_subjects(evidence.suites) | corrected_subjects(evidence.night)
-    named = subject_named(evidence.examples, known)
-    found += [(example, named[example.id]) for example in evidence.examples if example.id in named]
+    found += subject_named(evidence.examples, known)
     asked = len({piece for _, piece in found})
     figures = (
         Figure(name="examples", value=len(evidence.examples)),

@@ -70,6 +70,6 @@ def test_a_name_that_the_base_garbles_is_named_but_one_that_a_person_wrote_is_an
     known = frozenset({"rotrorkrospox"})
     garbled = Example(prompt="To which team does Rotrorkrosmix belong?", completion="Maps", role=Role.GENERATIVE)
     given, other = replace(garbled, role=Role.ANCHOR), replace(garbled, prompt="To which team does Lengrirdil belong?")
-    assert subject_named([garbled, other], known) == {garbled.id: "rotrorkrosmix"}
+    assert subject_named([garbled, other], known) == ((garbled, "rotrorkrosmix"),)
     assert rehearsable([garbled, other], known) == (other,)
     assert rehearsable([given], known) == (given,)
