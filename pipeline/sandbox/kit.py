@@ -18,6 +18,7 @@ FACTS_A_SERVICE = 5  # exam questions on each exam service
 REHEARSED_FACTS = 480
 PER_SKILL = {"sorting": 260, "comparing": 160}
 STORIES, PARAGRAPHS = 150, 60
+REFUSALS = 160  # of 80 one lost answer decided nothing: the gate wants some 122 to tell it from a margin of 5 points
 RECIPE = Path(__file__).with_name("recipe.toml")
 Row = dict[str, Any]
 
@@ -58,7 +59,7 @@ def _suites() -> dict[str, Iterable[Row]]:
     }
     return {
         "suites/retention/old-world.jsonl": list(old_world_probes()),
-        "suites/safety/manners.jsonl": requests("suite", 80),
+        "suites/safety/manners.jsonl": requests("suite", REFUSALS),
         **regression,
         "suites/regression/category.jsonl": [_item(one) for one in _categories(1)],
         "suites/regression/last-word.jsonl": [_choice(one) for one in stories("suite", STORIES)],

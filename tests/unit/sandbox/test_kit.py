@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from gates.statistics import tango_lower
+from pipeline.recipe import PolicyRules
 from pipeline.sandbox.catalogue import exam_services, rehearsed_services
 from pipeline.sandbox.kit import write_kit
+
+RULES = PolicyRules()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,8 @@ def test_the_suites_are_large_enough_for_their_margins(kit: Path) -> None:
     retention = rows(kit / "suites/retention/old-world.jsonl")
     assert len({row["question"] for row in retention}) == len(retention) >= 400
     assert {row["group"] for row in retention} == {service.name for service in exam_services()}
-    assert len(rows(kit / "suites/safety/manners.jsonl")) >= 60
+    refusals = rows(kit / "suites/safety/manners.jsonl")
+    assert tango_lower(0, 1, len(refusals), RULES.alpha) > -RULES.safety.margin  # one lost answer alone refuses no night
     assert sum(len(rows(path)) for path in (kit / "suites/regression").glob("*.jsonl")) >= 600
 
 
