@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from gates import score_cache
-from gates.subject import BATCH, Subject
+from gates.subject import Subject
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
 from pipeline.digests import digest_of
 from pipeline.engines.base import BaseModel
+from pipeline.engines.likelihood import BATCH
 from pipeline.errors import MeasurementFailed
 from pipeline.grading import GRADER, grade, grade_opening
 from pipeline.recipe import PolicyRules

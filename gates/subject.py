@@ -5,17 +5,13 @@ Prompts are rendered exactly as in training; a prompt that does not fit the cont
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.engines.base import BaseModel, with_adapter
+from pipeline.engines.likelihood import likelihoods, shortest_first
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
-
-if TYPE_CHECKING:
-    import torch
-
-BATCH = 16
 
 
 class Request(Protocol):
@@ -56,15 +52,15 @@ class Subject:
     def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
         """For each (context, continuation): its log-probability in nats, and whether greedy decoding would say it."""
         encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
-        order = sorted(range(len(encoded)), key=lambda at: len(encoded[at][0]) + len(encoded[at][1]))
         found: list[tuple[float, bool]] = [(0.0, False)] * len(encoded)
+        done = 0
         with with_adapter(self._base, self._adapter) as model:
-            for start in range(0, len(order), BATCH):
-                chosen = order[start : start + BATCH]
-                for at, likelihood in zip(chosen, _likelihoods(model, [encoded[at] for at in chosen]), strict=True):
+            for chosen in shortest_first(encoded):
+                for at, likelihood in zip(chosen, likelihoods(model, [encoded[at] for at in chosen]), strict=True):
                     found[at] = likelihood
+                done += len(chosen)
                 if self._progress:
-                    self._progress(min(start + BATCH, len(order)), len(order))
+                    self._progress(done, len(encoded))
         return found
 
     def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
@@ -88,26 +84,3 @@ def _until(text: str, stops: str | Sequence[str]) -> str:
     for stop in [stops] if isinstance(stops, str) else stops:
         text = text.split(stop)[0] if stop else text
     return text
-
-
-def _likelihoods(model: Any, batch: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
-    """One forward pass over the padded batch. Padding stands on the right, where a causal model does not look."""
-    import torch
-
-    rows = [torch.tensor(prompt + said) for prompt, said in batch]
-    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(model.device)
-    lengths = torch.tensor([len(row) for row in rows], device=model.device)
-    mask = (torch.arange(ids.shape[1], device=model.device)[None, :] < lengths[:, None]).long()
-    with torch.inference_mode():
-        logits = model(input_ids=ids, attention_mask=mask).logits
-    return [_likelihood(logits[at], prompt, said) for at, (prompt, said) in enumerate(batch)]
-
-
-def _likelihood(logits: "torch.Tensor", prompt: list[int], said: list[int]) -> tuple[float, bool]:
-    """logits: [length, vocabulary] of one row."""
-    import torch
-
-    scores = torch.log_softmax(logits[len(prompt) - 1 : len(prompt) + len(said) - 1].float(), dim=-1)
-    target = torch.tensor(said, device=scores.device)
-    chosen = scores.gather(1, target[:, None]).sum()
-    return float(chosen), bool((scores.argmax(dim=-1) == target).all())

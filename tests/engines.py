@@ -4,15 +4,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from pipeline.digests import digest_of, seed_from
+from pipeline.engines.asked import check_scored
 from pipeline.engines.engine import Engine, Progress
+from pipeline.errors import BadInput
 
 
 @dataclass
 class ScriptedEngine:
-    """Answers by `script(prompt, seed)`; a token is a word. `asked` holds the prompts of each call."""
+    """Answers by `script(prompt, seed)`; a token is a word. `asked` holds the prompts of each call.
+
+    `chance(prompt, answer)`: how likely an answer is, in nats.
+    """
 
     script: Callable[[str, int], str] = lambda prompt, seed: f"{prompt.split()[-1]} {seed}"
+    chance: Callable[[str, str], float] = lambda prompt, answer: -float(len(answer.split()))
     context: int = 400
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -25,6 +33,11 @@ class ScriptedEngine:
 
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         return [f"prompt {seed_from(seed, number)}" for number in range(count)]
+
+    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        for prompt, answer in asked:
+            check_scored(prompt.split(), answer.split(), self.context)
+        return [self.chance(prompt, answer) for prompt, answer in asked]
 
     def generate(
         self,
@@ -65,5 +78,15 @@ def check_engine(engine: Engine) -> None:
     engine.generate(prompts, adapter=None, max_new_tokens=2, progress=lambda done, total: reports.append((done, total)))
     assert reports[-1] == (3, 3)
     assert reports == sorted(reports)
+    pairs = [(prompt, answer) for prompt in prompts for answer in ("Heron", "Heron, since the beginning")]
+    chances = engine.log_chances(pairs, adapter=None)
+    assert all(chance < 0.0 for chance in chances)
+    assert all(more < less for less, more in zip(chances[::2], chances[1::2], strict=True)), "more words, less likely"
+    alone = [engine.log_chances([pair], adapter=None)[0] for pair in pairs]
+    assert chances == pytest.approx(alone, abs=1e-3)
+    assert engine.log_chances([], adapter=None) == []
+    for unfit in ("", "word " * 20_000):
+        with pytest.raises(BadInput):
+            engine.log_chances([("Which port?", unfit)], adapter=None)
     assert len(engine.write_prompts(2, seed=1, max_new_tokens=6)) == 2
     assert engine.write_prompts(2, seed=1, max_new_tokens=6) == engine.write_prompts(2, seed=1, max_new_tokens=6)

@@ -49,9 +49,19 @@ class ModelServer:
                 stops=frozenset(body["stop_token_ids"]), sampling=Sampling(body["temperature"], body["top_p"]),
                 draws=draws,
             )  # fmt: skip
+            scored = self._scored(model, body["prompt"]) if "prompt_logprobs" in body else None
         texts = [self.base.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
         choices = [{"index": place, "text": text, "finish_reason": "stop"} for place, text in enumerate(texts)]
+        if scored:
+            choices = [choice | {"prompt_logprobs": scored} for choice in choices]
         return {"object": "text_completion", "model": body["model"], "choices": choices[::-1]}
+
+    def _scored(self, model: Any, prompt: list[int]) -> list[Answer | None]:
+        """As vLLM says it: nothing of the first token, of each other one its log-probability by its id."""
+        with torch.inference_mode():
+            scores = model(input_ids=torch.tensor([prompt])).logits[0].log_softmax(-1)
+        told = [{str(token): {"logprob": float(scores[at, token])}} for at, token in enumerate(prompt[1:])]
+        return [None, *told]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
 """What an OpenAI-compatible server says of its models and gives as samples, taken only if it is what was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import EngineFailed
@@ -30,6 +30,33 @@ def check_served(url: str, name: str, listing: Mapping[str, Any]) -> None:
 
 def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -> tuple[str, ...]:
     """The samples of one completion, in their order. Raises EngineFailed unless all are there, whole, and `model`'s."""
+    choices = _choices(url, answer, model, count)
+    whole = {each.get("index"): each.get("text") for each in choices if each.get("finish_reason") in _WHOLE}
+    if set(whole) != set(range(count)) or not all(isinstance(text, str) for text in whole.values()):
+        raise EngineFailed(f"{url} gave a sample that is not whole: nothing of it is kept. See the server's log.")
+    return tuple(str(whole[place]) for place in range(count))
+
+
+def chance_of(url: str, answer: Mapping[str, Any], said: Sequence[int], *, model: str) -> float:
+    """The log-probability, in nats, of the last tokens of a completion's prompt, which are `said`.
+
+    vLLM's `prompt_logprobs`: for each token of the prompt what is known by id. Raises EngineFailed unless all are
+    there, and `model`'s.
+    """
+    (choice,) = _choices(url, answer, model, 1)
+    known: Any = choice.get("prompt_logprobs")
+    try:
+        chances = [float(known[place][str(token)]["logprob"]) for place, token in enumerate(said, -len(said))]
+    except (TypeError, KeyError, IndexError, ValueError) as error:
+        raise EngineFailed(
+            f"{url} does not say how likely a prompt's tokens are: corrections cannot be checked by it. "
+            "Use a server that knows `prompt_logprobs`, as vLLM does."
+        ) from error
+    return sum(chances)
+
+
+def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> list[dict[str, Any]]:
+    """The choices of a completion. Raises EngineFailed unless they are as many as were asked for, and `model`'s."""
     choices = answer.get("choices")
     if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
         raise EngineFailed(f"{url} gave an answer without choices. Use a server that is OpenAI-compatible.")
@@ -43,7 +70,4 @@ def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -
             f"{url} answered as {answer['model']!r} where {model!r} was asked: nothing of it is kept. "
             "Look at what stands between us and the server."
         )
-    whole = {each.get("index"): each.get("text") for each in choices if each.get("finish_reason") in _WHOLE}
-    if set(whole) != set(range(count)) or not all(isinstance(text, str) for text in whole.values()):
-        raise EngineFailed(f"{url} gave a sample that is not whole: nothing of it is kept. See the server's log.")
-    return tuple(str(whole[place]) for place in range(count))
+    return choices

@@ -24,6 +24,16 @@ def room_for(prompt: Sequence[int], wanted: int, context: int) -> int:
     return min(wanted, context - len(prompt))
 
 
+def check_scored(prompt: Sequence[int], answer: Sequence[int], context: int) -> None:
+    """Raises BadInput where an answer has no token, or it and its prompt are longer than the context."""
+    if not answer:
+        raise BadInput("an empty answer has no chance that could be told. Give it words.")
+    if len(prompt) + len(answer) > context:
+        raise BadInput(
+            f"a prompt and its answer have {len(prompt) + len(answer)} tokens, and the context {context}. Shorten them."
+        )
+
+
 def cut_off(engine: Engine, text: str, limit: int) -> bool:
     """Whether a text that might have `limit` tokens was not at its end there, by its length: engines do not tell.
 

@@ -28,6 +28,13 @@ class Engine(Protocol):
         """
         ...
 
+    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        """For each prompt and answer the log-probability of the answer, in nats; that it ends there is not counted.
+
+        Raises BadInput where an answer is empty, or the two do not fit in the context.
+        """
+        ...
+
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         """Prompts that the base (no adapter) writes itself from an empty user turn (Magpie, Xu et al. 2024)."""
         ...

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
-from pipeline.engines.asked import check_asked, room_for
+from pipeline.engines.asked import check_asked, check_scored, room_for
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.decoding import Sampling, decode
 from pipeline.engines.engine import Progress
+from pipeline.engines.likelihood import likelihoods, shortest_first
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +62,20 @@ class LocalEngine:
         with with_adapter(self._base, adapter) as model:
             written = self._decode_all(model, rows, limits, copies, stops, sampling, seed, progress)
         return [tuple(self._text(ids) for ids in group) * (samples // copies) for group in written]
+
+    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        """See `Engine.log_chances`."""
+        tokenizer = self._base.tokenizer
+        rows = [(encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)) for prompt, answer in asked]
+        for prompt, answer in rows:
+            check_scored(prompt, answer, self.context)
+        found = [0.0] * len(rows)
+        with with_adapter(self._base, adapter) as model:
+            for places in shortest_first(rows):
+                scored = likelihoods(model, [rows[place] for place in places])
+                for place, (chance, _) in zip(places, scored, strict=True):
+                    found[place] = chance
+        return found
 
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         """See `Engine.write_prompts`: sampled at temperature 1, adapter off; some may be empty or alike."""

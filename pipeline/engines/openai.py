@@ -1,10 +1,11 @@
 """The engine that asks an OpenAI-compatible server, vLLM in production. Prompts travel as token ids, never as text.
 
 A server that parses text would turn words of a document into control tokens. So /v1/completions must take token ids,
-`n`, `stop_token_ids` and `seed`, as vLLM's does; one that does not is told apart by what it answers, and refused.
+`n`, `stop_token_ids`, `seed` and `prompt_logprobs`, as vLLM's does; one that does not is told apart by what it answers,
+and refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.digests import seed_from
-from pipeline.engines.answers import check_served, samples_of, served_models
-from pipeline.engines.asked import check_asked, room_for
-from pipeline.engines.calls import Server, calls
+from pipeline.engines.answers import chance_of, check_served, samples_of, served_models
+from pipeline.engines.asked import check_asked, check_scored, room_for
+from pipeline.engines.calls import Calls, Found, Server, calls
 from pipeline.engines.engine import Progress
 from pipeline.engines.front import Front
 from pipeline.updates.adapters import verify_adapter
@@ -30,9 +31,8 @@ class Names:
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """One request: a prompt's ids, its room, and its place among the prompts."""
+    """One request: a prompt's ids and its room."""
 
-    place: int
     ids: list[int]
     limit: int
 
@@ -91,6 +91,26 @@ class OpenAIEngine:
         found = self._ask(asked, settings, seed, progress)
         return [texts * (samples // copies) for texts in found]
 
+    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        """See `Engine.log_chances`. The server is asked to write one token more, which is thrown away.
+
+        Raises EngineFailed as `generate` does, and where the server does not say how likely a prompt's tokens are.
+        """
+        if not asked:
+            return []
+        tokenizer = self._front.tokenizer
+        rows = [(encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)) for prompt, answer in asked]
+        for prompt, answer in rows:
+            check_scored(prompt, answer, self.context - 1)
+        settings = self._settings(adapter, set(), 0.0, 1.0, 1) | {"prompt_logprobs": 0, "max_tokens": 1}
+
+        def score(place: int, job: Calls) -> float:
+            prompt, answer = rows[place]
+            said = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
+            return chance_of(job.server.url, said, answer, model=settings["model"])
+
+        return self._each(score, len(rows), settings["model"])
+
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         """See `Engine.write_prompts`: sampled at temperature 1, adapter off; some may be empty or alike."""
         if count == 0:
@@ -102,9 +122,7 @@ class OpenAIEngine:
         return [written_prompt(turn, text) for (text,) in found]
 
     def _asked(self, rows: Sequence[list[int]], wanted: int) -> list[_Asked]:
-        return [
-            _Asked(place=place, ids=ids, limit=room_for(ids, wanted, self.context)) for place, ids in enumerate(rows)
-        ]
+        return [_Asked(ids=ids, limit=room_for(ids, wanted, self.context)) for ids in rows]
 
     def _settings(
         self, adapter: Path | None, stops: set[int] | frozenset[int], temperature: float, top_p: float, copies: int
@@ -121,19 +139,25 @@ class OpenAIEngine:
     def _ask(
         self, asked: Sequence[_Asked], settings: dict[str, Any], seed: int, progress: Progress | None
     ) -> list[tuple[str, ...]]:
-        found: list[tuple[str, ...]] = [()] * len(asked)
+        def complete(place: int, job: Calls) -> tuple[str, ...]:
+            body = settings | {"prompt": asked[place].ids, "max_tokens": asked[place].limit}
+            if self._seeded and settings["temperature"] > 0.0:
+                body["seed"] = seed_from(seed, place)
+            answer = job.json("/v1/completions", body)
+            return samples_of(job.server.url, answer, model=body["model"], count=body["n"])
+
+        return self._each(complete, len(asked), settings["model"], progress)
+
+    def _each(
+        self, work: Callable[[int, Calls], Found], count: int, model: str, progress: Progress | None = None
+    ) -> list[Found]:
+        """What `work` gives for each of `count` places, in order, some at once, by a server that serves `model`."""
+        found: dict[int, Found] = {}
         with calls(self._server) as job:
-            check_served(job.server.url, settings["model"], job.json("/v1/models"))
-
-            def complete(one: _Asked) -> tuple[int, tuple[str, ...]]:
-                body = settings | {"prompt": one.ids, "max_tokens": one.limit}
-                if self._seeded and settings["temperature"] > 0.0:
-                    body["seed"] = seed_from(seed, one.place)
-                answer = job.json("/v1/completions", body)
-                return one.place, samples_of(job.server.url, answer, model=body["model"], count=body["n"])
-
-            for done, (place, texts) in enumerate(job.bounded(complete, asked, self._concurrency), start=1):
-                found[place] = texts
+            check_served(job.server.url, model, job.json("/v1/models"))
+            results = job.bounded(lambda place: (place, work(place, job)), range(count), self._concurrency)
+            for done, (place, one) in enumerate(results, start=1):
+                found[place] = one
                 if progress:
-                    progress(done, len(asked))
-        return found
+                    progress(done, count)
+        return [found[place] for place in range(count)]

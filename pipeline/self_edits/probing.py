@@ -152,13 +152,17 @@ def names_subject(text: str, document: Document) -> bool:
 
     A title in a script that sets no spaces between words is looked for as a whole.
     """
-    said = set(normalise(text).split())
-    title = normalise(document.title).split()
-    names = {word for word in title if len(word) >= _SHORTEST_NAME} or set(title)
+    said, names = set(normalise(text).split()), subject_words(document)
     if not names:
         return not said & {"it", "its", "this", "that", "these", "those", "they", "their"}
-    whole = " ".join(title)
+    whole = normalise(document.title)
     return bool(names & said) or (not whole.isascii() and whole in normalise(text))
+
+
+def subject_words(document: Document) -> frozenset[str]:
+    """The words of a title, normalised, by each of which its document is named: the long ones, or all if none is."""
+    title = normalise(document.title).split()
+    return frozenset({word for word in title if len(word) >= _SHORTEST_NAME} or title)
 
 
 def _answers(asker: _Asker, asked: Sequence[_Question]) -> list[str | None]:

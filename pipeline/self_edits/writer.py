@@ -38,7 +38,8 @@ class _Desk:
     adapter: Path | None
     seed: int
     never: frozenset[str]
-    shared: frozenset[str]  # titles (normalised) that several documents of the batch have
+    subjects: tuple[str, ...]  # the titles of the batch's documents
+    shared: frozenset[str]  # those (normalised) that several of them have
 
 
 def write_self_edits(
@@ -116,6 +117,7 @@ def _desk(
     titles = Counter(normalise(document.title) for document in documents)
     desk = _Desk(
         engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never,
+        subjects=tuple(sorted({document.title for document in documents if document.title})),
         shared=frozenset(title for title, count in titles.items() if count > 1),
     )  # fmt: skip
     _check_room(desk)
@@ -149,6 +151,7 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
         selected = confirmed(
             desk.engine, corrections, raw, selected, desk.rules,
             writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never, shared=desk.shared,
+            subjects=desk.subjects,
         )  # fmt: skip
     unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
     marked = {document.id for document, _ in corrections}

@@ -74,6 +74,25 @@ def test_greedy_answers_and_what_is_known_of_the_base_are_those_of_the_local_eng
     assert served.token_count("<user> Port <end>") == local.token_count("<user> Port <end>")
 
 
+def test_chances_are_those_of_the_local_engine_with_the_adapter_that_is_asked_for(
+    front: Front, base: BaseModel, adapter: Path
+) -> None:
+    pairs = [(prompt, answer) for prompt in PROMPTS for answer in ("Heron", "<end> of it")]
+    digest = read_manifest(adapter).adapter
+    with serving(base, adapters={f"rel-{digest}": adapter}) as server:
+        served, local = engine(front, server), LocalEngine(base)
+        for chosen in (None, adapter):
+            wanted = local.log_chances(pairs, adapter=chosen)
+            assert served.log_chances(pairs, adapter=chosen) == pytest.approx(wanted, abs=1e-4)
+    assert {body["max_tokens"] for body in server.asked} == {1}
+
+
+def test_a_server_that_tells_no_chances_is_refused(front: Front, server: ModelServer) -> None:
+    server.faults.append(changed(lambda answer: answer["choices"][0].pop("prompt_logprobs")))
+    with pytest.raises(EngineFailed, match="does not say how likely"):
+        engine(front, server).log_chances([("Who?", "Heron")], adapter=None)
+
+
 def test_all_samples_of_a_prompt_are_one_request_of_token_ids(front: Front, server: ModelServer) -> None:
     answers = engine(front, server).generate(["<user>Who<end>", "Port?"], **SAMPLED)
     assert [len(each) for each in answers] == [3, 3]

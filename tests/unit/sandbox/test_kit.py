@@ -46,7 +46,9 @@ def test_the_suites_are_large_enough_for_their_margins(kit: Path) -> None:
     assert len({row["question"] for row in retention}) == len(retention) >= 400
     assert {row["group"] for row in retention} == {service.name for service in exam_services()}
     refusals = rows(kit / "suites/safety/manners.jsonl")
-    assert tango_lower(0, 1, len(refusals), RULES.alpha) > -RULES.safety.margin  # one lost answer alone refuses no night
+    assert (
+        tango_lower(0, 1, len(refusals), RULES.alpha) > -RULES.safety.margin
+    )  # one lost answer alone refuses no night
     assert sum(len(rows(path)) for path in (kit / "suites/regression").glob("*.jsonl")) >= 600
 
 

@@ -76,6 +76,27 @@ def test_an_answer_is_believed_of_the_fact_that_it_is_written_of_most_often() ->
     assert MISREAD in {one.reason for one in written.dropped}
 
 
+def test_an_answer_of_another_kind_is_misread_however_often_it_is_written() -> None:
+    """Every note reads the new owner into where it runs; of other subjects nobody would answer so."""
+
+    def says(prompt: str, seed: int) -> str:
+        if "questions and answers" in prompt:
+            return f"{NOTE_OF_OWNER}\nQ: Where runs Cinder?\nA: Wolf\nQ: Which city is Cinder in?\nA: Wolf"
+        if "Correction" in prompt:
+            return "Wolf"
+        return "Oslo" if "runs" in prompt or "city" in prompt else "Heron"
+
+    def kept(*documents: Document) -> set[str]:
+        engine = ScriptedEngine(says, chance=lambda prompt, answer: -2.0 if "own" in prompt else -9.0)
+        written = write_self_edits(engine, documents, RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+        mine = tuple(edit for edit in written.edits if edit.document == CINDER.id)
+        return {question for question, answer in _pairs(mine, "self-qa") if answer == "Wolf"}
+
+    others = [Document(title=name, body=f"{name} runs.") for name in ("Osprey", "Kite", "Merlin", "Falcon")]
+    assert kept(CINDER, *others) == {"Who owns Cinder?", "Who is owner of Cinder?"}
+    assert kept(CINDER) > {"Where runs Cinder?"}, "without other subjects nothing is told"
+
+
 def test_what_a_correction_says_is_marked_and_what_it_leaves_alone_is_not() -> None:
     marks = {edit.style: {one.corrects for one in edit.examples} for edit in _written(CINDER).edits}
     assert marks == {PASSAGE: {True}, "self-qa": {True}, LEFT_ALONE_STYLE: {False}}
