@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server says of its models and gives as samples, taken only if it is what was asked for."""
+"""What an OpenAI-compatible server says of its models, its samples and chances: taken only if it was asked for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -63,7 +63,7 @@ def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> lis
     if len(choices) != count:
         raise EngineFailed(
             f"{url} gave {len(choices)} samples where {count} were asked for: it does not know `n`, or limits it. "
-            "Use a server that samples n times, or lower self_edits.samples in the recipe."
+            "Use a server that samples as often as it is asked to, or lower self_edits.samples in the recipe."
         )
     if answer.get("model", model) != model:
         raise EngineFailed(

@@ -92,7 +92,7 @@ class OpenAIEngine:
         return [texts * (samples // copies) for texts in found]
 
     def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
-        """See `Engine.log_chances`. The server is asked to write one token more, which is thrown away.
+        """See `Engine.log_chances`. The server must write one token more, which is thrown away: it needs room as well.
 
         Raises EngineFailed as `generate` does, and where the server does not say how likely a prompt's tokens are.
         """

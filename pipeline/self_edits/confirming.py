@@ -5,7 +5,7 @@ that the correction leaves alone. So each question is put to the writer again, w
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pipeline.grading import first_line, normalise
 from pipeline.leakage import leaked
 from pipeline.prompts import open_book
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.kinds import suiting
+from pipeline.self_edits.kinds import Suit
 from pipeline.self_edits.misread import Agreed, contested, holding, misread
 from pipeline.self_edits.probing import names_subject
 from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
@@ -61,7 +61,6 @@ class _Answers:
 
 _Known = Mapping[tuple[str, str], _Answers]  # by document and question
 _Counts = Mapping[tuple[str, str], int]  # how often the notes about a document have an example, by their ids
-_Suit = Callable[[str, Sequence[Example]], Sequence[float]]  # how well answers suit questions about a document
 _Verdicts = Mapping[tuple[str, str], str]  # why an example is not kept, or nothing, by document and example
 
 
@@ -76,8 +75,8 @@ def confirmed(
     adapter: Path | None,
     seed: int,
     never: frozenset[str],
+    suit: Suit,
     shared: frozenset[str] = frozenset(),
-    subjects: Sequence[str] = (),
 ) -> list[Written]:
     """What was `selected` of `notes` about each of `corrections` (a document and a piece of its body), if it holds.
 
@@ -87,17 +86,14 @@ def confirmed(
     something one self-edit is added, of the questions that it leaves alone: those that the writer answers as it does
     without the piece, or in many ways. They keep the answers they have. Other documents' notes stay as they are, and
     none asks what `never` holds. Nothing is left alone of the titles (normalised) in `shared`: of those another
-    document of the night says what this one does not. `subjects`: titles by which is told what kind of answer a
-    question asks for.
+    document of the night says what this one does not. `suit` says how well an answer suits questions about a document
+    (`pipeline.self_edits.kinds`).
     """
     about = {document.id: document for document, _ in corrections}
     often = {key: _often(document, notes, never) for key, document in about.items()}
     known = _answered(engine, corrections, [(key, one) for key in about for one in often[key]], rules, adapter, seed)
     counts = Counter((note.document, example.id) for note in notes for example in note.examples)
-    kept = [
-        _kept(one, about, known, counts, lambda key, notes: suiting(engine, about[key], notes, subjects, adapter))
-        for one in selected
-    ]
+    kept = [_kept(one, about, known, counts, suit) for one in selected]
     taken = {(edit.document, example.prompt) for one in kept for edit in one.edits for example in edit.examples}
     alone = [
         _left_alone(document, writer, [(one, known.get((key, one))) for one in often[key] if (key, one) not in taken])
@@ -179,14 +175,14 @@ def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> lis
     return [answer for (answer,) in engine.generate(prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS)]
 
 
-def _kept(written: Written, about: Mapping[str, Document], known: _Known, counts: _Counts, suit: _Suit) -> Written:
+def _kept(written: Written, about: Mapping[str, Document], known: _Known, counts: _Counts, suit: Suit) -> Written:
     """Without the examples about corrections that do not hold."""
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
     examples = [
         (one.document, each) for one in written.edits if one.document in about and one.prompt for each in one.examples
     ]
-    verdicts = _verdicts(examples, known, counts, suit)
+    verdicts = _verdicts(examples, about, known, counts, suit)
     for edit in written.edits:
         if edit.document not in about or not edit.prompt:
             edits.append(edit)
@@ -202,7 +198,13 @@ def _kept(written: Written, about: Mapping[str, Document], known: _Known, counts
     return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
-def _verdicts(examples: Sequence[tuple[str, Example]], known: _Known, counts: _Counts, suit: _Suit) -> _Verdicts:
+def _verdicts(
+    examples: Sequence[tuple[str, Example]],
+    about: Mapping[str, Document],
+    known: _Known,
+    counts: _Counts,
+    suit: Suit,
+) -> _Verdicts:
     """Why an example that says what the writer reads is not kept, or nothing; by document and example."""
     said: dict[tuple[str, str], dict[str, Example]] = {}
     for document, example in examples:
@@ -213,14 +215,23 @@ def _verdicts(examples: Sequence[tuple[str, Example]], known: _Known, counts: _C
     found: dict[tuple[str, str], str] = {}
     for (document, answer), notes in said.items():
         asked = [_agreed(document, example, known, counts) for example in notes.values()]
-        stable = {said_before for (about, said_before), times in before.items() if about == document and times > 1}
-        if contested(asked, answer, stable):
-            suits = suit(document, list(notes.values()))
-            asked = [replace(one, suits=each) for one, each in zip(asked, suits, strict=True)]
+        stable = {said_before for (of, said_before), times in before.items() if of == document and times > 1}
+        if doubtful := [notes[one.example] for one in contested(asked, answer, stable)]:
+            suits = suit(about[document], [one.prompt for one in doubtful], _spelled(document, notes.values(), counts))
+            by_note = dict(zip((one.id for one in doubtful), suits, strict=True))
+            asked = [replace(one, suits=by_note.get(one.example, 0.0)) for one in asked]
         wrong = misread(asked, answer, stable)
         found |= {(document, one): MISREAD for one in wrong}
         found |= {(document, one.example): "" for one in holding([one for one in asked if one.example not in wrong])}
     return found
+
+
+def _spelled(document: str, notes: Iterable[Example], counts: _Counts) -> str:
+    """The spelling of one answer that is written most often: an article or a stop has a chance of its own."""
+    spellings: Counter[str] = Counter()
+    for note in notes:
+        spellings[note.completion] += counts[document, note.id]
+    return max(sorted(spellings), key=lambda spelling: spellings[spelling])
 
 
 def _agreed(document: str, example: Example, known: _Known, counts: _Counts) -> Agreed:

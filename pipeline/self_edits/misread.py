@@ -6,7 +6,7 @@ reason, and what it lets through the gates still measure.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -42,10 +42,17 @@ def holding(asked: Sequence[Agreed]) -> list[Agreed]:
     return [one for one in asked if one.agreeing >= least]
 
 
-def contested(asked: Sequence[Agreed], answer: str, stable: Collection[str]) -> bool:
-    """Whether examples with one answer give it to more than one fact of which one was known before; see `misread`."""
-    facts = _written_of(asked).keys() - {answer}
-    return len(facts) > 1 and any(before in stable for before in facts)
+def contested(asked: Sequence[Agreed], answer: str, stable: Collection[str]) -> list[Agreed]:
+    """Those whose kind decides, where one answer is given to more than one fact of which one was known: see `misread`.
+
+    The answer may be meant for each known fact, and for the one that is written of most often.
+    """
+    counts = _written_of(asked)
+    most = max(counts, key=lambda before: counts[before], default="")
+    facts = {before for before in counts if before != answer and (before in stable or before == most)}
+    if len(facts) < 2:
+        return []
+    return [one for one in asked if one.before in facts and one.agreeing >= HARDLY_A_DOUBT]
 
 
 def misread(asked: Sequence[Agreed], answer: str, stable: Collection[str]) -> frozenset[str]:
@@ -56,7 +63,7 @@ def misread(asked: Sequence[Agreed], answer: str, stable: Collection[str]) -> fr
     ask for, or it is written of rarely beside the most frequent of the others.
     """
     counts = _written_of(asked)
-    unlike = _of_another_kind(asked, counts, answer, stable)
+    unlike = _of_another_kind(contested(asked, answer, stable), stable)
     often = max((count for before, count in counts.items() if before != answer and before not in unlike), default=0)
     others = {before for before, count in counts.items() if before in stable and count < RARE * often} - {answer}
     return frozenset(one.example for one in asked if one.before in others | unlike)
@@ -71,18 +78,8 @@ def _written_of(asked: Sequence[Agreed]) -> Counter[str]:
     return counts
 
 
-def _of_another_kind(
-    asked: Sequence[Agreed], counts: Mapping[str, int], answer: str, stable: Collection[str]
-) -> set[str]:
-    """The known facts whose questions the answer suits far less than those of a fact it may be meant for.
-
-    It may be meant for each known one, and for the one that is written of most often.
-    """
-    most = max(counts, key=lambda before: counts[before], default="")
-    suits = {
-        before: median(one.suits for one in asked if one.before == before)
-        for before in counts
-        if before != answer and (before in stable or before == most)
-    }
+def _of_another_kind(asked: Sequence[Agreed], stable: Collection[str]) -> set[str]:
+    """The known facts whose questions the answer suits far less than those of the fact that it suits best."""
+    suits = {one.before: median(each.suits for each in asked if each.before == one.before) for one in asked}
     best = max(suits.values(), default=0.0)
     return {before for before, each in suits.items() if before in stable and each < best - ANOTHER_KIND}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.digests import seed_from
@@ -15,6 +16,7 @@ from pipeline.prompts import passage
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import candidate_sets, common
 from pipeline.self_edits.confirming import LEFT_ALONE_STYLE, confirmed
+from pipeline.self_edits.kinds import suiting
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.style import ChoosingStyle, Style, style
@@ -38,8 +40,8 @@ class _Desk:
     adapter: Path | None
     seed: int
     never: frozenset[str]
-    subjects: tuple[str, ...]  # the titles of the batch's documents
-    shared: frozenset[str]  # those (normalised) that several of them have
+    subjects: tuple[str, ...]  # the titles of the batch's documents, but for workflows
+    shared: frozenset[str]  # titles (normalised) that several of the batch have
 
 
 def write_self_edits(
@@ -117,10 +119,12 @@ def _desk(
     titles = Counter(normalise(document.title) for document in documents)
     desk = _Desk(
         engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never,
-        subjects=tuple(sorted({document.title for document in documents if document.title})),
+        subjects=tuple(one.title for one in documents if one.kind is not DocumentKind.WORKFLOW),
         shared=frozenset(title for title, count in titles.items() if count > 1),
     )  # fmt: skip
     _check_room(desk)
+    if any(document.kind is DocumentKind.CORRECTION for document in documents):
+        engine.log_chances([("Which?", "This")], adapter=adapter)  # an engine that cannot say so is found out at once
     return desk
 
 
@@ -151,7 +155,7 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
         selected = confirmed(
             desk.engine, corrections, raw, selected, desk.rules,
             writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never, shared=desk.shared,
-            subjects=desk.subjects,
+            suit=partial(suiting, desk.engine, subjects=desk.subjects, adapter=desk.adapter),
         )  # fmt: skip
     unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
     marked = {document.id for document, _ in corrections}

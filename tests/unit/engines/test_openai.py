@@ -84,7 +84,18 @@ def test_chances_are_those_of_the_local_engine_with_the_adapter_that_is_asked_fo
         for chosen in (None, adapter):
             wanted = local.log_chances(pairs, adapter=chosen)
             assert served.log_chances(pairs, adapter=chosen) == pytest.approx(wanted, abs=1e-4)
-    assert {body["max_tokens"] for body in server.asked} == {1}
+    assert {(body["max_tokens"], body["prompt_logprobs"]) for body in server.asked} == {(1, 0)}
+
+
+def test_a_prompt_and_its_answer_leave_a_server_room_for_the_token_that_it_must_write(
+    front: Front, server: ModelServer
+) -> None:
+    prompt = len(encode_prompt(front.tokenizer, "Who?"))
+    server.listed = {"max_model_len": prompt + 1}
+    with pytest.raises(BadInput, match=f"have {prompt + 1} tokens"):
+        engine(front, server).log_chances([("Who?", "A")], adapter=None)
+    server.listed = {"max_model_len": prompt + 2}
+    assert len(engine(front, server).log_chances([("Who?", "A")], adapter=None)) == 1
 
 
 def test_a_server_that_tells_no_chances_is_refused(front: Front, server: ModelServer) -> None:

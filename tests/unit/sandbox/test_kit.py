@@ -8,11 +8,9 @@ import pytest
 import yaml
 
 from gates.statistics import tango_lower
-from pipeline.recipe import PolicyRules
+from pipeline.recipe import Recipe
 from pipeline.sandbox.catalogue import exam_services, rehearsed_services
 from pipeline.sandbox.kit import write_kit
-
-RULES = PolicyRules()
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +40,13 @@ def test_no_question_of_a_suite_stands_in_the_anchors(kit: Path) -> None:
 
 
 def test_the_suites_are_large_enough_for_their_margins(kit: Path) -> None:
+    rules = Recipe.read(kit / "recipe.toml").policy
     retention = rows(kit / "suites/retention/old-world.jsonl")
     assert len({row["question"] for row in retention}) == len(retention) >= 400
     assert {row["group"] for row in retention} == {service.name for service in exam_services()}
     refusals = rows(kit / "suites/safety/manners.jsonl")
-    assert (
-        tango_lower(0, 1, len(refusals), RULES.alpha) > -RULES.safety.margin
-    )  # one lost answer alone refuses no night
+    # One lost answer alone leaves no night undecided.
+    assert tango_lower(0, 1, len(refusals), rules.alpha) > -rules.safety.margin
     assert sum(len(rows(path)) for path in (kit / "suites/regression").glob("*.jsonl")) >= 600
 
 

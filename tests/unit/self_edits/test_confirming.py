@@ -1,9 +1,12 @@
 """Notes about a correction are kept if they hold when asked again, and what it leaves alone keeps its answers."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from pipeline.errors import EngineFailed
 from pipeline.leakage import exam_keys
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.confirming import LEFT_ALONE, LEFT_ALONE_STYLE, MISREAD, NAMELESS, STATED, UNCONFIRMED
@@ -95,6 +98,41 @@ def test_an_answer_of_another_kind_is_misread_however_often_it_is_written() -> N
     others = [Document(title=name, body=f"{name} runs.") for name in ("Osprey", "Kite", "Merlin", "Falcon")]
     assert kept(CINDER, *others) == {"Who owns Cinder?", "Who is owner of Cinder?"}
     assert kept(CINDER) > {"Where runs Cinder?"}, "without other subjects nothing is told"
+
+
+def test_one_answer_in_two_spellings_is_judged_by_one() -> None:
+    """A full stop or an article has a chance of its own, which says nothing of what is asked for."""
+
+    def says(prompt: str, seed: int) -> str:
+        if "questions and answers" in prompt:
+            place = "Q: Where runs Cinder?\nA: Wolf\nQ: Which city is Cinder in?\nA: Wolf"
+            return f"{NOTE_OF_OWNER.replace('Wolf', 'the Wolf.')}\n{place}"
+        if "Correction" in prompt:
+            return "Wolf"
+        return "Oslo" if "runs" in prompt or "city" in prompt else "Heron"
+
+    def chance(prompt: str, answer: str) -> float:
+        return (-2.0 if "own" in prompt else -7.0) - (8.0 if answer.endswith(".") else 0.0)
+
+    others = [Document(title=name, body=f"{name} runs.") for name in ("Osprey", "Kite", "Merlin", "Falcon")]
+    engine = ScriptedEngine(says, chance=chance)
+    written = write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+    kept = {
+        question for question, answer in _pairs(written.edits, "self-qa") if "Wolf" in answer and "Cinder" in question
+    }
+    assert kept == {"Who owns Cinder?", "Who is owner of Cinder?"}
+
+
+def test_an_engine_that_tells_no_chances_is_found_out_before_anything_is_written() -> None:
+    class Mute(ScriptedEngine):
+        def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+            raise EngineFailed("no chances here")
+
+    engine = Mute(_says)
+    with pytest.raises(EngineFailed, match="no chances"):
+        write_self_edits(engine, [OSPREY, CINDER], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+    assert engine.asked == []
+    assert write_self_edits(engine, [OSPREY], RULES, writer=ModelRef(base="b"), adapter=None, seed=3).edits
 
 
 def test_what_a_correction_says_is_marked_and_what_it_leaves_alone_is_not() -> None:

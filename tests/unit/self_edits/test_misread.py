@@ -50,10 +50,16 @@ def test_a_guess_that_the_answer_suits_drops_no_known_fact_unless_most_notes_are
 
 def test_an_answer_is_contested_where_two_facts_might_have_it_and_one_was_known() -> None:
     owner, place = agreed("heron", 9), agreed("oslo", 5)
-    assert contested([owner, place], "wolf", {"heron"})
-    assert not contested([owner, place], "wolf", frozenset())
-    assert not contested([owner], "wolf", {"heron"})
-    assert not contested([owner, agreed("wolf", 3)], "wolf", {"heron"})
+    assert contested([owner, place], "wolf", {"oslo"}) == [owner, place]
+    assert contested([owner, place], "wolf", frozenset()) == []
+    assert contested([owner], "wolf", {"heron"}) == []
+    assert contested([owner, agreed("wolf", 3)], "wolf", {"heron"}) == []
+
+
+def test_what_is_doubted_and_rare_guesses_take_no_part_in_a_contest() -> None:
+    owner, place = agreed("heron", 9), agreed("oslo", 5)
+    beside = [agreed("a guess", 1), agreed("oslo", 9, agreeing=0.5)]
+    assert contested([owner, place, *beside], "wolf", {"heron", "oslo"}) == [owner, place]
 
 
 def test_most_samples_must_agree_or_else_there_must_be_hardly_a_doubt() -> None:
