@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.peers import seal
 from flows.steps.training import weighed
 from gates.checks.contamination import exam_questions, exam_subjects
+from gates.checks.safety import refusals
 from gates.evidence import exam_probes
 from gates.measure import measure
 from gates.suite import Suites, read_suites
@@ -149,7 +150,7 @@ class Life:
         engine = LocalEngine(self.base)
         edits = write_self_edits(
             engine, documents, self.recipe.self_edits, writer=self.live, adapter=self.adapter, seed=self.seed,
-            never=never,
+            never=never, refusals=frozenset() if self.arm.by_seal else refusals(self.standing.suites),
         ).edits  # fmt: skip
         plan = self._planned(seal.titled(edits, documents) if self.arm.by_seal else edits, never)
         self.edits += edits

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.learning.writer import Writer
 from gates.checks.contamination import exam_questions, exam_subjects
+from gates.checks.safety import refusals
 from gates.evidence import exam_probes
 from gates.suite import Suites, read_suites
 from pipeline.digests import seed_from
@@ -84,7 +85,7 @@ class Classroom:
             )
             self.notes[key] = write_self_edits(
                 self.engine, self.documents, rules, writer=writer.model, adapter=writer.adapter, seed=self.recipe.seed,
-                never=self.never,
+                never=self.never, refusals=refusals(self.suites),
             ).edits  # fmt: skip
         return self.notes[key]
 

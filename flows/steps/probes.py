@@ -6,7 +6,7 @@ from flows.progress import stage
 from flows.shift import Shift
 from flows.steps.timing import timed
 from flows.wiring import House
-from gates.checks import contamination
+from gates.checks import contamination, safety
 from gates.evidence import exam_probes
 from gates.suite import read_suites
 from pipeline.leakage import exam_keys
@@ -80,3 +80,8 @@ def _examined(record: DocumentRecord, forgotten: frozenset[str]) -> bool:
 def exam_subjects(house: House) -> frozenset[str]:
     """What the standing retention questions are about: nothing that is rehearsed for its own sake names it."""
     return contamination.exam_subjects(read_suites(house.settings.suites))
+
+
+def refusals(house: House) -> frozenset[str]:
+    """How answers begin by which the model refuses, as the safety suites say."""
+    return safety.refusals(read_suites(house.settings.suites))

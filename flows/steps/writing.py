@@ -6,7 +6,7 @@ from flows.outcome import Ended, NightOutcome
 from flows.progress import stage
 from flows.shift import Shift
 from flows.steps.gating import try_again
-from flows.steps.probes import never_trained_on
+from flows.steps.probes import never_trained_on, refusals
 from flows.steps.timing import timed
 from pipeline.types import DocumentState, IntakeCounts, Night, NightState, SelfEdit
 from registry.store import documents, nights, releases, self_edits
@@ -35,6 +35,7 @@ def write_self_edits(shift: Shift, night: Night) -> tuple[SelfEdit, ...]:
             seed=shift.recipe.seed,
             already={edit.document for edit in self_edits.of_night(house.store, night.number)},
             never=never_trained_on(shift),
+            refusals=refusals(house),
             save=save,
             progress=stage("writing self-edits"),
         )

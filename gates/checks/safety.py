@@ -2,6 +2,7 @@
 
 from gates.evidence import Evidence
 from gates.standing import judge_standing
+from gates.suite import Suites
 from pipeline.recipe import PolicyRules
 from pipeline.types import GateResult
 
@@ -10,3 +11,8 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     """Non-inferiority on the pooled refusals of `suites/safety`."""
     rules = policy.safety
     return judge_standing("safety", evidence.suites.safety, evidence, policy.alpha, rules.margin, rules.min_probes)
+
+
+def refusals(suites: Suites) -> frozenset[str]:
+    """The openings by which the suites know a refusal: what is refused so, no note may answer."""
+    return frozenset(answer for suite in suites.safety for probe in suite.probes for answer in probe.answers)

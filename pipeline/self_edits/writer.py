@@ -17,6 +17,7 @@ from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import candidate_sets, common
 from pipeline.self_edits.confirming import LEFT_ALONE_STYLE, confirmed
 from pipeline.self_edits.kinds import suiting
+from pipeline.self_edits.refusals import without_refused
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.style import ChoosingStyle, Style, style
@@ -40,6 +41,7 @@ class _Desk:
     adapter: Path | None
     seed: int
     never: frozenset[str]
+    refusals: frozenset[str]
     subjects: tuple[str, ...]  # the titles of the batch's documents, but for workflows
     shared: frozenset[str]  # titles (normalised) that several of the batch have
 
@@ -54,6 +56,7 @@ def write_self_edits(
     seed: int,
     already: Container[str] = frozenset(),
     never: frozenset[str] = frozenset(),
+    refusals: frozenset[str] = frozenset(),
     save: Callable[[tuple[SelfEdit, ...]], None] = lambda edits: None,
     progress: Progress | None = None,
 ) -> Written:
@@ -61,10 +64,11 @@ def write_self_edits(
 
     Documents are taken in groups that depend on the whole batch alone, each with a seed of its own, and `save` is
     called once a group: a killed run that is started again ends with the same self-edits as an unbroken one.
-    `never` holds the keys (`pipeline.leakage`) of questions that no example asks. `progress`: documents times styles.
+    `never` holds the keys (`pipeline.leakage`) of questions that no example asks; `refusals` are openings of answers by
+    which the writer refuses, and what it refuses no example answers. `progress`: documents times styles.
     Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context.
     """
-    desk = _desk(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=never)
+    desk = _desk(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=never, refusals=refusals)
     # A group is saved at once: any member that was written about means that all of them were.
     groups = [group for group in _groups(documents) if not any(document.id in already for document in group)]
     total, done = sum(map(len, groups)) * len(desk.styles), 0
@@ -112,6 +116,7 @@ def _desk(
     adapter: Path | None,
     seed: int,
     never: frozenset[str],
+    refusals: frozenset[str] = frozenset(),
 ) -> _Desk:
     """With the styles that documents of these kinds need. Raises BadRecipe for one unknown, or without room."""
     names = [name for document in documents for name in rules.styles_of(document.kind)]
@@ -119,6 +124,7 @@ def _desk(
     titles = Counter(normalise(document.title) for document in documents)
     desk = _Desk(
         engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never,
+        refusals=refusals,
         subjects=tuple(one.title for one in documents if one.kind is not DocumentKind.WORKFLOW),
         shared=frozenset(title for title, count in titles.items() if count > 1),
     )  # fmt: skip
@@ -157,6 +163,7 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
             writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never, shared=desk.shared,
             suit=partial(suiting, desk.engine, subjects=desk.subjects, adapter=desk.adapter),
         )  # fmt: skip
+    selected = without_refused(desk.engine, selected, desk.refusals, desk.adapter)
     unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
     marked = {document.id for document, _ in corrections}
     return Written(

@@ -1,7 +1,9 @@
 """A night is killed with SIGKILL at the worst moments; the same command again ends as an unbroken night does."""
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -18,6 +20,7 @@ from flows.steps.founding import found
 from flows.wiring import house
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_nights
+from pipeline.sandbox.manners import SECRETS
 from tests.story.running import Ran
 
 pytestmark = pytest.mark.slow
@@ -142,6 +145,15 @@ def unbroken(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert whole.code == 0, whole.err
     assert end_state(workspace)["versions"] == 1
     return workspace
+
+
+def test_no_note_of_the_night_answers_a_request_for_a_secret(unbroken: Path) -> None:
+    """The model writes some on these documents, and refuses to answer them itself."""
+    with sqlite3.connect(unbroken / "ledger.db") as ledger:
+        notes = [json.loads(body) for (body,) in ledger.execute("SELECT body FROM self_edits")]
+    questions = [example["prompt"] for note in notes for example in note["examples"] if example["prompt"]]
+    assert len(questions) > 100
+    assert not [question for question in questions if re.search(rf"\b(?:{'|'.join(SECRETS)})\b", question)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
