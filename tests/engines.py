@@ -14,7 +14,8 @@ from pipeline.errors import BadInput
 
 @dataclass
 class ScriptedEngine:
-    """Answers by `script(prompt, seed)`; a token is a word. `asked` holds the prompts of each call.
+    """Answers by `script(prompt, seed)`; a token is a word. `asked` holds the prompts of each call, `adapters`
+    the adapter of each.
 
     `chance(prompt, answer)`: how likely an answer is, in nats.
     """
@@ -23,6 +24,7 @@ class ScriptedEngine:
     chance: Callable[[str, str], float] = lambda prompt, answer: -float(len(answer.split()))
     context: int = 400
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    adapters: list[Path | None] = field(default_factory=list)
 
     @property
     def base_digest(self) -> str:
@@ -52,6 +54,7 @@ class ScriptedEngine:
         progress: Progress | None = None,
     ) -> list[tuple[str, ...]]:
         self.asked.append(tuple(prompts))
+        self.adapters.append(adapter)
         if progress is not None:
             progress(len(prompts), len(prompts))
         seeds = [seed_from(seed, number) if temperature else 0 for number in range(samples)]

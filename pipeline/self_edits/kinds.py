@@ -5,6 +5,7 @@ to what is asked for a name of that kind, some subject has it.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import exp, log
 from pathlib import Path
@@ -13,7 +14,7 @@ from statistics import fmean
 from pipeline.digests import digest_of
 from pipeline.engines.engine import Engine
 from pipeline.grading import normalise
-from pipeline.self_edits.probing import names_subject, subject_words
+from pipeline.self_edits.probing import subject_words
 from pipeline.types import Document
 
 FEWEST_SUBJECTS, MOST_SUBJECTS = 4, 16  # with fewer nothing is told, and more tell no more
@@ -36,7 +37,11 @@ def suiting(
     `subjects` are titles; those that name the document's own are left out, and those too long to be asked about. Where
     fewer than FEWEST_SUBJECTS are left, or a question holds no name that could be replaced, all suit alike (0).
     """
-    asked = [[_asked_of(other, question, document) for question in questions] for other in _others(subjects, document)]
+    names = _names(document, subjects)
+    asked = [
+        [_asked_of(other, question, document, names) for question in questions]
+        for other in _others(subjects, document, names)
+    ]
     asked = [row for row in asked if _fits(engine, row, answer)][:MOST_SUBJECTS]
     untold = any(question in row for row in asked for question in questions)
     if len(asked) < FEWEST_SUBJECTS or untold:
@@ -45,21 +50,33 @@ def suiting(
     return [_log_mean(chances[place :: len(questions)]) for place in range(len(questions))]
 
 
-def _others(subjects: Sequence[str], document: Document) -> list[str]:
+def _names(document: Document, subjects: Sequence[str]) -> frozenset[str]:
+    """The words that name the document among others: those of its title, without what many titles share."""
+    titles = {normalise(subject): set(normalise(subject).split()) for subject in subjects}
+    shared = Counter(word for words in titles.values() for word in words)
+    return frozenset(word for word in subject_words(document) if shared[word] <= FEWEST_SUBJECTS)
+
+
+def _others(subjects: Sequence[str], document: Document, names: frozenset[str]) -> list[str]:
     """Each other subject once, in an order by chance that is always the same: titles by letters may be all of one."""
-    different = {normalise(one): one for one in sorted(subjects, reverse=True) if not names_subject(one, document)}
-    return sorted(filter(str.strip, different.values()), key=lambda title: digest_of("subject", title))
+    titles = {normalise(subject): subject for subject in sorted(subjects, reverse=True)}
+    own = normalise(document.title)
+    others = [subject for title, subject in titles.items() if title not in ("", own) and not names & set(title.split())]
+    return sorted(others, key=lambda subject: digest_of("subject", subject))
 
 
-def _asked_of(other: str, question: str, document: Document) -> str:
+def _asked_of(other: str, question: str, document: Document, names: frozenset[str]) -> str:
     """The same question of another subject: its title in place of the document's, or of the words that name it."""
-    title = document.title.strip()
-    whole = re.escape(title) if not title.isascii() else rf"(?<!\w){re.escape(title)}(?!\w)"
-    if title and re.search(whole, question, re.IGNORECASE):
-        return re.sub(whole, lambda _: other, question, flags=re.IGNORECASE)
-    name = "|".join(re.escape(word) for word in sorted(subject_words(document), key=lambda word: (-len(word), word)))
-    run = rf"(?<!\w)(?:{name})(?:\s+(?:{name}))*(?!\w)"
-    return re.sub(run, lambda _: other, question, flags=re.IGNORECASE) if name else question
+    title = re.escape(document.title.strip())
+    words = "|".join(re.escape(word) for word in sorted(names, key=lambda word: (-len(word), word)))
+    ways = [rf"(?<!\w){title}(?!\w)"] if title else []
+    ways += [rf"(?<!\w)(?:{words})(?:\s+(?:{words}))*(?!\w)"] if words else []
+    ways += [title] if not title.isascii() else []  # a script may set no spaces between words
+    for way in ways:
+        replaced, count = re.subn(way, lambda _: other, question, flags=re.IGNORECASE)
+        if count:
+            return replaced
+    return question
 
 
 def _fits(engine: Engine, prompts: Sequence[str], answer: str) -> bool:

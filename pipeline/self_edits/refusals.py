@@ -1,9 +1,10 @@
-"""Leaves out of notes what their own writer refuses to answer: learned, it would be answered, and so would its like.
+"""Leaves questions out of notes that their own writer refuses to answer: learned, they and their like would be.
 
 A note that asks for a password has an answer at hand, like any other question about its document.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,37 +15,53 @@ from pipeline.types import Dropped, Example, SelfEdit, Written
 REFUSED = "example: it answers what the live model refuses to"
 _OPENING_TOKENS = 16
 _TEMPLATE = 64  # tokens a chat template may add
+_IGNORANT = 0.5  # share of a document's questions: a model that refuses more just does not know it
 
 
 def without_refused(
     engine: Engine, written: Sequence[Written], refusals: frozenset[str], adapter: Path | None
 ) -> list[Written]:
-    """What was written, without questions that the model (the base with `adapter`) answers closed-book by a refusal.
+    """What was written, without questions that the live model (the base with `adapter`) or the base alone refuses.
 
-    `refusals` are the openings by which one is known; without any, nothing is asked. A note that refuses as well stays,
-    and so does a document's own text.
+    They are put closed-book; `refusals` are the openings by which a refusal is known, and without any nothing is asked.
+    A note that refuses as well stays, and so does what asks nothing. Where a model refuses most questions about a
+    document it cannot be told from one that says that it does not know: all of them stay, and the gates judge.
     """
     if not refusals:
         return list(written)
     openings = sorted(refusals)
+    asked = _asked(engine, written)
+    prompts = list(dict.fromkeys(question for _, question in asked))
+    refused = {prompt for model in {adapter, None} for prompt in _refused(engine, prompts, openings, model)}
+    whole = Counter(document for document, _ in asked)
+    some = Counter(document for document, question in asked if question in refused)
+    dropped = {(of, question) for of, question in asked if question in refused and some[of] <= _IGNORANT * whole[of]}
+    return [_without(one, dropped, openings) for one in written]
+
+
+def _asked(engine: Engine, written: Iterable[Written]) -> list[tuple[str, str]]:
+    """Each question of a note once, with its document, if it leaves room for an answer."""
     room = engine.context - _OPENING_TOKENS - min(_TEMPLATE, engine.context // 8)
-    asked = dict.fromkeys(
-        example.prompt
+    found = dict.fromkeys(
+        (edit.document, example.prompt)
         for one in written
         for edit in one.edits
         for example in edit.examples
-        if _is_asked(edit, example) and engine.token_count(example.prompt) <= room
+        if _is_asked(edit, example)
     )
-    answers = engine.generate(list(asked), adapter=adapter, max_new_tokens=_OPENING_TOKENS)
-    refused = {question for question, (answer,) in zip(asked, answers, strict=True) if grade_opening(answer, openings)}
-    return [_without(one, refused, openings) for one in written]
+    return [(document, prompt) for document, prompt in found if engine.token_count(prompt) <= room]
+
+
+def _refused(engine: Engine, prompts: Sequence[str], openings: Sequence[str], adapter: Path | None) -> list[str]:
+    answers = engine.generate(prompts, adapter=adapter, max_new_tokens=_OPENING_TOKENS)
+    return [prompt for prompt, (said,) in zip(prompts, answers, strict=True) if grade_opening(said, openings)]
 
 
 def _is_asked(edit: SelfEdit, example: Example) -> bool:
     return bool(edit.prompt and example.prompt)
 
 
-def _without(written: Written, refused: set[str], openings: Sequence[str]) -> Written:
+def _without(written: Written, refused: set[tuple[str, str]], openings: Sequence[str]) -> Written:
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
     for edit in written.edits:
@@ -52,7 +69,7 @@ def _without(written: Written, refused: set[str], openings: Sequence[str]) -> Wr
             example
             for example in edit.examples
             if not _is_asked(edit, example)
-            or example.prompt not in refused
+            or (edit.document, example.prompt) not in refused
             or grade_opening(example.completion, openings)
         )
         if count := len(edit.examples) - len(kept):

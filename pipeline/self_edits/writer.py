@@ -1,7 +1,7 @@
 """Asks the deployed model for notes about documents, and reads them as self-edits. Knows no library and no ledger."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.prompts import passage
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.choosing import candidate_sets, common
 from pipeline.self_edits.confirming import LEFT_ALONE_STYLE, confirmed
-from pipeline.self_edits.kinds import suiting
+from pipeline.self_edits.kinds import FEWEST_SUBJECTS, suiting
 from pipeline.self_edits.refusals import without_refused
 from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select
@@ -65,12 +65,14 @@ def write_self_edits(
     Documents are taken in groups that depend on the whole batch alone, each with a seed of its own, and `save` is
     called once a group: a killed run that is started again ends with the same self-edits as an unbroken one.
     `never` holds the keys (`pipeline.leakage`) of questions that no example asks; `refusals` are openings of answers by
-    which the writer refuses, and what it refuses no example answers. `progress`: documents times styles.
-    Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context.
+    which the writer refuses, and no note asks what it refuses. `progress`: documents times styles. Raises BadRecipe for
+    an unknown style, or one whose prompt leaves a document no room in the model's context; and what the engine raises,
+    EngineFailed where it tells no chances and a correction may need some.
     """
     desk = _desk(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=never, refusals=refusals)
     # A group is saved at once: any member that was written about means that all of them were.
     groups = [group for group in _groups(documents) if not any(document.id in already for document in group)]
+    _check_chances(desk, (document for group in groups for document in group))
     total, done = sum(map(len, groups)) * len(desk.styles), 0
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
@@ -129,9 +131,14 @@ def _desk(
         shared=frozenset(title for title, count in titles.items() if count > 1),
     )  # fmt: skip
     _check_room(desk)
-    if any(document.kind is DocumentKind.CORRECTION for document in documents):
-        engine.log_chances([("Which?", "This")], adapter=adapter)  # an engine that cannot say so is found out at once
     return desk
+
+
+def _check_chances(desk: _Desk, documents: Iterable[Document]) -> None:
+    """Asks for a chance where corrections may need some: an engine that tells none is found out before any work."""
+    corrects = any(document.kind is DocumentKind.CORRECTION for document in documents)
+    if corrects and len(desk.subjects) > FEWEST_SUBJECTS:
+        desk.engine.log_chances([("Which?", "This")], adapter=desk.adapter)
 
 
 def _groups(documents: Sequence[Document]) -> list[list[Document]]:
@@ -156,6 +163,7 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
     bodies = _all_bodies(desk, group)
     notes = _sampled(desk, bodies, progress)
     selected = [written for document in group for written in _selected(desk, document, notes[document.id])]
+    selected = without_refused(desk.engine, selected, desk.refusals, desk.adapter)
     if corrections := _corrections(bodies):
         raw = [note for document in group for note in notes[document.id]]
         selected = confirmed(
@@ -163,7 +171,6 @@ def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> 
             writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never, shared=desk.shared,
             suit=partial(suiting, desk.engine, subjects=desk.subjects, adapter=desk.adapter),
         )  # fmt: skip
-    selected = without_refused(desk.engine, selected, desk.refusals, desk.adapter)
     unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
     marked = {document.id for document, _ in corrections}
     return Written(

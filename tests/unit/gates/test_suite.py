@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gates.checks.safety import refusals
 from gates.suite import Kind, Suites, probe_suite, read_suites
 from pipeline.errors import BadAnchors
 from pipeline.types import Probe
@@ -125,3 +126,11 @@ def test_the_digest_of_a_task_follows_its_data(tmp_path: Path) -> None:
     before = read_suites(_task(tmp_path)).digest
     (tmp_path / "regression" / "sums.jsonl").write_text('{"a": 9, "b": 9, "answer": "18"}')
     assert read_suites(tmp_path).digest != before
+
+
+def test_refusals_are_known_by_the_openings_of_the_safety_suites_alone(tmp_path: Path) -> None:
+    for kind, answers in (("retention", ["Heron"]), ("safety", ["I cannot", "I will not"])):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "a.jsonl").write_text(json.dumps({"question": "The key?", "answers": answers}))
+    assert refusals(read_suites(tmp_path)) == {"I cannot", "I will not"}
+    assert refusals(Suites()) == frozenset()

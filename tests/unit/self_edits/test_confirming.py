@@ -128,11 +128,15 @@ def test_an_engine_that_tells_no_chances_is_found_out_before_anything_is_written
         def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
             raise EngineFailed("no chances here")
 
+    others = [Document(title=name, body=f"{name} runs in Oslo.") for name in ("Kite", "Merlin", "Falcon", "Osprey")]
     engine = Mute(_says)
     with pytest.raises(EngineFailed, match="no chances"):
-        write_self_edits(engine, [OSPREY, CINDER], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+        write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
     assert engine.asked == []
-    assert write_self_edits(engine, [OSPREY], RULES, writer=ModelRef(base="b"), adapter=None, seed=3).edits
+    for night in ([CINDER], others):  # nothing needs a chance
+        assert write_self_edits(engine, night, RULES, writer=ModelRef(base="b"), adapter=None, seed=3).edits
+    written = {one.id for one in [CINDER, *others]}
+    write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3, already=written)
 
 
 def test_what_a_correction_says_is_marked_and_what_it_leaves_alone_is_not() -> None:

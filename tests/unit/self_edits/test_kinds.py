@@ -35,6 +35,7 @@ def asked_of(question: str, title: str = "Cinder service", subjects: tuple[str, 
         ("Harbor Lights Museum", "When did the Harbor Lights open?", "When did the {} open?"),
         ("C++ (a\\1)", "Who made C++ (a\\1)?", "Who made {}?"),
         ("灰烬", "谁拥有灰烬？", "谁拥有{}？"),
+        ("Zoë", "Is Zoë or Zoëlla there?", "Is {} or Zoëlla there?"),
     ],
 )
 def test_each_other_subject_takes_the_place_of_the_title_or_of_what_names_it(
@@ -59,6 +60,12 @@ def test_titles_that_name_the_subject_itself_or_each_other_are_no_other_subjects
     same = ("Cinder history", "cinder SERVICE", "Cinder costs", "KITE", "kite.", "Kite")
     assert asked_of("Who owns Cinder?", subjects=same) == []
     assert len(asked_of("Who owns Cinder?", subjects=(*OTHERS, *same))) == len(OTHERS)
+
+
+def test_a_word_that_many_titles_share_names_none_of_them() -> None:
+    services = tuple(f"{name} service" for name in OTHERS)
+    asked = asked_of("Which service does Cinder use?", subjects=("Cinder service", *services))
+    assert asked == sorted(f"Which service does {service} use?" for service in services)
 
 
 def test_of_many_subjects_only_some_are_asked_about() -> None:

@@ -1,9 +1,12 @@
 """What the live model refuses, its notes do not teach it to answer."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.refusals import REFUSED, without_refused
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
+from pipeline.types import Directives, Document, DocumentKind, Dropped, Example, ModelRef, SelfEdit, Written
 from tests.engines import ScriptedEngine
 
 CINDER = Document(title="Cinder", body="Cinder is owned by the Heron team, and its password is kept by Heron.")
@@ -44,26 +47,54 @@ def test_a_note_does_not_answer_what_the_live_model_refuses() -> None:
     assert written.dropped == (Dropped(document=CINDER.id, style="self-qa", reason=REFUSED, count=1),)
 
 
+def test_what_the_base_refuses_stays_refused_when_the_live_model_has_learned_to_answer() -> None:
+    live = Path("live")
+    engine = ScriptedEngine(lambda prompt, seed: "Heron" if engine.adapters[-1] == live else _says(prompt, seed))
+    (written,) = without_refused(engine, [Written(edits=(note(OWNER, SECRET),), dropped=())], REFUSALS, live)
+    assert written.edits == (note(OWNER),)
+    assert set(engine.adapters) == {live, None}
+
+
+def test_what_the_live_model_has_learned_to_refuse_is_refused() -> None:
+    live = Path("live")
+    engine = ScriptedEngine(lambda prompt, seed: _says(prompt, seed) if engine.adapters[-1] == live else "Heron")
+    (written,) = without_refused(engine, [Written(edits=(note(OWNER, SECRET),), dropped=())], REFUSALS, live)
+    assert written.edits == (note(OWNER),)
+
+
+def test_a_model_that_refuses_most_questions_about_a_document_does_not_know_it() -> None:
+    """Else whoever says "I cannot" of what it has never read could learn nothing, and no refusal could be corrected."""
+    edit = note(OWNER, SECRET, replace(SECRET, prompt="Which pin opens it?"))
+    assert kept(edit)[0].edits == (edit,)
+
+
 def test_a_note_that_refuses_as_well_stays_and_so_does_the_documents_own_text() -> None:
     text = note(TEXT, prompt="")
-    written, engine = kept(note(REFUSING), text)
-    assert written.edits == (note(REFUSING), text)
-    assert engine.asked == [(REFUSING.prompt,)]
+    written, engine = kept(note(OWNER, REFUSING), text)
+    assert written.edits == (note(OWNER, REFUSING), text)
+    assert engine.asked == [(OWNER.prompt, REFUSING.prompt)]
+
+
+def test_settings_stay_where_no_example_is_left() -> None:
+    settings = replace(note(SECRET), directives=Directives(learning_rate=1e-3, epochs=2, loss_on="all"))
+    assert kept(note(OWNER), settings)[0].edits == (note(OWNER), replace(settings, examples=()))
 
 
 def test_a_note_of_which_nothing_is_left_is_no_note() -> None:
-    assert kept(note(SECRET))[0].edits == ()
+    assert kept(note(OWNER), note(SECRET))[0].edits == (note(OWNER),)
 
 
 def test_without_known_refusals_nothing_is_asked() -> None:
-    written, engine = kept(note(SECRET), refusals=frozenset())
-    assert written.edits == (note(SECRET),)
+    written, engine = kept(note(OWNER, SECRET), refusals=frozenset())
+    assert written.edits == (note(OWNER, SECRET),)
     assert engine.asked == []
 
 
 def test_a_question_that_leaves_no_room_for_an_answer_is_not_asked() -> None:
-    long = Example(prompt="word " * 390, completion="Heron")
-    assert kept(note(long))[0].edits == (note(long),)
+    long = Example(prompt="password " * 390, completion="Heron")
+    written, engine = kept(note(OWNER, long))
+    assert written.edits == (note(OWNER, long),)
+    assert engine.asked == [(OWNER.prompt,)]
 
 
 def test_what_a_night_writes_is_asked_of_the_writer_itself() -> None:
@@ -74,3 +105,24 @@ def test_what_a_night_writes_is_asked_of_the_writer_itself() -> None:
     questions = [example.prompt for edit in written.edits if edit.prompt for example in edit.examples]
     assert questions == [OWNER.prompt]
     assert REFUSED in {one.reason for one in written.dropped}
+
+
+def test_a_correction_is_not_believed_of_what_is_refused() -> None:
+    """Its writer asks for secrets more often than for what it says: they are gone before notes are counted."""
+    correction = replace(CINDER, body="Correction: Cinder is owned by Wolf.", kind=DocumentKind.CORRECTION)
+    asked = ["Who owns Cinder?", "Who is the owner of Cinder?", "Is Cinder owned by anybody?"]
+    secrets = ["Which password opens Cinder?", "Which pin opens Cinder?"]
+
+    def says(prompt: str, seed: int) -> str:
+        if "questions and answers" in prompt:
+            return "\n".join(f"Q: {one}\nA: Wolf" for one in (*secrets, asked[seed % 3]))
+        if "Correction" in prompt:
+            return "Wolf"
+        return _says(prompt, seed)
+
+    written = write_self_edits(
+        ScriptedEngine(says), [correction], SelfEditRules(correction_samples=12, correction_answers=4),
+        writer=ModelRef(base="b"), adapter=None, seed=3, refusals=REFUSALS,
+    )  # fmt: skip
+    taught = {example.prompt for edit in written.edits if edit.style == "self-qa" for example in edit.examples}
+    assert taught == set(asked)
