@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from flows.wiring import House
-from pipeline.errors import Refused
+from pipeline.errors import BadInput, Refused
 from registry.store import releases
 
 
@@ -17,7 +17,12 @@ class Answer:
 
 
 def ask(house: House, questions: tuple[str, ...], release: int | None = None) -> tuple[Answer, ...]:
-    """Greedy answers without any document in the prompt. Raises Refused if the release's adapter is gone."""
+    """Greedy answers without any document in the prompt. Raises Refused if the release's adapter is gone.
+
+    Raises BadInput where a question is blank: a model says something to that as well.
+    """
+    if not all(question.strip() for question in questions):
+        raise BadInput("a question is blank. Put each question in quotes of its own.")
     asked = releases.production(house.store) if release is None else releases.get(house.store, release)
     if asked.number and not house.folder_of(asked.update).is_dir():
         raise Refused(

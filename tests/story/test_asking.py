@@ -51,6 +51,12 @@ def test_a_flipped_byte_of_the_live_adapter_is_refused(live: tuple[Path, Path], 
     assert "bytes changed" in " ".join(ran.err.split())
 
 
+def test_a_blank_question_is_a_mistake_and_not_a_prompt(live: tuple[Path, Path], sealed: Sealed) -> None:
+    ran = sealed("ask", "Who?", " ", workspace=live[0])
+    assert ran.code == 2, ran.out + ran.err
+    assert "a question is blank" in " ".join(ran.err.split())
+
+
 def test_an_adapter_for_another_base_is_refused_in_place_of_the_live_one(
     live: tuple[Path, Path], tmp_path: Path, tiny_model: Callable[..., Path], sealed: Sealed
 ) -> None:
