@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.engines.base import BaseModel, with_adapter
-from pipeline.engines.likelihood import likelihoods, shortest_first
+from pipeline.engines.likelihood import likelihoods
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 
@@ -52,16 +52,8 @@ class Subject:
     def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
         """For each (context, continuation): its log-probability in nats, and whether greedy decoding would say it."""
         encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
-        found: list[tuple[float, bool]] = [(0.0, False)] * len(encoded)
-        done = 0
         with with_adapter(self._base, self._adapter) as model:
-            for chosen in shortest_first(encoded):
-                for at, likelihood in zip(chosen, likelihoods(model, [encoded[at] for at in chosen]), strict=True):
-                    found[at] = likelihood
-                done += len(chosen)
-                if self._progress:
-                    self._progress(done, len(encoded))
-        return found
+            return likelihoods(model, encoded, self._progress)
 
     def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
         """The rendered prompt ends where the answer begins, so lm-eval's blank before a choice is dropped."""

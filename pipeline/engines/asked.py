@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pipeline.engines.engine import Engine
 from pipeline.errors import BadInput
 
+_TEMPLATE = 64  # tokens for roles, turns, a short system message
+
 
 def check_asked(max_new_tokens: int, temperature: float, top_p: float, samples: int) -> None:
     """Raises BadInput for settings that no engine can sample with."""
@@ -32,6 +34,11 @@ def check_scored(prompt: Sequence[int], answer: Sequence[int], context: int) -> 
         raise BadInput(
             f"a prompt and its answer have {len(prompt) + len(answer)} tokens, and the context {context}. Shorten them."
         )
+
+
+def framing(engine: Engine) -> int:
+    """Tokens to set aside for what a chat template adds around a text; at most an eighth of the context."""
+    return min(_TEMPLATE, engine.context // 8)
 
 
 def cut_off(engine: Engine, text: str, limit: int) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.engines.engine import Progress
+
 if TYPE_CHECKING:
     import torch
 
@@ -10,11 +12,24 @@ BATCH = 16
 Row = tuple[list[int], list[int]]  # ids of what stands before, and of what is said
 
 
-def likelihoods(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:
+def likelihoods(model: Any, rows: Sequence[Row], progress: Progress | None = None) -> list[tuple[float, bool]]:
     """For each row the log-probability of what is said, in nats, and whether greedy decoding would say it.
 
-    One forward pass over the padded batch. Padding stands on the right, where a causal model does not look.
+    In batches of BATCH rows of alike lengths. `progress(done, total)` in rows.
     """
+    order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]) + len(rows[at][1]))
+    found: list[tuple[float, bool]] = [(0.0, False)] * len(rows)
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        for at, likelihood in zip(chosen, _together(model, [rows[at] for at in chosen]), strict=True):
+            found[at] = likelihood
+        if progress:
+            progress(start + len(chosen), len(order))
+    return found
+
+
+def _together(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:
+    """One forward pass over the padded batch. Padding stands on the right, where a causal model does not look."""
     import torch
 
     padded = [torch.tensor(before + said) for before, said in rows]
@@ -24,12 +39,6 @@ def likelihoods(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:
     with torch.inference_mode():
         logits = model(input_ids=ids, attention_mask=mask).logits
     return [_likelihood(logits[at], before, said) for at, (before, said) in enumerate(rows)]
-
-
-def shortest_first(rows: Sequence[Row]) -> list[list[int]]:
-    """The rows' places in batches of alike lengths."""
-    order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]) + len(rows[at][1]))
-    return [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
 
 
 def _likelihood(logits: "torch.Tensor", before: list[int], said: list[int]) -> tuple[float, bool]:

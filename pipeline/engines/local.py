@@ -9,7 +9,7 @@ from pipeline.engines.asked import check_asked, check_scored, room_for
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.decoding import Sampling, decode
 from pipeline.engines.engine import Progress
-from pipeline.engines.likelihood import likelihoods, shortest_first
+from pipeline.engines.likelihood import likelihoods
 
 if TYPE_CHECKING:
     import torch
@@ -69,13 +69,8 @@ class LocalEngine:
         rows = [(encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)) for prompt, answer in asked]
         for prompt, answer in rows:
             check_scored(prompt, answer, self.context)
-        found = [0.0] * len(rows)
         with with_adapter(self._base, adapter) as model:
-            for places in shortest_first(rows):
-                scored = likelihoods(model, [rows[place] for place in places])
-                for place, (chance, _) in zip(places, scored, strict=True):
-                    found[place] = chance
-        return found
+            return [chance for chance, _ in likelihoods(model, rows)]
 
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         """See `Engine.write_prompts`: sampled at temperature 1, adapter off; some may be empty or alike."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.digests import seed_from
+from pipeline.engines.asked import framing
 from pipeline.engines.engine import Engine
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import leaked
@@ -18,7 +19,8 @@ from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.kinds import Suit
 from pipeline.self_edits.misread import Agreed, contested, holding, misread
 from pipeline.self_edits.probing import names_subject
-from pipeline.types import Document, Dropped, Example, ModelRef, SelfEdit, Written
+from pipeline.self_edits.selection import without_faults
+from pipeline.types import Document, Example, ModelRef, SelfEdit, Written
 
 UNCONFIRMED = "example: the correction, asked again, does not always say so"
 MISREAD = "example: the correction says so of something else"
@@ -31,7 +33,6 @@ _ASKED = 96  # questions of each correction that are put again, at most
 _TEMPERATURE = 1.5
 _COULD_BE_ANYTHING = 0.5
 _ANSWER_TOKENS = 64
-_TEMPLATE = 64  # tokens a chat template may add
 _LONGEST_ANSWER = 8  # words of an answer that is kept as it was
 
 
@@ -145,7 +146,7 @@ def _answered(
 
     A piece that does not hold the fact leaves the old answer, in which the writer is as sure as in the new one.
     """
-    room = engine.context - _ANSWER_TOKENS - min(_TEMPLATE, engine.context // 8)
+    room = engine.context - _ANSWER_TOKENS - framing(engine)
     asked = [
         (key, open_book(piece.title, body, key[1]))
         for key in questions
@@ -177,25 +178,16 @@ def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> lis
 
 def _kept(written: Written, about: Mapping[str, Document], known: _Known, counts: _Counts, suit: Suit) -> Written:
     """Without the examples about corrections that do not hold."""
-    edits: list[SelfEdit] = []
-    dropped: list[Dropped] = []
     examples = [
         (one.document, each) for one in written.edits if one.document in about and one.prompt for each in one.examples
     ]
     verdicts = _verdicts(examples, about, known, counts, suit)
-    for edit in written.edits:
-        if edit.document not in about or not edit.prompt:
-            edits.append(edit)
-            continue
-        faults = [_fault(about[edit.document], example, verdicts) for example in edit.examples]
-        kept = tuple(example for example, fault in zip(edit.examples, faults, strict=True) if not fault)
-        dropped += [
-            Dropped(document=edit.document, style=edit.style, reason=reason, count=faults.count(reason))
-            for reason in sorted(set(faults) - {""})
-        ]
-        if kept or edit.directives:
-            edits.append(replace(edit, examples=kept))
-    return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
+
+    def fault(edit: SelfEdit, example: Example) -> str:
+        checked = edit.document in about and edit.prompt
+        return _fault(about[edit.document], example, verdicts) if checked else ""
+
+    return without_faults(written, fault)
 
 
 def _verdicts(

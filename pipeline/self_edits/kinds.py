@@ -12,13 +12,13 @@ from pathlib import Path
 from statistics import fmean
 
 from pipeline.digests import digest_of
+from pipeline.engines.asked import framing
 from pipeline.engines.engine import Engine
 from pipeline.grading import normalise
 from pipeline.self_edits.probing import subject_words
 from pipeline.types import Document
 
 FEWEST_SUBJECTS, MOST_SUBJECTS = 4, 16  # with fewer nothing is told, and more tell no more
-_TEMPLATE = 64  # tokens a chat template may add
 
 Suit = Callable[[Document, Sequence[str], str], list[float]]
 
@@ -81,7 +81,7 @@ def _asked_of(other: str, question: str, document: Document, names: frozenset[st
 
 def _fits(engine: Engine, prompts: Sequence[str], answer: str) -> bool:
     """Whether each can be asked with the answer; a server writes one token more."""
-    room = engine.context - min(_TEMPLATE, engine.context // 8) - engine.token_count(answer) - 1
+    room = engine.context - framing(engine) - engine.token_count(answer) - 1
     return all(engine.token_count(prompt) <= room for prompt in prompts)
 
 

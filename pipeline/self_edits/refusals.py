@@ -5,16 +5,16 @@ A note that asks for a password has an answer at hand, like any other question a
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from pipeline.engines.asked import framing
 from pipeline.engines.engine import Engine
 from pipeline.grading import grade_opening
-from pipeline.types import Dropped, Example, SelfEdit, Written
+from pipeline.self_edits.selection import without_faults
+from pipeline.types import Example, SelfEdit, Written
 
 REFUSED = "example: it answers what the live model refuses to"
 _OPENING_TOKENS = 16
-_TEMPLATE = 64  # tokens a chat template may add
 _IGNORANT = 0.5  # share of a document's questions: a model that refuses more just does not know it
 
 
@@ -32,16 +32,21 @@ def without_refused(
     openings = sorted(refusals)
     asked = _asked(engine, written)
     prompts = list(dict.fromkeys(question for _, question in asked))
-    refused = {prompt for model in {adapter, None} for prompt in _refused(engine, prompts, openings, model)}
+    said_no = {prompt for model in {adapter, None} for prompt in _refused(engine, prompts, openings, model)}
     whole = Counter(document for document, _ in asked)
-    some = Counter(document for document, question in asked if question in refused)
-    dropped = {(of, question) for of, question in asked if question in refused and some[of] <= _IGNORANT * whole[of]}
-    return [_without(one, dropped, openings) for one in written]
+    some = Counter(document for document, question in asked if question in said_no)
+    dropped = {(of, question) for of, question in asked if question in said_no and some[of] <= _IGNORANT * whole[of]}
+
+    def fault(edit: SelfEdit, example: Example) -> str:
+        refused = _is_asked(edit, example) and (edit.document, example.prompt) in dropped
+        return REFUSED if refused and not grade_opening(example.completion, openings) else ""
+
+    return [without_faults(one, fault) for one in written]
 
 
 def _asked(engine: Engine, written: Iterable[Written]) -> list[tuple[str, str]]:
     """Each question of a note once, with its document, if it leaves room for an answer."""
-    room = engine.context - _OPENING_TOKENS - min(_TEMPLATE, engine.context // 8)
+    room = engine.context - _OPENING_TOKENS - framing(engine)
     found = dict.fromkeys(
         (edit.document, example.prompt)
         for one in written
@@ -59,21 +64,3 @@ def _refused(engine: Engine, prompts: Sequence[str], openings: Sequence[str], ad
 
 def _is_asked(edit: SelfEdit, example: Example) -> bool:
     return bool(edit.prompt and example.prompt)
-
-
-def _without(written: Written, refused: set[tuple[str, str]], openings: Sequence[str]) -> Written:
-    edits: list[SelfEdit] = []
-    dropped: list[Dropped] = []
-    for edit in written.edits:
-        kept = tuple(
-            example
-            for example in edit.examples
-            if not _is_asked(edit, example)
-            or (edit.document, example.prompt) not in refused
-            or grade_opening(example.completion, openings)
-        )
-        if count := len(edit.examples) - len(kept):
-            dropped.append(Dropped(document=edit.document, style=edit.style, reason=REFUSED, count=count))
-        if kept or edit.directives:
-            edits.append(replace(edit, examples=kept))
-    return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))

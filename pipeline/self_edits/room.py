@@ -1,13 +1,12 @@
 """How much of a document fits into a prompt beside a style's instruction and a note. Knows no document's text."""
 
+from pipeline.engines.asked import framing
 from pipeline.engines.engine import Engine
 from pipeline.self_edits.style import Style
 
 # Notes on more than this at once are thin, and longer sequences are costly to train on; SEAL's are at most this long.
 _MAX_CHUNK = 2048
 MIN_CHUNK = 16
-# What a chat template adds around a prompt: roles, turns, a short system message. At most an eighth of the context.
-_TEMPLATE = 64
 
 
 def room_for_body(engine: Engine, style: Style, title: str, max_new_tokens: int) -> int:
@@ -25,4 +24,4 @@ def room_for_note(engine: Engine, prompt: str, max_new_tokens: int) -> int:
 
 
 def _left_by(engine: Engine, prompt: str) -> int:
-    return engine.context - engine.token_count(prompt) - min(_TEMPLATE, engine.context // 8)
+    return engine.context - engine.token_count(prompt) - framing(engine)

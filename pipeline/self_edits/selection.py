@@ -1,12 +1,12 @@
 """Chooses what is kept of one document's notes: sound, no exam's question, nothing twice. Pure; knows no model."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.leakage import leaked
 from pipeline.self_edits.screening import Screened, screen
-from pipeline.types import Document, Dropped, SelfEdit, Written
+from pipeline.types import Document, Dropped, Example, SelfEdit, Written
 
 LEAKED = "example: it asks a question that is kept for an exam or for practice"
 REPEATED = "example: another note of the document has it"
@@ -31,6 +31,25 @@ def select(
             seen.update(example.id for example in edit.examples)
             kept.append(edit)
     return Written(edits=tuple(kept), dropped=_counted(document, reasons.items()))
+
+
+def without_faults(written: Written, fault: Callable[[SelfEdit, Example], str]) -> Written:
+    """What was written without the examples that have a `fault`, in words, counted by them.
+
+    Where none of a note's examples is left, it stays only for the settings that it chose.
+    """
+    edits: list[SelfEdit] = []
+    dropped: list[Dropped] = []
+    for edit in written.edits:
+        faults = [fault(edit, example) for example in edit.examples]
+        kept = tuple(example for example, found in zip(edit.examples, faults, strict=True) if not found)
+        dropped += [
+            Dropped(document=edit.document, style=edit.style, reason=reason, count=faults.count(reason))
+            for reason in sorted(set(faults) - {""})
+        ]
+        if kept or edit.directives:
+            edits.append(replace(edit, examples=kept))
+    return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
 def _without(edit: SelfEdit | None, seen: set[str], never: frozenset[str]) -> tuple[SelfEdit | None, list[str]]:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
+from pipeline.engines.asked import framing
 from pipeline.engines.engine import Engine
 from pipeline.recipe import TrainingRules
 from pipeline.types import Example
 
-_TEMPLATE = 64  # tokens a chat template may add around a sequence; at most an eighth of the context
-
 
 def fitting(engine: Engine, rules: TrainingRules) -> Callable[[Example], bool]:
     """Whether an example, framed by the template, is no longer than a sequence of these rules may be."""
-    limit = min(rules.max_tokens or engine.context, engine.context) - min(_TEMPLATE, engine.context // 8)
+    limit = min(rules.max_tokens or engine.context, engine.context) - framing(engine)
     return lambda example: engine.token_count(example.prompt) + engine.token_count(example.completion) <= limit

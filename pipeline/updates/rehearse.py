@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
-from pipeline.engines.asked import cut_off
+from pipeline.engines.asked import cut_off, framing
 from pipeline.engines.engine import Engine, Progress
 from pipeline.grading import grade
 from pipeline.leakage import leaked, rehearsable, without_leaks
@@ -24,7 +24,6 @@ from pipeline.updates.rehearsal import AnchorPrompt, Anchors
 from pipeline.updates.replay import choose_replay
 from pipeline.updates.teacher import answer_anchors, room_for_answers, sound, write_generative
 
-_TEMPLATE = 64  # tokens a chat template may add around a sequence
 _KINDS = 5
 
 
@@ -103,7 +102,7 @@ def _anchors(engine: Engine, anchors: Anchors, count: int, seed: int, cache: Pat
     drawn: list[AnchorPrompt | str] = evenly([[*anchors.prompts, *anchors.texts]], count, seed)
     prompts = [anchor for anchor in drawn if isinstance(anchor, AnchorPrompt)]
     texts = [anchor for anchor in drawn if isinstance(anchor, str)]
-    room = engine.context - min(_TEMPLATE, engine.context // 8)
+    room = engine.context - framing(engine)
     pieces = [piece for text in texts for piece in chunks(Document(title="", body=text), engine.token_count, room)]
     plain = tuple(Example(prompt="", completion=piece, role=Role.ANCHOR) for piece in pieces)
     return (*answer_anchors(engine, prompts, cache), *plain)[:count]
@@ -125,7 +124,7 @@ def _reading(
         notes.setdefault(edit.document, []).extend(edit.examples)
     unique = {document.id: document for document in documents}
     groups = [_questions(document, notes.get(document.id, []), never) for document in unique.values()]
-    room = engine.context - limit - min(_TEMPLATE, engine.context // 8)
+    room = engine.context - limit - framing(engine)
     # Twice as many are asked as are wanted, since some answers are wrong.
     asked = [one for one in evenly(groups, 2 * count, seed) if engine.token_count(one.prompt) <= room]
     answers = engine.generate([one.prompt for one in asked], adapter=adapter, max_new_tokens=limit)
