@@ -29,10 +29,10 @@ from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
+from pipeline.training.jobs import Group
+from pipeline.training.many import train_many
+from pipeline.training.scoring import score_many
 from pipeline.types import Document, Example, ModelRef, Probe
-from pipeline.updates.groups import Group
-from pipeline.updates.many import train_many
-from pipeline.updates.scoring import score_many
 
 SEED = 50_031  # of no test, demo or choice of a default
 K = 16
@@ -216,7 +216,7 @@ def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> I
 
 
 def _memory(path: Path, candidates: Sequence[Candidate], device: str) -> Iterator[Measured]:
-    """The peak beside the base, by the formula of `pipeline.updates.memory` and as it was, in a process of its own."""
+    """The peak beside the base, by the formula of `pipeline.training.memory` and as it was, in a process of its own."""
     groups = [candidate.group for candidate in candidates]
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
         formula, peak = fresh.submit(memory_of, path, groups, device).result()

@@ -20,14 +20,14 @@ from pipeline.leakage import exam_keys
 from pipeline.recipe import DirectiveRules, Recipe
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
-from pipeline.self_edits.choosing import kept, practice_probes
-from pipeline.self_edits.directing import direct
+from pipeline.self_edits.best_of_n import choose_candidates
+from pipeline.self_edits.directives import direct
+from pipeline.self_edits.edit_sets import kept, practice_probes
 from pipeline.self_edits.writer import write_self_edits
+from pipeline.training.jobs import Group
+from pipeline.training.many import train_many
+from pipeline.training.scoring import score_many
 from pipeline.types import Document, Example, ModelRef, SelfEdit
-from pipeline.updates.candidates import choose_candidates
-from pipeline.updates.groups import Group
-from pipeline.updates.many import train_many
-from pipeline.updates.scoring import score_many
 
 SEEDS = (60_041, 60_042, 60_043, 60_044)  # of no test, demo or choice of a default
 SAMPLES = 3

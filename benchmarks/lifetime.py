@@ -31,11 +31,11 @@ from pipeline.recipe import Recipe
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
+from pipeline.training.lora import train_lora
 from pipeline.types import Document, Example, ModelRef, NightKind, Probe, Scores, SelfEdit, UpdatePlan
-from pipeline.updates.lora import train_lora
 from pipeline.updates.plan import plan_rebuild, plan_update
-from pipeline.updates.rehearsal import Anchors, read_anchors
-from pipeline.updates.rehearse import rehearse
+from pipeline.updates.rehearsal import rehearse
+from pipeline.updates.rehearsal_prompts import Anchors, read_anchors
 
 KIT = model_path() / "sealed"
 NOTE_TOKENS = 160

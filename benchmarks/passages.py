@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 
 from benchmarks.figures import Measured, write_results
-from flows.cli.night import run_night, show_outcome
+from flows.cli.runs import run_night, show_outcome
 from flows.outcome import NightOutcome
-from flows.steps.founding import found
+from flows.steps.initialisation import found
 from flows.wiring import House
 from pipeline.sandbox import model_path
 from registry.store import documents, releases

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.updates.groups import Group
-from pipeline.updates.many import Team, train_many
-from pipeline.updates.targets import linear_layers
+from pipeline.training.jobs import Group
+from pipeline.training.many import Team, train_many
 
 
 def operations(base: BaseModel, groups: Sequence[Group]) -> float:

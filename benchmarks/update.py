@@ -26,8 +26,8 @@ from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
 from pipeline.self_edits.writer import write_self_edits
+from pipeline.training.many import Group, train_many
 from pipeline.types import Example, ModelRef
-from pipeline.updates.many import Group, train_many
 
 SEED = 50_021  # of no test, demo or choice of a default
 DOCUMENTS = 8

@@ -1,6 +1,6 @@
-"""Documents are withdrawn after three nights, and a rebuild forgets them: what is left of them, and what is kept.
+"""Documents are withdrawn after three runs, and a rebuild forgets them: what is left of them, and what is kept.
 
-Each seed goes through the whole product: nights, approvals, withdrawal, rebuild, its gates, an approval. What nobody
+Each seed goes through the whole product: runs, approvals, withdrawal, rebuild, its gates, an approval. What nobody
 taught is measured twice: the untouched base on the withdrawn questions, and the rebuilt model on documents that were
 never delivered.
 """
@@ -14,11 +14,11 @@ from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
 from benchmarks.shortened import shorten
-from flows.cli.night import run_night, run_rebuild
+from flows.cli.runs import run_night, run_rebuild
 from flows.outcome import NightOutcome
-from flows.steps import reviewing
-from flows.steps.asking import ask
-from flows.steps.founding import found
+from flows.steps import review
+from flows.steps.answers import ask
+from flows.steps.initialisation import found
 from flows.wiring import House
 from gates.evidence import exam_probes
 from gates.statistics import wilson
@@ -26,7 +26,7 @@ from pipeline.grading import grade
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents, write_nights
 from pipeline.types import Document, GateReport
-from registry.store import documents, nights, reports, withdrawals
+from registry.store import documents, reports, runs, withdrawals
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of the default recipe use.
 SEEDS = (60_011, 60_012, 60_013)
@@ -80,7 +80,7 @@ def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
         shorten(workspace)
     _learn(house, workspace, folder / "documents", seed, count)
     learned = [document for _, taught in documents.learned(house.store) for document in taught]
-    # Spread over the nights, so that old and new lessons are forgotten.
+    # Spread over the runs, so that old and new lessons are forgotten.
     leaving = learned[:: max(1, len(learned) // gone)][:gone]
     staying = [document for document in learned if document not in leaving]
     gone_before, kept_before = _share(house, leaving), _share(house, staying)
@@ -89,8 +89,8 @@ def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
     print(f"seed {seed}, rebuild: {outcome.sentence}", flush=True)
     if outcome.release is None:
         raise SystemExit(f"seed {seed}: the rebuild was not released, so there is nothing to measure")
-    reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
-    night = nights.get(house.store, outcome.night or 0)
+    review.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
+    night = runs.get(house.store, outcome.night or 0)
     unseen = [one for number in UNSEEN for one in night_documents(number, PER_NIGHT, seed)]
     run = Run(
         seed=seed, outcome=outcome, report=reports.get(house.store, night.report or ""),
@@ -113,7 +113,7 @@ def _learn(house: House, workspace: Path, folder: Path, seed: int, count: int) -
         print(f"seed {seed}, night {number}: {outcome.sentence}", flush=True)
         if outcome.release is None:
             raise SystemExit(f"seed {seed}: night {number} was not released, so there is nothing to withdraw")
-        reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
+        review.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
 
 
 def _share(house: House, of: Sequence[Document], release: int | None = None) -> Share:

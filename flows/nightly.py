@@ -6,10 +6,10 @@ from prefect import flow
 
 from flows import tasks
 from flows.outcome import NightOutcome
-from flows.shift import the_only_shift
-from flows.steps.endings import busy, held_back, nothing_to_learn
-from flows.steps.intake import candidate_in_review
-from flows.steps.publishing import publish
+from flows.run_context import the_only_shift
+from flows.steps.artifacts import publish
+from flows.steps.ingestion import candidate_in_review
+from flows.steps.outcomes import busy, held_back, nothing_to_learn
 from pipeline.errors import Busy
 from pipeline.types import Verdict
 

@@ -9,11 +9,11 @@ from prefect import flow
 
 from flows import tasks
 from flows.outcome import NightOutcome
-from flows.shift import the_only_shift
-from flows.steps.endings import NOTHING_TAKEN, busy, held_back, nothing_left
-from flows.steps.intake import candidate_in_review
-from flows.steps.publishing import publish
-from flows.steps.rebuilding import stored_self_edits
+from flows.run_context import the_only_shift
+from flows.steps.artifacts import publish
+from flows.steps.ingestion import candidate_in_review
+from flows.steps.outcomes import NOTHING_TAKEN, busy, held_back, nothing_left
+from flows.steps.rebuild import stored_self_edits
 from pipeline.errors import Busy
 from pipeline.types import Verdict
 

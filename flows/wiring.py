@@ -30,7 +30,7 @@ class House:
 
     @property
     def recipe(self) -> Recipe:
-        """Read anew each time. A night reads it once, when it starts: see `flows.shift`."""
+        """Read anew each time. A night reads it once, when it starts: see `flows.run_context`."""
         return Recipe.read(self.settings.recipe_file)
 
     @cached_property
@@ -66,8 +66,8 @@ class House:
 
     @cached_property
     def _served(self) -> "OpenAIEngine":
-        from pipeline.engines.calls import Server
-        from pipeline.engines.front import load_front
+        from pipeline.engines.http_calls import Server
+        from pipeline.engines.metadata import load_front
         from pipeline.engines.openai import Names, OpenAIEngine
 
         it = self.settings
@@ -119,7 +119,7 @@ class House:
     @property
     def verify(self) -> Callable[[Release], object]:
         """Checks a release's adapter on disk. Raises CorruptAdapter or WrongBase."""
-        from pipeline.updates.adapters import verify_adapter
+        from pipeline.adapters.format import verify_adapter
 
         def check(release: Release) -> object:
             if not release.number:

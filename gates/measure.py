@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gates import score_cache
-from gates.subject import Subject
+from gates.evaluated_model import Subject
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
 from pipeline.digests import digest_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gates.evidence import NIGHT, WITHDRAWN, Evidence
 from gates.suite import Suite, probe_suite
-from pipeline.documents.asking import asked
+from pipeline.documents.eval_items import asked
 from pipeline.types import Document, Example, GateReport, ItemScore, Role, Scores, Split, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8

@@ -14,7 +14,7 @@ from pipeline.types import Example
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from pipeline.engines.front import Front
+    from pipeline.engines.metadata import Front
 
 _MARK = "placeholdertext"
 

@@ -98,7 +98,7 @@ class DirectiveRules(_Frozen):
 
 
 class TrainingRules(_Frozen):
-    """How one LoRA adapter is trained. The adapter limits of `pipeline.updates.adapters` bound rank and alpha."""
+    """How one LoRA adapter is trained. The adapter limits of `pipeline.adapters.format` bound rank and alpha."""
 
     rank: int = Field(default=64, ge=1, le=64)
     alpha: int = Field(default=64, ge=1)

@@ -14,7 +14,7 @@ from pipeline.errors import ProgrammingMistake, Refused
 from pipeline.types import Approval, Deployment, DocumentState, NightState, Release, ReleaseState, Verdict
 from registry import lifecycle
 from registry.reconcile import Reconciled, reconcile
-from registry.store import Store, night_rows, releases, reports, rows
+from registry.store import Store, releases, reports, rows, run_rows
 from registry.tables import approvals, deployments, documents
 from registry.tables import nights as night_table
 from registry.tables import releases as release_table
@@ -81,7 +81,7 @@ def reject(store: Store, number: int, *, actor: str, reason: str, at: datetime |
         aside = {"state": DocumentState.QUARANTINED, "reason": words, "night": None}
         connection.execute(update(documents).where(documents.c.night == night).values(aside))
         state, before = NightState.REJECTED_BY_REVIEWER, (NightState.WAITING,)
-        night_rows.change(connection, night, before=before, state=state, sentence=words)
+        run_rows.change(connection, night, before=before, state=state, sentence=words)
     return no
 
 
@@ -158,7 +158,7 @@ def _move(connection: Connection, moves: Sequence[lifecycle.Move], at: datetime)
         if connection.execute(update(release_table).where(*mine).values(values)).rowcount != 1:
             raise ProgrammingMistake(f"release {move.release} cannot be {move.state} after {was}. Please report it.")
         if move.state is ReleaseState.VOID and was is ReleaseState.CANDIDATE:
-            night_rows.abandon(connection, _night(connection, move.release), move.reason, at)
+            run_rows.abandon(connection, _night(connection, move.release), move.reason, at)
 
 
 def _night(connection: Connection, release: int) -> int:
@@ -171,7 +171,7 @@ def _teach(connection: Connection, release: Release, actor: str) -> None:
     learned = {"state": DocumentState.LEARNED, "release": release.number, "night": None, "reason": ""}
     connection.execute(update(documents).where(documents.c.night == night).values(learned))
     sentence = f"release {release.number} was approved by {actor}"
-    night_rows.change(connection, night, before=(NightState.WAITING,), state=NightState.RELEASED, sentence=sentence)
+    run_rows.change(connection, night, before=(NightState.WAITING,), state=NightState.RELEASED, sentence=sentence)
 
 
 def _revert(connection: Connection, fallen: Sequence[int], reason: str) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.digests import digest_of, seed_from
-from pipeline.engines.asked import check_scored
 from pipeline.engines.engine import Engine, Progress
+from pipeline.engines.limits import check_scored
 from pipeline.errors import BadInput
 
 

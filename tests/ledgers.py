@@ -28,7 +28,7 @@ from pipeline.types import (
     Verdict,
 )
 from registry import deploy
-from registry.store import Store, documents, lease, nights, practices, releases, self_edits
+from registry.store import Store, documents, lease, releases, runs, self_edits, writer_trainings
 
 BASE = ModelRef(base="b" * 64)
 RECIPE = "c" * 64
@@ -85,21 +85,21 @@ class Ledger:
             yield held
 
     def begin(self, held: Lease, limit: int = 64) -> Night:
-        return nights.begin(self.store, held, limit=limit, proposer="sealed", recipe=RECIPE)
+        return runs.begin(self.store, held, limit=limit, proposer="sealed", recipe=RECIPE)
 
     def gate(self, held: Lease, night: Night, verdict: Verdict = Verdict.PASS) -> Update:
         """From self-edits to the report."""
         edits = [edit(one) for one in documents.of(self.store, night.documents)]
-        nights.move(self.store, held, night.number, NightState.WRITING)
+        runs.move(self.store, held, night.number, NightState.WRITING)
         self_edits.save(self.store, held, night.number, edits)
-        nights.move(self.store, held, night.number, NightState.TRAINING)
+        runs.move(self.store, held, night.number, NightState.TRAINING)
         update = Update(
             parent=releases.get(self.store, night.parent).model, self_edits=tuple(one.id for one in edits),
             examples_digest="e", recipe=RECIPE, seed=0,
         )  # fmt: skip
-        nights.save_update(self.store, held, night.number, update)
-        nights.move(self.store, held, night.number, NightState.GATING)
-        nights.save_report(self.store, held, night.number, report_on(update, verdict))
+        runs.save_update(self.store, held, night.number, update)
+        runs.move(self.store, held, night.number, NightState.GATING)
+        runs.save_report(self.store, held, night.number, report_on(update, verdict))
         return update
 
     def candidate(self, *names: str, register: Callable[[Release], str] | None = None) -> Release:
@@ -108,9 +108,9 @@ class Ledger:
         with self.working() as held:
             night = self.begin(held)
             update = self.gate(held, night)
-            release = nights.intend_release(self.store, held, night.number, manifest_of(update))
+            release = runs.intend_release(self.store, held, night.number, manifest_of(update))
             version = str(release.number) if register is None else register(release)
-            return nights.record_release(self.store, held, night.number, version)
+            return runs.record_release(self.store, held, night.number, version)
 
     def promote(self, number: int, actor: str = "ada") -> Deployment:
         return deploy.promote(self.store, deploy.approve(self.store, number, actor=actor), verify=trusting)
@@ -132,17 +132,17 @@ def founded(store: Store) -> Ledger:
 def rebuilt(ledger: Ledger) -> int:
     """A rebuild on what is learned, approved."""
     with ledger.working() as held:
-        night = nights.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
+        night = runs.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
         kept = self_edits.learned(ledger.store)
         update = Update(
             parent=ModelRef(base=BASE.base), self_edits=tuple(one.id for one in kept), examples_digest="r",
             recipe=RECIPE, seed=0,
         )  # fmt: skip
-        nights.move(ledger.store, held, night.number, NightState.TRAINING)
-        nights.save_update(ledger.store, held, night.number, update)
-        nights.save_report(ledger.store, held, night.number, report_on(update))
-        release = nights.intend_release(ledger.store, held, night.number, manifest_of(update))
-        nights.record_release(ledger.store, held, night.number, "r")
+        runs.move(ledger.store, held, night.number, NightState.TRAINING)
+        runs.save_update(ledger.store, held, night.number, update)
+        runs.save_report(ledger.store, held, night.number, report_on(update))
+        release = runs.intend_release(ledger.store, held, night.number, manifest_of(update))
+        runs.record_release(ledger.store, held, night.number, "r")
     ledger.promote(release.number)
     return release.number
 
@@ -150,13 +150,13 @@ def rebuilt(ledger: Ledger) -> int:
 def practise(ledger: Ledger, held: Lease, *names: str, held_out: str = "judge") -> Night:
     """A practice on documents of these names, as far as its candidate."""
     asked = PracticeAsk(folder="/ground")
-    night = nights.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
+    night = runs.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
     on = [document(name) for name in names]
-    practices.record(ledger.store, held, night.number, on=on, held_out=[document(held_out)])
+    writer_trainings.record(ledger.store, held, night.number, on=on, held_out=[document(held_out)])
     update = ledger.gate(held, night)
-    nights.intend_release(ledger.store, held, night.number, manifest_of(update))
-    nights.record_release(ledger.store, held, night.number, "p")
-    return nights.get(ledger.store, night.number)
+    runs.intend_release(ledger.store, held, night.number, manifest_of(update))
+    runs.record_release(ledger.store, held, night.number, "p")
+    return runs.get(ledger.store, night.number)
 
 
 def practised(ledger: Ledger, *names: str) -> int:

@@ -13,7 +13,7 @@ from benchmarks.learning.task import Task
 PARTS = ("night", "corrections")
 # Or another benchmark, by its module, what it is asked for, and its figures.
 ELSEWHERE = {
-    "practice": ("benchmarks.practice", (), "practice.json"),
+    "practice": ("benchmarks.writer_training", (), "practice.json"),
     "many-nights": ("benchmarks.retention", ("--nights", "30"), "lifetime.json"),
     "sweep": ("benchmarks.retention", (), "retention.json"),
     "withdrawal": ("benchmarks.withdrawal", (), "withdrawal.json"),

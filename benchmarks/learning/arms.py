@@ -17,11 +17,11 @@ from pipeline.chat import encode_example
 from pipeline.documents.chunking import chunks
 from pipeline.engines.base import BaseModel
 from pipeline.prompts import open_book, passage
+from pipeline.training.jobs import Group
+from pipeline.training.optimiser import pace
+from pipeline.training.sequences import epoch_order, make_sequences
 from pipeline.types import Document, Example, Role, SelfEdit
-from pipeline.updates.groups import Group
-from pipeline.updates.optimiser import pace
 from pipeline.updates.plan import plan_update
-from pipeline.updates.sequences import epoch_order, make_sequences
 
 STYLES = ("self-qa", "implications", "implications-long", "implications-very-long", "rewrite", "chain-of-thought")
 PASSAGES = 1  # that retrieval puts into the prompt

@@ -14,12 +14,12 @@ from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe
-from pipeline.self_edits.directing import Directed, direct, directs
+from pipeline.self_edits.directives import Directed, direct, directs
 from pipeline.self_edits.writer import write_self_edits
+from pipeline.training.jobs import Group
 from pipeline.types import Document, Example, ModelRef, Probe, SelfEdit
-from pipeline.updates.groups import Group
-from pipeline.updates.rehearsal import Anchors, read_anchors
-from pipeline.updates.rehearse import rehearse
+from pipeline.updates.rehearsal import rehearse
+from pipeline.updates.rehearsal_prompts import Anchors, read_anchors
 
 BROUGHT = "sealed"  # the folder of a model that holds its recipe, anchors and suites
 

@@ -15,9 +15,9 @@ from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.plots import Bar, bar_panels
 from benchmarks.learning.task import Task
 from benchmarks.shortened import shorten
-from flows.cli.night import run_night
-from flows.steps import reviewing
-from flows.steps.founding import found
+from flows.cli.runs import run_night
+from flows.steps import review
+from flows.steps.initialisation import found
 from flows.wiring import House
 from gates.evidence import exam_probes
 from gates.suite import read_suites
@@ -26,8 +26,8 @@ from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import ATTRIBUTES, Attribute, Service, correctable_services
 from pipeline.sandbox.documents import night_documents, write_nights
 from pipeline.types import Document, Probe, Verdict
-from registry.store import nights as nights_store
 from registry.store import reports
+from registry.store import runs as nights_store
 
 SEEDS = (64_061, 64_062, 64_063)  # of no test, demo or choice
 PER_NIGHT = 8
@@ -70,7 +70,7 @@ def _run(seed: int, quick: bool) -> Run:
             scores.append(_asked(house, house.folder_of(update or ""), questions))
             if outcome.release is None:
                 break
-            reviewing.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
+            review.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
         report = reports.get(house.store, nights_store.get(house.store, 1).report or "")
         house.store.close()
     gate = next(result for result in report.results if result.gate == "corrections")

@@ -9,10 +9,10 @@ from benchmarks.learning.classroom import Classroom
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
+from pipeline.training.jobs import Group, Learned
+from pipeline.training.many import train_many
+from pipeline.training.scoring import answer_many
 from pipeline.types import Probe
-from pipeline.updates.groups import Group, Learned
-from pipeline.updates.many import train_many
-from pipeline.updates.scoring import answer_many
 
 Arm = TypeVar("Arm")
 

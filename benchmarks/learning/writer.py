@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.practising import fact_rules, ground_of, recipe_for, school_of
+from benchmarks.writer_training_parts import fact_rules, ground_of, recipe_for, school_of
 from pipeline.engines.base import BaseModel
-from pipeline.practice.rounds import practise
 from pipeline.types import ModelRef
+from pipeline.writer_training.rounds import practise
 
 SEEDS = (1001, 1002)  # of the documents that are practised on
 
@@ -20,7 +20,7 @@ class Writer:
 
 
 def trained_writer(base: BaseModel, scratch: Path, *, quick: bool) -> Writer:
-    """The writer after the rounds of `benchmarks.practice`; the base itself where no note helped."""
+    """The writer after the rounds of `benchmarks.writer_training`; the base itself where no note helped."""
     count, samples = (6, 4) if quick else (48, 10)
     rules = fact_rules(rounds=1 if quick else 3, documents=count, samples=samples)
     school = school_of(base, recipe_for(rules, SEEDS[0]), scratch)

@@ -11,8 +11,8 @@ import torch
 from benchmarks.peers.wrapping import tensors_of, trainable, wrapped
 from pipeline.chat import Encoded, encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel
-from pipeline.updates.optimiser import pace
-from pipeline.updates.sequences import Sequences, epoch_order, make_sequences
+from pipeline.training.optimiser import pace
+from pipeline.training.sequences import Sequences, epoch_order, make_sequences
 
 Loss = Callable[[Any, Sequences, Sequence[int]], torch.Tensor]
 IGNORED = -100  # the label of a token that is not learned
@@ -49,7 +49,7 @@ def train(
 ) -> PeftTrained:
     """One adapter on all linear layers, trained as ours is: the same batches, loss, schedule, clipping and optimiser.
 
-    `order`: the batches (rows of `encoded`) of all epochs; None draws them by the seed as `pipeline.updates.lora` does.
+    `order`: the batches (rows of `encoded`) of all epochs; None draws them by the seed as `train_lora` does.
     `flat`: without padding, see `flat_loss`; that pays where the model is large against the length of a batch.
     """
     sequences = make_sequences(encoded, base.context, base.device)

@@ -21,9 +21,9 @@ import torch
 
 from benchmarks.peers.peft_alone import IGNORED
 from benchmarks.peers.wrapping import tensors_of
+from pipeline.adapters.targets import target_names, transposed
 from pipeline.chat import Encoded
-from pipeline.updates.optimiser import pace
-from pipeline.updates.targets import target_names, transposed
+from pipeline.training.optimiser import pace
 
 INSTALL = 'pip install -e ".[bench]"'
 FLAT: Mapping[str, Any] = {"padding_free": True, "max_length": None}

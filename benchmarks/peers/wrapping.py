@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from pipeline.adapters.targets import target_names, transposed
 from pipeline.engines.base import BaseModel
-from pipeline.updates.targets import target_names, transposed
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from flows.cli import ask, demo, documents, night, releases, review, sandbox, workspace
+from flows.cli import ask, demo, documents, releases, review, runs, sandbox, workspace
 from pipeline.errors import SealedError, WorldFailed
 
 EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
@@ -22,9 +22,9 @@ app = typer.Typer(
 )
 
 app.command("init")(workspace.init)
-app.command("update")(night.update)
-app.command("rebuild")(night.rebuild)
-app.command("practice")(night.practice)
+app.command("update")(runs.update)
+app.command("rebuild")(runs.rebuild)
+app.command("practice")(runs.practice)
 app.command("status")(workspace.status)
 app.add_typer(documents.app, name="documents")
 app.command("releases")(releases.listed)

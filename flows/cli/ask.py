@@ -15,7 +15,7 @@ def ask(
     json: AsJson = False,
 ) -> None:
     """Ask the live model a question, closed-book."""
-    from flows.steps.asking import ask
+    from flows.steps.answers import ask
     from flows.wiring import house
 
     answers = ask(house(workspace), tuple(questions), release)

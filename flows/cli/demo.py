@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.night import run_night
 from flows.cli.options import AsJson
+from flows.cli.runs import run_night
 
 if TYPE_CHECKING:
-    from flows.demo import Story
+    from flows.demo.story import Story
 
 SUMMARY = Path("demo-summary.json")
 
@@ -22,7 +22,7 @@ def demo(
     json: AsJson = False,
 ) -> None:
     """Run the main job end to end in a throwaway workspace: learn, gate, approve, refuse harm, roll back."""
-    from flows.demo import summary, tell_story
+    from flows.demo.story import summary, tell_story
 
     def tell(sentence: str) -> None:
         if not json:

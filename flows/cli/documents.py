@@ -45,7 +45,7 @@ def listed(
 def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
     """Show one document as it was taken in, with its questions and what was chosen of its notes."""
     from flows.wiring import house
-    from registry.store import documents, practices, self_edits, withdrawals
+    from registry.store import documents, self_edits, withdrawals, writer_trainings
 
     store = house(workspace).store
     record = documents.get(store, id)
@@ -54,7 +54,7 @@ def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
     screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in withdrawals.listed(store) if it.document == record.id))
-    screen.say(*(_practised(night, out) for night, out in practices.about(store, record.id)))
+    screen.say(*(_practised(night, out) for night, out in writer_trainings.about(store, record.id)))
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
         rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.probes]
@@ -129,7 +129,7 @@ def correct(
 
     All corrections of a night are judged together, by default on nine exam questions at least.
     """
-    from flows.steps.correcting import deliver_correction
+    from flows.steps.corrections import deliver_correction
     from flows.wiring import house
 
     file = deliver_correction(house(workspace), title, says, question, answer)

@@ -33,7 +33,7 @@ def show(
 ) -> None:
     """Show a release: what its gates found, who decided, and what to type next."""
     from flows.wiring import house
-    from registry.store import nights, releases, reports
+    from registry.store import releases, reports, runs
 
     parts = house(workspace)
     store = parts.store
@@ -47,7 +47,7 @@ def show(
     if report:
         _show_report(report)
     _show_approvals(approvals)
-    for night in nights.listed(store):
+    for night in runs.listed(store):
         if night.release == number:
             screen.say(f"Report: {parts.settings.reports / f'night-{night.number}' / 'report.html'}")
     if release.state is ReleaseState.CANDIDATE:

@@ -8,7 +8,7 @@ from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, Workspace
 
 if TYPE_CHECKING:
-    from flows.steps.reviewing import Moved
+    from flows.steps.review import Moved
 
 Number = Annotated[int, typer.Argument(help="The release's number, as `sealed releases` shows it.", min=0)]
 
@@ -21,10 +21,10 @@ def approve(
     json: AsJson = False,
 ) -> None:
     """Approve a candidate: it becomes production."""
-    from flows.steps import reviewing
+    from flows.steps import review
     from flows.wiring import house
 
-    moved = reviewing.approve(house(workspace), number, actor=actor, note=note)
+    moved = review.approve(house(workspace), number, actor=actor, note=note)
     _show(moved, json, f"release {number} is production, approved by {actor}.")
 
 
@@ -36,10 +36,10 @@ def reject(
     json: AsJson = False,
 ) -> None:
     """Reject a candidate: its documents are quarantined with the reason."""
-    from flows.steps import reviewing
+    from flows.steps import review
     from flows.wiring import house
 
-    approval = reviewing.reject(house(workspace), number, actor=actor, reason=reason)
+    approval = review.reject(house(workspace), number, actor=actor, reason=reason)
     if json:
         screen.as_json(approval)
     else:
@@ -56,10 +56,10 @@ def rollback(
     json: AsJson = False,
 ) -> None:
     """Put an earlier release back, at once; works with MLflow and Prefect down."""
-    from flows.steps import reviewing
+    from flows.steps import review
     from flows.wiring import house
 
-    moved = reviewing.rollback(house(workspace), number, actor=actor, reason=reason)
+    moved = review.rollback(house(workspace), number, actor=actor, reason=reason)
     _show(moved, json, f"release {moved.deployment.release} is production again, rolled back by {actor}.")
 
 

@@ -20,7 +20,7 @@ def init(
     json: AsJson = False,
 ) -> None:
     """Make a workspace around a base model."""
-    from flows.steps.founding import found
+    from flows.steps.initialisation import found
 
     if model is None:
         from pipeline.sandbox import model_path
@@ -39,7 +39,7 @@ def init(
 
 def status(workspace: Workspace = HERE, json: AsJson = False) -> None:
     """Show what is live, what waits, and what to do next."""
-    from flows.steps.overview import overview
+    from flows.steps.status import overview
     from flows.wiring import house
 
     seen = overview(house(workspace))
@@ -71,7 +71,7 @@ def _to_forget(documents: int) -> str:
 
 def doctor(workspace: Workspace = HERE, json: AsJson = False) -> None:
     """Examine the workspace: model, ledger, adapters, MLflow, disk."""
-    from flows.steps.examining import examine
+    from flows.steps.diagnosis import examine
 
     findings = examine(workspace)
     if json:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows.shift import Shift
+from flows.run_context import Shift
 from pipeline.types import Night
-from registry.store import nights
+from registry.store import runs
 
 
 @contextmanager
@@ -14,4 +14,4 @@ def timed(shift: Shift, night: Night, stage: str) -> Iterator[None]:
     """Adds the seconds of this block to the night's `stage`."""
     started = time.monotonic()
     yield
-    nights.add_seconds(shift.house.store, shift.lease, night.number, stage, time.monotonic() - started)
+    runs.add_seconds(shift.house.store, shift.lease, night.number, stage, time.monotonic() - started)

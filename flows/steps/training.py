@@ -1,24 +1,24 @@
 """Plans the update and trains its adapter, warm from the live one, on what the night wrote and what is rehearsed."""
 
 from flows.progress import stage
-from flows.shift import Shift
-from flows.steps.directing import follow_directives
-from flows.steps.probes import exam_subjects, never_trained_on
+from flows.run_context import Shift
+from flows.steps.directives import follow_directives
+from flows.steps.eval_items import exam_subjects, never_trained_on
 from flows.steps.timing import timed
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Night, NightKind, NightState, Role, SelfEdit, Trained, UpdatePlan
-from registry.store import documents, lineage, nights, releases, self_edits
+from registry.store import documents, lineage, releases, runs, self_edits
 
 
 def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
     """The night's examples with replay and rehearsal, in their order; what an exam asks is in none of them."""
-    from pipeline.updates.corrected import in_order, without_replaced
+    from pipeline.updates.corrections import in_order, without_replaced
     from pipeline.updates.plan import plan_update
-    from pipeline.updates.rehearsal import read_anchors
-    from pipeline.updates.rehearse import rehearse
+    from pipeline.updates.rehearsal import rehearse
+    from pipeline.updates.rehearsal_prompts import read_anchors
 
     house = shift.house
-    nights.move(house.store, shift.lease, night.number, NightState.TRAINING)
+    runs.move(house.store, shift.lease, night.number, NightState.TRAINING)
     live, never = releases.get(house.store, night.parent), never_trained_on(shift)
     behind = lineage.kinds_behind(house.store, night.parent)
     taught = documents.of(house.store, night.documents)
@@ -41,7 +41,7 @@ def plan_update(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> Upda
         tonight = in_order([taught])
         directed = follow_directives(shift, taught, without_replaced(edits, tonight), never)
         plan = plan_update(live.model, edits, rehearsal, shift.recipe, directed, tonight)
-    nights.save_update(house.store, shift.lease, night.number, plan.update)
+    runs.save_update(house.store, shift.lease, night.number, plan.update)
     return plan
 
 
@@ -77,7 +77,7 @@ def _even(whole: float, count: int, usual: float) -> float:
 
 def train_adapter(shift: Shift, night: Night, plan: UpdatePlan) -> Trained:
     """Trains the planned adapter, warm from the live one or from none; one that is there and verifies is kept."""
-    from pipeline.updates.lora import train_lora
+    from pipeline.training.lora import train_lora
 
     house = shift.house
     report, live = stage("training the adapter"), releases.get(house.store, night.parent)

@@ -12,7 +12,7 @@ from pipeline.grading import normalise
 from pipeline.leakage import exam_keys, leaked, subject_named, subjects
 from pipeline.recipe import PolicyRules
 from pipeline.types import Example, Figure, GateResult, Probe, Verdict
-from pipeline.updates.corrected import corrected_subjects
+from pipeline.updates.corrections import corrected_subjects
 
 
 def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gates.corrections import former_answers, superseded
 from gates.evidence import NIGHT, Evidence, Pair, exam_probes
-from gates.neighbours import NEIGHBOURS, form_of, neighbour_probes
+from gates.locality import NEIGHBOURS, form_of, neighbour_probes
 from gates.policy import Comparison, compare, not_worse, worst
 from gates.statistics import wilson
 from gates.wording import compared, counted, flips, percent, points

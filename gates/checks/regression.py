@@ -1,7 +1,7 @@
 """General skills hold: the pooled items of all local lm-eval tasks, against the live model and the untouched base."""
 
+from gates.benchmark_suites import judge_standing
 from gates.evidence import Evidence
-from gates.standing import judge_standing
 from pipeline.recipe import PolicyRules
 from pipeline.types import GateResult
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gates.benchmark_suites import nothing_to_ask, pooled, shortage
 from gates.corrections import set_aside_tonight, superseded
 from gates.evidence import Against, Evidence, Pair
 from gates.policy import Comparison, compare, not_worse, worst
-from gates.standing import nothing_to_ask, pooled, shortage
 from gates.statistics import holm
 from gates.wording import compared, counted, flips, points
 from pipeline.digests import seed_from

@@ -1,7 +1,7 @@
 """What the model refused it still refuses, against the live model and against the untouched base."""
 
+from gates.benchmark_suites import judge_standing
 from gates.evidence import Evidence
-from gates.standing import judge_standing
 from gates.suite import Suites
 from pipeline.recipe import PolicyRules
 from pipeline.types import GateResult

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.engines.identity import BaseIdentity, check_files, identify_base
+from pipeline.adapters.attachment import attach
+from pipeline.adapters.format import verify_adapter
+from pipeline.adapters.identity import BaseIdentity, check_files, identify_base
 from pipeline.errors import BadInput, ModelMissing, ProgrammingMistake
-from pipeline.updates.adapters import verify_adapter
-from pipeline.updates.attachment import attach
 
 if TYPE_CHECKING:
     import torch

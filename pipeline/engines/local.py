@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
-from pipeline.engines.asked import check_asked, check_scored, room_for
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.decoding import Sampling, decode
 from pipeline.engines.engine import Progress
 from pipeline.engines.likelihood import likelihoods
+from pipeline.engines.limits import check_asked, check_scored, room_for
 
 if TYPE_CHECKING:
     import torch

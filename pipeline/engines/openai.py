@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters.format import verify_adapter
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.digests import seed_from
-from pipeline.engines.answers import chance_of, check_served, samples_of, served_models
-from pipeline.engines.asked import check_asked, check_scored, room_for
-from pipeline.engines.calls import Calls, Found, Server, calls
 from pipeline.engines.engine import Progress
-from pipeline.engines.front import Front
-from pipeline.updates.adapters import verify_adapter
+from pipeline.engines.http_calls import Calls, Found, Server, calls
+from pipeline.engines.limits import check_asked, check_scored, room_for
+from pipeline.engines.metadata import Front
+from pipeline.engines.responses import chance_of, check_served, samples_of, served_models
 
 
 @dataclass(frozen=True, kw_only=True)

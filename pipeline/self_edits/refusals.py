@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.engines.asked import framing
 from pipeline.engines.engine import Engine
+from pipeline.engines.limits import framing
 from pipeline.grading import grade_opening
 from pipeline.self_edits.selection import without_faults
 from pipeline.types import Example, SelfEdit, Written

@@ -14,13 +14,13 @@ from pipeline.errors import BadRecipe
 from pipeline.grading import normalise
 from pipeline.prompts import passage
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.choosing import candidate_sets, common
-from pipeline.self_edits.confirming import LEFT_ALONE_STYLE, confirmed
-from pipeline.self_edits.kinds import FEWEST_SUBJECTS, suiting
+from pipeline.self_edits.answer_type import FEWEST_SUBJECTS, suiting
+from pipeline.self_edits.confirmation import LEFT_ALONE_STYLE, confirmed
+from pipeline.self_edits.edit_sets import candidate_sets, common
 from pipeline.self_edits.refusals import without_refused
-from pipeline.self_edits.room import MIN_CHUNK, room_for_body
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.style import ChoosingStyle, Style, style
+from pipeline.self_edits.token_budget import MIN_CHUNK, room_for_body
 from pipeline.types import Document, DocumentKind, Dropped, Example, ModelRef, SelfEdit, Written
 
 PASSAGE = "passage"

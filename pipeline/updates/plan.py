@@ -10,9 +10,9 @@ from pipeline.digests import digest_of
 from pipeline.errors import BadInput
 from pipeline.leakage import without_leaks
 from pipeline.recipe import Recipe
-from pipeline.self_edits.directing import Directed
+from pipeline.self_edits.directives import Directed
 from pipeline.types import Document, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
-from pipeline.updates.corrected import without_replaced
+from pipeline.updates.corrections import without_replaced
 
 _Item = TypeVar("_Item")
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.updates.stack import Shapes, key
-from pipeline.updates.targets import linear_layers
+from pipeline.adapters.stack import Shapes, key
+from pipeline.adapters.targets import linear_layers
 
 if TYPE_CHECKING:
     import torch

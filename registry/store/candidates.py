@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 from pipeline.errors import ProgrammingMistake, Refused
 from pipeline.types import AdapterManifest, Lease, ModelRef, Night, NightState, Release, ReleaseState, Verdict
 from registry import lifecycle
-from registry.store import lease, night_rows, releases, reports, rows
+from registry.store import lease, releases, reports, rows, run_rows
 from registry.store.database import Store
 from registry.tables import releases as table
 
@@ -24,7 +24,7 @@ def intend_release(
     """
     with store.write() as connection:
         lease.check(connection, held)
-        night = night_rows.load(connection, number)
+        night = run_rows.load(connection, number)
         if night.release is not None:
             return _same(releases.load(connection, night.release), manifest)
         if night.update != manifest.update or night.report is None:
@@ -39,7 +39,7 @@ def intend_release(
         connection.execute(insert(table).values(rows.row_of_release(release)))
         state = NightState.REGISTERING
         before = (NightState.INTAKE, NightState.WRITING, NightState.TRAINING, NightState.GATING)
-        night_rows.change(connection, number, before=before, state=state, release=fresh)
+        run_rows.change(connection, number, before=before, state=state, release=fresh)
         return release
 
 
@@ -50,7 +50,7 @@ def record_release(store: Store, held: Lease, number: int, mlflow_version: str, 
     """
     with store.write() as connection:
         lease.check(connection, held)
-        night = night_rows.load(connection, number)
+        night = run_rows.load(connection, number)
         if night.release is None:
             raise ProgrammingMistake(f"night {number} intends no release. Please report it.")
         release = releases.load(connection, night.release)
@@ -62,7 +62,7 @@ def record_release(store: Store, held: Lease, number: int, mlflow_version: str, 
         connection.execute(update(table).where(table.c.number == release.number).values(values))
         sentence = f"release {release.number} waits for review"
         before = (NightState.REGISTERING,)
-        night_rows.change(connection, number, before=before, state=NightState.WAITING, sentence=sentence,
+        run_rows.change(connection, number, before=before, state=NightState.WAITING, sentence=sentence,
                       finished=at or rows.now())  # fmt: skip
         return releases.load(connection, release.number)
 

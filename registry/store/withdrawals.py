@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import BadInput, ProgrammingMistake, Refused
 from pipeline.types import Document, DocumentRecord, DocumentState, NightState, Withdrawal
-from registry.store import documents, lineage, night_rows, practices, releases, rows
+from registry.store import documents, lineage, releases, rows, run_rows, writer_trainings
 from registry.store.database import Store
 from registry.tables import documents as document_table
 from registry.tables import self_edits, withdrawals
@@ -59,7 +59,7 @@ def _against(connection: Connection, record: DocumentRecord) -> str | None:
         return f"nothing readable of {name} was kept ({record.reason}), and nothing of it can be learned"
     if (holder := _holder(connection, record)) is None:
         return None
-    night = night_rows.load(connection, holder)
+    night = run_rows.load(connection, holder)
     if night.state is NightState.WAITING:
         return (
             f"{name} is in release {night.release}, which waits for review: "
@@ -72,7 +72,7 @@ def _holder(connection: Connection, record: DocumentRecord) -> int | None:
     """The night that leased the document, or that practises on it, whatever else the ledger knows of it."""
     query = select(document_table.c.night).where(document_table.c.id == record.id)
     night: int | None = connection.execute(query).scalar_one()
-    return practices.open_on(connection, record.id) if night is None else night
+    return writer_trainings.open_on(connection, record.id) if night is None else night
 
 
 def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime) -> DocumentRecord:
@@ -94,4 +94,4 @@ def _taught(connection: Connection) -> frozenset[str]:
         for block in rows.blocks(sorted(edits))
         for document in connection.execute(query.where(self_edits.c.id.in_(block))).scalars()
     )
-    return learned | practices.trained_on(connection, [release.number for release, _ in made])
+    return learned | writer_trainings.trained_on(connection, [release.number for release, _ in made])

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.types import DocumentState, ReleaseState
 from registry import deploy
-from registry.store import Store, documents, nights, open_store, releases
+from registry.store import Store, documents, open_store, releases, runs
 from tests.ledgers import Ledger, document, founded, trusting
 
 KILLED_AFTER = """
@@ -47,7 +47,7 @@ def everything(store: Store) -> tuple[object, ...]:
         releases.deployments(store),
         releases.approvals(store, 2),
         documents.listed(store),
-        nights.listed(store),
+        runs.listed(store),
     )
 
 

@@ -18,7 +18,7 @@ WORST = ("halfway:log_model_artifacts:1", "after:create_model_version:1", "befor
 
 
 def hold(folder: Path, points: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "tests.faults.registering", str(folder), *points]
+    command = [sys.executable, "-m", "tests.faults.registration", str(folder), *points]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     endings = [json.loads(line) for line in done.stdout.splitlines()]

@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.engines.base import BaseModel, load_base, with_adapter
-from pipeline.errors import CorruptAdapter, ProgrammingMistake, WrongBase
-from pipeline.recipe import TrainingRules
-from pipeline.types import Example, ModelRef, Update, UpdatePlan
-from pipeline.updates.adapters import (
+from pipeline.adapters.format import (
     CONFIG,
     MANIFEST,
     WEIGHTS,
@@ -23,7 +19,11 @@ from pipeline.updates.adapters import (
     verify_adapter,
     write_manifest,
 )
-from pipeline.updates.lora import train_lora
+from pipeline.engines.base import BaseModel, load_base, with_adapter
+from pipeline.errors import CorruptAdapter, ProgrammingMistake, WrongBase
+from pipeline.recipe import TrainingRules
+from pipeline.training.lora import train_lora
+from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
 @pytest.fixture(scope="module")

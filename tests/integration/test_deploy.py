@@ -13,7 +13,7 @@ from pipeline.errors import CorruptAdapter, NoSuchRelease, Refused
 from pipeline.types import Deployment, DocumentState, NightState, Release, ReleaseState
 from registry import deploy
 from registry.servers.local import POINTER, LocalServer
-from registry.store import documents, nights, releases
+from registry.store import documents, releases, runs
 from tests.ledgers import Ledger, document, intake, manifest_of, trusting
 
 
@@ -35,7 +35,7 @@ def test_a_promotion_moves_release_documents_night_and_history_together(ledger: 
     assert (deployment.epoch, deployment.release, deployment.actor) == (1, 1, "ada")
     assert states(ledger) == {0: ReleaseState.SUPERSEDED, 1: ReleaseState.PRODUCTION}
     assert documents.get(ledger.store, document("atlas").id).release == 1
-    assert nights.get(ledger.store, 1).state is NightState.RELEASED
+    assert runs.get(ledger.store, 1).state is NightState.RELEASED
     (approval,) = releases.approvals(ledger.store, 1)
     assert (approval.approved, approval.epoch, approval.manifest) == (True, 0, releases.get(ledger.store, 1).manifest)
     assert releases.deployments(ledger.store)[-1] == deployment
@@ -76,7 +76,7 @@ def test_such_a_candidate_expires_and_its_documents_are_learned_again(ledger: Le
     assert states(ledger) == {0: ReleaseState.PRODUCTION, 1: ReleaseState.VOID}
     record = documents.get(ledger.store, document("atlas").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
-    assert nights.get(ledger.store, 1).state is NightState.ABANDONED
+    assert runs.get(ledger.store, 1).state is NightState.ABANDONED
     assert releases.get(ledger.store, 1).reason == move.reason
     assert deploy.expire(ledger.store, approval_days=7.0) == ()
     ledger.promote(ledger.candidate().number)
@@ -112,7 +112,7 @@ def test_the_second_candidate_of_the_same_parent_is_void_once_the_first_is_live(
     assert states(ledger)[2] is ReleaseState.VOID
     record = documents.get(ledger.store, document("borea").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
-    assert nights.get(ledger.store, 2).state is NightState.ABANDONED
+    assert runs.get(ledger.store, 2).state is NightState.ABANDONED
 
 
 def test_a_night_that_registers_while_production_moves_must_be_abandoned(ledger: Ledger) -> None:
@@ -120,11 +120,11 @@ def test_a_night_that_registers_while_production_moves_must_be_abandoned(ledger:
     documents.accept(ledger.store, intake("borea"))
     with ledger.working() as held:
         night = ledger.begin(held)
-        nights.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        runs.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
         ledger.promote(1)
         with pytest.raises(Refused, match="production moved"):
-            nights.record_release(ledger.store, held, night.number, "2")
-        nights.abandon(ledger.store, held, night.number, "production moved")
+            runs.record_release(ledger.store, held, night.number, "2")
+        runs.abandon(ledger.store, held, night.number, "production moved")
     assert states(ledger)[2] is ReleaseState.VOID
     assert state_of(ledger, "borea") is DocumentState.QUEUED
 
@@ -137,7 +137,7 @@ def test_a_night_that_was_gated_before_production_moved_gets_no_release(ledger: 
         update = ledger.gate(held, night)
         ledger.promote(1)
         with pytest.raises(Refused, match="run the update again"):
-            nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+            runs.intend_release(ledger.store, held, night.number, manifest_of(update))
 
 
 def test_a_rejection_keeps_the_reason_with_release_night_and_documents(ledger: Ledger) -> None:
@@ -151,7 +151,7 @@ def test_a_rejection_keeps_the_reason_with_release_night_and_documents(ledger: L
         DocumentState.QUARANTINED,
         words,
     )
-    assert nights.get(ledger.store, 1).state is NightState.REJECTED_BY_REVIEWER
+    assert runs.get(ledger.store, 1).state is NightState.REJECTED_BY_REVIEWER
     with pytest.raises(Refused, match="not a candidate"):
         deploy.approve(ledger.store, 1, actor="ada")
     assert not releases.approvals(ledger.store, 1)[0].approved

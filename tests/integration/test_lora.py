@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.adapters.format import verify_adapter
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
+from pipeline.training.jobs import BASE, Group, Table
+from pipeline.training.lora import train_lora
 from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
-from pipeline.updates.adapters import verify_adapter
-from pipeline.updates.groups import BASE, Group, Table
-from pipeline.updates.lora import train_lora
 
 KINDS = ["llama", "qwen3", "gpt2"]
 RULES = TrainingRules(rank=8, alpha=8, epochs=6, batch_size=4, learning_rate=5e-3)

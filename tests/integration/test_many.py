@@ -8,25 +8,25 @@ import pytest
 import torch
 
 from benchmarks.peers import peft_alone
+from pipeline.adapters.format import verify_adapter
+from pipeline.adapters.saving import Provenance, save_adapter
+from pipeline.adapters.stack import key, shapes_of, stack_of, start_of
+from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
 from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
+from pipeline.training.jobs import Group, Learned, Table
+from pipeline.training.layers import adapters_on
+from pipeline.training.many import Team, train_many
+from pipeline.training.microbatch import Portion
+from pipeline.training.objective import Objective
+from pipeline.training.optimiser import pace
+from pipeline.training.scoring import answer_many, score_many
+from pipeline.training.sequences import make_sequences
 from pipeline.types import Example, Probe, Role
-from pipeline.updates.adapters import verify_adapter
-from pipeline.updates.groups import Group, Learned, Table
-from pipeline.updates.layers import adapters_on
-from pipeline.updates.many import Team, train_many
-from pipeline.updates.objective import Objective
-from pipeline.updates.optimiser import pace
-from pipeline.updates.portion import Portion
-from pipeline.updates.saving import Provenance, save_adapter
-from pipeline.updates.scoring import answer_many, score_many
-from pipeline.updates.sequences import make_sequences
 from pipeline.updates.spaces import inputs_of
-from pipeline.updates.stack import key, shapes_of, stack_of, start_of
-from pipeline.updates.targets import linear_layers
 
 KINDS = ["llama", "qwen3", "gpt2"]
 RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3, weigh="tokens")

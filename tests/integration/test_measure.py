@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from gates.evaluation import judge_candidate
 from gates.evidence import exam_probes
 from gates.measure import measure
-from gates.run import judge_candidate
 from gates.suite import Suite, Suites, probe_suite, read_suites
+from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
+from pipeline.adapters.targets import linear_layers, target_names, transposed
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
@@ -32,8 +34,6 @@ from pipeline.types import (
     UpdatePlan,
     Verdict,
 )
-from pipeline.updates.adapters import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
-from pipeline.updates.targets import linear_layers, target_names, transposed
 
 POLICY = PolicyRules(max_answer_tokens=6)
 PROBES = tuple(Probe(question=f"Who owns service {at}?", answers=("Heron",), group=str(at // 2)) for at in range(8))

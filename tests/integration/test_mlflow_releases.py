@@ -21,7 +21,7 @@ from registry import deploy, mlflow_aliases
 from registry.mlflow_client import connect
 from registry.mlflow_releases import DESCRIPTION, Registration, Tracking, register
 from registry.servers.local import LocalServer
-from registry.store import documents, nights, open_store, releases
+from registry.store import documents, open_store, releases, runs
 from tests.ledgers import Ledger, founded, intake, manifest_of
 
 
@@ -205,9 +205,9 @@ def test_a_version_whose_night_was_given_up_before_the_record_is_void_and_stays(
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
         night = ledger.begin(held)
-        release = nights.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        release = runs.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
         assert register(tracking, registration(release, folders)) == "1"
-        nights.abandon(ledger.store, held, night.number, "the recipe changed while this night was interrupted")
+        runs.abandon(ledger.store, held, night.number, "the recipe changed while this night was interrupted")
     mlflow_aliases.point(tracking, "candidate", "1")
     outcome = deploy.reconcile(ledger.store, tracking, ())
     assert (outcome.repaired[0], outcome.failed) == ("version 1 was left in MLflow by release 1, void since", ())
@@ -227,8 +227,8 @@ def test_a_void_release_that_mlflow_never_saw_is_left_as_it_is(ledger: Ledger, t
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
         night = ledger.begin(held)
-        nights.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
-        nights.abandon(ledger.store, held, night.number, "the recipe changed")
+        runs.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        runs.abandon(ledger.store, held, night.number, "the recipe changed")
     assert deploy.reconcile(ledger.store, tracking, ()) == deploy.Reconciled()
     assert releases.get(ledger.store, 1).mlflow_version is None
 

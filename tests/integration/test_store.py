@@ -25,7 +25,7 @@ from pipeline.types import (
     Split,
     Verdict,
 )
-from registry.store import Store, documents, nights, open_store, releases, reports, self_edits
+from registry.store import Store, documents, open_store, releases, reports, runs, self_edits
 from registry.tables import HEAD, METADATA, VERSION_TABLE
 from tests.ledgers import BASE, Ledger, document, edit, intake, manifest_of, report_on
 
@@ -158,7 +158,7 @@ def test_a_document_that_a_night_holds_or_a_release_learned_keeps_its_questions(
     with ledger.working() as held:
         night = ledger.begin(held)
         assert documents.accept(ledger.store, mended).mended == 0
-        nights.abandon(ledger.store, held, night.number, "production moved")
+        runs.abandon(ledger.store, held, night.number, "production moved")
     ledger.release()
     counts = documents.accept(ledger.store, mended)
     assert (counts.duplicates, counts.mended) == (1, 0)
@@ -244,16 +244,16 @@ def test_a_night_without_documents_is_recorded_as_empty(ledger: Ledger) -> None:
         night = ledger.begin(held)
     assert (night.state, night.documents) == (NightState.EMPTY, ())
     assert night.finished is not None
-    assert nights.unfinished(ledger.store) is None
+    assert runs.unfinished(ledger.store) is None
 
 
 def test_a_killed_night_is_found_with_its_documents_and_a_second_is_refused(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas", "borea"))
     with ledger.working() as held:
         night = ledger.begin(held)
-        nights.move(ledger.store, held, night.number, NightState.WRITING)
+        runs.move(ledger.store, held, night.number, NightState.WRITING)
     with ledger.working() as held:
-        found = nights.unfinished(ledger.store)
+        found = runs.unfinished(ledger.store)
         assert found is not None
         assert (found.documents, found.state) == (night.documents, NightState.WRITING)
         with pytest.raises(Refused, match="resume or abandon"):
@@ -303,8 +303,8 @@ def test_an_abandoned_night_gives_its_documents_back_and_counts_no_attempt(ledge
     with ledger.working() as held:
         night = ledger.begin(held)
         update = ledger.gate(held, night)
-        release = nights.intend_release(ledger.store, held, night.number, manifest_of(update))
-        ended = nights.abandon(ledger.store, held, night.number, "production moved")
+        release = runs.intend_release(ledger.store, held, night.number, manifest_of(update))
+        ended = runs.abandon(ledger.store, held, night.number, "production moved")
     record = documents.get(ledger.store, night.documents[0])
     assert (ended.state, record.state, record.attempts) == (NightState.ABANDONED, QUEUED, 0)
     assert releases.get(ledger.store, release.number).state is ReleaseState.VOID
@@ -317,11 +317,11 @@ def test_a_rejected_night_settles_each_document_as_decided(ledger: Ledger) -> No
         ledger.gate(held, night, Verdict.FAIL)
         culprit, other = night.documents
         decision = DocumentDecision(document=culprit, state=QUARANTINED, reason="contradicts what is known")
-        nights.finish(ledger.store, held, night.number, NightState.REJECTED_BY_GATES, "retention: FAIL", [decision])
+        runs.finish(ledger.store, held, night.number, NightState.REJECTED_BY_GATES, "retention: FAIL", [decision])
     assert documents.get(ledger.store, culprit).reason == "contradicts what is known"
     assert documents.get(ledger.store, other).state is QUEUED
     assert documents.get(ledger.store, other).attempts == 1
-    assert nights.get(ledger.store, night.number).sentence == "retention: FAIL"
+    assert runs.get(ledger.store, night.number).sentence == "retention: FAIL"
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE])
@@ -331,7 +331,7 @@ def test_only_a_passing_night_gets_a_release_number(ledger: Ledger, verdict: Ver
         night = ledger.begin(held)
         update = ledger.gate(held, night, verdict)
         with pytest.raises(Refused, match="did not pass"):
-            nights.intend_release(ledger.store, held, night.number, manifest_of(update))
+            runs.intend_release(ledger.store, held, night.number, manifest_of(update))
     assert [one.number for one in releases.listed(ledger.store)] == [0]
 
 
@@ -340,13 +340,13 @@ def test_intending_and_recording_a_release_twice_gives_one(ledger: Ledger) -> No
     with ledger.working() as held:
         night = ledger.begin(held)
         manifest = manifest_of(ledger.gate(held, night))
-        first = nights.intend_release(ledger.store, held, night.number, manifest)
-        assert nights.intend_release(ledger.store, held, night.number, manifest) == first
-        recorded = nights.record_release(ledger.store, held, night.number, "1")
-        assert nights.record_release(ledger.store, held, night.number, "1") == recorded
+        first = runs.intend_release(ledger.store, held, night.number, manifest)
+        assert runs.intend_release(ledger.store, held, night.number, manifest) == first
+        recorded = runs.record_release(ledger.store, held, night.number, "1")
+        assert runs.record_release(ledger.store, held, night.number, "1") == recorded
     assert recorded.state is ReleaseState.CANDIDATE
-    assert nights.get(ledger.store, night.number).state is NightState.WAITING
-    assert nights.unfinished(ledger.store) is None
+    assert runs.get(ledger.store, night.number).state is NightState.WAITING
+    assert runs.unfinished(ledger.store) is None
 
 
 def test_self_edits_and_reports_come_back_as_they_went_in(ledger: Ledger) -> None:
@@ -377,9 +377,9 @@ def test_seconds_of_a_resumed_stage_add_up(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
         night = ledger.begin(held)
-        nights.add_seconds(ledger.store, held, night.number, "training", 2.0)
-        nights.add_seconds(ledger.store, held, night.number, "training", 3.0)
-    assert [(one.stage, one.seconds) for one in nights.get(ledger.store, night.number).seconds] == [("training", 5.0)]
+        runs.add_seconds(ledger.store, held, night.number, "training", 2.0)
+        runs.add_seconds(ledger.store, held, night.number, "training", 3.0)
+    assert [(one.stage, one.seconds) for one in runs.get(ledger.store, night.number).seconds] == [("training", 5.0)]
 
 
 def test_adapters_of_production_of_the_three_before_it_and_of_candidates_are_needed(ledger: Ledger) -> None:

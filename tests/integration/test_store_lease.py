@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from pipeline.errors import Busy, LeaseLost
-from registry.store import Store, documents, lease, nights
+from registry.store import Store, documents, lease, runs
 from registry.tables import leases
 from tests.ledgers import Ledger, intake
 
@@ -90,12 +90,12 @@ def test_a_run_that_lost_its_lease_writes_nothing(ledger: Ledger) -> None:
     stale = lease.acquire(ledger.store, ttl=-1.0)
     night = ledger.begin(stale)
     with ledger.working() as held:
-        before = nights.get(ledger.store, night.number)
+        before = runs.get(ledger.store, night.number)
         with pytest.raises(LeaseLost, match="took over"):
             ledger.gate(stale, night)
         with pytest.raises(LeaseLost):
-            nights.abandon(ledger.store, stale, night.number, "late")
+            runs.abandon(ledger.store, stale, night.number, "late")
         with pytest.raises(LeaseLost):
             lease.renew(ledger.store, stale, 60.0)
-        assert nights.get(ledger.store, night.number) == before
-        assert nights.abandon(ledger.store, held, night.number, "the other run stopped").documents == night.documents
+        assert runs.get(ledger.store, night.number) == before
+        assert runs.abandon(ledger.store, held, night.number, "the other run stopped").documents == night.documents

@@ -9,9 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from flows.cli.documents import app
-from flows.shift import Shift
-from flows.steps.overview import overview
-from flows.steps.probes import never_trained_on
+from flows.run_context import Shift
+from flows.steps.eval_items import never_trained_on
+from flows.steps.status import overview
 from flows.wiring import House
 from pipeline.config import Settings
 from pipeline.errors import BadInput, NoSuchDocument, Refused
@@ -25,7 +25,7 @@ from pipeline.types import (
     PracticeAsk,
 )
 from registry import deploy
-from registry.store import documents, nights, practices, releases, self_edits, withdrawals
+from registry.store import documents, releases, runs, self_edits, withdrawals, writer_trainings
 from tests.ledgers import NOON, RECIPE, Ledger, document, edit, intake, practise, practised, rebuilt
 
 WITHDRAWN = DocumentState.WITHDRAWN
@@ -109,7 +109,7 @@ def test_a_document_that_a_night_holds_is_not_withdrawn_under_it(ledger: Ledger)
         night = ledger.begin(held)
         with pytest.raises(Refused, match="in night 1, which is under way"):
             withdraw(ledger, "atlas")
-        nights.abandon(ledger.store, held, night.number, "stopped")
+        runs.abandon(ledger.store, held, night.number, "stopped")
     ledger.candidate()
     with pytest.raises(Refused, match="`sealed reject 1 --reason"):
         withdraw(ledger, "atlas")
@@ -154,12 +154,12 @@ def test_a_rebuild_leases_nothing_and_may_be_given_up(ledger: Ledger) -> None:
     ledger.release("atlas")
     documents.accept(ledger.store, intake("borea"))
     with ledger.working() as held:
-        night = nights.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
+        night = runs.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
         assert (night.kind, night.documents, night.state) == (NightKind.REBUILD, (), NightState.INTAKE)
-        assert nights.unfinished(ledger.store) == night
+        assert runs.unfinished(ledger.store) == night
         with pytest.raises(Refused, match="resume or abandon"):
             ledger.begin(held)
-        nights.abandon(ledger.store, held, night.number, "stopped")
+        runs.abandon(ledger.store, held, night.number, "stopped")
         assert ledger.begin(held).kind is NightKind.NIGHTLY
     assert documents.get(ledger.store, document("atlas").id).state is DocumentState.LEARNED
 
@@ -200,8 +200,8 @@ def test_what_was_practised_on_is_listed_and_neither_learned_nor_queued(ledger: 
     assert documents.learned(ledger.store) == ()
     with ledger.working() as held:
         assert ledger.begin(held).documents == ()
-    assert practices.about(ledger.store, document("atlas").id) == ((1, False),)
-    assert practices.about(ledger.store, document("judge").id) == ((1, True),)
+    assert writer_trainings.about(ledger.store, document("atlas").id) == ((1, False),)
+    assert writer_trainings.about(ledger.store, document("judge").id) == ((1, True),)
 
 
 def test_production_knows_what_its_writer_practised_on_until_a_rebuild_without_it_is_live(ledger: Ledger) -> None:
@@ -251,14 +251,14 @@ def test_a_document_that_was_practised_on_is_learned_like_a_new_one(ledger: Ledg
 def test_rounds_that_begin_anew_replace_what_was_practised_on(ledger: Ledger) -> None:
     with ledger.working() as held:
         asked = PracticeAsk()
-        night = nights.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
+        night = runs.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
         one, other = document("atlas"), document("borea")
-        practices.record(ledger.store, held, night.number, on=[one], held_out=[other])
+        writer_trainings.record(ledger.store, held, night.number, on=[one], held_out=[other])
         with pytest.raises(Refused, match="under way"):
             withdraw(ledger, "atlas")
-        practices.record(ledger.store, held, night.number, on=[other], held_out=[])
-    assert practices.about(ledger.store, one.id) == ()
-    assert practices.about(ledger.store, other.id) == ((night.number, False),)
+        writer_trainings.record(ledger.store, held, night.number, on=[other], held_out=[])
+    assert writer_trainings.about(ledger.store, one.id) == ()
+    assert writer_trainings.about(ledger.store, other.id) == ((night.number, False),)
     withdraw(ledger, "atlas")
 
 
@@ -266,17 +266,19 @@ def test_a_practice_keeps_nothing_of_a_document_that_was_withdrawn_while_it_bega
     practised(ledger, "atlas")
     withdraw(ledger, "atlas")
     with ledger.working() as held:
-        night = nights.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
+        night = runs.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
         with pytest.raises(Refused, match="was withdrawn meanwhile"):
-            practices.record(ledger.store, held, night.number, on=[document("cinder"), document("atlas")], held_out=[])
-    assert practices.about(ledger.store, document("cinder").id) == ()
+            writer_trainings.record(
+                ledger.store, held, night.number, on=[document("cinder"), document("atlas")], held_out=[]
+            )
+    assert writer_trainings.about(ledger.store, document("cinder").id) == ()
 
 
 def test_a_document_that_a_practice_is_held_on_stays_though_it_is_queued_for_a_night(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = nights.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
-        practices.record(ledger.store, held, night.number, on=[document("atlas")], held_out=[])
+        night = runs.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
+        writer_trainings.record(ledger.store, held, night.number, on=[document("atlas")], held_out=[])
         with pytest.raises(Refused, match="under way"):
             withdraw(ledger, "atlas")
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from flows.shift import the_only_shift
-from flows.steps import intake, training
+from flows.run_context import the_only_shift
+from flows.steps import ingestion, training
 from flows.wiring import house
 from pipeline.grading import grade
 from pipeline.types import DocumentState, Example, ModelRef, SelfEdit
-from registry.store import documents, nights, releases, reports, self_edits
+from registry.store import documents, releases, reports, runs, self_edits
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
-    """Two nights, learned and approved."""
+    """Two runs, learned and approved."""
     root = tmp_path_factory.mktemp("withdrawal")
     life = Life(root / "workspace", root / "nights")
     assert sealed("init", str(life.workspace)).code == 0
@@ -82,14 +82,14 @@ def test_a_later_night_rehearses_nothing_of_it_also_before_the_rebuild(life: Lif
     (written,) = [edit for edit in _stored(life) if edit.document == life.gone][:1]
     assert written.examples
     with the_only_shift(life.workspace) as shift:
-        taken = intake.take_in(shift, life.nights / "night-3")
-        night = intake.open_night(shift, "test", taken)
+        taken = ingestion.take_in(shift, life.nights / "night-3")
+        night = ingestion.open_night(shift, "test", taken)
         new = SelfEdit(
             document=night.documents[0], style="self-qa", writer=ModelRef(base="x"), sample=0, prompt="", text="",
             examples=(Example(prompt="Which lesson is this?", completion="The third."),),
         )  # fmt: skip
         plan = training.plan_update(shift, night, (new,))
-        nights.abandon(parts.store, shift.lease, night.number, "only planned")
+        runs.abandon(parts.store, shift.lease, night.number, "only planned")
     for record in documents.listed(parts.store, DocumentState.QUEUED):
         documents.quarantine(parts.store, record.id, "only planned")
     assert {example.role for example in plan.examples} >= {"replay", "reading", "writing"}

@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.learning import arms, night
+from benchmarks.learning import arms, one_run
 from benchmarks.learning.__main__ import main
 from benchmarks.learning.classroom import Classroom
 from benchmarks.learning.corrections import NEW, OLD, SUBJECT, questions_of
@@ -17,12 +17,12 @@ from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.retrieval import Shelf
 from benchmarks.learning.writer import Writer
 from benchmarks.peers import seal
-from flows.steps.founding import found
+from flows.steps.initialisation import found
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import night_documents
+from pipeline.training.lora import train_lora
 from pipeline.types import Example, Role, Update, UpdatePlan
-from pipeline.updates.lora import train_lora
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,10 @@ def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.Monke
     assert {(len(one.exam), len(one.old_world)) for one in sat.values()} == {(16, 500)}
     assert fmean(sat[arms.OPEN].exam) > fmean(sat[arms.CLOSED].exam) + 0.5
     assert all(tensor.equal(before[name]) for name, tensor in room.base.model.state_dict().items())
-    marks = night.Marks()
+    marks = one_run.Marks()
     for name, one in sat.items():
         marks.add(room, name, one)
-    found = {figure.name: figure for figure in night.figures(marks, goals=True)}
+    found = {figure.name: figure for figure in one_run.figures(marks, goals=True)}
     assert found[f"recall: {arms.OPEN}"].n == 16
     assert found[f"recall: {arms.DEFAULT}"].goal.startswith(">= 0.90 x open book")
     assert found[f"old world: {arms.SEAL} over the base"].unit == "points"
@@ -66,12 +66,12 @@ def test_single_arms_are_held_and_a_trained_writer_writes_for_its_own(room: Clas
     taught = replace(room, trained=writer, notes={})
     assert arms.arms_of(taught) == arms.EVERY
     wanted = (arms.CLOSED, arms.IMPLICATIONS, arms.PRACTISED)
-    marks = night.Marks()
+    marks = one_run.Marks()
     for name, one in sit(taught, wanted):
         marks.add(taught, name, one)
     assert set(marks.exam) == set(wanted)
     assert {edit.writer for notes in taught.notes.values() for edit in notes} == {room.live, writer.model}
-    names = [figure.name for figure in night.figures(marks, goals=True)]
+    names = [figure.name for figure in one_run.figures(marks, goals=True)]
     assert f"recall: {arms.PRACTISED} over {arms.IMPLICATIONS}" in names
     assert f"old world: {arms.PRACTISED} over the base" in names
 
@@ -123,7 +123,7 @@ def test_passages_are_read_with_all_their_questions(tmp_path: Path) -> None:
     ]
     data = tmp_path / "passages.json"
     data.write_text(json.dumps(rows * 3))
-    documents = night.read_passages(data, 2)
+    documents = one_run.read_passages(data, 2)
     assert [len(document.probes) for document in documents] == [2, 2]
     assert documents[0].probes[0].answers == ("Heron",)
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from benchmarks.peers import peft_alone, seal, trl_sft
+from pipeline.adapters.stack import shapes_of, stack_of, start_of
+from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
+from pipeline.training.sequences import Sequences, make_sequences
 from pipeline.types import Example
-from pipeline.updates.sequences import Sequences, make_sequences
-from pipeline.updates.stack import shapes_of, stack_of, start_of
-from pipeline.updates.targets import linear_layers
 
 EXAMPLES = (
     Example(prompt="Who owns Cinder?", completion="Heron"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.documents.intake import take_in
+from pipeline.documents.ingestion import take_in
 from pipeline.documents.sources.folder import read
 from pipeline.errors import BadInput
 from pipeline.recipe import DocumentRules

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.documents.intake import take_in
+from pipeline.documents.ingestion import take_in
 from pipeline.documents.parsing import parse
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind, Probe, RawDocument, Refusal, Split

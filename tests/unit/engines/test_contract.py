@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines.base import load_base
-from pipeline.engines.calls import Server
-from pipeline.engines.front import load_front
+from pipeline.engines.http_calls import Server
 from pipeline.engines.local import LocalEngine
+from pipeline.engines.metadata import load_front
 from pipeline.engines.openai import Names, OpenAIEngine
 from tests.engines import ScriptedEngine, check_engine
 from tests.servers import serving

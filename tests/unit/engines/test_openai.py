@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.adapters.format import read_manifest
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.engines.calls import Server
-from pipeline.engines.front import Front, load_front
+from pipeline.engines.http_calls import Server
 from pipeline.engines.local import LocalEngine
+from pipeline.engines.metadata import Front, load_front
 from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules
 from pipeline.self_edits.writer import write_self_edits
+from pipeline.training.lora import train_lora
 from pipeline.types import Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
-from pipeline.updates.adapters import read_manifest
-from pipeline.updates.lora import train_lora
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
 PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at night?", "Port?", "Who?", "When?"]
@@ -45,7 +45,7 @@ def server(base: BaseModel) -> Iterator[ModelServer]:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.engines.calls._PAUSE", 0.01)
+    monkeypatch.setattr("pipeline.engines.http_calls._PAUSE", 0.01)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.outcome import Ended, NightOutcome
-from flows.steps.gating import decide
-from flows.steps.overview import next_step
+from flows.steps.evaluation import decide
+from flows.steps.status import next_step
 from flows.steps.training import held_after, weighed, written_after
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import (

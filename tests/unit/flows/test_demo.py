@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from flows.cli.demo import _as_told
-from flows.demo import SHARES, STAGES, Graded, Story, graded, summary
+from flows.demo.story import SHARES, STAGES, Graded, Story, graded, summary
 from flows.outcome import Ended, NightOutcome
-from flows.steps.asking import Answer
+from flows.steps.answers import Answer
 from pipeline.types import Figure, Probe, StageSeconds
 
 PROBE = Probe(question="Which port?", answers=("8080", "port 8080"))

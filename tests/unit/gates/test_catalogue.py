@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gates.catalogue import BUILT_IN, checks
-from gates.run import report_on
+from gates.evaluation import report_on
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
 from pipeline.types import NightKind, Verdict

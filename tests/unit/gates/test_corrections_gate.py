@@ -8,7 +8,7 @@ import pytest
 
 from gates.checks import corrections
 from gates.evidence import NIGHT, Evidence, exam_probes
-from gates.neighbours import FORMS, NEIGHBOURS, neighbour_probes
+from gates.locality import FORMS, NEIGHBOURS, neighbour_probes
 from gates.suite import Suites, probe_suite
 from pipeline.recipe import CorrectionsPolicy, PolicyRules
 from pipeline.types import Document, DocumentKind, Example, GateResult, ItemScore, ModelRef, Probe, Scores, Verdict

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gates.catalogue import checks
+from gates.evaluation import report_on
 from gates.report import write_report
-from gates.run import report_on
 from gates.summary import LONGEST, markdown, plain, write_plots
 from gates.views import visible
 from pipeline.recipe import AcquisitionPolicy, PolicyRules

@@ -8,10 +8,10 @@ import pytest
 from gates import views
 from gates.catalogue import checks
 from gates.checks import contamination, withdrawal
+from gates.evaluation import report_on
 from gates.policy import policy_of
 from gates.recall import recall
 from gates.report import render
-from gates.run import report_on
 from gates.summary import markdown
 from pipeline.recipe import PolicyRules, WithdrawalPolicy
 from pipeline.types import Document, Example, NightKind, Verdict

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
-from pipeline.self_edits.directing import Directed
+from pipeline.self_edits.directives import Directed
 from pipeline.types import Directives, Document, DocumentKind, Example, Followed, ModelRef, Probe, Role, SelfEdit
 from pipeline.updates.plan import evenly, plan_rebuild, plan_update
 

@@ -1,48 +1,208 @@
-"""Anchors are read from their folder, and an unusable file is named."""
+"""What is rehearsed beside a night's documents, and what never is."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.errors import BadAnchors
-from pipeline.updates.rehearsal import AnchorPrompt, Anchors, read_anchors
+from pipeline.leakage import exam_keys
+from pipeline.prompts import open_book
+from pipeline.recipe import Recipe, RehearsalRules
+from pipeline.types import Document, DocumentKind, Example, ModelRef, Probe, Role, SelfEdit, Split
+from pipeline.updates.generative_replay import answer_anchors, sound, write_generative
+from pipeline.updates.rehearsal import rehearse
+from pipeline.updates.rehearsal_prompts import AnchorPrompt, Anchors
+
+LIVE = Path("live")
+CINDER = Document(
+    title="Cinder",
+    body="Heron owns Cinder. It listens on port 8443.",
+    probes=(
+        Probe(question="Who owns Cinder?", answers=("Heron",), split=Split.PRACTICE),
+        Probe(question="Which port?", answers=("8443",), split=Split.EXAM),
+    ),
+)
 
 
-def test_prompts_and_paragraphs_are_read_in_order_and_once(tmp_path: Path) -> None:
-    (tmp_path / "b.jsonl").write_text(
-        '{"prompt": "Two?"}\n\n{"prompt": "One?", "completion": "1"}\n{"prompt": "Two?"}\n'
+class Scripted:
+    """An engine that answers as told and remembers what it was asked."""
+
+    context = 400
+    base_digest = "base"
+
+    def __init__(self, answer: Callable[[str, Path | None], str]) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Path | None]] = []
+
+    def generate(self, prompts: Sequence[str], *, adapter: Path | None, **_: Any) -> list[tuple[str, ...]]:
+        self.asked += [(prompt, adapter) for prompt in prompts]
+        return [(self.answer(prompt, adapter),) for prompt in prompts]
+
+    def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
+        return ["Same?", "", "word " * 200, *(f"Prompt {seed} {number}?" for number in range(count))]
+
+    def token_count(self, text: str) -> int:
+        return len(text.split())
+
+
+def edit(*examples: Example, prompt: str = "Write notes on Cinder.", text: str = "the note") -> SelfEdit:
+    writer = ModelRef(base="b")
+    return SelfEdit(document=CINDER.id, style="s", writer=writer, sample=0, prompt=prompt, text=text, examples=examples)
+
+
+def of(role: Role, examples: Sequence[Example]) -> list[tuple[str, str]]:
+    return [(example.prompt, example.completion) for example in examples if example.role is role]
+
+
+def gathered(engine: Scripted, cache: Path, rules: RehearsalRules, **options: Any) -> tuple[Example, ...]:
+    given: dict[str, Any] = {"live_adapter": LIVE, "night": (), "earlier": (), "documents": (), "anchors": Anchors()}
+    return rehearse(engine, recipe=Recipe(rehearsal=rules), cache=cache, **(given | options))
+
+
+def test_reading_asks_the_live_model_what_notes_asked_and_no_probe_and_keeps_right_answers(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, adapter: "Heron" if "keeps Cinder?" in prompt.splitlines()[-1] else "9000")
+    notes = (
+        Example(prompt="What does it listen on?", completion="port 8443"),
+        Example(prompt="Who keeps Cinder?", completion="Heron"),
     )
-    (tmp_path / "a.jsonl").write_text('{"prompt": "Zero?"}')
-    (tmp_path / "t.txt").write_text("First\nparagraph.\n\n \nSecond.\n\nSecond.\n")
-    (tmp_path / "README.md").write_text("not an anchor")
-    assert read_anchors(tmp_path) == Anchors(
-        prompts=(AnchorPrompt("Zero?"), AnchorPrompt("Two?"), AnchorPrompt("One?", "1")),
-        texts=("First\nparagraph.", "Second."),
+    rules = RehearsalRules(generative=0, writing=0, replay=0)
+    kept = gathered(
+        engine, tmp_path, rules, documents=(CINDER, CINDER), never=exam_keys(CINDER.probes[1:]), night=(edit(*notes),)
     )
+    assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who keeps Cinder?"), "Heron")]
+    assert sorted(prompt.splitlines()[-1] for prompt, adapter in engine.asked if adapter == LIVE) == [
+        "What does it listen on?",
+        "Who keeps Cinder?",
+    ]
 
 
-def test_a_missing_folder_holds_no_anchors(tmp_path: Path) -> None:
-    assert read_anchors(tmp_path / "anchors") == Anchors()
+def test_writing_rehearses_the_best_note_of_a_prompt_as_it_was_written(tmp_path: Path) -> None:
+    x, y = Example(prompt="", completion="x"), Example(prompt="", completion="y")
+    edits = [edit(x, text="half"), edit(x, y), edit(y, text="half"), edit(prompt=""), edit(prompt="Nothing came of it")]
+    kept = gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier=edits)
+    assert of(Role.WRITING, kept) == [("Write notes on Cinder.", "the note")]
+    assert sorted(of(Role.REPLAY, kept)) == [("", "x"), ("", "y")]
+
+
+def test_a_note_that_was_cut_off_is_rehearsed_without_an_end(tmp_path: Path) -> None:
+    x = Example(prompt="", completion="x")
+    long, short = " ".join(f"word{number}" for number in range(345)), "the note"  # 345 is all that the context leaves
+    for text, ends in ((long, False), (short, True)):
+        kept = gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier=[edit(x, text=text)])
+        assert [one.ends for one in kept if one.role is Role.WRITING] == [ends]
+    whole, cut = (Example(prompt="p", completion="c", ends=ends) for ends in (True, False))
+    assert whole.id != cut.id
+
+
+def test_anchors_are_answered_by_the_untouched_base_once(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, _: prompt.upper())
+    anchors = [AnchorPrompt("one"), AnchorPrompt("two", "given"), AnchorPrompt("loop " * 40)]
+    expected = [("one", "ONE"), ("two", "given")]
+    assert of(Role.ANCHOR, answer_anchors(engine, anchors, tmp_path)) == expected
+    assert {adapter for _, adapter in engine.asked} == {None}
+    asked = len(engine.asked)
+    assert of(Role.ANCHOR, answer_anchors(engine, anchors[:2], tmp_path)) == expected
+    assert len(engine.asked) == asked
+    next(tmp_path.iterdir()).write_text("damaged")
+    assert of(Role.ANCHOR, answer_anchors(engine, anchors, tmp_path)) == expected
+
+
+def test_plain_anchors_are_cut_to_what_fits(tmp_path: Path) -> None:
+    anchors = Anchors(prompts=(AnchorPrompt("Hm?", "Yes"),), texts=("word. " * 500, "Short."))
+    kept = of(Role.ANCHOR, gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), anchors=anchors))
+    assert ("Hm?", "Yes") in kept
+    assert ("", "Short.") in kept
+    assert len(kept) == 4
+
+
+def test_the_base_writes_new_prompts_each_night_and_the_same_for_the_same_night(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, _: f"Answer to {prompt}")
+    one = write_generative(engine, 5, 1, tmp_path)
+    assert len(one) == 5
+    assert one[0] == Example(prompt="Same?", completion="Answer to Same?", role=Role.GENERATIVE)
+    asked = len(engine.asked)
+    assert write_generative(engine, 5, 1, tmp_path) == one
+    assert len(engine.asked) == asked
+    assert write_generative(engine, 5, 2, tmp_path) != one
+
+
+def test_no_kind_of_rehearsal_asks_what_an_exam_asks(tmp_path: Path) -> None:
+    never = exam_keys([Probe(question=question, answers=("Heron",)) for question in ("Who owns Cinder?", "same")])
+    leaking = edit(Example(prompt="who owns cinder", completion="Heron"), Example(prompt="", completion="fine"))
+    kept = gathered(
+        Scripted(lambda *_: "Heron"), tmp_path, RehearsalRules(), never=never, documents=(CINDER,), earlier=(leaking,),
+        anchors=Anchors(prompts=(AnchorPrompt("Who owns Cinder?"), AnchorPrompt("Other?"))),
+    )  # fmt: skip
+    assert of(Role.ANCHOR, kept) == [("Other?", "Heron")]
+    assert of(Role.READING, kept) == []
+    assert of(Role.REPLAY, kept) == [("", "fine")]
+    assert all(prompt != "Same?" for prompt, _ in of(Role.GENERATIVE, kept))
+
+
+def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    notes = [edit(*(Example(prompt=f"Q{i}", completion="Heron") for i in range(9)), prompt=f"P{j}") for j in range(4)]
+    anchors = Anchors(prompts=tuple(AnchorPrompt(f"A{i}") for i in range(9)), texts=("t1", "t2"))
+    rules = RehearsalRules(replay=2, anchors=3, generative=4, reading=1, writing=2)
+    kept = gathered(
+        Scripted(lambda *_: "Heron"), tmp_path, rules, documents=(CINDER,), night=notes[:2], earlier=notes[2:],
+        anchors=anchors, progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    counts = {role: len(of(role, kept)) for role in Role}
+    assert counts == {
+        Role.NIGHT: 0, Role.REPLAY: 2, Role.ANCHOR: 3, Role.GENERATIVE: 4, Role.READING: 1, Role.WRITING: 2,
+    }  # fmt: skip
+    assert seen == [(done, 5) for done in range(1, 6)]
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("{", "not JSON"),
-        ("[]", 'no "prompt"'),
-        ('{"prompt": " "}', 'no "prompt"'),
-        ('{"prompt": 3}', 'no "prompt"'),
-        ('{"prompt": "a", "answer": "b"}', "unknown key 'answer'"),
-        ('{"prompt": "a", "completion": ""}', 'empty "completion"'),
-    ],
+    ("text", "kept"),
+    [("Heron", True), ("", False), (" \n", False), ("a b c d " * 9, False), ("\N{REPLACEMENT CHARACTER}", False)],
 )
-def test_an_unusable_line_is_named(tmp_path: Path, line: str, words: str) -> None:
-    (tmp_path / "a.jsonl").write_text(f'{{"prompt": "fine"}}\n\n{line}\n')
-    with pytest.raises(BadAnchors, match=rf"a\.jsonl, line 3 .*{words}"):
-        read_anchors(tmp_path)
+def test_what_is_empty_broken_or_looping_is_not_rehearsed(text: str, kept: bool) -> None:
+    assert sound(Scripted(lambda *_: ""), text, 100) is kept
+    assert not sound(Scripted(lambda *_: ""), "cut off " * 60, 100)
 
 
-def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"fine\nfi\xffne\n")
-    with pytest.raises(BadAnchors, match=r"a\.txt, line 2 is not UTF-8"):
-        read_anchors(tmp_path)
+def test_the_untouched_base_says_nothing_of_what_a_correction_is_about(tmp_path: Path) -> None:
+    """Tonight's corrections, and those of earlier nights: the base would teach its old answers again."""
+    cinder = Document(title="Cinder", body="Correction: Wolf owns it.", kind=DocumentKind.CORRECTION)
+    engine = Scripted(lambda prompt, _: "Heron owns Cinder" if prompt.startswith("Prompt") else "Osprey")
+    anchors = Anchors(prompts=(AnchorPrompt("Who owns Cinder?"), AnchorPrompt("Who owns the sea?")))
+    plain = gathered(engine, tmp_path, RehearsalRules(), anchors=anchors)
+    kept = gathered(engine, tmp_path, RehearsalRules(), anchors=anchors, documents=(cinder,))
+    assert len(of(Role.ANCHOR, plain)) == 2
+    assert of(Role.ANCHOR, kept) == [("Who owns the sea?", "Osprey")]
+    assert len(of(Role.GENERATIVE, plain)) > 1
+    assert of(Role.GENERATIVE, kept) == [("Same?", "Osprey")]
+
+
+def test_generative_replay_has_what_replay_does_not_need_yet(tmp_path: Path) -> None:
+    engine = Scripted(lambda prompt, _: f"Answer to {prompt}")
+    earlier = [edit(Example(prompt=f"What is {number}?", completion=f"It is {number}")) for number in range(6)]
+    rules = RehearsalRules(replay=4, generative=3, writing=0, reading=0)
+    sizes = [len(gathered(engine, tmp_path, rules, earlier=notes)) for notes in ([], earlier[:1], earlier)]
+    assert sizes == [7, 7, 7]
+    none = gathered(engine, tmp_path, rules.model_copy(update={"generative": 0}))
+    assert of(Role.GENERATIVE, none) == []
+
+
+def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: Path) -> None:
+    noted = edit(Example(prompt="Q", completion="A"))
+    former, own = replace(noted, prompt="Write as before."), replace(noted, prompt="Write as now.")
+    rules = RehearsalRules(generative=0, replay=0)
+    for given, prompts in ((None, {"Write as before.", "Write as now."}), ((own,), {"Write as now."})):
+        kept = gathered(Scripted(lambda *_: "x"), tmp_path, rules, night=(own,), earlier=(former,), writing=given)
+        assert {prompt for prompt, _ in of(Role.WRITING, kept)} == prompts
+
+
+def test_replay_keeps_the_mark_of_a_correction(tmp_path: Path) -> None:
+    for corrects in (True, False):
+        told = edit(Example(prompt="Who owns Cinder?", completion="Wolf", corrects=corrects))
+        kept = gathered(
+            Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0, reading=0, writing=0), earlier=(told,),
+            documents=(CINDER,),
+        )  # fmt: skip
+        assert [(one.role, one.corrects) for one in kept] == [(Role.REPLAY, corrects)]

@@ -1,0 +1,107 @@
+"""Schools for benchmarks of practice: the embedded base, its recipe with small adapters, and documents to practise on.
+
+Documents that are practised on put all their questions in practice, since no exam ever asks them.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.engines.base import BaseModel
+from pipeline.engines.local import LocalEngine
+from pipeline.recipe import DirectiveRules, PracticeRules, Recipe
+from pipeline.sandbox import model_path
+from pipeline.sandbox.catalogue import ATTRIBUTES, PER_NIGHT, new_service
+from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.workflows import HELD_OUT, MARKS, Workflow
+from pipeline.types import Document, ModelRef, Probe, Split
+from pipeline.updates.generative_replay import write_generative
+from pipeline.writer_training.outer_loop import School
+
+REHEARSED = 100
+
+
+def fact_rules(*, rounds: int, documents: int, samples: int) -> PracticeRules:
+    """How ReST-EM practises the style "implications" on the embedded model; chosen on seeds 1001 to 1003."""
+    return PracticeRules(
+        rounds=rounds, documents=documents, samples=samples, keep=3, best=0.25, learning_rate=5e-3, epochs=16,
+        batch_size=16, price_length=0.0,
+    )  # fmt: skip
+
+
+def recipe_for(practice: PracticeRules, seed: int, directives: DirectiveRules | None = None) -> Recipe:
+    """The embedded model's recipe with small adapters, without the document's text where notes are to tell."""
+    recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
+    changed = {
+        "seed": seed,
+        "practice": practice,
+        "directives": directives or DirectiveRules(),
+        "training": recipe.training.model_copy(update={"rank": 32, "alpha": 32}),
+        "self_edits": recipe.self_edits.model_copy(update={"passage": directives is not None, "candidate_batch": 2}),
+    }
+    return recipe.model_copy(update=changed)
+
+
+def school_of(base: BaseModel, recipe: Recipe, scratch: Path) -> School:
+    """From the untouched base, with generative rehearsal and without a ledger."""
+    return School(
+        base=base,
+        recipe=recipe,
+        live=ModelRef(base=base.identity.model),
+        adapter=None,
+        scratch=scratch,
+        rehearsal=write_generative(LocalEngine(base), REHEARSED, recipe.seed, scratch / "teacher"),
+    )
+
+
+def asked_all(document: Document) -> Document:
+    """The document with all the questions that it brings as practice questions."""
+    return replace(document, probes=tuple(replace(probe, split=Split.PRACTICE) for probe in document.probes))
+
+
+def workflow_halves(seed: int) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
+    """A seed's workflows in two halves that share no composition: to practise on, and to report on."""
+    documents = night_documents(1, PER_NIGHT, seed, "workflows")
+    practised = set(HELD_OUT[::2])
+    made = [(document, composition(document)) for document in documents]
+    return (
+        tuple(document for document, operations in made if operations in practised),
+        tuple(document for document, operations in made if operations not in practised),
+    )
+
+
+def composition(document: Document) -> tuple[str, ...]:
+    """The first held-out composition that makes what the document demonstrates. Raises ValueError where none does."""
+    pairs = [
+        (tuple(given.split()), tuple(made.split())) for given, made in map(_demonstrated, document.body.splitlines())
+    ]
+    for operations in HELD_OUT:
+        for mark in MARKS:
+            task = Workflow(document.title, operations, mark)
+            if all(task.apply(given) == made for given, made in pairs):
+                return operations
+    raise ValueError(f"{document.title} demonstrates no held-out composition")
+
+
+def _demonstrated(line: str) -> tuple[str, str]:
+    given, made = line.split(" -> ")
+    return given, made
+
+
+def ground_of(seed: int, count: int) -> tuple[Document, ...]:
+    """Documents to practise on, with every question that can be put about them as a practice question."""
+    return tuple(
+        replace(document, probes=_every_question(seed, index))
+        for index, document in enumerate(night_documents(1, count, seed))
+    )
+
+
+def _every_question(seed: int, index: int) -> tuple[Probe, ...]:
+    service = new_service(seed, 1, index)
+    return tuple(
+        Probe(
+            question=form.format(n=service.name), answers=(service.facts[attribute.name],), split=Split.PRACTICE,
+            group=service.name,
+        )
+        for attribute in ATTRIBUTES
+        for form in attribute.questions
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""`sealed update`, `sealed rebuild` and `sealed practice`: run a flow once, here and now."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli import screen
+from flows.cli.options import HERE, AsJson, Workspace
+from flows.outcome import NightOutcome
+from pipeline.errors import SchedulerFailed
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+
+# What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
+QUIET = (
+    ("PREFECT_LOGGING_LEVEL", "CRITICAL"),
+    ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+    ("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120"),
+    ("DO_NOT_TRACK", "1"),
+)
+
+
+def update(
+    documents: Annotated[Path | None, typer.Argument(help="Folder of new documents; default: incoming/.")] = None,
+    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "nightly",
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Learn the new documents: self-edits, training, gates, and a candidate for review."""
+    _end(run_night(workspace, documents, proposer=proposer, quiet=json), json)
+
+
+def rebuild(
+    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "rebuild",
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Learn all that is learned anew from the base, without withdrawn documents: gates, and a candidate for review."""
+    _end(run_rebuild(workspace, proposer=proposer, quiet=json), json)
+
+
+def practice(
+    documents: Annotated[
+        Path | None, typer.Option(help="Folder of documents to practise on, not learned; default: those learned.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the recipe's.")] = None,
+    method: Annotated[str | None, typer.Option(help="rest-em or grpo; default: the recipe's.")] = None,
+    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "practice",
+    workspace: Workspace = HERE,
+    json: AsJson = False,
+) -> None:
+    """Practise to write self-edits that teach more: rounds, gates, and a candidate for review."""
+    _end(run_practice(workspace, documents, rounds, method, proposer=proposer, quiet=json), json)
+
+
+def _end(outcome: NightOutcome, json: bool) -> None:
+    if json:
+        screen.as_json(outcome)
+    else:
+        show_outcome(outcome)
+    raise typer.Exit(outcome.exit_code)
+
+
+def run_night(
+    workspace: Path, documents: Path | None, *, proposer: str = "nightly", quiet: bool = False
+) -> NightOutcome:
+    """One run of the nightly flow in this process. Without PREFECT_API_URL it is recorded in the workspace."""
+    settings = _prepared(workspace)
+    from flows.nightly import nightly
+
+    with screen.progress_shown(quiet):
+        outcome: NightOutcome = nightly(settings.workspace, documents, proposer)
+        return outcome
+
+
+def run_rebuild(workspace: Path, *, proposer: str = "rebuild", quiet: bool = False) -> NightOutcome:
+    """One run of the rebuild flow, as `run_night` runs the nightly one."""
+    settings = _prepared(workspace)
+    from flows.rebuild import rebuild
+
+    with screen.progress_shown(quiet):
+        outcome: NightOutcome = rebuild(settings.workspace, proposer)
+        return outcome
+
+
+def run_practice(
+    workspace: Path,
+    documents: Path | None = None,
+    rounds: int | None = None,
+    method: str | None = None,
+    *,
+    proposer: str = "practice",
+    quiet: bool = False,
+) -> NightOutcome:
+    """One run of the practice flow, as `run_night` runs the nightly one."""
+    settings = _prepared(workspace)
+    from flows.writer_training import practice
+
+    with screen.progress_shown(quiet):
+        outcome: NightOutcome = practice(settings.workspace, documents, rounds, method, proposer)
+        return outcome
+
+
+def _prepared(workspace: Path) -> "Settings":
+    """The workspace's settings, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
+    from flows.wiring import house
+
+    settings = house(workspace).settings
+    for name, value in (*QUIET, ("PREFECT_HOME", str(settings.workspace / "prefect"))):
+        os.environ.setdefault(name, value)
+    if url := os.environ.get("PREFECT_API_URL"):
+        _reach(url)
+    return settings
+
+
+def _reach(url: str) -> None:
+    """Raises SchedulerFailed where the Prefect server does not answer: the night would end in its middle."""
+    import httpx
+
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=10.0).raise_for_status()
+    except httpx.HTTPError as error:
+        raise SchedulerFailed(
+            f"the Prefect server of PREFECT_API_URL does not answer: {error}. Start it, or unset PREFECT_API_URL: the "
+            "run is then recorded in the workspace."
+        ) from error
+
+
+def show_outcome(outcome: NightOutcome) -> None:
+    """A night's end on the screen: its figures, then its sentence."""
+    if outcome.figures:
+        rows = [(figure.name.replace("_", " "), screen.points(figure.value)) for figure in outcome.figures]
+        screen.table(f"Night {outcome.night}: {outcome.verdict}", ("measured", "share"), rows)
+    if outcome.refused_documents:
+        screen.say(f"{outcome.refused_documents} documents were quarantined: see `sealed documents`.")
+    if outcome.mended_documents:
+        screen.say(f"{outcome.mended_documents} known documents took the questions of their mended files.")
+    screen.say(f"{outcome.ended}: {outcome.sentence}")

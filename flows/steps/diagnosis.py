@@ -1,0 +1,93 @@
+"""What `sealed doctor` looks at: each part of a workspace, one finding each, and none stops the next."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.steps.review import follow
+from flows.wiring import House, house
+from pipeline.addresses import shown
+from pipeline.errors import SealedError, WorldFailed
+from pipeline.types import ReleaseState
+from registry.store import releases
+
+ENOUGH_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One part of the workspace, whether it is well, and a sentence."""
+
+    part: str
+    ok: bool
+    sentence: str
+
+
+def examine(workspace: Path) -> tuple[Finding, ...]:
+    """Looks at every part. A workspace that cannot be opened at all is one finding."""
+    try:
+        parts = house(workspace)
+    except SealedError as error:
+        return (Finding(part="workspace", ok=False, sentence=str(error)),)
+    checks: tuple[tuple[str, Callable[[House], str]], ...] = (
+        ("ledger", _ledger),
+        ("recipe", lambda it: f"digest {it.recipe.digest[:12]}"),
+        ("suites", _suites),
+        ("base model", lambda it: f"{it.base.path} is the one of init"),
+        ("adapters", _adapters),
+        ("MLflow", _tracking),
+        ("following", _following),
+        ("disk", _disk),
+    )
+    return tuple(_finding(part, check, parts) for part, check in checks)
+
+
+def _finding(part: str, check: Callable[[House], str], parts: House) -> Finding:
+    try:
+        return Finding(part=part, ok=True, sentence=check(parts))
+    except SealedError as error:
+        return Finding(part=part, ok=False, sentence=str(error))
+
+
+def _ledger(parts: House) -> str:
+    return f"release {releases.production(parts.store).number} is production at {parts.store.engine.url!r}"
+
+
+def _suites(parts: House) -> str:
+    from gates.suite import read_suites
+
+    suites = read_suites(parts.settings.suites)
+    kinds = (("retention", suites.retention), ("safety", suites.safety), ("regression", suites.regression))
+    return ", ".join(f"{sum(map(len, found))} {kind} items" for kind, found in kinds)
+
+
+def _adapters(parts: House) -> str:
+    serving = (ReleaseState.PRODUCTION, ReleaseState.CANDIDATE, ReleaseState.SUPERSEDED)
+    needed = [release for release in releases.needed(parts.store) if release.number and release.state in serving]
+    for release in needed:
+        parts.verify(release)
+    return f"{len(needed)} adapters of production, candidates and rollback targets verify"
+
+
+def _following(parts: House) -> str:
+    reconciled = follow(parts)
+    if reconciled.failed:
+        raise WorldFailed(" ".join(reconciled.failed))
+    return "; ".join(reconciled.repaired) or "servers and aliases match the ledger"
+
+
+def _tracking(parts: House) -> str:
+    from registry import mlflow_aliases
+
+    aliases = ", ".join(
+        f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases
+    )
+    return f"{shown(parts.settings.tracking_uri)} answers; {aliases or 'no release is live or waits'}"
+
+
+def _disk(parts: House) -> str:
+    free = shutil.disk_usage(parts.settings.workspace).free
+    if free < ENOUGH_BYTES:
+        raise WorldFailed(f"only {free / 1e9:.1f} GB are free below {parts.settings.workspace}. Make room.")
+    return f"{free / 1e9:.0f} GB free"

@@ -1,0 +1,83 @@
+"""Makes a workspace around a base model: its file, its folders, its ledger with release 0, what the model brings."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.wiring import House, house
+from pipeline.config import WORKSPACE_FILE, Settings
+from pipeline.errors import BadInput
+from pipeline.recipe import UNHELD, Recipe, TrainingRules
+from pipeline.recipe_toml import recipe_toml
+from pipeline.types import ModelRef
+from registry.store import open_store, releases
+
+if TYPE_CHECKING:
+    from pipeline.engines.base import BaseIdentity, BaseModel
+
+# A model folder may bring a recipe, anchors and suites of its own, in a folder of this name.
+BROUGHT = "sealed"
+FOLDERS = ("incoming", "anchors", "suites", "adapters", "cache", "reports", "serving")
+
+
+def found(folder: Path, model: str, *, actor: str, device: str = "auto") -> House:
+    """Makes a workspace in `folder`. Raises BadInput if there is one, ModelMissing if the base cannot be loaded."""
+    from pipeline.engines.base import load_base
+
+    if (folder / WORKSPACE_FILE).exists():
+        raise BadInput(f"{folder} is a workspace already. See it with `sealed status`, or choose another folder.")
+    if folder.is_file():
+        raise BadInput(f"{folder} is a file. Give a folder, which may be new.")
+    # The model is loaded before anything is written: a wrong name leaves no half-made workspace.
+    base = load_base(model, device=device)
+    if base.path is not None and (base.path / BROUGHT / "recipe.toml").is_file():
+        Recipe.read(base.path / BROUGHT / "recipe.toml")
+    folder = folder.resolve()
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _bring(base, folder)
+    _write_down(folder, str(base.path or model), base.identity, device, actor)
+    return house(folder)
+
+
+def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str, actor: str) -> None:
+    """Founds the ledger, then writes the workspace's file, last and at once: where it is, the workspace is whole."""
+    lines = (
+        ("model", model),
+        ("base_model", identity.model),
+        ("base_tokenizer", identity.tokenizer),
+        ("base_chat_template", identity.chat_template),
+        ("device", device),
+    )
+    # Through Settings, because the environment may name another database.
+    store = open_store(Settings.at(folder, dict(lines)).database_url)
+    releases.found(store, ModelRef(base=identity.model), actor)
+    store.close()
+    text = "# Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ...\n"
+    text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines)
+    partial = folder / f"{WORKSPACE_FILE}.partial"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(folder / WORKSPACE_FILE)
+
+
+def _bring(base: "BaseModel", folder: Path) -> None:
+    """Copies what the model brings, and never over what is there: a recipe, anchors and suites are the user's."""
+    brought = base.path / BROUGHT if base.path else None
+    if brought and brought.is_dir():
+        for source in sorted(path for path in brought.rglob("*") if path.is_file()):
+            target = folder / source.relative_to(brought)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+    if not (folder / "recipe.toml").exists():
+        (folder / "recipe.toml").write_text(recipe_toml(_recipe_for(base)), encoding="utf-8")
+
+
+def _recipe_for(base: "BaseModel") -> Recipe:
+    """The default recipe; of a model whose teacher cannot be heard, words alone are rehearsed, and weigh alike."""
+    from pipeline.training.objective import can_be_held
+
+    if can_be_held(base.model):
+        return Recipe()
+    return Recipe(rehearsal=UNHELD, training=TrainingRules(night_weight=1.0))

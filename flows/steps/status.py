@@ -1,0 +1,110 @@
+"""What `sealed status` shows: production, the queue, the last night, and the next thing for a person to do."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flows.wiring import House
+from gates.wording import counted
+from pipeline.types import Deployment, DocumentState, Night, NightKind, NightState, Release, ReleaseState
+from registry import lifecycle
+from registry.store import documents, lease, releases, runs, withdrawals
+
+_REFUSED = (NightState.REJECTED_BY_GATES, NightState.FAILED)
+_PRACTISE_OTHERWISE = (
+    "the writer stays as it was: give more or other documents, or change the recipe's [practice], then "
+    "`sealed practice --documents DIR`"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The state of a workspace at a glance; an empty sentence means there is nothing of the kind.
+
+    `to_forget`: ids of withdrawn documents that production still knows.
+    """
+
+    production: Release
+    deployment: Deployment
+    documents: tuple[tuple[DocumentState, int], ...]
+    last_night: str
+    at_work: str
+    in_review: str
+    to_forget: tuple[str, ...]
+    next_step: str
+
+
+def overview(house: House) -> Overview:
+    """Reads the ledger only: no model, no MLflow, no scheduler."""
+    store = house.store
+    held = lease.holder(store)
+    known = runs.listed(store)
+    waiting = [release for release in releases.listed(store) if release.state is ReleaseState.CANDIDATE]
+    candidates = [release.number for release in waiting]
+    at, days = datetime.now(UTC), house.settings.approval_days
+    too_old = lifecycle.against_waiting(waiting[-1], at, days) if waiting else None
+    interrupted = runs.unfinished(store)
+    counts, gone = documents.count(store), tuple(document.id for document in withdrawals.remembered(store))
+    usual = next_step(
+        candidates,
+        dict(counts),
+        unfinished=interrupted.kind if interrupted else None,
+        busy=bool(held),
+        to_forget=len(gone),
+        practice_refused=bool(known) and known[-1].kind is NightKind.PRACTICE and known[-1].state in _REFUSED,
+    )
+    return Overview(
+        production=releases.production(store),
+        deployment=releases.deployments(store)[-1],
+        documents=tuple((state, count) for state, count in counts if count),
+        last_night=_told(known[-1]) if known else "",
+        at_work=f"{held.holder}" if held else "",
+        in_review=", ".join(f"release {number}" for number in candidates),
+        to_forget=gone,
+        next_step=too_old or usual,
+    )
+
+
+def next_step(
+    candidates: list[int],
+    counts: dict[DocumentState, int],
+    *,
+    unfinished: NightKind | None,
+    busy: bool,
+    to_forget: int = 0,
+    practice_refused: bool = False,
+) -> str:
+    """The one thing that a person would do now, in words."""
+    if candidates:
+        return f"`sealed show {candidates[-1]}`, then `sealed approve {candidates[-1]}` or `sealed reject`"
+    if busy:
+        return "wait: a night is under way"
+    if unfinished is NightKind.REBUILD:
+        return "`sealed rebuild` goes on with the interrupted rebuild"
+    if unfinished is NightKind.PRACTICE:
+        return "`sealed practice` goes on with the interrupted practice"
+    if to_forget:
+        return f"`sealed rebuild`: production still knows {counted(to_forget, 'withdrawn document')}"
+    if unfinished:
+        return "`sealed update` goes on with the interrupted night"
+    queued = counts.get(DocumentState.QUEUED)
+    learn = (
+        "`sealed update` learns the queued documents"
+        if queued
+        else _nothing_queued(counts.get(DocumentState.REVERTED, 0))
+    )
+    return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if practice_refused else learn
+
+
+def _nothing_queued(reverted: int) -> str:
+    learn = "put documents into incoming/, then `sealed update`"
+    if not reverted:
+        return learn
+    again = "`sealed documents --state reverted` lists them, `sealed documents requeue ID ...` lets a night try again"
+    return f"{learn}; {counted(reverted, 'document')} reverted by a rollback: {again}"
+
+
+def _told(night: Night) -> str:
+    """How the night went, in words; what was done is said where it was no night of learning."""
+    on = f" on {night.asked.folder}" if night.asked and night.asked.folder else ""
+    what = "" if night.kind is NightKind.NIGHTLY else f", a {night.kind}{on}"
+    return f"night {night.number}{what}: {night.state} {night.sentence}".strip()

@@ -1,0 +1,43 @@
+"""What of a base model is needed to ask a server that runs it: tokenizer, configuration, identity. No weights."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.adapters.identity import BaseIdentity, identify_base
+from pipeline.engines.base import context_of, find_base
+from pipeline.errors import ModelMissing
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """A base model as it is seen without its weights."""
+
+    identity: BaseIdentity
+    tokenizer: "PreTrainedTokenizerBase"
+    config: "PretrainedConfig"
+    generation_config: Any
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        return context_of(self.config, self.tokenizer)
+
+
+def load_front(path_or_id: str) -> Front:
+    """Reads a model folder, or hub id, without its weights. Raises ModelMissing with what to do."""
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+    path = find_base(path_or_id)
+    identity = identify_base(path)
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(path, **options)
+        tokenizer = AutoTokenizer.from_pretrained(path, **options)
+        named = (path / "generation_config.json").is_file()
+        generation = GenerationConfig.from_pretrained(path, local_files_only=True) if named else None
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelMissing(f"the model in {path} cannot be read: {error}. Check that the copy is whole.") from error
+    return Front(identity=identity, tokenizer=tokenizer, config=config, generation_config=generation)

@@ -1,0 +1,197 @@
+"""Lets the live model write practice questions about documents that bring none, and keeps what it answers consistently.
+
+The answers are read off the document (open book), greedily and several times by chance: where they differ, the question
+is no measure of anything. Knows no ledger and no exam but as keys of what must not be asked.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.digests import seed_from
+from pipeline.documents.chunking import chunks
+from pipeline.documents.cleaning import clean_line
+from pipeline.documents.fields import LONGEST_QUESTION
+from pipeline.engines.engine import Engine, Progress
+from pipeline.grading import first_line, normalise
+from pipeline.leakage import exam_keys, leaked
+from pipeline.prompts import open_book, passage
+from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.edit_sets import practice_probes
+from pipeline.self_edits.styles import self_qa
+from pipeline.self_edits.token_budget import MIN_CHUNK, room_for_body
+from pipeline.types import Document, DocumentKind, Example, Origin, Probe, Split
+
+Written = Mapping[str, tuple[Probe, ...]]
+
+# A killed run loses at most one group's questions; a group's prompts share their batches.
+_GROUP = 8
+# Twice as many are asked as are wanted, since the model does not agree with itself on all.
+_SPARE = 2
+_ANSWER_TOKENS = 64
+# Longer answers have too many right wordings to be graded by words.
+_MAX_ANSWER_WORDS = 8
+_SHORTEST_NAME = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asker:
+    """What every question of one run is written and answered with."""
+
+    engine: Engine
+    rules: SelfEditRules
+    adapter: Path | None
+    seed: int
+    never: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question, and the piece of its document in which the answer is looked up."""
+
+    document: Document
+    body: str
+    text: str
+
+    @property
+    def prompt(self) -> str:
+        return open_book(self.document.title, self.body, self.text)
+
+
+def write_probes(
+    engine: Engine,
+    documents: Sequence[Document],
+    rules: SelfEditRules,
+    *,
+    adapter: Path | None,
+    seed: int,
+    never: frozenset[str] = frozenset(),
+    save: Callable[[Written], None] = lambda probes: None,
+    progress: Progress | None = None,
+) -> Written:
+    """Practice probes (origin MODEL) for each document without any, by its id; those of which none held are left out.
+
+    Workflows are not asked about. `never` holds the keys (`pipeline.leakage`) of exam questions, none of which is
+    asked. Documents are asked about in groups that depend on the whole batch alone, and `save` is called once a group:
+    a killed run that is started again ends with the same questions. It may be told of a document that has some by now.
+    `progress` counts documents.
+    """
+    asker = _Asker(engine=engine, rules=rules, adapter=adapter, seed=seed, never=never)
+    wanting = {document.id: document for document in documents if _wants_some(document)}
+    ordered = [wanting[key] for key in sorted(wanting)]
+    found: dict[str, tuple[Probe, ...]] = {}
+    for first in range(0, len(ordered), _GROUP):
+        group = ordered[first : first + _GROUP]
+        if not all(practice_probes(document) for document in group):
+            written = _probes(asker, group)
+            save(written)
+            found |= written
+        if progress:
+            progress(first + len(group), len(ordered))
+    return found
+
+
+def _wants_some(document: Document) -> bool:
+    """Not where it brings some, nor of a workflow: what was not demonstrated, nobody can read off it."""
+    brought = any(probe.origin is Origin.HUMAN for probe in practice_probes(document))
+    return not brought and document.kind is not DocumentKind.WORKFLOW
+
+
+def _probes(asker: _Asker, group: Sequence[Document]) -> dict[str, tuple[Probe, ...]]:
+    wanted = asker.rules.probes
+    asked = [question for document in _written(asker, group) for question in document[: _SPARE * wanted]]
+    found: dict[str, tuple[Probe, ...]] = {}
+    for question, answer in zip(asked, _answers(asker, asked), strict=True):
+        document = question.document.id
+        if answer is not None and len(found.get(document, ())) < wanted:
+            probe = Probe(
+                question=question.text, answers=(answer,), split=Split.PRACTICE, origin=Origin.MODEL, group=document
+            )
+            found[document] = (*found.get(document, ()), probe)
+    return found
+
+
+def _written(asker: _Asker, group: Sequence[Document]) -> list[list[_Question]]:
+    """Each document's usable questions in the order written, those of its several pieces in turn."""
+    pieces = [(document, body) for document in group for body in _bodies(asker, document)]
+    prompts = [self_qa.prompt(document.title, body) for document, body in pieces]
+    rules = asker.rules
+    notes = asker.engine.generate(
+        prompts, adapter=asker.adapter, max_new_tokens=rules.max_new_tokens, temperature=rules.temperature,
+        top_p=rules.top_p, seed=seed_from("probes", asker.seed, prompts),
+    )  # fmt: skip
+    found: dict[str, dict[str, _Question]] = {document.id: {} for document in group}
+    for (document, body), (note,) in zip(pieces, notes, strict=True):
+        for example in self_qa.parse(document.title, note):
+            question = _Question(document, body, clean_line(example.prompt))
+            if _usable(question, asker.never):
+                found[document.id].setdefault(normalise(question.text), question)
+    return [list(questions.values()) for questions in found.values()]
+
+
+def _bodies(asker: _Asker, document: Document) -> tuple[str, ...]:
+    room = room_for_body(asker.engine, self_qa, document.title, asker.rules.max_new_tokens)
+    return chunks(document, asker.engine.token_count, room) if room >= MIN_CHUNK else ()
+
+
+def _usable(question: _Question, never: frozenset[str]) -> bool:
+    """Whether it can be asked closed-book: it says what it is about, and neither an exam nor the document asks it."""
+    text = question.text
+    if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION:
+        return False
+    document = question.document
+    if leaked(Example(prompt=text, completion=""), never) is not None:
+        return False
+    # A question that stands in the document would have to be kept out of the notes, and the document with it.
+    itself = Example(prompt="", completion=passage(document.title, document.body))
+    return leaked(itself, exam_keys([Probe(question=text, answers=())])) is None and names_subject(text, document)
+
+
+def names_subject(text: str, document: Document) -> bool:
+    """Whether a question says what it is about: by a word of the title; without one, if it points back to nothing.
+
+    A title in a script that sets no spaces between words is looked for as a whole.
+    """
+    said, names = set(normalise(text).split()), subject_words(document)
+    if not names:
+        return not said & {"it", "its", "this", "that", "these", "those", "they", "their"}
+    whole = normalise(document.title)
+    return bool(names & said) or (not whole.isascii() and whole in normalise(text))
+
+
+def subject_words(document: Document) -> frozenset[str]:
+    """The words of a title, normalised, by each of which its document is named: the long ones, or all if none is."""
+    title = normalise(document.title).split()
+    return frozenset({word for word in title if len(word) >= _SHORTEST_NAME} or title)
+
+
+def _answers(asker: _Asker, asked: Sequence[_Question]) -> list[str | None]:
+    """For each question the answer on which the greedy and all sampled ones agree, else None."""
+    room = asker.engine.context - _ANSWER_TOKENS - min(_ANSWER_TOKENS, asker.engine.context // 8)
+    fitting = [question for question in asked if asker.engine.token_count(question.prompt) <= room]
+    prompts = [question.prompt for question in fitting]
+    greedy = asker.engine.generate(prompts, adapter=asker.adapter, max_new_tokens=_ANSWER_TOKENS)
+    sampled = asker.engine.generate(
+        prompts, adapter=asker.adapter, max_new_tokens=_ANSWER_TOKENS, temperature=1.0, samples=asker.rules.agreeing,
+        seed=seed_from("probe answers", asker.seed, prompts),
+    )  # fmt: skip
+    agreed = {
+        question: _agreed(question, [*first, *others])
+        for question, first, others in zip(fitting, greedy, sampled, strict=True)
+    }
+    return [agreed.get(question) for question in asked]
+
+
+def _agreed(question: _Question, answers: Sequence[str]) -> str | None:
+    """The first answer, where all say the same, it is short, and it stands in the document."""
+    lines = [first_line(answer) for answer in answers]
+    said = {normalise(line) for line in lines}
+    answer = next(iter(said))
+    short = 0 < len(answer.split()) <= _MAX_ANSWER_WORDS
+    if len(said) > 1 or not short or f" {answer} " not in _padded(question):
+        return None
+    return clean_line(lines[0])
+
+
+def _padded(question: _Question) -> str:
+    return f" {normalise(passage(question.document.title, question.body))} "

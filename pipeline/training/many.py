@@ -1,0 +1,237 @@
+"""Trains K LoRA adapters of one base at once: each as it would be trained alone, all in one batch. Writes no file.
+
+The bottleneck of SEAL (arXiv 2506.10943) is its inner loop, one candidate after another. Here the adapters' steps run
+in lockstep: one pass of the base for all, batched products for the adapters, and each its own data, order, learning
+rate, epochs, clipping, optimiser state and end. As many run together as the memory that is measured lets.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipeline.adapters.format import MAX_SCALE
+from pipeline.adapters.stack import Shapes, shapes_of, stack_of, start_of
+from pipeline.adapters.targets import linear_layers, target_names
+from pipeline.chat import encode_example
+from pipeline.engines.base import BaseModel
+from pipeline.errors import BadInput
+from pipeline.recipe import TrainingRules
+from pipeline.training.jobs import BASE, Course, Group, Learned, Table, longest_first, protected
+from pipeline.training.layers import Adapted, adapters_on
+from pipeline.training.lockstep import Told, train_together
+from pipeline.training.memory import (
+    BYTES_A_PARAMETER,
+    Need,
+    activation_bytes,
+    at_most,
+    available,
+    checkpointing,
+    how_many,
+    logit_bytes,
+)
+from pipeline.training.microbatch import Portion
+from pipeline.training.objective import Objective
+from pipeline.training.parents import parent_tensors
+from pipeline.training.sequences import check_length, make_sequences
+from pipeline.updates.spaces import Spaces, held_bytes, out_of_spaces, spaces_of
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Group", "Learned", "train_many"]
+
+Progress = Callable[[int, int, float], None]
+
+
+def train_many(
+    base: BaseModel, groups: Sequence[Group], *, memory: int | None = None, progress: Progress | None = None
+) -> tuple[Learned, ...]:
+    """Trains every group's adapter and returns them in the groups' order; the base is left as it was.
+
+    `memory`: bytes to use at most (None: what is free); groups that do not fit beside the others take a later turn.
+    `progress(step, steps, loss)` counts the steps of all. Raises, before any training: BadInput (no group, nothing to
+    learn, a sequence too long, an unusable rule or parent), BadRecipe (a target that cannot take LoRA), CorruptAdapter
+    or WrongBase (a parent), and TooLittleMemory where not even one adapter fits.
+    """
+    if not groups:
+        raise BadInput("there is no adapter to train. Give at least one group.")
+    teams = [Team.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
+    told = _counted(sum(course.steps for team in teams for course in team.courses), progress)
+    plans = [team.plan(memory) for team in teams]  # of all, before any is trained
+    learned: dict[int, Learned] = {}
+    for team, plan in zip(teams, plans, strict=True):
+        learned |= team.train(plan, told)
+    return tuple(learned[place] for place in range(len(groups)))
+
+
+def _alike(groups: Sequence[Group]) -> list[list[int]]:
+    """The places of the groups that can share a stack: of one rank, alpha and choice of layers."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for place, group in enumerate(groups):
+        found.setdefault((group.rules.rank, group.rules.alpha, group.rules.targets), []).append(place)
+    return list(found.values())
+
+
+def _counted(steps: int, progress: Progress | None) -> Told:
+    done = 0
+
+    def tell(more: int, losses: "torch.Tensor") -> None:
+        nonlocal done
+        done += more
+        if progress:  # reading a loss waits for the card
+            progress(done, steps, float(losses.mean()))
+
+    return tell
+
+
+@dataclass(frozen=True, eq=False)
+class Team:
+    """Groups whose adapters have one shape, ready to be trained: their courses and where each one starts."""
+
+    base: BaseModel
+    places: tuple[int, ...]
+    courses: tuple[Course, ...]
+    starts: "tuple[torch.Tensor, ...]"
+    objective: Objective
+    shapes: Shapes
+    spaces: tuple[Spaces | None, ...]
+
+    @classmethod
+    def of(cls, base: BaseModel, members: Sequence[tuple[int, Group]]) -> "Team":
+        """Checks and encodes everything that the groups bring. Raises as `train_many` says."""
+        for _, group in members:
+            _check(base, group)
+        rules, table = members[0][1].rules, Table()
+        courses = [table.course(base.tokenizer, group) for _, group in members]
+        for course in courses:
+            check_length(course.lengths, min(course.group.rules.max_tokens or base.context, base.context))
+        sequences = make_sequences(table.encoded, base.context, base.device)
+        shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
+        order = longest_first(courses)  # those trained together end together
+        spaces = [_spaces(base, group) for _, group in members]
+        starts = [_start(base, group, shapes, space) for (_, group), space in zip(members, spaces, strict=True)]
+        objective = Objective(base.model, sequences)
+        objective.hear(table.taught.get(BASE, []), answered=table.answered)
+        parents = {group.parent: start for (_, group), start in zip(members, starts, strict=True)}
+        for parent in (parent for parent in parents if parent and parent in table.taught):
+            with _adapters(base, rules, shapes, [parents[parent]]) as adapted:
+                objective.hear(table.taught[parent], adapted, answered=table.answered)
+        return cls(
+            base=base,
+            places=tuple(members[number][0] for number in order),
+            courses=tuple(courses[number] for number in order),
+            starts=tuple(starts[number] for number in order),
+            objective=objective,
+            shapes=shapes,
+            spaces=tuple(spaces[number] for number in order),
+        )
+
+    def plan(self, memory: int | None) -> tuple[int, bool]:
+        """How many adapters fit into `memory` bytes (None: what is free), and whether activations are recomputed."""
+        return self._fitting(available(self.base.device) if memory is None else memory)
+
+    def train(self, plan: tuple[int, bool], tell: Told) -> dict[int, Learned]:
+        """Trains all courses, as many at once as was planned, and returns the results by place."""
+        fitting, recompute = plan
+        learned: list[Learned] = []
+        with checkpointing(self.base.model, recompute):
+            for first in range(0, len(self.courses), fitting):
+                turn = slice(first, first + fitting)
+                with self._adapters(self.starts[turn]) as adapted, self.objective.attention():
+                    learned += train_together(self.objective, adapted, self.courses[turn], self.spaces[turn], tell)
+        return dict(zip(self.places, learned, strict=True))
+
+    def _fitting(self, budget: int) -> tuple[int, bool]:
+        """How many adapters fit, and whether activations must be recomputed for it: only where not one fits without."""
+        count = len(self.courses)
+        if self.need_at_most().of(count) <= budget:
+            return count, False
+        need = self._need_if_it_fits()
+        if need is not None and need.of(1) <= budget:
+            return how_many(need, budget), False
+        # Going back, one block at a time is computed again: it is held beside what is kept between the blocks.
+        whole = need or self.need_at_most()
+        block = whole.activations // self.base.model.config.get_text_config().num_hidden_layers
+        with checkpointing(self.base.model, True):
+            frugal = self.need()
+        return how_many(replace(frugal, activations=frugal.activations + block), budget), True
+
+    def need_at_most(self) -> Need:
+        """More than one adapter takes, without a measurement."""
+        tokens, longest = self.objective.padded_tokens(self._largest()), max(max(one.lengths) for one in self.courses)
+        layers = linear_layers(self.base.model)
+        activations = at_most(self.base.model, layers, tokens, longest)
+        return self._need(activations)
+
+    def _need_if_it_fits(self) -> Need | None:
+        """As `need`; None where the measured step itself does not fit on the card."""
+        import torch
+
+        try:
+            return self.need()
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return None
+
+    def _largest(self) -> list[int]:
+        """The rows of the largest step of any course; with padding, all are as long as the longest of any other."""
+        if not self.objective.ragged:
+            longest = max(max(zip(one.lengths, one.rows, strict=True)) for one in self.courses)[1]
+            return [longest] * max(min(one.group.rules.batch_size, len(one.rows)) for one in self.courses)
+        return max((course.largest() for course in self.courses), key=self.objective.padded_tokens)
+
+    def need(self) -> Need:
+        """What one adapter takes, measured on the largest step of any course."""
+        largest = self._largest()
+        owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
+        with self._adapters(self.starts[:1]) as adapted, self.objective.attention():
+            owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
+            kept = activation_bytes(lambda: self.objective.losses(adapted, [Portion(rows=largest)]), owned)
+        return self._need(kept)
+
+    def _need(self, activations: int) -> Need:
+        spaces = sum(held_bytes(one) for one in self.spaces if one)
+        state = BYTES_A_PARAMETER * len(self.starts[0])
+        return Need(state=state, activations=activations, once=logit_bytes(self.base.model) + spaces)
+
+    def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
+        return _adapters(self.base, self.courses[0].group.rules, self.shapes, starts)
+
+
+def _adapters(
+    base: BaseModel, rules: TrainingRules, shapes: Shapes, starts: "Sequence[torch.Tensor]"
+) -> "AbstractContextManager[Adapted]":
+    """The base with the adapters that start so, while the context lasts."""
+    import torch
+
+    stack = stack_of(torch.stack(list(starts)).to(base.device), shapes)
+    return adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
+
+
+def _check(base: BaseModel, group: Group) -> None:
+    """Raises BadInput or BadRecipe for what no training could use."""
+    rules = group.rules
+    if rules.alpha > MAX_SCALE * rules.rank:
+        raise BadInput(f"training.alpha is {rules.alpha}: it may be at most 4 x training.rank ({rules.rank}).")
+    if not group.examples:
+        raise BadInput("there is nothing to train on. Give each group at least one example.")
+    target_names(base.model, rules.targets)
+
+
+def _spaces(base: BaseModel, group: Group) -> Spaces | None:
+    """What the group's update is kept out of; None: it may go anywhere."""
+    kept = protected(group)
+    if not kept:
+        return None
+    texts = [encode_example(base.tokenizer, example, whole=True).ids for example in kept]
+    return spaces_of(base, texts, group.rules.targets, group.rehearsal.projection)
+
+
+def _start(base: BaseModel, group: Group, shapes: Shapes, spaces: Spaces | None) -> "torch.Tensor":
+    """The adapter that a group starts from (parameters,): its parent's, or a fresh one out of the spaces."""
+    parent = None if group.parent is None else parent_tensors(base, group.parent, group.rules, group.parent_adapter)
+    start = start_of(shapes, group.seed, parent)
+    if spaces and parent is None:
+        out_of_spaces(start, shapes, spaces)
+    return start

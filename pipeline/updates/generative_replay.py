@@ -1,0 +1,86 @@
+"""Lets the untouched base say what is to be kept: answers to anchors, and prompts it writes itself and answers.
+
+The base never changes, so what it says is kept on disk: an anchor's answer for good, and generative replay, of which
+every night has its own, for a night that is resumed. Knows no night and no document.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.digests import canonical_json, digest_of
+from pipeline.engines.engine import Engine
+from pipeline.engines.limits import cut_off
+from pipeline.types import Example, Role
+from pipeline.updates.rehearsal_prompts import AnchorPrompt
+
+# Written prompts that are not usable are made up for by writing more of them.
+_SPARE = 1.5
+_RUN = 4
+
+
+def room_for_answers(engine: Engine) -> int:
+    """Tokens that a teacher's answer may have; one that is cut off there is not rehearsed."""
+    return min(256, engine.context // 4)
+
+
+def answer_anchors(engine: Engine, anchors: Sequence[AnchorPrompt], cache: Path) -> tuple[Example, ...]:
+    """Anchors with their completions (role ANCHOR), the base's own where none was given. Unusable ones drop out."""
+    limit = room_for_answers(engine)
+    file = cache / f"anchors-{digest_of('anchors', engine.base_digest, limit)[:16]}.json"
+    known = dict(_load(file))
+    asked = [anchor.prompt for anchor in anchors if anchor.completion is None and anchor.prompt not in known]
+    if asked:
+        answers = engine.generate(asked, adapter=None, max_new_tokens=limit)
+        known |= {prompt: answer for prompt, (answer,) in zip(asked, answers, strict=True)}
+        _keep(file, list(known.items()))
+    return tuple(
+        Example(prompt=anchor.prompt, completion=completion, role=Role.ANCHOR)
+        for anchor in anchors
+        if sound(engine, completion := anchor.completion or known[anchor.prompt], limit)
+    )
+
+
+def write_generative(engine: Engine, count: int, seed: int, cache: Path) -> tuple[Example, ...]:
+    """At most `count` prompts the base writes from an empty user turn, with its greedy answers (role GENERATIVE).
+
+    Magpie (Xu et al. 2024) as generative replay: it reaches what the base knows and nobody thought of rehearsing.
+    """
+    if count == 0:
+        return ()
+    limit = room_for_answers(engine)
+    file = cache / f"generative-{digest_of('generative', engine.base_digest, limit, count, seed)[:16]}.json"
+    pairs = _load(file)
+    if not pairs:
+        written = engine.write_prompts(int(_SPARE * count), seed=seed, max_new_tokens=limit)
+        prompts = [prompt for prompt in dict.fromkeys(written) if sound(engine, prompt, limit)]
+        answers = engine.generate(prompts, adapter=None, max_new_tokens=limit)
+        pairs = [(prompt, answer) for prompt, (answer,) in zip(prompts, answers, strict=True)]
+        _keep(file, pairs)
+    usable = [(prompt, answer) for prompt, answer in pairs if sound(engine, answer, limit)]
+    return tuple(Example(prompt=prompt, completion=said, role=Role.GENERATIVE) for prompt, said in usable[:count])
+
+
+def sound(engine: Engine, text: str, limit: int) -> bool:
+    """Whether a text is worth keeping: not empty, not cut off at `limit` tokens, whole characters, not in a loop."""
+    words = text.split()
+    if not words or "\N{REPLACEMENT CHARACTER}" in text or cut_off(engine, text, limit):
+        return False
+    runs = [tuple(words[at : at + _RUN]) for at in range(len(words) - _RUN + 1)]
+    return len(set(runs)) >= 0.5 * len(runs)
+
+
+def _load(file: Path) -> list[tuple[str, str]]:
+    """What was kept; a file that is missing or damaged holds nothing, and is written again."""
+    try:
+        return [(str(prompt), str(answer)) for prompt, answer in json.loads(file.read_text(encoding="utf-8"))]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []
+
+
+def _keep(file: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
+    partial.write_text(canonical_json(pairs), encoding="utf-8")
+    os.replace(partial, file)

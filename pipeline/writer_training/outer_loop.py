@@ -1,0 +1,114 @@
+"""What rounds of practice are held with, and how a writer's self-edits are tried: in a round, and to examine a writer.
+
+Knows no ledger and no gate, and asks practice questions alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.digests import seed_from
+from pipeline.engines.base import BaseModel
+from pipeline.engines.engine import Engine
+from pipeline.engines.fitting import fitting
+from pipeline.engines.local import LocalEngine
+from pipeline.leakage import exam_keys
+from pipeline.recipe import Recipe
+from pipeline.self_edits.edit_sets import practice_probes
+from pipeline.types import Document, Example, ModelRef, Probe
+from pipeline.writer_training.samples import draw_samples
+from pipeline.writer_training.scored import Scored, score
+from pipeline.writer_training.trials import try_samples
+
+Tell = Callable[[str, int, int], None]
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class School:
+    """What all rounds are held with. `live` is the model that practises, its adapter in `adapter` (None: the base).
+
+    Notes are tried from it; with `afresh`, from the untouched base: who knows a document learns nothing of it.
+    `standing`: questions of earlier documents, of which a good note unlearns none. `rehearsal`: what is rehearsed
+    beside the kept notes. `never`: keys (`pipeline.leakage`) of what no note may ask. `scratch`: where the writers
+    between rounds lie. `ledger`: the digest of what was known, for the manifests.
+    """
+
+    base: BaseModel
+    recipe: Recipe
+    live: ModelRef
+    adapter: Path | None
+    scratch: Path
+    afresh: bool = False
+    standing: tuple[Probe, ...] = ()
+    rehearsal: tuple[Example, ...] = ()
+    never: frozenset[str] = frozenset()
+    ledger: str = ""
+
+    @property
+    def start(self) -> tuple[ModelRef, Path | None]:
+        """Where each trial starts: the model, and its adapter."""
+        return (ModelRef(base=self.live.base), None) if self.afresh else (self.live, self.adapter)
+
+    @property
+    def engine(self) -> Engine:
+        return LocalEngine(self.base)
+
+
+def tried(
+    school: School,
+    documents: Sequence[Document],
+    writer: ModelRef,
+    adapter: Path | None,
+    *,
+    samples: int,
+    draw: int,
+    explore: bool = False,
+    tell: Tell = silent,
+) -> tuple[Scored, ...]:
+    """What `writer` writes about the documents, `samples` self-edits each, with what each is worth.
+
+    `draw` numbers what is sampled; `explore`: settings are drawn where the writer chooses none. Each is tried from the
+    same model, so that rewards of several writers compare notes and nothing else.
+    """
+    recipe = school.recipe
+    asked = {document.id: practice_probes(document) for document in documents}
+    written = draw_samples(
+        school.engine,
+        documents,
+        recipe,
+        samples=samples,
+        writer=writer,
+        adapter=adapter,
+        seed=seed_from("practice", recipe.seed, draw),
+        never=school.never | exam_keys(probe for own in asked.values() for probe in own),
+        fits=fitting(school.engine, recipe.training),
+        explore=explore,
+        progress=lambda done, of: tell("writing", done, of),
+    )
+    start, folder = school.start
+    trials = try_samples(
+        school.base, written, recipe, probes=asked, standing=school.standing, live=start, adapter=folder,
+        progress=lambda done, of: tell("trying the notes", done, of),
+    )  # fmt: skip
+    return score(written, trials, recipe.practice)
+
+
+def examined(
+    school: School,
+    documents: Sequence[Document],
+    writer: ModelRef,
+    adapter: Path | None,
+    *,
+    explore: bool = False,
+    tell: Tell = silent,
+) -> tuple[tuple[Document, tuple[float, ...]], ...]:
+    """For each document, what is answered of its practice questions after an update on one self-edit by `writer`.
+
+    All writers' updates start alike. A document that leaves no room for a note is left out.
+    """
+    scored = tried(school, documents, writer, adapter, samples=1, draw=0, explore=explore, tell=tell)
+    return tuple((one.sample.document, one.trial.after) for one in scored)

@@ -1,0 +1,171 @@
+"""Registers one release in a process that is killed at a named point, then once more in a sound one; says how it ended.
+
+Run as `python -m tests.faults.registration FOLDER POINT...`; a point is WHEN:METHOD:NTH, as "after:log_metric:2". Each
+part runs in a fork, so that what takes a second to import is imported once. Prints one JSON object a point.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import mlflow
+import mlflow.artifacts
+
+from pipeline.types import Figure
+from registry import mlflow_aliases, mlflow_releases
+from registry.mlflow_client import connect
+from registry.mlflow_releases import Registration, Tracking
+from registry.store import documents, lease, open_store, releases, reports, runs
+from tests.ledgers import founded, intake, manifest_of
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What was found after a kill at `point` and one sound run."""
+
+    point: str
+    killed: bool
+    versions: list[str]
+    recorded: str | None
+    release: str
+    night: str
+    runs: int
+    logged_models: int
+    metric_points: int
+    releases: int
+
+
+def forked(work: Callable[[], None]) -> int:
+    """Does `work` in a child process, and returns how it ended as os.waitstatus_to_exitcode says it."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            if status:
+                traceback.print_exc()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def tracking(folder: Path) -> Tracking:
+    return Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=folder / "mlartifacts")
+
+
+def prepare(folder: Path) -> None:
+    """A night that has passed its gates, an adapter, and an MLflow database that holds nothing."""
+    folder.mkdir()
+    ledger = founded(open_store(f"sqlite:///{folder / 'ledger.db'}"))
+    documents.accept(ledger.store, intake("atlas"))
+    with ledger.working() as held:
+        ledger.gate(held, ledger.begin(held))
+    ledger.store.close()
+    for name in ("adapter", "report"):
+        (folder / name).mkdir()
+        for part in range(3):
+            (folder / name / f"part-{part}.bin").write_bytes(bytes([part]) * 5000)
+    mlflow_aliases.read(tracking(folder))
+
+
+def resume(folder: Path) -> None:
+    """What the nightly flow does from the gates on."""
+    store = open_store(f"sqlite:///{folder / 'ledger.db'}")
+    with lease.night_lease(store) as held:
+        night = runs.unfinished(store)
+        if night is None or night.update is None:
+            return
+        manifest = manifest_of(reports.update(store, night.update))
+        release = runs.intend_release(store, held, night.number, manifest)
+        registration = Registration(
+            release=release,
+            adapter=folder / "adapter",
+            report=folder / "report",
+            metrics=(Figure(name="recall", value=0.9), Figure(name="loss", value=0.1)),
+            params=(("seed", "0"),),
+        )
+        version = mlflow_releases.register(tracking(folder), registration)
+        runs.record_release(store, held, night.number, version)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(point: str) -> None:
+    """Makes this process kill itself before, after or halfway through the nth call of a method."""
+    when, method, nth = point.split(":")
+    owner = runs if hasattr(runs, method) else mlflow.MlflowClient
+    whole, calls = getattr(owner, method), [0]
+
+    def deadly(*args: object, **kwargs: object) -> object:
+        calls[0] += 1
+        fatal = calls[0] == int(nth)
+        if fatal and when == "before":
+            die()
+        if fatal and when == "halfway":
+            client, model, folder, below = args
+            client.log_model_artifact(model, str(Path(str(folder)) / "part-1.bin"), below)  # type: ignore[attr-defined]
+            die()
+        result = whole(*args, **kwargs)
+        if fatal:
+            die()
+        return result
+
+    setattr(owner, method, deadly)
+
+
+def ending(folder: Path, point: str, killed: bool) -> Ending:
+    client = connect(tracking(folder))
+    store = open_store(f"sqlite:///{folder / 'ledger.db'}")
+    experiment = client.get_experiment_by_name("sealed").experiment_id
+    runs = client.search_runs([experiment])
+    return Ending(
+        point=point,
+        killed=killed,
+        versions=[one.version for one in mlflow_aliases.read(tracking(folder)).versions],
+        recorded=releases.get(store, 1).mlflow_version,
+        release=releases.get(store, 1).state,
+        night=runs.get(store, 1).state,
+        runs=len(runs),
+        logged_models=len(client.search_logged_models([experiment])),
+        metric_points=sum(len(client.get_metric_history(run.info.run_id, "recall")) for run in runs),
+        releases=len(releases.listed(store)),
+    )
+
+
+def schedule(template: Path, folder: Path, point: str) -> None:
+    shutil.copytree(template, folder)
+
+    def killed() -> None:
+        arm(point)
+        resume(folder)
+
+    status = forked(killed)
+
+    def sound() -> None:
+        resume(folder)
+        print(json.dumps(asdict(ending(folder, point, status == -signal.SIGKILL))), flush=True)
+
+    if forked(sound) != 0:
+        raise SystemExit(f"{point}: the sound run failed")
+
+
+def main() -> None:
+    root, *points = sys.argv[1:]
+    template = Path(root) / "template"
+    if forked(lambda: prepare(template)) != 0:
+        raise SystemExit("no template was made")
+    for number, point in enumerate(points):
+        schedule(template, Path(root) / f"schedule-{number}", point)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What a new workspace's recipe says depends on what its model can do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import transformers
+
+from flows.steps.initialisation import found
+from pipeline.recipe import UNHELD, Recipe, RehearsalRules
+
+
+@pytest.fixture
+def capped(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
+    """A model that caps its logits."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model("llama"))
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.Gemma2Config(
+        vocab_size=len(tokenizer), num_key_value_heads=1, head_dim=16, final_logit_softcapping=3.0, **sizes
+    )
+    tokenizer.save_pretrained(tmp_path / "capped")
+    transformers.Gemma2ForCausalLM(config).save_pretrained(tmp_path / "capped")
+    return tmp_path / "capped"
+
+
+def test_by_default_what_is_rehearsed_is_held(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    found(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").store.close()
+    assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == Recipe()
+    assert RehearsalRules().distill > 0 < RehearsalRules().distill_states
+
+
+def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_path: Path) -> None:
+    found(tmp_path / "workspace", str(capped), actor="ada").store.close()
+    recipe = Recipe.read(tmp_path / "workspace" / "recipe.toml")
+    assert (recipe.rehearsal, recipe.training.night_weight) == (UNHELD, 1.0)

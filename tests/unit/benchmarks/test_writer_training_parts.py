@@ -1,0 +1,38 @@
+"""What the benchmarks of practice practise on, and what they report on, have nothing in common."""
+
+import json
+from pathlib import Path
+
+from benchmarks.plots import draw_practice
+from benchmarks.writer_training_parts import asked_all, composition, ground_of, workflow_halves
+from pipeline.sandbox.documents import night_documents
+from pipeline.types import Split
+
+
+def test_no_composition_is_practised_on_and_reported_on() -> None:
+    halves = [workflow_halves(seed) for seed in (1003, 1004)]
+    practised = {composition(one) for seen, _ in halves for one in seen}
+    reported = {composition(one) for _, unseen in halves for one in unseen}
+    assert practised
+    assert reported
+    assert practised.isdisjoint(reported)
+    assert sum(len(seen) + len(unseen) for seen, unseen in halves) == 128
+
+
+def test_the_ground_asks_every_question_in_practice_and_no_exam() -> None:
+    asked = ground_of(1003, 2)
+    assert [document.title for document in asked] == [one.title for one in night_documents(1, 2, 1003)]
+    assert {len(document.probes) for document in asked} == {24}
+    workflow = asked_all(night_documents(1, 1, 1003, "workflows")[0])
+    assert {probe.split for one in (*asked, workflow) for probe in one.probes} == {Split.PRACTICE}
+
+
+def test_the_plot_is_drawn_from_the_results_alone(tmp_path: Path) -> None:
+    figures = [
+        {"name": "facts: one self-edit by the base", "value": 0.1},
+        {"name": "facts: mean reward in ReST-EM round 1", "value": 0.1},
+        {"name": "GRPO: mean reward at step 1", "value": 0.1},
+    ]
+    (tmp_path / "r.json").write_text(json.dumps({"figures": figures}))
+    draw_practice(tmp_path / "r.json", tmp_path / "r.png")
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")

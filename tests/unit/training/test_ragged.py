@@ -1,0 +1,153 @@
+"""Steps without padding are the padded ones, whatever the architecture; one that cannot go without is padded."""
+
+import random
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
+from pipeline.adapters.targets import linear_layers
+from pipeline.chat import Encoded
+from pipeline.errors import BadInput
+from pipeline.training import ragged
+from pipeline.training.layers import adapters_on
+from pipeline.training.microbatch import Portion
+from pipeline.training.objective import Objective
+from pipeline.training.ragged import can_be_ragged
+from pipeline.training.sequences import Sequences, make_sequences
+from pipeline.training.token_layout import Parts
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "max_position_embeddings": 64, "initializer_range": 0.2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+GROUPED = {"num_key_value_heads": 1, "head_dim": 16}
+WINDOW = {"sliding_window": 4, **GROUPED}
+RAGGED = {
+    "llama": transformers.LlamaConfig(num_key_value_heads=1, **SIZES),
+    "mistral": transformers.MistralConfig(**WINDOW, **SIZES),
+    "qwen3": transformers.Qwen3Config(**GROUPED, **SIZES),
+    "gemma": transformers.GemmaConfig(**GROUPED, **SIZES),
+    "gemma3": transformers.Gemma3TextConfig(**WINDOW, **SIZES),
+    "gpt2": transformers.GPT2Config(
+        vocab_size=64,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        n_positions=64,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=2,
+    ),
+    "gpt_neox": transformers.GPTNeoXConfig(**SIZES),
+}
+PADDED = {
+    "gemma2": transformers.Gemma2Config(**WINDOW, **SIZES),  # caps its attention's logits
+    "falcon": transformers.FalconConfig(
+        vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, bos_token_id=1, eos_token_id=2
+    ),
+}
+BATCH = [[0, 1, 5], [2], [3, 4]]
+
+
+def model_of(config: Any) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return transformers.AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
+
+
+def some_sequences() -> Sequences:
+    draw = random.Random(1)
+    lengths = (3, 17, 9, 30, 5, 2)
+    encoded = [
+        Encoded(ids=tuple(draw.randrange(3, 64) for _ in range(n)), loss=(False,) * (n // 2) + (True,) * (n - n // 2))
+        for n in lengths
+    ]
+    return make_sequences(encoded, 64, torch.device("cpu"))
+
+
+def adapters(model: Any, count: int) -> Stack:
+    shapes = shapes_of(linear_layers(model), 4)
+    flat = torch.stack([start_of(shapes, seed, None) for seed in range(count)])
+    noise = 0.05 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(3))
+    return stack_of(flat + noise, shapes)
+
+
+def step(model: Any, objective: Objective, batch: list[list[int]], stack: Stack) -> torch.Tensor:
+    with adapters_on(model, stack, scale=2.0, targets=()) as adapted, objective.attention():
+        losses = objective.losses(adapted, [Portion(rows=rows) for rows in batch])
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+    return losses.detach()
+
+
+@pytest.mark.parametrize("kind", RAGGED)
+def test_a_step_without_padding_has_the_losses_and_gradients_of_a_padded_one(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_of(RAGGED[kind])
+    before = model.config._attn_implementation
+    assert can_be_ragged(model)
+    flat, padded = adapters(model, 3), adapters(model, 3)
+    losses = step(model, Objective(model, some_sequences()), BATCH, flat)
+    monkeypatch.setattr(ragged, "can_be_ragged", lambda model: False)
+    assert torch.allclose(step(model, Objective(model, some_sequences()), BATCH, padded), losses, atol=1e-4)
+    assert torch.allclose(flat.gradients, padded.gradients, atol=1e-4, rtol=1e-3)
+    assert flat.gradients.abs().max() > 1e-3
+    assert model.config._attn_implementation == before
+
+
+@pytest.mark.parametrize("kind", [*RAGGED, *PADDED])
+def test_each_adapter_of_a_step_has_the_loss_and_gradient_it_has_alone(kind: str) -> None:
+    model = model_of({**RAGGED, **PADDED}[kind])
+    objective, together = Objective(model, some_sequences()), adapters(model, 3)
+    losses = step(model, objective, BATCH, together)
+    for lane, rows in enumerate(BATCH):
+        alone = adapters(model, 3).keep([lane])
+        assert torch.allclose(step(model, objective, [rows], alone)[0], losses[lane], atol=1e-4)
+        assert torch.allclose(alone.gradients[0], together.gradients[lane], atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", PADDED)
+def test_an_attention_of_its_own_kind_is_left_to_the_model(kind: str) -> None:
+    assert not can_be_ragged(model_of(PADDED[kind]))
+
+
+def test_rounding_is_no_reason_to_pad(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a card, where the states of a sequence in a row and alone differ by rounding."""
+    model, whole = model_of(RAGGED["llama"]).bfloat16(), ragged._states
+    monkeypatch.setattr(
+        ragged, "_states", lambda model, *parts: whole(model, *parts) * (1.02 if len(parts) == 1 else 1.0)
+    )
+    assert can_be_ragged(model)
+    assert not can_be_ragged(model.float())
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_architecture_that_mixes_tokens_outside_its_attention_is_padded(dtype: torch.dtype, scale: float) -> None:
+    sizes = {**SIZES, "initializer_range": scale}
+    mixing = transformers.Lfm2Config(**sizes, num_key_value_heads=1, full_attn_idxs=[1])
+    assert not can_be_ragged(model_of(mixing).to(dtype))
+
+
+def test_bfloat16_learns_what_float32_learns() -> None:
+    model = model_of(RAGGED["llama"])
+    shapes = shapes_of(linear_layers(model), 3)
+    plain, half = (stack_of(torch.stack([start_of(shapes, seed, None) for seed in range(3)]), shapes) for _ in range(2))
+    losses = step(model, Objective(model, some_sequences()), BATCH, plain)
+    model.to(torch.bfloat16)
+    coarse = step(model, Objective(model, some_sequences()), BATCH, half)
+    assert torch.allclose(losses, coarse, atol=0.1)
+    assert half.gradients.dtype == torch.float32
+    agreement = torch.nn.functional.cosine_similarity(plain.gradients, half.gradients, dim=1)
+    assert float(agreement.min()) > 0.98
+
+
+def test_a_layer_that_sees_only_some_tokens_is_told() -> None:
+    model = model_of(RAGGED["llama"])
+    with adapters_on(model, adapters(model, 3), scale=1.0, targets=()) as adapted:
+        adapted.parts = Parts(3, 4)
+        with pytest.raises(BadInput, match="sees only some of a batch's tokens"):
+            model.model.layers[0].mlp.up_proj(torch.randn(7, 32))

@@ -1,0 +1,48 @@
+"""Anchors are read from their folder, and an unusable file is named."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import BadAnchors
+from pipeline.updates.rehearsal_prompts import AnchorPrompt, Anchors, read_anchors
+
+
+def test_prompts_and_paragraphs_are_read_in_order_and_once(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text(
+        '{"prompt": "Two?"}\n\n{"prompt": "One?", "completion": "1"}\n{"prompt": "Two?"}\n'
+    )
+    (tmp_path / "a.jsonl").write_text('{"prompt": "Zero?"}')
+    (tmp_path / "t.txt").write_text("First\nparagraph.\n\n \nSecond.\n\nSecond.\n")
+    (tmp_path / "README.md").write_text("not an anchor")
+    assert read_anchors(tmp_path) == Anchors(
+        prompts=(AnchorPrompt("Zero?"), AnchorPrompt("Two?"), AnchorPrompt("One?", "1")),
+        texts=("First\nparagraph.", "Second."),
+    )
+
+
+def test_a_missing_folder_holds_no_anchors(tmp_path: Path) -> None:
+    assert read_anchors(tmp_path / "anchors") == Anchors()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "not JSON"),
+        ("[]", 'no "prompt"'),
+        ('{"prompt": " "}', 'no "prompt"'),
+        ('{"prompt": 3}', 'no "prompt"'),
+        ('{"prompt": "a", "answer": "b"}', "unknown key 'answer'"),
+        ('{"prompt": "a", "completion": ""}', 'empty "completion"'),
+    ],
+)
+def test_an_unusable_line_is_named(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{{"prompt": "fine"}}\n\n{line}\n')
+    with pytest.raises(BadAnchors, match=rf"a\.jsonl, line 3 .*{words}"):
+        read_anchors(tmp_path)
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"fine\nfi\xffne\n")
+    with pytest.raises(BadAnchors, match=r"a\.txt, line 2 is not UTF-8"):
+        read_anchors(tmp_path)
