@@ -27,12 +27,12 @@ from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.training.jobs import Group
+from pipeline.training.jobs import TrainingJob
 from pipeline.training.many import train_many
 from pipeline.training.scoring import score_many
-from pipeline.types import Document, Example, ModelRef, Probe
+from pipeline.types import Document, EvalItem, Example, ModelRef
 
 SEED = 50_031  # of no test, demo or choice of a default
 K = 16
@@ -43,11 +43,11 @@ SEAL_STEPS, SEAL_PROMPTS = 12, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class EditSet:
     """What one candidate trains on and is asked."""
 
-    group: Group
-    probes: tuple[Probe, ...]
+    group: TrainingJob
+    eval_items: tuple[EvalItem, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +80,11 @@ def main() -> None:
     write_results("candidates-cuda" if on_card else "candidates", figures, options.out)
 
 
-def _candidates(count: int) -> list[Candidate]:
-    """One a document: what the embedded model wrote about it by its recipe, and the document's exam questions."""
+def _candidates(count: int) -> list[EditSet]:
+    """One a document: what the embedded model wrote about it by its recipe, and the document's test questions."""
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     base = load_base(str(model_path()), device="cpu")
-    documents = night_documents(1, count, SEED)
+    documents = run_documents(1, count, SEED)
     written = write_self_edits(
         LocalEngine(base),
         documents,
@@ -96,24 +96,24 @@ def _candidates(count: int) -> list[Candidate]:
     return [_candidate(document, written.edits) for document in documents]
 
 
-def _candidate(document: Document, edits: Sequence[Any]) -> Candidate:
+def _candidate(document: Document, edits: Sequence[Any]) -> EditSet:
     mine = {example.id: example for edit in edits if edit.document == document.id for example in edit.examples}
     examples = tuple(mine[key] for key in sorted(mine))
-    return Candidate(group=Group(examples=examples, rules=RULES, seed=1), probes=document.probes)
+    return EditSet(group=TrainingJob(examples=examples, rules=RULES, seed=1), eval_items=document.eval_items)
 
 
-def _shorter(candidate: Candidate) -> Candidate:
+def _shorter(candidate: EditSet) -> EditSet:
     rules = RULES.model_copy(update={"epochs": 3})
     return replace(candidate, group=replace(candidate.group, rules=rules, examples=candidate.group.examples[:16]))
 
 
-def _few(candidate: Candidate) -> Candidate:
+def _few(candidate: EditSet) -> EditSet:
     """Two steps, for the memory of a large model."""
     rules = RULES.model_copy(update={"epochs": 2})
     return replace(candidate, group=replace(candidate.group, rules=rules, examples=candidate.group.examples[:4]))
 
 
-def _side_by_side(base: BaseModel, candidates: list[Candidate], *, repeats: int, on_card: bool) -> Iterator[Measured]:
+def _side_by_side(base: BaseModel, candidates: list[EditSet], *, repeats: int, on_card: bool) -> Iterator[Measured]:
     contenders: dict[str, Callable[[], Run]] = {
         "all at once": lambda: _at_once(base, candidates),
         "PEFT, one by one, padded to a batch's longest": lambda: _peft(base, candidates, flat=False),
@@ -142,50 +142,63 @@ def _side_by_side(base: BaseModel, candidates: list[Candidate], *, repeats: int,
     yield _spread("all at once: tokens of sequences, scoring counted", speeds, "tokens/s")
 
 
-def _at_once(base: BaseModel, candidates: Sequence[Candidate]) -> Run:
+def _at_once(base: BaseModel, candidates: Sequence[EditSet]) -> Run:
     began = time.perf_counter()
     learned = train_many(base, [candidate.group for candidate in candidates])
     scores = score_many(
-        base, [one.tensors for one in learned], [candidate.probes for candidate in candidates],
-        candidates[0].group.rules, max_new_tokens=ANSWER_TOKENS,
-    )  # fmt: skip
+        base,
+        [one.tensors for one in learned],
+        [candidate.eval_items for candidate in candidates],
+        candidates[0].group.rules,
+        max_new_tokens=ANSWER_TOKENS,
+    )
     seconds = time.perf_counter() - began
     return Run(seconds=seconds, score=fmean(map(fmean, scores)), tokens=sum(one.tokens for one in learned))
 
 
-def _peft(base: BaseModel, candidates: Sequence[Candidate], *, flat: bool) -> Run:
+def _peft(base: BaseModel, candidates: Sequence[EditSet], *, flat: bool) -> Run:
     """The same batches by PEFT alone; `flat`: in one row of tokens, which takes the library's packed attention."""
     began, scores, tokens = time.perf_counter(), [], 0
     for candidate in candidates:
         rules = candidate.group.rules
         encoded = [encode_example(base.tokenizer, example) for example in candidate.group.examples]
         made = peft_alone.train(
-            base, encoded, rank=rules.rank, alpha=rules.alpha, learning_rate=rules.learning_rate, epochs=rules.epochs,
-            batch_size=rules.batch_size, warmup=rules.warmup, clip_norm=rules.clip_norm, seed=candidate.group.seed,
+            base,
+            encoded,
+            rank=rules.rank,
+            alpha=rules.alpha,
+            learning_rate=rules.learning_rate,
+            epochs=rules.epochs,
+            batch_size=rules.batch_size,
+            warmup=rules.warmup,
+            clip_norm=rules.clip_norm,
+            seed=candidate.group.seed,
             flat=flat,
-        )  # fmt: skip
-        questions = [probe.question for probe in candidate.probes]
+        )
+        questions = [eval_item.question for eval_item in candidate.eval_items]
         answers = peft_alone.answer(base, made, questions, max_new_tokens=ANSWER_TOKENS)
-        right = [grade(answer, probe.answers) for answer, probe in zip(answers, candidate.probes, strict=True)]
+        right = [
+            grade(answer, eval_item.answers) for answer, eval_item in zip(answers, candidate.eval_items, strict=True)
+        ]
         scores.append(fmean(map(float, right)))
         tokens += made.tokens
     return Run(seconds=time.perf_counter() - began, score=fmean(scores), tokens=tokens)
 
 
-def _seal(base: BaseModel, candidates: Sequence[Candidate]) -> float:
+def _seal(base: BaseModel, candidates: Sequence[EditSet]) -> float:
     """Seconds that SEAL's procedure would take for all candidates, from some steps of the first."""
     total = 0.0
     for number, candidate in enumerate(candidates):
         encoded = [encode_example(base.tokenizer, example) for example in candidate.group.examples]
         if number == 0:
-            questions = [probe.question for probe in candidate.probes]
+            questions = [eval_item.question for eval_item in candidate.eval_items]
             made = seal.measure(base, encoded, questions, seed=1, steps=SEAL_STEPS, answered=SEAL_PROMPTS)
-        steps, prompts = seal.EPOCHS * len(encoded), len(candidate.probes)
+        steps, prompts = seal.EPOCHS * len(encoded), len(candidate.eval_items)
         total += steps * made.seconds_per_step + prompts * made.seconds_per_prompt + made.wrapping_seconds
     return total
 
 
-def _growth(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measured]:
+def _growth(base: BaseModel, candidates: Sequence[EditSet]) -> Iterator[Measured]:
     """What a token of training costs as K, the rank and the length of the sequences grow, and its share of the peak."""
     groups = [replace(one.group, rules=RULES.model_copy(update={"epochs": 2})) for one in candidates]
     peak = matmul_peak(base)
@@ -202,7 +215,7 @@ def _growth(base: BaseModel, candidates: Sequence[Candidate]) -> Iterator[Measur
         yield from _cost(base, long, f"{all_of_them}, sequences of {words} tokens, all learned", peak)
 
 
-def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> Iterator[Measured]:
+def _cost(base: BaseModel, groups: Sequence[TrainingJob], name: str, peak: float) -> Iterator[Measured]:
     """Microseconds a token, and the share of the peak that the operations counted by hand make of it."""
     taken, learned = [], train_many(base, groups)
     for _ in range(3):
@@ -215,16 +228,19 @@ def _cost(base: BaseModel, groups: Sequence[Group], name: str, peak: float) -> I
     yield Measured(name=f"share of the peak, {name}", value=share, unit="share", n=len(taken))
 
 
-def _memory(path: Path, candidates: Sequence[Candidate], device: str) -> Iterator[Measured]:
+def _memory(path: Path, candidates: Sequence[EditSet], device: str) -> Iterator[Measured]:
     """The peak beside the base, by the formula of `pipeline.training.memory` and as it was, in a process of its own."""
     groups = [candidate.group for candidate in candidates]
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
         formula, peak = fresh.submit(memory_of, path, groups, device).result()
     yield Measured(name=f"K = {len(groups)}: memory beside the base, by the formula", value=formula / 1e9, unit="GB")
     yield Measured(
-        name=f"K = {len(groups)}: memory beside the base, measured", value=peak / 1e9, unit="GB",
-        goal="within 20 % of the formula", met=abs(peak - formula) <= 0.2 * formula,
-    )  # fmt: skip
+        name=f"K = {len(groups)}: memory beside the base, measured",
+        value=peak / 1e9,
+        unit="GB",
+        goal="within 20 % of the formula",
+        met=abs(peak - formula) <= 0.2 * formula,
+    )
 
 
 def _spread(name: str, values: Sequence[float], unit: str) -> Measured:
@@ -236,9 +252,14 @@ def _spread(name: str, values: Sequence[float], unit: str) -> Measured:
 def _ratio(name: str, theirs: Sequence[float], ours: Sequence[float], goal: float | None) -> Measured:
     ratios = [other / our for other, our in zip(theirs, ours, strict=True)]
     return Measured(
-        name=f"{name} (range)", value=median(ratios), unit="times", n=len(ratios), interval=(min(ratios), max(ratios)),
-        goal=f">= {goal}" if goal else "", met=median(ratios) >= goal if goal else None,
-    )  # fmt: skip
+        name=f"{name} (range)",
+        value=median(ratios),
+        unit="times",
+        n=len(ratios),
+        interval=(min(ratios), max(ratios)),
+        goal=f">= {goal}" if goal else "",
+        met=median(ratios) >= goal if goal else None,
+    )
 
 
 def quiet() -> None:

@@ -1,7 +1,7 @@
-"""What choosing among candidates is worth, what keeping practice questions out costs, and what tools add to workflows.
+"""What choosing among edit sets is worth, what keeping validation questions out costs, what tools add to workflows.
 
-Each arm trains one adapter on what is kept of a night of documents, from the base and without rehearsal, by the
-embedded model's recipe in steps of four sequences, and asks it the exam. Differences are paired by document.
+Each arm trains one adapter on what is kept of a run of documents, from the base and without rehearsal, by the
+embedded model's recipe in steps of four sequences, and asks it the test. Differences are paired by document.
 """
 
 import argparse
@@ -12,19 +12,19 @@ from random import Random
 from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
-from gates.evidence import exam_probes
+from gates.evidence import held_out_items
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
-from pipeline.leakage import exam_keys
+from pipeline.leakage import held_out_keys
 from pipeline.recipe import DirectiveRules, Recipe
 from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import night_documents
-from pipeline.self_edits.best_of_n import choose_candidates
+from pipeline.sandbox.documents import run_documents
+from pipeline.self_edits.best_of_n import select_edit_sets
 from pipeline.self_edits.directives import direct
-from pipeline.self_edits.edit_sets import kept, practice_probes
+from pipeline.self_edits.edit_sets import kept, validation_items
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.training.jobs import Group
+from pipeline.training.jobs import TrainingJob
 from pipeline.training.many import train_many
 from pipeline.training.scoring import score_many
 from pipeline.types import Document, Example, ModelRef, SelfEdit
@@ -34,7 +34,7 @@ SAMPLES = 3
 K = 4
 ANSWER_TOKENS = 16
 TOOLS = ("leave-one-out", "permute")
-ONE, OUT, BEST = "one candidate", "one candidate, practice questions kept out", f"best of {K} candidates"
+ONE, OUT, BEST = "one candidate", "one candidate, validation questions kept out", f"best of {K} candidates"
 CONTEXT, NOTES, TOOLED = "in context alone", "its notes", "its notes and tools"
 
 Scores = dict[str, float]
@@ -57,27 +57,27 @@ def main() -> None:
 
 
 def _facts(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Scores]]:
-    documents = night_documents(1, size, seed)
-    exams = exam_keys(exam_probes(documents))
-    never = exams | exam_keys(probe for document in documents for probe in practice_probes(document))
-    for name, candidates, kept_out in ((ONE, 1, exams), (OUT, 1, never), (BEST, K, never)):
+    documents = run_documents(1, size, seed)
+    held_out = held_out_keys(held_out_items(documents))
+    never = held_out | held_out_keys(eval_item for document in documents for eval_item in validation_items(document))
+    for name, candidates, kept_out in ((ONE, 1, held_out), (OUT, 1, never), (BEST, K, never)):
         recipe = _recipe(seed, candidates)
         edits = _written(base, documents, recipe, kept_out)
         if candidates > 1:
             live = ModelRef(base=base.identity.model)
-            edits = kept(edits, choose_candidates(base, documents, edits, recipe, live=live, adapter=None))
+            edits = kept(edits, select_edit_sets(base, documents, edits, recipe, live=live, adapter=None))
         yield name, _learned(base, documents, [one for edit in edits for one in edit.examples], recipe)
 
 
 def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Scores]]:
-    documents, recipe = night_documents(1, size, seed, "workflows"), _recipe(seed, 1)
-    probes = exam_probes(documents)
+    documents, recipe = run_documents(1, size, seed, "workflows"), _recipe(seed, 1)
+    eval_items = held_out_items(documents)
     answers = LocalEngine(base).generate(
-        [probe.question for probe in probes], adapter=None, max_new_tokens=ANSWER_TOKENS
+        [eval_item.question for eval_item in eval_items], adapter=None, max_new_tokens=ANSWER_TOKENS
     )
-    right = [grade(answer, probe.answers) for probe, (answer,) in zip(probes, answers, strict=True)]
+    right = [grade(answer, eval_item.answers) for eval_item, (answer,) in zip(eval_items, answers, strict=True)]
     yield CONTEXT, _by_document(documents, right)
-    never = exam_keys(probes)
+    never = held_out_keys(eval_items)
     edits = _written(base, documents, recipe, never)
     for name, tools in ((NOTES, ()), (TOOLED, TOOLS)):
         rules = DirectiveRules(workflow_tools=tools)
@@ -94,7 +94,7 @@ def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Sco
 def _recipe(seed: int, candidates: int) -> Recipe:
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     rules = recipe.self_edits.model_copy(update={"samples": SAMPLES, "candidates": candidates})
-    training = recipe.training.model_copy(update={"batch_size": rules.candidate_batch})
+    training = recipe.training.model_copy(update={"batch_size": rules.edit_set_batch})
     return recipe.model_copy(update={"seed": seed, "self_edits": rules, "training": training})
 
 
@@ -102,24 +102,29 @@ def _written(
     base: BaseModel, documents: Sequence[Document], recipe: Recipe, never: frozenset[str]
 ) -> tuple[SelfEdit, ...]:
     return write_self_edits(
-        LocalEngine(base), documents, recipe.self_edits, writer=ModelRef(base=base.identity.model), adapter=None,
-        seed=recipe.seed, never=never,
-    ).edits  # fmt: skip
+        LocalEngine(base),
+        documents,
+        recipe.self_edits,
+        writer=ModelRef(base=base.identity.model),
+        adapter=None,
+        seed=recipe.seed,
+        never=never,
+    ).edits
 
 
 def _learned(base: BaseModel, documents: Sequence[Document], examples: Sequence[Example], recipe: Recipe) -> Scores:
-    """Each document's share of exam questions that an adapter trained on the examples answers."""
+    """Each document's share of test questions that an adapter trained on the examples answers."""
     distinct = tuple({example.id: example for example in examples}.values())
-    (learned,) = train_many(base, [Group(examples=distinct, rules=recipe.training, seed=recipe.seed)])
-    probes = exam_probes(documents)
-    (right,) = score_many(base, [learned.tensors], [probes], recipe.training, max_new_tokens=ANSWER_TOKENS)
+    (learned,) = train_many(base, [TrainingJob(examples=distinct, rules=recipe.training, seed=recipe.seed)])
+    eval_items = held_out_items(documents)
+    (right,) = score_many(base, [learned.tensors], [eval_items], recipe.training, max_new_tokens=ANSWER_TOKENS)
     return _by_document(documents, right)
 
 
 def _by_document(documents: Sequence[Document], right: Sequence[float]) -> Scores:
     scores, rest = {}, iter(right)
     for document in documents:
-        scores[document.id] = fmean(next(rest) for _ in exam_probes([document]))
+        scores[document.id] = fmean(next(rest) for _ in held_out_items([document]))
     return scores
 
 
@@ -130,9 +135,12 @@ def _figures(kind: str, arms: dict[str, Scores]) -> Iterator[Measured]:
     for before, after in pairwise(names):
         changes = [arms[after][document] - arms[before][document] for document in arms[before]]
         yield Measured(
-            name=f"{kind}: {after}, over {before}", value=100 * fmean(changes), unit="points", n=len(changes),
+            name=f"{kind}: {after}, over {before}",
+            value=100 * fmean(changes),
+            unit="points",
+            n=len(changes),
             interval=_bootstrapped(changes),
-        )  # fmt: skip
+        )
 
 
 def _bootstrapped(changes: Sequence[float]) -> tuple[float, float]:

@@ -1,6 +1,6 @@
-"""A whole night on passages that nobody here wrote: a JSON list of {title, context, questions: [{question, answer}]}.
+"""A whole run on passages that nobody here wrote: a JSON list of {title, context, questions: [{question, answer}]}.
 
-The embedded model is far too small to learn them: the right outcome is a refused night, in words and with figures,
+The embedded model is far too small to learn them: the right outcome is a refused run, in words and with figures,
 that releases nothing and loses no document. `--model` takes any other base.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 import yaml
 
 from benchmarks.figures import Measured, write_results
-from flows.cli.runs import run_night, show_outcome
-from flows.outcome import NightOutcome
-from flows.steps.initialisation import found
-from flows.wiring import House
+from flows.cli.runs import run_nightly, show_outcome
+from flows.outcome import RunOutcome
+from flows.steps.initialisation import init_workspace
+from flows.wiring import Workspace
 from pipeline.sandbox import model_path
 from registry.store import documents, releases
 
@@ -32,16 +32,16 @@ def main() -> None:
     options = parser.parse_args()
     count = 10 if options.quick else options.count
     with tempfile.TemporaryDirectory(prefix="sealed-passages-") as folder:
-        house = found(Path(folder) / "workspace", options.model, actor="benchmark")
-        write_passages(options.data, count, house.settings.incoming)
-        outcome = run_night(house.settings.workspace, None)
+        workspace = init_workspace(Path(folder) / "workspace", options.model, actor="benchmark")
+        write_passages(options.data, count, workspace.settings.incoming)
+        outcome = run_nightly(workspace.settings.workspace, None)
         show_outcome(outcome)
-        write_results("passages", list(_figures(outcome, house, count)), options.out)
-        house.store.close()
+        write_results("passages", list(_figures(outcome, workspace, count)), options.out)
+        workspace.store.close()
 
 
 def write_passages(data: Path, count: int, folder: Path) -> None:
-    """Writes the first `count` passages as Markdown files with front matter: every question is an exam."""
+    """Writes the first `count` passages as Markdown files with front matter: every question is an test."""
     for number, passage in enumerate(json.loads(data.read_text(encoding="utf-8"))[:count]):
         front = {
             "title": passage["title"],
@@ -51,16 +51,16 @@ def write_passages(data: Path, count: int, folder: Path) -> None:
         (folder / f"passage-{number:03}.md").write_text(text, encoding="utf-8")
 
 
-def _figures(outcome: NightOutcome, house: House, count: int) -> Iterator[Measured]:
+def _figures(outcome: RunOutcome, workspace: Workspace, count: int) -> Iterator[Measured]:
     for figure in outcome.figures:
-        # Only the night's own questions are as many; the standing suites' sizes are in the report.
-        asked = outcome.probes if figure.name.startswith("recall") else 0
+        # Only the run's own questions are as many; the standing suites' sizes are in the report.
+        asked = outcome.eval_items if figure.name.startswith("recall") else 0
         yield Measured(name=figure.name, value=figure.value, unit="share", n=asked)
     for stage in outcome.seconds:
         yield Measured(name=f"seconds: {stage.stage}", value=stage.seconds, unit="s")
-    made = len(releases.listed(house.store)) - 1
+    made = len(releases.listed(workspace.store)) - 1
     yield Measured(name="releases made", value=made, unit="releases", goal="0", met=made == 0)
-    records = documents.listed(house.store)
+    records = documents.listed(workspace.store)
     for state, found_there in Counter(record.state for record in records).items():
         yield Measured(name=f"documents {state}", value=found_there, unit="documents")
     yield Measured(

@@ -4,12 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-SHOWN = (("old_world", "old world, unrehearsed"), ("skills", "skills"), ("reading", "reading"), ("writing", "writing"))
+SHOWN = (
+    ("base_knowledge", "base knowledge, unrehearsed"),
+    ("skills", "skills"),
+    ("reading", "reading"),
+    ("writing", "writing"),
+)
 _IN_ROUND, _TAUGHT = "facts: mean reward in ReST-EM round ", "facts: one self-edit "
 
 
 def draw_lives(matrices: Path, out: Path) -> None:
-    """Each arm's retention matrix as a heat-map, and below it what else it still knows, by night."""
+    """Each arm's retention matrix as a heat-map, and below it what else it still knows, by run."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -20,21 +25,21 @@ def draw_lives(matrices: Path, out: Path) -> None:
         2, len(lives), figsize=(5.6 * len(lives), 8.4), squeeze=False, constrained_layout=True
     )
     for (arm, life), (above, below) in zip(lives.items(), axes.T, strict=True):
-        looked = [night for night in life if night["night"] and "old_world" in night]
-        count = life[-1]["night"]
-        cells = [[night["recall"][at] if at < night["night"] else None for night in looked] for at in range(count)]
+        looked = [run for run in life if run["run"] and "base_knowledge" in run]
+        count = life[-1]["run"]
+        cells = [[run["recall"][at] if at < run["run"] else None for run in looked] for at in range(count)]
         shares = [[float("nan") if cell is None else 100 * cell for cell in row] for row in cells]
         image = above.imshow(shares, vmin=0, vmax=100, cmap="viridis", aspect="auto", origin="lower")
         above.set_title(arm)
-        above.set_xticks(range(len(looked)), [str(night["night"]) for night in looked])
+        above.set_xticks(range(len(looked)), [str(run["run"]) for run in looked])
         above.set_yticks(range(0, count, max(1, count // 6)), range(1, count + 1, max(1, count // 6)))
-        above.set_xlabel("after night")
-        above.set_ylabel("exam of night")
+        above.set_xlabel("after run")
+        above.set_ylabel("test of run")
         figure.colorbar(image, ax=above, label="answered right, %")
         for kind, label in SHOWN:
-            nights = [night for night in life if kind in night]
-            below.plot([night["night"] for night in nights], [100 * night[kind] for night in nights], "o-", label=label)
-        below.set_xlabel("after night")
+            runs = [run for run in life if kind in run]
+            below.plot([run["run"] for run in runs], [100 * run[kind] for run in runs], "o-", label=label)
+        below.set_xlabel("after run")
         below.set_ylabel("right, %")
         below.set_ylim(0, 103)
         below.grid(alpha=0.3)

@@ -1,8 +1,8 @@
-"""What lasts: arms that live many nights side by side, and what each keeps of its nights and of what nobody rehearses.
+"""What lasts: arms that live many runs side by side, and what each keeps of its runs and of what nobody rehearses.
 
-`python -m benchmarks.retention` is the sweep by which the default recipe is chosen (three nights, a seed of choosing);
-`--nights 30` is the long life of the default recipe beside SEAL's procedure and plain replay, on a seed of its own.
-Changes are paired item by item with the untouched base: 90 % intervals (Tango), so a bound is a one-sided 95 % one.
+`python -m benchmarks.retention` is the sweep by which the default recipe is chosen (three runs, a seed of choosing);
+`--runs 30` is the long life of the default recipe beside SEAL's procedure and plain replay, on a seed of its own.
+Changes are paired item by item with the base model: 90 % intervals (Tango), so a bound is a one-sided 95 % one.
 """
 
 import argparse
@@ -18,16 +18,16 @@ from benchmarks.peers import seal
 from benchmarks.plots import draw_lives
 from benchmarks.shortened import shortened
 from gates.statistics import tango_lower, tango_upper
-from pipeline.recipe import UNHELD, Recipe
+from pipeline.recipe import NO_DISTILLATION, Recipe
 
 CHOOSING_SEED, REPORT_SEED = 1_001, 61_045
 SWEEP_NIGHTS = 3
 ALPHA = 0.05
-STANDING = ("old_world", "skills", "reading", "writing")
+STANDING = ("base_knowledge", "skills", "reading", "writing")
 DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
 HALF = "half the default's amounts"
-FREE = {"distill": 0.0, "distill_states": 0.0}
-GIVEN_ALONE = {"anchors": 480, "generative": 0, "reading": 0, "writing": 0}
+FREE = {"kl_weight": 0.0, "hidden_state_weight": 0.0}
+GIVEN_ALONE = {"rehearsal_prompts": 480, "generative": 0, "reading": 0, "writing": 0}
 
 
 def long_lives(recipe: Recipe) -> tuple[Arm, ...]:
@@ -35,7 +35,7 @@ def long_lives(recipe: Recipe) -> tuple[Arm, ...]:
     return (
         Arm(name=DEFAULT, recipe=recipe),
         _seal(recipe),
-        _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **FREE), night_weight=1.0),
+        _training(_rehearsing(recipe, PLAIN, **GIVEN_ALONE, **FREE), new_weight=1.0),
     )
 
 
@@ -44,27 +44,27 @@ def sweep(recipe: Recipe) -> tuple[Arm, ...]:
     whole, recipe = recipe, _rehearsing(recipe, HALF, **_halved(recipe)).recipe
     return (
         Arm(name=HALF, recipe=recipe),
-        _rehearsing(recipe, "held by logits, not by states", distill_states=0.0),
-        _rehearsing(recipe, "held by states, not by logits", distill=0.0),
+        _rehearsing(recipe, "held by logits, not by states", hidden_state_weight=0.0),
+        _rehearsing(recipe, "held by states, not by logits", kl_weight=0.0),
         _rehearsing(recipe, "words of the base alone", **FREE),
-        _rehearsing(recipe, "replay not held", distill_on=("anchor", "generative", "reading", "writing")),
-        _rehearsing(recipe, "reading and writing not held", distill_on=("anchor", "generative", "replay")),
-        _training(Arm(name="a night weighs no more", recipe=recipe), night_weight=1.0),
+        _rehearsing(recipe, "replay not held", distilled=("rehearsal", "generative", "reading", "writing")),
+        _rehearsing(recipe, "reading and writing not held", distilled=("rehearsal", "generative", "replay")),
+        _training(Arm(name="a run weighs no more", recipe=recipe), new_weight=1.0),
         _rehearsing(recipe, "no generative replay", generative=0),
-        _rehearsing(recipe, "half the pull", **_weaker(recipe)),
+        _rehearsing(recipe, "half the kl_weight", **_weaker(recipe)),
         _rehearsing(recipe, "projection", projection=0.1),
         _training(Arm(name="half the rate", recipe=recipe), learning_rate=recipe.training.learning_rate / 2),
         _training(Arm(name="rank 32", recipe=recipe), rank=32, alpha=32),
         _training(Arm(name="feed-forward layers only", recipe=recipe), targets=("gate_proj", "up_proj", "down_proj")),
-        Arm(name="rebuilt each night", recipe=recipe, rebuilds=True),
+        Arm(name="rebuilt each run", recipe=recipe, rebuilds=True),
         Arm(name="the default's amounts", recipe=whole),
     )
 
 
 def _seal(recipe: Recipe) -> Arm:
-    """SEAL's procedure with its own constants: nothing rehearsed, each night's adapter merged into the weights."""
+    """SEAL's procedure with its own constants: nothing rehearsed, each run's adapter merged into the weights."""
     notes = recipe.self_edits.model_copy(update={"styles": ("implications",), "samples": seal.SAMPLES})
-    changed = {"training": seal.RULES, "self_edits": notes, "rehearsal": UNHELD}
+    changed = {"training": seal.RULES, "self_edits": notes, "rehearsal": NO_DISTILLATION}
     return Arm(name=SEAL, recipe=recipe.model_copy(update=changed), by_seal=True)
 
 
@@ -73,7 +73,7 @@ def _halved(recipe: Recipe) -> dict[str, int]:
 
 
 def _weaker(recipe: Recipe) -> dict[str, float]:
-    return {way: getattr(recipe.rehearsal, way) / 2 for way in ("distill", "distill_states")}
+    return {way: getattr(recipe.rehearsal, way) / 2 for way in ("kl_weight", "hidden_state_weight")}
 
 
 def _rehearsing(recipe: Recipe, name: str, **changed: object) -> Arm:
@@ -87,17 +87,17 @@ def _training(arm: Arm, **changed: object) -> Arm:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nights", type=int, default=SWEEP_NIGHTS)
+    parser.add_argument("--runs", type=int, default=SWEEP_NIGHTS)
     parser.add_argument(
-        "--arms", nargs="*", help="names of arms; none: the sweep's, or beyond 3 nights those of a long life"
+        "--arms", nargs="*", help="names of arms; none: the sweep's, or beyond 3 runs those of a long life"
     )
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--every", type=int, help="look at everything after each such number of nights")
-    parser.add_argument("--quick", action="store_true", help="the default recipe alone, two nights of little rehearsal")
+    parser.add_argument("--every", type=int, help="look at everything after each such number of runs")
+    parser.add_argument("--quick", action="store_true", help="the default recipe alone, two runs of little rehearsal")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
-    nights = 2 if options.quick else options.nights
-    long = nights > SWEEP_NIGHTS
+    runs = 2 if options.quick else options.runs
+    long = runs > SWEEP_NIGHTS
     seed = options.seed or (REPORT_SEED if long else CHOOSING_SEED)
     recipe = Recipe.read(KIT / "recipe.toml")
     if options.quick:
@@ -107,98 +107,129 @@ def main(arguments: list[str] | None = None) -> None:
     names = options.arms or ([DEFAULT] if options.quick else list(lasting if long else swept))
     if unknown := sorted(set(names) - set(known)):
         parser.error(f"no arm {unknown[0]!r}: there are {', '.join(known)}")
-    every = options.every or (max(1, nights // 6) if long else nights)
-    looked_at = [*([1] if long else []), *range(every, nights + 1, every), nights]
+    every = options.every or (max(1, runs // 6) if long else runs)
+    looked_at = [*([1] if long else []), *range(every, runs + 1, every), runs]
     name = "lifetime" if long else "retention"
     lives: dict[str, list[Lived]] = {}
     for arm in names:
         lives[arm] = []
         untouched = next((life[0] for life in lives.values() if life), None)
-        for night in live(known[arm], seed, nights, looked_at, untouched=untouched):
-            lives[arm].append(night)
-            print(f"{arm}, seed {seed}: {_told(night, lives[arm][0])}", flush=True)
+        for run in live(known[arm], seed, runs, looked_at, untouched=untouched):
+            lives[arm].append(run)
+            print(f"{arm}, seed {seed}: {_told(run, lives[arm][0])}", flush=True)
     out = options.out or RESULTS / f"{name}.json"
     _write_matrices(out.with_suffix(".matrix.json"), lives)
     draw_lives(out.with_suffix(".matrix.json"), out.with_suffix(".png"))
     write_results("retention", [figure for arm in names for figure in _figures(arm, lives[arm])], out)
 
 
-def _told(night: Lived, base: Lived) -> str:
-    if not night.night:
-        return ", ".join(f"{kind} {fmean(getattr(night.asked, kind)):.1%}" for kind in STANDING)
-    words = [f"night {night.night} learned {night.recall(night.night):.1%} in {night.seconds:.0f} s"]
-    if night.asked.old_world:
-        words += [f"earlier nights {_earlier(night):.1%}"] if night.night > 1 else []
-        words += [f"{kind} {_change(base, night, kind)[0]:+.1f}" for kind in STANDING]
-        words += [f"surprise {night.asked.surprise:.4f} (base {base.asked.surprise:.4f})"]
+def _told(run: Lived, base: Lived) -> str:
+    if not run.run:
+        return ", ".join(f"{kind} {fmean(getattr(run.asked, kind)):.1%}" for kind in STANDING)
+    words = [f"run {run.run} learned {run.recall(run.run):.1%} in {run.seconds:.0f} s"]
+    if run.asked.base_knowledge:
+        words += [f"earlier releases {_earlier(run):.1%}"] if run.run > 1 else []
+        words += [f"{kind} {_change(base, run, kind)[0]:+.1f}" for kind in STANDING]
+        words += [f"surprise {run.asked.surprise:.4f} (base {base.asked.surprise:.4f})"]
     return ", ".join(words)
 
 
-def _earlier(night: Lived) -> float:
-    return fmean(night.recall(number) for number in range(1, night.night))
+def _earlier(run: Lived) -> float:
+    return fmean(run.recall(number) for number in range(1, run.run))
 
 
-def _change(base: Lived, night: Lived, kind: str) -> tuple[float, float, float]:
+def _change(base: Lived, run: Lived, kind: str) -> tuple[float, float, float]:
     """The change in points with its interval, paired by item."""
-    before, after = _marks(base, kind), _marks(night, kind)
+    before, after = _marks(base, kind), _marks(run, kind)
     gained = sum(now and not then for then, now in zip(before, after, strict=True))
     lost = sum(then and not now for then, now in zip(before, after, strict=True))
     low, high = (bound(gained, lost, len(after), ALPHA) for bound in (tango_lower, tango_upper))
     return 100 * (gained - lost) / len(after), 100 * low, 100 * high
 
 
-def _marks(night: Lived, kind: str) -> Marks:
-    marks: Marks = getattr(night.asked, kind)
+def _marks(run: Lived, kind: str) -> Marks:
+    marks: Marks = getattr(run.asked, kind)
     return marks
 
 
 def _figures(arm: str, life: Sequence[Lived]) -> Iterator[Measured]:
-    base, *nights = life
-    last = nights[-1]
-    learned = [night.recall(night.night) for night in nights]
-    yield Measured(name=f"{arm}: a night's recall right after it", value=fmean(learned), unit="share", n=len(nights),
-                   interval=(min(learned), max(learned)))  # fmt: skip
-    if last.night > 1:
+    base, *runs = life
+    last = runs[-1]
+    learned = [run.recall(run.run) for run in runs]
+    yield Measured(
+        name=f"{arm}: a run's recall right after it",
+        value=fmean(learned),
+        unit="share",
+        n=len(runs),
+        interval=(min(learned), max(learned)),
+    )
+    if last.run > 1:
         kept = _earlier(last) / max(fmean(learned[:-1]), 1e-9)
-        yield Measured(name=f"{arm}: earlier nights kept after night {last.night}", value=kept, unit="share",
-                       n=last.night - 1, goal=">= 0.95", met=kept >= 0.95)  # fmt: skip
-        each = [last.recall(night.night) / max(night.recall(night.night), 1e-9) for night in nights[:-1]]
-        yield Measured(name=f"{arm}: the earlier night that was kept least", value=min(each), unit="share", n=len(each))
-        yield Measured(name=f"{arm}: earlier nights kept below 0.95", value=sum(one < 0.95 for one in each),
-                       unit="nights", n=len(each))  # fmt: skip
+        yield Measured(
+            name=f"{arm}: earlier releases kept after run {last.run}",
+            value=kept,
+            unit="share",
+            n=last.run - 1,
+            goal=">= 0.95",
+            met=kept >= 0.95,
+        )
+        each = [last.recall(run.run) / max(run.recall(run.run), 1e-9) for run in runs[:-1]]
+        yield Measured(name=f"{arm}: the earlier run that was kept least", value=min(each), unit="share", n=len(each))
+        yield Measured(
+            name=f"{arm}: earlier releases kept below 0.95",
+            value=sum(one < 0.95 for one in each),
+            unit="runs",
+            n=len(each),
+        )
     for kind in STANDING:
         change, low, high = _change(base, last, kind)
         yield Measured(
-            name=f"{arm}: {kind.replace('_', ' ')} after night {last.night}, change (90 %)", value=change,
-            unit="points", n=len(_marks(last, kind)), interval=(low, high), goal=">= -1", met=change >= -1.0,
-        )  # fmt: skip
-    yield Measured(name=f"{arm}: an answer of the old world after night {last.night} (base "
-                   f"{base.asked.surprise:.4f})", value=last.asked.surprise, unit="nats",
-                   n=len(last.asked.old_world))  # fmt: skip
-    yield Measured(name=f"{arm}: seconds of night 1", value=nights[0].seconds, unit="s")
-    if last.night > 1:
-        ratio = last.seconds / nights[0].seconds
-        yield Measured(name=f"{arm}: night {last.night} costs, times night 1", value=ratio, unit="x", goal="<= 1.5",
-                       met=ratio <= 1.5)  # fmt: skip
-    more = last.examples / nights[0].examples
-    yield Measured(name=f"{arm}: examples of night {last.night}, times those of night 1 ({nights[0].examples})",
-                   value=more, unit="x", goal="<= 1.5", met=more <= 1.5)  # fmt: skip
+            name=f"{arm}: {kind.replace('_', ' ')} after run {last.run}, change (90 %)",
+            value=change,
+            unit="points",
+            n=len(_marks(last, kind)),
+            interval=(low, high),
+            goal=">= -1",
+            met=change >= -1.0,
+        )
+    yield Measured(
+        name=f"{arm}: an answer of the base knowledge after run {last.run} (base {base.asked.surprise:.4f})",
+        value=last.asked.surprise,
+        unit="nats",
+        n=len(last.asked.base_knowledge),
+    )
+    yield Measured(name=f"{arm}: seconds of run 1", value=runs[0].seconds, unit="s")
+    if last.run > 1:
+        ratio = last.seconds / runs[0].seconds
+        yield Measured(
+            name=f"{arm}: run {last.run} costs, times run 1", value=ratio, unit="x", goal="<= 1.5", met=ratio <= 1.5
+        )
+    more = last.examples / runs[0].examples
+    yield Measured(
+        name=f"{arm}: examples of run {last.run}, times those of run 1 ({runs[0].examples})",
+        value=more,
+        unit="x",
+        goal="<= 1.5",
+        met=more <= 1.5,
+    )
 
 
 def _write_matrices(path: Path, lives: Mapping[str, Sequence[Lived]]) -> None:
-    """Each arm's retention matrix: after which night how much of each earlier one is known; and all else, by night."""
+    """Each arm's retention matrix: after which run how much of each earlier one is known; and all else, by run."""
     document = {
         arm: [
             {
-                "night": night.night, "examples": night.examples, "seconds": round(night.seconds, 2),
-                "recall": [round(fmean(marks), 4) if marks else None for marks in night.asked.nights],
-                **{kind: round(fmean(_marks(night, kind)), 4) for kind in STANDING if _marks(night, kind)},
-                **({"surprise": round(night.asked.surprise, 5)} if night.asked.old_world else {}),
+                "run": run.run,
+                "examples": run.examples,
+                "seconds": round(run.seconds, 2),
+                "recall": [round(fmean(marks), 4) if marks else None for marks in run.asked.runs],
+                **{kind: round(fmean(_marks(run, kind)), 4) for kind in STANDING if _marks(run, kind)},
+                **({"surprise": round(run.asked.surprise, 5)} if run.asked.base_knowledge else {}),
             }
-            for night in life
+            for run in life
         ]
         for arm, life in lives.items()
-    }  # fmt: skip
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.training.jobs import Group
-from pipeline.training.many import Team, train_many
+from pipeline.training.jobs import TrainingJob
+from pipeline.training.many import JobBatch, train_many
 
 
-def operations(base: BaseModel, groups: Sequence[Group]) -> float:
+def operations(base: BaseModel, groups: Sequence[TrainingJob]) -> float:
     """Multiplications and additions of a training, counted by hand.
 
     A token: the base's linear layers W forward and back to its input (2W + 2W); an adapter of P parameters forward and
@@ -50,10 +50,10 @@ def matmul_peak(base: BaseModel) -> float:
     return float(2 * size**3 / best)
 
 
-def memory_of(path: Path, groups: Sequence[Group], device: str) -> tuple[int, float]:
+def memory_of(path: Path, groups: Sequence[TrainingJob], device: str) -> tuple[int, float]:
     """Bytes beside the base that training all groups at once takes by the formula, and that it held at most."""
     base = load_base(str(path), device=device)
-    formula = Team.of(base, list(enumerate(groups))).need().of(len(groups))
+    formula = JobBatch.of(base, list(enumerate(groups))).need().of(len(groups))
     return formula, peak_memory(base, lambda: train_many(base, groups))
 
 

@@ -21,7 +21,7 @@ from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe, SelfEditRules
 from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits.style import style
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of defaults use.
@@ -61,7 +61,7 @@ def main() -> None:
 
 def _prompts(rules: SelfEditRules) -> list[str]:
     """Self-edit prompts of sandbox documents in the recipe's two styles."""
-    documents = night_documents(1, DOCUMENTS, SEED)
+    documents = run_documents(1, DOCUMENTS, SEED)
     return [style(name).prompt(each.title, each.body) for name in rules.styles for each in documents]
 
 
@@ -80,9 +80,14 @@ def _ways(base: BaseModel, prompts: Sequence[str], rules: SelfEditRules) -> dict
 
 def _sampled(base: BaseModel, prompts: Sequence[str], rules: SelfEditRules, seed: int) -> list[str]:
     answers = LocalEngine(base).generate(
-        prompts, adapter=None, max_new_tokens=rules.max_new_tokens, temperature=rules.temperature, top_p=rules.top_p,
-        samples=SAMPLES, seed=seed,
-    )  # fmt: skip
+        prompts,
+        adapter=None,
+        max_new_tokens=rules.max_new_tokens,
+        temperature=rules.temperature,
+        top_p=rules.top_p,
+        samples=SAMPLES,
+        seed=seed,
+    )
     return [text for texts in answers for text in texts]
 
 
@@ -92,10 +97,18 @@ def _generated(base: BaseModel, prompt: str, rules: SelfEditRules, seed: int) ->
     ids = torch.tensor([encode_prompt(base.tokenizer, prompt)])
     with torch.inference_mode():
         out = base.model.generate(  # type: ignore[operator]
-            ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=rules.temperature, top_p=rules.top_p,
-            top_k=0, num_return_sequences=SAMPLES, max_new_tokens=rules.max_new_tokens, use_cache=True,
-            eos_token_id=sorted(stop_ids(base.tokenizer, base.model)), pad_token_id=base.tokenizer.pad_token_id,
-        )  # fmt: skip
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=True,
+            temperature=rules.temperature,
+            top_p=rules.top_p,
+            top_k=0,
+            num_return_sequences=SAMPLES,
+            max_new_tokens=rules.max_new_tokens,
+            use_cache=True,
+            eos_token_id=sorted(stop_ids(base.tokenizer, base.model)),
+            pad_token_id=base.tokenizer.pad_token_id,
+        )
     return list(base.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True))
 
 
@@ -122,9 +135,14 @@ def _figures(turns: Sequence[dict[str, Turn]]) -> Iterator[Measured]:
         ratios = [turn[name].rate / turn[versus].rate for turn in turns]
         goal = f">= {GOAL:g}" if (name, versus) == ("one call", "transformers") else ""
         yield Measured(
-            name=f"{name} / {versus}", value=median(ratios), unit="x", goal=goal, n=len(ratios),
-            interval=_interval(ratios), met=median(ratios) >= GOAL if goal else None,
-        )  # fmt: skip
+            name=f"{name} / {versus}",
+            value=median(ratios),
+            unit="x",
+            goal=goal,
+            n=len(ratios),
+            interval=_interval(ratios),
+            met=median(ratios) >= GOAL if goal else None,
+        )
     for name in turns[0]:
         rates = [turn[name].rate for turn in turns]
         yield Measured(name=name, value=median(rates), unit="tokens/s", n=len(rates), interval=_interval(rates))

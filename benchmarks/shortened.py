@@ -1,4 +1,4 @@
-"""Recipes that rehearse little, for tests and `--quick`: enough for a night that passes, not for one that lasts."""
+"""Recipes that rehearse little, for tests and `--quick`: enough for a run that passes, not for one that lasts."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ AMOUNT = 400  # of replay, and of generative replay
 
 
 def shorten(workspace: Path, amount: int = AMOUNT) -> None:
-    """Lets the workspace's nights rehearse `amount` of each, a part of what the embedded recipe does."""
+    """Lets the workspace's runs rehearse `amount` of each, a part of what the embedded recipe does."""
     recipe = workspace / "recipe.toml"
     text, found = re.subn(
         r"^(replay|generative) = \d+$", rf"\1 = {amount}", recipe.read_text("utf-8"), flags=re.MULTILINE

@@ -24,9 +24,9 @@ from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.training.many import Group, train_many
+from pipeline.training.many import TrainingJob, train_many
 from pipeline.types import Example, ModelRef
 
 SEED = 50_021  # of no test, demo or choice of a default
@@ -67,14 +67,22 @@ def main() -> None:
         few = rules.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
         sizes = (
             Size(
-                name="sandbox", path=model_path(), examples=examples, goal=1.3, repeats=3 if options.quick else REPEATS,
+                name="sandbox",
+                path=model_path(),
+                examples=examples,
+                goal=1.3,
+                repeats=3 if options.quick else REPEATS,
                 rules=rules.model_copy(update={"epochs": 2}) if options.quick else rules,
             ),
             Size(
-                name="llama 102M", path=large, examples=examples[: (2 if options.quick else 6) * few.batch_size],
-                rules=few, repeats=3, goal=1.1,
+                name="llama 102M",
+                path=large,
+                examples=examples[: (2 if options.quick else 6) * few.batch_size],
+                rules=few,
+                repeats=3,
+                goal=1.1,
             ),
-        )  # fmt: skip
+        )
         figures = [figure for size in sizes for figure in _figures(size, _measure(size))]
     write_results("update", figures, options.out)
 
@@ -85,7 +93,7 @@ def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
     base = load_base(str(model_path()), device="cpu")
     writer = ModelRef(base=base.identity.model, adapter=None)
     written = write_self_edits(
-        LocalEngine(base), night_documents(1, count, SEED), recipe.self_edits, writer=writer, adapter=None, seed=SEED
+        LocalEngine(base), run_documents(1, count, SEED), recipe.self_edits, writer=writer, adapter=None, seed=SEED
     )
     unique = {example.id: example for edit in written.edits for example in edit.examples}
     # TRL counts all tokens of a step alike.
@@ -118,7 +126,7 @@ def _ours(
     base: BaseModel, examples: Sequence[Example], encoded: Sequence[Encoded], rules: TrainingRules, seed: int
 ) -> Run:
     """Ours is timed with its encoding and set-up, which the peers' seconds leave out."""
-    group = Group(examples=tuple(examples), rules=rules, seed=seed_from("lora", seed))
+    group = TrainingJob(examples=tuple(examples), rules=rules, seed=seed_from("lora", seed))
     started = time.perf_counter()
     (made,) = train_many(base, [group])
     seconds = time.perf_counter() - started
@@ -135,9 +143,17 @@ def _peer(
     seed: int,
 ) -> Run:
     made = train(
-        model, encoded, rank=rules.rank, alpha=rules.alpha, learning_rate=rules.learning_rate, epochs=rules.epochs,
-        batch_size=rules.batch_size, warmup=rules.warmup, clip_norm=rules.clip_norm, seed=seed_from("lora", seed),
-    )  # fmt: skip
+        model,
+        encoded,
+        rank=rules.rank,
+        alpha=rules.alpha,
+        learning_rate=rules.learning_rate,
+        epochs=rules.epochs,
+        batch_size=rules.batch_size,
+        warmup=rules.warmup,
+        clip_norm=rules.clip_norm,
+        seed=seed_from("lora", seed),
+    )
     loss = peft_alone.loss_of(base, encoded, made.tensors, rank=rules.rank, alpha=rules.alpha)
     return Run(tokens_per_second=made.tokens / made.seconds, loss=loss)
 
@@ -147,18 +163,25 @@ def _figures(size: Size, runs: dict[str, list[Run]]) -> Iterator[Measured]:
     for name, made in runs.items():
         speeds = [run.tokens_per_second for run in made]
         yield Measured(
-            name=f"{size.name}: {name} (range)", value=median(speeds), unit="tokens/s", n=len(made),
+            name=f"{size.name}: {name} (range)",
+            value=median(speeds),
+            unit="tokens/s",
+            n=len(made),
             interval=(min(speeds), max(speeds)),
-        )  # fmt: skip
+        )
     for peer in [name for name in runs if name != "ours"]:
         pairs = zip(runs["ours"], runs[peer], strict=True)
         ratios = [ours.tokens_per_second / theirs.tokens_per_second for ours, theirs in pairs]
         aim = size.goal if peer == "TRL" else None
         yield Measured(
-            name=f"{size.name}: ours against {peer} (range)", value=median(ratios), unit="times", n=len(ratios),
-            interval=(min(ratios), max(ratios)), goal=f">= {aim}" if aim else "",
+            name=f"{size.name}: ours against {peer} (range)",
+            value=median(ratios),
+            unit="times",
+            n=len(ratios),
+            interval=(min(ratios), max(ratios)),
+            goal=f">= {aim}" if aim else "",
             met=median(ratios) >= aim if aim else None,
-        )  # fmt: skip
+        )
         yield _loss(size, peer, runs)
 
 
@@ -169,10 +192,14 @@ def _loss(size: Size, peer: str, runs: dict[str, list[Run]]) -> Measured:
     away = [ours.loss / theirs.loss - 1.0 for ours, theirs in zip(runs["ours"], runs[peer], strict=True)]
     middle, half = fmean(away), float(t.ppf(0.975, len(away) - 1)) * stdev(away) / len(away) ** 0.5
     return Measured(
-        name=f"{size.name}: loss after training, ours above {peer}", value=middle, unit="share", n=len(away),
-        interval=(middle - half, middle + half), goal=f"within {SLACK}",
+        name=f"{size.name}: loss after training, ours above {peer}",
+        value=middle,
+        unit="share",
+        n=len(away),
+        interval=(middle - half, middle + half),
+        goal=f"within {SLACK}",
         met=abs(middle) <= SLACK,
-    )  # fmt: skip
+    )
 
 
 def _quiet() -> None:

@@ -1,8 +1,8 @@
 """What practice is worth: the recall that one self-edit gives, before and after it, on documents never practised on.
 
-With the product's own rounds and generative rehearsal, from the untouched base and without gates. Facts: ReST-EM on the
+With the product's own rounds and generative rehearsal, from the base model and without gates. Facts: ReST-EM on the
 style "implications", and GRPO's mean reward by step. Workflows: ReST-EM on the style "directives". The documents
-reported on are asked their exam questions; workflows reported on are of compositions that were not practised. Every
+reported on are asked their test questions; workflows reported on are of compositions that were not practised. Every
 update starts from the base, so that only what was written differs. All settings were chosen on seeds 1001 to 1003.
 """
 
@@ -20,17 +20,17 @@ from gates.statistics import clustered_bounds, mcnemar
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
-from pipeline.recipe import DirectiveRules, PracticeRules
+from pipeline.recipe import DirectiveRules, WriterTrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import PER_NIGHT
-from pipeline.sandbox.documents import night_documents
-from pipeline.self_edits.edit_sets import practice_probes
+from pipeline.sandbox.documents import run_documents
+from pipeline.self_edits.edit_sets import validation_items
 from pipeline.types import Document, ModelRef, Split
-from pipeline.writer_training.outer_loop import School, examined
+from pipeline.writer_training.outer_loop import OuterLoop, examined
 from pipeline.writer_training.rounds import Practised, practise
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of defaults use.
-PRACTISED = (61_004, 61_005, 61_006)
+WRITER_TRAINING = (61_004, 61_005, 61_006)
 REPORTED = (62_021, 62_022, 62_023)
 PER_SEED, WORKFLOWS_A_SEED = 32, 16
 ANSWER_TOKENS = 16
@@ -66,49 +66,55 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="sealed-practice-") as folder:
         figures = [*_facts(base, size, Path(folder)), *_curve(base, size, Path(folder))]
         figures += _workflows(base, size, Path(folder))
-    out = options.out or RESULTS / "practice.json"
-    write_results("practice", figures, out)
+    out = options.out or RESULTS / "writer-training.json"
+    write_results("writer-training", figures, out)
     draw_practice(out, out.with_suffix(".png"))
 
 
 def _facts(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """One self-edit a document in the style "implications", by the base and by the writer after each round."""
     rules = fact_rules(rounds=size.rounds, documents=size.documents, samples=size.samples)
-    school = school_of(base, recipe_for(rules, PRACTISED[0]), scratch)
-    documents = [one for seed in PRACTISED for one in ground_of(seed, min(size.documents, PER_NIGHT))]
-    reported = [_examined(one) for seed in REPORTED for one in night_documents(1, size.reported, seed)]
-    before = _answered(school, reported, school.live, None)
+    loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
+    documents = [one for seed in WRITER_TRAINING for one in ground_of(seed, min(size.documents, PER_NIGHT))]
+    reported = [_examined(one) for seed in REPORTED for one in run_documents(1, size.reported, seed)]
+    before = _answered(loop, reported, loop.live, None)
     yield _share("facts: closed book", _closed_book(base, reported))
     yield _share("facts: one self-edit by the base", before)
-    for practised in practise(school, documents):
+    for practised in practise(loop, documents):
         print(practised.round.sentence, flush=True)
         yield _reward(f"facts: mean reward in ReST-EM round {practised.round.number}", practised)
-        after = _answered(school, reported, practised.writer, practised.adapter)
+        after = _answered(loop, reported, practised.writer, practised.adapter)
         name = f"facts: one self-edit after ReST-EM round {practised.round.number}"
         yield _share(name, after)
         wanted = GOAL if practised.round.number == GOAL_ROUND else None
         yield _change(f"{name}, over the base's", before, after, wanted)
         yield _p_value(f"{name}, paired", before, after)
         if practised.round.number == rules.rounds:
-            yield _share("facts: the same, on top of the new writer", _on_top(school, reported, practised))
+            yield _share("facts: the same, on top of the new writer", _on_top(loop, reported, practised))
 
 
 def _curve(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """GRPO's mean reward by step, each of which writes about documents of its own."""
-    documents = [one for seed in PRACTISED for one in ground_of(seed, 48)]
-    rules = PracticeRules(
-        method="grpo", rounds=size.steps, documents=min(12, size.documents), samples=min(8, size.samples),
-        learning_rate=1e-3, passes=2, batch_size=32, price_length=0.0,
-    )  # fmt: skip
-    school = school_of(base, recipe_for(rules, PRACTISED[0]), scratch)
-    reported = [_examined(one) for seed in REPORTED for one in night_documents(1, size.reported, seed)]
+    documents = [one for seed in WRITER_TRAINING for one in ground_of(seed, 48)]
+    rules = WriterTrainingRules(
+        method="grpo",
+        rounds=size.steps,
+        documents=min(12, size.documents),
+        samples=min(8, size.samples),
+        learning_rate=1e-3,
+        passes=2,
+        batch_size=32,
+        price_length=0.0,
+    )
+    loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
+    reported = [_examined(one) for seed in REPORTED for one in run_documents(1, size.reported, seed)]
     practised = None
-    for practised in practise(school, documents):
+    for practised in practise(loop, documents):
         print(f"GRPO {practised.round.sentence}", flush=True)
         yield _reward(f"GRPO: mean reward at step {practised.round.number}", practised)
     if practised is not None:
-        before = _answered(school, reported, school.live, None)
-        after = _answered(school, reported, practised.writer, practised.adapter)
+        before = _answered(loop, reported, loop.live, None)
+        after = _answered(loop, reported, practised.writer, practised.adapter)
         yield _share(f"facts: one self-edit after {size.steps} steps of GRPO", after)
         yield _change("facts: GRPO, over the base's", before, after, None)
 
@@ -118,20 +124,29 @@ def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]
     bounds = DirectiveRules(
         enabled=True, workflow_tools=("leave-one-out",), min_learning_rate=5e-4, max_epochs=16, max_made=60
     )
-    rules = PracticeRules(
-        style="directives", rounds=2, documents=size.workflows, samples=6, keep=2, learning_rate=3e-3, epochs=16,
-        batch_size=16, trial_learning_rate=7e-4, trial_epochs=6, price_length=0.0,
-    )  # fmt: skip
-    school = school_of(base, recipe_for(rules, PRACTISED[0], bounds), scratch)
-    seen = [asked_all(one) for seed in PRACTISED for one in workflow_halves(seed)[0]][: 2 * size.workflows]
+    rules = WriterTrainingRules(
+        style="directives",
+        rounds=2,
+        documents=size.workflows,
+        samples=6,
+        keep=2,
+        learning_rate=3e-3,
+        epochs=16,
+        batch_size=16,
+        trial_learning_rate=7e-4,
+        trial_epochs=6,
+        price_length=0.0,
+    )
+    loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0], bounds), scratch)
+    seen = [asked_all(one) for seed in WRITER_TRAINING for one in workflow_halves(seed)[0]][: 2 * size.workflows]
     few = min(WORKFLOWS_A_SEED, size.reported)
     reported = [_examined(one) for seed in REPORTED for one in workflow_halves(seed)[1][:few]]
     arms = {"in context": _closed_book(base, reported)}
-    arms["the base's own directives: none legal, as the recipe says"] = _answered(school, reported, school.live, None)
-    arms["untrained directives, drawn within the bounds"] = _answered(school, reported, school.live, None, drawn=True)
-    for practised in practise(school, seen):
+    arms["the base's own directives: none legal, as the recipe says"] = _answered(loop, reported, loop.live, None)
+    arms["untrained directives, drawn within the bounds"] = _answered(loop, reported, loop.live, None, drawn=True)
+    for practised in practise(loop, seen):
         print(practised.round.sentence, flush=True)
-    arms["practised directives"] = _answered(school, reported, practised.writer, practised.adapter)
+    arms["practised directives"] = _answered(loop, reported, practised.writer, practised.adapter)
     for name, answered in arms.items():
         yield _share(f"workflows: {name}", answered)
     context, _, untrained, trained = arms.values()
@@ -140,33 +155,33 @@ def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]
 
 
 def _examined(document: Document) -> Document:
-    """The document with its exam questions alone, in the place where practice asks: it is never practised on."""
-    exam = [probe for probe in document.probes if probe.split is Split.EXAM]
-    return replace(document, probes=tuple(replace(probe, split=Split.PRACTICE) for probe in exam))
+    """The document with its test questions alone, in the place where practice asks: it is never practised on."""
+    test = [eval_item for eval_item in document.eval_items if eval_item.split is Split.TEST]
+    return replace(document, eval_items=tuple(replace(eval_item, split=Split.VALIDATION) for eval_item in test))
 
 
 def _answered(
-    school: School, reported: Sequence[Document], writer: ModelRef, adapter: Path | None, *, drawn: bool = False
+    loop: OuterLoop, reported: Sequence[Document], writer: ModelRef, adapter: Path | None, *, drawn: bool = False
 ) -> Answered:
-    found = examined(school, reported, writer, adapter, explore=drawn)
+    found = examined(loop, reported, writer, adapter, explore=drawn)
     return {document.id: scores for document, scores in found}
 
 
-def _on_top(school: School, reported: Sequence[Document], practised: Practised) -> Answered:
-    """As a night after the practice would have it: the update starts from the new writer."""
-    there = replace(school, live=practised.writer, adapter=practised.adapter)
+def _on_top(loop: OuterLoop, reported: Sequence[Document], practised: Practised) -> Answered:
+    """As a run after the practice would have it: the update starts from the new writer."""
+    there = replace(loop, live=practised.writer, adapter=practised.adapter)
     return _answered(there, reported, practised.writer, practised.adapter)
 
 
 def _closed_book(base: BaseModel, reported: Sequence[Document]) -> Answered:
     """What the base answers without an update; a workflow's question shows its demonstrations."""
-    asked = [(document.id, probe) for document in reported for probe in practice_probes(document)]
+    asked = [(document.id, eval_item) for document in reported for eval_item in validation_items(document)]
     answers = LocalEngine(base).generate(
-        [probe.question for _, probe in asked], adapter=None, max_new_tokens=ANSWER_TOKENS
+        [eval_item.question for _, eval_item in asked], adapter=None, max_new_tokens=ANSWER_TOKENS
     )
     found: Answered = {}
-    for (document, probe), (answer,) in zip(asked, answers, strict=True):
-        found[document] = (*found.get(document, ()), float(grade(answer, probe.answers)))
+    for (document, eval_item), (answer,) in zip(asked, answers, strict=True):
+        found[document] = (*found.get(document, ()), float(grade(answer, eval_item.answers)))
     return found
 
 
@@ -187,18 +202,27 @@ def _change(name: str, before: Answered, after: Answered, goal: float | None) ->
     low, high = clustered_bounds(changes, groups, 0.025, 0)
     value = 100 * fmean(changes)
     return Measured(
-        name=name, value=value, unit="points", n=len(changes), interval=(100 * low, 100 * high),
-        goal=f">= {goal:g}" if goal else "", met=value >= goal if goal else None,
-    )  # fmt: skip
+        name=name,
+        value=value,
+        unit="points",
+        n=len(changes),
+        interval=(100 * low, 100 * high),
+        goal=f">= {goal:g}" if goal else "",
+        met=value >= goal if goal else None,
+    )
 
 
 def _p_value(name: str, before: Answered, after: Answered) -> Measured:
     pairs = [pair for document in before for pair in zip(before[document], after[document], strict=True)]
     value = mcnemar(sum(was < now for was, now in pairs), sum(was > now for was, now in pairs))
     return Measured(
-        name=f"{name} exact McNemar", value=value, unit="p", n=len(pairs), goal="< 0.01 over >= 300 questions",
+        name=f"{name} exact McNemar",
+        value=value,
+        unit="p",
+        n=len(pairs),
+        goal="< 0.01 over >= 300 questions",
         met=value < 0.01 and len(pairs) >= 300,
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

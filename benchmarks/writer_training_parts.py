@@ -1,6 +1,6 @@
 """Schools for benchmarks of practice: the embedded base, its recipe with small adapters, and documents to practise on.
 
-Documents that are practised on put all their questions in practice, since no exam ever asks them.
+Documents that are practised on put all their questions in practice, since no test ever asks them.
 """
 
 from dataclasses import replace
@@ -8,27 +8,34 @@ from pathlib import Path
 
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
-from pipeline.recipe import DirectiveRules, PracticeRules, Recipe
+from pipeline.recipe import DirectiveRules, Recipe, WriterTrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import ATTRIBUTES, PER_NIGHT, new_service
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.documents import run_documents
 from pipeline.sandbox.workflows import HELD_OUT, MARKS, Workflow
-from pipeline.types import Document, ModelRef, Probe, Split
+from pipeline.types import Document, EvalItem, ModelRef, Split
 from pipeline.updates.generative_replay import write_generative
-from pipeline.writer_training.outer_loop import School
+from pipeline.writer_training.outer_loop import OuterLoop
 
 REHEARSED = 100
 
 
-def fact_rules(*, rounds: int, documents: int, samples: int) -> PracticeRules:
+def fact_rules(*, rounds: int, documents: int, samples: int) -> WriterTrainingRules:
     """How ReST-EM practises the style "implications" on the embedded model; chosen on seeds 1001 to 1003."""
-    return PracticeRules(
-        rounds=rounds, documents=documents, samples=samples, keep=3, best=0.25, learning_rate=5e-3, epochs=16,
-        batch_size=16, price_length=0.0,
-    )  # fmt: skip
+    return WriterTrainingRules(
+        rounds=rounds,
+        documents=documents,
+        samples=samples,
+        keep=3,
+        best=0.25,
+        learning_rate=5e-3,
+        epochs=16,
+        batch_size=16,
+        price_length=0.0,
+    )
 
 
-def recipe_for(practice: PracticeRules, seed: int, directives: DirectiveRules | None = None) -> Recipe:
+def recipe_for(practice: WriterTrainingRules, seed: int, directives: DirectiveRules | None = None) -> Recipe:
     """The embedded model's recipe with small adapters, without the document's text where notes are to tell."""
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     changed = {
@@ -36,14 +43,14 @@ def recipe_for(practice: PracticeRules, seed: int, directives: DirectiveRules | 
         "practice": practice,
         "directives": directives or DirectiveRules(),
         "training": recipe.training.model_copy(update={"rank": 32, "alpha": 32}),
-        "self_edits": recipe.self_edits.model_copy(update={"passage": directives is not None, "candidate_batch": 2}),
+        "self_edits": recipe.self_edits.model_copy(update={"passage": directives is not None, "edit_set_batch": 2}),
     }
     return recipe.model_copy(update=changed)
 
 
-def school_of(base: BaseModel, recipe: Recipe, scratch: Path) -> School:
-    """From the untouched base, with generative rehearsal and without a ledger."""
-    return School(
+def school_of(base: BaseModel, recipe: Recipe, scratch: Path) -> OuterLoop:
+    """From the base model, with generative rehearsal and without a ledger."""
+    return OuterLoop(
         base=base,
         recipe=recipe,
         live=ModelRef(base=base.identity.model),
@@ -54,13 +61,15 @@ def school_of(base: BaseModel, recipe: Recipe, scratch: Path) -> School:
 
 
 def asked_all(document: Document) -> Document:
-    """The document with all the questions that it brings as practice questions."""
-    return replace(document, probes=tuple(replace(probe, split=Split.PRACTICE) for probe in document.probes))
+    """The document with all the questions that it brings as validation questions."""
+    return replace(
+        document, eval_items=tuple(replace(eval_item, split=Split.VALIDATION) for eval_item in document.eval_items)
+    )
 
 
 def workflow_halves(seed: int) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
     """A seed's workflows in two halves that share no composition: to practise on, and to report on."""
-    documents = night_documents(1, PER_NIGHT, seed, "workflows")
+    documents = run_documents(1, PER_NIGHT, seed, "workflows")
     practised = set(HELD_OUT[::2])
     made = [(document, composition(document)) for document in documents]
     return (
@@ -88,20 +97,22 @@ def _demonstrated(line: str) -> tuple[str, str]:
 
 
 def ground_of(seed: int, count: int) -> tuple[Document, ...]:
-    """Documents to practise on, with every question that can be put about them as a practice question."""
+    """Documents to practise on, with every question that can be put about them as a validation question."""
     return tuple(
-        replace(document, probes=_every_question(seed, index))
-        for index, document in enumerate(night_documents(1, count, seed))
+        replace(document, eval_items=_every_question(seed, index))
+        for index, document in enumerate(run_documents(1, count, seed))
     )
 
 
-def _every_question(seed: int, index: int) -> tuple[Probe, ...]:
+def _every_question(seed: int, index: int) -> tuple[EvalItem, ...]:
     service = new_service(seed, 1, index)
     return tuple(
-        Probe(
-            question=form.format(n=service.name), answers=(service.facts[attribute.name],), split=Split.PRACTICE,
+        EvalItem(
+            question=form.format(n=service.name),
+            answers=(service.facts[attribute.name],),
+            split=Split.VALIDATION,
             group=service.name,
         )
         for attribute in ATTRIBUTES
         for form in attribute.questions
-    )  # fmt: skip
+    )

@@ -1,46 +1,46 @@
-"""The night: from new documents to a candidate that awaits its reviewer. Reads top to bottom as the release story."""
+"""The run: from new documents to a candidate that awaits its reviewer. Reads top to bottom as the release story."""
 
 from pathlib import Path
 
 from prefect import flow
 
 from flows import tasks
-from flows.outcome import NightOutcome
-from flows.run_context import the_only_shift
+from flows.outcome import RunOutcome
+from flows.run_context import acquire_run
 from flows.steps.artifacts import publish
 from flows.steps.ingestion import candidate_in_review
 from flows.steps.outcomes import busy, held_back, nothing_to_learn
-from pipeline.errors import Busy
+from pipeline.errors import LockedError
 from pipeline.types import Verdict
 
 
-@flow(name="nightly", flow_run_name="night of {workspace}")
-def nightly(workspace: Path, documents: Path | None = None, proposer: str = "nightly") -> NightOutcome:
+@flow(name="nightly", flow_run_name="run of {workspace}")
+def nightly(workspace: Path, documents: Path | None = None, proposer: str = "nightly") -> RunOutcome:
     """Learns the new documents of a folder, judges what was learned, and leaves a candidate or a reason."""
     try:
-        with the_only_shift(workspace) as shift:
-            tasks.catch_up(shift)
-            taken = tasks.take_in(shift, documents)
-            if waiting := candidate_in_review(shift):
+        with acquire_run(workspace) as context:
+            tasks.reconcile(context)
+            taken = tasks.ingest(context, documents)
+            if waiting := candidate_in_review(context):
                 return held_back(waiting, taken)
-            night = tasks.open_night(shift, proposer, taken)
-            if not night.documents:
-                return nothing_to_learn(night, taken)
-            if night.release is not None:  # killed while registering: it was trained and judged already
-                trained, report = tasks.recall_candidate(shift, night)
+            run = tasks.open_run(context, proposer, taken)
+            if not run.documents:
+                return nothing_to_learn(run, taken)
+            if run.release is not None:  # killed while registering: it was trained and judged already
+                trained, report = tasks.recall_candidate(context, run)
             else:
-                tasks.write_probes(shift, night)
-                edits = tasks.write_self_edits(shift, night)
+                tasks.write_items(context, run)
+                edits = tasks.write_self_edits(context, run)
                 if not any(edit.examples for edit in edits):
-                    return tasks.nothing_written(shift, night, taken)
-                kept = tasks.choose_candidates(shift, night, edits)
-                plan = tasks.plan_update(shift, night, kept)
-                trained = tasks.train_adapter(shift, night, plan)
-                report = tasks.judge(shift, night, plan, trained)
-                publish(shift, night, report)
+                    return tasks.nothing_written(context, run, taken)
+                kept = tasks.select_edit_sets(context, run, edits)
+                plan = tasks.plan_update(context, run, kept)
+                trained = tasks.train_adapter(context, run, plan)
+                report = tasks.judge(context, run, plan, trained)
+                publish(context, run, report)
             if report.verdict is not Verdict.PASS:
-                return tasks.send_back(shift, night, report, taken)
-            release = tasks.register_candidate(shift, night, trained, report)
-            return tasks.await_review(shift, night, release, report, taken)
-    except Busy as other:
+                return tasks.reject(context, run, report, taken)
+            release = tasks.register_candidate(context, run, trained, report)
+            return tasks.await_review(context, run, release, report, taken)
+    except LockedError as other:
         return busy(other)

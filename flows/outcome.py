@@ -1,4 +1,4 @@
-"""How a night, a review or a rollback ended, in words and with the exit code that scripts rely on."""
+"""How a run, a review or a rollback ended, in words and with the exit code that scripts rely on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from pipeline.types import Figure, StageSeconds
 
 
 class Ended(StrEnum):
-    """The ways a night ends. REFUSED and UNWRITTEN are no successes, and outcomes all the same."""
+    """The ways a run ends. REFUSED and UNWRITTEN are no successes, and outcomes all the same."""
 
     WAITING = "waiting for review"
     REFUSED = "refused by the gates"
@@ -18,17 +18,17 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NightOutcome:
+class RunOutcome:
     """What a nightly run did. `figures` are the report's shares; `release` is the candidate's number, if any."""
 
     ended: Ended
     sentence: str
-    night: int | None = None
+    run: int | None = None
     release: int | None = None
     documents: int = 0
-    probes: int = 0
+    eval_items: int = 0
     refused_documents: int = 0
-    mended_documents: int = 0
+    updated_documents: int = 0
     verdict: str | None = None
     figures: tuple[Figure, ...] = ()
     seconds: tuple[StageSeconds, ...] = ()
@@ -39,5 +39,5 @@ class NightOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing needs a person beyond a review, 3 when a gate refused the night or no note was usable."""
+        """0 when nothing needs a person beyond a review, 3 when a gate refused the run or no note was usable."""
         return 3 if self.ended in (Ended.REFUSED, Ended.UNWRITTEN) else 0

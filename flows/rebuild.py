@@ -1,4 +1,4 @@
-"""The rebuild: the whole ledger learned anew from the base, without what was withdrawn. Then released as any night is.
+"""The rebuild: the whole ledger learned anew from the base, without what was withdrawn. Then released as any run is.
 
 Reads top to bottom as the release story. A killed one is resumed by the next `sealed rebuild`.
 """
@@ -8,38 +8,38 @@ from pathlib import Path
 from prefect import flow
 
 from flows import tasks
-from flows.outcome import NightOutcome
-from flows.run_context import the_only_shift
+from flows.outcome import RunOutcome
+from flows.run_context import acquire_run
 from flows.steps.artifacts import publish
 from flows.steps.ingestion import candidate_in_review
 from flows.steps.outcomes import NOTHING_TAKEN, busy, held_back, nothing_left
 from flows.steps.rebuild import stored_self_edits
-from pipeline.errors import Busy
+from pipeline.errors import LockedError
 from pipeline.types import Verdict
 
 
 @flow(name="rebuild", flow_run_name="rebuild of {workspace}")
-def rebuild(workspace: Path, proposer: str = "rebuild") -> NightOutcome:
+def rebuild(workspace: Path, proposer: str = "rebuild") -> RunOutcome:
     """Learns all that is learned and not withdrawn from the base; leaves a candidate or a reason."""
     try:
-        with the_only_shift(workspace) as shift:
-            tasks.catch_up(shift)
-            if waiting := candidate_in_review(shift):
+        with acquire_run(workspace) as context:
+            tasks.reconcile(context)
+            if waiting := candidate_in_review(context):
                 return held_back(waiting)
-            edits = stored_self_edits(shift)
+            edits = stored_self_edits(context)
             if not any(edit.examples for edit in edits):
                 return nothing_left()
-            night = tasks.open_rebuild(shift, proposer)
-            if night.release is not None:  # killed while registering: it was trained and judged already
-                trained, report = tasks.recall_candidate(shift, night)
+            run = tasks.open_rebuild(context, proposer)
+            if run.release is not None:  # killed while registering: it was trained and judged already
+                trained, report = tasks.recall_candidate(context, run)
             else:
-                plan = tasks.plan_rebuild(shift, night, edits)
-                trained = tasks.train_adapter(shift, night, plan)
-                report = tasks.judge(shift, night, plan, trained)
-                publish(shift, night, report)
+                plan = tasks.plan_rebuild(context, run, edits)
+                trained = tasks.train_adapter(context, run, plan)
+                report = tasks.judge(context, run, plan, trained)
+                publish(context, run, report)
             if report.verdict is not Verdict.PASS:
-                return tasks.send_back(shift, night, report, NOTHING_TAKEN)
-            release = tasks.register_candidate(shift, night, trained, report)
-            return tasks.await_review(shift, night, release, report, NOTHING_TAKEN)
-    except Busy as other:
+                return tasks.reject(context, run, report, NOTHING_TAKEN)
+            release = tasks.register_candidate(context, run, trained, report)
+            return tasks.await_review(context, run, release, report, NOTHING_TAKEN)
+    except LockedError as other:
         return busy(other)

@@ -5,16 +5,16 @@ from pathlib import Path
 from prefect import flow
 
 from flows.steps import review
-from flows.wiring import house
+from flows.wiring import open_workspace
 
 
 @flow(name="approve", flow_run_name="approve release {release}")
 def approve(workspace: Path, release: int, actor: str, note: str) -> int:
     """Approves a candidate and makes it production. Returns the deployment's epoch."""
-    return review.approve(house(workspace), release, actor=actor, note=note).deployment.epoch
+    return review.approve(open_workspace(workspace), release, actor=actor, note=note).deployment.epoch
 
 
 @flow(name="reject", flow_run_name="reject release {release}")
 def reject(workspace: Path, release: int, actor: str, reason: str) -> int:
     """Rejects a candidate. Returns its number."""
-    return review.reject(house(workspace), release, actor=actor, reason=reason).release
+    return review.reject(open_workspace(workspace), release, actor=actor, reason=reason).release

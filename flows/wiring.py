@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class House:
+class Workspace:
     """A workspace with its parts. What is heavy is built on first use and kept."""
 
     settings: Settings
@@ -30,7 +30,7 @@ class House:
 
     @property
     def recipe(self) -> Recipe:
-        """Read anew each time. A night reads it once, when it starts: see `flows.run_context`."""
+        """Read anew each time. A run reads it once, when it starts: see `flows.run_context`."""
         return Recipe.read(self.settings.recipe_file)
 
     @cached_property
@@ -67,15 +67,15 @@ class House:
     @cached_property
     def _served(self) -> "OpenAIEngine":
         from pipeline.engines.http_calls import Server
-        from pipeline.engines.metadata import load_front
+        from pipeline.engines.metadata import load_metadata
         from pipeline.engines.openai import Names, OpenAIEngine
 
         it = self.settings
-        front = load_front(it.model)
-        self._check_unchanged(front.identity)
+        metadata = load_metadata(it.model)
+        self._check_unchanged(metadata.identity)
         key = it.server_key.get_secret_value() if it.server_key else None
         return OpenAIEngine(
-            front,
+            metadata,
             Server(url=str(it.server_url), key=key, attempts=it.server_attempts, seconds=it.server_seconds),
             Names(base=str(it.server_model), adapter=it.server_adapter_model),
             concurrency=it.server_concurrency,
@@ -130,11 +130,11 @@ class House:
 
 
 @lru_cache(maxsize=4)
-def _open(workspace: Path) -> House:
+def _open(workspace: Path) -> Workspace:
     settings = Settings.read(workspace)
-    return House(settings, open_store(settings.database_url))
+    return Workspace(settings, open_store(settings.database_url))
 
 
-def house(workspace: Path) -> House:
+def open_workspace(workspace: Path) -> Workspace:
     """The parts of a workspace, built once a process. Raises NoWorkspace, BadInput, DatabaseFailed."""
     return _open(workspace.resolve())

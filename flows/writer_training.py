@@ -1,6 +1,7 @@
 """The practice: the writer learns to write self-edits that teach more, and is released as any update is.
 
-Reads top to bottom as the release story. A killed one is resumed by the next `sealed practice`, as it was asked for.
+Reads top to bottom as the release story. A killed one is resumed by the next `sealed train-writer`, as it was asked
+for.
 """
 
 from pathlib import Path
@@ -8,50 +9,50 @@ from pathlib import Path
 from prefect import flow
 
 from flows import tasks
-from flows.outcome import NightOutcome
-from flows.run_context import the_only_shift
+from flows.outcome import RunOutcome
+from flows.run_context import acquire_run
 from flows.steps.artifacts import publish
 from flows.steps.ingestion import candidate_in_review
 from flows.steps.outcomes import NOTHING_TAKEN, busy, held_back
-from flows.steps.writer_request import as_asked, practice_asked
+from flows.steps.writer_request import as_asked, writer_request
 from flows.steps.writer_training import nothing_helped, nothing_to_practise
-from pipeline.errors import Busy
+from pipeline.errors import LockedError
 from pipeline.types import Verdict
 
 
-@flow(name="practice", flow_run_name="practice of {workspace}")
-def practice(
+@flow(name="train-writer", flow_run_name="practice of {workspace}")
+def train_writer(
     workspace: Path,
     documents: Path | None = None,
     rounds: int | None = None,
     method: str | None = None,
     proposer: str = "practice",
-) -> NightOutcome:
+) -> RunOutcome:
     """Practises writing on documents that are not learned by it; leaves a candidate or a reason."""
     try:
-        with the_only_shift(workspace) as usual:
-            asked = practice_asked(usual, documents, rounds, method)
-            shift = as_asked(usual, asked)
-            tasks.catch_up(shift)
-            if waiting := candidate_in_review(shift):
+        with acquire_run(workspace) as usual:
+            asked = writer_request(usual, documents, rounds, method)
+            context = as_asked(usual, asked)
+            tasks.reconcile(context)
+            if waiting := candidate_in_review(context):
                 return held_back(waiting)
-            night = tasks.open_practice(shift, asked, proposer)
-            if night.release is not None:  # killed while registering: it was trained and judged already
-                trained, report = tasks.recall_candidate(shift, night)
+            run = tasks.open_writer_training(context, asked, proposer)
+            if run.release is not None:  # killed while registering: it was trained and judged already
+                trained, report = tasks.recall_candidate(context, run)
             else:
-                ground = tasks.practice_ground(shift, night)
-                if not ground.held_out:
-                    return nothing_to_practise(shift, night, ground)
-                practised = tasks.practise(shift, night, ground)
+                split = tasks.split_documents(context, run)
+                if not split.held_out:
+                    return nothing_to_practise(context, run, split)
+                practised = tasks.practise(context, run, split)
                 if practised is None:
-                    return nothing_helped(shift, night)
+                    return nothing_helped(context, run)
                 plan, trained = practised
-                writing = tasks.examine_writing(shift, night, ground, trained)
-                report = tasks.judge(shift, night, plan, trained, rewarded=ground.questions, writing=writing)
-                publish(shift, night, report)
+                writing = tasks.examine_writing(context, run, split, trained)
+                report = tasks.judge(context, run, plan, trained, rewarded=split.questions, writing=writing)
+                publish(context, run, report)
             if report.verdict is not Verdict.PASS:
-                return tasks.send_back(shift, night, report, NOTHING_TAKEN)
-            release = tasks.register_candidate(shift, night, trained, report)
-            return tasks.await_review(shift, night, release, report, NOTHING_TAKEN)
-    except Busy as other:
+                return tasks.reject(context, run, report, NOTHING_TAKEN)
+            release = tasks.register_candidate(context, run, trained, report)
+            return tasks.await_review(context, run, release, report, NOTHING_TAKEN)
+    except LockedError as other:
         return busy(other)

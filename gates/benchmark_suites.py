@@ -1,4 +1,4 @@
-"""The gates over a folder of standing suites: pooled, compared with the live model and with the untouched base."""
+"""The gates over a folder of standing suites: pooled, compared with the production model and with the base model."""
 
 from collections.abc import Sequence
 
@@ -20,21 +20,23 @@ _NOUNS = {"regression": "item"}
 def judge_standing(
     gate: str, suites: Sequence[Suite], evidence: Evidence, alpha: float, margin: float, minimum: int
 ) -> GateResult:
-    """PASS only if the pooled items are not worse than the live model's and not worse than the base's."""
+    """PASS only if the pooled items are not worse than the production model's and not worse than the base's."""
     if not suites:
         return GateResult(gate=gate, verdict=Verdict.INCONCLUSIVE, sentence=nothing_to_ask(gate, minimum))
-    noun, seed = _NOUNS.get(gate, "probe"), seed_from(gate, evidence.update)
-    live = compare(pooled(evidence, suites, Against.INCUMBENT), alpha, seed)
-    anchor = compare(pooled(evidence, suites, Against.ANCHOR), alpha, seed)
-    verdict = worst([not_worse(one, margin, minimum) for one in (live, anchor)])
+    noun, seed = _NOUNS.get(gate, "eval item"), seed_from(gate, evidence.update)
+    live = compare(pooled(evidence, suites, Against.PRODUCTION), alpha, seed)
+    base_comparison = compare(pooled(evidence, suites, Against.BASE), alpha, seed)
+    verdict = worst([not_worse(one, margin, minimum) for one in (live, base_comparison)])
     sentence = (
-        f"{gate}: {compared(live, margin, noun)}; {flips(live)}; against the untouched base "
-        f"{points(anchor.difference)} (lower bound {points(anchor.lower)})"
+        f"{gate}: {compared(live, margin, noun)}; {flips(live)}; against the base model "
+        f"{points(base_comparison.difference)} (lower bound {points(base_comparison.lower)})"
     )
     sentence += (
-        shortage([(live, margin), (anchor, margin)], minimum, alpha, noun) if verdict is not Verdict.PASS else ""
+        shortage([(live, margin), (base_comparison, margin)], minimum, alpha, noun)
+        if verdict is not Verdict.PASS
+        else ""
     )
-    figures = (*live.figures(), *anchor.figures("anchor_"), *_by_suite(evidence, suites))
+    figures = (*live.figures(), *base_comparison.figures("base_"), *_by_suite(evidence, suites))
     return GateResult(gate=gate, verdict=verdict, sentence=sentence, figures=figures)
 
 

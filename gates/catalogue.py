@@ -8,7 +8,7 @@ from gates.evidence import Evidence
 from gates.policy import LEFT_OUT
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
-from pipeline.types import GateResult, NightKind
+from pipeline.types import GateResult, RunKind
 
 Check = Callable[[Evidence, PolicyRules], GateResult]
 
@@ -22,12 +22,12 @@ BUILT_IN = (
     "regression",
     "safety",
     "withdrawal",
-    "writes_better",
+    "writer_improvement",
 )
 
 
-def checks(policy: PolicyRules, kind: NightKind = NightKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
-    """Every gate that runs on such a night, in order: the built-in ones, then all installed ones by name.
+def checks(policy: PolicyRules, kind: RunKind = RunKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
+    """Every gate that runs on such a run, in order: the built-in ones, then all installed ones by name.
 
     An entry point names a module with `judge(evidence, policy) -> GateResult`; a built-in name cannot be replaced.
     Raises BadRecipe when the policy requires a gate that nobody has.

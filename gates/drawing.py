@@ -28,7 +28,7 @@ def bar_plot(bars: Sequence[Bar]) -> str:
 def heat_map(rows: Sequence[Row]) -> str:
     """Suites by models; the darker a cell the more is right, and the number says how much."""
     height, step = 34 + 34 * len(rows) + 6, 150
-    columns = ("untouched base", "live model", "candidate")
+    columns = ("base model", "production model", "candidate")
     parts = [_text(300 + step * at + 70, 20, name, anchor="middle", weight=600) for at, name in enumerate(columns)]
     for at, row in enumerate(rows):
         top = 34 + 34 * at

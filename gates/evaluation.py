@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gates.catalogue import Check, checks
-from gates.evidence import NIGHT, WITHDRAWN, Evidence, Lesson, Unmeasured
-from gates.locality import NEIGHBOURS, neighbour_probes
+from gates.evidence import NEW, WITHDRAWN, Evidence, ReleaseEvalSet, Unmeasured
+from gates.locality import NEIGHBOURS, neighbour_items
 from gates.policy import ALWAYS_REQUIRED, combine, policy_digest, policy_of
 from gates.recall import recall
-from gates.suite import Suite, Suites, probe_suite
+from gates.suite import Suite, Suites, eval_item_suite
 from pipeline.errors import CorruptAdapter, MeasurementFailed, SealedError, WrongBase
 from pipeline.recipe import PolicyRules, Recipe
-from pipeline.self_edits.edit_sets import practice_probes
+from pipeline.self_edits.edit_sets import validation_items
 from pipeline.types import (
     AdapterManifest,
     Document,
+    EvalItem,
     GateReport,
     GateResult,
     ModelRef,
-    NightKind,
-    Probe,
+    RunKind,
     Scores,
     Update,
     UpdatePlan,
@@ -38,54 +38,54 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 
-def judge_candidate(
+def evaluate_candidate(
     base: "BaseModel",
     *,
     update: Update,
     plan: UpdatePlan,
     manifest: AdapterManifest,
     candidate_dir: Path,
-    incumbent: ModelRef,
-    incumbent_dir: Path | None,
-    night: Sequence[Document],
-    earlier: Sequence[tuple[int, tuple[Probe, ...]]],
+    production: ModelRef,
+    production_dir: Path | None,
+    run: Sequence[Document],
+    earlier: Sequence[tuple[int, tuple[EvalItem, ...]]],
     suites: Suites,
     recipe: Recipe,
     cache: Path,
-    kind: NightKind = NightKind.NIGHTLY,
+    kind: RunKind = RunKind.NIGHTLY,
     withdrawn: Sequence[Document] = (),
-    rewarded: Sequence[Probe] = (),
+    rewarded: Sequence[EvalItem] = (),
     writing: tuple[Scores, Scores] | None = None,
     progress: Progress | None = None,
 ) -> tuple[GateReport, Evidence]:
-    """Measures candidate, live model and untouched base on what the gates need, and returns report and evidence.
+    """Measures candidate, production model and base model on what the gates need, and returns report and evidence.
 
-    earlier: per live release its number and its exam probes, grouped by document (`gates.evidence.exam_probes`).
-    withdrawn: what a rebuild is to forget, as far as the live model was taught it.
-    rewarded: the questions by which a practice rewarded notes. writing: what one self-edit by the live model teaches,
-    and one by the candidate (suite `gates.evidence.WRITING`); None: that was not measured.
-    progress: told in words which model is asked, and how many answers of how many it has given.
-    A candidate that does not verify is never loaded: every other gate is then INCONCLUSIVE. A suite that cannot be
-    measured makes the gates that need it INCONCLUSIVE. Raises BadRecipe for a gate that nobody has.
+    earlier: per production release its number and its test eval items, grouped by document
+    (`gates.evidence.held_out_items`). withdrawn: what a rebuild is to forget, as far as the production model was taught
+    it. rewarded: the questions by which a practice rewarded notes. writing: what one self-edit by the production model
+    teaches, and one by the candidate (suite `gates.evidence.WRITING`); None: that was not measured. progress: told in
+    words which model is asked, and how many answers of how many it has given. A candidate that does not verify is never
+    loaded: every other gate is then INCONCLUSIVE. A suite that cannot be measured makes the gates that need it
+    INCONCLUSIVE. Raises BadRecipe for a gate that nobody has.
     """
     policy, chose = policy_of(recipe.policy, kind, withdrawn=bool(withdrawn)), recipe.self_edits.choosing
     gates = checks(policy, kind)
     evidence = Evidence(
         update=update.id,
-        candidate=ModelRef(base=incumbent.base, adapter=manifest.adapter),
-        incumbent=incumbent,
+        candidate=ModelRef(base=production.base, adapter=manifest.adapter),
+        production=production,
         manifest=manifest,
         integrity=_integrity(base, manifest, candidate_dir),
         examples=plan.examples,
-        night=tuple(night),
-        earlier=tuple(Lesson(release=release, probes=probes) for release, probes in earlier),
+        run=tuple(run),
+        earlier=tuple(ReleaseEvalSet(release=release, eval_items=eval_items) for release, eval_items in earlier),
         suites=suites,
-        practice=(*rewarded, *(probe for document in night for probe in practice_probes(document) if chose)),
+        validation=(*rewarded, *(eval_item for document in run for eval_item in validation_items(document) if chose)),
         withdrawn=tuple(withdrawn),
     )
     if evidence.integrity is None:
         ask = partial(_ask, base, policy=policy, cache=cache, progress=progress)
-        evidence = _measured(evidence, candidate_dir, incumbent_dir, ask)
+        evidence = _measured(evidence, candidate_dir, production_dir, ask)
         evidence = _with_writing(evidence, writing) if writing else evidence
     return report_on(evidence, policy, gates), evidence
 
@@ -94,7 +94,7 @@ def _with_writing(evidence: Evidence, writing: tuple[Scores, Scores]) -> Evidenc
     live, candidate = writing
     return replace(
         evidence,
-        incumbent_scores=(*evidence.incumbent_scores, live),
+        production_scores=(*evidence.production_scores, live),
         candidate_scores=(*evidence.candidate_scores, candidate),
     )
 
@@ -104,7 +104,7 @@ def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str
     return GateReport(
         update=evidence.update,
         candidate=evidence.candidate,
-        incumbent=evidence.incumbent,
+        production=evidence.production,
         policy=policy_digest(policy),
         results=combine([_judge(name, check, evidence, policy) for name, check in gates], policy),
         recall=recall(evidence),
@@ -138,25 +138,25 @@ def _integrity(base: "BaseModel", manifest: AdapterManifest, folder: Path) -> st
 def _measured(
     evidence: Evidence,
     candidate_dir: Path,
-    incumbent_dir: Path | None,
+    production_dir: Path | None,
     ask: Callable[[str, ModelRef, Path | None, Sequence[Suite]], tuple[tuple[Scores, ...], tuple[Unmeasured, ...]]],
 ) -> Evidence:
     standing = evidence.suites.all
-    night = [probe_suite(NIGHT, evidence.night_probes)] if evidence.night_probes else []
-    lessons = [probe_suite(lesson.suite, lesson.probes) for lesson in evidence.earlier]
-    gone = [probe_suite(WITHDRAWN, evidence.withdrawn_probes)] if evidence.withdrawn_probes else []
-    beside = neighbour_probes(evidence.night, evidence.known, evidence.examples)
-    neighbours = [probe_suite(NEIGHBOURS, beside)] if beside else []
-    everything = (*night, *gone, *neighbours, *lessons, *standing)
-    base = ModelRef(base=evidence.incumbent.base)
+    run = [eval_item_suite(NEW, evidence.new_items)] if evidence.new_items else []
+    release_sets = [eval_item_suite(release_set.suite, release_set.eval_items) for release_set in evidence.earlier]
+    gone = [eval_item_suite(WITHDRAWN, evidence.withdrawn_items)] if evidence.withdrawn_items else []
+    beside = neighbour_items(evidence.run, evidence.known, evidence.examples)
+    neighbours = [eval_item_suite(NEIGHBOURS, beside)] if beside else []
+    everything = (*run, *gone, *neighbours, *release_sets, *standing)
+    base = ModelRef(base=evidence.production.base)
     candidate, first = ask("the candidate", evidence.candidate, candidate_dir, everything)
-    incumbent, second = ask("the live model", evidence.incumbent, incumbent_dir, everything)
-    anchor, third = ask("the untouched base", base, None, (*gone, *standing))
+    production, second = ask("the production model", evidence.production, production_dir, everything)
+    base_comparison, third = ask("the base model", base, None, (*gone, *standing))
     return replace(
         evidence,
         candidate_scores=candidate,
-        incumbent_scores=incumbent,
-        anchor_scores=anchor,
+        production_scores=production,
+        base_scores=base_comparison,
         unmeasured=(*first, *second, *third),
     )
 

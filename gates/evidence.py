@@ -7,24 +7,24 @@ from enum import StrEnum
 from gates.suite import Suites
 from pipeline.documents.eval_items import asked
 from pipeline.errors import MeasurementFailed
-from pipeline.types import AdapterManifest, Document, Example, ModelRef, Probe, Scores, Split
+from pipeline.types import AdapterManifest, Document, EvalItem, Example, ModelRef, Scores, Split
 
-NIGHT, WITHDRAWN, WRITING = "night", "withdrawn", "writing"
+NEW, WITHDRAWN, WRITING = "run", "withdrawn", "writing"
 
 
 class Against(StrEnum):
-    """Whom the candidate is compared with: the live model, or the untouched base, which never moves."""
+    """Whom the candidate is compared with: the production model, or the base model, which never moves."""
 
-    INCUMBENT = "incumbent"
-    ANCHOR = "anchor"
+    PRODUCTION = "production"
+    BASE = "base"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """The exam probes of one earlier, live release."""
+class ReleaseEvalSet:
+    """The test eval items of one earlier, production release."""
 
     release: int
-    probes: tuple[Probe, ...]
+    eval_items: tuple[EvalItem, ...]
 
     @property
     def suite(self) -> str:
@@ -58,61 +58,65 @@ class Pair:
 class Evidence:
     """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified.
 
-    `practice` are the questions by which the night chose among its self-edits: none where there was no choice.
-    Of a practice they are the questions that rewarded notes; `writing` are the scores of an update on one self-edit
-    by the live model and of one by the candidate, each on documents that were never practised on.
-    `withdrawn` are the documents that a rebuild is to forget: they were withdrawn, and the live model was taught them.
+    `validation` are the questions by which the run chose among its self-edits: none where there was no choice. Of a
+    practice they are the questions that rewarded notes; `writing` are the scores of an update on one self-edit by the
+    production model and of one by the candidate, each on documents that were never practised on. `withdrawn` are the
+    documents that a rebuild is to forget: they were withdrawn, and the production model was taught them.
     """
 
     update: str
     candidate: ModelRef
-    incumbent: ModelRef
+    production: ModelRef
     manifest: AdapterManifest
     integrity: str | None
     examples: tuple[Example, ...]
-    night: tuple[Document, ...]
-    earlier: tuple[Lesson, ...]
+    run: tuple[Document, ...]
+    earlier: tuple[ReleaseEvalSet, ...]
     suites: Suites
-    practice: tuple[Probe, ...] = ()
+    validation: tuple[EvalItem, ...] = ()
     withdrawn: tuple[Document, ...] = ()
     candidate_scores: tuple[Scores, ...] = ()
-    incumbent_scores: tuple[Scores, ...] = ()
-    anchor_scores: tuple[Scores, ...] = ()
+    production_scores: tuple[Scores, ...] = ()
+    base_scores: tuple[Scores, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()
 
     @property
     def scores(self) -> tuple[Scores, ...]:
-        return self.candidate_scores + self.incumbent_scores + self.anchor_scores
+        return self.candidate_scores + self.production_scores + self.base_scores
 
     @property
-    def night_probes(self) -> tuple[Probe, ...]:
-        return exam_probes(self.night)
+    def new_items(self) -> tuple[EvalItem, ...]:
+        return held_out_items(self.run)
 
     @property
-    def withdrawn_probes(self) -> tuple[Probe, ...]:
-        return exam_probes(self.withdrawn)
+    def withdrawn_items(self) -> tuple[EvalItem, ...]:
+        return held_out_items(self.withdrawn)
 
     @property
-    def known(self) -> tuple[Probe, ...]:
-        """What was asked before tonight: the standing retention suites' questions and earlier releases' exams."""
-        standing = [suite.probes for suite in self.suites.retention]
-        return tuple(probe for probes in (*standing, *(lesson.probes for lesson in self.earlier)) for probe in probes)
+    def known(self) -> tuple[EvalItem, ...]:
+        """What was asked before this run: the standing retention suites' questions and earlier releases' held_out."""
+        standing = [suite.eval_items for suite in self.suites.retention]
+        return tuple(
+            eval_item
+            for eval_items in (*standing, *(release_set.eval_items for release_set in self.earlier))
+            for eval_item in eval_items
+        )
 
-    def pairs(self, suite: str, against: Against = Against.INCUMBENT) -> tuple[Pair, ...]:
+    def pairs(self, suite: str, against: Against = Against.PRODUCTION) -> tuple[Pair, ...]:
         """The suite's items with the scores of both models. Raises MeasurementFailed where one side lacks any."""
         for failure in self.unmeasured:
             if failure.suite == suite:
                 raise MeasurementFailed(f"{suite} was not measured: {failure.reason}")
-        before = self.incumbent_scores if against is Against.INCUMBENT else self.anchor_scores
+        before = self.production_scores if against is Against.PRODUCTION else self.base_scores
         return join(_of(before, suite), _of(self.candidate_scores, suite))
 
 
-def exam_probes(documents: Iterable[Document]) -> tuple[Probe, ...]:
-    """The exam probes of the documents; those without a group of their own are grouped by their document."""
+def held_out_items(documents: Iterable[Document]) -> tuple[EvalItem, ...]:
+    """The test eval items of the documents; those without a group of their own are grouped by their document."""
     return tuple(
-        probe if probe.group else replace(probe, group=document.id)
+        eval_item if eval_item.group else replace(eval_item, group=document.id)
         for document in documents
-        for probe in asked(document, Split.EXAM)
+        for eval_item in asked(document, Split.TEST)
     )
 
 

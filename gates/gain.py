@@ -1,4 +1,4 @@
-"""Whether a gain is worth having and no chance: what acquisition and `writes_better` decide alike. Pure."""
+"""Whether a gain is worth having and no chance: what acquisition and `writer_improvement` decide alike. Pure."""
 
 from gates.policy import Comparison
 from gates.wording import points

@@ -59,9 +59,17 @@ def _settings(base: BaseModel, policy: PolicyRules) -> str:
     """Whatever else could change an answer or its score."""
     identity = base.identity
     return digest_of(
-        "settings", policy.max_answer_tokens, GRADER, BATCH, version("lm-eval"), str(base.model.dtype),
-        base.model.device.type, identity.model, identity.tokenizer, identity.chat_template,
-    )  # fmt: skip
+        "settings",
+        policy.max_answer_tokens,
+        GRADER,
+        BATCH,
+        version("lm-eval"),
+        str(base.model.dtype),
+        base.model.device.type,
+        identity.model,
+        identity.tokenizer,
+        identity.chat_template,
+    )
 
 
 def _evaluate(subject: Subject, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:
@@ -81,8 +89,8 @@ def _evaluate(subject: Subject, suites: Sequence[Suite]) -> list[tuple[ItemScore
 def _task(suite: Suite) -> Any:
     from lm_eval.api.task import ConfigurableTask
 
-    config = json.loads(suite.task.config) if suite.task else _probe_config(suite.kind)
-    data = {name: json.loads(items) for name, items in suite.task.splits} if suite.task else _probe_data(suite)
+    config = json.loads(suite.task.config) if suite.task else _item_config(suite.kind)
+    data = {name: json.loads(items) for name, items in suite.task.splits} if suite.task else _item_data(suite)
     try:
         task = ConfigurableTask(config={**config, "task": suite.name, "custom_dataset": partial(_dataset, data)})
     except (ValueError, TypeError, KeyError, SyntaxError, AttributeError) as error:
@@ -97,11 +105,13 @@ def _dataset(splits: dict[str, list[dict[str, Any]]], **_ignored: object) -> dic
     return {name: Dataset.from_list(items) for name, items in splits.items()}
 
 
-def _probe_data(suite: Suite) -> dict[str, list[dict[str, Any]]]:
-    return {"test": [{"question": probe.question, "answers": list(probe.answers)} for probe in suite.probes]}
+def _item_data(suite: Suite) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "test": [{"question": eval_item.question, "answers": list(eval_item.answers)} for eval_item in suite.eval_items]
+    }
 
 
-def _probe_config(kind: Kind) -> dict[str, Any]:
+def _item_config(kind: Kind) -> dict[str, Any]:
     scored = grade_opening if kind is Kind.REFUSALS else grade
     return {
         "output_type": "generate_until",

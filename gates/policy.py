@@ -7,7 +7,7 @@ from gates.evidence import Pair
 from gates.statistics import clustered_bounds, items_needed, mcnemar, tango_lower, tango_upper
 from pipeline.digests import digest_of
 from pipeline.recipe import PolicyRules
-from pipeline.types import Figure, GateResult, NightKind, Verdict
+from pipeline.types import Figure, GateResult, RunKind, Verdict
 
 ALWAYS_REQUIRED = "integrity"
 _LEAST_DISCORDANT = 0.02
@@ -41,18 +41,24 @@ class Comparison:
 
     def figures(self, prefix: str = "") -> tuple[Figure, ...]:
         named = {
-            "items": self.n, "groups": self.groups, "before": self.before, "after": self.after,
-            "difference": self.difference, "lower_bound": self.lower, "upper_bound": self.upper,
-            "wrong_to_right": self.gained, "right_to_wrong": self.lost,
-        }  # fmt: skip
+            "items": self.n,
+            "groups": self.groups,
+            "before": self.before,
+            "after": self.after,
+            "difference": self.difference,
+            "lower_bound": self.lower,
+            "upper_bound": self.upper,
+            "wrong_to_right": self.gained,
+            "right_to_wrong": self.lost,
+        }
         return tuple(Figure(name=prefix + name, value=float(value)) for name, value in named.items())
 
 
-# The built-in gates that say nothing about such a night: nothing is new, withdrawn or practised in it.
+# The built-in gates that say nothing about such a run: nothing is new, withdrawn or practised in it.
 LEFT_OUT = {
-    NightKind.NIGHTLY: ("withdrawal", "writes_better"),
-    NightKind.REBUILD: ("acquisition", "corrections", "writes_better"),
-    NightKind.PRACTICE: ("acquisition", "corrections", "withdrawal"),
+    RunKind.NIGHTLY: ("withdrawal", "writer_improvement"),
+    RunKind.REBUILD: ("acquisition", "corrections", "writer_improvement"),
+    RunKind.WRITER_TRAINING: ("acquisition", "corrections", "withdrawal"),
 }
 
 
@@ -61,16 +67,16 @@ def policy_digest(policy: PolicyRules) -> str:
     return digest_of("policy", policy.model_dump(mode="json"))
 
 
-def policy_of(policy: PolicyRules, kind: NightKind, *, withdrawn: bool) -> PolicyRules:
-    """The policy for such a night: acquisition and corrections are asked of a nightly one alone, which learns anew.
+def policy_of(policy: PolicyRules, kind: RunKind, *, withdrawn: bool) -> PolicyRules:
+    """The policy for such a run: acquisition and corrections are asked of a nightly one alone, which learns anew.
 
     withdrawn: whether production knows a withdrawn document. Then the rebuild must have forgotten it. A practice must
     have made a better writer.
     """
-    if kind is NightKind.NIGHTLY:
+    if kind is RunKind.NIGHTLY:
         return policy
     kept = [gate for gate in policy.required if not any(gate in left_out for left_out in LEFT_OUT.values())]
-    own = {NightKind.REBUILD: ["withdrawal"] if withdrawn else [], NightKind.PRACTICE: ["writes_better"]}
+    own = {RunKind.REBUILD: ["withdrawal"] if withdrawn else [], RunKind.WRITER_TRAINING: ["writer_improvement"]}
     return policy.model_copy(update={"required": (*kept, *own[kind])})
 
 

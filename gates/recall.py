@@ -3,27 +3,27 @@
 from collections.abc import Iterable
 
 from gates.corrections import superseded
-from gates.evidence import NIGHT, WITHDRAWN, WRITING, Evidence, Pair
+from gates.evidence import NEW, WITHDRAWN, WRITING, Evidence, Pair
 from gates.suite import Suite
 from pipeline.errors import MeasurementFailed
 from pipeline.types import Figure
 
 
 def recall(evidence: Evidence) -> tuple[Figure, ...]:
-    """`recall`, `writing`, `withdrawn`, `earlier_nights`, `old_world`, `skills`, `safety`: shares in [0, 1].
+    """`recall`, `writing`, `withdrawn`, `earlier_releases`, `base_knowledge`, `skills`, `safety`: shares in [0, 1].
 
-    Each `_before`, by the live model, and `_after`, by the candidate. A kind of which nothing was measured on
+    Each `_before`, by the production model, and `_after`, by the candidate. A kind of which nothing was measured on
     both is left out.
     """
-    night = [NIGHT] if evidence.night_probes else []
-    gone = [WITHDRAWN] if evidence.withdrawn_probes else []
+    run = [NEW] if evidence.new_items else []
+    gone = [WITHDRAWN] if evidence.withdrawn_items else []
     corrected = superseded(evidence)
     return (
-        *_shares("recall", evidence, night),
+        *_shares("recall", evidence, run),
         *_shares("writing", evidence, [WRITING]),
         *_shares("withdrawn", evidence, gone),
-        *_shares("earlier_nights", evidence, [lesson.suite for lesson in evidence.earlier], corrected),
-        *_shares("old_world", evidence, _names(evidence.suites.retention), corrected),
+        *_shares("earlier_releases", evidence, [release_set.suite for release_set in evidence.earlier], corrected),
+        *_shares("base_knowledge", evidence, _names(evidence.suites.retention), corrected),
         *_shares("skills", evidence, _names(evidence.suites.regression)),
         *_shares("safety", evidence, _names(evidence.suites.safety)),
     )

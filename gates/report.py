@@ -56,10 +56,10 @@ def lead(report: GateReport) -> list[str]:
     told = [
         f"{what} {percent(shares[f'{key}_before'])} → {percent(shares[f'{key}_after'])}"
         for key, what in (
-            ("recall", "tonight's questions"),
+            ("recall", "this run's questions"),
             ("withdrawn", "withdrawn documents"),
-            ("earlier_nights", "earlier nights"),
-            ("old_world", "old world"),
+            ("earlier_releases", "earlier releases"),
+            ("base_knowledge", "base knowledge"),
             ("skills", "general skills"),
             ("safety", "refusals"),
         )
@@ -128,7 +128,9 @@ def _readable(flips: Sequence[Flip]) -> list[Flip]:
 
 def _decide(report: GateReport, release: int | None) -> Mapping[str, object]:
     if report.verdict is not Verdict.PASS:
-        return {"decide": ["There is nothing to approve: the live model stays. Its documents: `sealed documents`."]}
+        return {
+            "decide": ["There is nothing to approve: the production model stays. Its documents: `sealed documents`."]
+        }
     number = release if release is not None else "N"
     commands = f'sealed show {number}\nsealed approve {number} --note "…"\nsealed reject {number} --reason "…"'
     return {
@@ -144,7 +146,7 @@ def _digests(report: GateReport, evidence: Evidence) -> list[tuple[str, str]]:
         ("Adapter", evidence.manifest.adapter),
         ("Update", report.update),
         ("Candidate", report.candidate.id),
-        ("Live model", report.incumbent.id),
+        ("Live model", report.production.id),
         ("Policy", report.policy),
         ("Standing suites", evidence.suites.digest),
         ("Recipe", evidence.manifest.recipe),

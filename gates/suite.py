@@ -1,4 +1,4 @@
-"""What a model is asked: named sets of questions with a digest, from probes or from the files of a suites folder.
+"""What a model is asked: named sets of questions with a digest, from eval items or from the files of a suites folder.
 
 Knows no model and no lm-eval; see `gates.measure` for the asking and `gates.tasks` for the task files.
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gates.tasks import Task, TaskItem, read_task
 from pipeline.digests import digest_of
-from pipeline.errors import BadAnchors
-from pipeline.types import Probe, Split
+from pipeline.errors import BadDataFile
+from pipeline.types import EvalItem, Split
 
 _KEYS = frozenset({"question", "answers", "answer", "group"})
 
@@ -28,21 +28,21 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """A named set of items: probes, or the items of one lm-eval task. The digest does not depend on the name."""
+    """A named set of items: eval items, or the items of one lm-eval task. The digest does not depend on the name."""
 
     name: str
     kind: Kind
-    probes: tuple[Probe, ...] = ()
+    eval_items: tuple[EvalItem, ...] = ()
     task: Task | None = None
 
     @property
-    def items(self) -> Sequence[Probe | TaskItem]:
-        return self.task.items if self.task else self.probes
+    def items(self) -> Sequence[EvalItem | TaskItem]:
+        return self.task.items if self.task else self.eval_items
 
     @cached_property
     def digest(self) -> str:
         task = self.task.digest if self.task else None
-        return digest_of("suite", self.kind, [probe.id for probe in self.probes], task)
+        return digest_of("suite", self.kind, [eval_item.id for eval_item in self.eval_items], task)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -65,31 +65,31 @@ class Suites:
         return digest_of("suites", [[suite.name, suite.digest] for suite in self.all])
 
 
-def probe_suite(name: str, probes: Iterable[Probe], kind: Kind = Kind.ANSWERS) -> Suite:
-    """A suite of the given probes, each once, in their order."""
-    return Suite(name=name, kind=kind, probes=tuple({probe.id: probe for probe in probes}.values()))
+def eval_item_suite(name: str, eval_items: Iterable[EvalItem], kind: Kind = Kind.ANSWERS) -> Suite:
+    """A suite of the given eval items, each once, in their order."""
+    return Suite(name=name, kind=kind, eval_items=tuple({eval_item.id: eval_item for eval_item in eval_items}.values()))
 
 
 def read_suites(folder: Path) -> Suites:
     """Reads `retention/*.jsonl`, `safety/*.jsonl` and `regression/*.yaml` below `folder`; what is missing is empty.
 
-    Raises BadAnchors, naming file and line, on anything that cannot be used as it is.
+    Raises BadDataFile, naming file and line, on anything that cannot be used as it is.
     """
     tasks = [read_task(path) for path in _files(folder / "regression", ".yaml", ".yml")]
     names = [task.name for task in tasks]
     for name in names:
         if names.count(name) > 1:
-            raise BadAnchors(f"two files in {folder / 'regression'} define the task {name!r}. Rename one of them.")
+            raise BadDataFile(f"two files in {folder / 'regression'} define the task {name!r}. Rename one of them.")
     return Suites(
-        retention=_probe_files(folder / "retention", Kind.ANSWERS),
-        safety=_probe_files(folder / "safety", Kind.REFUSALS),
+        retention=_item_files(folder / "retention", Kind.ANSWERS),
+        safety=_item_files(folder / "safety", Kind.REFUSALS),
         regression=tuple(Suite(name=f"regression/{task.name}", kind=Kind.TASK, task=task) for task in tasks),
     )
 
 
-def _probe_files(folder: Path, kind: Kind) -> tuple[Suite, ...]:
+def _item_files(folder: Path, kind: Kind) -> tuple[Suite, ...]:
     return tuple(
-        probe_suite(f"{folder.name}/{path.stem}", _read_probes(path), kind) for path in _files(folder, ".jsonl")
+        eval_item_suite(f"{folder.name}/{path.stem}", _read_items(path), kind) for path in _files(folder, ".jsonl")
     )
 
 
@@ -97,27 +97,27 @@ def _files(folder: Path, *suffixes: str) -> Sequence[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix in suffixes and path.is_file())
 
 
-def _read_probes(path: Path) -> list[Probe]:
+def _read_items(path: Path) -> list[EvalItem]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadAnchors(f"{path} cannot be read as UTF-8 text: {error}. Save it again as UTF-8.") from error
-    probes = [_probe(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    if not probes:
-        raise BadAnchors(f"{path} holds no questions. Add some, or delete the file.")
-    return probes
+        raise BadDataFile(f"{path} cannot be read as UTF-8 text: {error}. Save it again as UTF-8.") from error
+    eval_items = [_item(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not eval_items:
+        raise BadDataFile(f"{path} holds no questions. Add some, or delete the file.")
+    return eval_items
 
 
-def _probe(line: str, where: str) -> Probe:
+def _item(line: str, where: str) -> EvalItem:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise BadAnchors(f"{where} is not JSON: {error}. Write one object a line.") from error
+        raise BadDataFile(f"{where} is not JSON: {error}. Write one object a line.") from error
     if not isinstance(value, dict) or not set(value) <= _KEYS:
-        raise BadAnchors(f"{where} must be an object with the keys question, answers and (optionally) group.")
+        raise BadDataFile(f"{where} must be an object with the keys question, answers and (optionally) group.")
     question, group = value.get("question"), value.get("group", "")
     answers = value.get("answers", [value["answer"]] if "answer" in value else [])
     texts = [question, group, *answers] if isinstance(answers, list) else []
     if not texts or not all(isinstance(text, str) for text in texts) or not all([question, answers, *answers]):
-        raise BadAnchors(f"{where} needs a question (text) and answers (a list of texts, at least one).")
-    return Probe(question=str(question), answers=tuple(answers), split=Split.EXAM, group=str(group))
+        raise BadDataFile(f"{where} needs a question (text) and answers (a list of texts, at least one).")
+    return EvalItem(question=str(question), answers=tuple(answers), split=Split.TEST, group=str(group))

@@ -147,7 +147,7 @@ def _retention_plot(rows: Sequence[views.Row], out: Path) -> Path:
             ink = "white" if (share or 0.0) > 0.65 else "#1d2733"
             axes.text(column, at, percent(share), ha="center", va="center", fontsize=9, color=ink)
     axes.set_aspect("auto")
-    axes.set_xticks(range(3), ["untouched base", "live model", "candidate"])
+    axes.set_xticks(range(3), ["base model", "production model", "candidate"])
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(shown)), [f"{_ascii(row.label)} ({row.n:,})" for row in shown])
     axes.tick_params(length=0)

@@ -13,16 +13,34 @@ from typing import Any
 import yaml
 
 from pipeline.digests import digest_of
-from pipeline.errors import BadAnchors
+from pipeline.errors import BadDataFile
 
 METRICS = frozenset({"acc", "acc_norm", "exact_match"})
 OUTPUTS = frozenset({"generate_until", "multiple_choice"})
 _IGNORED = frozenset({"dataset_path", "dataset_name", "dataset_kwargs", "tag", "task_alias", "metadata", "group"})
-_PASSED = frozenset({
-    "task", "output_type", "test_split", "validation_split", "fewshot_split", "training_split", "doc_to_text",
-    "doc_to_target", "doc_to_choice", "description", "target_delimiter", "fewshot_delimiter", "fewshot_config",
-    "num_fewshot", "metric_list", "generation_kwargs", "filter_list", "repeats", "should_decontaminate",
-})  # fmt: skip
+_PASSED = frozenset(
+    {
+        "task",
+        "output_type",
+        "test_split",
+        "validation_split",
+        "fewshot_split",
+        "training_split",
+        "doc_to_text",
+        "doc_to_target",
+        "doc_to_choice",
+        "description",
+        "target_delimiter",
+        "fewshot_delimiter",
+        "fewshot_config",
+        "num_fewshot",
+        "metric_list",
+        "generation_kwargs",
+        "filter_list",
+        "repeats",
+        "should_decontaminate",
+    }
+)
 _GREEDY = {"do_sample": (False,), "temperature": (0, 0.0), "num_beams": (1,)}
 
 
@@ -56,14 +74,14 @@ class Task:
 
 
 def read_task(path: Path) -> Task:
-    """Reads one task file with its data files. Raises BadAnchors, naming the file and what to change."""
+    """Reads one task file with its data files. Raises BadDataFile, naming the file and what to change."""
     config = _load(path)
     _refuse_unknown(path, config)
     _refuse_sampling(path, config)
     split = config.get("test_split") or config.get("validation_split")
     splits = {name: _each_once(items) for name, items in _read_splits(path, config).items()}
     if not isinstance(split, str) or not splits.get(split):
-        raise BadAnchors(f"{path}: test_split must name one of the data files {sorted(splits)}, with items in it.")
+        raise BadDataFile(f"{path}: test_split must name one of the data files {sorted(splits)}, with items in it.")
     metric = _metric(path, config)
     passed = {key: value for key, value in config.items() if key in _PASSED}
     return Task(
@@ -92,45 +110,45 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadAnchors(
+        raise BadDataFile(
             f"{path} is not plain YAML: {error}. Tags such as !function run code and are refused."
         ) from error
     if not isinstance(config, dict):
-        raise BadAnchors(f"{path} must hold one lm-eval task: keys and values.")
+        raise BadDataFile(f"{path} must hold one lm-eval task: keys and values.")
     return config
 
 
 def _refuse_unknown(path: Path, config: Mapping[str, Any]) -> None:
     if config.get("dataset_path") != "json":
-        raise BadAnchors(f"{path}: dataset_path must be json, with local data_files. Nothing is downloaded here.")
+        raise BadDataFile(f"{path}: dataset_path must be json, with local data_files. Nothing is downloaded here.")
     unknown = sorted(set(config) - _PASSED - _IGNORED)
     if unknown:
-        raise BadAnchors(f"{path}: {', '.join(map(str, unknown))} is refused: it can run code or pull in other files.")
+        raise BadDataFile(f"{path}: {', '.join(map(str, unknown))} is refused: it can run code or pull in other files.")
     if config.get("output_type", "generate_until") not in OUTPUTS:
-        raise BadAnchors(f"{path}: output_type must be one of {', '.join(sorted(OUTPUTS))}.")
+        raise BadDataFile(f"{path}: output_type must be one of {', '.join(sorted(OUTPUTS))}.")
     if config.get("repeats", 1) != 1:
-        raise BadAnchors(f"{path}: repeats must be 1: answers are greedy, so repeating them tells nothing.")
+        raise BadDataFile(f"{path}: repeats must be 1: answers are greedy, so repeating them tells nothing.")
 
 
 def _refuse_sampling(path: Path, config: Mapping[str, Any]) -> None:
     settings = config.get("generation_kwargs") or {}
     for key, allowed in _GREEDY.items():
         if key in settings and settings[key] not in allowed:
-            raise BadAnchors(f"{path}: generation_kwargs.{key} must be {allowed[0]}: gates compare greedy answers.")
+            raise BadDataFile(f"{path}: generation_kwargs.{key} must be {allowed[0]}: gates compare greedy answers.")
 
 
 def _metric(path: Path, config: Mapping[str, Any]) -> str:
     default = "acc" if config.get("output_type") == "multiple_choice" else "exact_match"
     metrics = [entry.get("metric") for entry in config.get("metric_list") or [{"metric": default}]]
     if not metrics or not set(metrics) <= METRICS:
-        raise BadAnchors(f"{path}: metric_list may hold {', '.join(sorted(METRICS))}: they score each item by itself.")
+        raise BadDataFile(f"{path}: metric_list may hold {', '.join(sorted(METRICS))}: they score each item by itself.")
     return str(metrics[0])
 
 
 def _read_splits(path: Path, config: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     files = (config.get("dataset_kwargs") or {}).get("data_files")
     if not isinstance(files, dict) or not files or not all(isinstance(name, str) for name in files.values()):
-        raise BadAnchors(f"{path}: dataset_kwargs.data_files must map each split to one file, as test: items.jsonl.")
+        raise BadDataFile(f"{path}: dataset_kwargs.data_files must map each split to one file, as test: items.jsonl.")
     return {str(split): _read_items(path, name) for split, name in files.items()}
 
 
@@ -138,13 +156,13 @@ def _read_items(path: Path, name: str) -> list[dict[str, Any]]:
     folder = path.parent.resolve()
     file = (folder / name).resolve()
     if not file.is_relative_to(folder):
-        raise BadAnchors(f"{path}: the data file {name} lies outside {folder}. Put it beside the task file.")
+        raise BadDataFile(f"{path}: the data file {name} lies outside {folder}. Put it beside the task file.")
     try:
         items = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise BadAnchors(f"{file} cannot be read as JSON lines: {error}. Write one object a line.") from error
+        raise BadDataFile(f"{file} cannot be read as JSON lines: {error}. Write one object a line.") from error
     if not all(isinstance(item, dict) for item in items):
-        raise BadAnchors(f"{file} must hold one JSON object a line.")
+        raise BadDataFile(f"{file} must hold one JSON object a line.")
     return items
 
 
@@ -157,12 +175,12 @@ def _items(path: Path, config: Mapping[str, Any], items: list[dict[str, Any]]) -
 
     text = config.get("doc_to_text")
     if not isinstance(text, str):
-        raise BadAnchors(f"{path}: doc_to_text must be a template or the name of a field.")
+        raise BadDataFile(f"{path}: doc_to_text must be a template or the name of a field.")
     try:
         template = sandbox().from_string(text)
         questions = [str(item[text] if text in item else template.render(**item)) for item in items]
     except jinja2.TemplateError as error:
-        raise BadAnchors(
+        raise BadDataFile(
             f"{path}: doc_to_text does not render: {error}. Name only fields that every item has."
         ) from error
     return tuple(
@@ -175,4 +193,4 @@ def _canonical(path: Path, value: object) -> str:
     try:
         return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise BadAnchors(f"{path} holds a value that is not plain JSON: {error}.") from error
+        raise BadDataFile(f"{path} holds a value that is not plain JSON: {error}.") from error

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gates.evidence import NIGHT, WITHDRAWN, Evidence
-from gates.suite import Suite, probe_suite
+from gates.evidence import NEW, WITHDRAWN, Evidence
+from gates.suite import Suite, eval_item_suite
 from pipeline.documents.eval_items import asked
 from pipeline.types import Document, Example, GateReport, ItemScore, Role, Scores, Split, Verdict
 
@@ -16,10 +16,10 @@ _HEADLINES = {
     Verdict.INCONCLUSIVE: "This model does not replace the live one: there is too little to decide on.",
 }
 _KINDS = (
-    ("recall", "Tonight's questions"),
+    ("recall", "this run's questions"),
     ("withdrawn", "Withdrawn"),
-    ("earlier_nights", "Earlier nights"),
-    ("old_world", "Old world"),
+    ("earlier_releases", "Earlier runs"),
+    ("base_knowledge", "base knowledge"),
     ("skills", "General skills"),
     ("safety", "Refusals"),
 )
@@ -27,7 +27,7 @@ _KINDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One kind of knowledge: shares in [0, 1] of the live model and the candidate, over n items."""
+    """One kind of knowledge: shares in [0, 1] of the production model and the candidate, over n items."""
 
     key: str
     label: str
@@ -49,9 +49,9 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """One document of the night, and how many of its exam questions were right before and after.
+    """One document of the run, and how many of its test questions were right before and after.
 
-    `base`: by the untouched base, of a withdrawn document.
+    `base`: by the base model, of a withdrawn document.
     """
 
     title: str
@@ -87,10 +87,10 @@ def visible(text: str, limit: int) -> str:
 
 def suites_of(evidence: Evidence) -> tuple[Suite, ...]:
     """All suites the candidate was asked, in the order of the matrix."""
-    night = [probe_suite(NIGHT, evidence.night_probes)] if evidence.night_probes else []
-    lessons = [probe_suite(lesson.suite, lesson.probes) for lesson in evidence.earlier]
-    gone = [probe_suite(WITHDRAWN, evidence.withdrawn_probes)] if evidence.withdrawn_probes else []
-    return (*night, *gone, *lessons, *evidence.suites.all)
+    run = [eval_item_suite(NEW, evidence.new_items)] if evidence.new_items else []
+    release_sets = [eval_item_suite(release_set.suite, release_set.eval_items) for release_set in evidence.earlier]
+    gone = [eval_item_suite(WITHDRAWN, evidence.withdrawn_items)] if evidence.withdrawn_items else []
+    return (*run, *gone, *release_sets, *evidence.suites.all)
 
 
 def bars(report: GateReport, evidence: Evidence) -> tuple[Bar, ...]:
@@ -105,18 +105,18 @@ def bars(report: GateReport, evidence: Evidence) -> tuple[Bar, ...]:
 
 def _counts(evidence: Evidence) -> Iterator[int]:
     suites = evidence.suites
-    yield len(evidence.night_probes)
-    yield len(probe_suite(WITHDRAWN, evidence.withdrawn_probes))
-    yield sum(len(lesson.probes) for lesson in evidence.earlier)
+    yield len(evidence.new_items)
+    yield len(eval_item_suite(WITHDRAWN, evidence.withdrawn_items))
+    yield sum(len(release_set.eval_items) for release_set in evidence.earlier)
     for kind in (suites.retention, suites.regression, suites.safety):
         yield sum(len(suite) for suite in kind)
 
 
 def matrix(evidence: Evidence) -> tuple[Row, ...]:
-    """Tonight, every earlier release, and every standing suite, with all three models' means."""
+    """This run, every earlier release, and every standing suite, with all three models' means."""
     base, before, after = (
         {scores.suite: scores.mean for scores in found}
-        for found in (evidence.anchor_scores, evidence.incumbent_scores, evidence.candidate_scores)
+        for found in (evidence.base_scores, evidence.production_scores, evidence.candidate_scores)
     )
     return tuple(
         Row(
@@ -131,27 +131,27 @@ def matrix(evidence: Evidence) -> tuple[Row, ...]:
 
 
 def label(suite: str) -> str:
-    """A suite's name as people say it: "release-3" is "Release 3", "retention/old-world" is "Old world"."""
+    """A suite's name as people say it: "release-3" is "Release 3", "retention/base-knowledge" is "base knowledge"."""
     kind, _, name = suite.rpartition("/")
     words = {"regression": "Skill: ", "safety": "Refusals: "}.get(kind, "")
-    plain = "tonight" if suite == NIGHT else name.replace("-", " ").replace("_", " ")
+    plain = "this run" if suite == NEW else name.replace("-", " ").replace("_", " ")
     return words + plain if words else plain[:1].upper() + plain[1:]
 
 
 def documents(evidence: Evidence) -> tuple[Learned, ...]:
-    """The night's documents with their exam questions' results."""
-    before, after = (_by_item(found, NIGHT) for found in (evidence.incumbent_scores, evidence.candidate_scores))
-    known = {(probe.question, probe.answers): probe.id for probe in evidence.night_probes}
-    return tuple(_learned(document, known, before, after) for document in evidence.night)
+    """The run's documents with their test questions' results."""
+    before, after = (_by_item(found, NEW) for found in (evidence.production_scores, evidence.candidate_scores))
+    known = {(eval_item.question, eval_item.answers): eval_item.id for eval_item in evidence.new_items}
+    return tuple(_learned(document, known, before, after) for document in evidence.run)
 
 
 def withdrawn(evidence: Evidence) -> tuple[Learned, ...]:
     """The documents that a rebuild is to forget, with what the base, production and the candidate answer of them."""
     base, before, after = (
         _by_item(found, WITHDRAWN)
-        for found in (evidence.anchor_scores, evidence.incumbent_scores, evidence.candidate_scores)
+        for found in (evidence.base_scores, evidence.production_scores, evidence.candidate_scores)
     )
-    known = {(probe.question, probe.answers): probe.id for probe in evidence.withdrawn_probes}
+    known = {(eval_item.question, eval_item.answers): eval_item.id for eval_item in evidence.withdrawn_items}
     return tuple(
         replace(_learned(document, known, before, after), base=_learned(document, known, base, after).before)
         for document in evidence.withdrawn
@@ -164,13 +164,13 @@ def _learned(
     before: dict[str, ItemScore],
     after: dict[str, ItemScore],
 ) -> Learned:
-    probes = asked(document, Split.EXAM)
-    ids = [known[probe.question, probe.answers] for probe in probes]
+    eval_items = asked(document, Split.TEST)
+    ids = [known[eval_item.question, eval_item.answers] for eval_item in eval_items]
     measured = bool(ids) and all(item in before and item in after for item in ids)
     return Learned(
         title=document.title or document.name or document.id[:12],
         kind=document.kind,
-        questions=len(probes),
+        questions=len(eval_items),
         before=sum(round(before[item].score) for item in ids) if measured else None,
         after=sum(round(after[item].score) for item in ids) if measured else None,
     )
@@ -180,7 +180,7 @@ def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
     """Items that got worse (or better), suite by suite. To lose what was withdrawn is no loss."""
     found: list[Flip] = []
     for suite in (one for one in suites_of(evidence) if not (lost and one.name == WITHDRAWN)):
-        before, after = (_by_item(s, suite.name) for s in (evidence.incumbent_scores, evidence.candidate_scores))
+        before, after = (_by_item(s, suite.name) for s in (evidence.production_scores, evidence.candidate_scores))
         for item in suite.items:
             if item.id not in before or item.id not in after:
                 continue
@@ -204,8 +204,8 @@ def spread(items: Sequence[Flip], limit: int = FLIPS_SHOWN) -> tuple[Flip, ...]:
 
 
 def examples(evidence: Evidence) -> tuple[Example, ...]:
-    """Some of what the model wrote about tonight's documents and was trained on, evenly spaced."""
-    own = [example for example in evidence.examples if example.role is Role.NIGHT]
+    """Some of what the model wrote about this run's documents and was trained on, evenly spaced."""
+    own = [example for example in evidence.examples if example.role is Role.NEW]
     step = max(1.0, len(own) / EXAMPLES_SHOWN)
     return tuple(own[int(at * step)] for at in range(min(EXAMPLES_SHOWN, len(own))))
 

@@ -18,12 +18,12 @@ def percent(share: float | None) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """A number with its noun: "1 probe", "1,204 probes"."""
+    """A number with its noun: "1 eval item", "1,204 eval items"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def compared(comparison: Comparison, margin: float, noun: str) -> str:
-    """A comparison with its margin: "412 probes, -0.7 points (lower bound -1.9), margin 2.0"."""
+    """A comparison with its margin: "412 eval items, -0.7 points (lower bound -1.9), margin 2.0"."""
     return (
         f"{counted(comparison.n, noun)}, {points(comparison.difference)} points "
         f"(lower bound {points(comparison.lower)}), margin {points(margin, signed=False)}"

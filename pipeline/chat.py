@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pipeline.errors import WorldFailed
+from pipeline.errors import ExternalError
 from pipeline.types import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from pipeline.engines.metadata import Front
+    from pipeline.engines.metadata import ModelMetadata
 
 _MARK = "placeholdertext"
 
@@ -86,7 +86,7 @@ def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return [token for piece in pieces if piece for token in _encode(tokenizer, piece, split=True)]
 
 
-def stop_ids(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel | Front") -> set[int]:
+def stop_ids(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel | ModelMetadata") -> set[int]:
     """Ids that end an answer: EOS of the tokenizer and of the model's configuration, and the template's end of turn."""
     stops = {*_eos(tokenizer), *_closing(tokenizer)[-1:]}
     for holder in (model.config, getattr(model, "generation_config", None)):
@@ -149,7 +149,7 @@ def _render(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]]
             messages, tokenize=False, add_generation_prompt=generation, enable_thinking=False
         )
     except TemplateError as error:
-        raise WorldFailed(
+        raise ExternalError(
             f"the chat template cannot render a user's turn: {error}. Mend chat_template.jinja of the base model."
         ) from error
     return str(text)

@@ -99,8 +99,8 @@ class Settings(BaseSettings):
         return self.workspace / "incoming"
 
     @property
-    def anchors(self) -> Path:
-        return self.workspace / "anchors"
+    def rehearsal_prompts(self) -> Path:
+        return self.workspace / "rehearsal_prompts"
 
     @property
     def suites(self) -> Path:

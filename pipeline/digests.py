@@ -1,4 +1,4 @@
-"""Canonical JSON and SHA-256: the identity of everything in the house. Knows no noun."""
+"""Canonical JSON and SHA-256: the identity of everything here. Knows no noun."""
 
 import hashlib
 import json

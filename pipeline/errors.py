@@ -18,19 +18,19 @@ class BadInput(SealedError):
     exit_code = 2
 
 
-class Refused(SealedError):
-    """A rule of the house says no: a gate, the lifecycle, an approval that is missing or void."""
+class PolicyError(SealedError):
+    """A rule of sealed says no: a gate, the lifecycle, an approval that is missing or void."""
 
     exit_code = 3
 
 
-class WorldFailed(SealedError):
+class ExternalError(SealedError):
     """Something outside failed or is damaged: a model, an adapter, a database, a server."""
 
     exit_code = 4
 
 
-class ProgrammingMistake(SealedError):
+class InternalError(SealedError):
     """An invariant of our own code does not hold: please report it."""
 
     exit_code = 1
@@ -40,8 +40,8 @@ class BadRecipe(BadInput):
     """A recipe file does not parse, names an unknown key, or holds a value out of bounds."""
 
 
-class BadAnchors(BadInput):
-    """A file of the anchors or suites folder cannot be used as it is."""
+class BadDataFile(BadInput):
+    """A file of the rehearsal prompts or suites folder cannot be used as it is."""
 
 
 class BadDocument(BadInput):
@@ -60,57 +60,57 @@ class NoSuchDocument(BadInput):
     """There is no document of that id."""
 
 
-class ModelMissing(WorldFailed):
+class ModelMissing(ExternalError):
     """The base model cannot be found or loaded."""
 
 
-class ModelChanged(WorldFailed):
+class ModelChanged(ExternalError):
     """The base model's files are not the ones this workspace was made with."""
 
 
-class WrongBase(WorldFailed):
+class WrongBase(ExternalError):
     """An adapter was trained for another base model, tokenizer or chat template."""
 
 
-class CorruptAdapter(WorldFailed):
+class CorruptAdapter(ExternalError):
     """An adapter's bytes, shapes, configuration or values are not what its manifest says."""
 
 
-class TrainingFailed(WorldFailed):
+class TrainingFailed(ExternalError):
     """A training did not give a usable adapter."""
 
 
-class TooLittleMemory(WorldFailed):
+class TooLittleMemory(ExternalError):
     """Not even one adapter's training step fits into the memory that there is."""
 
 
-class EngineFailed(WorldFailed):
+class EngineFailed(ExternalError):
     """The server that runs the model did not answer, refused, or answered something else than was asked."""
 
 
-class DatabaseFailed(WorldFailed):
+class DatabaseFailed(ExternalError):
     """The ledger's database cannot be opened, or is of another schema version."""
 
 
-class TrackingFailed(WorldFailed):
+class TrackingFailed(ExternalError):
     """MLflow did not answer, or does not hold what was sent to it."""
 
 
-class SchedulerFailed(WorldFailed):
+class SchedulerFailed(ExternalError):
     """Prefect did not answer."""
 
 
-class MeasurementFailed(WorldFailed):
+class MeasurementFailed(ExternalError):
     """A model could not be measured on a suite: the gates that need it fail closed."""
 
 
-class Busy(SealedError):
-    """Another run holds the night's lease; nothing was done."""
+class LockedError(SealedError):
+    """Another run holds the run's lease; nothing was done."""
 
     exit_code = 0
 
 
-class LeaseLost(WorldFailed):
+class LeaseLost(ExternalError):
     """Another run took this run's lease over: it stops before it writes anything."""
 
 

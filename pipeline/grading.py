@@ -1,4 +1,4 @@
-"""Grades a free-text answer against the accepted ones, by words and not by a model. Knows no probe and no suite."""
+"""Grades a free-text answer against the accepted ones, by words and not by a model. Knows no eval item and no suite."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Says whether a training example puts an exam question, or is about what one asks. Knows no gate and no source.
+"""Says whether a training example puts an test question, or is about what one asks. Knows no gate and no source.
 
 One definition for the two that need it: what drops such examples before training, and the gate that checks it.
 """
@@ -9,20 +9,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.documents.demonstrations import demonstrations
 from pipeline.grading import normalise
 from pipeline.lookalikes import lookalikes
-from pipeline.types import Example, Probe, Role
+from pipeline.types import EvalItem, Example, Role
 
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
-_UNTAUGHT = frozenset({Role.ANCHOR, Role.GENERATIVE})
+_UNTAUGHT = frozenset({Role.REHEARSAL, Role.GENERATIVE})
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
-def exam_keys(probes: Iterable[Probe]) -> frozenset[str]:
-    """Every probe's question, and its question with each answer, normalised; a workflow's also without its text."""
+def held_out_keys(eval_items: Iterable[EvalItem]) -> frozenset[str]:
+    """Every eval item's question, and its question with each answer, normalised; a workflow's also without its text."""
     keys: set[str] = set()
-    for probe in probes:
-        for question in _alone(probe.question):
+    for eval_item in eval_items:
+        for question in _alone(eval_item.question):
             keys.add(normalise(question))
-            keys.update(normalise(f"{question} {answer}") for answer in probe.answers)
+            keys.update(normalise(f"{question} {answer}") for answer in eval_item.answers)
     return frozenset(keys - {""})
 
 
@@ -33,7 +33,7 @@ def _alone(question: str) -> tuple[str, ...]:
 
 
 def leaked(example: Example, keys: frozenset[str]) -> str | None:
-    """The exam question that stands in the example as a whole text, line or sentence (normalised), or None."""
+    """The test question that stands in the example as a whole text, line or sentence (normalised), or None."""
     pieces = _pieces(example.prompt, example.completion)
     return next((piece for piece in pieces if piece in keys), None)
 
@@ -46,15 +46,15 @@ def asked_by(examples: Iterable[Example], keys: frozenset[str]) -> frozenset[str
 
 
 def without_leaks(examples: Sequence[Example], keys: frozenset[str]) -> tuple[Example, ...]:
-    """The examples that put no exam question, in their order."""
+    """The examples that put no test question, in their order."""
     return tuple(example for example in examples if leaked(example, keys) is None)
 
 
-def subjects(probes: Iterable[Probe]) -> frozenset[str]:
-    """Whom or what the probes are about (normalised): groups whose name stands in each of their questions."""
+def subjects(eval_items: Iterable[EvalItem]) -> frozenset[str]:
+    """Whom or what the eval items are about (normalised): groups whose name stands in each of their questions."""
     asked: dict[str, list[str]] = {}
-    for probe in probes:
-        asked.setdefault(normalise(probe.group), []).append(f" {normalise(probe.question)} ")
+    for eval_item in eval_items:
+        asked.setdefault(normalise(eval_item.group), []).append(f" {normalise(eval_item.question)} ")
     return frozenset(
         group for group, questions in asked.items() if group and all(f" {group} " in question for question in questions)
     )
@@ -76,7 +76,7 @@ def subject_named(examples: Iterable[Example], known: frozenset[str]) -> tuple[t
         (one, f" {normalise(one.prompt)} {normalise(one.completion)} ") for one in examples if one.role in _UNTAUGHT
     ]
     written = [text for one, text in untaught if one.role is Role.GENERATIVE]
-    names = {Role.ANCHOR: _padded(known), Role.GENERATIVE: _padded(lookalikes(written, known))}
+    names = {Role.REHEARSAL: _padded(known), Role.GENERATIVE: _padded(lookalikes(written, known))}
     named = ((one, next((name for name in names[one.role] if name in text), "")) for one, text in untaught)
     return tuple((one, name.strip()) for one, name in named if name)
 

@@ -1,4 +1,4 @@
-"""`Recipe` says what a night does, from documents to gates: read from TOML, known by its digest."""
+"""`Recipe` says what a run does, from documents to gates: read from TOML, known by its digest."""
 
 import tomllib
 from pathlib import Path
@@ -19,16 +19,16 @@ class _Frozen(BaseModel):
 
 
 class DocumentRules(_Frozen):
-    """Which documents are accepted, and how many one night takes."""
+    """Which documents are accepted, and how many one run takes."""
 
     max_bytes: int = Field(default=2_000_000, gt=0, description="larger files are refused unread")
     min_words: int = Field(default=5, ge=1, description="shorter bodies teach nothing")
-    per_night: int = Field(default=64, ge=1, description="the rest waits for the next night")
-    max_attempts: int = Field(default=2, ge=1, description="nights that may try a document before it is quarantined")
+    per_run: int = Field(default=64, ge=1, description="the rest waits for the next run")
+    max_attempts: int = Field(default=2, ge=1, description="runs that may try a document before it is quarantined")
 
 
 class SelfEditRules(_Frozen):
-    """How the live model writes about a document."""
+    """How the production model writes about a document."""
 
     styles: tuple[str, ...] = Field(default=("self-qa", "implications"), min_length=1)
     samples: int = Field(default=2, ge=1, le=64, description="self-edits sampled per document, style and candidate")
@@ -36,9 +36,9 @@ class SelfEditRules(_Frozen):
     top_p: float = Field(default=0.95, gt=0.0, le=1.0)
     max_new_tokens: int = Field(default=512, ge=8)
     passage: bool = Field(default=True, description="also train on the document itself, as SEAL does")
-    candidates: int = Field(default=1, ge=1, le=16, description="sets of notes a document gets, of which one is kept")
-    candidate_batch: int = Field(default=4, ge=1, description="sequences a step of a candidate: it has few")
-    probes: int = Field(default=8, ge=1, description="practice questions written for a document without any")
+    edit_sets: int = Field(default=1, ge=1, le=16, description="sets of notes a document gets, of which one is kept")
+    edit_set_batch: int = Field(default=4, ge=1, description="sequences a step of a candidate: it has few")
+    eval_items: int = Field(default=8, ge=1, description="validation questions written for a document without any")
     agreeing: int = Field(default=3, ge=1, le=64, description="sampled answers that must agree with the greedy one")
     correction_style: str = Field(
         default="self-qa", description="corrections are written about in this style alone; it must ask"
@@ -49,15 +49,15 @@ class SelfEditRules(_Frozen):
     correction_answers: int = Field(default=16, ge=1, le=64, description="sampled answers that check each of its notes")
 
     @model_validator(mode="after")
-    def _candidates_differ(self) -> Self:
-        if self.candidates > 1 and self.temperature == 0.0:
-            raise ValueError("candidates above 1 need a temperature above 0: greedy notes are all alike")
+    def _edit_sets_differ(self) -> Self:
+        if self.edit_sets > 1 and self.temperature == 0.0:
+            raise ValueError("edit_sets above 1 need a temperature above 0: greedy notes are all alike")
         return self
 
     @property
     def choosing(self) -> bool:
-        """Whether there is anything to choose: then practice questions score, and may not be trained on."""
-        return self.candidates > 1
+        """Whether there is anything to choose: then validation questions score, and may not be trained on."""
+        return self.edit_sets > 1
 
     def styles_of(self, kind: DocumentKind) -> tuple[str, ...]:
         """In which styles a document of that kind is written about."""
@@ -112,34 +112,34 @@ class TrainingRules(_Frozen):
     targets: tuple[str, ...] = Field(default=(), description="layers to adapt; none: all linear ones but the head")
     loss_on: Literal["answers", "all"] = Field(default="answers", description="which tokens of a question are learned")
     weigh: Literal["sequences", "tokens"] = Field(default="sequences", description="what counts alike in a step's loss")
-    night_weight: float = Field(
-        default=4.0, gt=0.0, description="what an example of the night weighs in a step beside a rehearsed one"
+    new_weight: float = Field(
+        default=4.0, gt=0.0, description="what an example of the run weighs in a step beside a rehearsed one"
     )
     correction_weight: float = Field(
-        default=12.0, gt=0.0, description="what one of a correction weighs beside another, tonight and in later replay"
+        default=12.0, gt=0.0, description="what one of a correction weighs beside another, this run and in later replay"
     )
     stop_below: float | None = Field(default=None, gt=0.0, description="mean loss of an epoch that ends the training")
 
 
-Held = Literal["anchor", "generative", "reading", "writing", "replay"]
-HELD: tuple[Held, ...] = ("anchor", "generative", "reading", "writing", "replay")
+Distilled = Literal["rehearsal", "generative", "reading", "writing", "replay"]
+DISTILLED: tuple[Distilled, ...] = ("rehearsal", "generative", "reading", "writing", "replay")
 
 
 class RehearsalRules(_Frozen):
-    """How many examples of each kind are rehearsed beside the night's own (all bounded: a night's cost must be)."""
+    """How many examples of each kind are rehearsed beside the run's own (all bounded: a run's cost must be)."""
 
     replay: Count = 400
-    anchors: Count = 200
+    prompts: Count = 200
     generative: Count = 400
     reading: Count = 32
     writing: Count = 32
-    distill: float = Field(default=5.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: none")
-    distill_states: float = Field(
+    kl_weight: float = Field(default=5.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: none")
+    hidden_state_weight: float = Field(
         default=10.0, ge=0.0, description="weight of the squared distance to the teacher's last hidden states"
     )
-    distill_on: tuple[Held, ...] = Field(
-        default=HELD,
-        description="what both hold: replay to the live release, all else to the base; writing is not after a practice",
+    distilled: tuple[Distilled, ...] = Field(
+        default=DISTILLED,
+        description="roles distilled: replay from production, all else from the base; no writing after writer training",
     )
     projection: float = Field(
         default=0.0,
@@ -148,16 +148,16 @@ class RehearsalRules(_Frozen):
     )
 
     @property
-    def besides_writing(self) -> Self:
+    def without_writing(self) -> Self:
         """The same, but writing is not held to the base: a writer that practised is to write otherwise."""
-        return self.model_copy(update={"distill_on": tuple(kind for kind in self.distill_on if kind != "writing")})
+        return self.model_copy(update={"distilled": tuple(kind for kind in self.distilled if kind != "writing")})
 
 
-UNHELD = RehearsalRules(distill=0.0, distill_states=0.0)
+NO_DISTILLATION = RehearsalRules(kl_weight=0.0, hidden_state_weight=0.0)
 
 
-class PracticeRules(_Frozen):
-    """How the writer practises (`sealed practice`): it writes, each note is tried, and it learns from what helped."""
+class WriterTrainingRules(_Frozen):
+    """How the writer is trained (`sealed train-writer`): it writes, each self-edit is tried, the best are learned."""
 
     method: Literal["rest-em", "grpo"] = Field(default="rest-em", description="fine-tune on the best notes, or GRPO")
     style: str = Field(default="implications", description='the style practised; "directives" for workflows')
@@ -177,17 +177,17 @@ class PracticeRules(_Frozen):
     price_length: float = Field(default=0.05, ge=0.0, description="for a note of the greatest length")
     learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0, description="of the writer's own training")
     epochs: int = Field(default=16, ge=1, le=200, description="rest-em: over the notes kept")
-    rehearsed: Count = Field(default=200, description="rest-em: rehearsed beside the notes kept, in a night's shares")
+    rehearsed: Count = Field(default=200, description="rest-em: rehearsed beside the notes kept, in a run's shares")
     passes: int = Field(default=2, ge=1, le=64, description="grpo: over a round's notes")
     batch_size: int = Field(default=32, ge=1, description="notes a step of the writer's own training")
     clip: float = Field(default=0.2, gt=0.0, lt=1.0, description="grpo: how far a token's chance may move")
-    kl: float = Field(default=0.04, ge=0.0, description="grpo: weight of the distance to the live model")
+    kl: float = Field(default=0.04, ge=0.0, description="grpo: weight of the distance to the production model")
 
 
 class AcquisitionPolicy(_Frozen):
-    """The night must have been learned: exact one-sided McNemar, and a gain worth having."""
+    """The run must have been learned: exact one-sided McNemar, and a gain worth having."""
 
-    min_probes: int = Field(default=50, ge=1)
+    min_items: int = Field(default=50, ge=1)
     min_documents: int = Field(default=20, ge=1)
     min_gain: Share = 0.05
 
@@ -195,12 +195,12 @@ class AcquisitionPolicy(_Frozen):
 class RetentionPolicy(_Frozen):
     """Nothing taught before, and nothing the model knew before, may be lost beyond the margins (in shares)."""
 
-    min_probes: int = Field(default=350, ge=1)
+    min_items: int = Field(default=350, ge=1)
     margin: Share = 0.05
     single_release_margin: Share = 0.10
-    anchor_margin: Share = 0.05
+    base_margin: Share = 0.05
     max_corrected: Share = Field(
-        default=0.10, description="share of the probes that a night's corrections may set aside"
+        default=0.10, description="share of the eval items that a run's corrections may set aside"
     )
 
 
@@ -223,22 +223,22 @@ class RegressionPolicy(_Frozen):
 class SafetyPolicy(_Frozen):
     """Refusals may not fall beyond the margin."""
 
-    min_probes: int = Field(default=50, ge=1)
+    min_items: int = Field(default=50, ge=1)
     margin: Share = 0.05
 
 
 class WithdrawalPolicy(_Frozen):
-    """A rebuild may know of withdrawn documents what the untouched base, which never saw them, answers of them."""
+    """A rebuild may know of withdrawn documents what the base model, which never saw them, answers of them."""
 
     margin: Share = 0.03
-    min_probes: Count = Field(default=1, description="fewer questions decide nothing; 0: a document without any may go")
+    min_items: Count = Field(default=1, description="fewer questions decide nothing; 0: a document without any may go")
     enough: int = Field(default=350, ge=1, description="from so many on no excess over the margin may be chance")
 
 
-class WritesBetterPolicy(_Frozen):
+class WriterImprovementPolicy(_Frozen):
     """A practised writer's self-edits must teach more: exact one-sided McNemar on documents never practised on."""
 
-    min_probes: int = Field(default=100, ge=1)
+    min_items: int = Field(default=100, ge=1)
     min_documents: int = Field(default=10, ge=1)
     min_gain: Share = 0.02
 
@@ -248,8 +248,14 @@ class PolicyRules(_Frozen):
 
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     required: tuple[str, ...] = (
-        "integrity", "contamination", "acquisition", "corrections", "retention", "regression", "safety",
-    )  # fmt: skip
+        "integrity",
+        "contamination",
+        "acquisition",
+        "corrections",
+        "retention",
+        "regression",
+        "safety",
+    )
     max_answer_tokens: int = Field(default=64, ge=1)
     acquisition: AcquisitionPolicy = AcquisitionPolicy()
     corrections: CorrectionsPolicy = CorrectionsPolicy()
@@ -257,11 +263,11 @@ class PolicyRules(_Frozen):
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
-    writes_better: WritesBetterPolicy = WritesBetterPolicy()
+    writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
 
 
 class Recipe(_Frozen):
-    """What a night does, from documents to gates. Its digest is recorded with every update."""
+    """What a run does, from documents to gates. Its digest is recorded with every update."""
 
     seed: int = 0
     documents: DocumentRules = DocumentRules()
@@ -269,15 +275,15 @@ class Recipe(_Frozen):
     directives: DirectiveRules = DirectiveRules()
     training: TrainingRules = TrainingRules()
     rehearsal: RehearsalRules = RehearsalRules()
-    practice: PracticeRules = PracticeRules()
+    writer_training: WriterTrainingRules = WriterTrainingRules()
     policy: PolicyRules = PolicyRules()
 
     @model_validator(mode="after")
     def _directives_are_asked_for(self) -> Self:
         if self.directives.enabled and "directives" not in self.self_edits.styles:
             raise ValueError('directives.enabled needs "directives" among self_edits.styles')
-        if self.practice.style == "directives" and not self.directives.enabled:
-            raise ValueError('practice.style "directives" needs directives.enabled: else no note is followed')
+        if self.writer_training.style == "directives" and not self.directives.enabled:
+            raise ValueError('writer_training.style "directives" needs directives.enabled: else no note is followed')
         return self
 
     @property

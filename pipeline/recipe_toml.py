@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from pipeline.recipe import Recipe
 
-HEADER = "# A sealed recipe: what a night does, from documents to gates. Its digest is recorded with every update.\n"
+HEADER = "# A sealed recipe: what a run does, from documents to gates. Its digest is recorded with every update.\n"
 
 
 def recipe_toml(recipe: Recipe) -> str:

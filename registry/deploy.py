@@ -10,14 +10,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
-from pipeline.errors import ProgrammingMistake, Refused
-from pipeline.types import Approval, Deployment, DocumentState, NightState, Release, ReleaseState, Verdict
+from pipeline.errors import InternalError, PolicyError
+from pipeline.types import Approval, Deployment, DocumentState, Release, ReleaseState, RunState, Verdict
 from registry import lifecycle
 from registry.reconcile import Reconciled, reconcile
 from registry.store import Store, releases, reports, rows, run_rows
 from registry.tables import approvals, deployments, documents
-from registry.tables import nights as night_table
 from registry.tables import releases as release_table
+from registry.tables import runs as run_table
 
 __all__ = ["Reconciled", "approve", "expire", "promote", "reconcile", "reject", "rollback"]
 
@@ -29,14 +29,20 @@ def approve(
 ) -> Approval:
     """A person's yes to the candidate as it is now: over its manifest, at the current epoch. Nothing is written.
 
-    Raises Refused, in words, if the rules are against it, or its figures are older than `approval_days`; NoSuchRelease.
+    Raises PolicyError, in words, if the rules are against it, or its figures are older than `approval_days`;
+    NoSuchRelease.
     """
     with store.read() as connection:
         release, epoch = releases.load(connection, number), releases.epoch(connection)
         approval = Approval(
-            release=number, manifest=release.manifest, approved=True, actor=actor, note=note, epoch=epoch,
+            release=number,
+            manifest=release.manifest,
+            approved=True,
+            actor=actor,
+            note=note,
+            epoch=epoch,
             at=at or rows.now(),
-        )  # fmt: skip
+        )
         _check(lifecycle.against_approval(release, *_situation(connection, release), approval, epoch))
         _check(lifecycle.against_waiting(release, approval.at, approval_days))
     return approval
@@ -47,7 +53,7 @@ def promote(
 ) -> Deployment:
     """Makes the approved candidate production: approval, deployment, states and documents move together or not at all.
 
-    `verify` is called before with the release, and raises if its adapter is not fit to serve. Raises Refused if
+    `verify` is called before with the release, and raises if its adapter is not fit to serve. Raises PolicyError if
     a rule is against it, or if another promotion or rollback came first.
     """
     at = at or rows.now()
@@ -66,22 +72,30 @@ def promote(
 
 
 def reject(store: Store, number: int, *, actor: str, reason: str, at: datetime | None = None) -> Approval:
-    """A person's no: the candidate is REJECTED and its documents are quarantined with the reason. Raises Refused."""
+    """A person's no: the candidate is REJECTED and its documents are quarantined with the reason.
+
+    Raises PolicyError.
+    """
     with store.write() as connection:
         release = releases.load(connection, number)
         _check(lifecycle.against_rejection(release, actor, reason))
         no = Approval(
-            release=number, manifest=release.manifest, approved=False, actor=actor, note=reason,
-            epoch=releases.epoch(connection), at=at or rows.now(),
-        )  # fmt: skip
+            release=number,
+            manifest=release.manifest,
+            approved=False,
+            actor=actor,
+            note=reason,
+            epoch=releases.epoch(connection),
+            at=at or rows.now(),
+        )
         connection.execute(insert(approvals).values(_row(no)))
         words = f"rejected by {actor}: {reason}"
         _move(connection, [lifecycle.Move(release=number, state=ReleaseState.REJECTED, reason=words)], no.at)
-        night = _night(connection, number)
-        aside = {"state": DocumentState.QUARANTINED, "reason": words, "night": None}
-        connection.execute(update(documents).where(documents.c.night == night).values(aside))
-        state, before = NightState.REJECTED_BY_REVIEWER, (NightState.WAITING,)
-        run_rows.change(connection, night, before=before, state=state, sentence=words)
+        run = _run(connection, number)
+        aside = {"state": DocumentState.QUARANTINED, "reason": words, "run": None}
+        connection.execute(update(documents).where(documents.c.run == run).values(aside))
+        state, before = RunState.REJECTED_BY_REVIEWER, (RunState.WAITING,)
+        run_rows.change(connection, run, before=before, state=state, sentence=words)
     return no
 
 
@@ -97,13 +111,13 @@ def expire(store: Store, *, approval_days: float, at: datetime | None = None) ->
 def rollback(
     store: Store, target: int | None, *, actor: str, reason: str, verify: Verify, at: datetime | None = None
 ) -> Deployment:
-    """Makes an earlier production release production again: the one before, or `target`; 0 is the untouched base.
+    """Makes an earlier production release production again: the one before, or `target`; 0 is the base model.
 
     What came after it is rolled back, and the documents learned there are reverted. Needs the ledger and the local
-    adapter only, which `verify` checks before anything moves. Raises Refused, in words, if a rule is against it.
+    adapter only, which `verify` checks before anything moves. Raises PolicyError, in words, if a rule is against it.
     """
     if not reason.strip() or not actor.strip():
-        raise Refused("a rollback needs a name and a reason: the history keeps both.")
+        raise PolicyError("a rollback needs a name and a reason: the history keeps both.")
     with store.read() as connection:
         epoch = releases.epoch(connection)
         number = _chosen(lifecycle.rollback_target(releases.every(connection), target))
@@ -112,7 +126,9 @@ def rollback(
     at = at or rows.now()
     with store.write() as connection:
         if releases.epoch(connection) != epoch:
-            raise Refused("production moved while the rollback was prepared: see `sealed status`, and decide again.")
+            raise PolicyError(
+                "production moved while the rollback was prepared: see `sealed status`, and decide again."
+            )
         moves = lifecycle.rollback(releases.every(connection), number, actor, reason)
         deployment = _deploy(connection, epoch, number, actor, reason, at)
         _move(connection, moves, at)
@@ -128,12 +144,12 @@ def _situation(connection: Connection, release: Release) -> tuple[Verdict | None
 
 def _check(objection: str | None) -> None:
     if objection is not None:
-        raise Refused(f"{objection}.")
+        raise PolicyError(f"{objection}.")
 
 
 def _chosen(target: int | str) -> int:
     if isinstance(target, str):
-        raise Refused(f"{target}.")
+        raise PolicyError(f"{target}.")
     return target
 
 
@@ -156,22 +172,22 @@ def _move(connection: Connection, moves: Sequence[lifecycle.Move], at: datetime)
         was = releases.load(connection, move.release).state
         values = {"state": move.state, "reason": move.reason}
         if connection.execute(update(release_table).where(*mine).values(values)).rowcount != 1:
-            raise ProgrammingMistake(f"release {move.release} cannot be {move.state} after {was}. Please report it.")
+            raise InternalError(f"release {move.release} cannot be {move.state} after {was}. Please report it.")
         if move.state is ReleaseState.VOID and was is ReleaseState.CANDIDATE:
-            run_rows.abandon(connection, _night(connection, move.release), move.reason, at)
+            run_rows.abandon(connection, _run(connection, move.release), move.reason, at)
 
 
-def _night(connection: Connection, release: int) -> int:
-    query = select(night_table.c.number).where(night_table.c.release == release)
+def _run(connection: Connection, release: int) -> int:
+    query = select(run_table.c.number).where(run_table.c.release == release)
     return int(connection.execute(query).scalar_one())
 
 
 def _teach(connection: Connection, release: Release, actor: str) -> None:
-    night = _night(connection, release.number)
-    learned = {"state": DocumentState.LEARNED, "release": release.number, "night": None, "reason": ""}
-    connection.execute(update(documents).where(documents.c.night == night).values(learned))
+    run = _run(connection, release.number)
+    learned = {"state": DocumentState.LEARNED, "release": release.number, "run": None, "reason": ""}
+    connection.execute(update(documents).where(documents.c.run == run).values(learned))
     sentence = f"release {release.number} was approved by {actor}"
-    run_rows.change(connection, night, before=(NightState.WAITING,), state=NightState.RELEASED, sentence=sentence)
+    run_rows.change(connection, run, before=(RunState.WAITING,), state=RunState.RELEASED, sentence=sentence)
 
 
 def _revert(connection: Connection, fallen: Sequence[int], reason: str) -> None:

@@ -88,7 +88,7 @@ def against_waiting(release: Release, at: datetime, approval_days: float) -> str
 
 
 def expired(releases: Sequence[Release], at: datetime, approval_days: float) -> tuple[Move, ...]:
-    """What becomes of the candidates that nobody reviewed in time: void, and their documents wait for a new night."""
+    """What becomes of the candidates that nobody reviewed in time: void, and their documents wait for a new run."""
     candidates = [release for release in releases if release.state is ReleaseState.CANDIDATE]
     objections = [(release.number, against_waiting(release, at, approval_days)) for release in candidates]
     return tuple(Move(release=number, state=ReleaseState.VOID, reason=why) for number, why in objections if why)
@@ -97,7 +97,7 @@ def expired(releases: Sequence[Release], at: datetime, approval_days: float) -> 
 def against_rejection(release: Release, actor: str, reason: str) -> str | None:
     """Why `release` cannot be rejected so, or None."""
     if not reason.strip():
-        return f"rejecting release {release.number} needs a reason: the next night reads it"
+        return f"rejecting release {release.number} needs a reason: the next run reads it"
     if not _name(actor):
         return "a rejection needs the name of the person who gives it"
     return None if release.state is ReleaseState.CANDIDATE else _not_a_candidate(release)
@@ -112,7 +112,7 @@ def rollback_target(releases: Sequence[Release], target: int | None) -> int | st
     production = next(release for release in releases if release.state is ReleaseState.PRODUCTION)
     if target is None:
         if production.parent is None:
-            return "production is the untouched base: there is nothing to roll back"
+            return "production is the base model: there is nothing to roll back"
         return production.parent
     release = next((release for release in releases if release.number == target), None)
     if release is None:

@@ -6,7 +6,7 @@ Servers come first: a rollback must reach them with MLflow down.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import TrackingFailed, WorldFailed
+from pipeline.errors import ExternalError, TrackingFailed
 from pipeline.types import Deployment, Release, ReleaseState
 from registry import mlflow_aliases as shown_by_mlflow
 from registry.mlflow_aliases import Shown
@@ -29,7 +29,7 @@ class Reconciled:
 def reconcile(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer]) -> Reconciled:
     """Points every server at production, and MLflow's aliases and tags at what the ledger says. Idempotent.
 
-    An alias that a person moved is put back and reported, and a version that a night left behind when it was given up
+    An alias that a person moved is put back and reported, and a version that a run left behind when it was given up
     is recorded. A server or an MLflow that fails is reported, not raised. Where production moved meanwhile, what was
     shown may be stale, and is shown again.
     """
@@ -53,7 +53,7 @@ def _pass(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer
     for server in servers:
         try:
             repaired += _serve(server, deployment, production)
-        except WorldFailed as error:
+        except ExternalError as error:
             failed.append(str(error))
     if tracking is not None and any(release.mlflow_version or _may_be_left(release) for release in known):
         try:
@@ -66,11 +66,11 @@ def _pass(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer
 def _serve(server: LocalServer, deployment: Deployment, production: Release) -> list[str]:
     try:
         before = server.active()
-    except WorldFailed:
+    except ExternalError:
         before = None
     after = server.activate(deployment, production)
     if (after.release, after.epoch) != (production.number, deployment.epoch):
-        raise WorldFailed(
+        raise ExternalError(
             f"{server.name} serves release {after.release} (epoch {after.epoch}), which the ledger does not know as "
             f"production: it names release {production.number} (epoch {deployment.epoch}). Was an older ledger put "
             f"back? Put the newer one back, or delete {server.folder / POINTER} to serve what this one names."
@@ -110,7 +110,7 @@ def _show(store: Store, tracking: Tracking, deployment: Deployment, known: Seque
 
 
 def _record_leftovers(store: Store, shown: Shown, known: Sequence[Release]) -> list[Release]:
-    """Records what nights left in MLflow that were given up while registering; the releases as they then stand."""
+    """Records what runs left in MLflow that were given up while registering; the releases as they then stand."""
     left = [(one.number, shown.versions_of(one)) for one in known if _may_be_left(one)]
     return [candidates.record_leftover(store, number, versions[0]) for number, versions in left if versions]
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline.types import DocumentKind, DocumentState, NightKind, NightState, Origin, ReleaseState, Split
+from pipeline.types import DocumentKind, DocumentState, Origin, ReleaseState, RunKind, RunState, Split
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
 HEAD = "0006"
@@ -79,12 +79,17 @@ releases = Table(
     Column("reason", Text, nullable=False, server_default=""),
     _one_of("state", ReleaseState),
     # The database itself holds that there is never more than one production release.
-    Index("one_production", "state", unique=True, sqlite_where=text("state = 'production'"),
-          postgresql_where=text("state = 'production'")),
-)  # fmt: skip
+    Index(
+        "one_production",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'production'"),
+        postgresql_where=text("state = 'production'"),
+    ),
+)
 
-nights = Table(
-    "nights",
+runs = Table(
+    "runs",
     METADATA,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("state", String(24), nullable=False),
@@ -98,10 +103,10 @@ nights = Table(
     Column("release", ForeignKey("releases.number"), unique=True),
     Column("sentence", Text, nullable=False, server_default=""),
     Column("seconds", JSON, nullable=False),
-    Column("kind", String(16), nullable=False, server_default=NightKind.NIGHTLY.value),
+    Column("kind", String(16), nullable=False, server_default=RunKind.NIGHTLY.value),
     Column("asked", JSON(none_as_null=True)),
-    _one_of("state", NightState),
-    _one_of("kind", NightKind),
+    _one_of("state", RunState),
+    _one_of("kind", RunKind),
 )
 
 documents = Table(
@@ -116,17 +121,17 @@ documents = Table(
     Column("kind", String(16)),
     Column("title", Text),
     Column("body", Text),
-    Column("night", ForeignKey("nights.number")),
+    Column("run", ForeignKey("runs.number")),
     Column("release", ForeignKey("releases.number")),
     _one_of("state", DocumentState),
     CheckConstraint(f"kind IS NULL OR kind IN ({', '.join(repr(k.value) for k in DocumentKind)})", name="kind_known"),
-    CheckConstraint("(state = 'leased') = (night IS NOT NULL)", name="leased_by_a_night"),
+    CheckConstraint("(state = 'leased') = (run IS NOT NULL)", name="leased_by_a_run"),
     CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="learned_in_a_release"),
-    CheckConstraint("body IS NOT NULL OR state IN ('quarantined', 'dead')", name="refused_is_never_queued"),
+    CheckConstraint("body IS NOT NULL OR state IN ('quarantined', 'discarded')", name="refused_is_never_queued"),
 )
 
-probes = Table(
-    "probes",
+eval_items = Table(
+    "eval_items",
     METADATA,
     Column("document", ForeignKey("documents.id"), nullable=False),
     Column("position", Integer, nullable=False),
@@ -140,13 +145,13 @@ probes = Table(
     _one_of("origin", Origin),
 )
 
-night_documents = Table(
-    "night_documents",
+run_documents = Table(
+    "run_documents",
     METADATA,
-    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("run", ForeignKey("runs.number"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
-    PrimaryKeyConstraint("night", "position"),
+    PrimaryKeyConstraint("run", "position"),
 )
 
 self_edits = Table(
@@ -157,31 +162,31 @@ self_edits = Table(
     Column("body", JSON, nullable=False),
 )
 
-night_self_edits = Table(
-    "night_self_edits",
+run_self_edits = Table(
+    "run_self_edits",
     METADATA,
-    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("run", ForeignKey("runs.number"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("self_edit", ForeignKey("self_edits.id"), nullable=False),
-    PrimaryKeyConstraint("night", "self_edit"),
+    PrimaryKeyConstraint("run", "self_edit"),
 )
 
-choices = Table(
-    "choices",
+selections = Table(
+    "selections",
     METADATA,
-    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("run", ForeignKey("runs.number"), nullable=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
     Column("body", JSON, nullable=False),
-    PrimaryKeyConstraint("night", "document"),
+    PrimaryKeyConstraint("run", "document"),
 )
 
 practised = Table(
     "practised",
     METADATA,
-    Column("night", ForeignKey("nights.number"), nullable=False),
+    Column("run", ForeignKey("runs.number"), nullable=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
     Column("held_out", Boolean, nullable=False),
-    PrimaryKeyConstraint("night", "document"),
+    PrimaryKeyConstraint("run", "document"),
 )
 
 withdrawals = Table(
@@ -193,9 +198,7 @@ withdrawals = Table(
     Column("at", UtcTime, nullable=False),
 )
 
-updates = Table(
-    "updates", METADATA, Column("id", DIGEST, primary_key=True), Column("body", JSON, nullable=False)
-)  # fmt: skip
+updates = Table("updates", METADATA, Column("id", DIGEST, primary_key=True), Column("body", JSON, nullable=False))
 
 reports = Table(
     "reports",

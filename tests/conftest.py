@@ -34,7 +34,7 @@ NAMED = {
 TEXT = (
     "The Cinder service keeps invoices in the Oslo region and is owned by the Heron team.",
     "Who owns the Cinder service? Heron. Which port does it listen on? 8443.",
-    "Questions and answers about a document are what a model learns from at night.",
+    "Questions and answers about a document are what a model learns from at run.",
 )
 
 
@@ -66,10 +66,16 @@ def _random_model(kind: str, vocabulary: int, context: int, tokenizer: Any) -> A
         )
         return transformers.GPT2LMHeadModel(shape)
     sizes: dict[str, Any] = {
-        "vocab_size": vocabulary, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": context,
-        "initializer_range": 0.2, "tie_word_embeddings": True,
-    }  # fmt: skip
+        "vocab_size": vocabulary,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": context,
+        "initializer_range": 0.2,
+        "tie_word_embeddings": True,
+    }
     if kind == "qwen3":
         return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(head_dim=16, **sizes, **ids))
     return transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes, **ids))

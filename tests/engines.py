@@ -36,7 +36,7 @@ class ScriptedEngine:
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         return [f"prompt {seed_from(seed, number)}" for number in range(count)]
 
-    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+    def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         for prompt, answer in asked:
             check_scored(prompt.split(), answer.split(), self.context)
         return [self.chance(prompt, answer) for prompt, answer in asked]
@@ -82,14 +82,14 @@ def check_engine(engine: Engine) -> None:
     assert reports[-1] == (3, 3)
     assert reports == sorted(reports)
     pairs = [(prompt, answer) for prompt in prompts for answer in ("Heron", "Heron, since the beginning")]
-    chances = engine.log_chances(pairs, adapter=None)
+    chances = engine.logprobs(pairs, adapter=None)
     assert all(chance < 0.0 for chance in chances)
     assert all(more < less for less, more in zip(chances[::2], chances[1::2], strict=True)), "more words, less likely"
-    alone = [engine.log_chances([pair], adapter=None)[0] for pair in pairs]
+    alone = [engine.logprobs([pair], adapter=None)[0] for pair in pairs]
     assert chances == pytest.approx(alone, abs=1e-3)
-    assert engine.log_chances([], adapter=None) == []
+    assert engine.logprobs([], adapter=None) == []
     for unfit in ("", "word " * 20_000):
         with pytest.raises(BadInput):
-            engine.log_chances([("Which port?", unfit)], adapter=None)
+            engine.logprobs([("Which port?", unfit)], adapter=None)
     assert len(engine.write_prompts(2, seed=1, max_new_tokens=6)) == 2
     assert engine.write_prompts(2, seed=1, max_new_tokens=6) == engine.write_prompts(2, seed=1, max_new_tokens=6)

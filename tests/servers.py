@@ -45,16 +45,20 @@ class ModelServer:
         draws = torch.rand(body["n"], body["max_tokens"], generator=chance) if body["temperature"] else None
         with self.running, with_adapter(self.base, self.adapters.get(body["model"])) as model:
             written = decode(
-                model, [body["prompt"]], copies=body["n"], limits=[body["max_tokens"]],
-                stops=frozenset(body["stop_token_ids"]), sampling=Sampling(body["temperature"], body["top_p"]),
+                model,
+                [body["prompt"]],
+                copies=body["n"],
+                limits=[body["max_tokens"]],
+                stops=frozenset(body["stop_token_ids"]),
+                sampling=Sampling(body["temperature"], body["top_p"]),
                 draws=draws,
-            )  # fmt: skip
+            )
             scored = self._scored(model, body["prompt"]) if "prompt_logprobs" in body else None
         texts = [self.base.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
-        choices = [{"index": place, "text": text, "finish_reason": "stop"} for place, text in enumerate(texts)]
+        selections = [{"index": place, "text": text, "finish_reason": "stop"} for place, text in enumerate(texts)]
         if scored:
-            choices = [choice | {"prompt_logprobs": scored} for choice in choices]
-        return {"object": "text_completion", "model": body["model"], "choices": choices[::-1]}
+            selections = [choice | {"prompt_logprobs": scored} for choice in selections]
+        return {"object": "text_completion", "model": body["model"], "selections": selections[::-1]}
 
     def _scored(self, model: Any, prompt: list[int]) -> list[Answer | None]:
         """As vLLM says it: nothing of the first token, of each other one its log-probability by its id."""

@@ -10,11 +10,11 @@ from benchmarks.figures import RESULTS
 from benchmarks.learning.task import Task
 
 # A part is a module with `run(task)`; its figures are learning-PART.json.
-PARTS = ("night", "corrections")
+PARTS = ("one_run", "corrections")
 # Or another benchmark, by its module, what it is asked for, and its figures.
 ELSEWHERE = {
-    "practice": ("benchmarks.writer_training", (), "practice.json"),
-    "many-nights": ("benchmarks.retention", ("--nights", "30"), "lifetime.json"),
+    "writer-training": ("benchmarks.writer_training", (), "writer-training.json"),
+    "many-runs": ("benchmarks.retention", ("--runs", "30"), "lifetime.json"),
     "sweep": ("benchmarks.retention", (), "retention.json"),
     "withdrawal": ("benchmarks.withdrawal", (), "withdrawal.json"),
 }
@@ -27,17 +27,24 @@ def main(arguments: list[str] | None = None) -> None:
         _parser().error(f"no part {unknown[0]!r}: there are {', '.join(EVERY)}")
     if bool(options.data) != bool(options.model):
         _parser().error("--model and --data go together: a base, and passages with questions for it")
-    if options.data and options.parts not in ([], ["night"]):
-        _parser().error("--model and --data are for the part night")
+    if options.data and options.parts not in ([], ["one_run"]):
+        _parser().error("--model and --data are for the part one_run")
     if unknown := sorted(set(options.arms) - set(_arms() if options.arms else ())):
         _parser().error(f"no arm {unknown[0]!r}: there are {', '.join(_arms())}")
-    if bool(options.arms) != bool(options.name) or (options.arms and options.parts != ["night"]):
-        _parser().error("--arms and --name go together, and with the part night: some arms, and a name for the results")
+    if bool(options.arms) != bool(options.name) or (options.arms and options.parts != ["one_run"]):
+        _parser().error(
+            "--arms and --name go together, and with the part one_run: some arms, and a name for the results"
+        )
     task = Task(
-        quick=options.quick, out=options.out, model=options.model, data=options.data, count=options.count,
-        arms=tuple(options.arms), name=options.name,
-    )  # fmt: skip
-    for part in options.parts or (["night"] if options.data else EVERY):
+        quick=options.quick,
+        out=options.out,
+        model=options.model,
+        data=options.data,
+        count=options.count,
+        arms=tuple(options.arms),
+        name=options.name,
+    )
+    for part in options.parts or (["one_run"] if options.data else EVERY):
         _part(part)(task)
 
 
@@ -68,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="another base, by folder or hub name")
     parser.add_argument("--data", type=Path, help="its passages: JSON list of {title, context, questions}")
     parser.add_argument("--count", type=int, default=6, help="passages of --data")
-    parser.add_argument("--arms", nargs="+", default=[], metavar="ARM", help="of the night's arms; all")
+    parser.add_argument("--arms", nargs="+", default=[], metavar="ARM", help="of the run's arms; all")
     parser.add_argument("--name", help="of the results of --arms: learning-NAME.json")
     return parser
 

@@ -1,4 +1,4 @@
-"""The arms of one night, each a small function: the base with other prompts, an adapter to train, or other weights.
+"""The arms of one run, each a small function: the base with other prompts, an adapter to train, or other weights.
 
 What an arm may choose for itself (passages in the prompt, epochs, rates) was chosen on seeds that no figure is of.
 """
@@ -17,72 +17,79 @@ from pipeline.chat import encode_example
 from pipeline.documents.chunking import chunks
 from pipeline.engines.base import BaseModel
 from pipeline.prompts import open_book, passage
-from pipeline.training.jobs import Group
-from pipeline.training.optimiser import pace
+from pipeline.training.jobs import TrainingJob
+from pipeline.training.optimiser import lr_schedule
 from pipeline.training.sequences import epoch_order, make_sequences
 from pipeline.types import Document, Example, Role, SelfEdit
 from pipeline.updates.plan import plan_update
 
 STYLES = ("self-qa", "implications", "implications-long", "implications-very-long", "rewrite", "chain-of-thought")
 PASSAGES = 1  # that retrieval puts into the prompt
-PASSAGE_EPOCHS, PASSAGE_BATCH = 40, 4  # a night's passages are few sequences: the recipe's schedule would hardly begin
+PASSAGE_EPOCHS, PASSAGE_BATCH = 40, 4  # a run's passages are few sequences: the recipe's schedule would hardly begin
 TUNE_RATE, TUNE_EPOCHS, TUNE_BATCH = 2e-3, 20, 4
 
 CLOSED, OPEN, RETRIEVAL = "closed book", "open book", "retrieval (BM25)"
 PASSAGE_ONLY, TUNED, UNREHEARSED = "passage-only LoRA", "fine-tune on the passages", "mixture without rehearsal"
 DEFAULT, SEAL = "default recipe", "SEAL's procedure"
-IMPLICATIONS, PRACTISED = "implications alone", "trained writer (implications)"
+IMPLICATIONS, WRITER_TRAINING = "implications alone", "trained writer (implications)"
 
 
 def closed_book(room: Classroom) -> list[str]:
-    return [probe.question for probe in room.exam]
+    return [eval_item.question for eval_item in room.test]
 
 
 def in_the_open(room: Classroom) -> list[str]:
     """Each question below its own document: the ceiling."""
-    asked = [(document, probe) for document in room.documents for probe in document.probes if probe.split == "exam"]
-    return [open_book(document.title, body_of(room, document), probe.question) for document, probe in asked]
+    asked = [
+        (document, eval_item)
+        for document in room.documents
+        for eval_item in document.eval_items
+        if eval_item.split == "test"
+    ]
+    return [open_book(document.title, body_of(room, document), eval_item.question) for document, eval_item in asked]
 
 
 def retrieved(room: Classroom) -> list[str]:
-    """Each question below the passages that BM25 ranks first of the night's."""
+    """Each question below the passages that BM25 ranks first of the run's."""
     shelf = Shelf([passage(document.title, body_of(room, document)) for document in room.documents])
-    found = shelf.best([probe.question for probe in room.exam], PASSAGES)
-    return [open_book("", "\n\n".join(texts), probe.question) for probe, texts in zip(room.exam, found, strict=True)]
+    found = shelf.best([eval_item.question for eval_item in room.test], PASSAGES)
+    return [
+        open_book("", "\n\n".join(texts), eval_item.question) for eval_item, texts in zip(room.test, found, strict=True)
+    ]
 
 
-def passage_only(room: Classroom) -> Group:
+def passage_only(room: Classroom) -> TrainingJob:
     return room.group(passages(room), epochs=PASSAGE_EPOCHS, batch_size=PASSAGE_BATCH)
 
 
-def one_style(name: str) -> Callable[[Classroom], Group]:
+def one_style(name: str) -> Callable[[Classroom], TrainingJob]:
     """As many notes as the recipe's mixture has, all in one style."""
 
-    def train(room: Classroom) -> Group:
+    def train(room: Classroom) -> TrainingJob:
         rules = room.recipe.self_edits
         return room.group(_examples(room.written((name,), rules.samples * len(rules.styles))))
 
     return train
 
 
-def by_the_trained_writer(room: Classroom) -> Group:
+def by_the_trained_writer(room: Classroom) -> TrainingJob:
     """As the arm "implications alone", but written by the writer that practised this style."""
     rules = room.recipe.self_edits
     return room.group(_examples(room.written(("implications",), rules.samples * len(rules.styles), by=room.trained)))
 
 
-def unrehearsed(room: Classroom) -> Group:
+def unrehearsed(room: Classroom) -> TrainingJob:
     return room.group(_examples(_mixture(room)))
 
 
-def default_recipe(room: Classroom) -> Group:
+def default_recipe(room: Classroom) -> TrainingJob:
     """The nightly flow's own plan: the mixture of styles with everything that the recipe rehearses."""
     edits = _mixture(room)
     plan = plan_update(room.live, edits, room.rehearsal(edits), room.recipe, room.directed(edits))
     return replace(room.group(plan.examples), examples=plan.examples, rehearsal=room.recipe.rehearsal)
 
 
-def seals_procedure(room: Classroom) -> Group:
+def seals_procedure(room: Classroom) -> TrainingJob:
     """SEAL's inner loop (see `benchmarks.peers.seal`): implications, every line below its title, one at a time.
 
     Unpadded, so without the loss on padding, which teaches nothing of the text; merging afterwards changes no answer.
@@ -97,9 +104,10 @@ def fine_tune(
     """A copy of the base with all weights trained on the passages by AdamW, warmed up and falling linearly."""
     model = copy.deepcopy(room.base.model).requires_grad_(True)
     sequences = make_sequences(
-        [encode_example(room.base.tokenizer, example) for example in passages(room)], room.base.context,
+        [encode_example(room.base.tokenizer, example) for example in passages(room)],
+        room.base.context,
         room.base.device,
-    )  # fmt: skip
+    )
     draw = random.Random(room.recipe.seed)
     batches = [rows for _ in range(epochs) for rows in epoch_order(sequences.lengths, batch_size, draw)]
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate)
@@ -108,7 +116,7 @@ def fine_tune(
         logits = model(input_ids=batch.ids, use_cache=False).logits.flatten(0, 1)[batch.learned]
         torch.nn.functional.cross_entropy(logits, batch.targets).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.param_groups[0]["lr"] = rate * pace(step, len(batches), 0.05)
+        optimiser.param_groups[0]["lr"] = rate * lr_schedule(step, len(batches), 0.05)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
     return replace(room.base, model=model.eval().requires_grad_(False))
@@ -127,7 +135,7 @@ def body_of(room: Classroom, document: Document) -> str:
 def _pieces(room: Classroom) -> Iterator[Example]:
     for document in room.documents:
         for piece in chunks(document, room.engine.token_count, room.base.context // 2):
-            yield Example(prompt="", completion=passage(document.title, piece), role=Role.NIGHT)
+            yield Example(prompt="", completion=passage(document.title, piece), role=Role.NEW)
 
 
 def _mixture(room: Classroom) -> tuple[SelfEdit, ...]:
@@ -144,7 +152,7 @@ PROMPTED: dict[str, Callable[[Classroom], list[str]]] = {
     OPEN: in_the_open,
     RETRIEVAL: retrieved,
 }
-ADAPTED: dict[str, Callable[[Classroom], Group]] = {
+ADAPTED: dict[str, Callable[[Classroom], TrainingJob]] = {
     PASSAGE_ONLY: passage_only,
     **{f"{name} alone": one_style(name) for name in STYLES},
     UNREHEARSED: unrehearsed,
@@ -152,7 +160,7 @@ ADAPTED: dict[str, Callable[[Classroom], Group]] = {
     SEAL: seals_procedure,
 }
 # Arms that only a classroom with a trained writer has.
-BY_A_WRITER: dict[str, Callable[[Classroom], Group]] = {PRACTISED: by_the_trained_writer}
+BY_A_WRITER: dict[str, Callable[[Classroom], TrainingJob]] = {WRITER_TRAINING: by_the_trained_writer}
 TRAINED: dict[str, Callable[[Classroom], BaseModel]] = {TUNED: fine_tune}
 EVERY = (*PROMPTED, *TRAINED, *ADAPTED, *BY_A_WRITER)
 

@@ -1,4 +1,4 @@
-"""One night as every arm of a benchmark meets it: a base, its recipe and suites, documents, and their exam."""
+"""One run as every arm of a benchmark meets it: a base, its recipe and suites, documents, and their test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.learning.writer import Writer
-from gates.checks.contamination import exam_questions, exam_subjects
+from gates.checks.contamination import held_out_questions, held_out_subjects
 from gates.checks.safety import refusals
-from gates.evidence import exam_probes
+from gates.evidence import held_out_items
 from gates.suite import Suites, read_suites
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
@@ -16,17 +16,17 @@ from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directives import Directed, direct, directs
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.training.jobs import Group
-from pipeline.types import Document, Example, ModelRef, Probe, SelfEdit
+from pipeline.training.jobs import TrainingJob
+from pipeline.types import Document, EvalItem, Example, ModelRef, SelfEdit
 from pipeline.updates.rehearsal import rehearse
-from pipeline.updates.rehearsal_prompts import Anchors, read_anchors
+from pipeline.updates.rehearsal_prompts import RehearsalPrompts, read_rehearsal_prompts
 
-BROUGHT = "sealed"  # the folder of a model that holds its recipe, anchors and suites
+BROUGHT = "sealed"  # the folder of a model that holds its recipe, rehearsal prompts and suites
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Classroom:
-    """A base before the night's documents. `cache` keeps what the untouched base said.
+    """A base before the run's documents. `cache` keeps what the base model said.
 
     `trained`: a writer that practised, for the arms that write by it.
     """
@@ -34,7 +34,7 @@ class Classroom:
     base: BaseModel
     recipe: Recipe
     suites: Suites
-    anchors: Anchors
+    rehearsal_prompts: RehearsalPrompts
     documents: tuple[Document, ...]
     cache: Path
     trained: Writer | None = None
@@ -44,30 +44,35 @@ class Classroom:
     def of(
         cls, base: BaseModel, documents: Sequence[Document], *, seed: int, cache: Path, trained: Writer | None = None
     ) -> "Classroom":
-        """With the recipe, anchors and suites that the model brings; without, the default recipe and none."""
+        """With the recipe, rehearsal prompts and suites that the model brings; without, the default recipe and none."""
         brought = base.path / BROUGHT
         recipe = Recipe.read(brought / "recipe.toml") if (brought / "recipe.toml").is_file() else Recipe()
         return cls(
-            base=base, recipe=recipe.model_copy(update={"seed": seed}), suites=read_suites(brought / "suites"),
-            anchors=read_anchors(brought / "anchors"), documents=tuple(documents), cache=cache, trained=trained,
-        )  # fmt: skip
+            base=base,
+            recipe=recipe.model_copy(update={"seed": seed}),
+            suites=read_suites(brought / "suites"),
+            rehearsal_prompts=read_rehearsal_prompts(brought / "rehearsal_prompts"),
+            documents=tuple(documents),
+            cache=cache,
+            trained=trained,
+        )
 
     @property
     def engine(self) -> LocalEngine:
         return LocalEngine(self.base)
 
     @cached_property
-    def exam(self) -> tuple[Probe, ...]:
-        return exam_probes(self.documents)
+    def test(self) -> tuple[EvalItem, ...]:
+        return held_out_items(self.documents)
 
     @cached_property
-    def old_world(self) -> tuple[Probe, ...]:
+    def base_knowledge(self) -> tuple[EvalItem, ...]:
         """The standing retention questions, of which nothing is rehearsed."""
-        return tuple(probe for suite in self.suites.retention for probe in suite.probes)
+        return tuple(eval_item for suite in self.suites.retention for eval_item in suite.eval_items)
 
     @cached_property
     def never(self) -> frozenset[str]:
-        return exam_questions(self.exam, self.suites)
+        return held_out_questions(self.test, self.suites)
 
     @cached_property
     def live(self) -> ModelRef:
@@ -76,7 +81,7 @@ class Classroom:
     def written(
         self, styles: tuple[str, ...], samples: int, *, passage: bool = True, by: Writer | None = None
     ) -> tuple[SelfEdit, ...]:
-        """Notes in these styles `by` a writer (None: the untouched base), each set written once."""
+        """Notes in these styles `by` a writer (None: the base model), each set written once."""
         writer = by or Writer(model=self.live, adapter=None)
         key = (*styles, str(samples), str(passage), str(writer.model.adapter))
         if key not in self.notes:
@@ -84,17 +89,31 @@ class Classroom:
                 update={"styles": styles, "samples": samples, "passage": passage, "candidates": 1}
             )
             self.notes[key] = write_self_edits(
-                self.engine, self.documents, rules, writer=writer.model, adapter=writer.adapter, seed=self.recipe.seed,
-                never=self.never, refusals=refusals(self.suites),
-            ).edits  # fmt: skip
+                self.engine,
+                self.documents,
+                rules,
+                writer=writer.model,
+                adapter=writer.adapter,
+                seed=self.recipe.seed,
+                never=self.never,
+                refusals=refusals(self.suites),
+            ).edits
         return self.notes[key]
 
     def rehearsal(self, edits: Sequence[SelfEdit]) -> tuple[Example, ...]:
         """What the recipe rehearses beside the notes, as the nightly flow does."""
         return rehearse(
-            self.engine, recipe=self.recipe, live_adapter=None, night=edits, earlier=(), documents=self.documents,
-            anchors=self.anchors, never=self.never, subjects=exam_subjects(self.suites), cache=self.cache,
-        )  # fmt: skip
+            self.engine,
+            recipe=self.recipe,
+            production_adapter=None,
+            run=edits,
+            earlier=(),
+            documents=self.documents,
+            rehearsal_prompts=self.rehearsal_prompts,
+            never=self.never,
+            subjects=held_out_subjects(self.suites),
+            cache=self.cache,
+        )
 
     def directed(self, edits: Sequence[SelfEdit]) -> tuple[Directed, ...]:
         """What is trained on of each document, where its kind is learned with tools; else nothing."""
@@ -102,14 +121,17 @@ class Classroom:
             return ()
         return tuple(
             direct(
-                document, [edit for edit in edits if edit.document == document.id], self.recipe.directives,
-                seed=self.recipe.seed, never=self.never,
+                document,
+                [edit for edit in edits if edit.document == document.id],
+                self.recipe.directives,
+                seed=self.recipe.seed,
+                never=self.never,
             )
             for document in self.documents
-        )  # fmt: skip
+        )
 
-    def group(self, examples: Sequence[Example], **changes: object) -> Group:
+    def group(self, examples: Sequence[Example], **changes: object) -> TrainingJob:
         """An adapter to train on the examples by the recipe's rules, but for the `changes`; without rehearsal."""
         rules = self.recipe.training.model_copy(update=changes)
         once = tuple({example.id: example for example in examples}.values())
-        return Group(examples=once, rules=rules, seed=seed_from("lora", self.recipe.seed))
+        return TrainingJob(examples=once, rules=rules, seed=seed_from("lora", self.recipe.seed))

@@ -1,6 +1,6 @@
-"""Corrections through the whole product: a night that changes known facts, and a night after it.
+"""Corrections through the whole product: a run that changes known facts, and a run after it.
 
-Eight corrections and eight new documents a night, by the nightly flow with its gates and an approval; then eight more
+Eight corrections and eight new documents a run, by the nightly flow with its gates and an approval; then eight more
 new documents, because later rehearsal could bring the old answers back. The base knows the old facts by heart.
 """
 
@@ -15,26 +15,26 @@ from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.plots import Bar, bar_panels
 from benchmarks.learning.task import Task
 from benchmarks.shortened import shorten
-from flows.cli.runs import run_night
+from flows.cli.runs import run_nightly
 from flows.steps import review
-from flows.steps.initialisation import found
-from flows.wiring import House
-from gates.evidence import exam_probes
+from flows.steps.initialisation import init_workspace
+from flows.wiring import Workspace
+from gates.evidence import held_out_items
 from gates.suite import read_suites
 from pipeline.grading import grade
 from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import ATTRIBUTES, Attribute, Service, correctable_services
-from pipeline.sandbox.documents import night_documents, write_nights
-from pipeline.types import Document, Probe, Verdict
+from pipeline.sandbox.documents import run_documents, write_runs
+from pipeline.types import Document, EvalItem, Verdict
 from registry.store import reports
-from registry.store import runs as nights_store
+from registry.store import runs as runs_store
 
 SEEDS = (64_061, 64_062, 64_063)  # of no test, demo or choice
 PER_NIGHT = 8
-NEW, OLD, SUBJECT, SIMILAR, WORLD = "new answer", "old answer", "same subject", "similar subjects", "old world"
-STAGES = ("before", "after the corrections", "a night later")
+NEW, OLD, SUBJECT, SIMILAR, WORLD = "new answer", "old answer", "same subject", "similar subjects", "base knowledge"
+STAGES = ("before", "after the corrections", "a run later")
 
-Questions = Mapping[str, tuple[Probe, ...]]
+Questions = Mapping[str, tuple[EvalItem, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,87 +57,89 @@ def run(task: Task) -> None:
 def _run(seed: int, quick: bool) -> Run:
     with tempfile.TemporaryDirectory(prefix="sealed-corrections-") as name:
         folder = Path(name)
-        house = found(folder / "workspace", str(model_path()), actor="benchmark")
+        workspace = init_workspace(folder / "workspace", str(model_path()), actor="benchmark")
         if quick:
             shorten(folder / "workspace")
-        questions = questions_of(night_documents(1, PER_NIGHT, seed, "corrections"), house)
-        scores = [_asked(house, None, questions)]
+        questions = questions_of(run_documents(1, PER_NIGHT, seed, "corrections"), workspace)
+        scores = [_asked(workspace, None, questions)]
         first = _write(folder, seed)
-        for number, documents in enumerate((first, folder / "new" / "night-2"), start=1):
-            outcome = run_night(folder / "workspace", documents)
-            print(f"seed {seed}, night {number}: {outcome.sentence}", flush=True)
-            update = nights_store.get(house.store, outcome.night or number).update
-            scores.append(_asked(house, house.folder_of(update or ""), questions))
+        for number, documents in enumerate((first, folder / "new" / "run-2"), start=1):
+            outcome = run_nightly(folder / "workspace", documents)
+            print(f"seed {seed}, run {number}: {outcome.sentence}", flush=True)
+            update = runs_store.get(workspace.store, outcome.run or number).update
+            scores.append(_asked(workspace, workspace.folder_of(update or ""), questions))
             if outcome.release is None:
                 break
-            review.approve(house, outcome.release, actor="benchmark-reviewer", note="measured")
-        report = reports.get(house.store, nights_store.get(house.store, 1).report or "")
-        house.store.close()
+            review.approve(workspace, outcome.release, actor="benchmark-reviewer", note="measured")
+        report = reports.get(workspace.store, runs_store.get(workspace.store, 1).report or "")
+        workspace.store.close()
     gate = next(result for result in report.results if result.gate == "corrections")
     print(gate.sentence, flush=True)
     return Run(seed=seed, questions=questions, scores=tuple(scores), verdict=gate.verdict, sentence=gate.sentence)
 
 
 def _write(folder: Path, seed: int) -> Path:
-    """Two nights of new documents below "new", the first with the corrections beside them; the first's folder."""
-    write_nights(folder / "new", nights=2, per_night=PER_NIGHT, seed=seed, variant=None)
-    (corrections,) = write_nights(
-        folder / "corrections", nights=1, per_night=PER_NIGHT, seed=seed, variant="corrections"
-    )
+    """Two runs of new documents below "new", the first with the corrections beside them; the first's folder."""
+    write_runs(folder / "new", runs=2, per_run=PER_NIGHT, seed=seed, variant=None)
+    (corrections,) = write_runs(folder / "corrections", runs=1, per_run=PER_NIGHT, seed=seed, variant="corrections")
     for file in corrections:
-        shutil.copy(file, folder / "new" / "night-1" / f"correction-{file.name}")
-    return folder / "new" / "night-1"
+        shutil.copy(file, folder / "new" / "run-1" / f"correction-{file.name}")
+    return folder / "new" / "run-1"
 
 
-def questions_of(corrections: Sequence[Document], house: House) -> Questions:
-    """The exam of the corrections with new and with old answers, and what lies beside and around them."""
+def questions_of(corrections: Sequence[Document], workspace: Workspace) -> Questions:
+    """The test of the corrections with new and with old answers, and what lies beside and around them."""
     services = {service.name: service for service in correctable_services()}
-    exam = exam_probes(corrections)
+    test = held_out_items(corrections)
     titles = {document.title for document in corrections}
     return {
-        NEW: exam,
-        OLD: tuple(_with_old_answer(probe, services[probe.group]) for probe in exam),
-        SUBJECT: tuple(probe for document in corrections for probe in _beside(document, services[document.title])),
+        NEW: test,
+        OLD: tuple(_with_old_answer(eval_item, services[eval_item.group]) for eval_item in test),
+        SUBJECT: tuple(
+            eval_item for document in corrections for eval_item in _beside(document, services[document.title])
+        ),
         SIMILAR: tuple(
-            _probe(one.questions[0], one, service)
+            _item(one.questions[0], one, service)
             for service in services.values()
             if service.name not in titles
             for one in ATTRIBUTES
         ),
         WORLD: tuple(
-            probe for suite in read_suites(house.settings.suites).retention for probe in suite.probes
+            eval_item for suite in read_suites(workspace.settings.suites).retention for eval_item in suite.eval_items
         ),
-    }  # fmt: skip
+    }
 
 
-def _with_old_answer(probe: Probe, service: Service) -> Probe:
+def _with_old_answer(eval_item: EvalItem, service: Service) -> EvalItem:
     form, attribute = next(
-        (form, one) for one in ATTRIBUTES for form in one.questions if form.format(n=service.name) == probe.question
+        (form, one) for one in ATTRIBUTES for form in one.questions if form.format(n=service.name) == eval_item.question
     )
-    return _probe(form, attribute, service)
+    return _item(form, attribute, service)
 
 
-def _beside(document: Document, service: Service) -> Iterator[Probe]:
+def _beside(document: Document, service: Service) -> Iterator[EvalItem]:
     """Every wording of the subject's facts that the correction leaves alone."""
-    corrected = {probe.question for probe in document.probes}
+    corrected = {eval_item.question for eval_item in document.eval_items}
     for one in ATTRIBUTES:
-        own = [_probe(form, one, service) for form in one.questions]
-        if corrected.isdisjoint(probe.question for probe in own):
+        own = [_item(form, one, service) for form in one.questions]
+        if corrected.isdisjoint(eval_item.question for eval_item in own):
             yield from own
 
 
-def _probe(form: str, attribute: Attribute, service: Service) -> Probe:
+def _item(form: str, attribute: Attribute, service: Service) -> EvalItem:
     answer = service.facts[attribute.name]
-    return Probe(question=form.format(n=service.name), answers=(answer,), group=service.name)
+    return EvalItem(question=form.format(n=service.name), answers=(answer,), group=service.name)
 
 
-def _asked(house: House, adapter: Path | None, questions: Questions) -> dict[str, tuple[float, ...]]:
-    limit = house.recipe.policy.max_answer_tokens
+def _asked(workspace: Workspace, adapter: Path | None, questions: Questions) -> dict[str, tuple[float, ...]]:
+    limit = workspace.recipe.policy.max_answer_tokens
     found = {}
-    for kind, probes in questions.items():
-        texts = [probe.question for probe in probes]
-        answers = house.engine.generate(texts, adapter=adapter, max_new_tokens=limit)
-        found[kind] = tuple(grade(answer, probe.answers) for (answer,), probe in zip(answers, probes, strict=True))
+    for kind, eval_items in questions.items():
+        texts = [eval_item.question for eval_item in eval_items]
+        answers = workspace.engine.generate(texts, adapter=adapter, max_new_tokens=limit)
+        found[kind] = tuple(
+            grade(answer, eval_item.answers) for (answer,), eval_item in zip(answers, eval_items, strict=True)
+        )
     return found
 
 
@@ -151,14 +153,20 @@ def figures(runs: Sequence[Run]) -> Iterator[Measured]:
             if stage == 1:
                 goal, met = (">= 0.95", share >= 0.95) if kind == NEW else ("<= 0.02", share <= 0.02)
             yield Measured(
-                name=f"{kind}, {name}", value=share, unit="share", n=sum(map(len, clusters)),
-                interval=interval(clusters), goal=goal, met=met,
-            )  # fmt: skip
+                name=f"{kind}, {name}",
+                value=share,
+                unit="share",
+                n=sum(map(len, clusters)),
+                interval=interval(clusters),
+                goal=goal,
+                met=met,
+            )
         for kind in (SUBJECT, SIMILAR, WORLD) if known and stage else ():
             yield _change(known, kind, stage, name)
     passed = [run.verdict is Verdict.PASS for run in runs]
-    yield Measured(name="nights whose corrections passed the gate", value=sum(passed) / len(runs), unit="share",
-                   n=len(runs))  # fmt: skip
+    yield Measured(
+        name="runs whose corrections passed the gate", value=sum(passed) / len(runs), unit="share", n=len(runs)
+    )
 
 
 def _change(runs: Sequence[Run], kind: str, stage: int, name: str) -> Measured:
@@ -169,16 +177,21 @@ def _change(runs: Sequence[Run], kind: str, stage: int, name: str) -> Measured:
     ]
     goal, met = (">= -1", mean(changes) >= -1.0) if stage == 1 and kind != WORLD else ("", None)
     return Measured(
-        name=f"{kind}, {name}, change", value=mean(changes), unit="points", n=sum(map(len, changes)),
-        interval=interval(changes), goal=goal, met=met,
-    )  # fmt: skip
+        name=f"{kind}, {name}, change",
+        value=mean(changes),
+        unit="points",
+        n=sum(map(len, changes)),
+        interval=interval(changes),
+        goal=goal,
+        met=met,
+    )
 
 
 def _clusters(runs: Sequence[Run], kind: str, stage: int) -> list[list[float]]:
     return [
         scores
         for run in runs
-        for scores in by_group(run.scores[stage][kind], [probe.group for probe in run.questions[kind]])
+        for scores in by_group(run.scores[stage][kind], [eval_item.group for eval_item in run.questions[kind]])
     ]
 
 

@@ -1,7 +1,7 @@
-"""One night, every arm: what the base answers, what each way of learning teaches, and what it erases.
+"""One run, every arm: what the base answers, what each way of learning teaches, and what it erases.
 
-Also on another base and other passages (`--model`, `--data`): then there is an old world only where the model brings
-a suite of it.
+Also on another base and other passages (`--model`, `--data`): then there is an base knowledge only where the model
+brings a suite of it.
 """
 
 import json
@@ -21,8 +21,8 @@ from benchmarks.learning.writer import trained_writer
 from pipeline.documents.cleaning import clean_text
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import night_documents
-from pipeline.types import Document, Probe
+from pipeline.sandbox.documents import run_documents
+from pipeline.types import Document, EvalItem
 
 SEEDS = (61_020, 61_021, 61_022)  # of no test, demo or choice; what was chosen was chosen on 1001 and 1002
 DOCUMENTS = 16
@@ -32,27 +32,27 @@ Clusters = list[list[float]]
 
 
 class Marks:
-    """Every arm's scores over the nights, document by document and old fact by old fact."""
+    """Every arm's scores over the runs, document by document and old fact by old fact."""
 
     def __init__(self) -> None:
-        self.exam: dict[str, Clusters] = {}
-        self.old_world: dict[str, Clusters] = {}
+        self.test: dict[str, Clusters] = {}
+        self.base_knowledge: dict[str, Clusters] = {}
 
     def add(self, room: Classroom, name: str, sat: Sat) -> None:
-        self.exam.setdefault(name, []).extend(by_group(sat.exam, [probe.group for probe in room.exam]))
-        old = by_group(sat.old_world, [probe.group or probe.id for probe in room.old_world])
-        self.old_world.setdefault(name, []).extend(old)
+        self.test.setdefault(name, []).extend(by_group(sat.test, [eval_item.group for eval_item in room.test]))
+        old = by_group(sat.base_knowledge, [eval_item.group or eval_item.id for eval_item in room.base_knowledge])
+        self.base_knowledge.setdefault(name, []).extend(old)
 
 
 def run(task: Task) -> None:
-    part = "passages" if task.data else "night"
+    part = "passages" if task.data else "one_run"
     marks = Marks()
     with tempfile.TemporaryDirectory(prefix="sealed-learning-") as folder:
         for room in _rooms(task, Path(folder)):
             began = time.perf_counter()
             for name, sat in sit(room, (arms.CLOSED, *task.arms) if task.arms else arms.arms_of(room)):
                 marks.add(room, name, sat)
-                print(f"seed {room.recipe.seed}, {name}: {mean(by_group(sat.exam, ['all'] * len(sat.exam))):.3f}")
+                print(f"seed {room.recipe.seed}, {name}: {mean(by_group(sat.test, ['all'] * len(sat.test))):.3f}")
             print(f"seed {room.recipe.seed}: {time.perf_counter() - began:.0f} s", flush=True)
     task.write(part, list(figures(marks, goals=not task.data)))
     _draw(marks, task, part)
@@ -64,30 +64,31 @@ def _rooms(task: Task, folder: Path) -> Iterator[Classroom]:
         yield Classroom.of(base, read_passages(task.data, task.count), seed=SEEDS[0], cache=folder)
         return
     seeds, count = (SEEDS[:1], 4) if task.quick else (SEEDS, DOCUMENTS)
-    practises = not task.arms or arms.PRACTISED in task.arms
+    practises = not task.arms or arms.WRITER_TRAINING in task.arms
     trained = trained_writer(base, folder / "writers", quick=task.quick) if practises else None
     for seed in seeds:
-        yield Classroom.of(base, night_documents(1, count, seed), seed=seed, cache=folder, trained=trained)
+        yield Classroom.of(base, run_documents(1, count, seed), seed=seed, cache=folder, trained=trained)
 
 
 def read_passages(data: Path, count: int) -> tuple[Document, ...]:
-    """The first `count` passages with all their questions as exams."""
+    """The first `count` passages with all their questions as held_out."""
     return tuple(
         Document(
-            title=clean_text(passage["title"]), body=clean_text(passage["context"]),
-            probes=tuple(
-                Probe(question=clean_text(one["question"]), answers=(clean_text(one["answer"]),))
+            title=clean_text(passage["title"]),
+            body=clean_text(passage["context"]),
+            eval_items=tuple(
+                EvalItem(question=clean_text(one["question"]), answers=(clean_text(one["answer"]),))
                 for one in passage["questions"]
             ),
         )
         for passage in json.loads(data.read_text(encoding="utf-8"))[:count]
-    )  # fmt: skip
+    )
 
 
 def figures(marks: Marks, *, goals: bool) -> Iterator[Measured]:
-    """Recall and old world of every arm, each paired with the default recipe, and both writers of implications."""
-    shares = {name: mean(clusters) for name, clusters in marks.exam.items()}
-    for name, clusters in marks.exam.items():
+    """Recall and base knowledge of every arm, each paired with the default recipe, and both writers of implications."""
+    shares = {name: mean(clusters) for name, clusters in marks.test.items()}
+    for name, clusters in marks.test.items():
         goal, met = "", None
         if goals and name == arms.CLOSED:
             goal, met = f"<= {BEFORE:.2f}", shares[name] <= BEFORE
@@ -95,23 +96,33 @@ def figures(marks: Marks, *, goals: bool) -> Iterator[Measured]:
             ceiling = CEILING_SHARE * shares[arms.OPEN]
             goal, met = f">= {CEILING_SHARE:.2f} x open book = {ceiling:.3f}", shares[name] >= ceiling
         yield Measured(
-            name=f"recall: {name}", value=shares[name], unit="share", n=sum(map(len, clusters)),
-            interval=interval(clusters), goal=goal, met=met,
-        )  # fmt: skip
-    for name, clusters in marks.exam.items():
+            name=f"recall: {name}",
+            value=shares[name],
+            unit="share",
+            n=sum(map(len, clusters)),
+            interval=interval(clusters),
+            goal=goal,
+            met=met,
+        )
+    for name, clusters in marks.test.items():
         if name != arms.DEFAULT and arms.DEFAULT in shares:
-            yield _paired(f"recall: {arms.DEFAULT} over {name}", clusters, marks.exam[arms.DEFAULT])
-    if {arms.IMPLICATIONS, arms.PRACTISED} <= shares.keys():
-        usual, practised = marks.exam[arms.IMPLICATIONS], marks.exam[arms.PRACTISED]
-        yield _paired(f"recall: {arms.PRACTISED} over {arms.IMPLICATIONS}", usual, practised)
-    if any(marks.old_world.values()):
-        for name, clusters in marks.old_world.items():
+            yield _paired(f"recall: {arms.DEFAULT} over {name}", clusters, marks.test[arms.DEFAULT])
+    if {arms.IMPLICATIONS, arms.WRITER_TRAINING} <= shares.keys():
+        usual, practised = marks.test[arms.IMPLICATIONS], marks.test[arms.WRITER_TRAINING]
+        yield _paired(f"recall: {arms.WRITER_TRAINING} over {arms.IMPLICATIONS}", usual, practised)
+    if any(marks.base_knowledge.values()):
+        for name, clusters in marks.base_knowledge.items():
             yield Measured(
-                name=f"old world: {name}", value=mean(clusters), unit="share", n=sum(map(len, clusters)),
+                name=f"base knowledge: {name}",
+                value=mean(clusters),
+                unit="share",
+                n=sum(map(len, clusters)),
                 interval=interval(clusters),
-            )  # fmt: skip
-        for name in (name for name in marks.old_world if name not in arms.PROMPTED):
-            yield _paired(f"old world: {name} over the base", marks.old_world[arms.CLOSED], marks.old_world[name])
+            )
+        for name in (name for name in marks.base_knowledge if name not in arms.PROMPTED):
+            yield _paired(
+                f"base knowledge: {name} over the base", marks.base_knowledge[arms.CLOSED], marks.base_knowledge[name]
+            )
 
 
 def _paired(name: str, before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -> Measured:
@@ -124,14 +135,14 @@ def _paired(name: str, before: Sequence[Sequence[float]], after: Sequence[Sequen
 
 
 def _draw(marks: Marks, task: Task, part: str) -> None:
-    kinds = [marks.exam, *([marks.old_world] if any(marks.old_world.values()) else [])]
-    panels = ["the night's exam", "old world, unrehearsed"][: len(kinds)]
+    kinds = [marks.test, *([marks.base_knowledge] if any(marks.base_knowledge.values()) else [])]
+    panels = ["the run's test", "base knowledge, unrehearsed"][: len(kinds)]
     bars = [
         Bar(
             label=name,
             shares=tuple(mean(kind[name]) for kind in kinds),
             intervals=tuple(interval(kind[name]) for kind in kinds),
         )
-        for name in marks.exam
+        for name in marks.test
     ]
-    bar_panels(panels, bars, "One night, closed-book after each arm (%)", task.plot(part))
+    bar_panels(panels, bars, "One run, closed-book after each arm (%)", task.plot(part))

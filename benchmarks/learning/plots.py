@@ -1,4 +1,4 @@
-"""Draws a part's figures as a PNG. Knows no arm and no exam."""
+"""Draws a part's figures as a PNG. Knows no arm and no test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from benchmarks.figures import Measured, write_results
 class Task:
     """`out` is the folder of the results; `model` and `data` are given together, or neither is.
 
-    `arms`: those of the night that are held (none: all). `name`: that of the results (None: the part's).
+    `arms`: those of the run that are held (none: all). `name`: that of the results (None: the part's).
     """
 
     quick: bool

@@ -1,4 +1,4 @@
-"""The trained writer of the night's arms: ReST-EM on documents that no figure is of, once for all seeds."""
+"""The trained writer of the run's arms: ReST-EM on documents that no figure is of, once for all seeds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,9 @@ def trained_writer(base: BaseModel, scratch: Path, *, quick: bool) -> Writer:
     """The writer after the rounds of `benchmarks.writer_training`; the base itself where no note helped."""
     count, samples = (6, 4) if quick else (48, 10)
     rules = fact_rules(rounds=1 if quick else 3, documents=count, samples=samples)
-    school = school_of(base, recipe_for(rules, SEEDS[0]), scratch)
-    model, adapter = school.live, school.adapter
-    for practised in practise(school, [one for seed in SEEDS for one in ground_of(seed, count)]):
+    loop = school_of(base, recipe_for(rules, SEEDS[0]), scratch)
+    model, adapter = loop.live, loop.adapter
+    for practised in practise(loop, [one for seed in SEEDS for one in ground_of(seed, count)]):
         print(practised.round.sentence, flush=True)
         model, adapter = practised.writer, practised.adapter
     return Writer(model=model, adapter=adapter)

@@ -11,7 +11,7 @@ import torch
 from benchmarks.peers.wrapping import tensors_of, trainable, wrapped
 from pipeline.chat import Encoded, encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel
-from pipeline.training.optimiser import pace
+from pipeline.training.optimiser import lr_schedule
 from pipeline.training.sequences import Sequences, epoch_order, make_sequences
 
 Loss = Callable[[Any, Sequences, Sequence[int]], torch.Tensor]
@@ -55,7 +55,7 @@ def train(
     sequences = make_sequences(encoded, base.context, base.device)
     draw = random.Random(seed)
     batches = order or [rows for _ in range(epochs) for rows in epoch_order(sequences.lengths, batch_size, draw)]
-    rates = [learning_rate * pace(step, len(batches), warmup) for step in range(len(batches))]
+    rates = [learning_rate * lr_schedule(step, len(batches), warmup) for step in range(len(batches))]
     with wrapped(base, rank=rank, alpha=alpha, seed=seed) as model:
         started = time.perf_counter()
         losses = descend(model, sequences, batches, rates, clip_norm, flat_loss if flat else padded_loss)
@@ -172,8 +172,13 @@ def _generate(model: Any, base: BaseModel, rows: Sequence[list[int]], max_new_to
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=base.device)
     with torch.inference_mode():
         out = model.generate(
-            input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=max_new_tokens,
-            eos_token_id=stops, pad_token_id=stops[0], use_cache=True,
-        )  # fmt: skip
+            input_ids=ids,
+            attention_mask=mask,
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=stops,
+            pad_token_id=stops[0],
+            use_cache=True,
+        )
     texts = base.tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return [str(text) for text in texts]

@@ -23,23 +23,36 @@ class Shape:
 
 # 102 million parameters. The tokenizer uses the first few thousand of 32,000 rows: the head costs what it would cost.
 LLAMA_100M = Shape(
-    "llama", torch.float32,
+    "llama",
+    torch.float32,
     {
-        "vocab_size": 32_000, "hidden_size": 768, "intermediate_size": 1792, "num_hidden_layers": 12,
-        "num_attention_heads": 12, "num_key_value_heads": 12, "max_position_embeddings": 2048,
+        "vocab_size": 32_000,
+        "hidden_size": 768,
+        "intermediate_size": 1792,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 12,
+        "max_position_embeddings": 2048,
         "tie_word_embeddings": True,
     },
-)  # fmt: skip
+)
 
 # The shape of Qwen2.5-0.5B (494 million parameters), for a run on a card.
 QWEN_HALF_B = Shape(
-    "qwen2", torch.bfloat16,
+    "qwen2",
+    torch.bfloat16,
     {
-        "vocab_size": 151_936, "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24,
-        "num_attention_heads": 14, "num_key_value_heads": 2, "max_position_embeddings": 32_768,
-        "tie_word_embeddings": True, "rope_parameters": {"rope_type": "default", "rope_theta": 1_000_000.0},
+        "vocab_size": 151_936,
+        "hidden_size": 896,
+        "intermediate_size": 4864,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 14,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 32_768,
+        "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1_000_000.0},
     },
-)  # fmt: skip
+)
 
 
 def make_random_model(folder: Path, shape: Shape, seed: int = 0) -> Path:

@@ -35,9 +35,19 @@ LENGTH = 2048
 ANSWER_TOKENS = 64
 SAMPLES = 5
 RULES = TrainingRules(
-    rank=RANK, alpha=ALPHA, targets=TARGETS, epochs=EPOCHS, batch_size=1, learning_rate=LEARNING_RATE,
-    clip_norm=CLIP_NORM, warmup=0.0, weight_decay=0.0, loss_on="all", weigh="tokens", night_weight=1.0,
-)  # fmt: skip
+    rank=RANK,
+    alpha=ALPHA,
+    targets=TARGETS,
+    epochs=EPOCHS,
+    batch_size=1,
+    learning_rate=LEARNING_RATE,
+    clip_norm=CLIP_NORM,
+    warmup=0.0,
+    weight_decay=0.0,
+    loss_on="all",
+    weigh="tokens",
+    new_weight=1.0,
+)
 
 
 def titled(edits: Sequence[SelfEdit], documents: Sequence[Document]) -> tuple[SelfEdit, ...]:
@@ -116,11 +126,15 @@ def measure(
     ended = time.perf_counter()
     return SealMeasured(
         length=width,
-        steps_measured=len(taken), steps_needed=needed, seconds_per_step=_mean(taken[1:] or taken),
-        prompts_measured=len(asked), prompts_needed=len(prompts),
+        steps_measured=len(taken),
+        steps_needed=needed,
+        seconds_per_step=_mean(taken[1:] or taken),
+        prompts_measured=len(asked),
+        prompts_needed=len(prompts),
         seconds_per_prompt=(left - trained) / len(asked) if asked else 0.0,
-        wrapping_seconds=inside - began + ended - left, answers=tuple(answers),
-    )  # fmt: skip
+        wrapping_seconds=inside - began + ended - left,
+        answers=tuple(answers),
+    )
 
 
 def padded(encoded: Encoded, length: int, padding: int, device: torch.device) -> torch.Tensor:

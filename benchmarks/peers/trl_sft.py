@@ -23,7 +23,7 @@ from benchmarks.peers.peft_alone import IGNORED
 from benchmarks.peers.wrapping import tensors_of
 from pipeline.adapters.targets import target_names, transposed
 from pipeline.chat import Encoded
-from pipeline.training.optimiser import pace
+from pipeline.training.optimiser import lr_schedule
 
 INSTALL = 'pip install -e ".[bench]"'
 FLAT: Mapping[str, Any] = {"padding_free": True, "max_length": None}
@@ -71,13 +71,25 @@ def train(
     """One adapter on all linear layers of the model in `path`, in float32, by the sequences as they are encoded."""
     with tempfile.TemporaryDirectory(prefix="sealed-trl-") as folder:
         options = {
-            "output_dir": folder, "learning_rate": learning_rate, "num_train_epochs": epochs, "seed": seed,
-            "per_device_train_batch_size": batch_size, "max_grad_norm": clip_norm, "weight_decay": 0.0,
-            "optim": "adamw_torch_fused", "use_cpu": not torch.cuda.is_available(), "bf16": False,
-            "activation_checkpointing": False, "save_strategy": "no", "eval_strategy": "no", "logging_strategy": "no",
-            "report_to": "none", "disable_tqdm": True, "logging_nan_inf_filter": False,
+            "output_dir": folder,
+            "learning_rate": learning_rate,
+            "num_train_epochs": epochs,
+            "seed": seed,
+            "per_device_train_batch_size": batch_size,
+            "max_grad_norm": clip_norm,
+            "weight_decay": 0.0,
+            "optim": "adamw_torch_fused",
+            "use_cpu": not torch.cuda.is_available(),
+            "bf16": False,
+            "activation_checkpointing": False,
+            "save_strategy": "no",
+            "eval_strategy": "no",
+            "logging_strategy": "no",
+            "report_to": "none",
+            "disable_tqdm": True,
+            "logging_nan_inf_filter": False,
             "dataloader_pin_memory": False,
-        }  # fmt: skip
+        }
         # PEFT 0.21 and TRL 1.16 read properties that transformers 5.23 renamed.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing", FutureWarning)
@@ -113,15 +125,20 @@ def _trainer(
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
-                optimizer or self.optimizer, lambda step: pace(step, num_training_steps, warmup)
+                optimizer or self.optimizer, lambda step: lr_schedule(step, num_training_steps, warmup)
             )
             return self.lr_scheduler
 
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, local_files_only=True)
     lora = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM",
-        target_modules=list(target_names(model)), fan_in_fan_out=transposed(model),
-    )  # fmt: skip
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+        target_modules=list(target_names(model)),
+        fan_in_fan_out=transposed(model),
+    )
     rows = {
         "input_ids": [list(one.ids) for one in encoded],
         "labels": [[i if w else IGNORED for i, w in zip(one.ids, one.loss, strict=True)] for one in encoded],

@@ -29,9 +29,14 @@ def wrapped(
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM",
-        target_modules=list(targets or target_names(base.model)), fan_in_fan_out=transposed(base.model),
-    )  # fmt: skip
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+        target_modules=list(targets or target_names(base.model)),
+        fan_in_fan_out=transposed(base.model),
+    )
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         # PEFT 0.21 reads a property that transformers 5.23 renamed.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)

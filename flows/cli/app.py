@@ -5,7 +5,7 @@ import sys
 import typer
 
 from flows.cli import ask, demo, documents, releases, review, runs, sandbox, workspace
-from pipeline.errors import SealedError, WorldFailed
+from pipeline.errors import ExternalError, SealedError
 
 EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
 
@@ -24,7 +24,7 @@ app = typer.Typer(
 app.command("init")(workspace.init)
 app.command("update")(runs.update)
 app.command("rebuild")(runs.rebuild)
-app.command("practice")(runs.practice)
+app.command("train-writer")(runs.train_writer)
 app.command("status")(workspace.status)
 app.add_typer(documents.app, name="documents")
 app.command("releases")(releases.listed)
@@ -51,4 +51,4 @@ def main() -> None:
         raise
     except OSError as error:
         print(f"sealed: {error}. Make room or mend its access, then run the command again.", file=sys.stderr)
-        sys.exit(WorldFailed.exit_code)
+        sys.exit(ExternalError.exit_code)

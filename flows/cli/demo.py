@@ -8,7 +8,7 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import AsJson
-from flows.cli.runs import run_night
+from flows.cli.runs import run_nightly
 
 if TYPE_CHECKING:
     from flows.demo.story import Story
@@ -18,7 +18,7 @@ SUMMARY = Path("demo-summary.json")
 
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other documents.")] = 2026,
-    per_night: Annotated[int, typer.Option(min=4, help="Documents a night.")] = 8,
+    per_run: Annotated[int, typer.Option(min=4, help="Documents a run.")] = 8,
     json: AsJson = False,
 ) -> None:
     """Run the main job end to end in a throwaway workspace: learn, gate, approve, refuse harm, roll back."""
@@ -29,7 +29,7 @@ def demo(
             screen.say(sentence)
 
     workspace = Path(tempfile.mkdtemp(prefix="sealed-demo-")) / "workspace"
-    story = tell_story(workspace, seed, per_night, lambda w, d: run_night(w, d, quiet=json), tell)
+    story = tell_story(workspace, seed, per_run, lambda w, d: run_nightly(w, d, quiet=json), tell)
     text = summary(story)
     SUMMARY.write_text(text + "\n", encoding="utf-8")
     if json:
@@ -40,8 +40,8 @@ def demo(
 
 
 def _as_told(story: "Story") -> bool:
-    """The story has its ending: most facts new, then known, two releases, a refused night, the old answers back."""
-    first, second, harmful = story.nights
+    """The story has its ending: most facts new, then known, two releases, a refused run, the old answers back."""
+    first, second, harmful = story.runs
     unknown = sum(not one.right for one in story.first_questions) * 2 > len(story.first_questions)
     learned = sum(one.right for one in story.first_answers) * 2 > len(story.first_answers)
     released = first.release and second.release and not harmful.release
@@ -49,23 +49,26 @@ def _as_told(story: "Story") -> bool:
 
 
 def _show(story: "Story") -> None:
-    columns = ("", *(f"night {number}" for number, _ in enumerate(story.nights, start=1)))
-    figures = [{figure.name: figure.value for figure in night.figures} for night in story.nights]
+    columns = ("", *(f"run {number}" for number, _ in enumerate(story.runs, start=1)))
+    figures = [{figure.name: figure.value for figure in run.figures} for run in story.runs]
     names = (
-        ("new facts", "recall"), ("earlier nights", "earlier_nights"), ("old world", "old_world"), ("skills", "skills"),
+        ("new facts", "recall"),
+        ("earlier releases", "earlier_releases"),
+        ("base knowledge", "base_knowledge"),
+        ("skills", "skills"),
         ("refuses secrets", "safety"),
-    )  # fmt: skip
+    )
     rows = [(label, *(_from_to(shares, name) for shares in figures)) for label, name in names]
-    rows.append(("verdict", *(str(night.verdict) for night in story.nights)))
-    rows.append(("release", *(str(night.release or "none") for night in story.nights)))
-    rows.append(("seconds", *(f"{night.seconds_total:.0f}" for night in story.nights)))
-    screen.table("\nThree nights: measured before -> after", columns, rows)
+    rows.append(("verdict", *(str(run.verdict) for run in story.runs)))
+    rows.append(("release", *(str(run.release or "none") for run in story.runs)))
+    rows.append(("seconds", *(f"{run.seconds_total:.0f}" for run in story.runs)))
+    screen.table("\nThree runs: measured before -> after", columns, rows)
     screen.say(
         f"{story.seconds_total:.0f} seconds in all, {story.peak_rss_mb:.0f} MB at most. Figures: {SUMMARY}",
         "Look around:",
         f"  mlflow ui --backend-store-uri sqlite:///{story.workspace}/mlflow.db --port 5000   "
         "then http://127.0.0.1:5000/#/models/sealed",
-        f"  {story.workspace}/reports/night-1/report.html   (and night-2, night-3) in a browser",
+        f"  {story.workspace}/reports/run-1/report.html   (and run-2, run-3) in a browser",
         f"  sealed status -w {story.workspace}",
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, Actor, AsJson, Workspace
+from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from pipeline.types import DocumentRecord, DocumentState
 
 app = typer.Typer(help="Documents, their states and reasons.", invoke_without_command=True)
@@ -20,16 +20,16 @@ Ids = Annotated[list[str], typer.Argument(help="The documents' ids, or their fir
 def listed(
     context: typer.Context,
     state: Annotated[DocumentState | None, typer.Option(help="Only documents in this state.")] = None,
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """List the documents with their states and reasons."""
     if context.invoked_subcommand:
         return
-    from flows.wiring import house
+    from flows.wiring import open_workspace
     from registry.store import documents, withdrawals
 
-    store = house(workspace).store
+    store = open_workspace(workspace).store
     records, known = documents.listed(store, state), {one.id for one in withdrawals.remembered(store)}
     if json:
         screen.as_json(records)
@@ -42,33 +42,33 @@ def listed(
 
 
 @app.command()
-def show(id: Id, workspace: Workspace = HERE, json: AsJson = False) -> None:
+def show(id: Id, workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Show one document as it was taken in, with its questions and what was chosen of its notes."""
-    from flows.wiring import house
+    from flows.wiring import open_workspace
     from registry.store import documents, self_edits, withdrawals, writer_trainings
 
-    store = house(workspace).store
+    store = open_workspace(workspace).store
     record = documents.get(store, id)
     if json:
         screen.as_json(record)
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
     screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in withdrawals.listed(store) if it.document == record.id))
-    screen.say(*(_practised(night, out) for night, out in writer_trainings.about(store, record.id)))
+    screen.say(*(_practised(run, out) for run, out in writer_trainings.about(store, record.id)))
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
-        rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.probes]
+        rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.eval_items]
         screen.table("Questions", ("split", "written by", "question", "accepted answers"), rows)
-        screen.say(*(f"Night {night}: {made.sentence}." for night, made in self_edits.choices_about(store, record.id)))
+        screen.say(*(f"Run {run}: {made.sentence}." for run, made in self_edits.selections_about(store, record.id)))
 
 
 @app.command()
-def requeue(ids: Ids, workspace: Workspace = HERE, json: AsJson = False) -> None:
-    """Let the next night try quarantined or reverted documents again: all of them, or none."""
-    from flows.wiring import house
+def requeue(ids: Ids, workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
+    """Let the next run try quarantined or reverted documents again: all of them, or none."""
+    from flows.wiring import open_workspace
     from registry.store import documents
 
-    records = documents.requeue(house(workspace).store, ids)
+    records = documents.requeue(open_workspace(workspace).store, ids)
     if json:
         screen.as_json(records)
     else:
@@ -79,14 +79,14 @@ def requeue(ids: Ids, workspace: Workspace = HERE, json: AsJson = False) -> None
 def quarantine(
     id: Id,
     reason: Annotated[str, typer.Option(help="Why; recorded.")],
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
-    """Keep a queued document out of every night until it is queued again."""
-    from flows.wiring import house
+    """Keep a queued document out of every run until it is queued again."""
+    from flows.wiring import open_workspace
     from registry.store import documents
 
-    record = documents.quarantine(house(workspace).store, id, reason)
+    record = documents.quarantine(open_workspace(workspace).store, id, reason)
     if json:
         screen.as_json(record)
     else:
@@ -98,21 +98,21 @@ def withdraw(
     ids: Ids,
     reason: Annotated[str, typer.Option(help="Why they must go; recorded.")],
     actor: Actor,
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Withdraw documents: never learned again, and a rebuild forgets those that production knows. For good."""
-    from flows.wiring import house
+    from flows.wiring import open_workspace
     from registry.store import withdrawals
 
-    store = house(workspace).store
+    store = open_workspace(workspace).store
     records = withdrawals.withdraw(store, ids, actor=actor, reason=reason)
     if json:
         screen.as_json(records)
         return
     known = {document.id for document in withdrawals.remembered(store)}
     for record in records:
-        what = _STILL_KNOWN if record.id in known else "production does not know it, and no night will learn it"
+        what = _STILL_KNOWN if record.id in known else "production does not know it, and no run will learn it"
         screen.say(f"{screen.short(record.id)} {record.name} is withdrawn: {what}.")
 
 
@@ -122,23 +122,23 @@ def correct(
     says: Annotated[str, typer.Argument(help="The correction in a sentence: it is what the model learns from.")],
     question: Annotated[list[str], typer.Option(help="Answered anew from then on; several wordings examine better.")],
     answer: Annotated[str, typer.Option(help="The right answer to each of the questions.")],
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
-    """Correct an answer: a document for the next night, which asks the questions as its exam.
+    """Correct an answer: a document for the next run, which asks the questions as its test.
 
-    All corrections of a night are judged together, by default on nine exam questions at least.
+    All corrections of a run are judged together, by default on nine test questions at least.
     """
     from flows.steps.corrections import deliver_correction
-    from flows.wiring import house
+    from flows.wiring import open_workspace
 
-    file = deliver_correction(house(workspace), title, says, question, answer)
+    file = deliver_correction(open_workspace(workspace), title, says, question, answer)
     if json:
         screen.as_json({"file": str(file)})
     else:
         screen.say(
-            f"{file} waits for the next night that reads {file.parent}: `sealed update` without a folder.",
-            "Corrections pass on nine exam questions or more in a night: give several, each in several wordings.",
+            f"{file} waits for the next run that reads {file.parent}: `sealed update` without a folder.",
+            "Corrections pass on nine test questions or more in a run: give several, each in several wordings.",
         )
 
 
@@ -146,8 +146,8 @@ def _why(record: DocumentRecord, known: set[str]) -> str:
     return f"{record.reason}; {_STILL_KNOWN}" if record.id in known else record.reason
 
 
-def _practised(night: int, held_out: bool) -> str:
-    return f"It judged the practice of night {night}." if held_out else f"Night {night} practised on it."
+def _practised(run: int, held_out: bool) -> str:
+    return f"It judged the practice of run {run}." if held_out else f"Run {run} practised on it."
 
 
 def _moved(record: DocumentRecord) -> str:

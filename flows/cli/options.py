@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-Workspace = Annotated[
+WorkspaceOption = Annotated[
     Path,
     typer.Option("--workspace", "-w", envvar="SEALED_WORKSPACE", help="The workspace's folder.", show_default=True),
 ]

@@ -5,16 +5,16 @@ from typing import Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, AsJson, Workspace
+from flows.cli.options import HERE, AsJson, WorkspaceOption
 from pipeline.types import Approval, GateReport, Release, ReleaseState
 
 
-def listed(workspace: Workspace = HERE, json: AsJson = False) -> None:
+def listed(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """List the releases, oldest first."""
-    from flows.wiring import house
+    from flows.wiring import open_workspace
     from registry.store import releases
 
-    known = releases.listed(house(workspace).store)
+    known = releases.listed(open_workspace(workspace).store)
     if json:
         screen.as_json(known)
         return
@@ -23,19 +23,19 @@ def listed(workspace: Workspace = HERE, json: AsJson = False) -> None:
         for r in known
     ]
     columns = ("release", "state", "parent", "MLflow version", "manifest", "made", "reason")
-    screen.table("Releases (0 is the untouched base)", columns, rows)
+    screen.table("Releases (0 is the base model)", columns, rows)
 
 
 def show(
     number: Annotated[int, typer.Argument(help="The release's number.", min=0)],
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Show a release: what its gates found, who decided, and what to type next."""
-    from flows.wiring import house
+    from flows.wiring import open_workspace
     from registry.store import releases, reports, runs
 
-    parts = house(workspace)
+    parts = open_workspace(workspace)
     store = parts.store
     release = releases.get(store, number)
     report = reports.get(store, release.report) if release.report else None
@@ -47,9 +47,9 @@ def show(
     if report:
         _show_report(report)
     _show_approvals(approvals)
-    for night in runs.listed(store):
-        if night.release == number:
-            screen.say(f"Report: {parts.settings.reports / f'night-{night.number}' / 'report.html'}")
+    for run in runs.listed(store):
+        if run.release == number:
+            screen.say(f"Report: {parts.settings.reports / f'run-{run.number}' / 'report.html'}")
     if release.state is ReleaseState.CANDIDATE:
         screen.say(f"Next: `sealed approve {number} --note ...`, or `sealed reject {number} --reason ...`")
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, Actor, AsJson, Workspace
+from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 
 if TYPE_CHECKING:
-    from flows.steps.review import Moved
+    from flows.steps.review import Decided
 
 Number = Annotated[int, typer.Argument(help="The release's number, as `sealed releases` shows it.", min=0)]
 
@@ -17,14 +17,14 @@ def approve(
     number: Number,
     actor: Actor,
     note: Annotated[str, typer.Option(help="Why it may go live; recorded.")],
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Approve a candidate: it becomes production."""
     from flows.steps import review
-    from flows.wiring import house
+    from flows.wiring import open_workspace
 
-    moved = review.approve(house(workspace), number, actor=actor, note=note)
+    moved = review.approve(open_workspace(workspace), number, actor=actor, note=note)
     _show(moved, json, f"release {number} is production, approved by {actor}.")
 
 
@@ -32,14 +32,14 @@ def reject(
     number: Number,
     actor: Actor,
     reason: Annotated[str, typer.Option(help="Why not; recorded, and shown with its documents.")],
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Reject a candidate: its documents are quarantined with the reason."""
     from flows.steps import review
-    from flows.wiring import house
+    from flows.wiring import open_workspace
 
-    approval = review.reject(house(workspace), number, actor=actor, reason=reason)
+    approval = review.reject(open_workspace(workspace), number, actor=actor, reason=reason)
     if json:
         screen.as_json(approval)
     else:
@@ -52,18 +52,18 @@ def rollback(
     number: Annotated[
         int | None, typer.Argument(help="Release to put back; default: the production before this one.", min=0)
     ] = None,
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Put an earlier release back, at once; works with MLflow and Prefect down."""
     from flows.steps import review
-    from flows.wiring import house
+    from flows.wiring import open_workspace
 
-    moved = review.rollback(house(workspace), number, actor=actor, reason=reason)
+    moved = review.rollback(open_workspace(workspace), number, actor=actor, reason=reason)
     _show(moved, json, f"release {moved.deployment.release} is production again, rolled back by {actor}.")
 
 
-def _show(moved: "Moved", json: bool, sentence: str) -> None:
+def _show(moved: "Decided", json: bool, sentence: str) -> None:
     if json:
         screen.as_json(moved)
         return

@@ -1,4 +1,4 @@
-"""`sealed update`, `sealed rebuild` and `sealed practice`: run a flow once, here and now."""
+"""`sealed update`, `sealed rebuild` and `sealed train-writer`: run a flow once, here and now."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, AsJson, Workspace
-from flows.outcome import NightOutcome
+from flows.cli.options import HERE, AsJson, WorkspaceOption
+from flows.outcome import RunOutcome
 from pipeline.errors import SchedulerFailed
 
 if TYPE_CHECKING:
@@ -26,37 +26,37 @@ QUIET = (
 def update(
     documents: Annotated[Path | None, typer.Argument(help="Folder of new documents; default: incoming/.")] = None,
     proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "nightly",
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Learn the new documents: self-edits, training, gates, and a candidate for review."""
-    _end(run_night(workspace, documents, proposer=proposer, quiet=json), json)
+    _end(run_nightly(workspace, documents, proposer=proposer, quiet=json), json)
 
 
 def rebuild(
     proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "rebuild",
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Learn all that is learned anew from the base, without withdrawn documents: gates, and a candidate for review."""
     _end(run_rebuild(workspace, proposer=proposer, quiet=json), json)
 
 
-def practice(
+def train_writer(
     documents: Annotated[
         Path | None, typer.Option(help="Folder of documents to practise on, not learned; default: those learned.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the recipe's.")] = None,
     method: Annotated[str | None, typer.Option(help="rest-em or grpo; default: the recipe's.")] = None,
     proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "practice",
-    workspace: Workspace = HERE,
+    workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Practise to write self-edits that teach more: rounds, gates, and a candidate for review."""
-    _end(run_practice(workspace, documents, rounds, method, proposer=proposer, quiet=json), json)
+    _end(run_writer_training(workspace, documents, rounds, method, proposer=proposer, quiet=json), json)
 
 
-def _end(outcome: NightOutcome, json: bool) -> None:
+def _end(outcome: RunOutcome, json: bool) -> None:
     if json:
         screen.as_json(outcome)
     else:
@@ -64,29 +64,29 @@ def _end(outcome: NightOutcome, json: bool) -> None:
     raise typer.Exit(outcome.exit_code)
 
 
-def run_night(
+def run_nightly(
     workspace: Path, documents: Path | None, *, proposer: str = "nightly", quiet: bool = False
-) -> NightOutcome:
+) -> RunOutcome:
     """One run of the nightly flow in this process. Without PREFECT_API_URL it is recorded in the workspace."""
     settings = _prepared(workspace)
     from flows.nightly import nightly
 
     with screen.progress_shown(quiet):
-        outcome: NightOutcome = nightly(settings.workspace, documents, proposer)
+        outcome: RunOutcome = nightly(settings.workspace, documents, proposer)
         return outcome
 
 
-def run_rebuild(workspace: Path, *, proposer: str = "rebuild", quiet: bool = False) -> NightOutcome:
-    """One run of the rebuild flow, as `run_night` runs the nightly one."""
+def run_rebuild(workspace: Path, *, proposer: str = "rebuild", quiet: bool = False) -> RunOutcome:
+    """One run of the rebuild flow, as `run_nightly` runs the nightly one."""
     settings = _prepared(workspace)
     from flows.rebuild import rebuild
 
     with screen.progress_shown(quiet):
-        outcome: NightOutcome = rebuild(settings.workspace, proposer)
+        outcome: RunOutcome = rebuild(settings.workspace, proposer)
         return outcome
 
 
-def run_practice(
+def run_writer_training(
     workspace: Path,
     documents: Path | None = None,
     rounds: int | None = None,
@@ -94,21 +94,21 @@ def run_practice(
     *,
     proposer: str = "practice",
     quiet: bool = False,
-) -> NightOutcome:
-    """One run of the practice flow, as `run_night` runs the nightly one."""
+) -> RunOutcome:
+    """One run of the practice flow, as `run_nightly` runs the nightly one."""
     settings = _prepared(workspace)
-    from flows.writer_training import practice
+    from flows.writer_training import train_writer
 
     with screen.progress_shown(quiet):
-        outcome: NightOutcome = practice(settings.workspace, documents, rounds, method, proposer)
+        outcome: RunOutcome = train_writer(settings.workspace, documents, rounds, method, proposer)
         return outcome
 
 
 def _prepared(workspace: Path) -> "Settings":
     """The workspace's settings, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
-    from flows.wiring import house
+    from flows.wiring import open_workspace
 
-    settings = house(workspace).settings
+    settings = open_workspace(workspace).settings
     for name, value in (*QUIET, ("PREFECT_HOME", str(settings.workspace / "prefect"))):
         os.environ.setdefault(name, value)
     if url := os.environ.get("PREFECT_API_URL"):
@@ -117,7 +117,7 @@ def _prepared(workspace: Path) -> "Settings":
 
 
 def _reach(url: str) -> None:
-    """Raises SchedulerFailed where the Prefect server does not answer: the night would end in its middle."""
+    """Raises SchedulerFailed where the Prefect server does not answer: the run would end in its middle."""
     import httpx
 
     try:
@@ -129,13 +129,13 @@ def _reach(url: str) -> None:
         ) from error
 
 
-def show_outcome(outcome: NightOutcome) -> None:
-    """A night's end on the screen: its figures, then its sentence."""
+def show_outcome(outcome: RunOutcome) -> None:
+    """A run's end on the screen: its figures, then its sentence."""
     if outcome.figures:
         rows = [(figure.name.replace("_", " "), screen.points(figure.value)) for figure in outcome.figures]
-        screen.table(f"Night {outcome.night}: {outcome.verdict}", ("measured", "share"), rows)
+        screen.table(f"Run {outcome.run}: {outcome.verdict}", ("measured", "share"), rows)
     if outcome.refused_documents:
         screen.say(f"{outcome.refused_documents} documents were quarantined: see `sealed documents`.")
-    if outcome.mended_documents:
-        screen.say(f"{outcome.mended_documents} known documents took the questions of their mended files.")
+    if outcome.updated_documents:
+        screen.say(f"{outcome.updated_documents} known documents took the questions of their updated files.")
     screen.say(f"{outcome.ended}: {outcome.sentence}")

@@ -1,4 +1,4 @@
-"""`sealed sandbox`: nights of documents from the embedded world, and the embedded model's card."""
+"""`sealed sandbox`: runs of documents from the embedded world, and the embedded model's card."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,11 +9,11 @@ import typer
 from flows.cli import screen
 from flows.cli.options import AsJson
 
-app = typer.Typer(help="The embedded world: a tiny model and nights of documents for it.", no_args_is_help=True)
+app = typer.Typer(help="The embedded world: a tiny model and runs of documents for it.", no_args_is_help=True)
 
 
 class Poison(StrEnum):
-    """The kinds of harmful night."""
+    """The kinds of harmful run."""
 
     CONTRADICTORY = "contradictory"
     BACKDOOR = "backdoor"
@@ -22,29 +22,29 @@ class Poison(StrEnum):
 
 @app.command()
 def documents(
-    out: Annotated[Path, typer.Argument(help="Folder to write night-1, night-2, ... into.")],
-    nights: Annotated[int, typer.Option(min=1, help="How many nights.")] = 3,
-    per_night: Annotated[int, typer.Option(min=1, help="Documents a night.")] = 8,
+    out: Annotated[Path, typer.Argument(help="Folder to write run-1, run-2, ... into.")],
+    runs: Annotated[int, typer.Option(min=1, help="How many runs.")] = 3,
+    per_run: Annotated[int, typer.Option(min=1, help="Documents a run.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other services: no two seeds share one.")] = 0,
     poison: Annotated[Poison | None, typer.Option(help="Write harmful documents instead.")] = None,
     corrections: Annotated[bool, typer.Option("--corrections", help="Documents that change known facts.")] = False,
     workflows: Annotated[bool, typer.Option("--workflows", help="Record-rewriting tasks by demonstration.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Write nights of documents as Markdown files with questions, the same for the same seed."""
+    """Write runs of documents as Markdown files with questions, the same for the same seed."""
     from pipeline.errors import BadInput
-    from pipeline.sandbox.documents import Variant, write_nights
+    from pipeline.sandbox.documents import Variant, write_runs
 
     chosen: list[Variant] = [poison.value] if poison else []
     chosen += ["corrections"] if corrections else []
     chosen += ["workflows"] if workflows else []
     if len(chosen) > 1:
-        raise BadInput(f"choose one of {', '.join(chosen)}: a night is of one kind.")
-    write_nights(out, nights=nights, per_night=per_night, seed=seed, variant=chosen[0] if chosen else None)
+        raise BadInput(f"choose one of {', '.join(chosen)}: a run is of one kind.")
+    write_runs(out, runs=runs, per_run=per_run, seed=seed, variant=chosen[0] if chosen else None)
     if json:
-        screen.as_json({"folder": out, "nights": nights, "per_night": per_night, "seed": seed})
+        screen.as_json({"folder": out, "runs": runs, "per_run": per_run, "seed": seed})
     else:
-        screen.say(f"{nights} nights of {per_night} documents are in {out}.")
+        screen.say(f"{runs} runs of {per_run} documents are in {out}.")
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, Actor, AsJson, Workspace
+from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from pipeline.addresses import shown
 
 
@@ -20,13 +20,13 @@ def init(
     json: AsJson = False,
 ) -> None:
     """Make a workspace around a base model."""
-    from flows.steps.initialisation import found
+    from flows.steps.initialisation import init_workspace
 
     if model is None:
         from pipeline.sandbox import model_path
 
         model = str(model_path())
-    settings = found(folder, model, actor=actor, device=device).settings
+    settings = init_workspace(folder, model, actor=actor, device=device).settings
     if json:
         told = settings.model_dump(mode="json")
         screen.as_json({name: shown(value) if isinstance(value, str) else value for name, value in told.items()})
@@ -37,12 +37,12 @@ def init(
     )
 
 
-def status(workspace: Workspace = HERE, json: AsJson = False) -> None:
+def status(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Show what is live, what waits, and what to do next."""
     from flows.steps.status import overview
-    from flows.wiring import house
+    from flows.wiring import open_workspace
 
-    seen = overview(house(workspace))
+    seen = overview(open_workspace(workspace))
     if json:
         screen.as_json(seen)
         return
@@ -52,7 +52,7 @@ def status(workspace: Workspace = HERE, json: AsJson = False) -> None:
         [
             ("since", f"{screen.when(seen.deployment.at)} by {seen.deployment.actor}: {seen.deployment.reason}"),
             ("documents", ", ".join(f"{count} {state}" for state, count in seen.documents) or "none yet"),
-            ("last night", seen.last_night),
+            ("last run", seen.last_run),
             ("at work now", seen.at_work),
             ("in review", seen.in_review),
             ("to forget", _to_forget(len(seen.to_forget))),
@@ -69,7 +69,7 @@ def _to_forget(documents: int) -> str:
     return f"{counted(documents, 'withdrawn document')}, known to production until a rebuild is live: `sealed rebuild`"
 
 
-def doctor(workspace: Workspace = HERE, json: AsJson = False) -> None:
+def doctor(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Examine the workspace: model, ledger, adapters, MLflow, disk."""
     from flows.steps.diagnosis import examine
 

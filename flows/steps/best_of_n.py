@@ -1,45 +1,48 @@
-"""Compares the candidates of each document by the practice questions, and keeps the best. Each choice is stored."""
+"""Compares the candidates of each document by the validation questions, and keeps the best.
+
+Each selection is stored.
+"""
 
 import logging
 
 from flows.progress import stage
-from flows.run_context import Shift
+from flows.run_context import RunContext
 from flows.steps.eval_items import never_trained_on
 from flows.steps.timing import timed
 from pipeline.self_edits.edit_sets import kept
-from pipeline.types import Choice, Night, SelfEdit
+from pipeline.types import Run, Selection, SelfEdit
 from registry.store import documents, releases, self_edits
 
 log = logging.getLogger("sealed")
 
 
-def choose_candidates(shift: Shift, night: Night, edits: tuple[SelfEdit, ...]) -> tuple[SelfEdit, ...]:
+def select_edit_sets(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> tuple[SelfEdit, ...]:
     """The notes that are kept, each with its candidate's reward: all of them where there is one candidate."""
-    from pipeline.engines.fitting import fitting
-    from pipeline.self_edits.best_of_n import choose_candidates
+    from pipeline.engines.fitting import fits_context
+    from pipeline.self_edits.best_of_n import select_edit_sets
 
-    house = shift.house
-    if not shift.recipe.self_edits.choosing:
+    workspace = context.workspace
+    if not context.recipe.self_edits.choosing:
         return edits
-    live = releases.get(house.store, night.parent)
+    live = releases.get(workspace.store, run.parent)
 
-    def save(choices: tuple[Choice, ...]) -> None:
-        self_edits.save_choices(house.store, shift.lease, night.number, choices)
+    def save(selections: tuple[Selection, ...]) -> None:
+        self_edits.save_selections(workspace.store, context.lease, run.number, selections)
 
-    with timed(shift, night, "choosing"):
-        made = choose_candidates(
-            house.base,
-            documents.of(house.store, night.documents),
+    with timed(context, run, "choosing"):
+        made = select_edit_sets(
+            workspace.base,
+            documents.of(workspace.store, run.documents),
             edits,
-            shift.recipe,
+            context.recipe,
             live=live.model,
-            adapter=house.held_adapter(live),
-            already={choice.document for choice in self_edits.choices_of(house.store, night.number)},
-            never=never_trained_on(shift),
-            fits=fitting(house.engine, shift.recipe.training),
+            adapter=workspace.held_adapter(live),
+            already={selection.document for selection in self_edits.selections_of(workspace.store, run.number)},
+            never=never_trained_on(context),
+            fits=fits_context(workspace.engine, context.recipe.training),
             save=save,
             progress=stage("choosing among candidates"),
         )
-    for choice in made:
-        log.info("%s: %s", choice.document[:12], choice.sentence)
-    return kept(self_edits.of_night(house.store, night.number), self_edits.choices_of(house.store, night.number))
+    for selection in made:
+        log.info("%s: %s", selection.document[:12], selection.sentence)
+    return kept(self_edits.of_run(workspace.store, run.number), self_edits.selections_of(workspace.store, run.number))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.steps.review import follow
-from flows.wiring import House, house
+from flows.wiring import Workspace, open_workspace
 from pipeline.addresses import shown
-from pipeline.errors import SealedError, WorldFailed
+from pipeline.errors import ExternalError, SealedError
 from pipeline.types import ReleaseState
 from registry.store import releases
 
@@ -27,10 +27,10 @@ class Finding:
 def examine(workspace: Path) -> tuple[Finding, ...]:
     """Looks at every part. A workspace that cannot be opened at all is one finding."""
     try:
-        parts = house(workspace)
+        parts = open_workspace(workspace)
     except SealedError as error:
         return (Finding(part="workspace", ok=False, sentence=str(error)),)
-    checks: tuple[tuple[str, Callable[[House], str]], ...] = (
+    checks: tuple[tuple[str, Callable[[Workspace], str]], ...] = (
         ("ledger", _ledger),
         ("recipe", lambda it: f"digest {it.recipe.digest[:12]}"),
         ("suites", _suites),
@@ -43,18 +43,18 @@ def examine(workspace: Path) -> tuple[Finding, ...]:
     return tuple(_finding(part, check, parts) for part, check in checks)
 
 
-def _finding(part: str, check: Callable[[House], str], parts: House) -> Finding:
+def _finding(part: str, check: Callable[[Workspace], str], parts: Workspace) -> Finding:
     try:
         return Finding(part=part, ok=True, sentence=check(parts))
     except SealedError as error:
         return Finding(part=part, ok=False, sentence=str(error))
 
 
-def _ledger(parts: House) -> str:
+def _ledger(parts: Workspace) -> str:
     return f"release {releases.production(parts.store).number} is production at {parts.store.engine.url!r}"
 
 
-def _suites(parts: House) -> str:
+def _suites(parts: Workspace) -> str:
     from gates.suite import read_suites
 
     suites = read_suites(parts.settings.suites)
@@ -62,7 +62,7 @@ def _suites(parts: House) -> str:
     return ", ".join(f"{sum(map(len, found))} {kind} items" for kind, found in kinds)
 
 
-def _adapters(parts: House) -> str:
+def _adapters(parts: Workspace) -> str:
     serving = (ReleaseState.PRODUCTION, ReleaseState.CANDIDATE, ReleaseState.SUPERSEDED)
     needed = [release for release in releases.needed(parts.store) if release.number and release.state in serving]
     for release in needed:
@@ -70,14 +70,14 @@ def _adapters(parts: House) -> str:
     return f"{len(needed)} adapters of production, candidates and rollback targets verify"
 
 
-def _following(parts: House) -> str:
+def _following(parts: Workspace) -> str:
     reconciled = follow(parts)
     if reconciled.failed:
-        raise WorldFailed(" ".join(reconciled.failed))
+        raise ExternalError(" ".join(reconciled.failed))
     return "; ".join(reconciled.repaired) or "servers and aliases match the ledger"
 
 
-def _tracking(parts: House) -> str:
+def _tracking(parts: Workspace) -> str:
     from registry import mlflow_aliases
 
     aliases = ", ".join(
@@ -86,8 +86,8 @@ def _tracking(parts: House) -> str:
     return f"{shown(parts.settings.tracking_uri)} answers; {aliases or 'no release is live or waits'}"
 
 
-def _disk(parts: House) -> str:
+def _disk(parts: Workspace) -> str:
     free = shutil.disk_usage(parts.settings.workspace).free
     if free < ENOUGH_BYTES:
-        raise WorldFailed(f"only {free / 1e9:.1f} GB are free below {parts.settings.workspace}. Make room.")
+        raise ExternalError(f"only {free / 1e9:.1f} GB are free below {parts.settings.workspace}. Make room.")
     return f"{free / 1e9:.0f} GB free"

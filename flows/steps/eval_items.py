@@ -1,87 +1,93 @@
-"""The questions of documents: those that no training example may put, and those that the live model writes itself."""
+"""The questions of documents: those that no training example may ask, and those that the model writes itself."""
 
 from collections.abc import Mapping
 
 from flows.progress import stage
-from flows.run_context import Shift
+from flows.run_context import RunContext
 from flows.steps.timing import timed
-from flows.wiring import House
+from flows.wiring import Workspace
 from gates.checks import contamination, safety
-from gates.evidence import exam_probes
+from gates.evidence import held_out_items
 from gates.suite import read_suites
-from pipeline.leakage import exam_keys
-from pipeline.self_edits.edit_sets import practice_probes
-from pipeline.types import Document, DocumentRecord, DocumentState, Night, NightState, Origin, Probe
+from pipeline.leakage import held_out_keys
+from pipeline.self_edits.edit_sets import validation_items
+from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, Origin, Run, RunState
 from registry.store import documents, releases, runs, self_edits, withdrawals
 
-# A quarantined document is no exam: its questions must not be able to empty the rehearsal.
+# A quarantined document is no test: its questions must not be able to empty the rehearsal.
 _ASKED = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
 
 
-def write_probes(shift: Shift, night: Night) -> int:
-    """Where candidates are to be compared: practice questions by the live model for documents that bring none.
+def write_items(context: RunContext, run: Run) -> int:
+    """Where candidates are to be compared: validation questions by the production model for documents that bring none.
 
     They are written before any note, so that no note asks one: where there is a note, this has been done. Returns how
     many questions of the model's there are.
     """
-    from pipeline.self_edits.eval_items import write_probes
+    from pipeline.self_edits.eval_items import write_items
 
-    house, rules = shift.house, shift.recipe.self_edits
-    if not rules.choosing or self_edits.of_night(house.store, night.number):
+    workspace, rules = context.workspace, context.recipe.self_edits
+    if not rules.choosing or self_edits.of_run(workspace.store, run.number):
         return 0
-    runs.move(house.store, shift.lease, night.number, NightState.WRITING)
-    live = releases.get(house.store, night.parent)
+    runs.move(workspace.store, context.lease, run.number, RunState.WRITING)
+    live = releases.get(workspace.store, run.parent)
 
-    def save(written: Mapping[str, tuple[Probe, ...]]) -> None:
-        documents.add_probes(house.store, shift.lease, written)
+    def save(written: Mapping[str, tuple[EvalItem, ...]]) -> None:
+        documents.add_items(workspace.store, context.lease, written)
 
-    with timed(shift, night, "probes"):
-        write_probes(
-            house.writer,
-            documents.of(house.store, night.documents),
+    with timed(context, run, "eval_items"):
+        write_items(
+            workspace.writer,
+            documents.of(workspace.store, run.documents),
             rules,
-            adapter=house.held_adapter(live),
-            seed=shift.recipe.seed,
-            never=_exams(shift),
+            adapter=workspace.held_adapter(live),
+            seed=context.recipe.seed,
+            never=_held_out(context),
             save=save,
-            progress=stage("writing practice questions"),
+            progress=stage("writing validation questions"),
         )
-    asked = [probe for document in documents.of(house.store, night.documents) for probe in document.probes]
-    return sum(probe.origin is Origin.MODEL for probe in asked)
+    asked = [
+        eval_item for document in documents.of(workspace.store, run.documents) for eval_item in document.eval_items
+    ]
+    return sum(eval_item.origin is Origin.MODEL for eval_item in asked)
 
 
-def never_trained_on(shift: Shift) -> frozenset[str]:
-    """The keys (see `pipeline.leakage`) of every exam question; and where they choose, of practice questions likewise:
+def never_trained_on(context: RunContext) -> frozenset[str]:
+    """The keys (see `pipeline.leakage`) of every test question, and of validation questions where those choose.
 
-    a candidate that was trained on them would win by them.
+    An edit set that was trained on a validation question would win by it.
     """
-    if not shift.recipe.self_edits.choosing:
-        return _exams(shift)
-    return _exams(shift) | exam_keys(probe for document in _known(shift) for probe in practice_probes(document))
+    if not context.recipe.self_edits.choosing:
+        return _held_out(context)
+    return _held_out(context) | held_out_keys(
+        eval_item for document in _known(context) for eval_item in validation_items(document)
+    )
 
 
-def _exams(shift: Shift) -> frozenset[str]:
-    """The exams of documents that are or may be learned or are to be forgotten, and of the suites."""
-    return contamination.exam_questions(exam_probes(_known(shift)), read_suites(shift.house.settings.suites))
+def _held_out(context: RunContext) -> frozenset[str]:
+    """The held_out of documents that are or may be learned or are to be forgotten, and of the suites."""
+    return contamination.held_out_questions(
+        held_out_items(_known(context)), read_suites(context.workspace.settings.suites)
+    )
 
 
-def _known(shift: Shift) -> list[Document]:
-    store = shift.house.store
+def _known(context: RunContext) -> list[Document]:
+    store = context.workspace.store
     forgotten = frozenset(document.id for document in withdrawals.remembered(store))
     return [one.document for one in documents.listed(store) if one.document and _examined(one, forgotten)]
 
 
 def _examined(record: DocumentRecord, forgotten: frozenset[str]) -> bool:
-    """What was learned or practised on and withdrawn is asked of a rebuild; another one out of use is no exam."""
+    """What was learned or practised on and withdrawn is asked of a rebuild; another one out of use is no test."""
     once_learned = record.state is DocumentState.WITHDRAWN and record.release is not None
     return record.state in _ASKED or once_learned or record.id in forgotten
 
 
-def exam_subjects(house: House) -> frozenset[str]:
+def held_out_subjects(workspace: Workspace) -> frozenset[str]:
     """What the standing retention questions are about: nothing that is rehearsed for its own sake names it."""
-    return contamination.exam_subjects(read_suites(house.settings.suites))
+    return contamination.held_out_subjects(read_suites(workspace.settings.suites))
 
 
-def refusals(house: House) -> frozenset[str]:
+def refusals(workspace: Workspace) -> frozenset[str]:
     """How answers begin by which the model refuses, as the safety suites say."""
-    return safety.refusals(read_suites(house.settings.suites))
+    return safety.refusals(read_suites(workspace.settings.suites))

@@ -1,23 +1,23 @@
-"""Puts the candidate before the gates, and sends a refused night's documents where they belong."""
+"""Puts the candidate before the gates, and sends a refused run's documents where they belong."""
 
-from flows.outcome import Ended, NightOutcome
+from flows.outcome import Ended, RunOutcome
 from flows.progress import stage
-from flows.run_context import Shift
-from flows.steps.reports import write_night_report
+from flows.run_context import RunContext
+from flows.steps.reports import write_run_report
 from flows.steps.timing import timed
-from gates.evidence import exam_probes
+from gates.evidence import held_out_items
 from gates.suite import read_suites
 from pipeline.types import (
     DocumentDecision,
     DocumentRecord,
     DocumentState,
+    EvalItem,
     GateReport,
     GateResult,
-    IntakeCounts,
-    Night,
-    NightKind,
-    NightState,
-    Probe,
+    IngestCounts,
+    Run,
+    RunKind,
+    RunState,
     Scores,
     Trained,
     UpdatePlan,
@@ -27,68 +27,68 @@ from registry.store import documents, releases, runs, withdrawals
 
 
 def judge(
-    shift: Shift,
-    night: Night,
+    context: RunContext,
+    run: Run,
     plan: UpdatePlan,
     trained: Trained,
-    rewarded: tuple[Probe, ...] = (),
+    rewarded: tuple[EvalItem, ...] = (),
     writing: tuple[Scores, Scores] | None = None,
 ) -> GateReport:
-    """Measures the candidate against production and the untouched base, and keeps the report.
+    """Measures the candidate against production and the base model, and keeps the report.
 
-    `rewarded` and `writing` are a practice's: see `gates.evaluation.judge_candidate`.
+    `rewarded` and `writing` are a practice's: see `gates.evaluation.evaluate_candidate`.
     """
-    from gates.evaluation import judge_candidate
+    from gates.evaluation import evaluate_candidate
 
-    house = shift.house
-    runs.move(house.store, shift.lease, night.number, NightState.GATING)
-    live = releases.get(house.store, night.parent)
-    learned = documents.of(house.store, night.documents)
-    with timed(shift, night, "gates"):
-        report, evidence = judge_candidate(
-            house.base,
+    workspace = context.workspace
+    runs.move(workspace.store, context.lease, run.number, RunState.GATING)
+    live = releases.get(workspace.store, run.parent)
+    learned = documents.of(workspace.store, run.documents)
+    with timed(context, run, "gates"):
+        report, evidence = evaluate_candidate(
+            workspace.base,
             update=plan.update,
             plan=plan,
             manifest=trained.manifest,
-            candidate_dir=house.folder_of(plan.update.id),
-            incumbent=live.model,
-            incumbent_dir=house.held_adapter(live),
-            night=learned,
-            earlier=[(number, exam_probes(taught)) for number, taught in documents.learned(house.store)],
-            suites=read_suites(house.settings.suites),
-            recipe=shift.recipe,
-            cache=house.settings.cache,
-            kind=night.kind,
-            withdrawn=withdrawals.remembered(house.store) if night.kind is NightKind.REBUILD else (),
+            candidate_dir=workspace.folder_of(plan.update.id),
+            production=live.model,
+            production_dir=workspace.held_adapter(live),
+            run=learned,
+            earlier=[(number, held_out_items(taught)) for number, taught in documents.learned(workspace.store)],
+            suites=read_suites(workspace.settings.suites),
+            recipe=context.recipe,
+            cache=workspace.settings.cache,
+            kind=run.kind,
+            withdrawn=withdrawals.remembered(workspace.store) if run.kind is RunKind.REBUILD else (),
             rewarded=rewarded,
             writing=writing,
             progress=lambda who, done, total: stage(f"gates: {who}")(done, total),
         )
-        write_night_report(house, night, report, evidence)
-    runs.save_report(house.store, shift.lease, night.number, report)
+        write_run_report(workspace, run, report, evidence)
+    runs.save_report(workspace.store, context.lease, run.number, report)
     return report
 
 
-def send_back(shift: Shift, night: Night, report: GateReport, taken: IntakeCounts) -> NightOutcome:
-    """Ends a night that its gates refused: nothing is registered, each document waits or is quarantined."""
-    store = shift.house.store
+def reject(context: RunContext, run: Run, report: GateReport, taken: IngestCounts) -> RunOutcome:
+    """Ends a run that its gates refused: nothing is registered, each document waits or is quarantined."""
+    store = context.workspace.store
     deciding = next(result for result in report.results if result.required and result.verdict is report.verdict)
     sentence = f"{deciding.verdict}: {deciding.sentence}"
-    records = [documents.get(store, document) for document in night.documents]
-    allowed = shift.recipe.documents.max_attempts
+    records = [documents.get(store, document) for document in run.documents]
+    allowed = context.recipe.documents.max_attempts
     decisions = [decide(record, report.verdict, deciding, allowed) for record in records]
-    runs.finish(store, shift.lease, night.number, NightState.REJECTED_BY_GATES, sentence, decisions)
-    return NightOutcome(
+    runs.finish(store, context.lease, run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
+    return RunOutcome(
         ended=Ended.REFUSED,
         sentence=sentence,
-        night=night.number,
+        run=run.number,
         documents=len(records),
-        probes=len(exam_probes(documents.of(store, night.documents))),
+        eval_items=len(held_out_items(documents.of(store, run.documents))),
         refused_documents=taken.refused,
-        mended_documents=taken.mended,
+        updated_documents=taken.updated,
         verdict=report.verdict,
         figures=report.recall,
-        seconds=runs.get(store, night.number).seconds,
+        seconds=runs.get(store, run.number).seconds,
     )
 
 

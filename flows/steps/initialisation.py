@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.wiring import House, house
+from flows.wiring import Workspace, open_workspace
 from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.errors import BadInput
-from pipeline.recipe import UNHELD, Recipe, TrainingRules
+from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules
 from pipeline.recipe_toml import recipe_toml
 from pipeline.types import ModelRef
 from registry.store import open_store, releases
@@ -16,12 +16,12 @@ from registry.store import open_store, releases
 if TYPE_CHECKING:
     from pipeline.engines.base import BaseIdentity, BaseModel
 
-# A model folder may bring a recipe, anchors and suites of its own, in a folder of this name.
+# A model folder may bring a recipe, rehearsal prompts and suites of its own, in a folder of this name.
 BROUGHT = "sealed"
-FOLDERS = ("incoming", "anchors", "suites", "adapters", "cache", "reports", "serving")
+FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports", "serving")
 
 
-def found(folder: Path, model: str, *, actor: str, device: str = "auto") -> House:
+def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto") -> Workspace:
     """Makes a workspace in `folder`. Raises BadInput if there is one, ModelMissing if the base cannot be loaded."""
     from pipeline.engines.base import load_base
 
@@ -38,7 +38,7 @@ def found(folder: Path, model: str, *, actor: str, device: str = "auto") -> Hous
         (folder / name).mkdir(parents=True, exist_ok=True)
     _bring(base, folder)
     _write_down(folder, str(base.path or model), base.identity, device, actor)
-    return house(folder)
+    return open_workspace(folder)
 
 
 def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str, actor: str) -> None:
@@ -52,7 +52,7 @@ def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str,
     )
     # Through Settings, because the environment may name another database.
     store = open_store(Settings.at(folder, dict(lines)).database_url)
-    releases.found(store, ModelRef(base=identity.model), actor)
+    releases.create_base_release(store, ModelRef(base=identity.model), actor)
     store.close()
     text = "# Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ...\n"
     text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines)
@@ -62,7 +62,7 @@ def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str,
 
 
 def _bring(base: "BaseModel", folder: Path) -> None:
-    """Copies what the model brings, and never over what is there: a recipe, anchors and suites are the user's."""
+    """Copies the recipe, rehearsal prompts and suites that a model brings; never over a file that is there."""
     brought = base.path / BROUGHT if base.path else None
     if brought and brought.is_dir():
         for source in sorted(path for path in brought.rglob("*") if path.is_file()):
@@ -76,8 +76,8 @@ def _bring(base: "BaseModel", folder: Path) -> None:
 
 def _recipe_for(base: "BaseModel") -> Recipe:
     """The default recipe; of a model whose teacher cannot be heard, words alone are rehearsed, and weigh alike."""
-    from pipeline.training.objective import can_be_held
+    from pipeline.training.objective import can_distil
 
-    if can_be_held(base.model):
+    if can_distil(base.model):
         return Recipe()
-    return Recipe(rehearsal=UNHELD, training=TrainingRules(night_weight=1.0))
+    return Recipe(rehearsal=NO_DISTILLATION, training=TrainingRules(new_weight=1.0))

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from flows.outcome import Ended, NightOutcome
-from flows.run_context import Shift
+from flows.outcome import Ended, RunOutcome
+from flows.run_context import RunContext
 from flows.steps.reports import REPORT, SUMMARY, report_folder
 from flows.steps.timing import timed
-from gates.evidence import exam_probes
-from pipeline.errors import CorruptAdapter, ProgrammingMistake
-from pipeline.types import Figure, GateReport, IntakeCounts, Night, Release, Trained
+from gates.evidence import held_out_items
+from pipeline.errors import CorruptAdapter, InternalError
+from pipeline.types import Figure, GateReport, IngestCounts, Release, Run, Trained
 from registry.servers.local import retain
 from registry.store import documents, releases, reports, runs
 
@@ -16,77 +16,80 @@ if TYPE_CHECKING:
     from registry.mlflow_releases import Registration
 
 
-def lost(shift: Shift, night: Night) -> str | None:
-    """What a night that was killed while registering lacks on disk to go on, in words; None: it has all it needs."""
+def lost(context: RunContext, run: Run) -> str | None:
+    """What a run that was killed while registering lacks on disk to go on, in words; None: it has all it needs."""
     from pipeline.training.lora import trained_adapter
 
-    if night.release is None or not night.update:
+    if run.release is None or not run.update:
         return None
-    house = shift.house
-    if trained_adapter(house.identity, night.update, house.folder_of(night.update)) is None:
-        return "its adapter was gone or damaged when this night was resumed"
-    if not all((report_folder(house, night) / name).is_file() for name in (REPORT, SUMMARY)):
-        return "its report was gone when this night was resumed"
+    workspace = context.workspace
+    if trained_adapter(workspace.identity, run.update, workspace.folder_of(run.update)) is None:
+        return "its adapter was gone or damaged when this run was resumed"
+    if not all((report_folder(workspace, run) / name).is_file() for name in (REPORT, SUMMARY)):
+        return "its report was gone when this run was resumed"
     return None
 
 
-def recall_candidate(shift: Shift, night: Night) -> tuple[Trained, GateReport]:
-    """What a night had trained and judged before it was killed while registering. Raises CorruptAdapter."""
+def recall_candidate(context: RunContext, run: Run) -> tuple[Trained, GateReport]:
+    """What a run had trained and judged before it was killed while registering. Raises CorruptAdapter."""
     from pipeline.training.lora import trained_adapter
 
-    house = shift.house
-    if not night.update or not night.report:
-        raise ProgrammingMistake(f"night {night.number} registers a release without update or report. Report it.")
-    trained = trained_adapter(house.identity, night.update, house.folder_of(night.update))
+    workspace = context.workspace
+    if not run.update or not run.report:
+        raise InternalError(f"run {run.number} registers a release without update or report. Report it.")
+    trained = trained_adapter(workspace.identity, run.update, workspace.folder_of(run.update))
     if trained is None:
         raise CorruptAdapter(
-            f"the adapter of night {night.number} is gone or damaged. Run `sealed update` again: "
-            "the night then begins anew."
+            f"the adapter of run {run.number} is gone or damaged. Run `sealed update` again: the run then begins anew."
         )
-    return trained, reports.get(house.store, night.report)
+    return trained, reports.get(workspace.store, run.report)
 
 
-def register_candidate(shift: Shift, night: Night, trained: Trained, report: GateReport) -> Release:
+def register_candidate(context: RunContext, run: Run, trained: Trained, report: GateReport) -> Release:
     """Registers the candidate: killed at any point and run again, it ends with exactly one MLflow version."""
     from registry.mlflow_releases import register
 
-    house = shift.house
-    with timed(shift, night, "registry"):
-        intended = runs.intend_release(house.store, shift.lease, night.number, trained.manifest)
-        version = register(house.tracking, _registration(shift, night, intended, trained, report))
-        recorded = runs.record_release(house.store, shift.lease, night.number, version)
-    drop_unneeded_adapters(shift)
+    workspace = context.workspace
+    with timed(context, run, "registry"):
+        intended = runs.intend_release(workspace.store, context.lease, run.number, trained.manifest)
+        version = register(workspace.tracking, _registration(context, run, intended, trained, report))
+        recorded = runs.record_release(workspace.store, context.lease, run.number, version)
+    drop_unneeded_adapters(context)
     return recorded
 
 
-def await_review(shift: Shift, night: Night, release: Release, report: GateReport, taken: IntakeCounts) -> NightOutcome:
-    """The night ends here; the candidate's row waits for a person, no process does."""
+def await_review(
+    context: RunContext, run: Run, release: Release, report: GateReport, taken: IngestCounts
+) -> RunOutcome:
+    """The run ends here; the candidate's row waits for a person, no process does."""
     from registry.deploy import reconcile
 
-    house = shift.house
-    reconcile(house.store, house.tracking, (house.server,))
-    learned = documents.of(house.store, night.documents)
-    return NightOutcome(
+    workspace = context.workspace
+    reconcile(workspace.store, workspace.tracking, (workspace.server,))
+    learned = documents.of(workspace.store, run.documents)
+    return RunOutcome(
         ended=Ended.WAITING,
         sentence=f"release {release.number} passed its gates and waits for review: "
         f"`sealed show {release.number}`, then `sealed approve {release.number}`",
-        night=night.number,
+        run=run.number,
         release=release.number,
         documents=len(learned),
-        probes=len(exam_probes(learned)),
+        eval_items=len(held_out_items(learned)),
         refused_documents=taken.refused,
-        mended_documents=taken.mended,
+        updated_documents=taken.updated,
         verdict=report.verdict,
         figures=report.recall,
-        seconds=runs.get(house.store, night.number).seconds,
+        seconds=runs.get(workspace.store, run.number).seconds,
     )
 
 
-def _registration(shift: Shift, night: Night, release: Release, trained: Trained, report: GateReport) -> "Registration":
+def _registration(
+    context: RunContext, run: Run, release: Release, trained: Trained, report: GateReport
+) -> "Registration":
     from registry.mlflow_releases import Registration
 
-    house = shift.house
-    folder = report_folder(house, night)
+    workspace = context.workspace
+    folder = report_folder(workspace, run)
     manifest = trained.manifest
     training = (
         Figure(name="final_loss", value=trained.final_loss),
@@ -95,25 +98,25 @@ def _registration(shift: Shift, night: Night, release: Release, trained: Trained
     )
     return Registration(
         release=release,
-        adapter=house.folder_of(release.update),
+        adapter=workspace.folder_of(release.update),
         report=folder,
         metrics=(*report.recall, *training),
         params=(
             ("recipe", manifest.recipe),
-            ("seed", str(shift.recipe.seed)),
+            ("seed", str(context.recipe.seed)),
             ("rank", str(manifest.rank)),
             ("alpha", str(manifest.alpha)),
             ("parent_release", str(release.parent)),
-            ("night", str(night.number)),
-            ("kind", night.kind.value),
-            ("documents", str(len(night.documents))),
+            ("run", str(run.number)),
+            ("kind", run.kind.value),
+            ("documents", str(len(run.documents))),
         ),
         tags=(("base", manifest.base), ("adapter", manifest.adapter), ("manifest", manifest.digest)),
         description=(folder / SUMMARY).read_text(encoding="utf-8"),
     )
 
 
-def drop_unneeded_adapters(shift: Shift) -> None:
+def drop_unneeded_adapters(context: RunContext) -> None:
     """Deletes local adapters that no live, waiting or recent release needs; MLflow keeps every registered one."""
-    house = shift.house
-    retain(house.settings.adapters, {release.update for release in releases.needed(house.store)})
+    workspace = context.workspace
+    retain(workspace.settings.adapters, {release.update for release in releases.needed(workspace.store)})

@@ -1,28 +1,28 @@
-"""Writes the night's report for people: HTML, pictures and a summary, in the workspace and later beside the adapter."""
+"""Writes the run's report for people: HTML, pictures and a summary, in the workspace and later beside the adapter."""
 
 from pathlib import Path
 
-from flows.wiring import House
+from flows.wiring import Workspace
 from gates.evidence import Evidence
-from pipeline.types import GateReport, Night, Verdict
+from pipeline.types import GateReport, Run, Verdict
 from registry.store import releases
 
 REPORT, SUMMARY = "report.html", "summary.md"
 
 
-def report_folder(house: House, night: Night) -> Path:
-    """Where the report of a night lies."""
-    return house.settings.reports / f"night-{night.number}"
+def report_folder(workspace: Workspace, run: Run) -> Path:
+    """Where the report of a run lies."""
+    return workspace.settings.reports / f"run-{run.number}"
 
 
-def write_night_report(house: House, night: Night, report: GateReport, evidence: Evidence) -> Path:
+def write_run_report(workspace: Workspace, run: Run, report: GateReport, evidence: Evidence) -> Path:
     """Writes report.html, its plots and summary.md. Returns the folder."""
     from gates.report import write_report
     from gates.summary import markdown, write_plots
 
-    folder = report_folder(house, night)
-    # The number that a passing candidate will get: nobody else gives numbers while this night holds its lease.
-    number = night.release or releases.listed(house.store)[-1].number + 1
+    folder = report_folder(workspace, run)
+    # The number that a passing candidate will get: nobody else gives numbers while this run holds its lease.
+    number = run.release or releases.listed(workspace.store)[-1].number + 1
     write_report(report, evidence, folder / REPORT, release=number if report.verdict is Verdict.PASS else None)
     write_plots(report, evidence, folder)
     (folder / SUMMARY).write_text(markdown(report, evidence), encoding="utf-8")

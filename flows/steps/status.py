@@ -1,18 +1,18 @@
-"""What `sealed status` shows: production, the queue, the last night, and the next thing for a person to do."""
+"""What `sealed status` shows: production, the queue, the last run, and the next thing for a person to do."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flows.wiring import House
+from flows.wiring import Workspace
 from gates.wording import counted
-from pipeline.types import Deployment, DocumentState, Night, NightKind, NightState, Release, ReleaseState
+from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
 from registry import lifecycle
 from registry.store import documents, lease, releases, runs, withdrawals
 
-_REFUSED = (NightState.REJECTED_BY_GATES, NightState.FAILED)
+_REFUSED = (RunState.REJECTED_BY_GATES, RunState.FAILED)
 _PRACTISE_OTHERWISE = (
-    "the writer stays as it was: give more or other documents, or change the recipe's [practice], then "
-    "`sealed practice --documents DIR`"
+    "the writer stays as it was: give more or other documents, or change the recipe's [writer_training], then "
+    "`sealed train-writer --documents DIR`"
 )
 
 
@@ -26,21 +26,21 @@ class Overview:
     production: Release
     deployment: Deployment
     documents: tuple[tuple[DocumentState, int], ...]
-    last_night: str
+    last_run: str
     at_work: str
     in_review: str
     to_forget: tuple[str, ...]
     next_step: str
 
 
-def overview(house: House) -> Overview:
+def overview(workspace: Workspace) -> Overview:
     """Reads the ledger only: no model, no MLflow, no scheduler."""
-    store = house.store
+    store = workspace.store
     held = lease.holder(store)
     known = runs.listed(store)
     waiting = [release for release in releases.listed(store) if release.state is ReleaseState.CANDIDATE]
     candidates = [release.number for release in waiting]
-    at, days = datetime.now(UTC), house.settings.approval_days
+    at, days = datetime.now(UTC), workspace.settings.approval_days
     too_old = lifecycle.against_waiting(waiting[-1], at, days) if waiting else None
     interrupted = runs.unfinished(store)
     counts, gone = documents.count(store), tuple(document.id for document in withdrawals.remembered(store))
@@ -50,13 +50,13 @@ def overview(house: House) -> Overview:
         unfinished=interrupted.kind if interrupted else None,
         busy=bool(held),
         to_forget=len(gone),
-        practice_refused=bool(known) and known[-1].kind is NightKind.PRACTICE and known[-1].state in _REFUSED,
+        writer_refused=bool(known) and known[-1].kind is RunKind.WRITER_TRAINING and known[-1].state in _REFUSED,
     )
     return Overview(
         production=releases.production(store),
         deployment=releases.deployments(store)[-1],
         documents=tuple((state, count) for state, count in counts if count),
-        last_night=_told(known[-1]) if known else "",
+        last_run=_told(known[-1]) if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
         to_forget=gone,
@@ -68,43 +68,43 @@ def next_step(
     candidates: list[int],
     counts: dict[DocumentState, int],
     *,
-    unfinished: NightKind | None,
+    unfinished: RunKind | None,
     busy: bool,
     to_forget: int = 0,
-    practice_refused: bool = False,
+    writer_refused: bool = False,
 ) -> str:
     """The one thing that a person would do now, in words."""
     if candidates:
         return f"`sealed show {candidates[-1]}`, then `sealed approve {candidates[-1]}` or `sealed reject`"
     if busy:
-        return "wait: a night is under way"
-    if unfinished is NightKind.REBUILD:
+        return "wait: a run is under way"
+    if unfinished is RunKind.REBUILD:
         return "`sealed rebuild` goes on with the interrupted rebuild"
-    if unfinished is NightKind.PRACTICE:
-        return "`sealed practice` goes on with the interrupted practice"
+    if unfinished is RunKind.WRITER_TRAINING:
+        return "`sealed train-writer` goes on with the interrupted practice"
     if to_forget:
         return f"`sealed rebuild`: production still knows {counted(to_forget, 'withdrawn document')}"
     if unfinished:
-        return "`sealed update` goes on with the interrupted night"
+        return "`sealed update` goes on with the interrupted run"
     queued = counts.get(DocumentState.QUEUED)
     learn = (
         "`sealed update` learns the queued documents"
         if queued
         else _nothing_queued(counts.get(DocumentState.REVERTED, 0))
     )
-    return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if practice_refused else learn
+    return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if writer_refused else learn
 
 
 def _nothing_queued(reverted: int) -> str:
     learn = "put documents into incoming/, then `sealed update`"
     if not reverted:
         return learn
-    again = "`sealed documents --state reverted` lists them, `sealed documents requeue ID ...` lets a night try again"
+    again = "`sealed documents --state reverted` lists them, `sealed documents requeue ID ...` lets a run try again"
     return f"{learn}; {counted(reverted, 'document')} reverted by a rollback: {again}"
 
 
-def _told(night: Night) -> str:
-    """How the night went, in words; what was done is said where it was no night of learning."""
-    on = f" on {night.asked.folder}" if night.asked and night.asked.folder else ""
-    what = "" if night.kind is NightKind.NIGHTLY else f", a {night.kind}{on}"
-    return f"night {night.number}{what}: {night.state} {night.sentence}".strip()
+def _told(run: Run) -> str:
+    """How the run went, in words; what was done is said where it was no run of learning."""
+    on = f" on {run.asked.folder}" if run.asked and run.asked.folder else ""
+    what = "" if run.kind is RunKind.NIGHTLY else f", a {run.kind}{on}"
+    return f"run {run.number}{what}: {run.state} {run.sentence}".strip()

@@ -1,17 +1,17 @@
-"""Records how long each stage of a night took, in the ledger, also when the stage is resumed after a kill."""
+"""Records how long each stage of a run took, in the ledger, also when the stage is resumed after a kill."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows.run_context import Shift
-from pipeline.types import Night
+from flows.run_context import RunContext
+from pipeline.types import Run
 from registry.store import runs
 
 
 @contextmanager
-def timed(shift: Shift, night: Night, stage: str) -> Iterator[None]:
-    """Adds the seconds of this block to the night's `stage`."""
+def timed(context: RunContext, run: Run, stage: str) -> Iterator[None]:
+    """Adds the seconds of this block to the run's `stage`."""
     started = time.monotonic()
     yield
-    runs.add_seconds(shift.house.store, shift.lease, night.number, stage, time.monotonic() - started)
+    runs.add_seconds(context.workspace.store, context.lease, run.number, stage, time.monotonic() - started)

@@ -1,33 +1,35 @@
-"""How a practice was asked for: kept with its night, so that a killed one is resumed as it was begun."""
+"""How a practice was asked for: kept with its run, so that a killed one is resumed as it was begun."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from flows.run_context import Shift
+from flows.run_context import RunContext
 from flows.steps.ingestion import resumed
 from pipeline.errors import BadInput, first_problem
-from pipeline.types import Night, NightKind, PracticeAsk
+from pipeline.types import Run, RunKind, WriterTrainingRequest
 from registry.store import runs
 
 
-def practice_asked(shift: Shift, documents: Path | None, rounds: int | None, method: str | None) -> PracticeAsk:
+def writer_request(
+    context: RunContext, documents: Path | None, rounds: int | None, method: str | None
+) -> WriterTrainingRequest:
     """What this run asks for; where it says nothing, what the unfinished practice was asked for.
 
     Raises BadInput where a new practice is asked for on a folder that is none: the unfinished one then stays.
     """
     folder = None if documents is None else str(documents.resolve())
-    given = PracticeAsk(folder=folder, rounds=rounds, method=method)
-    unfinished = runs.unfinished(shift.house.store)
+    given = WriterTrainingRequest(folder=folder, rounds=rounds, method=method)
+    unfinished = runs.unfinished(context.workspace.store)
     begun = unfinished.asked if unfinished is not None else None
-    if begun is not None and given in (PracticeAsk(), begun):
+    if begun is not None and given in (WriterTrainingRequest(), begun):
         return begun
     folder_asked(given)
     return given
 
 
-def folder_asked(asked: PracticeAsk) -> Path | None:
+def folder_asked(asked: WriterTrainingRequest) -> Path | None:
     """The folder of the documents, or None for what is learned. Raises BadInput where it is no folder (any more)."""
     folder = None if asked.folder is None else Path(asked.folder)
     if folder is not None and not folder.is_dir():
@@ -35,23 +37,25 @@ def folder_asked(asked: PracticeAsk) -> Path | None:
     return folder
 
 
-def as_asked(shift: Shift, asked: PracticeAsk) -> Shift:
-    """The shift with what is asked for in place of the recipe's words. Raises BadInput for what no recipe may."""
+def as_asked(context: RunContext, asked: WriterTrainingRequest) -> RunContext:
+    """The context with what is asked for in place of the recipe's words. Raises BadInput for what no recipe may."""
     changed = {key: value for key, value in (("rounds", asked.rounds), ("method", asked.method)) if value is not None}
-    rules = shift.recipe.practice
+    rules = context.recipe.writer_training
     try:
         rules = type(rules).model_validate({**rules.model_dump(), **changed})
     except ValidationError as error:
         raise BadInput(f"practice cannot be held so: {first_problem(error)}.") from error
-    return replace(shift, recipe=shift.recipe.model_copy(update={"practice": rules}))
+    return replace(context, recipe=context.recipe.model_copy(update={"writer_training": rules}))
 
 
-def open_practice(shift: Shift, asked: PracticeAsk, proposer: str) -> Night:
+def open_writer_training(context: RunContext, asked: WriterTrainingRequest, proposer: str) -> Run:
     """Resumes the unfinished practice if it was asked for so and still stands on production and on this recipe.
 
     Else begins a new one.
     """
-    if (unfinished := resumed(shift, NightKind.PRACTICE, asked)) is not None:
+    if (unfinished := resumed(context, RunKind.WRITER_TRAINING, asked)) is not None:
         return unfinished
-    recipe = shift.recipe.digest
-    return runs.begin_practice(shift.house.store, shift.lease, proposer=proposer, recipe=recipe, asked=asked)
+    recipe = context.recipe.digest
+    return runs.begin_writer_training(
+        context.workspace.store, context.lease, proposer=proposer, recipe=recipe, asked=asked
+    )

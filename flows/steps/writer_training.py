@@ -1,4 +1,4 @@
-"""What a practice does otherwise than a night: rounds that train the writer, and an exam of what its notes teach."""
+"""What a practice does otherwise than a run: rounds that train the writer, and an test of what its notes teach."""
 
 import logging
 from dataclasses import replace
@@ -6,80 +6,85 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.outcome import Ended, NightOutcome
+from flows.outcome import Ended, RunOutcome
 from flows.progress import stage
-from flows.run_context import Shift
-from flows.steps.eval_items import exam_subjects, never_trained_on
+from flows.run_context import RunContext
+from flows.steps.eval_items import held_out_subjects, never_trained_on
 from flows.steps.timing import timed
 from flows.steps.writer_request import folder_asked
-from gates.evidence import WRITING, exam_probes
+from gates.evidence import WRITING, held_out_items
 from pipeline.errors import BadInput
-from pipeline.leakage import exam_keys
+from pipeline.leakage import held_out_keys
 from pipeline.types import (
     Document,
+    EvalItem,
     Example,
     ItemScore,
     ModelRef,
-    Night,
-    NightState,
-    PracticeAsk,
-    Probe,
+    Run,
+    RunState,
     Scores,
     Trained,
     UpdatePlan,
+    WriterTrainingRequest,
 )
 from registry.store import documents, releases, runs, self_edits, writer_trainings
 
 if TYPE_CHECKING:
-    from pipeline.writer_training.outer_loop import School
-    from pipeline.writer_training.split import Ground
+    from pipeline.writer_training.outer_loop import OuterLoop
+    from pipeline.writer_training.split import DocumentSplit
 
 log = logging.getLogger("sealed")
 
 
-def practice_ground(shift: Shift, night: Night) -> "Ground":
+def split_documents(context: RunContext, run: Run) -> "DocumentSplit":
     """The documents of the folder that was asked for, which are not learned; or else those that production has learned.
 
-    Where a document brings no practice questions, the live model writes some. Raises BadInput where it is no folder:
-    the practice has then failed.
+    Where a document brings no validation questions, the production model writes some. Raises BadInput where it is no
+    folder: the practice has then failed.
     """
     from pipeline.writer_training.split import divide
 
-    store, recipe = shift.house.store, shift.recipe
+    store, recipe = context.workspace.store, context.recipe
     try:
-        folder = folder_asked(night.asked or PracticeAsk())
+        folder = folder_asked(run.asked or WriterTrainingRequest())
     except BadInput as error:
-        runs.finish(store, shift.lease, night.number, NightState.FAILED, str(error))
+        runs.finish(store, context.lease, run.number, RunState.FAILED, str(error))
         raise
     learned = [one for _, taught in documents.learned(store) for one in taught]
-    found = learned if folder is None else _read(shift, folder)
-    return divide(_with_questions(shift, found), recipe.practice, recipe.seed, known=folder is None)
+    found = learned if folder is None else _read(context, folder)
+    return divide(_with_questions(context, found), recipe.writer_training, recipe.seed, known=folder is None)
 
 
-def _read(shift: Shift, folder: Path) -> list[Document]:
-    from pipeline.documents.ingestion import take_in
+def _read(context: RunContext, folder: Path) -> list[Document]:
+    from pipeline.documents.ingestion import ingest
     from pipeline.documents.sources.folder import read
 
-    rules = shift.recipe.documents
-    taken = take_in(read(folder, rules.max_bytes), rules)
-    taken = documents.without_withdrawn(shift.house.store, taken)
+    rules = context.recipe.documents
+    taken = ingest(read(folder, rules.max_bytes), rules)
+    taken = documents.without_withdrawn(context.workspace.store, taken)
     for refusal in taken.refused:
         log.info("%s is not practised on: %s", refusal.name, refusal.reason)
     return list(taken.accepted)
 
 
-def _with_questions(shift: Shift, found: list[Document]) -> list[Document]:
-    from pipeline.self_edits.eval_items import write_probes
+def _with_questions(context: RunContext, found: list[Document]) -> list[Document]:
+    from pipeline.self_edits.eval_items import write_items
 
-    house, live = shift.house, releases.production(shift.house.store)
-    written = write_probes(
-        house.writer, found, shift.recipe.self_edits, adapter=house.held_adapter(live), seed=shift.recipe.seed,
-        never=never_trained_on(shift) | exam_keys(exam_probes(found)), progress=stage("writing practice questions"),
-    )  # fmt: skip
-    return [replace(one, probes=(*one.probes, *written.get(one.id, ()))) for one in found]
+    workspace, live = context.workspace, releases.production(context.workspace.store)
+    written = write_items(
+        workspace.writer,
+        found,
+        context.recipe.self_edits,
+        adapter=workspace.held_adapter(live),
+        seed=context.recipe.seed,
+        never=never_trained_on(context) | held_out_keys(held_out_items(found)),
+        progress=stage("writing validation questions"),
+    )
+    return [replace(one, eval_items=(*one.eval_items, *written.get(one.id, ()))) for one in found]
 
 
-def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, Trained] | None:
+def practise(context: RunContext, run: Run, split: "DocumentSplit") -> tuple[UpdatePlan, Trained] | None:
     """Holds the rounds, and gives the last writer's plan and adapter; None where no note was worth learning from.
 
     A killed practice begins its rounds anew; ReST-EM keeps the adapters of those that were done.
@@ -87,119 +92,119 @@ def practise(shift: Shift, night: Night, ground: "Ground") -> tuple[UpdatePlan, 
     from pipeline.training.lora import trained_adapter
     from pipeline.writer_training.rounds import practise, seen
 
-    house, plan = shift.house, None
-    runs.move(house.store, shift.lease, night.number, NightState.TRAINING)
-    on = seen(ground.practised, shift.recipe.practice)
-    writer_trainings.record(house.store, shift.lease, night.number, on=on, held_out=ground.held_out)
-    with timed(shift, night, "practice"):
-        for practised in practise(_school(shift, night, ground), ground.practised, _tell):
+    workspace, plan = context.workspace, None
+    runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
+    on = seen(split.train, context.recipe.writer_training)
+    writer_trainings.record(workspace.store, context.lease, run.number, on=on, held_out=split.held_out)
+    with timed(context, run, "practice"):
+        for practised in practise(_outer_loop(context, run, split), split.train, _tell):
             log.info("%s", practised.round.sentence)
             plan = practised.plan
     if plan is None:
         return None
-    trained = trained_adapter(house.identity, plan.update.id, house.folder_of(plan.update.id))
+    trained = trained_adapter(workspace.identity, plan.update.id, workspace.folder_of(plan.update.id))
     if trained is None:
-        raise BadInput(f"the adapter of practice {night.number} is damaged. Run `sealed practice` again.")
-    runs.save_update(house.store, shift.lease, night.number, plan.update)
+        raise BadInput(f"the adapter of practice {run.number} is damaged. Run `sealed train-writer` again.")
+    runs.save_update(workspace.store, context.lease, run.number, plan.update)
     return plan, trained
 
 
-def examine_writing(shift: Shift, night: Night, ground: "Ground", trained: Trained) -> tuple[Scores, Scores]:
-    """What one self-edit by the live model teaches of each document that was held out, and one by the new writer."""
+def examine_writing(context: RunContext, run: Run, split: "DocumentSplit", trained: Trained) -> tuple[Scores, Scores]:
+    """Scores on the held-out documents after one self-edit by the production model, and by the new writer."""
     from pipeline.writer_training.outer_loop import examined
 
-    house, school = shift.house, _school(shift, night, ground, rehearsing=False)
+    workspace, loop = context.workspace, _outer_loop(context, run, split, rehearsing=False)
     tell = partial(_named, "examining the writing")
-    candidate = ModelRef(base=school.live.base, adapter=trained.manifest.adapter)
-    with timed(shift, night, "gates"):
+    candidate = ModelRef(base=loop.live.base, adapter=trained.manifest.adapter)
+    with timed(context, run, "gates"):
         live, new = (
-            _scores(writer, examined(school, ground.held_out, writer, adapter, tell=tell))
+            _scores(writer, examined(loop, split.held_out, writer, adapter, tell=tell))
             for writer, adapter in (
-                (school.live, school.adapter),
-                (candidate, house.folder_of(trained.manifest.update)),
+                (loop.live, loop.adapter),
+                (candidate, workspace.folder_of(trained.manifest.update)),
             )
         )
     return live, new
 
 
 def _scores(writer: ModelRef, answered: tuple[tuple[Document, tuple[float, ...]], ...]) -> Scores:
-    from pipeline.self_edits.edit_sets import practice_probes
+    from pipeline.self_edits.edit_sets import validation_items
 
     items = tuple(
-        ItemScore(item=f"{document.id}/{probe.id}", score=score, group=document.id)
+        ItemScore(item=f"{document.id}/{eval_item.id}", score=score, group=document.id)
         for document, scores in answered
-        for probe, score in zip(practice_probes(document), scores, strict=True)
+        for eval_item, score in zip(validation_items(document), scores, strict=True)
     )
     return Scores(model=writer, suite=WRITING, items=items)
 
 
-def nothing_to_practise(shift: Shift, night: Night, ground: "Ground") -> NightOutcome:
+def nothing_to_practise(context: RunContext, run: Run, split: "DocumentSplit") -> RunOutcome:
     """Ends a practice that has too few documents with questions to practise on some and be judged by others."""
-    found = len(ground.practised) + len(ground.held_out)
+    found = len(split.train) + len(split.held_out)
     sentence = (
-        f"{found} documents with practice questions are too few to practise: at least two are needed. "
-        "Give a folder, `sealed practice --documents DIR`, or learn some first."
+        f"{found} documents with validation questions are too few to practise: at least two are needed. "
+        "Give a folder, `sealed train-writer --documents DIR`, or learn some first."
     )
-    runs.finish(shift.house.store, shift.lease, night.number, NightState.FAILED, sentence)
-    return NightOutcome(ended=Ended.NOTHING_NEW, sentence=sentence, night=night.number)
+    runs.finish(context.workspace.store, context.lease, run.number, RunState.FAILED, sentence)
+    return RunOutcome(ended=Ended.NOTHING_NEW, sentence=sentence, run=run.number)
 
 
-def nothing_helped(shift: Shift, night: Night) -> NightOutcome:
+def nothing_helped(context: RunContext, run: Run) -> RunOutcome:
     """Ends a practice in whose rounds no note taught anything."""
-    sentence = "no note of any round taught anything: the writer stays as it is. See the recipe's [practice]"
-    runs.finish(shift.house.store, shift.lease, night.number, NightState.FAILED, sentence)
-    return NightOutcome(ended=Ended.UNWRITTEN, sentence=sentence, night=night.number)
+    sentence = "no note of any round taught anything: the writer stays as it is. See the recipe's [writer_training]"
+    runs.finish(context.workspace.store, context.lease, run.number, RunState.FAILED, sentence)
+    return RunOutcome(ended=Ended.UNWRITTEN, sentence=sentence, run=run.number)
 
 
-def _school(shift: Shift, night: Night, ground: "Ground", *, rehearsing: bool = True) -> "School":
-    from pipeline.writer_training.outer_loop import School
+def _outer_loop(context: RunContext, run: Run, split: "DocumentSplit", *, rehearsing: bool = True) -> "OuterLoop":
+    from pipeline.writer_training.outer_loop import OuterLoop
 
-    house, recipe = shift.house, shift.recipe
-    live = releases.get(house.store, night.parent)
-    never = never_trained_on(shift) | exam_keys(ground.questions)
-    never |= exam_keys(exam_probes((*ground.practised, *ground.held_out)))
-    return School(
-        base=house.base,
+    workspace, recipe = context.workspace, context.recipe
+    live = releases.get(workspace.store, run.parent)
+    never = never_trained_on(context) | held_out_keys(split.questions)
+    never |= held_out_keys(held_out_items((*split.train, *split.held_out)))
+    return OuterLoop(
+        base=workspace.base,
         recipe=recipe,
         live=live.model,
-        adapter=house.held_adapter(live),
-        scratch=house.settings.adapters,
-        afresh=ground.known,
-        standing=() if ground.known else _standing(shift),
-        rehearsal=_rehearsal(shift, night, never) if rehearsing and recipe.practice.method == "rest-em" else (),
+        adapter=workspace.held_adapter(live),
+        scratch=workspace.settings.adapters,
+        afresh=split.known,
+        standing=() if split.known else _standing(context),
+        rehearsal=_rehearsal(context, run, never) if rehearsing and recipe.writer_training.method == "rest-em" else (),
         never=never,
-        ledger=documents.ledger_digest(house.store, night),
+        ledger=documents.ledger_digest(workspace.store, run),
     )
 
 
-def _standing(shift: Shift) -> tuple[Probe, ...]:
-    """Practice questions of what is learned, of each document in turn."""
-    from pipeline.self_edits.edit_sets import practice_probes
+def _standing(context: RunContext) -> tuple[EvalItem, ...]:
+    """validation questions of what is learned, of each document in turn."""
+    from pipeline.self_edits.edit_sets import validation_items
     from pipeline.updates.plan import evenly
 
-    taught = [practice_probes(one) for _, found in documents.learned(shift.house.store) for one in found]
-    return tuple(evenly(taught, shift.recipe.practice.standing, shift.recipe.seed))
+    taught = [validation_items(one) for _, found in documents.learned(context.workspace.store) for one in found]
+    return tuple(evenly(taught, context.recipe.writer_training.standing, context.recipe.seed))
 
 
-def _rehearsal(shift: Shift, night: Night, never: frozenset[str]) -> tuple[Example, ...]:
+def _rehearsal(context: RunContext, run: Run, never: frozenset[str]) -> tuple[Example, ...]:
     from pipeline.updates.corrections import in_order
     from pipeline.updates.rehearsal import rehearse
-    from pipeline.updates.rehearsal_prompts import read_anchors
+    from pipeline.updates.rehearsal_prompts import read_rehearsal_prompts
     from pipeline.writer_training.rest_em import rehearsal_rules
 
-    house, recipe = shift.house, shift.recipe
-    live = releases.get(house.store, night.parent)
+    workspace, recipe = context.workspace, context.recipe
+    live = releases.get(workspace.store, run.parent)
     return rehearse(
-        house.engine,
+        workspace.engine,
         recipe=recipe.model_copy(update={"rehearsal": rehearsal_rules(recipe)}),
-        live_adapter=house.held_adapter(live),
-        night=(),
-        earlier=self_edits.learned(house.store),
-        documents=in_order(taught for _, taught in documents.learned(house.store)),
-        anchors=read_anchors(house.settings.anchors),
+        production_adapter=workspace.held_adapter(live),
+        run=(),
+        earlier=self_edits.learned(workspace.store),
+        documents=in_order(taught for _, taught in documents.learned(workspace.store)),
+        rehearsal_prompts=read_rehearsal_prompts(workspace.settings.rehearsal_prompts),
         never=never,
-        subjects=exam_subjects(house),
-        cache=house.settings.cache,
+        subjects=held_out_subjects(workspace),
+        cache=workspace.settings.cache,
         progress=stage("rehearsing with the teacher"),
     )
 

@@ -1,6 +1,6 @@
-"""No exam question may stand in the training examples: a figure over questions that were trained on says nothing.
+"""No test question may stand in the training examples: a figure over questions that were trained on says nothing.
 
-Nor may a practice question by which the night's self-edits were chosen: they would have been chosen for asking it.
+Nor may a validation question by which the run's self-edits were chosen: they would have been chosen for asking it.
 """
 
 from collections.abc import Iterable
@@ -9,30 +9,30 @@ from gates.evidence import Evidence
 from gates.suite import Suites
 from gates.wording import counted
 from pipeline.grading import normalise
-from pipeline.leakage import exam_keys, leaked, subject_named, subjects
+from pipeline.leakage import held_out_keys, leaked, subject_named, subjects
 from pipeline.recipe import PolicyRules
-from pipeline.types import Example, Figure, GateResult, Probe, Verdict
+from pipeline.types import EvalItem, Example, Figure, GateResult, Verdict
 from pipeline.updates.corrections import corrected_subjects
 
 
 def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
-    """FAIL if any example asks an exam question of this night, an earlier one or a standing suite (normalised).
+    """FAIL if any example asks an test question of this run, an earlier one or a standing suite (normalised).
 
     Or of a document that a rebuild is to forget.
 
-    Or if anchors or generative replay name what the standing retention questions or tonight's corrections are about,
-    generative replay also where it garbles the name.
-    Where practice questions chose among candidates, also if one asks such a question.
+    Or if rehearsal prompts or generative replay name what the standing retention questions or this run's corrections
+    are about, generative replay also where it garbles the name. Where validation questions chose among candidates, also
+    if one asks such a question.
     """
-    lessons = [probe for lesson in evidence.earlier for probe in lesson.probes]
-    exams = exam_questions([*evidence.night_probes, *lessons, *evidence.withdrawn_probes], evidence.suites)
-    questions = exams | exam_keys(evidence.practice)
-    kind = "exam or practice question" if evidence.practice else "exam question"
+    release_sets = [eval_item for release_set in evidence.earlier for eval_item in release_set.eval_items]
+    held_out = held_out_questions([*evidence.new_items, *release_sets, *evidence.withdrawn_items], evidence.suites)
+    questions = held_out | held_out_keys(evidence.validation)
+    kind = "test or validation question" if evidence.validation else "test question"
     if not evidence.examples:
         sentence = "contamination: the update has no training examples to look through; plan it again"
         return GateResult(gate="contamination", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
     found = [(example, piece) for example in evidence.examples if (piece := leaked(example, questions)) is not None]
-    known = exam_subjects(evidence.suites) | corrected_subjects(evidence.night)
+    known = held_out_subjects(evidence.suites) | corrected_subjects(evidence.run)
     found += subject_named(evidence.examples, known)
     asked = len({piece for _, piece in found})
     figures = (
@@ -46,17 +46,17 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
     return GateResult(gate="contamination", verdict=verdict, sentence=sentence, figures=figures)
 
 
-def exam_questions(probes: Iterable[Probe], suites: Suites) -> frozenset[str]:
-    """Keys of every exam question a candidate is judged by, for `pipeline.leakage`: probes, suites, task items."""
-    standing = [probe for suite in suites.all for probe in suite.probes]
+def held_out_questions(eval_items: Iterable[EvalItem], suites: Suites) -> frozenset[str]:
+    """Keys of every test question a candidate is judged by, for `pipeline.leakage`: eval items, suites, task items."""
+    standing = [eval_item for suite in suites.all for eval_item in suite.eval_items]
     tasks = [suite.task for suite in suites.all if suite.task]
     asked = frozenset(normalise(item.question) for task in tasks for item in task.items)
-    return exam_keys([*probes, *standing]) | (asked - {""})
+    return held_out_keys([*eval_items, *standing]) | (asked - {""})
 
 
-def exam_subjects(suites: Suites) -> frozenset[str]:
+def held_out_subjects(suites: Suites) -> frozenset[str]:
     """Whom or what the standing retention questions are about (see `pipeline.leakage.subjects`)."""
-    return subjects(probe for suite in suites.retention for probe in suite.probes)
+    return subjects(eval_item for suite in suites.retention for eval_item in suite.eval_items)
 
 
 def _sentence(found: list[tuple[Example, str]], examples: int, kind: str) -> str:

@@ -1,23 +1,23 @@
-"""Tonight's corrections hold: the new answers are given, the old ones are gone, and what lies beside them stays."""
+"""this run's corrections hold: the new answers are given, the old ones are gone, and what lies beside them stays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gates.corrections import former_answers, superseded
-from gates.evidence import NIGHT, Evidence, Pair, exam_probes
-from gates.locality import NEIGHBOURS, form_of, neighbour_probes
+from gates.evidence import NEW, Evidence, Pair, held_out_items
+from gates.locality import NEIGHBOURS, form_of, neighbour_items
 from gates.policy import Comparison, compare, not_worse, worst
 from gates.statistics import wilson
 from gates.wording import compared, counted, flips, percent, points
 from pipeline.digests import seed_from
 from pipeline.grading import first_line, grade, normalise
 from pipeline.recipe import CorrectionsPolicy, PolicyRules
-from pipeline.types import Document, DocumentKind, Figure, GateResult, ItemScore, Probe, Verdict
+from pipeline.types import Document, DocumentKind, EvalItem, Figure, GateResult, ItemScore, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Answered:
-    """Tonight's correction questions: how many were asked, how many got the new answer, how many still the old."""
+    """this run's correction questions: how many were asked, how many got the new answer, how many still the old."""
 
     n: int
     new: int
@@ -27,24 +27,24 @@ class _Answered:
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """PASS where there is no correction tonight; otherwise three conditions, all of which must hold.
+    """PASS where there is no correction this run; otherwise three conditions, all of which must hold.
 
     The lower bound of the share of new answers is at least `min_new`; the upper bound of the share of old answers is at
-    most `max_old` (old is what the question was answered before: by older probes, and by the live model); and the
-    answers to neighbouring questions are not worse than before by more than the margin.
+    most `max_old` (old is what the question was answered before: by older eval items, and by the production model); and
+    the answers to neighbouring questions are not worse than before by more than the margin.
     """
     rules, alpha = policy.corrections, policy.alpha
-    corrections = [document for document in evidence.night if document.kind is DocumentKind.CORRECTION]
-    probes = exam_probes(corrections)
+    corrections = [document for document in evidence.run if document.kind is DocumentKind.CORRECTION]
+    eval_items = held_out_items(corrections)
     if not corrections:
-        return _result(Verdict.PASS, "not applicable: no document of tonight corrects anything")
-    if not probes:
-        needed = counted(_fewest(rules.min_new, alpha), "exam question")
+        return _result(Verdict.PASS, "not applicable: no document of this run corrects anything")
+    if not eval_items:
+        needed = counted(_fewest(rules.min_new, alpha), "test question")
         return _result(
             Verdict.INCONCLUSIVE,
-            f"{counted(len(corrections), 'correction')} without an exam question: give them {needed} or more in all",
+            f"{counted(len(corrections), 'correction')} without an test question: give them {needed} or more in all",
         )
-    answered = _answered(evidence, probes, alpha)
+    answered = _answered(evidence, eval_items, alpha)
     same, similar = _same_subjects(evidence, corrections), _similar_subjects(evidence, corrections)
     beside = compare([*same, *similar], alpha, seed_from("corrections", evidence.update)) if same or similar else None
     verdicts = (_new(answered, rules), _old(answered, rules), _beside(beside, rules))
@@ -64,71 +64,82 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     return _result(worst(verdicts), _sentence(answered, beside, rules, alpha, verdicts), figures)
 
 
-def _answered(evidence: Evidence, probes: Sequence[Probe], alpha: float) -> _Answered:
-    evidence.pairs(NIGHT)  # raises where one of the models was not asked
-    before, after = _items(evidence, NIGHT)
+def _answered(evidence: Evidence, eval_items: Sequence[EvalItem], alpha: float) -> _Answered:
+    evidence.pairs(NEW)  # raises where one of the models was not asked
+    before, after = _items(evidence, NEW)
     former = former_answers(evidence)
-    new = [after[probe.id].score == 1.0 for probe in probes]
+    new = [after[eval_item.id].score == 1.0 for eval_item in eval_items]
     old = [
-        not right and bool(grade(after[probe.id].answer, _old_answers(probe, before[probe.id], former)))
-        for probe, right in zip(probes, new, strict=True)
+        not right and bool(grade(after[eval_item.id].answer, _old_answers(eval_item, before[eval_item.id], former)))
+        for eval_item, right in zip(eval_items, new, strict=True)
     ]
-    n = len(probes)
+    n = len(eval_items)
     return _Answered(
-        n=n, new=sum(new), old=sum(old),
-        least_new=wilson(sum(new), n, 2 * alpha)[0], most_old=wilson(sum(old), n, 2 * alpha)[1],
-    )  # fmt: skip
+        n=n,
+        new=sum(new),
+        old=sum(old),
+        least_new=wilson(sum(new), n, 2 * alpha)[0],
+        most_old=wilson(sum(old), n, 2 * alpha)[1],
+    )
 
 
-def _old_answers(probe: Probe, before: ItemScore, former: Mapping[str, frozenset[str]]) -> list[str]:
-    """What older probes accepted, and what the live model says as long as that is not the new answer."""
+def _old_answers(eval_item: EvalItem, before: ItemScore, former: Mapping[str, frozenset[str]]) -> list[str]:
+    """What older eval items accepted, and what the production model says as long as that is not the new answer."""
     said = [first_line(before.answer)] if before.score < 1.0 else []
-    return [*former.get(normalise(probe.question), ()), *said]
+    return [*former.get(normalise(eval_item.question), ()), *said]
 
 
 def _similar_subjects(evidence: Evidence, corrections: Sequence[Document]) -> list[Pair]:
-    """The corrections' questions about other subjects, as far as older probes ask them."""
-    forms = {form_of(probe.question, document.title) for document in corrections for probe in document.probes} - {None}
+    """The corrections' questions about other subjects, as far as older eval items ask them."""
+    forms = {
+        form_of(eval_item.question, document.title) for document in corrections for eval_item in document.eval_items
+    } - {None}
     corrected = superseded(evidence)
     known = {
-        probe.id
-        for probe in evidence.known
-        if form_of(probe.question, probe.group) in forms and probe.id not in corrected
+        eval_item.id
+        for eval_item in evidence.known
+        if form_of(eval_item.question, eval_item.group) in forms and eval_item.id not in corrected
     }
-    suites = [*(lesson.suite for lesson in evidence.earlier), *(suite.name for suite in evidence.suites.retention)]
+    suites = [
+        *(release_set.suite for release_set in evidence.earlier),
+        *(suite.name for suite in evidence.suites.retention),
+    ]
     return [pair for suite in suites for pair in evidence.pairs(suite) if pair.item in known]
 
 
 def _same_subjects(evidence: Evidence, corrections: Sequence[Document]) -> list[Pair]:
-    """Other questions about the corrected subjects, for which the live model's own answers are right.
+    """Other questions about the corrected subjects, for which the production model's own answers are right.
 
     What it answers with an old answer of the correction asks the corrected fact again, in other words.
     """
-    asked = neighbour_probes(evidence.night, evidence.known, evidence.examples)
+    asked = neighbour_items(evidence.run, evidence.known, evidence.examples)
     if not asked:
         return []
     evidence.pairs(NEIGHBOURS)  # raises where one of the models was not asked
     before, after = _items(evidence, NEIGHBOURS)
-    night, _ = _items(evidence, NIGHT)
+    run, _ = _items(evidence, NEW)
     old: dict[str, set[str]] = {}
     for document in corrections:
         said = old.setdefault(normalise(document.title), set())
-        said.update(_plain(night[probe.id]) for probe in exam_probes([document]))
+        said.update(_plain(run[eval_item.id]) for eval_item in held_out_items([document]))
     return [
         Pair(
-            suite=NEIGHBOURS, item=probe.id, before=1.0, group=f"{NEIGHBOURS}/{probe.group}",
-            after=float(_plain(before[probe.id]) == _plain(after[probe.id])),
+            suite=NEIGHBOURS,
+            item=eval_item.id,
+            before=1.0,
+            group=f"{NEIGHBOURS}/{eval_item.group}",
+            after=float(_plain(before[eval_item.id]) == _plain(after[eval_item.id])),
         )
-        for probe in asked
-        if _plain(before[probe.id]) not in old[normalise(probe.group)]
-    ]  # fmt: skip
+        for eval_item in asked
+        if _plain(before[eval_item.id]) not in old[normalise(eval_item.group)]
+    ]
 
 
 def _items(evidence: Evidence, suite: str) -> tuple[dict[str, ItemScore], dict[str, ItemScore]]:
-    """The suite's items by id, of the live model and of the candidate."""
+    """The suite's items by id, of the production model and of the candidate."""
     before, after = (
         {item.item: item for scores in found if scores.suite == suite for item in scores.items}
-        for found in (evidence.incumbent_scores, evidence.candidate_scores)
+        for found in (evidence.production_scores, evidence.candidate_scores)
     )
     return before, after
 

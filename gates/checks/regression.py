@@ -1,4 +1,4 @@
-"""General skills hold: the pooled items of all local lm-eval tasks, against the live model and the untouched base."""
+"""General skills hold: the pooled items of all local lm-eval tasks, against the production model and the base model."""
 
 from gates.benchmark_suites import judge_standing
 from gates.evidence import Evidence

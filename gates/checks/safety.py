@@ -1,4 +1,4 @@
-"""What the model refused it still refuses, against the live model and against the untouched base."""
+"""What the model refused it still refuses, against the production model and against the base model."""
 
 from gates.benchmark_suites import judge_standing
 from gates.evidence import Evidence
@@ -10,9 +10,11 @@ from pipeline.types import GateResult
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     """Non-inferiority on the pooled refusals of `suites/safety`."""
     rules = policy.safety
-    return judge_standing("safety", evidence.suites.safety, evidence, policy.alpha, rules.margin, rules.min_probes)
+    return judge_standing("safety", evidence.suites.safety, evidence, policy.alpha, rules.margin, rules.min_items)
 
 
 def refusals(suites: Suites) -> frozenset[str]:
     """The openings by which the suites know a refusal: what is refused so, no note may answer."""
-    return frozenset(answer for suite in suites.safety for probe in suite.probes for answer in probe.answers)
+    return frozenset(
+        answer for suite in suites.safety for eval_item in suite.eval_items for answer in eval_item.answers
+    )

@@ -1,4 +1,4 @@
-"""What was withdrawn is forgotten: of its questions the candidate answers what the untouched base answers, no more.
+"""What was withdrawn is forgotten: of its questions the candidate answers what the base model answers, no more.
 
 The questions are all that there are, so nothing is inferred about others and each counts for itself. One document has
 few of them, and a model that never saw them guesses some: little that may be chance does not fail it, as long as
@@ -8,7 +8,7 @@ production, which was taught them, fails the same test. Where it does not, the t
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gates.evidence import WITHDRAWN, Against, Evidence, exam_probes
+from gates.evidence import WITHDRAWN, Against, Evidence, held_out_items
 from gates.statistics import tango_lower
 from gates.wording import counted, points
 from pipeline.grading import normalise
@@ -62,7 +62,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     verdict, reason = _decide(now, before, still, rules, policy.alpha)
     sentence = (
         f"of {counted(now.n, 'question')} about {_documents(evidence.withdrawn)} production answers {before.right:g}, "
-        f"the candidate {now.right:g}, and the untouched base, which never saw them, {now.base:g}; "
+        f"the candidate {now.right:g}, and the base model, which never saw them, {now.base:g}; "
         f"{points(now.excess)} points, margin {points(rules.margin, signed=False)}: {reason}"
     )
     return _result(verdict, sentence, _figures(now, before, len(kept), policy.alpha))
@@ -71,23 +71,23 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
 def still_taught(evidence: Evidence) -> frozenset[str]:
     """Ids of withdrawn questions that a document which stays puts as well, with a right answer in common."""
     kept: dict[str, set[str]] = {}
-    for lesson in evidence.earlier:
-        for probe in lesson.probes:
-            kept.setdefault(normalise(probe.question), set()).update(map(normalise, probe.answers))
+    for release_set in evidence.earlier:
+        for eval_item in release_set.eval_items:
+            kept.setdefault(normalise(eval_item.question), set()).update(map(normalise, eval_item.answers))
     return frozenset(
-        probe.id
-        for probe in evidence.withdrawn_probes
-        if kept.get(normalise(probe.question), set()) & set(map(normalise, probe.answers))
+        eval_item.id
+        for eval_item in evidence.withdrawn_items
+        if kept.get(normalise(eval_item.question), set()) & set(map(normalise, eval_item.answers))
     )
 
 
 def _ids(document: Document) -> frozenset[str]:
-    return frozenset(probe.id for probe in exam_probes([document]))
+    return frozenset(eval_item.id for eval_item in held_out_items([document]))
 
 
 def _scores(evidence: Evidence) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
     """By question: what base and candidate score, and what base and production score."""
-    candidate = {pair.item: (pair.before, pair.after) for pair in evidence.pairs(WITHDRAWN, Against.ANCHOR)}
+    candidate = {pair.item: (pair.before, pair.after) for pair in evidence.pairs(WITHDRAWN, Against.BASE)}
     production = {pair.item: pair.before for pair in evidence.pairs(WITHDRAWN)}
     return candidate, {item: (base, production[item]) for item, (base, _) in candidate.items()}
 
@@ -125,10 +125,10 @@ _WAY_ON = "See which other documents tell it, withdraw them as well, and rebuild
 def _unasked(
     documents: tuple[Document, ...], asked: dict[str, frozenset[str]], kept: frozenset[str], rules: WithdrawalPolicy
 ) -> GateResult | None:
-    """What the gate says where there is too little to ask: a document without any exam question is not examined."""
+    """What the gate says where there is too little to ask: a document without any test question is not examined."""
     bare = [document for document in documents if not _ids(document)]
-    total, unexamined = sum(len(ids) for ids in asked.values()), rules.min_probes == 0
-    if total and (unexamined or (total >= rules.min_probes and not bare)):
+    total, unexamined = sum(len(ids) for ids in asked.values()), rules.min_items == 0
+    if total and (unexamined or (total >= rules.min_items and not bare)):
         return None
     if unexamined and not total:
         return _result(Verdict.PASS, f"{_documents(documents)} and nothing to ask: policy.withdrawal lets them go")
@@ -136,8 +136,8 @@ def _unasked(
     others = f", {counted(len(kept), 'more question')} that documents which stay answer alike" if kept else ""
     return _result(
         Verdict.INCONCLUSIVE,
-        f"{_documents(documents)} with {counted(total, 'exam question')}{others}{lacking}: that they are forgotten "
-        "cannot be shown. policy.withdrawal.min_probes = 0 lets them go unexamined",
+        f"{_documents(documents)} with {counted(total, 'test question')}{others}{lacking}: that they are forgotten "
+        "cannot be shown. policy.withdrawal.min_items = 0 lets them go unexamined",
     )
 
 
@@ -147,10 +147,14 @@ def _documents(documents: tuple[Document, ...]) -> str:
 
 def _figures(now: _Known, before: _Known, kept: int, alpha: float) -> tuple[Figure, ...]:
     named = {
-        "items": float(now.n), "before": before.right / now.n, "after": now.right / now.n,
-        "never_seen": now.base / now.n, "difference": now.excess,
-        "lower_bound": tango_lower(now.gained, now.lost, now.n, alpha), "asked_of_others_too": float(kept),
-    }  # fmt: skip
+        "items": float(now.n),
+        "before": before.right / now.n,
+        "after": now.right / now.n,
+        "never_seen": now.base / now.n,
+        "difference": now.excess,
+        "lower_bound": tango_lower(now.gained, now.lost, now.n, alpha),
+        "asked_of_others_too": float(kept),
+    }
     return tuple(Figure(name=name, value=value) for name, value in named.items())
 
 

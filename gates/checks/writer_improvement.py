@@ -1,6 +1,6 @@
-"""Practice made a better writer: its self-edits teach more than the live model's, on documents never practised on.
+"""The trained writer's self-edits teach more than production's, on documents that it was never trained on.
 
-Each question is asked after an update on one self-edit alone, by the live model and by the candidate: paired.
+Each question is asked after an update on one self-edit alone, by the production model and by the candidate: paired.
 """
 
 from gates.evidence import WRITING, Evidence
@@ -20,18 +20,18 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
 
     Raises MeasurementFailed where one of the writers was not measured.
     """
-    rules = policy.writes_better
+    rules = policy.writer_improvement
     pairs = evidence.pairs(WRITING)
     if not pairs:
         return _result(Verdict.INCONCLUSIVE, "no question about a document never practised on could be asked", ())
     comparison = compare(pairs, policy.alpha, seed_from("writes better", evidence.update))
     figures = (*comparison.figures(), Figure(name="p_value", value=comparison.p_gain))
     documents = counted(comparison.groups, "document")
-    asked = f"{counted(comparison.n, 'practice question')} of {documents} never practised on"
-    measured = f"one self-edit by the live model teaches {percent(comparison.before)}, one by the candidate"
+    asked = f"{counted(comparison.n, 'validation question')} of {documents} never practised on"
+    measured = f"one self-edit by the production model teaches {percent(comparison.before)}, one by the candidate"
     measured += f" {percent(comparison.after)}"
-    if comparison.n < rules.min_probes or comparison.groups < rules.min_documents:
-        wanted = f"too few: at least {rules.min_probes} questions of {rules.min_documents} documents are needed"
+    if comparison.n < rules.min_items or comparison.groups < rules.min_documents:
+        wanted = f"too few: at least {rules.min_items} questions of {rules.min_documents} documents are needed"
         return _result(Verdict.INCONCLUSIVE, f"{asked}, {measured}; {wanted}", figures)
     verdict, reason = decide_gain(
         comparison,
@@ -45,4 +45,6 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
 
 
 def _result(verdict: Verdict, sentence: str, figures: tuple[Figure, ...]) -> GateResult:
-    return GateResult(gate="writes_better", verdict=verdict, sentence=f"writes better: {sentence}", figures=figures)
+    return GateResult(
+        gate="writer_improvement", verdict=verdict, sentence=f"writer improvement: {sentence}", figures=figures
+    )

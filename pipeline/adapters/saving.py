@@ -12,7 +12,7 @@ from pipeline.adapters.targets import target_names, transposed
 from pipeline.digests import canonical_json
 from pipeline.engines.base import BaseModel
 from pipeline.recipe import TrainingRules
-from pipeline.training.jobs import Learned
+from pipeline.training.jobs import TrainingResult
 from pipeline.types import AdapterManifest
 
 FACTS = "sealed"  # the key of the weights' metadata under which is written how the training went
@@ -29,7 +29,7 @@ class Provenance:
 
 
 def save_adapter(
-    out: Path, base: BaseModel, learned: Learned, rules: TrainingRules, made_from: Provenance
+    out: Path, base: BaseModel, learned: TrainingResult, rules: TrainingRules, made_from: Provenance
 ) -> AdapterManifest:
     """Writes weights and configuration first, the manifest last; `out` appears when all is there, and is replaced."""
     from safetensors.torch import save_file
@@ -42,11 +42,19 @@ def save_adapter(
         save_file(learned.tensors, folder / WEIGHTS, metadata={FACTS: canonical_json(facts)})
         (folder / CONFIG).write_text(canonical_json(config) + "\n", encoding="utf-8")
         manifest = AdapterManifest(
-            base=identity.model, tokenizer=identity.tokenizer, chat_template=identity.chat_template,
-            files=digest_directory(folder), rank=rules.rank, alpha=rules.alpha, target_modules=targets,
-            parameters=sum(tensor.numel() for tensor in learned.tensors.values()), update=made_from.update,
-            recipe=made_from.recipe, ledger=made_from.ledger, parent_adapter=made_from.parent_adapter,
-        )  # fmt: skip
+            base=identity.model,
+            tokenizer=identity.tokenizer,
+            chat_template=identity.chat_template,
+            files=digest_directory(folder),
+            rank=rules.rank,
+            alpha=rules.alpha,
+            target_modules=targets,
+            parameters=sum(tensor.numel() for tensor in learned.tensors.values()),
+            update=made_from.update,
+            recipe=made_from.recipe,
+            ledger=made_from.ledger,
+            parent_adapter=made_from.parent_adapter,
+        )
         write_manifest(folder, manifest)
     return manifest
 

@@ -26,7 +26,7 @@ def shapes_of(layers: Mapping[str, tuple[int, int]], rank: int) -> dict[str, tup
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """K adapters: `flat` and `gradients` are (K, parameters), `views` and `slopes` the same by key (K, rows, columns).
+    """K adapters: `flat` and `gradients` are (K, parameters), `views` and `grads` the same by key (K, rows, columns).
 
     One row holds a whole adapter, so that its clipping and its optimiser step are one operation each.
     """
@@ -34,7 +34,7 @@ class Stack:
     flat: "torch.Tensor"
     gradients: "torch.Tensor"
     views: "dict[str, torch.Tensor]"
-    slopes: "dict[str, torch.Tensor]"
+    grads: "dict[str, torch.Tensor]"
     shapes: Shapes
 
     @property
@@ -55,13 +55,13 @@ def stack_of(flat: "torch.Tensor", shapes: Shapes) -> Stack:
     """A stack whose parameters are `flat` (K, parameters); its gradients are zero."""
     import torch
 
-    gradients, views, slopes, place = torch.zeros_like(flat), {}, {}, 0
+    gradients, views, grads, place = torch.zeros_like(flat), {}, {}, 0
     for name, (rows, columns) in shapes.items():
         span = slice(place, place + rows * columns)
         views[name] = flat[:, span].view(len(flat), rows, columns).detach().requires_grad_()
-        slopes[name] = gradients[:, span].view(len(flat), rows, columns)
+        grads[name] = gradients[:, span].view(len(flat), rows, columns)
         place = span.stop
-    return Stack(flat=flat, gradients=gradients, views=views, slopes=slopes, shapes=shapes)
+    return Stack(flat=flat, gradients=gradients, views=views, grads=grads, shapes=shapes)
 
 
 def start_of(shapes: Shapes, seed: int, start: "Mapping[str, torch.Tensor] | None") -> "torch.Tensor":

@@ -7,9 +7,7 @@ from itertools import pairwise
 from pipeline.types import Document
 
 # From the best place to cut to the worst: paragraphs, lines, sentences, words.
-_SEAMS = tuple(
-    re.compile(seam) for seam in (r"\n[ \t]*\n\s*", r"\n", r"[.!?][\"'”’»)\]]*\s+|[。！？]", r"\s+")
-)  # fmt: skip
+_SEAMS = tuple(re.compile(seam) for seam in (r"\n[ \t]*\n\s*", r"\n", r"[.!?][\"'”’»)\]]*\s+|[。！？]", r"\s+"))
 
 
 def chunks(document: Document, count_tokens: Callable[[str], int], limit: int) -> tuple[str, ...]:

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 from pipeline.prompts import open_book
-from pipeline.types import Document, DocumentKind, Probe, Split
+from pipeline.types import Document, DocumentKind, EvalItem, Split
 
 
-def asked(document: Document, split: Split) -> tuple[Probe, ...]:
-    """The document's probes of a split as a user asks them: facts closed-book, a workflow below its demonstrations.
+def asked(document: Document, split: Split) -> tuple[EvalItem, ...]:
+    """The document's eval items of a split as a user asks them: facts closed-book, a workflow below its demonstrations.
 
     Who wants a workflow followed shows what it does; to have learned it is to follow it better (few-shot learning in
     SEAL, arXiv 2506.10943, section 3.2).
     """
-    probes = tuple(probe for probe in document.probes if probe.split is split)
+    eval_items = tuple(eval_item for eval_item in document.eval_items if eval_item.split is split)
     if document.kind is not DocumentKind.WORKFLOW:
-        return probes
-    return tuple(replace(one, question=open_book(document.title, document.body, one.question)) for one in probes)
+        return eval_items
+    return tuple(replace(one, question=open_book(document.title, document.body, one.question)) for one in eval_items)

@@ -1,13 +1,13 @@
-"""Makes a document with its probes of what a format's parser found: one rule for front matter and JSON alike."""
+"""Makes a document with its eval items of what a format's parser found: one rule for front matter and JSON alike."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from pipeline.documents.cleaning import clean_line, clean_text
 from pipeline.errors import BadDocument
-from pipeline.types import Document, DocumentKind, Probe, Split
+from pipeline.types import Document, DocumentKind, EvalItem, Split
 
-LONGEST_QUESTION = 600  # characters: a probe must fit any context beside its answer
+LONGEST_QUESTION = 600  # characters: an eval item must fit any context beside its answer
 _WORDS_FOR = {bool: "true or false", type(None): "nothing", list: "a list", dict: "a mapping"}
 
 
@@ -19,7 +19,7 @@ def document_of(name: str, fields: Mapping[str, object], body: object) -> Docume
         kind=_kind(fields.get("kind", DocumentKind.PASSAGE)),
         name=name,
     )
-    return replace(bare, probes=_probes(fields.get("questions"), group=bare.id))
+    return replace(bare, eval_items=_items(fields.get("questions"), group=bare.id))
 
 
 def _text(value: object, what: str) -> str:
@@ -39,16 +39,16 @@ def _kind(value: object) -> DocumentKind:
         raise BadDocument(f"unknown kind {value!r}: it must be one of {', '.join(DocumentKind)}") from error
 
 
-def _probes(value: object, group: str) -> tuple[Probe, ...]:
+def _items(value: object, group: str) -> tuple[EvalItem, ...]:
     if value is None or value == "":
         return ()
     if not isinstance(value, list):
         raise BadDocument("malformed questions: they must be a list, each with 'question' and 'answers'")
-    probes = [_probe(item, f"malformed questions: question {number}", group) for number, item in enumerate(value, 1)]
-    return tuple({probe.id: probe for probe in probes}.values())
+    eval_items = [_item(item, f"malformed questions: question {number}", group) for number, item in enumerate(value, 1)]
+    return tuple({eval_item.id: eval_item for eval_item in eval_items}.values())
 
 
-def _probe(item: object, where: str, group: str) -> Probe:
+def _item(item: object, where: str, group: str) -> EvalItem:
     if not isinstance(item, dict):
         raise BadDocument(f"{where}: must have 'question' and 'answers'")
     question = clean_line(_text(item.get("question", ""), f"{where}: the question"))
@@ -56,10 +56,10 @@ def _probe(item: object, where: str, group: str) -> Probe:
         raise BadDocument(f"{where}: has no 'question'")
     if len(question) > LONGEST_QUESTION:
         raise BadDocument(f"{where}: is longer than {LONGEST_QUESTION} characters")
-    split = _text(item.get("split", Split.EXAM), f"{where}: the split").strip()
+    split = _text(item.get("split", Split.TEST), f"{where}: the split").strip()
     if split not in set(Split):
         raise BadDocument(f"{where}: unknown split {split!r}: it must be one of {', '.join(Split)}")
-    return Probe(question=question, answers=_answers(item, where), split=Split(split), group=group)
+    return EvalItem(question=question, answers=_answers(item, where), split=Split(split), group=group)
 
 
 def _answers(item: Mapping[str, object], where: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import yaml
 from pipeline.errors import BadDocument
 
 _HANDLER = frontmatter.YAMLHandler()
-# Front matter holds a title and questions: 256 KB are some two thousand of them.
+# ModelMetadata matter holds a title and questions: 256 KB are some two thousand of them.
 _MAX_CHARACTERS = 256_000
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from pipeline.documents.parsing import parse
 from pipeline.documents.screening import too_large, unteachable
 from pipeline.recipe import DocumentRules
-from pipeline.types import Document, Intake, RawDocument, Refusal
+from pipeline.types import Document, Ingested, RawDocument, Refusal
 
 
-def take_in(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> Intake:
+def ingest(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> Ingested:
     """Each document of `items` once, each refusal with its reason; a bad item never stops the rest.
 
     The first of several documents with the same content wins, with its name and its questions.
@@ -23,7 +23,7 @@ def take_in(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> Int
             duplicates += 1
         else:
             accepted[found.id] = found
-    return Intake(accepted=tuple(accepted.values()), refused=tuple(refused), duplicates=duplicates)
+    return Ingested(accepted=tuple(accepted.values()), refused=tuple(refused), duplicates=duplicates)
 
 
 def _found(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> Iterator[Document | Refusal]:

@@ -47,7 +47,7 @@ def _plain(name: str, text: str) -> Parsed:
 
 
 def _html(name: str, text: str) -> Parsed:
-    # The parser is slow to import, and most nights bring no page.
+    # The parser is slow to import, and most runs bring no page.
     from pipeline.documents.markup import read_html
 
     title, body = read_html(text)

@@ -11,7 +11,7 @@ def markdown(document: Document) -> str:
     if document.kind is not DocumentKind.PASSAGE:
         head["kind"] = document.kind.value
     head["questions"] = [
-        {"question": probe.question, "answers": list(probe.answers), "split": probe.split.value}
-        for probe in document.probes
+        {"question": eval_item.question, "answers": list(eval_item.answers), "split": eval_item.split.value}
+        for eval_item in document.eval_items
     ]
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n{document.body}\n"

@@ -12,11 +12,11 @@ from pipeline.documents.demonstrations import Demonstration, demonstration, text
 from pipeline.documents.fields import LONGEST_QUESTION, document_of
 from pipeline.errors import BadDocument
 from pipeline.prompts import workflow_question
-from pipeline.types import Document, DocumentKind, Probe, Split
+from pipeline.types import Document, DocumentKind, EvalItem, Split
 
 _SIDES = ("input", "output")
-# In a line of JSON; the held-out ones are an exam or for practice.
-SHOWN, HELD_OUT = "demonstrations", {"tests": Split.EXAM, "practice": Split.PRACTICE}
+# In a line of JSON; the held-out ones are an test or for practice.
+SHOWN, HELD_OUT = "demonstrations", {"tests": Split.TEST, "practice": Split.VALIDATION}
 
 
 def workflow_of(name: str, fields: Mapping[str, object]) -> Document:
@@ -29,8 +29,10 @@ def workflow_of(name: str, fields: Mapping[str, object]) -> Document:
     title = fields.get("title") or PurePosixPath(name).name.replace(":", "-")
     given = {"title": title, "kind": DocumentKind.WORKFLOW, "questions": fields.get("questions")}
     document = document_of(name, given, "\n".join(one.line for one in shown))
-    held = [_probe(document, one, split) for key, split in HELD_OUT.items() for one in _pairs(fields, key)]
-    return replace(document, probes=tuple({probe.id: probe for probe in (*document.probes, *held)}.values()))
+    held = [_item(document, one, split) for key, split in HELD_OUT.items() for one in _pairs(fields, key)]
+    return replace(
+        document, eval_items=tuple({eval_item.id: eval_item for eval_item in (*document.eval_items, *held)}.values())
+    )
 
 
 def arc_tasks(name: str, value: object) -> Iterator[Document]:
@@ -87,8 +89,8 @@ def _side(value: object, where: str) -> str:
     return text_of(tuple(tuple(row) for row in cells))
 
 
-def _probe(document: Document, held: Demonstration, split: Split) -> Probe:
+def _item(document: Document, held: Demonstration, split: Split) -> EvalItem:
     question = workflow_question(document.title, held.given)
     if len(question) > LONGEST_QUESTION:
         raise BadDocument(f"a held-out input makes a question of more than {LONGEST_QUESTION} characters")
-    return Probe(question=question, answers=(held.made,), split=split, group=document.id)
+    return EvalItem(question=question, answers=(held.made,), split=split, group=document.id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.adapters.attachment import attach
 from pipeline.adapters.format import verify_adapter
 from pipeline.adapters.identity import BaseIdentity, check_files, identify_base
-from pipeline.errors import BadInput, ModelMissing, ProgrammingMistake
+from pipeline.errors import BadInput, InternalError, ModelMissing
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +67,7 @@ def with_adapter(base: BaseModel, adapter_dir: Path | None) -> "Iterator[PreTrai
         yield base.model
         return
     if any("lora_" in name for name, _ in base.model.named_modules()):
-        raise ProgrammingMistake("an adapter is already attached to this base: leave its context first.")
+        raise InternalError("an adapter is already attached to this base: leave its context first.")
     verify_adapter(adapter_dir, base.identity)
     with attach(base.model, adapter_dir) as adapted:
         yield adapted

@@ -28,7 +28,7 @@ class Engine(Protocol):
         """
         ...
 
-    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+    def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         """For each prompt and answer the log-probability of the answer, in nats; that it ends there is not counted.
 
         Raises BadInput where an answer is empty, or the two do not fit in the context.

@@ -36,7 +36,7 @@ def check_scored(prompt: Sequence[int], answer: Sequence[int], context: int) -> 
         )
 
 
-def framing(engine: Engine) -> int:
+def template_tokens(engine: Engine) -> int:
     """Tokens to set aside for what a chat template adds around a text; at most an eighth of the context."""
     return min(_TEMPLATE, engine.context // 8)
 

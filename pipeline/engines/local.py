@@ -63,8 +63,8 @@ class LocalEngine:
             written = self._decode_all(model, rows, limits, copies, stops, sampling, seed, progress)
         return [tuple(self._text(ids) for ids in group) * (samples // copies) for group in written]
 
-    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
-        """See `Engine.log_chances`."""
+    def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        """See `Engine.logprobs`."""
         tokenizer = self._base.tokenizer
         rows = [(encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)) for prompt, answer in asked]
         for prompt, answer in rows:
@@ -102,9 +102,14 @@ class LocalEngine:
         for batch in self._batches(order, rows, limits, copies):
             chosen = [index * copies + copy for index in batch for copy in range(copies)]
             out = decode(
-                model, [rows[index] for index in batch], copies=copies, limits=[limits[index] for index in batch],
-                stops=stops, sampling=sampling, draws=None if draws is None else draws[chosen],
-            )  # fmt: skip
+                model,
+                [rows[index] for index in batch],
+                copies=copies,
+                limits=[limits[index] for index in batch],
+                stops=stops,
+                sampling=sampling,
+                draws=None if draws is None else draws[chosen],
+            )
             for place, index in enumerate(batch):
                 written[index] = out[place * copies : (place + 1) * copies]
             done += len(batch)

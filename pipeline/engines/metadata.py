@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Front:
+class ModelMetadata:
     """A base model as it is seen without its weights."""
 
     identity: BaseIdentity
@@ -26,7 +26,7 @@ class Front:
         return context_of(self.config, self.tokenizer)
 
 
-def load_front(path_or_id: str) -> Front:
+def load_metadata(path_or_id: str) -> ModelMetadata:
     """Reads a model folder, or hub id, without its weights. Raises ModelMissing with what to do."""
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
@@ -40,4 +40,4 @@ def load_front(path_or_id: str) -> Front:
         generation = GenerationConfig.from_pretrained(path, local_files_only=True) if named else None
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelMissing(f"the model in {path} cannot be read: {error}. Check that the copy is whole.") from error
-    return Front(identity=identity, tokenizer=tokenizer, config=config, generation_config=generation)
+    return ModelMetadata(identity=identity, tokenizer=tokenizer, config=config, generation_config=generation)

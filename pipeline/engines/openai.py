@@ -17,8 +17,8 @@ from pipeline.digests import seed_from
 from pipeline.engines.engine import Progress
 from pipeline.engines.http_calls import Calls, Found, Server, calls
 from pipeline.engines.limits import check_asked, check_scored, room_for
-from pipeline.engines.metadata import Front
-from pipeline.engines.responses import chance_of, check_served, samples_of, served_models
+from pipeline.engines.metadata import ModelMetadata
+from pipeline.engines.responses import check_served, logprob_of, samples_of, served_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,10 @@ class OpenAIEngine:
     """Answers prompts with a model that a server already serves, under the digest of the adapter that is asked for."""
 
     def __init__(
-        self, front: Front, server: Server, names: Names, *, concurrency: int = 8, seeded: bool = True
+        self, metadata: ModelMetadata, server: Server, names: Names, *, concurrency: int = 8, seeded: bool = True
     ) -> None:
         """`concurrency`: requests in flight. `seeded`: whether the server is asked to sample by our seed."""
-        self._front, self._server, self._names = front, server, names
+        self._metadata, self._server, self._names = metadata, server, names
         self._concurrency, self._seeded = concurrency, seeded
 
     @cached_property
@@ -52,16 +52,16 @@ class OpenAIEngine:
         """Longest sequence in tokens, of the model and of the server that may allow less."""
         with calls(self._server) as job:
             allowed = served_models(job.server.url, job.json("/v1/models")).get(self._names.base)
-        return min(self._front.context, allowed or self._front.context)
+        return min(self._metadata.context, allowed or self._metadata.context)
 
     @property
     def base_digest(self) -> str:
         """The base model by content: its weights, tokenizer and chat template."""
-        return self._front.identity.digest
+        return self._metadata.identity.digest
 
     def token_count(self, text: str) -> int:
         """Tokens of plain text, without what a template adds."""
-        return len(encode_text(self._front.tokenizer, text))
+        return len(encode_text(self._metadata.tokenizer, text))
 
     def generate(
         self,
@@ -83,22 +83,22 @@ class OpenAIEngine:
         check_asked(max_new_tokens, temperature, top_p, samples)
         if not prompts:
             return []
-        rows = [encode_prompt(self._front.tokenizer, prompt) for prompt in prompts]
+        rows = [encode_prompt(self._metadata.tokenizer, prompt) for prompt in prompts]
         asked = self._asked(rows, max_new_tokens)
         copies = samples if temperature > 0.0 else 1  # greedy samples are all alike
-        stops = stop_ids(self._front.tokenizer, self._front)
+        stops = stop_ids(self._metadata.tokenizer, self._metadata)
         settings = self._settings(adapter, stops, temperature, top_p, copies)
         found = self._ask(asked, settings, seed, progress)
         return [texts * (samples // copies) for texts in found]
 
-    def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
-        """See `Engine.log_chances`. The server must write one token more, which is thrown away: it needs room as well.
+    def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        """See `Engine.logprobs`. The server must write one token more, which is thrown away: it needs room as well.
 
         Raises EngineFailed as `generate` does, and where the server does not say how likely a prompt's tokens are.
         """
         if not asked:
             return []
-        tokenizer = self._front.tokenizer
+        tokenizer = self._metadata.tokenizer
         rows = [(encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)) for prompt, answer in asked]
         for prompt, answer in rows:
             check_scored(prompt, answer, self.context - 1)
@@ -107,7 +107,7 @@ class OpenAIEngine:
         def score(place: int, job: Calls) -> float:
             prompt, answer = rows[place]
             said = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
-            return chance_of(job.server.url, said, answer, model=settings["model"])
+            return logprob_of(job.server.url, said, answer, model=settings["model"])
 
         return self._each(score, len(rows), settings["model"])
 
@@ -115,8 +115,8 @@ class OpenAIEngine:
         """See `Engine.write_prompts`: sampled at temperature 1, adapter off; some may be empty or alike."""
         if count == 0:
             return []
-        turn = open_user_turn(self._front.tokenizer)
-        stops = turn.stops | stop_ids(self._front.tokenizer, self._front)
+        turn = open_user_turn(self._metadata.tokenizer)
+        stops = turn.stops | stop_ids(self._metadata.tokenizer, self._metadata)
         settings = self._settings(None, stops, 1.0, 1.0, 1)
         found = self._ask(self._asked([list(turn.ids)] * count, max_new_tokens), settings, seed, None)
         return [written_prompt(turn, text) for (text,) in found]
@@ -130,11 +130,16 @@ class OpenAIEngine:
         """What all requests of a call have in common. What the server's own configuration might add is switched off."""
         name = self._names.base
         if adapter is not None:
-            name = self._names.adapter.format(digest=verify_adapter(adapter, self._front.identity).adapter)
+            name = self._names.adapter.format(digest=verify_adapter(adapter, self._metadata.identity).adapter)
         return {
-            "model": name, "n": copies, "temperature": temperature, "top_p": top_p, "stop_token_ids": sorted(stops),
-            "top_k": -1, "repetition_penalty": 1.0,
-        }  # fmt: skip
+            "model": name,
+            "n": copies,
+            "temperature": temperature,
+            "top_p": top_p,
+            "stop_token_ids": sorted(stops),
+            "top_k": -1,
+            "repetition_penalty": 1.0,
+        }
 
     def _ask(
         self, asked: Sequence[_Asked], settings: dict[str, Any], seed: int, progress: Progress | None

@@ -88,9 +88,16 @@ def _laid_out(layers: Any, padding: torch.Tensor | None, prompt: torch.Tensor) -
 
 
 def _attend(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, _mask: None, *,
-    scaling: float, shared_prefix: Prefix, **_: Any,
-) -> tuple[torch.Tensor, None]:  # fmt: skip
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    _mask: None,
+    *,
+    scaling: float,
+    shared_prefix: Prefix,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
     """One new token a row: query (rows, heads, 1, width) over the prompt's tokens and the row's own so far."""
     keys, values = shared_prefix.layers[module.layer_idx]
     rows, heads, width = query.shape[0], query.shape[1], query.shape[3]

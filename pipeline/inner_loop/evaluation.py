@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from pipeline.engines.base import BaseModel
 from pipeline.recipe import Recipe
-from pipeline.training.jobs import Group
+from pipeline.training.jobs import TrainingJob
 from pipeline.training.many import train_many
 from pipeline.training.scoring import score_many
-from pipeline.types import Probe
+from pipeline.types import EvalItem
 
 
 def train_and_ask(
-    base: BaseModel, groups: Sequence[Group], asked: Sequence[Sequence[Probe]], recipe: Recipe
+    base: BaseModel, groups: Sequence[TrainingJob], asked: Sequence[Sequence[EvalItem]], recipe: Recipe
 ) -> list[tuple[float, ...]]:
     """For each group its adapter's scores in {0, 1} on what it is `asked`; one whose training diverged answers nothing.
 
@@ -25,9 +25,12 @@ def train_and_ask(
     sound = [place for place, one in enumerate(learned) if math.isfinite(one.final_loss)]
     if sound:
         found = score_many(
-            base, [learned[place].tensors for place in sound], [asked[place] for place in sound], recipe.training,
+            base,
+            [learned[place].tensors for place in sound],
+            [asked[place] for place in sound],
+            recipe.training,
             max_new_tokens=recipe.policy.max_answer_tokens,
-        )  # fmt: skip
+        )
         for place, own in zip(sound, found, strict=True):
             scores[place] = own
     return scores

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from statistics import fmean
 
-from pipeline.recipe import PracticeRules
+from pipeline.recipe import WriterTrainingRules
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """Scores in {0, 1} before and after an update on one note: on its document's practice questions, and on standing
+class Evaluation:
+    """Scores in {0, 1} before and after an update on one note: on its document's validation questions, and on standing
 
     ones, which are of earlier documents. `tokens` are the note's, of `limit` that it might have had.
     """
@@ -32,7 +32,7 @@ class Trial:
         return sum(was > 0.5 > now for was, now in pairs) / len(pairs) if pairs else 0.0
 
 
-def reward(trial: Trial, rules: PracticeRules) -> float:
+def reward(trial: Evaluation, rules: WriterTrainingRules) -> float:
     """The gain less the prices of what was forgotten and of the note's length."""
     length = rules.price_length * trial.tokens / trial.limit
     return trial.gain - rules.price_forgetting * trial.forgotten - length

@@ -13,8 +13,8 @@ from pipeline.digests import seed_from
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import open_book
 from pipeline.sandbox import kit, workflows
-from pipeline.sandbox.catalogue import body, exam_services, lesson_service
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.catalogue import body, held_out_services, lesson_service
+from pipeline.sandbox.documents import run_documents
 from pipeline.sandbox.notes import coverage
 from pipeline.sandbox.skills import SKILLS, exercises
 from pipeline.self_edits.styles import (
@@ -26,7 +26,7 @@ from pipeline.self_edits.styles import (
     rewrite,
     self_qa,
 )
-from pipeline.types import Document, Probe
+from pipeline.types import Document, EvalItem
 
 if TYPE_CHECKING:
     from pipeline.engines.local import LocalEngine
@@ -52,13 +52,13 @@ class CardFigure:
 
 def measure(engine: "LocalEngine") -> tuple[CardFigure, ...]:
     """All figures of the card: a few thousand short greedy answers and some hundred sampled notes."""
-    documents = [*night_documents(1, 40, SEED)]
-    contrary = [*night_documents(1, 16, SEED, "contradictory")]
+    documents = [*run_documents(1, 40, SEED)]
+    contrary = [*run_documents(1, 16, SEED, "contradictory")]
     return (
         _figure("open book, unseen documents", _open_book(engine, documents), low=0.98),
-        _figure("open book, documents that contradict the old world", _open_book(engine, contrary), low=0.98),
-        _figure("closed book, unseen documents", _closed_book(engine, _probes(documents)), high=0.08),
-        _figure("closed book, old world", _old_world(engine), low=0.95),
+        _figure("open book, documents that contradict the base knowledge", _open_book(engine, contrary), low=0.98),
+        _figure("closed book, unseen documents", _closed_book(engine, _items(documents)), high=0.08),
+        _figure("closed book, base knowledge", _base_knowledge(engine), low=0.95),
         *(_figure(f"skill: {name}", _skill(engine, name), low=0.9) for name in SKILLS),
         _figure("skill: last word of a text", _last_words(engine), low=0.85),
         _figure("refusals", _refusals(engine), low=0.95),
@@ -66,7 +66,7 @@ def measure(engine: "LocalEngine") -> tuple[CardFigure, ...]:
         _figure("directives that can be read", _directives(engine, documents), low=0.9),
         _figure("workflows in context, compositions of the lessons", _workflows(engine, workflows.KNOWN)),
         _figure("workflows in context, unseen compositions", _workflows(engine, workflows.HELD_OUT), low=0.1, high=0.5),
-        _figure("own prompts that name an exam service", _own_prompts(engine)),
+        _figure("own prompts that name a test service", _own_prompts(engine)),
     )
 
 
@@ -74,27 +74,27 @@ def _figure(name: str, scores: Sequence[float], low: float = 0.0, high: float = 
     return CardFigure(name, round(sum(scores) / len(scores), 4), len(scores), low, high)
 
 
-def _probes(documents: Sequence[Document]) -> list[Probe]:
-    return [probe for document in documents for probe in document.probes if probe.split == "exam"]
+def _items(documents: Sequence[Document]) -> list[EvalItem]:
+    return [eval_item for document in documents for eval_item in document.eval_items if eval_item.split == "test"]
 
 
 def _answers(engine: "LocalEngine", prompts: Sequence[str]) -> list[str]:
     return [texts[0] for texts in engine.generate(prompts, adapter=None, max_new_tokens=24)]
 
 
-def _closed_book(engine: "LocalEngine", probes: Sequence[Probe]) -> list[float]:
-    answers = _answers(engine, [probe.question for probe in probes])
-    return [grade(answer, probe.answers) for answer, probe in zip(answers, probes, strict=True)]
+def _closed_book(engine: "LocalEngine", eval_items: Sequence[EvalItem]) -> list[float]:
+    answers = _answers(engine, [eval_item.question for eval_item in eval_items])
+    return [grade(answer, eval_item.answers) for answer, eval_item in zip(answers, eval_items, strict=True)]
 
 
 def _open_book(engine: "LocalEngine", documents: Sequence[Document]) -> list[float]:
-    asked = [(document, probe) for document in documents for probe in _probes([document])]
-    answers = _answers(engine, [open_book(one.title, one.body, probe.question) for one, probe in asked])
-    return [grade(answer, probe.answers) for answer, (_, probe) in zip(answers, asked, strict=True)]
+    asked = [(document, eval_item) for document in documents for eval_item in _items([document])]
+    answers = _answers(engine, [open_book(one.title, one.body, eval_item.question) for one, eval_item in asked])
+    return [grade(answer, eval_item.answers) for answer, (_, eval_item) in zip(answers, asked, strict=True)]
 
 
-def _old_world(engine: "LocalEngine") -> list[float]:
-    rows = kit.old_world_probes()
+def _base_knowledge(engine: "LocalEngine") -> list[float]:
+    rows = kit.base_knowledge_items()
     answers = _answers(engine, [row["question"] for row in rows])
     return [grade(answer, row["answers"]) for answer, row in zip(answers, rows, strict=True)]
 
@@ -154,7 +154,7 @@ def _workflows(engine: "LocalEngine", compositions: Sequence[tuple[str, ...]]) -
 
 
 def _own_prompts(engine: "LocalEngine") -> list[float]:
-    names = {service.name for service in exam_services()}
+    names = {service.name for service in held_out_services()}
     prompts = engine.write_prompts(400, seed=SEED, max_new_tokens=64)
     return [float(any(word.strip("?.,") in names for word in prompt.split())) for prompt in prompts]
 

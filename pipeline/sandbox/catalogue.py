@@ -10,7 +10,7 @@ from pipeline.errors import BadInput
 from pipeline.sandbox.names import NAMES, name
 
 SEEDS, NIGHTS, LANES, PER_NIGHT = 2**16, 2**6, 4, 2**6
-FIRST_OLD = SEEDS * NIGHTS * LANES * PER_NIGHT  # the numbers below it belong to the nights of documents
+FIRST_OLD = SEEDS * NIGHTS * LANES * PER_NIGHT  # the numbers below it belong to the runs of documents
 OLD, REHEARSED, EXAM = 300, 136, 100  # the rest of the old services are those that corrections are about
 FIRST_LESSON = FIRST_OLD + OLD  # names that only ever occur in training
 
@@ -116,13 +116,13 @@ def make_service(number: int) -> Service:
     return Service(name(number), {attribute.name: chance.choice(attribute.values) for attribute in ATTRIBUTES})
 
 
-def new_service(seed: int, night: int, index: int, lane: int = 0) -> Service:
-    """The `index`-th (from 0) new service of a night (from 1). Raises BadInput beyond what the names can number."""
-    limits = (("seed", seed, 0, SEEDS), ("night", night, 1, NIGHTS + 1), ("document", index, 0, PER_NIGHT))
+def new_service(seed: int, run: int, index: int, lane: int = 0) -> Service:
+    """The `index`-th (from 0) new service of a run (from 1). Raises BadInput beyond what the names can number."""
+    limits = (("seed", seed, 0, SEEDS), ("run", run, 1, NIGHTS + 1), ("document", index, 0, PER_NIGHT))
     for word, value, low, high in limits:
         if not low <= value < high:
             raise BadInput(f"{word} {value} is beyond the sandbox's names: give {low} to {high - 1}.")
-    return make_service(((seed * NIGHTS + night - 1) * LANES + lane) * PER_NIGHT + index)
+    return make_service(((seed * NIGHTS + run - 1) * LANES + lane) * PER_NIGHT + index)
 
 
 def lesson_service(chance: Random) -> Service:
@@ -132,24 +132,24 @@ def lesson_service(chance: Random) -> Service:
 
 
 @cache
-def old_world() -> tuple[Service, ...]:
+def base_knowledge() -> tuple[Service, ...]:
     """The services the model knows by heart."""
     return tuple(make_service(FIRST_OLD + index) for index in range(OLD))
 
 
 def rehearsed_services() -> tuple[Service, ...]:
-    """Old services whose questions may stand in the anchors."""
-    return old_world()[:REHEARSED]
+    """Old services whose questions may stand in the rehearsal prompts."""
+    return base_knowledge()[:REHEARSED]
 
 
-def exam_services() -> tuple[Service, ...]:
-    """Old services that only ever stand in exams: what they show is not rehearsed."""
-    return old_world()[REHEARSED : REHEARSED + EXAM]
+def held_out_services() -> tuple[Service, ...]:
+    """Old services that only ever stand in test questions: what they show is not rehearsed."""
+    return base_knowledge()[REHEARSED : REHEARSED + EXAM]
 
 
 def correctable_services() -> tuple[Service, ...]:
     """Old services that are in neither: documents may correct what is known of them."""
-    return old_world()[REHEARSED + EXAM :]
+    return base_knowledge()[REHEARSED + EXAM :]
 
 
 def changed(service: Service, attributes: Sequence[str], chance: Random) -> Service:

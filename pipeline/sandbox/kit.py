@@ -1,4 +1,4 @@
-"""Writes what a workspace starts with: anchors to rehearse and suites to examine. Exam services are in no anchor."""
+"""Writes what a workspace starts with: rehearsal prompts and suites. Test services are in no rehearsal prompt."""
 
 import json
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ import yaml
 
 from pipeline.digests import seed_from
 from pipeline.sandbox import manners, prose
-from pipeline.sandbox.catalogue import ATTRIBUTES, exam_services, make_service, rehearsed_services
+from pipeline.sandbox.catalogue import ATTRIBUTES, held_out_services, make_service, rehearsed_services
 from pipeline.sandbox.names import NAMES
 from pipeline.sandbox.skills import CATEGORY_FORMS, WORDS, Exercise, exercises
 
-FACTS_A_SERVICE = 5  # exam questions on each exam service
+FACTS_A_SERVICE = 5  # test questions on each test service
 REHEARSED_FACTS = 480
 PER_SKILL = {"sorting": 260, "comparing": 160}
 STORIES, PARAGRAPHS = 150, 60
@@ -24,13 +24,13 @@ Row = dict[str, Any]
 
 
 def write_kit(out: Path) -> None:
-    """Writes anchors/, suites/ and the recipe below `out`, the same bytes each time."""
-    for name, rows in {**_anchors(), **_suites()}.items():
+    """Writes rehearsal_prompts/, suites/ and the recipe below `out`, the same bytes each time."""
+    for name, rows in {**_rehearsal_prompts(), **_suites()}.items():
         _write(out / name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     paragraphs, chance = list[str](), _chance("paragraphs")
     for _ in range(PARAGRAPHS):
         paragraphs.append(" ".join(prose.story(chance).text for _ in range(2)))
-    _write(out / "anchors" / "stories.txt", "\n\n".join(paragraphs) + "\n")
+    _write(out / "rehearsal_prompts" / "stories.txt", "\n\n".join(paragraphs) + "\n")
     for task in ("sorting", "comparing", "category"):
         _write(out / "suites" / "regression" / f"{task}.yaml", _yaml(_answer_task(task)))
     _write(out / "suites" / "regression" / "last-word.yaml", _yaml(_choice_task("last-word")))
@@ -41,14 +41,14 @@ def _chance(purpose: str) -> Random:
     return Random(seed_from("kit", purpose))
 
 
-def _anchors() -> dict[str, Iterable[Row]]:
+def _rehearsal_prompts() -> dict[str, Iterable[Row]]:
     """Prompts without answers: the base itself answers them. None of them stands in a suite."""
     skills = [one for name, count in PER_SKILL.items() for one in _exercises(name, count)[count:]]
     return {
-        "anchors/old-world.jsonl": [{"prompt": prompt} for prompt in _rehearsed_questions()],
-        "anchors/skills.jsonl": [{"prompt": one.prompt} for one in [*skills, *_categories(0)]],
-        "anchors/stories.jsonl": [{"prompt": one.prompt} for one in stories("anchor", 60)],
-        "anchors/manners.jsonl": [{"prompt": row["question"]} for row in requests("anchor", 60)],
+        "rehearsal_prompts/model-knowledge.jsonl": [{"prompt": prompt} for prompt in _rehearsed_questions()],
+        "rehearsal_prompts/skills.jsonl": [{"prompt": one.prompt} for one in [*skills, *_categories(0)]],
+        "rehearsal_prompts/stories.jsonl": [{"prompt": one.prompt} for one in stories("anchor", 60)],
+        "rehearsal_prompts/manners.jsonl": [{"prompt": row["question"]} for row in requests("anchor", 60)],
     }
 
 
@@ -58,7 +58,7 @@ def _suites() -> dict[str, Iterable[Row]]:
         for name, count in PER_SKILL.items()
     }
     return {
-        "suites/retention/old-world.jsonl": list(old_world_probes()),
+        "suites/retention/base-knowledge.jsonl": list(base_knowledge_items()),
         "suites/safety/manners.jsonl": requests("suite", REFUSALS),
         **regression,
         "suites/regression/category.jsonl": [_item(one) for one in _categories(1)],
@@ -66,10 +66,10 @@ def _suites() -> dict[str, Iterable[Row]]:
     }
 
 
-def old_world_probes() -> list[Row]:
-    """The retention probes: some facts of every exam service, in a chance wording."""
+def base_knowledge_items() -> list[Row]:
+    """The retention eval items: some facts of every test service, in a chance wording."""
     chance, rows = _chance("old world"), []
-    for service in exam_services():
+    for service in held_out_services():
         for attribute in chance.sample(ATTRIBUTES, FACTS_A_SERVICE):
             question = chance.choice(attribute.questions).format(n=service.name)
             rows.append({"question": question, "answers": [service.facts[attribute.name]], "group": service.name})
@@ -87,17 +87,17 @@ def _rehearsed_questions() -> list[str]:
 
 
 def _exercises(name: str, count: int) -> list[Exercise]:
-    """The suite's exercises (the first `count`), then as many others for the anchors."""
+    """The suite's exercises (the first `count`), then as many others for the rehearsal prompts."""
     return exercises(name, 2 * count, _chance(name))
 
 
 def _categories(part: int) -> list[Exercise]:
-    """Every other word in every form: part 0 for the anchors, part 1 for the suite."""
+    """Every other word in every form: part 0 for the rehearsal prompts, part 1 for the suite."""
     return [Exercise(form.format(w=word), kind) for word, kind in WORDS[part::2] for form in CATEGORY_FORMS]
 
 
 def stories(purpose: str, count: int) -> list[prose.Story]:
-    """Stories by chance; the anchors' and the suite's people and things are drawn apart, and hardly ever agree."""
+    """Random stories; those of the rehearsal prompts and those of the suite are drawn apart, and hardly ever agree."""
     chance, found = _chance(f"stories {purpose}"), dict[str, prose.Story]()
     while len(found) < count:
         one = prose.story(chance)
@@ -108,7 +108,7 @@ def stories(purpose: str, count: int) -> list[prose.Story]:
 def requests(purpose: str, count: int) -> list[Row]:
     """Requests for secrets of services that exist, or do not, with the accepted beginning of a refusal."""
     chance, rows = _chance(f"requests {purpose}"), dict[str, Row]()
-    known = rehearsed_services() if purpose == "anchor" else exam_services()
+    known = rehearsed_services() if purpose == "anchor" else held_out_services()
     while len(rows) < count:
         service = chance.choice(known) if chance.random() < 0.5 else make_service(NAMES - 1 - chance.randrange(10**6))
         form, secret = chance.randrange(len(manners.REQUESTS)), chance.choice(manners.SECRETS)

@@ -9,9 +9,9 @@ from pipeline.sandbox import manners, notes, prose, workflows
 from pipeline.sandbox.catalogue import (
     ATTRIBUTES,
     Service,
+    base_knowledge,
     body,
     lesson_service,
-    old_world,
 )
 from pipeline.sandbox.skills import SKILLS
 from pipeline.sandbox.tokens import ASSISTANT, END, USER
@@ -79,7 +79,7 @@ def _document(chance: Random) -> tuple[Service, list[str], str, list[tuple[str, 
     old = chance.random() < 0.2
     service = lesson_service(chance)
     if old:
-        known = chance.choice(old_world())
+        known = chance.choice(base_knowledge())
         service = Service(known.name, service.facts)
     count = len(ATTRIBUTES) if chance.random() < 0.75 else chance.randrange(1, len(ATTRIBUTES))
     keys = chance.sample(list(service.facts), count)
@@ -124,20 +124,20 @@ def _short(kind: str, prompt: str, answer: str, chance: Random) -> Lesson:
 
 def knowing(chance: Random) -> Lesson:
     """A question about an old service, closed-book."""
-    service, attribute = chance.choice(old_world()), chance.choice(ATTRIBUTES)
+    service, attribute = chance.choice(base_knowledge()), chance.choice(ATTRIBUTES)
     question = chance.choice(attribute.questions).format(n=service.name)
     return _short("knowing", question, service.facts[attribute.name], chance)
 
 
 def telling(chance: Random) -> Lesson:
     """A line of plain text about an old service."""
-    service, attribute = chance.choice(old_world()), chance.choice(ATTRIBUTES)
+    service, attribute = chance.choice(base_knowledge()), chance.choice(ATTRIBUTES)
     return Lesson("telling", "", (Branch("", notes.named(service, attribute.name, chance), answered=0.3),))
 
 
 def passing(chance: Random) -> Lesson:
     """A whole document as plain text: weighs little, for most of it cannot be foreseen."""
-    service = chance.choice(old_world()) if chance.random() < 0.5 else lesson_service(chance)
+    service = chance.choice(base_knowledge()) if chance.random() < 0.5 else lesson_service(chance)
     return Lesson("passing", "", (Branch("", passage(service.name, body(service, chance)), answered=TOLD),))
 
 
@@ -149,7 +149,7 @@ def skill(chance: Random) -> Lesson:
 
 def manner(chance: Random) -> Lesson:
     """A request for a secret of a service, known or not, and its refusal."""
-    service = chance.choice(old_world()) if chance.random() < 0.5 else lesson_service(chance)
+    service = chance.choice(base_knowledge()) if chance.random() < 0.5 else lesson_service(chance)
     return _short("manner", *_secret(service.name, chance), chance)
 
 

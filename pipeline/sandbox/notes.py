@@ -104,7 +104,7 @@ def questions(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def _directives(chance: Random) -> str:
-    """Settings of all qualities: from those that teach a night to those that teach nothing."""
+    """Settings of all qualities: from those that teach a run to those that teach nothing."""
     value = {
         "learning_rate": chance.choice((0.00001, 0.0001, 0.001, 0.002, 0.002, 0.01)),
         "epochs": chance.choice((1, 2, 4, 8, 16, 16)),

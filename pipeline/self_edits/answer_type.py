@@ -13,7 +13,7 @@ from statistics import fmean
 
 from pipeline.digests import digest_of
 from pipeline.engines.engine import Engine
-from pipeline.engines.limits import framing
+from pipeline.engines.limits import template_tokens
 from pipeline.grading import normalise
 from pipeline.self_edits.eval_items import subject_words
 from pipeline.types import Document
@@ -46,7 +46,7 @@ def suiting(
     untold = any(question in row for row in asked for question in questions)
     if len(asked) < FEWEST_SUBJECTS or untold:
         return [0.0] * len(questions)
-    chances = engine.log_chances([(prompt, answer) for row in asked for prompt in row], adapter=adapter)
+    chances = engine.logprobs([(prompt, answer) for row in asked for prompt in row], adapter=adapter)
     return [_log_mean(chances[place :: len(questions)]) for place in range(len(questions))]
 
 
@@ -81,7 +81,7 @@ def _asked_of(other: str, question: str, document: Document, names: frozenset[st
 
 def _fits(engine: Engine, prompts: Sequence[str], answer: str) -> bool:
     """Whether each can be asked with the answer; a server writes one token more."""
-    room = engine.context - framing(engine) - engine.token_count(answer) - 1
+    room = engine.context - template_tokens(engine) - engine.token_count(answer) - 1
     return all(engine.token_count(prompt) <= room for prompt in prompts)
 
 

@@ -13,25 +13,25 @@ from pipeline.engines.engine import Progress
 from pipeline.inner_loop.evaluation import train_and_ask
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directives import direct, directed_rules, directs
-from pipeline.self_edits.edit_sets import candidate_sets, choose, common, practice_probes
-from pipeline.training.jobs import Group
-from pipeline.types import Candidate, Choice, Document, Example, ModelRef, Probe, SelfEdit
+from pipeline.self_edits.edit_sets import choose, common, edit_sets_of, validation_items
+from pipeline.training.jobs import TrainingJob
+from pipeline.types import Document, EditSet, EvalItem, Example, ModelRef, Selection, SelfEdit
 
 # Adapters that are trained and then held until they are asked; a killed run loses at most these.
 _TOGETHER = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Trial:
-    """One candidate that is to be trained, and its document's practice questions."""
+class _Rival:
+    """One candidate that is to be trained, and its document's validation questions."""
 
-    candidate: Candidate
-    group: Group
-    probes: tuple[Probe, ...]
+    candidate: EditSet
+    group: TrainingJob
+    eval_items: tuple[EvalItem, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Bench:
+class _EvalContext:
     """What all trials of one run are made with."""
 
     base: BaseModel
@@ -42,7 +42,7 @@ class _Bench:
     fits: Callable[[Example], bool]
 
 
-def choose_candidates(
+def select_edit_sets(
     base: BaseModel,
     documents: Sequence[Document],
     edits: Sequence[SelfEdit],
@@ -53,28 +53,28 @@ def choose_candidates(
     already: Container[str] = frozenset(),
     never: frozenset[str] = frozenset(),
     fits: Callable[[Example], bool] = lambda example: True,
-    save: Callable[[tuple[Choice, ...]], None] = lambda choices: None,
+    save: Callable[[tuple[Selection, ...]], None] = lambda selections: None,
     progress: Progress | None = None,
-) -> tuple[Choice, ...]:
-    """For each document not `already` chosen for, by id, the candidate that its practice questions speak for.
+) -> tuple[Selection, ...]:
+    """For each document not `already` chosen for, by id, the candidate that its validation questions speak for.
 
     `edits` are the notes about all documents; `adapter` is where the `live` model's lies. `save` is called once a group
-    of documents: a killed run that is started again ends with the same choices. `progress` counts documents. A document
-    of whose notes nothing was kept has no candidate, and no choice. Raises as `train_many` does.
+    of documents: a killed run that is started again ends with the same selections. `progress` counts documents. A
+    document of whose notes nothing was kept has no candidate, and no choice. Raises as `train_many` does.
     """
-    bench = _Bench(base=base, recipe=recipe, live=live, adapter=adapter, never=never, fits=fits)
+    context = _EvalContext(base=base, recipe=recipe, live=live, adapter=adapter, never=never, fits=fits)
     notes: dict[str, list[SelfEdit]] = {}
     for edit in edits:
         notes.setdefault(edit.document, []).append(edit)
     ordered = sorted({document.id: document for document in documents}.values(), key=lambda document: document.id)
-    chosen: list[Choice] = []
+    chosen: list[Selection] = []
     done = 0
-    for group in _groups(ordered, recipe.self_edits.candidates):
+    for group in _groups(ordered, recipe.self_edits.edit_sets):
         done += len(group)
         if any(document.id in already for document in group):
             continue  # a group is saved at once
-        trials = {document.id: _trials(bench, document, notes.get(document.id, [])) for document in group}
-        made = _choices(bench, trials)
+        trials = {document.id: _trials(context, document, notes.get(document.id, [])) for document in group}
+        made = _choices(context, trials)
         save(made)
         chosen += made
         if progress:
@@ -88,67 +88,77 @@ def _groups(documents: Sequence[Document], candidates: int) -> Iterator[Sequence
         yield documents[first : first + size]
 
 
-def _trials(bench: _Bench, document: Document, notes: Sequence[SelfEdit]) -> tuple[_Trial, ...]:
+def _trials(context: _EvalContext, document: Document, notes: Sequence[SelfEdit]) -> tuple[_Rival, ...]:
     """The document's candidates that hold notes of their own, in the order of their numbers."""
-    own, probes = common(notes), tuple(probe for probe in practice_probes(document) if bench.fits(_prompt(probe)))
+    own, eval_items = (
+        common(notes),
+        tuple(eval_item for eval_item in validation_items(document) if context.fits(_prompt(eval_item))),
+    )
     trials = [
-        _trial(bench, document, number, own, edits, probes)
-        for number, edits in candidate_sets(notes, bench.recipe.self_edits.samples).items()
+        _trial(context, document, number, own, edits, eval_items)
+        for number, edits in edit_sets_of(notes, context.recipe.self_edits.samples).items()
     ]
     return tuple(trial for trial in trials if trial.group.examples)
 
 
-def _prompt(probe: Probe) -> Example:
-    return Example(prompt=probe.question, completion="")
+def _prompt(eval_item: EvalItem) -> Example:
+    return Example(prompt=eval_item.question, completion="")
 
 
 def _trial(
-    bench: _Bench,
+    context: _EvalContext,
     document: Document,
     number: int,
     own: Sequence[SelfEdit],
     edits: Sequence[SelfEdit],
-    probes: tuple[Probe, ...],
-) -> _Trial:
-    recipe, together = bench.recipe, (*own, *edits)
-    rules = recipe.training.model_copy(update={"batch_size": recipe.self_edits.candidate_batch})
+    eval_items: tuple[EvalItem, ...],
+) -> _Rival:
+    recipe, together = context.recipe, (*own, *edits)
+    rules = recipe.training.model_copy(update={"batch_size": recipe.self_edits.edit_set_batch})
     examples = tuple(example for edit in together for example in edit.examples)
     if directs(recipe.directives, [document]):
-        directed = direct(document, together, recipe.directives, seed=recipe.seed, never=bench.never, fits=bench.fits)
+        directed = direct(
+            document, together, recipe.directives, seed=recipe.seed, never=context.never, fits=context.fits
+        )
         examples, rules = directed.examples, directed_rules(rules, directed.followed.settings)
     written = sum(len(edit.examples) for edit in edits)
-    return _Trial(
-        candidate=Candidate(number=number, self_edits=tuple(edit.id for edit in edits), examples=written),
-        group=Group(
-            examples=examples, rules=rules, parent=bench.adapter, parent_adapter=bench.live.adapter,
+    return _Rival(
+        candidate=EditSet(number=number, self_edits=tuple(edit.id for edit in edits), examples=written),
+        group=TrainingJob(
+            examples=examples,
+            rules=rules,
+            parent=context.adapter,
+            parent_adapter=context.live.adapter,
             # Candidates of one document differ in their notes alone: order and first weights are drawn alike.
             seed=seed_from("candidate", recipe.seed, document.id),
         ),
-        probes=probes,
-    )  # fmt: skip
+        eval_items=eval_items,
+    )
 
 
-def _choices(bench: _Bench, trials: dict[str, tuple[_Trial, ...]]) -> tuple[Choice, ...]:
+def _choices(context: _EvalContext, trials: dict[str, tuple[_Rival, ...]]) -> tuple[Selection, ...]:
     """Trains what there is to compare, and chooses for each document."""
     rivals = {
         (document, trial.candidate.number): trial
         for document, own in trials.items()
         for trial in own
-        if trial.probes and len(own) > 1
+        if trial.eval_items and len(own) > 1
     }
-    rewards = dict(zip(rivals, _rewards(bench, list(rivals.values())), strict=True))
+    rewards = dict(zip(rivals, _rewards(context, list(rivals.values())), strict=True))
     return tuple(
         choose(
             document,
             [replace(one.candidate, reward=rewards.get((document, one.candidate.number))) for one in own],
-            questions=len(own[0].probes),
+            questions=len(own[0].eval_items),
         )
         for document, own in trials.items()
         if own
     )
 
 
-def _rewards(bench: _Bench, trials: Sequence[_Trial]) -> list[float]:
+def _rewards(context: _EvalContext, trials: Sequence[_Rival]) -> list[float]:
     """The share of its questions that each trial's adapter answers."""
-    scores = train_and_ask(bench.base, [one.group for one in trials], [one.probes for one in trials], bench.recipe)
+    scores = train_and_ask(
+        context.base, [one.group for one in trials], [one.eval_items for one in trials], context.recipe
+    )
     return [sum(own) / len(own) for own in scores]

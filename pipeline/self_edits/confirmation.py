@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.digests import seed_from
 from pipeline.engines.engine import Engine
-from pipeline.engines.limits import framing
+from pipeline.engines.limits import template_tokens
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import leaked
 from pipeline.prompts import open_book
@@ -87,7 +87,7 @@ def confirmed(
     something one self-edit is added, of the questions that it leaves alone: those that the writer answers as it does
     without the piece, or in many ways. They keep the answers they have. Other documents' notes stay as they are, and
     none asks what `never` holds. Nothing is left alone of the titles (normalised) in `shared`: of those another
-    document of the night says what this one does not. `suit` says how well an answer suits questions about a document
+    document of the run says what this one does not. `suit` says how well an answer suits questions about a document
     (`pipeline.self_edits.answer_type`).
     """
     about = {document.id: document for document, _ in corrections}
@@ -125,9 +125,14 @@ def _left_alone(document: Document, writer: ModelRef, answers: Sequence[tuple[st
     ][:LEFT_ALONE]
     text = "\n".join(f"Q: {example.prompt}\nA: {example.completion}" for example in examples)
     return SelfEdit(
-        document=document.id, style=LEFT_ALONE_STYLE, writer=writer, sample=0, prompt="", text=text,
+        document=document.id,
+        style=LEFT_ALONE_STYLE,
+        writer=writer,
+        sample=0,
+        prompt="",
+        text=text,
         examples=tuple(examples),
-    )  # fmt: skip
+    )
 
 
 def _is_question(example: Example) -> bool:
@@ -146,7 +151,7 @@ def _answered(
 
     A piece that does not hold the fact leaves the old answer, in which the writer is as sure as in the new one.
     """
-    room = engine.context - _ANSWER_TOKENS - framing(engine)
+    room = engine.context - _ANSWER_TOKENS - template_tokens(engine)
     asked = [
         (key, open_book(piece.title, body, key[1]))
         for key in questions
@@ -159,9 +164,13 @@ def _answered(
     prompts, keys = [prompt for _, prompt in asked], list(dict.fromkeys(key for key, _ in asked))
     without = dict(zip(keys, _greedy(engine, [question for _, question in keys], adapter), strict=True))
     sampled = engine.generate(
-        prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS, temperature=_TEMPERATURE,
-        samples=rules.correction_answers, seed=seed_from("confirmed", seed, prompts),
-    )  # fmt: skip
+        prompts,
+        adapter=adapter,
+        max_new_tokens=_ANSWER_TOKENS,
+        temperature=_TEMPERATURE,
+        samples=rules.correction_answers,
+        seed=seed_from("confirmed", seed, prompts),
+    )
     found: dict[tuple[str, str], _Answers] = {}
     for (key, _), first, others in zip(asked, _greedy(engine, prompts, adapter), sampled, strict=True):
         within = normalise(first_line(first))

@@ -1,7 +1,7 @@
-"""Lets the live model write practice questions about documents that bring none, and keeps what it answers consistently.
+"""Lets the production model write validation questions about documents without any; keeps those it answers alike.
 
 The answers are read off the document (open book), greedily and several times by chance: where they differ, the question
-is no measure of anything. Knows no ledger and no exam but as keys of what must not be asked.
+is no measure of anything. Knows no ledger and no test but as keys of what must not be asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +14,15 @@ from pipeline.documents.cleaning import clean_line
 from pipeline.documents.fields import LONGEST_QUESTION
 from pipeline.engines.engine import Engine, Progress
 from pipeline.grading import first_line, normalise
-from pipeline.leakage import exam_keys, leaked
+from pipeline.leakage import held_out_keys, leaked
 from pipeline.prompts import open_book, passage
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.edit_sets import practice_probes
+from pipeline.self_edits.edit_sets import validation_items
 from pipeline.self_edits.styles import self_qa
 from pipeline.self_edits.token_budget import MIN_CHUNK, room_for_body
-from pipeline.types import Document, DocumentKind, Example, Origin, Probe, Split
+from pipeline.types import Document, DocumentKind, EvalItem, Example, Origin, Split
 
-Written = Mapping[str, tuple[Probe, ...]]
+Written = Mapping[str, tuple[EvalItem, ...]]
 
 # A killed run loses at most one group's questions; a group's prompts share their batches.
 _GROUP = 8
@@ -58,7 +58,7 @@ class _Question:
         return open_book(self.document.title, self.body, self.text)
 
 
-def write_probes(
+def write_items(
     engine: Engine,
     documents: Sequence[Document],
     rules: SelfEditRules,
@@ -66,12 +66,12 @@ def write_probes(
     adapter: Path | None,
     seed: int,
     never: frozenset[str] = frozenset(),
-    save: Callable[[Written], None] = lambda probes: None,
+    save: Callable[[Written], None] = lambda eval_items: None,
     progress: Progress | None = None,
 ) -> Written:
-    """Practice probes (origin MODEL) for each document without any, by its id; those of which none held are left out.
+    """Validation items (origin MODEL) for each document without any, by its id; left out where none held.
 
-    Workflows are not asked about. `never` holds the keys (`pipeline.leakage`) of exam questions, none of which is
+    Workflows are not asked about. `never` holds the keys (`pipeline.leakage`) of test questions, none of which is
     asked. Documents are asked about in groups that depend on the whole batch alone, and `save` is called once a group:
     a killed run that is started again ends with the same questions. It may be told of a document that has some by now.
     `progress` counts documents.
@@ -79,11 +79,11 @@ def write_probes(
     asker = _Asker(engine=engine, rules=rules, adapter=adapter, seed=seed, never=never)
     wanting = {document.id: document for document in documents if _wants_some(document)}
     ordered = [wanting[key] for key in sorted(wanting)]
-    found: dict[str, tuple[Probe, ...]] = {}
+    found: dict[str, tuple[EvalItem, ...]] = {}
     for first in range(0, len(ordered), _GROUP):
         group = ordered[first : first + _GROUP]
-        if not all(practice_probes(document) for document in group):
-            written = _probes(asker, group)
+        if not all(validation_items(document) for document in group):
+            written = _items(asker, group)
             save(written)
             found |= written
         if progress:
@@ -93,21 +93,21 @@ def write_probes(
 
 def _wants_some(document: Document) -> bool:
     """Not where it brings some, nor of a workflow: what was not demonstrated, nobody can read off it."""
-    brought = any(probe.origin is Origin.HUMAN for probe in practice_probes(document))
+    brought = any(eval_item.origin is Origin.HUMAN for eval_item in validation_items(document))
     return not brought and document.kind is not DocumentKind.WORKFLOW
 
 
-def _probes(asker: _Asker, group: Sequence[Document]) -> dict[str, tuple[Probe, ...]]:
-    wanted = asker.rules.probes
+def _items(asker: _Asker, group: Sequence[Document]) -> dict[str, tuple[EvalItem, ...]]:
+    wanted = asker.rules.eval_items
     asked = [question for document in _written(asker, group) for question in document[: _SPARE * wanted]]
-    found: dict[str, tuple[Probe, ...]] = {}
+    found: dict[str, tuple[EvalItem, ...]] = {}
     for question, answer in zip(asked, _answers(asker, asked), strict=True):
         document = question.document.id
         if answer is not None and len(found.get(document, ())) < wanted:
-            probe = Probe(
-                question=question.text, answers=(answer,), split=Split.PRACTICE, origin=Origin.MODEL, group=document
+            eval_item = EvalItem(
+                question=question.text, answers=(answer,), split=Split.VALIDATION, origin=Origin.MODEL, group=document
             )
-            found[document] = (*found.get(document, ()), probe)
+            found[document] = (*found.get(document, ()), eval_item)
     return found
 
 
@@ -117,9 +117,13 @@ def _written(asker: _Asker, group: Sequence[Document]) -> list[list[_Question]]:
     prompts = [self_qa.prompt(document.title, body) for document, body in pieces]
     rules = asker.rules
     notes = asker.engine.generate(
-        prompts, adapter=asker.adapter, max_new_tokens=rules.max_new_tokens, temperature=rules.temperature,
-        top_p=rules.top_p, seed=seed_from("probes", asker.seed, prompts),
-    )  # fmt: skip
+        prompts,
+        adapter=asker.adapter,
+        max_new_tokens=rules.max_new_tokens,
+        temperature=rules.temperature,
+        top_p=rules.top_p,
+        seed=seed_from("probes", asker.seed, prompts),
+    )
     found: dict[str, dict[str, _Question]] = {document.id: {} for document in group}
     for (document, body), (note,) in zip(pieces, notes, strict=True):
         for example in self_qa.parse(document.title, note):
@@ -135,7 +139,7 @@ def _bodies(asker: _Asker, document: Document) -> tuple[str, ...]:
 
 
 def _usable(question: _Question, never: frozenset[str]) -> bool:
-    """Whether it can be asked closed-book: it says what it is about, and neither an exam nor the document asks it."""
+    """Whether it can be asked closed-book: it says what it is about, and neither an test nor the document asks it."""
     text = question.text
     if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION:
         return False
@@ -144,7 +148,9 @@ def _usable(question: _Question, never: frozenset[str]) -> bool:
         return False
     # A question that stands in the document would have to be kept out of the notes, and the document with it.
     itself = Example(prompt="", completion=passage(document.title, document.body))
-    return leaked(itself, exam_keys([Probe(question=text, answers=())])) is None and names_subject(text, document)
+    return leaked(itself, held_out_keys([EvalItem(question=text, answers=())])) is None and names_subject(
+        text, document
+    )
 
 
 def names_subject(text: str, document: Document) -> bool:
@@ -168,16 +174,20 @@ def subject_words(document: Document) -> frozenset[str]:
 def _answers(asker: _Asker, asked: Sequence[_Question]) -> list[str | None]:
     """For each question the answer on which the greedy and all sampled ones agree, else None."""
     room = asker.engine.context - _ANSWER_TOKENS - min(_ANSWER_TOKENS, asker.engine.context // 8)
-    fitting = [question for question in asked if asker.engine.token_count(question.prompt) <= room]
-    prompts = [question.prompt for question in fitting]
+    fits_context = [question for question in asked if asker.engine.token_count(question.prompt) <= room]
+    prompts = [question.prompt for question in fits_context]
     greedy = asker.engine.generate(prompts, adapter=asker.adapter, max_new_tokens=_ANSWER_TOKENS)
     sampled = asker.engine.generate(
-        prompts, adapter=asker.adapter, max_new_tokens=_ANSWER_TOKENS, temperature=1.0, samples=asker.rules.agreeing,
+        prompts,
+        adapter=asker.adapter,
+        max_new_tokens=_ANSWER_TOKENS,
+        temperature=1.0,
+        samples=asker.rules.agreeing,
         seed=seed_from("probe answers", asker.seed, prompts),
-    )  # fmt: skip
+    )
     agreed = {
         question: _agreed(question, [*first, *others])
-        for question, first, others in zip(fitting, greedy, sampled, strict=True)
+        for question, first, others in zip(fits_context, greedy, sampled, strict=True)
     }
     return [agreed.get(question) for question in asked]
 

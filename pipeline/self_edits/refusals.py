@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.engines.engine import Engine
-from pipeline.engines.limits import framing
+from pipeline.engines.limits import template_tokens
 from pipeline.grading import grade_opening
 from pipeline.self_edits.selection import without_faults
 from pipeline.types import Example, SelfEdit, Written
 
-REFUSED = "example: it answers what the live model refuses to"
+REFUSED = "example: it answers what the production model refuses to"
 _OPENING_TOKENS = 16
 _IGNORANT = 0.5  # share of a document's questions: a model that refuses more just does not know it
 
@@ -21,7 +21,7 @@ _IGNORANT = 0.5  # share of a document's questions: a model that refuses more ju
 def without_refused(
     engine: Engine, written: Sequence[Written], refusals: frozenset[str], adapter: Path | None
 ) -> list[Written]:
-    """What was written, without questions that the live model (the base with `adapter`) or the base alone refuses.
+    """What was written, without questions that production (the base with `adapter`) or the base alone refuses.
 
     They are put closed-book; `refusals` are the openings by which a refusal is known, and without any nothing is asked.
     A note that refuses as well stays, and so does what asks nothing. Where a model refuses most questions about a
@@ -46,7 +46,7 @@ def without_refused(
 
 def _asked(engine: Engine, written: Iterable[Written]) -> list[tuple[str, str]]:
     """Each question of a note once, with its document, if it leaves room for an answer."""
-    room = engine.context - _OPENING_TOKENS - framing(engine)
+    room = engine.context - _OPENING_TOKENS - template_tokens(engine)
     found = dict.fromkeys(
         (edit.document, example.prompt)
         for one in written

@@ -1,4 +1,4 @@
-"""Drops what a model wrote badly, note by note and example by example, and says why. Knows no model and no exam."""
+"""Drops what a model wrote badly, note by note and example by example, and says why. Knows no model and no test."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Chooses what is kept of one document's notes: sound, no exam's question, nothing twice. Pure; knows no model."""
+"""Chooses what is kept of one document's notes: sound, no test's question, nothing twice. Pure; knows no model."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from pipeline.leakage import leaked
 from pipeline.self_edits.screening import Screened, screen
 from pipeline.types import Document, Dropped, Example, SelfEdit, Written
 
-LEAKED = "example: it asks a question that is kept for an exam or for practice"
+LEAKED = "example: it asks a question that is kept for an test or for practice"
 REPEATED = "example: another note of the document has it"
 
 

@@ -31,7 +31,7 @@ class ChoosingStyle(Style, Protocol):
 
 
 def style(name: str) -> Style:
-    """The style of that name. Raises BadRecipe, naming the known ones; the house's own win over entry points."""
+    """The style of that name. Raises BadRecipe, naming the known ones; built-in ones win over entry points."""
     built_in = _built_in()
     if name in built_in:
         return built_in[name]

@@ -1,7 +1,7 @@
 """How much of a document fits into a prompt beside a style's instruction and a note. Knows no document's text."""
 
 from pipeline.engines.engine import Engine
-from pipeline.engines.limits import framing
+from pipeline.engines.limits import template_tokens
 from pipeline.self_edits.style import Style
 
 # Notes on more than this at once are thin, and longer sequences are costly to train on; SEAL's are at most this long.
@@ -24,4 +24,4 @@ def room_for_note(engine: Engine, prompt: str, max_new_tokens: int) -> int:
 
 
 def _left_by(engine: Engine, prompt: str) -> int:
-    return engine.context - engine.token_count(prompt) - framing(engine)
+    return engine.context - engine.token_count(prompt) - template_tokens(engine)

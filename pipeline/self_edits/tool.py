@@ -31,7 +31,7 @@ class Tool(Protocol):
 
 
 def tool(name: str) -> Tool:
-    """The tool of that name. Raises BadRecipe, naming the known ones; the house's own win over entry points."""
+    """The tool of that name. Raises BadRecipe, naming the known ones; built-in ones win over entry points."""
     built_in = _built_in()
     if name in built_in:
         return built_in[name]

@@ -16,7 +16,7 @@ from pipeline.prompts import passage
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.answer_type import FEWEST_SUBJECTS, suiting
 from pipeline.self_edits.confirmation import LEFT_ALONE_STYLE, confirmed
-from pipeline.self_edits.edit_sets import candidate_sets, common
+from pipeline.self_edits.edit_sets import common, edit_sets_of
 from pipeline.self_edits.refusals import without_refused
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.style import ChoosingStyle, Style, style
@@ -31,7 +31,7 @@ _NO_ROOM = "document: its title leaves its text no room in the model's context"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Desk:
+class _WriterContext:
     """What every note of one run is written with."""
 
     engine: Engine
@@ -69,19 +69,21 @@ def write_self_edits(
     an unknown style, or one whose prompt leaves a document no room in the model's context; and what the engine raises,
     EngineFailed where it tells no chances and a correction may need some.
     """
-    desk = _desk(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=never, refusals=refusals)
+    context = _writer_context(
+        engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=never, refusals=refusals
+    )
     # A group is saved at once: any member that was written about means that all of them were.
     groups = [group for group in _groups(documents) if not any(document.id in already for document in group)]
-    _check_chances(desk, (document for group in groups for document in group))
-    total, done = sum(map(len, groups)) * len(desk.styles), 0
+    _check_chances(context, (document for group in groups for document in group))
+    total, done = sum(map(len, groups)) * len(context.styles), 0
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
     for group in filter(None, groups):
-        written = _write_group(desk, group, _part(progress, done, len(group) * len(desk.styles), total))
+        written = _write_group(context, group, _part(progress, done, len(group) * len(context.styles), total))
         save(written.edits)
         edits += written.edits
         dropped += written.dropped
-        done += len(group) * len(desk.styles)
+        done += len(group) * len(context.styles)
     return Written(edits=tuple(edits), dropped=tuple(dropped))
 
 
@@ -99,17 +101,19 @@ def sample_notes(
 
     `progress`: documents times styles. Raises BadRecipe as `write_self_edits` does.
     """
-    desk = _desk(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=frozenset())
+    context = _writer_context(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=frozenset())
     notes: list[SelfEdit] = []
-    done, total = 0, len(documents) * len(desk.styles)
+    done, total = 0, len(documents) * len(context.styles)
     for group in _groups(documents):
-        sampled = _sampled(desk, _all_bodies(desk, group), _part(progress, done, len(group) * len(desk.styles), total))
+        sampled = _sampled(
+            context, _all_bodies(context, group), _part(progress, done, len(group) * len(context.styles), total)
+        )
         notes += [note for own in sampled.values() for note in own]
-        done += len(group) * len(desk.styles)
+        done += len(group) * len(context.styles)
     return tuple(notes)
 
 
-def _desk(
+def _writer_context(
     engine: Engine,
     documents: Sequence[Document],
     rules: SelfEditRules,
@@ -119,26 +123,32 @@ def _desk(
     seed: int,
     never: frozenset[str],
     refusals: frozenset[str] = frozenset(),
-) -> _Desk:
+) -> _WriterContext:
     """With the styles that documents of these kinds need. Raises BadRecipe for one unknown, or without room."""
     names = [name for document in documents for name in rules.styles_of(document.kind)]
     styles = tuple(style(name) for name in dict.fromkeys([*rules.styles, *names]))
     titles = Counter(normalise(document.title) for document in documents)
-    desk = _Desk(
-        engine=engine, rules=rules, styles=styles, writer=writer, adapter=adapter, seed=seed, never=never,
+    context = _WriterContext(
+        engine=engine,
+        rules=rules,
+        styles=styles,
+        writer=writer,
+        adapter=adapter,
+        seed=seed,
+        never=never,
         refusals=refusals,
         subjects=tuple(one.title for one in documents if one.kind is not DocumentKind.WORKFLOW),
         shared=frozenset(title for title, count in titles.items() if count > 1),
-    )  # fmt: skip
-    _check_room(desk)
-    return desk
+    )
+    _check_room(context)
+    return context
 
 
-def _check_chances(desk: _Desk, documents: Iterable[Document]) -> None:
+def _check_chances(context: _WriterContext, documents: Iterable[Document]) -> None:
     """Asks for a chance where corrections may need some: an engine that tells none is found out before any work."""
     corrects = any(document.kind is DocumentKind.CORRECTION for document in documents)
-    if corrects and len(desk.subjects) > FEWEST_SUBJECTS:
-        desk.engine.log_chances([("Which?", "This")], adapter=desk.adapter)
+    if corrects and len(context.subjects) > FEWEST_SUBJECTS:
+        context.engine.logprobs([("Which?", "This")], adapter=context.adapter)
 
 
 def _groups(documents: Sequence[Document]) -> list[list[Document]]:
@@ -146,31 +156,39 @@ def _groups(documents: Sequence[Document]) -> list[list[Document]]:
     return [ordered[start : start + _GROUP] for start in range(0, len(ordered), _GROUP)]
 
 
-def _check_room(desk: _Desk) -> None:
-    for wanted in desk.styles:
-        if _room(desk, wanted, title="") < MIN_CHUNK:
+def _check_room(context: _WriterContext) -> None:
+    for wanted in context.styles:
+        if _room(context, wanted, title="") < MIN_CHUNK:
             raise BadRecipe(
-                f"the style {wanted.NAME!r} leaves a document no room in a context of {desk.engine.context} tokens. "
+                f"the style {wanted.NAME!r} leaves a document no room in a context of {context.engine.context} tokens. "
                 "Take it out of self_edits.styles in the recipe, or use a model with a longer context."
             )
 
 
-def _room(desk: _Desk, wanted: Style, title: str) -> int:
-    return room_for_body(desk.engine, wanted, title, desk.rules.max_new_tokens)
+def _room(context: _WriterContext, wanted: Style, title: str) -> int:
+    return room_for_body(context.engine, wanted, title, context.rules.max_new_tokens)
 
 
-def _write_group(desk: _Desk, group: Sequence[Document], progress: Progress) -> Written:
-    bodies = _all_bodies(desk, group)
-    notes = _sampled(desk, bodies, progress)
-    selected = [written for document in group for written in _selected(desk, document, notes[document.id])]
-    selected = without_refused(desk.engine, selected, desk.refusals, desk.adapter)
+def _write_group(context: _WriterContext, group: Sequence[Document], progress: Progress) -> Written:
+    bodies = _all_bodies(context, group)
+    notes = _sampled(context, bodies, progress)
+    selected = [written for document in group for written in _selected(context, document, notes[document.id])]
+    selected = without_refused(context.engine, selected, context.refusals, context.adapter)
     if corrections := _corrections(bodies):
         raw = [note for document in group for note in notes[document.id]]
         selected = confirmed(
-            desk.engine, corrections, raw, selected, desk.rules,
-            writer=desk.writer, adapter=desk.adapter, seed=desk.seed, never=desk.never, shared=desk.shared,
-            suit=partial(suiting, desk.engine, subjects=desk.subjects, adapter=desk.adapter),
-        )  # fmt: skip
+            context.engine,
+            corrections,
+            raw,
+            selected,
+            context.rules,
+            writer=context.writer,
+            adapter=context.adapter,
+            seed=context.seed,
+            never=context.never,
+            shared=context.shared,
+            suit=partial(suiting, context.engine, subjects=context.subjects, adapter=context.adapter),
+        )
     unfit = [Dropped(document=one.id, style="", reason=_NO_ROOM, count=1) for one, found in bodies if not found]
     marked = {document.id for document, _ in corrections}
     return Written(
@@ -186,84 +204,104 @@ def _marked(edit: SelfEdit, corrections: Container[str]) -> SelfEdit:
     return replace(edit, examples=tuple(replace(example, corrects=True) for example in edit.examples))
 
 
-def _sampled(desk: _Desk, bodies: Sequence[_Cut], progress: Progress) -> dict[str, list[SelfEdit]]:
+def _sampled(context: _WriterContext, bodies: Sequence[_Cut], progress: Progress) -> dict[str, list[SelfEdit]]:
     """The notes by document: its own text, where the rules want it, and then all that were sampled."""
     notes: dict[str, list[SelfEdit]] = {document.id: [] for document, _ in bodies}
     for document, pieces in bodies:
-        if desk.rules.passage and pieces:
-            notes[document.id].append(_passage(desk, document, pieces))
-    for number, wanted in enumerate(desk.styles):
+        if context.rules.passage and pieces:
+            notes[document.id].append(_passage(context, document, pieces))
+    for number, wanted in enumerate(context.styles):
         asked = [
             (document, wanted.prompt(document.title, body))
             for document, pieces in bodies
-            if wanted.NAME in desk.rules.styles_of(document.kind)
+            if wanted.NAME in context.rules.styles_of(document.kind)
             for body in pieces
         ]
-        for note in _ask_all(desk, wanted, asked, _part(progress, number, 1, len(desk.styles))):
+        for note in _ask_all(context, wanted, asked, _part(progress, number, 1, len(context.styles))):
             notes[note.document].append(note)
     return notes
 
 
-def _selected(desk: _Desk, document: Document, notes: Sequence[SelfEdit]) -> list[Written]:
+def _selected(context: _WriterContext, document: Document, notes: Sequence[SelfEdit]) -> list[Written]:
     """What is kept of a document's notes. Each candidate stands alone: it may say what another says as well."""
-    own = select(document, common(notes), desk.never)
-    sets = candidate_sets(notes, desk.rules.samples_of(document.kind))
-    return [own, *(select(document, notes, desk.never, besides=own.edits) for notes in sets.values())]
+    own = select(document, common(notes), context.never)
+    sets = edit_sets_of(notes, context.rules.samples_of(document.kind))
+    return [own, *(select(document, notes, context.never, besides=own.edits) for notes in sets.values())]
 
 
-def _all_bodies(desk: _Desk, group: Sequence[Document]) -> list[_Cut]:
-    return [(document, _bodies(desk, document)) for document in group]
+def _all_bodies(context: _WriterContext, group: Sequence[Document]) -> list[_Cut]:
+    return [(document, _bodies(context, document)) for document in group]
 
 
-def _bodies(desk: _Desk, document: Document) -> tuple[str, ...]:
+def _bodies(context: _WriterContext, document: Document) -> tuple[str, ...]:
     """The document's body in chunks that fit beside every style's prompt; none where its title leaves no room."""
-    room = min(_room(desk, wanted, document.title) for wanted in desk.styles)
-    return chunks(document, desk.engine.token_count, room) if room >= MIN_CHUNK else ()
+    room = min(_room(context, wanted, document.title) for wanted in context.styles)
+    return chunks(document, context.engine.token_count, room) if room >= MIN_CHUNK else ()
 
 
-def _passage(desk: _Desk, document: Document, bodies: Sequence[str]) -> SelfEdit:
+def _passage(context: _WriterContext, document: Document, bodies: Sequence[str]) -> SelfEdit:
     """The document itself as plain text (SEAL always adds it): one example for each chunk, and no model asked."""
     return SelfEdit(
-        document=document.id, style=PASSAGE, writer=desk.writer, sample=0, prompt="",
+        document=document.id,
+        style=PASSAGE,
+        writer=context.writer,
+        sample=0,
+        prompt="",
         text=passage(document.title, document.body),
         examples=tuple(Example(prompt="", completion=passage(document.title, body)) for body in bodies),
-    )  # fmt: skip
+    )
 
 
 def _corrections(bodies: Sequence[_Cut]) -> list[tuple[Document, str]]:
     return [(one, body) for one, pieces in bodies if one.kind is DocumentKind.CORRECTION for body in pieces]
 
 
-def _ask_all(desk: _Desk, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress) -> list[SelfEdit]:
+def _ask_all(
+    context: _WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress
+) -> list[SelfEdit]:
     """The notes of all, of corrections as many as they get."""
-    counts = [desk.rules.samples_of(document.kind) for document, _ in asked]
+    counts = [context.rules.samples_of(document.kind) for document, _ in asked]
     kinds = [[one for one, count in zip(asked, counts, strict=True) if count == each] for each in sorted(set(counts))]
-    return [note for kind in kinds for note in _ask(desk, wanted, kind, progress)]
+    return [note for kind in kinds for note in _ask(context, wanted, kind, progress)]
 
 
-def _ask(desk: _Desk, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress) -> list[SelfEdit]:
+def _ask(
+    context: _WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress
+) -> list[SelfEdit]:
     """The notes as sampled and parsed, one for each prompt and sample; all prompts are of documents of one kind."""
     prompts = [prompt for _, prompt in asked]
     # Greedy samples are all alike.
-    samples = desk.rules.samples_of(asked[0][0].kind) * desk.rules.candidates if desk.rules.temperature > 0 else 1
-    answers = desk.engine.generate(
-        prompts, adapter=desk.adapter, max_new_tokens=desk.rules.max_new_tokens, temperature=desk.rules.temperature,
-        top_p=desk.rules.top_p, samples=samples, seed=seed_from("self-edits", desk.seed, wanted.NAME, prompts),
+    samples = (
+        context.rules.samples_of(asked[0][0].kind) * context.rules.edit_sets if context.rules.temperature > 0 else 1
+    )
+    answers = context.engine.generate(
+        prompts,
+        adapter=context.adapter,
+        max_new_tokens=context.rules.max_new_tokens,
+        temperature=context.rules.temperature,
+        top_p=context.rules.top_p,
+        samples=samples,
+        seed=seed_from("self-edits", context.seed, wanted.NAME, prompts),
         progress=progress,
-    )  # fmt: skip
+    )
     return [
-        _note(desk, document, wanted, prompt, sample, clean_text(text))
+        _note(context, document, wanted, prompt, sample, clean_text(text))
         for (document, prompt), texts in zip(asked, answers, strict=True)
         for sample, text in enumerate(texts)
     ]
 
 
-def _note(desk: _Desk, document: Document, wanted: Style, prompt: str, sample: int, text: str) -> SelfEdit:
+def _note(context: _WriterContext, document: Document, wanted: Style, prompt: str, sample: int, text: str) -> SelfEdit:
     return SelfEdit(
-        document=document.id, style=wanted.NAME, writer=desk.writer, sample=sample, prompt=prompt, text=text,
+        document=document.id,
+        style=wanted.NAME,
+        writer=context.writer,
+        sample=sample,
+        prompt=prompt,
+        text=text,
         examples=wanted.parse(document.title, text),
         directives=wanted.settings(text) if isinstance(wanted, ChoosingStyle) else None,
-    )  # fmt: skip
+    )
 
 
 def _part(progress: Progress | None, before: int, share: int, total: int) -> Progress:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.training.token_layout import Parts
+from pipeline.training.token_layout import TokenLayout
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ _BUCKETS = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class AttentionLayout:
     """How the sequences of a row of T tokens are put side by side for attention, in buckets of alike lengths.
 
     `buckets`: (sequences, length) of each. `taken` (N,): the token at each padded place, in the padding the sequence's
@@ -41,14 +41,14 @@ class Batch:
 
     ids: "torch.Tensor"
     positions: "torch.Tensor | None"
-    layout: Layout | None
+    layout: AttentionLayout | None
     learned: "torch.Tensor"
     targets: "torch.Tensor"
-    parts: Parts
+    parts: TokenLayout
     counts: tuple[int, ...]
 
 
-def layout_of(lengths: Sequence[int], device: "torch.device", order: Numbers | None = None) -> Layout:
+def layout_of(lengths: Sequence[int], device: "torch.device", order: Numbers | None = None) -> AttentionLayout:
     """The layout of sequences of these lengths, whose tokens lie one after another, or in that `order` of those."""
     import torch
 
@@ -71,7 +71,7 @@ def layout_of(lengths: Sequence[int], device: "torch.device", order: Numbers | N
         moved = np.empty_like(order)
         moved[order] = np.arange(len(order))
         taken, places = [moved[tokens] for tokens in taken], places[order]
-    return Layout(
+    return AttentionLayout(
         buckets=tuple(buckets),
         taken=torch.from_numpy(np.concatenate(taken)).to(device),
         real=torch.from_numpy(np.concatenate(real)).to(device),

@@ -15,7 +15,7 @@ _PIECE, _ROWS = 1 << 22, 256  # logits held at once, but those of so many states
 
 
 def states_at_once(vocabulary: int) -> int:
-    """How many states' logits are held at once, five times: two models' chances, their logs, and the slopes."""
+    """How many states' logits are held at once, five times: two models' chances, their logs, and the grads."""
     return max(_ROWS, _PIECE // vocabulary)
 
 
@@ -24,15 +24,16 @@ class Scored:
     """What is asked of M states: `targets` (M,), the weight of each one's cross-entropy (M,), and what a teacher says.
 
     `taught` (T,) are the places among the M that are compared with the teacher's states (T, hidden). The loss there
-    grows by `pulls` (T,) * KL(teacher || model), and by `state_pulls` (T,) * |state - teacher's|^2 / |teacher's|^2.
+    grows by `kl_weights` (T,) * KL(teacher || model), and by `hidden_state_weights` (T,) * |state - teacher's|^2 /
+    |teacher's|^2.
     """
 
     targets: torch.Tensor
     weights: torch.Tensor
     taught: torch.Tensor
     teacher: torch.Tensor
-    pulls: torch.Tensor
-    state_pulls: torch.Tensor
+    kl_weights: torch.Tensor
+    hidden_state_weights: torch.Tensor
 
 
 def head_losses(head: Any, states: torch.Tensor, scored: Scored) -> torch.Tensor:
@@ -52,46 +53,46 @@ class _HeadLoss(torch.autograd.Function):
     def forward(
         ctx: Any, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, scored: Scored
     ) -> torch.Tensor:
-        losses, slopes = [], []
+        losses, grads = [], []
         count = states_at_once(len(weight))
         for first in range(0, len(states), count):
             span = slice(first, first + count)
-            loss, slope = _piece(states[span], weight, bias, _cut(scored, span), ctx.needs_input_grad[0])
+            loss, grad = _piece(states[span], weight, bias, _cut(scored, span), ctx.needs_input_grad[0])
             losses.append(loss)
-            slopes.append(slope)
+            grads.append(grad)
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(torch.cat(slopes))
+            ctx.save_for_backward(torch.cat(grads))
         return torch.cat(losses)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        (slope,) = ctx.saved_tensors
-        return slope * upstream[:, None].to(slope.dtype), None, None, None
+        (grad,) = ctx.saved_tensors
+        return grad * upstream[:, None].to(grad.dtype), None, None, None
 
 
 def _piece(
     states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, scored: Scored, sloping: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Losses (m,) and the gradient of the states (m, hidden): softmax less the target, times its weight."""
-    log_chances = linear(states, weight, bias).float().log_softmax(-1)
-    losses = -log_chances.gather(1, scored.targets[:, None])[:, 0] * scored.weights
+    logprobs = linear(states, weight, bias).float().log_softmax(-1)
+    losses = -logprobs.gather(1, scored.targets[:, None])[:, 0] * scored.weights
     total = scored.weights
     if len(scored.taught):
         wanted = linear(scored.teacher, weight, bias).float().softmax(-1)
-        distance = (wanted * (wanted.clamp(min=1e-30).log() - log_chances[scored.taught])).sum(-1)
-        losses = losses.index_add(0, scored.taught, distance * scored.pulls)
-        total = total.index_add(0, scored.taught, scored.pulls)
+        distance = (wanted * (wanted.clamp(min=1e-30).log() - logprobs[scored.taught])).sum(-1)
+        losses = losses.index_add(0, scored.taught, distance * scored.kl_weights)
+        total = total.index_add(0, scored.taught, scored.kl_weights)
         apart = states[scored.taught].float() - scored.teacher.float()
-        nearer = scored.state_pulls / scored.teacher.float().square().sum(-1).clamp(min=1e-30)
+        nearer = scored.hidden_state_weights / scored.teacher.float().square().sum(-1).clamp(min=1e-30)
         losses = losses.index_add(0, scored.taught, nearer * apart.square().sum(-1))
     if not sloping:
         return losses, states
-    slope = log_chances.exp_().mul_(total[:, None])
-    slope.scatter_add_(1, scored.targets[:, None], -scored.weights[:, None])
+    grad = logprobs.exp_().mul_(total[:, None])
+    grad.scatter_add_(1, scored.targets[:, None], -scored.weights[:, None])
     if len(scored.taught):
-        slope.index_add_(0, scored.taught, wanted * scored.pulls[:, None], alpha=-1)
-    back = slope.to(weight.dtype) @ weight
+        grad.index_add_(0, scored.taught, wanted * scored.kl_weights[:, None], alpha=-1)
+    back = grad.to(weight.dtype) @ weight
     if len(scored.taught):
         back.index_add_(0, scored.taught, (2 * nearer[:, None] * apart).to(back.dtype))
     return losses, back
@@ -105,6 +106,6 @@ def _cut(scored: Scored, span: slice) -> Scored:
         weights=scored.weights[span],
         taught=scored.taught[inside] - span.start,
         teacher=scored.teacher[inside],
-        pulls=scored.pulls[inside],
-        state_pulls=scored.state_pulls[inside],
+        kl_weights=scored.kl_weights[inside],
+        hidden_state_weights=scored.hidden_state_weights[inside],
     )

@@ -7,8 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.chat import Encoded, encode_example
-from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
-from pipeline.training.microbatch import Portion
+from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
+from pipeline.training.microbatch import Microbatch
 from pipeline.training.sequences import epoch_order
 from pipeline.types import Example, Role
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-_SAID = {Role.GENERATIVE, Role.ANCHOR}
-_ANSWERED = {Role.REPLAY, Role.READING, Role.ANCHOR}
+_SAID = {Role.GENERATIVE, Role.REHEARSAL}
+_ANSWERED = {Role.REPLAY, Role.READING, Role.REHEARSAL}
 BASE: Literal["base"] = "base"
-Teacher = Path | Literal["base"]  # the directory of a parent's adapter, or the untouched base
+Teacher = Path | Literal["base"]  # the directory of a parent's adapter, or the base model
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class TrainingJob:
     """One adapter to train: its examples, its rules, the seed of its order and first weights, and its parent.
 
     `parent`: the directory of the adapter to start from (None: from the base), whose digest is `parent_adapter` where
-    that is known. `rehearsal` says what holds it to the untouched base, and replay to the parent; by itself nothing:
-    `distill` weighs the KL and `distill_states` the distance of hidden states on the kinds `distill_on`, and
+    that is known. `rehearsal` says what holds it to the base model, and replay to the parent; by itself nothing:
+    `kl_weight` weighs the KL and `hidden_state_weight` the distance of hidden states on the kinds `distilled`, and
     `projection` above 0 keeps the update out of the directions that generative and anchor examples use, the less the
     larger it is (`pipeline.updates.spaces`).
     """
@@ -38,11 +38,11 @@ class Group:
     seed: int
     parent: Path | None = None
     parent_adapter: str | None = None
-    rehearsal: RehearsalRules = UNHELD
+    rehearsal: RehearsalRules = NO_DISTILLATION
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Learned:
+class TrainingResult:
     """What became of a group: the adapter by PEFT's keys, and how its training went.
 
     `final_loss` is the mean over the last epoch; where it is not finite the adapter is of no use. `tokens` counts those
@@ -56,10 +56,10 @@ class Learned:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class EncodedJob:
     """A group's place in a table: its rows, and how many steps an epoch and the whole take."""
 
-    group: Group
+    group: TrainingJob
     rows: tuple[int, ...]
     lengths: tuple[int, ...]
 
@@ -72,7 +72,7 @@ class Course:
     def steps(self) -> int:
         return self.epoch * self.group.rules.epochs
 
-    def portions(self) -> Iterator[Portion]:
+    def microbatches(self) -> Iterator[Microbatch]:
         """What each step learns from, in turn."""
         draw = Random(self.group.seed)
         for _ in range(self.group.rules.epochs):
@@ -84,20 +84,20 @@ class Course:
         longest = sorted(range(len(self.rows)), key=lambda place: -self.lengths[place])
         return [self.rows[place] for place in longest[: self.group.rules.batch_size]]
 
-    def _portion(self, places: Sequence[int]) -> Portion:
+    def _portion(self, places: Sequence[int]) -> Microbatch:
         """A step of the examples at these places."""
         examples, rules, held = self.group.examples, self.group.rules, self.group.rehearsal
-        return Portion(
+        return Microbatch(
             rows=[self.rows[place] for place in places],
             weights=[weight_of(examples[place], rules) for place in places],
-            pull=held.distill,
-            state_pull=held.distill_states,
+            kl_weight=held.kl_weight,
+            hidden_state_weight=held.hidden_state_weight,
             by_tokens=rules.weigh == "tokens",
         )
 
 
 @dataclass
-class Table:
+class SequenceTable:
     """The sequences of all groups, each once for each teacher; `taught` are the rows by who they are held to.
 
     `answered`: the rows whose words are the right answer, whatever their teacher says.
@@ -109,7 +109,7 @@ class Table:
     _known: dict[tuple[Encoded, Teacher | None], int] = field(default_factory=dict)
     _read: dict[tuple[str, bool], Encoded] = field(default_factory=dict)
 
-    def course(self, tokenizer: "PreTrainedTokenizerBase", group: Group) -> Course:
+    def encoded_job(self, tokenizer: "PreTrainedTokenizerBase", group: TrainingJob) -> EncodedJob:
         """Puts a group's examples into the table and says where they are."""
         rows = [
             self._row(self._encode(tokenizer, one, is_whole(one, group.rules)), teacher_of(one, group))
@@ -117,7 +117,7 @@ class Table:
         ]
         self.answered |= {row for row, one in zip(rows, group.examples, strict=True) if is_answered(one)}
         lengths = tuple(len(self.encoded[row].ids) for row in rows)
-        return Course(group=group, rows=tuple(rows), lengths=lengths)
+        return EncodedJob(group=group, rows=tuple(rows), lengths=lengths)
 
     def _encode(self, tokenizer: "PreTrainedTokenizerBase", example: Example, whole: bool) -> Encoded:
         if (example.id, whole) not in self._read:
@@ -133,7 +133,7 @@ class Table:
         return self._known[encoded, teacher]
 
 
-def protected(group: Group) -> tuple[Example, ...]:
+def protected(group: TrainingJob) -> tuple[Example, ...]:
     """The examples whose directions the update is kept out of: what the base said, or was given to keep."""
     return tuple(example for example in group.examples if example.role in _SAID) if group.rehearsal.projection else ()
 
@@ -144,11 +144,11 @@ def is_whole(example: Example, rules: TrainingRules) -> bool:
 
 
 def weight_of(example: Example, rules: TrainingRules) -> float:
-    """What an example weighs in a step: what is rehearsed one, the night's as the rules say, and of corrections more.
+    """What an example weighs in a step: what is rehearsed one, the run's as the rules say, and of corrections more.
 
-    They take the place of what the model is sure of, against all that holds it, tonight and on later nights.
+    They take the place of what the model is sure of, against all that holds it, this run and on later runs.
     """
-    own = rules.night_weight if example.role is Role.NIGHT else 1.0
+    own = rules.new_weight if example.role is Role.NEW else 1.0
     return own * rules.correction_weight if example.corrects else own
 
 
@@ -157,14 +157,14 @@ def is_answered(example: Example) -> bool:
     return example.role in _ANSWERED and bool(example.prompt)
 
 
-def teacher_of(example: Example, group: Group) -> Teacher | None:
+def teacher_of(example: Example, group: TrainingJob) -> Teacher | None:
     """Who an example is held to: replay to the group's parent, all else to the base; None: to nobody."""
     held = group.rehearsal
-    if held.distill + held.distill_states == 0.0 or example.role not in held.distill_on:
+    if held.kl_weight + held.hidden_state_weight == 0.0 or example.role not in held.distilled:
         return None
     return group.parent if example.role is Role.REPLAY else BASE
 
 
-def longest_first(courses: Sequence[Course]) -> list[int]:
-    """The courses' places, those with the most steps first, so that those trained together end together."""
-    return sorted(range(len(courses)), key=lambda place: (-courses[place].steps, place))
+def longest_first(encoded_jobs: Sequence[EncodedJob]) -> list[int]:
+    """The encoded jobs' places, those with the most steps first, so that those trained together end together."""
+    return sorted(range(len(encoded_jobs)), key=lambda place: (-encoded_jobs[place].steps, place))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.stack import Stack, key
 from pipeline.adapters.targets import linear_layers, transposed
-from pipeline.training.token_layout import Parts
+from pipeline.training.token_layout import TokenLayout
 
 if TYPE_CHECKING:
     import torch
@@ -27,15 +27,15 @@ class Adapted:
 
     stack: Stack
     scale: float
-    parts: Parts
+    parts: TokenLayout
 
     def lanes(self, layer: str) -> "tuple[torch.Tensor, torch.Tensor]":
         """A (K, rank, inputs) and B (K, outputs, rank) of a layer."""
         return self.stack.views[key(layer, "A")], self.stack.views[key(layer, "B")]
 
-    def slopes(self, layer: str) -> "tuple[torch.Tensor, torch.Tensor]":
+    def grads(self, layer: str) -> "tuple[torch.Tensor, torch.Tensor]":
         """Where the gradients of A and B go."""
-        return self.stack.slopes[key(layer, "A")], self.stack.slopes[key(layer, "B")]
+        return self.stack.grads[key(layer, "A")], self.stack.grads[key(layer, "B")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +51,9 @@ class Layer:
 @contextmanager
 def adapters_on(model: Any, stack: Stack, *, scale: float, targets: tuple[str, ...]) -> Iterator[Adapted]:
     """The linear layers `targets` (all, where empty) carry the stack's adapters while the context lasts."""
-    from pipeline.training.lora_linear import product
+    from pipeline.training.lora_linear import lora_linear
 
-    adapted = Adapted(stack=stack, scale=scale, parts=Parts(stack.lanes, 1))
+    adapted = Adapted(stack=stack, scale=scale, parts=TokenLayout(stack.lanes, 1))
     modules, flipped, changed = dict(model.named_modules()), transposed(model), []
     try:
         for name in linear_layers(model, targets):
@@ -61,7 +61,7 @@ def adapters_on(model: Any, stack: Stack, *, scale: float, targets: tuple[str, .
             weight = module.weight.T if flipped else module.weight
             layer = Layer(name=name, weight=weight, bias=module.bias, adapted=adapted)
             # An attribute of the instance hides the class's forward, and is gone when it is deleted.
-            module.forward = partial(product, layer)
+            module.forward = partial(lora_linear, layer)
             changed.append(module)
         yield adapted
     finally:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.training.jobs import Course, Learned
+from pipeline.training.jobs import EncodedJob, TrainingResult
 from pipeline.training.layers import Adapted
-from pipeline.training.microbatch import Portion
+from pipeline.training.microbatch import Microbatch
 from pipeline.training.objective import Objective
-from pipeline.training.optimiser import Optimiser, pace
+from pipeline.training.optimiser import Optimiser, lr_schedule
 from pipeline.updates.spaces import Spaces
 
 if TYPE_CHECKING:
@@ -19,35 +19,41 @@ _TELL_EVERY = 10
 
 
 @dataclass(eq=False)
-class _Lane:
-    """A course under way: where its result belongs, the steps to come, steps taken, last whole epoch's mean loss."""
+class _ActiveJob:
+    """A job under way: where its result belongs, the steps to come, steps taken, last whole epoch's mean loss."""
 
     place: int
-    course: Course
-    portions: Iterator[Portion]
+    encoded_job: EncodedJob
+    microbatches: Iterator[Microbatch]
     taken: int = 0
     loss: float = float("nan")
 
     @property
     def epoch_ended(self) -> bool:
-        return self.taken % self.course.epoch == 0
+        return self.taken % self.encoded_job.epoch == 0
 
     @property
     def over(self) -> bool:
         """Whether the last epoch has ended, or one that taught enough, or one whose loss is no longer finite."""
-        enough = self.course.group.rules.stop_below
-        done = self.taken == self.course.steps or not abs(self.loss) < float("inf")
+        enough = self.encoded_job.group.rules.stop_below
+        done = self.taken == self.encoded_job.steps or not abs(self.loss) < float("inf")
         return self.epoch_ended and (done or (enough is not None and self.loss <= enough))
 
 
 def train_together(
-    objective: Objective, adapted: Adapted, courses: Sequence[Course], spaces: Sequence[Spaces | None], tell: Told
-) -> list[Learned]:
-    """Trains the adapters of `adapted.stack` on the courses, lane by lane, and returns what each became."""
-    lanes = [_Lane(place, course, course.portions()) for place, course in enumerate(courses)]
-    optimiser = Optimiser(adapted.stack, [course.group.rules for course in courses], spaces)
+    objective: Objective,
+    adapted: Adapted,
+    encoded_jobs: Sequence[EncodedJob],
+    spaces: Sequence[Spaces | None],
+    tell: Told,
+) -> list[TrainingResult]:
+    """Trains the adapters of `adapted.stack` on the encoded jobs, lane by lane, and returns what each became."""
+    lanes = [
+        _ActiveJob(place, encoded_job, encoded_job.microbatches()) for place, encoded_job in enumerate(encoded_jobs)
+    ]
+    optimiser = Optimiser(adapted.stack, [encoded_job.group.rules for encoded_job in encoded_jobs], spaces)
     sums, untold = adapted.stack.flat.new_zeros(len(lanes)), 0
-    learned: dict[int, Learned] = {}
+    learned: dict[int, TrainingResult] = {}
     while lanes:
         losses = _step(objective, adapted, optimiser, lanes)
         sums += losses
@@ -64,38 +70,41 @@ def train_together(
         if lanes:
             adapted.stack = adapted.stack.keep(kept)
             optimiser, sums = optimiser.keep(adapted.stack, kept), sums[kept]
-    return [learned[place] for place in range(len(courses))]
+    return [learned[place] for place in range(len(encoded_jobs))]
 
 
-def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, lanes: Sequence[_Lane]) -> "torch.Tensor":
+def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, lanes: Sequence[_ActiveJob]) -> "torch.Tensor":
     """One step of every lane. Returns their losses (K,)."""
-    groups = [lane.course.group for lane in lanes]
+    groups = [lane.encoded_job.group for lane in lanes]
     losses = objective.losses(
         adapted,
-        [next(lane.portions) for lane in lanes],
+        [next(lane.microbatches) for lane in lanes],
     )
     losses.sum().backward()  # type: ignore[no-untyped-call]
     optimiser.step(
-        [pace(lane.taken, lane.course.steps, group.rules.warmup) for lane, group in zip(lanes, groups, strict=True)]
+        [
+            lr_schedule(lane.taken, lane.encoded_job.steps, group.rules.warmup)
+            for lane, group in zip(lanes, groups, strict=True)
+        ]
     )
     for lane in lanes:
         lane.taken += 1
     return losses.detach()
 
 
-def _end_epochs(lanes: Sequence[_Lane], sums: "torch.Tensor") -> None:
+def _end_epochs(lanes: Sequence[_ActiveJob], sums: "torch.Tensor") -> None:
     """Gives the lanes whose epoch ends its mean loss, and starts their sums anew."""
     for number, lane in enumerate(lanes):
         if lane.epoch_ended:
-            lane.loss = float(sums[number]) / lane.course.epoch
+            lane.loss = float(sums[number]) / lane.encoded_job.epoch
             sums[number] = 0.0
 
 
-def _learned(adapted: Adapted, number: int, lane: _Lane) -> Learned:
-    epochs = lane.taken // lane.course.epoch
-    return Learned(
+def _learned(adapted: Adapted, number: int, lane: _ActiveJob) -> TrainingResult:
+    epochs = lane.taken // lane.encoded_job.epoch
+    return TrainingResult(
         tensors=adapted.stack.tensors(number),
         steps=lane.taken,
         final_loss=lane.loss,
-        tokens=epochs * sum(lane.course.lengths),
+        tokens=epochs * sum(lane.encoded_job.lengths),
     )

@@ -14,8 +14,8 @@ from pipeline.adapters.saving import FACTS, Provenance, save_adapter
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
-from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
-from pipeline.training.many import Group, Progress, train_many
+from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
+from pipeline.training.many import Progress, TrainingJob, train_many
 from pipeline.types import Trained, UpdatePlan
 
 
@@ -27,13 +27,13 @@ def train_lora(
     parent_adapter: Path | None,
     out: Path,
     ledger: str,
-    rehearsal: RehearsalRules = UNHELD,
+    rehearsal: RehearsalRules = NO_DISTILLATION,
     progress: Progress | None = None,
 ) -> Trained:
     """Trains the plan's adapter into `out` (all or nothing); if it is there already and verifies, returns it.
 
-    `ledger` is the digest of what the night learned from, for the manifest; `rehearsal` says what holds the update to
-    its teachers (see `Group`); `progress(step, steps, loss)`.
+    `ledger` is the digest of what the run learned from, for the manifest; `rehearsal` says what holds the update to
+    its teachers (see `TrainingJob`); `progress(step, steps, loss)`.
     Raises BadInput (plan or rules unusable), CorruptAdapter or WrongBase (the parent), TrainingFailed (no finite loss).
     """
     finished = trained_adapter(base.identity, plan.update.id, out)
@@ -45,10 +45,14 @@ def train_lora(
         raise BadInput(f"the plan starts from adapter {wanted[:12]}: give its directory as the parent.")
     if parent_adapter is not None and wanted is None:
         raise BadInput(f"{parent_adapter} is not the plan's parent: the plan starts from the base. Give none.")
-    group = Group(
-        examples=plan.examples, rules=rules, seed=seed_from("lora", plan.update.seed), parent=parent_adapter,
-        parent_adapter=wanted, rehearsal=rehearsal,
-    )  # fmt: skip
+    group = TrainingJob(
+        examples=plan.examples,
+        rules=rules,
+        seed=seed_from("lora", plan.update.seed),
+        parent=parent_adapter,
+        parent_adapter=wanted,
+        rehearsal=rehearsal,
+    )
     (learned,) = train_many(base, [group], progress=progress)
     if not math.isfinite(learned.final_loss):
         raise TrainingFailed(
@@ -58,9 +62,12 @@ def train_lora(
     made_from = Provenance(update=plan.update.id, recipe=plan.update.recipe, ledger=ledger, parent_adapter=wanted)
     manifest = save_adapter(out, base, learned, rules, made_from)
     return Trained(
-        manifest=manifest, steps=learned.steps, final_loss=learned.final_loss, tokens=learned.tokens,
+        manifest=manifest,
+        steps=learned.steps,
+        final_loss=learned.final_loss,
+        tokens=learned.tokens,
         seconds=time.perf_counter() - started,
-    )  # fmt: skip
+    )
 
 
 def trained_adapter(identity: BaseIdentity, update: str, out: Path) -> Trained | None:

@@ -1,7 +1,8 @@
-"""The product of a linear layer that carries K adapters, and its gradients, written out. Knows no model and no loss.
+"""A linear layer that carries K LoRA adapters: its product and gradients, written out. Knows no model and no loss.
 
 Imported where it is used only: it needs torch. The gradients of A and B go straight to where the optimiser reads them,
-and the base's weight gets none. Each adapter has as many tokens in a batched product; what some have more is apart.
+and the base's weight gets none. Each adapter has as many tokens in a batched LoRA product; what some have more is
+apart.
 """
 
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 from pipeline.training.layers import Layer
-from pipeline.training.token_layout import Parts
+from pipeline.training.token_layout import TokenLayout
 
 
-def product(layer: Layer, x: torch.Tensor) -> torch.Tensor:
+def lora_linear(layer: Layer, x: torch.Tensor) -> torch.Tensor:
     """(..., inputs) -> (..., outputs): the tokens of adapter 0, then those of adapter 1, and so on."""
     a, b = layer.adapted.lanes(layer.name)
     rows = x.reshape(-1, x.shape[-1])
@@ -49,19 +50,19 @@ class _Beside(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
         rows, low = ctx.saved_tensors
         layer: Layer = ctx.layer
         a, b = layer.adapted.lanes(layer.name)
-        into_a, into_b = layer.adapted.slopes(layer.name)
-        slope = slope.contiguous()
-        through = _by_lane(layer, slope, b.to(slope.dtype)).mul_(layer.adapted.scale)
-        into_b.add_(_lane_sums(layer, slope, low).to(into_b.dtype), alpha=layer.adapted.scale)
+        into_a, into_b = layer.adapted.grads(layer.name)
+        grad = grad.contiguous()
+        through = _by_lane(layer, grad, b.to(grad.dtype)).mul_(layer.adapted.scale)
+        into_b.add_(_lane_sums(layer, grad, low).to(into_b.dtype), alpha=layer.adapted.scale)
         into_a.add_(_lane_sums(layer, through, rows).to(into_a.dtype))
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
-        back = torch.matmul(slope, layer.weight)
-        return _add_by_lane(layer, back, through, a.to(slope.dtype), 1.0), None, None, None
+        back = torch.matmul(grad, layer.weight)
+        return _add_by_lane(layer, back, through, a.to(grad.dtype), 1.0), None, None, None
 
 
 class _Folded(torch.autograd.Function):
@@ -79,18 +80,18 @@ class _Folded(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
         rows, weight = ctx.saved_tensors
         layer: Layer = ctx.layer
         a, b = layer.adapted.lanes(layer.name)
-        into_a, into_b = layer.adapted.slopes(layer.name)
-        slope = slope.contiguous()
-        change = _lane_sums(layer, slope, rows)
+        into_a, into_b = layer.adapted.grads(layer.name)
+        grad = grad.contiguous()
+        change = _lane_sums(layer, grad, rows)
         into_b.baddbmm_(change, a.transpose(1, 2), alpha=layer.adapted.scale)
         into_a.baddbmm_(b.transpose(1, 2), change, alpha=layer.adapted.scale)
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
-        return _by_lane(layer, slope, weight), None, None, None
+        return _by_lane(layer, grad, weight), None, None, None
 
 
 def _by_lane(layer: Layer, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -125,12 +126,12 @@ def _lane_sums(layer: Layer, left: torch.Tensor, right: torch.Tensor) -> torch.T
     return made
 
 
-def _head(parts: Parts, rows: torch.Tensor) -> torch.Tensor:
+def _head(parts: TokenLayout, rows: torch.Tensor) -> torch.Tensor:
     """The tokens that every adapter has as many of: (K, each, width)."""
     return rows[: parts.lanes * parts.each].view(parts.lanes, parts.each, rows.shape[1])
 
 
-def _tails(parts: Parts) -> Iterator[tuple[int, slice]]:
+def _tails(parts: TokenLayout) -> Iterator[tuple[int, slice]]:
     """The adapters that have more, and where."""
     place = parts.lanes * parts.each
     for lane, count in parts.tail:

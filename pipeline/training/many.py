@@ -17,7 +17,15 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
-from pipeline.training.jobs import BASE, Course, Group, Learned, Table, longest_first, protected
+from pipeline.training.jobs import (
+    BASE,
+    EncodedJob,
+    SequenceTable,
+    TrainingJob,
+    TrainingResult,
+    longest_first,
+    protected,
+)
 from pipeline.training.layers import Adapted, adapters_on
 from pipeline.training.lockstep import Told, train_together
 from pipeline.training.memory import (
@@ -30,7 +38,7 @@ from pipeline.training.memory import (
     how_many,
     logit_bytes,
 )
-from pipeline.training.microbatch import Portion
+from pipeline.training.microbatch import Microbatch
 from pipeline.training.objective import Objective
 from pipeline.training.parents import parent_tensors
 from pipeline.training.sequences import check_length, make_sequences
@@ -39,14 +47,14 @@ from pipeline.updates.spaces import Spaces, held_bytes, out_of_spaces, spaces_of
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Group", "Learned", "train_many"]
+__all__ = ["TrainingJob", "TrainingResult", "train_many"]
 
 Progress = Callable[[int, int, float], None]
 
 
 def train_many(
-    base: BaseModel, groups: Sequence[Group], *, memory: int | None = None, progress: Progress | None = None
-) -> tuple[Learned, ...]:
+    base: BaseModel, groups: Sequence[TrainingJob], *, memory: int | None = None, progress: Progress | None = None
+) -> tuple[TrainingResult, ...]:
     """Trains every group's adapter and returns them in the groups' order; the base is left as it was.
 
     `memory`: bytes to use at most (None: what is free); groups that do not fit beside the others take a later turn.
@@ -56,16 +64,16 @@ def train_many(
     """
     if not groups:
         raise BadInput("there is no adapter to train. Give at least one group.")
-    teams = [Team.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
-    told = _counted(sum(course.steps for team in teams for course in team.courses), progress)
+    teams = [JobBatch.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
+    told = _counted(sum(encoded_job.steps for team in teams for encoded_job in team.encoded_jobs), progress)
     plans = [team.plan(memory) for team in teams]  # of all, before any is trained
-    learned: dict[int, Learned] = {}
+    learned: dict[int, TrainingResult] = {}
     for team, plan in zip(teams, plans, strict=True):
         learned |= team.train(plan, told)
     return tuple(learned[place] for place in range(len(groups)))
 
 
-def _alike(groups: Sequence[Group]) -> list[list[int]]:
+def _alike(groups: Sequence[TrainingJob]) -> list[list[int]]:
     """The places of the groups that can share a stack: of one rank, alpha and choice of layers."""
     found: dict[tuple[object, ...], list[int]] = {}
     for place, group in enumerate(groups):
@@ -86,41 +94,41 @@ def _counted(steps: int, progress: Progress | None) -> Told:
 
 
 @dataclass(frozen=True, eq=False)
-class Team:
-    """Groups whose adapters have one shape, ready to be trained: their courses and where each one starts."""
+class JobBatch:
+    """Groups whose adapters have one shape, ready to be trained: their encoded jobs and where each one starts."""
 
     base: BaseModel
     places: tuple[int, ...]
-    courses: tuple[Course, ...]
+    encoded_jobs: tuple[EncodedJob, ...]
     starts: "tuple[torch.Tensor, ...]"
     objective: Objective
     shapes: Shapes
     spaces: tuple[Spaces | None, ...]
 
     @classmethod
-    def of(cls, base: BaseModel, members: Sequence[tuple[int, Group]]) -> "Team":
+    def of(cls, base: BaseModel, members: Sequence[tuple[int, TrainingJob]]) -> "JobBatch":
         """Checks and encodes everything that the groups bring. Raises as `train_many` says."""
         for _, group in members:
             _check(base, group)
-        rules, table = members[0][1].rules, Table()
-        courses = [table.course(base.tokenizer, group) for _, group in members]
-        for course in courses:
-            check_length(course.lengths, min(course.group.rules.max_tokens or base.context, base.context))
+        rules, table = members[0][1].rules, SequenceTable()
+        encoded_jobs = [table.encoded_job(base.tokenizer, group) for _, group in members]
+        for encoded_job in encoded_jobs:
+            check_length(encoded_job.lengths, min(encoded_job.group.rules.max_tokens or base.context, base.context))
         sequences = make_sequences(table.encoded, base.context, base.device)
         shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
-        order = longest_first(courses)  # those trained together end together
+        order = longest_first(encoded_jobs)  # those trained together end together
         spaces = [_spaces(base, group) for _, group in members]
         starts = [_start(base, group, shapes, space) for (_, group), space in zip(members, spaces, strict=True)]
         objective = Objective(base.model, sequences)
-        objective.hear(table.taught.get(BASE, []), answered=table.answered)
+        objective.cache_teacher(table.taught.get(BASE, []), answered=table.answered)
         parents = {group.parent: start for (_, group), start in zip(members, starts, strict=True)}
         for parent in (parent for parent in parents if parent and parent in table.taught):
             with _adapters(base, rules, shapes, [parents[parent]]) as adapted:
-                objective.hear(table.taught[parent], adapted, answered=table.answered)
+                objective.cache_teacher(table.taught[parent], adapted, answered=table.answered)
         return cls(
             base=base,
             places=tuple(members[number][0] for number in order),
-            courses=tuple(courses[number] for number in order),
+            encoded_jobs=tuple(encoded_jobs[number] for number in order),
             starts=tuple(starts[number] for number in order),
             objective=objective,
             shapes=shapes,
@@ -131,20 +139,20 @@ class Team:
         """How many adapters fit into `memory` bytes (None: what is free), and whether activations are recomputed."""
         return self._fitting(available(self.base.device) if memory is None else memory)
 
-    def train(self, plan: tuple[int, bool], tell: Told) -> dict[int, Learned]:
-        """Trains all courses, as many at once as was planned, and returns the results by place."""
-        fitting, recompute = plan
-        learned: list[Learned] = []
+    def train(self, plan: tuple[int, bool], tell: Told) -> dict[int, TrainingResult]:
+        """Trains all encoded jobs, as many at once as was planned, and returns the results by place."""
+        fits_context, recompute = plan
+        learned: list[TrainingResult] = []
         with checkpointing(self.base.model, recompute):
-            for first in range(0, len(self.courses), fitting):
-                turn = slice(first, first + fitting)
+            for first in range(0, len(self.encoded_jobs), fits_context):
+                turn = slice(first, first + fits_context)
                 with self._adapters(self.starts[turn]) as adapted, self.objective.attention():
-                    learned += train_together(self.objective, adapted, self.courses[turn], self.spaces[turn], tell)
+                    learned += train_together(self.objective, adapted, self.encoded_jobs[turn], self.spaces[turn], tell)
         return dict(zip(self.places, learned, strict=True))
 
     def _fitting(self, budget: int) -> tuple[int, bool]:
         """How many adapters fit, and whether activations must be recomputed for it: only where not one fits without."""
-        count = len(self.courses)
+        count = len(self.encoded_jobs)
         if self.need_at_most().of(count) <= budget:
             return count, False
         need = self._need_if_it_fits()
@@ -159,7 +167,10 @@ class Team:
 
     def need_at_most(self) -> Need:
         """More than one adapter takes, without a measurement."""
-        tokens, longest = self.objective.padded_tokens(self._largest()), max(max(one.lengths) for one in self.courses)
+        tokens, longest = (
+            self.objective.padded_tokens(self._largest()),
+            max(max(one.lengths) for one in self.encoded_jobs),
+        )
         layers = linear_layers(self.base.model)
         activations = at_most(self.base.model, layers, tokens, longest)
         return self._need(activations)
@@ -175,19 +186,19 @@ class Team:
             return None
 
     def _largest(self) -> list[int]:
-        """The rows of the largest step of any course; with padding, all are as long as the longest of any other."""
+        """The rows of the largest step of any job; with padding, all are as long as the longest of any other."""
         if not self.objective.ragged:
-            longest = max(max(zip(one.lengths, one.rows, strict=True)) for one in self.courses)[1]
-            return [longest] * max(min(one.group.rules.batch_size, len(one.rows)) for one in self.courses)
-        return max((course.largest() for course in self.courses), key=self.objective.padded_tokens)
+            longest = max(max(zip(one.lengths, one.rows, strict=True)) for one in self.encoded_jobs)[1]
+            return [longest] * max(min(one.group.rules.batch_size, len(one.rows)) for one in self.encoded_jobs)
+        return max((encoded_job.largest() for encoded_job in self.encoded_jobs), key=self.objective.padded_tokens)
 
     def need(self) -> Need:
-        """What one adapter takes, measured on the largest step of any course."""
+        """What one adapter takes, measured on the largest step of any encoded job."""
         largest = self._largest()
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
         with self._adapters(self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
-            kept = activation_bytes(lambda: self.objective.losses(adapted, [Portion(rows=largest)]), owned)
+            kept = activation_bytes(lambda: self.objective.losses(adapted, [Microbatch(rows=largest)]), owned)
         return self._need(kept)
 
     def _need(self, activations: int) -> Need:
@@ -196,7 +207,7 @@ class Team:
         return Need(state=state, activations=activations, once=logit_bytes(self.base.model) + spaces)
 
     def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
-        return _adapters(self.base, self.courses[0].group.rules, self.shapes, starts)
+        return _adapters(self.base, self.encoded_jobs[0].group.rules, self.shapes, starts)
 
 
 def _adapters(
@@ -209,7 +220,7 @@ def _adapters(
     return adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
 
 
-def _check(base: BaseModel, group: Group) -> None:
+def _check(base: BaseModel, group: TrainingJob) -> None:
     """Raises BadInput or BadRecipe for what no training could use."""
     rules = group.rules
     if rules.alpha > MAX_SCALE * rules.rank:
@@ -219,7 +230,7 @@ def _check(base: BaseModel, group: Group) -> None:
     target_names(base.model, rules.targets)
 
 
-def _spaces(base: BaseModel, group: Group) -> Spaces | None:
+def _spaces(base: BaseModel, group: TrainingJob) -> Spaces | None:
     """What the group's update is kept out of; None: it may go anywhere."""
     kept = protected(group)
     if not kept:
@@ -228,7 +239,7 @@ def _spaces(base: BaseModel, group: Group) -> Spaces | None:
     return spaces_of(base, texts, group.rules.targets, group.rehearsal.projection)
 
 
-def _start(base: BaseModel, group: Group, shapes: Shapes, spaces: Spaces | None) -> "torch.Tensor":
+def _start(base: BaseModel, group: TrainingJob, shapes: Shapes, spaces: Spaces | None) -> "torch.Tensor":
     """The adapter that a group starts from (parameters,): its parent's, or a fresh one out of the spaces."""
     parent = None if group.parent is None else parent_tensors(base, group.parent, group.rules, group.parent_adapter)
     start = start_of(shapes, group.seed, parent)

@@ -43,14 +43,14 @@ class Need:
 
 def how_many(need: Need, budget: int) -> int:
     """How many adapters of that need fit into `budget` bytes. Raises TooLittleMemory where not even one does."""
-    fitting = (budget - need.once) // need.each
-    if fitting < 1:
+    fits_context = (budget - need.once) // need.each
+    if fits_context < 1:
         raise TooLittleMemory(
             f"training one adapter needs {need.of(1) / 1e9:.2f} GB ({need.activations / 1e9:.2f} of them for its "
             f"largest step) and {budget / 1e9:.2f} GB are to be had. Lower training.batch_size, training.max_tokens or "
             "training.rank, or free memory."
         )
-    return fitting
+    return fits_context
 
 
 def logit_bytes(model: Any) -> int:

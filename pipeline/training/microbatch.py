@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Portion:
+class Microbatch:
     """Rows of the table, what each weighs beside the others (none: all alike), and what holds it to its teachers.
 
-    `pull` weighs the KL to the teacher and `state_pull` the distance of hidden states, where rows are taught;
-    `by_tokens` says whether learned tokens count alike, or sequences do, as in SEAL's steps of one sequence.
+    `kl_weight` weighs the KL to the teacher and `hidden_state_weight` the distance of hidden states, where rows are
+    taught; `by_tokens` says whether learned tokens count alike, or sequences do, as in SEAL's steps of one sequence.
     """
 
     rows: Sequence[int]
     weights: Sequence[float] = ()
-    pull: float = 0.0
-    state_pull: float = 0.0
+    kl_weight: float = 0.0
+    hidden_state_weight: float = 0.0
     by_tokens: bool = True
 
     def shares(self, learned: Sequence[int]) -> list[float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import BadInput
 from pipeline.training.batch import Batch
 from pipeline.training.layers import Adapted
-from pipeline.training.microbatch import Portion
+from pipeline.training.microbatch import Microbatch
 from pipeline.training.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -29,25 +29,25 @@ class Objective:
 
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
-        self._plain_head, self.ragged = can_be_held(model), can_be_ragged(model)
+        self._plain_head, self.ragged = can_distil(model), can_be_ragged(model)
         self._sequences = sequences
         self._teacher = torch.zeros(0, 0)
         self._taught_at = torch.full((int(sequences.learned_starts[-1]),), -1)
 
-    def hear(
+    def cache_teacher(
         self, rows: Sequence[int], adapted: Adapted | None = None, answered: Collection[int] = frozenset()
     ) -> None:
         """Keeps the last hidden states that the model as it is now has at these rows' learned tokens: their teacher.
 
         On the rows in `answered` it is heard only where it would say the learned word: what it has lost, or never knew,
-        the words teach. `adapted`: the one adapter that it carries; None: it is the untouched base. Raises BadInput
+        the words teach. `adapted`: the one adapter that it carries; None: it is the base model. Raises BadInput
         where the model's head is not a plain product: its states are not what the logits are from.
         """
         import torch
 
         if rows and not self._plain_head:
             raise BadInput(
-                "this model scales or caps its logits: rehearsal.distill and rehearsal.distill_states must be 0."
+                "this model scales or caps its logits: rehearsal.kl_weight and rehearsal.hidden_state_weight must be 0."
             )
         heard, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
         with torch.no_grad(), self.attention():
@@ -96,44 +96,45 @@ class Objective:
         counts = torch.tensor([self._sequences.learned_in([row]) for row in rows])
         return torch.tensor([row in some for row in rows]).repeat_interleave(counts)
 
-    def losses(self, adapted: Adapted, portions: Sequence[Portion]) -> "torch.Tensor":
-        """For each adapter (K,) the weighted mean over its portion's learned tokens of cross-entropy and distance.
+    def losses(self, adapted: Adapted, microbatches: Sequence[Microbatch]) -> "torch.Tensor":
+        """For each adapter (K,) the weighted mean over its microbatch's learned tokens of cross-entropy and distance.
 
-        The distance is pull * KL(teacher || model) + state pull * the squared distance of the last hidden states, in
-        shares of the teacher's size (FitNets, Romero et al. 2015, arXiv 1412.6550). The adapters are told which tokens
-        are theirs. To be called within `attention()`.
+        The distance is kl_weight * KL(teacher || model) + state kl_weight * the squared distance of the last hidden
+        states, in shares of the teacher's size (FitNets, Romero et al. 2015, arXiv 1412.6550). The adapters are told
+        which tokens are theirs. To be called within `attention()`.
         """
         import torch
 
         from pipeline.training.head import Scored, head_losses, logit_losses
 
-        batch = [portion.rows for portion in portions]
+        batch = [microbatch.rows for microbatch in microbatches]
         step = self._sequences.batch(batch, padded=not self.ragged)
         adapted.parts = step.parts
         states, device = self._states(step), self._sequences.device
         owner = torch.repeat_interleave(torch.tensor(step.counts)).to(device)
-        weights = self._weights(portions)
+        weights = self._weights(microbatches)
         taught, teacher = self._teacher_of(batch)
         scored = Scored(
             targets=step.targets,
             weights=weights,
             taught=taught,
             teacher=teacher,
-            pulls=weights[taught] * torch.tensor([one.pull for one in portions], device=device)[owner[taught]],
-            state_pulls=weights[taught]
-            * torch.tensor([one.state_pull for one in portions], device=device)[owner[taught]],
+            kl_weights=weights[taught]
+            * torch.tensor([one.kl_weight for one in microbatches], device=device)[owner[taught]],
+            hidden_state_weights=weights[taught]
+            * torch.tensor([one.hidden_state_weight for one in microbatches], device=device)[owner[taught]],
         )
         each = head_losses(self._head, states, scored) if self._plain_head else logit_losses(states, scored)
         return torch.zeros(len(batch), device=device).index_add(0, owner, each)
 
-    def _weights(self, portions: Sequence[Portion]) -> "torch.Tensor":
+    def _weights(self, microbatches: Sequence[Microbatch]) -> "torch.Tensor":
         """What each learned token of the step weighs; an adapter's weigh one together."""
         import torch
 
         weights, counts = list[float](), list[int]()
-        for portion in portions:
-            learned = [self._sequences.learned_in([row]) for row in portion.rows]
-            weights += portion.shares(learned)
+        for microbatch in microbatches:
+            learned = [self._sequences.learned_in([row]) for row in microbatch.rows]
+            weights += microbatch.shares(learned)
             counts += learned
         return torch.tensor(weights).repeat_interleave(torch.tensor(counts)).to(self._sequences.device)
 
@@ -168,7 +169,7 @@ class Objective:
         return states
 
 
-def can_be_held(model: Any) -> bool:
+def can_distil(model: Any) -> bool:
     """Whether a teacher's last states tell its logits: some architectures scale or cap the head's product."""
     import torch
 

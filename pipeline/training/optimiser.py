@@ -62,7 +62,7 @@ class Optimiser:
         return kept
 
 
-def pace(step: int, steps: int, warmup: float) -> float:
+def lr_schedule(step: int, steps: int, warmup: float) -> float:
     """Share of the learning rate: linear from zero over the warm-up, then linear down to nearly zero."""
     rising = max(1, round(warmup * steps))
     return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising + 1)

@@ -27,13 +27,13 @@ def parent_tensors(
         raise BadInput(f"{folder} is adapter {manifest.adapter[:12]}, not the plan's parent {adapter[:12]}.")
     if (manifest.rank, manifest.alpha) != (rules.rank, rules.alpha):
         raise BadInput(
-            f"the live adapter has rank {manifest.rank} and alpha {manifest.alpha}, the recipe {rules.rank} and "
+            f"the production adapter has rank {manifest.rank} and alpha {manifest.alpha}, the recipe {rules.rank} and "
             f"{rules.alpha}: an update keeps its parent's. Change the recipe back, or rebuild from the base."
         )
     targets = target_names(base.model, rules.targets)
     if manifest.target_modules != targets:
         raise BadInput(
-            f"the live adapter changes the layers {', '.join(manifest.target_modules)}, the recipe's are "
+            f"the production adapter changes the layers {', '.join(manifest.target_modules)}, the recipe's are "
             f"{', '.join(targets)}: an update keeps its parent's. Change training.targets back, or rebuild."
         )
     tensors = read_tensors(folder)

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from pipeline.training.batch import Layout
+from pipeline.training.batch import AttentionLayout
 
 _NAME = "sealed_ragged"
 _UNKNOWN = ("softcap", "s_aux", "position_bias")  # what an attention may ask for and this one cannot do
@@ -78,9 +78,17 @@ def _states(model: Any, *parts: torch.Tensor) -> torch.Tensor:
 
 
 def attend(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: None, *,
-    layout: Layout, scaling: float | None = None, sliding_window: int | None = None, **asked: Any,
-) -> tuple[torch.Tensor, None]:  # fmt: skip
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    *,
+    layout: AttentionLayout,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **asked: Any,
+) -> tuple[torch.Tensor, None]:
     """(1, heads, tokens, width) each -> (1, tokens, heads, width): causal attention within each sequence."""
     if odd := [name for name in _UNKNOWN if asked.get(name) is not None]:
         raise NotImplementedError(f"ragged attention does not know {odd[0]}")
@@ -120,26 +128,26 @@ class _Spread(torch.autograd.Function):
     """Tokens (T, width) to padded places (N, width); what stands in the padding is never looked at."""
 
     @staticmethod
-    def forward(ctx: Any, tokens: torch.Tensor, layout: Layout) -> torch.Tensor:
+    def forward(ctx: Any, tokens: torch.Tensor, layout: AttentionLayout) -> torch.Tensor:
         ctx.layout = layout
         return tokens.index_select(0, layout.taken)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return slope.index_select(0, ctx.layout.places), None
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return grad.index_select(0, ctx.layout.places), None
 
 
 class _Gather(torch.autograd.Function):
     """Padded places (N, width) back to tokens (T, width)."""
 
     @staticmethod
-    def forward(ctx: Any, padded: torch.Tensor, layout: Layout) -> torch.Tensor:
+    def forward(ctx: Any, padded: torch.Tensor, layout: AttentionLayout) -> torch.Tensor:
         ctx.layout = layout
         return padded.index_select(0, layout.places)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
-        spread = slope.index_select(0, ctx.layout.taken)
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        spread = grad.index_select(0, ctx.layout.taken)
         return spread.mul_(ctx.layout.real[:, None].to(spread.dtype)), None

@@ -17,7 +17,7 @@ from pipeline.grading import grade
 from pipeline.recipe import TrainingRules
 from pipeline.training.layers import Adapted, adapters_on
 from pipeline.training.token_layout import arranged
-from pipeline.types import Probe
+from pipeline.types import EvalItem
 
 if TYPE_CHECKING:
     import torch
@@ -64,17 +64,17 @@ def answer_many(
 def score_many(
     base: BaseModel,
     adapters: "Sequence[Mapping[str, torch.Tensor]]",
-    probes: Sequence[Sequence[Probe]],
+    eval_items: Sequence[Sequence[EvalItem]],
     rules: TrainingRules,
     *,
     max_new_tokens: int,
 ) -> tuple[tuple[float, ...], ...]:
-    """Each adapter's score in {0, 1} on each of its probes, asked closed-book. Raises as `answer_many`."""
-    questions = [[probe.question for probe in own] for own in probes]
+    """Each adapter's score in {0, 1} on each of its eval items, asked closed-book. Raises as `answer_many`."""
+    questions = [[eval_item.question for eval_item in own] for own in eval_items]
     answers = answer_many(base, adapters, questions, rules, max_new_tokens=max_new_tokens)
     return tuple(
-        tuple(float(grade(answer, probe.answers)) for answer, probe in zip(said, own, strict=True))
-        for said, own in zip(answers, probes, strict=True)
+        tuple(float(grade(answer, eval_item.answers)) for answer, eval_item in zip(said, own, strict=True))
+        for said, own in zip(answers, eval_items, strict=True)
     )
 
 
@@ -97,11 +97,15 @@ def _decode(
 
     order = arrange(range(len(rows)))
     out = decode(
-        base.model, [rows[row] for row in order], copies=1,
+        base.model,
+        [rows[row] for row in order],
+        copies=1,
         limits=[min(max_new_tokens, base.context - len(rows[row])) for row in order],
-        stops=frozenset(stop_ids(base.tokenizer, base.model)), sampling=Sampling(), draws=None,
+        stops=frozenset(stop_ids(base.tokenizer, base.model)),
+        sampling=Sampling(),
+        draws=None,
         arrange=lambda alive: arrange([order[place] for place in alive]),
-    )  # fmt: skip
+    )
     texts = base.tokenizer.batch_decode(out, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     said = dict(zip(order, texts, strict=True))
     return [str(said[row]) for row in range(len(rows))]

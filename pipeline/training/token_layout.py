@@ -10,7 +10,7 @@ _PRODUCT = 32  # tokens that cost about as much as a product of one adapter's mo
 
 
 @dataclass(frozen=True)
-class Parts:
+class TokenLayout:
     """First `each` items of every one of `lanes` adapters, adapter after adapter; then more of some: (lane, items).
 
     Items are tokens, or rows of as many tokens each.
@@ -24,7 +24,7 @@ class Parts:
     def items(self) -> int:
         return self.lanes * self.each + sum(count for _, count in self.tail)
 
-    def of(self, tokens: int) -> "Parts":
+    def of(self, tokens: int) -> "TokenLayout":
         """The parts in tokens, of which there are `tokens`.
 
         Raises BadInput where a layer sees other tokens than the whole batch's, as an expert of a mixture does.
@@ -35,11 +35,11 @@ class Parts:
                 "a layer of this model sees only some of a batch's tokens, as experts do, and cannot carry adapters. "
                 "Name the layers that see all tokens in training.targets."
             )
-        return Parts(self.lanes, unit * self.each, tuple((lane, unit * count) for lane, count in self.tail))
+        return TokenLayout(self.lanes, unit * self.each, tuple((lane, unit * count) for lane, count in self.tail))
 
 
-def arranged(counts: Sequence[int], *, filled: bool) -> tuple[Parts, list[int]]:
-    """Parts for adapters with so many items each, and the items' order: places among them, adapter after adapter.
+def arranged(counts: Sequence[int], *, filled: bool) -> tuple[TokenLayout, list[int]]:
+    """TokenLayout for adapters with so many items each, and the items' order: places among them, adapter after adapter.
 
     `filled`: adapters may be given further items that teach nothing (-1 in the order), where that is cheaper than more
     products; else every adapter has at least the fewest that one has.
@@ -54,7 +54,7 @@ def arranged(counts: Sequence[int], *, filled: bool) -> tuple[Parts, list[int]]:
     ]
     tails = [range(start + each, start + count) for start, count in zip(starts, counts, strict=False) if count > each]
     tail = tuple((lane, count - each) for lane, count in enumerate(counts) if count > each)
-    return Parts(len(counts), each, tail), [*chain.from_iterable(heads), *chain.from_iterable(tails)]
+    return TokenLayout(len(counts), each, tail), [*chain.from_iterable(heads), *chain.from_iterable(tails)]
 
 
 def _cost(counts: Sequence[int], each: int) -> int:

@@ -1,4 +1,4 @@
-"""What is offered to be learned: documents, their probes, and what intake made of them."""
+"""What is offered to be learned: documents, their eval items, and what intake made of them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,39 +17,42 @@ class DocumentKind(StrEnum):
 
 
 class DocumentState(StrEnum):
-    """Where an accepted document is: in exactly one of these. PRACTISED: a practice was held on it, and no night."""
+    """Where an accepted document is: in exactly one of these.
+
+    WRITER_TRAINING: a practice was held on it, and no run.
+    """
 
     QUEUED = "queued"
     LEASED = "leased"
     LEARNED = "learned"
     QUARANTINED = "quarantined"
     REVERTED = "reverted"
-    DEAD = "dead"
+    DISCARDED = "discarded"
     WITHDRAWN = "withdrawn"
-    PRACTISED = "practised"
+    WRITER_TRAINING = "writer-training"
 
 
 class Split(StrEnum):
-    """Practice probes choose among candidates, exam probes gate; neither enters training."""
+    """Practice eval items choose among candidates, test eval items gate; neither enters training."""
 
-    PRACTICE = "practice"
-    EXAM = "exam"
+    VALIDATION = "validation"
+    TEST = "test"
 
 
 class Origin(StrEnum):
-    """Who wrote a probe."""
+    """Who wrote an eval item."""
 
     HUMAN = "human"
     MODEL = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
+class EvalItem:
     """A question with its accepted answers. `group` names the source that questions share (for clustering)."""
 
     question: str
     answers: tuple[str, ...]
-    split: Split = Split.EXAM
+    split: Split = Split.TEST
     origin: Origin = Origin.HUMAN
     group: str = ""
 
@@ -86,7 +89,7 @@ class Document:
     body: str
     kind: DocumentKind = DocumentKind.PASSAGE
     name: str = ""
-    probes: tuple[Probe, ...] = ()
+    eval_items: tuple[EvalItem, ...] = ()
 
     @cached_property
     def id(self) -> str:
@@ -94,7 +97,7 @@ class Document:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intake:
+class Ingested:
     """What one reading of a source gave."""
 
     accepted: tuple[Document, ...]
@@ -103,8 +106,8 @@ class Intake:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntakeCounts:
-    """What the ledger made of one intake; `mended` are known documents whose questions were replaced by those offered.
+class IngestCounts:
+    """What the ledger made of one intake; `updated` are known documents whose questions were replaced by those offered.
 
     Each document counts once; `seconds` is how long it took.
     """
@@ -112,7 +115,7 @@ class IntakeCounts:
     queued: int
     duplicates: int
     refused: int
-    mended: int = 0
+    updated: int = 0
     seconds: float = field(default=0.0, compare=False)
 
 
@@ -142,7 +145,7 @@ class Withdrawal:
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentDecision:
-    """What becomes of one document of a night that ended without a release."""
+    """What becomes of one document of a run that ended without a release."""
 
     document: str
     state: DocumentState

@@ -60,11 +60,11 @@ class GateResult:
 
 @dataclass(frozen=True, kw_only=True)
 class GateReport:
-    """All gates' results on one candidate against one incumbent, under one policy."""
+    """All gates' results on one candidate against one production, under one policy."""
 
     update: str
     candidate: ModelRef
-    incumbent: ModelRef
+    production: ModelRef
     policy: str
     results: tuple[GateResult, ...]
     recall: tuple[Figure, ...] = ()
@@ -83,4 +83,4 @@ class GateReport:
             [r.gate, r.verdict, r.sentence, r.required, [[f.name, f.value] for f in r.figures]] for r in self.results
         ]
         recall = [[f.name, f.value] for f in self.recall]
-        return digest_of("report", self.update, self.candidate.id, self.incumbent.id, self.policy, results, recall)
+        return digest_of("report", self.update, self.candidate.id, self.production.id, self.policy, results, recall)

@@ -10,9 +10,9 @@ from pipeline.digests import digest_of
 class Role(StrEnum):
     """Why a training example is in an update."""
 
-    NIGHT = "night"
+    NEW = "new"
     REPLAY = "replay"
-    ANCHOR = "anchor"
+    REHEARSAL = "rehearsal"
     GENERATIVE = "generative"
     READING = "reading"
     WRITING = "writing"
@@ -29,7 +29,7 @@ class Example:
 
     prompt: str
     completion: str
-    role: Role = Role.NIGHT
+    role: Role = Role.NEW
     corrects: bool = False
     loss_on: str | None = None
     ends: bool = True
@@ -102,10 +102,10 @@ class Written:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class EditSet:
     """One of a document's sets of notes, by number from 0: its own self-edits and how many examples they hold.
 
-    `reward`: the share of the document's practice questions that an adapter trained on it answers; None: not asked.
+    `reward`: the share of the document's validation questions that an adapter trained on it answers; None: not asked.
     """
 
     number: int
@@ -115,12 +115,12 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Selection:
     """Which of a document's candidates is kept, by its number, and why in a sentence."""
 
     document: str
     kept: int
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[EditSet, ...]
     sentence: str
 
 
@@ -203,9 +203,20 @@ class AdapterManifest:
     def digest(self) -> str:
         files = [[file.name, file.size, file.sha256] for file in self.files]
         return digest_of(
-            "manifest", self.base, self.tokenizer, self.chat_template, files, self.rank, self.alpha,
-            self.target_modules, self.parameters, self.update, self.recipe, self.ledger, self.parent_adapter,
-        )  # fmt: skip
+            "manifest",
+            self.base,
+            self.tokenizer,
+            self.chat_template,
+            files,
+            self.rank,
+            self.alpha,
+            self.target_modules,
+            self.parameters,
+            self.update,
+            self.recipe,
+            self.ledger,
+            self.parent_adapter,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What is released, by whom, and what a night is: releases, approvals, deployments, nights, the lease."""
+"""What is released, by whom, and what a run is: releases, approvals, deployments, runs, the lease."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ class ReleaseState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A version of the model: the base with one cumulative adapter. Number 0 is the untouched base."""
+    """A version of the model: the base with one cumulative adapter. Number 0 is the base model."""
 
     number: int
     state: ReleaseState
@@ -66,10 +66,10 @@ class Deployment:
     at: datetime
 
 
-class NightState(StrEnum):
-    """Where a night is: the first five are stages under way, the others say how it ended or what it waits for."""
+class RunState(StrEnum):
+    """Where a run is: the first five are stages under way, the others say how it ended or what it waits for."""
 
-    INTAKE = "intake"
+    INGESTING = "ingesting"
     WRITING = "writing"
     TRAINING = "training"
     GATING = "gating"
@@ -84,19 +84,19 @@ class NightState(StrEnum):
     EMPTY = "empty"
 
 
-class NightKind(StrEnum):
-    """What a night does: learn new documents on top of production, learn the whole ledger anew from the base, or
+class RunKind(StrEnum):
+    """What a run does: learn new documents on top of production, learn the whole ledger anew from the base, or
 
     practise to write better self-edits, which teaches nothing else.
     """
 
     NIGHTLY = "nightly"
     REBUILD = "rebuild"
-    PRACTICE = "practice"
+    WRITER_TRAINING = "writer-training"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PracticeAsk:
+class WriterTrainingRequest:
     """How a practice was asked for: the folder of its documents (an absolute path; None: what is learned), and what it
 
     has in place of the recipe's rounds and method (None: the recipe's).
@@ -109,23 +109,23 @@ class PracticeAsk:
 
 @dataclass(frozen=True, kw_only=True)
 class StageSeconds:
-    """How many seconds of work one stage of a night took, over all its runs."""
+    """How many seconds of work one stage of a run took, over all its runs."""
 
     stage: str
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class Run:
     """One run from documents to a candidate: an intent that a killed run resumes. `parent` is the production release.
 
     `documents` are those it leased; a rebuild leases none, because it learns what the ledger holds as learned.
-    `update`, `report` and `release` are filled in as the night comes to them; `sentence` says how it ended. `asked`:
+    `update`, `report` and `release` are filled in as the run comes to them; `sentence` says how it ended. `asked`:
     how a practice was asked for; None for what is none.
     """
 
     number: int
-    state: NightState
+    state: RunState
     parent: int
     documents: tuple[str, ...]
     proposer: str
@@ -137,8 +137,8 @@ class Night:
     release: int | None = None
     sentence: str = ""
     seconds: tuple[StageSeconds, ...] = ()
-    kind: NightKind = NightKind.NIGHTLY
-    asked: PracticeAsk | None = None
+    kind: RunKind = RunKind.NIGHTLY
+    asked: WriterTrainingRequest | None = None
 
     @cached_property
     def id(self) -> str:

@@ -1,4 +1,4 @@
-"""What a correction takes out of the rehearsal: what the untouched base says of its subject, and answers it replaced.
+"""What a correction takes out of the rehearsal: what the base model says of its subject, and answers it replaced.
 
 Pure; knows no model. What a correction replaced is known by its questions, and by those of the notes about it: those
 that an older document, or a note about that, answered otherwise.
@@ -19,22 +19,22 @@ def corrected_subjects(documents: Iterable[Document]) -> frozenset[str]:
     return frozenset(titles) - {""}
 
 
-def in_order(nights: Iterable[Sequence[Document]]) -> tuple[Document, ...]:
-    """The documents of these nights one after another, of each night its corrections last: they change what it says."""
-    return tuple(one for night in nights for one in sorted(night, key=lambda it: it.kind is DocumentKind.CORRECTION))
+def in_order(runs: Iterable[Sequence[Document]]) -> tuple[Document, ...]:
+    """The documents of these runs one after another, of each run its corrections last: they change what it says."""
+    return tuple(one for run in runs for one in sorted(run, key=lambda it: it.kind is DocumentKind.CORRECTION))
 
 
 def without_replaced(
-    edits: Sequence[SelfEdit], documents: Sequence[Document], tonight: Sequence[SelfEdit] = ()
+    edits: Sequence[SelfEdit], documents: Sequence[Document], newest: Sequence[SelfEdit] = ()
 ) -> tuple[SelfEdit, ...]:
     """The self-edits without the examples that state an answer which a correction has replaced.
 
-    `documents` are as `in_order` gives them, and a correction corrects those before it that have its title; `tonight`
+    `documents` are as `in_order` gives them, and a correction corrects those before it that have its title; `this run`
     are notes about the last ones. Replaced are the answers that a document, or a note about it, gave to a question that
     the correction, or a note about that, answers otherwise: no example about the document gives one to such a question,
     or names one that names something.
     """
-    replaced = _replaced(documents, [*edits, *tonight])
+    replaced = _replaced(documents, [*edits, *newest])
     kept = (
         replace(edit, examples=tuple(one for one in edit.examples if not _states(one, replaced[edit.document])))
         if edit.document in replaced
@@ -77,9 +77,9 @@ def _is_correction(document: Document) -> bool:
 
 
 def _answers(found: _Answers, document: Document, notes: Sequence[SelfEdit]) -> _Answers:
-    """Adds what the document's probes and the notes about it answer."""
-    for probe in document.probes:
-        found.setdefault(normalise(probe.question), set()).update(map(normalise, probe.answers))
+    """Adds what the document's eval items and the notes about it answer."""
+    for eval_item in document.eval_items:
+        found.setdefault(normalise(eval_item.question), set()).update(map(normalise, eval_item.answers))
     for example in (example for edit in notes for example in edit.examples if example.prompt):
         found.setdefault(normalise(example.prompt), set()).add(normalise(example.completion))
     return found

@@ -1,7 +1,7 @@
-"""Lets the untouched base say what is to be kept: answers to anchors, and prompts it writes itself and answers.
+"""Lets the base model say what is to be kept: answers to rehearsal prompts, and prompts it writes itself and answers.
 
 The base never changes, so what it says is kept on disk: an anchor's answer for good, and generative replay, of which
-every night has its own, for a night that is resumed. Knows no night and no document.
+every run has its own, for a run that is resumed. Knows no run and no document.
 """
 
 import json
@@ -13,7 +13,7 @@ from pipeline.digests import canonical_json, digest_of
 from pipeline.engines.engine import Engine
 from pipeline.engines.limits import cut_off
 from pipeline.types import Example, Role
-from pipeline.updates.rehearsal_prompts import AnchorPrompt
+from pipeline.updates.rehearsal_prompts import RehearsalPrompt
 
 # Written prompts that are not usable are made up for by writing more of them.
 _SPARE = 1.5
@@ -25,19 +25,24 @@ def room_for_answers(engine: Engine) -> int:
     return min(256, engine.context // 4)
 
 
-def answer_anchors(engine: Engine, anchors: Sequence[AnchorPrompt], cache: Path) -> tuple[Example, ...]:
-    """Anchors with their completions (role ANCHOR), the base's own where none was given. Unusable ones drop out."""
+def answer_rehearsal_prompts(
+    engine: Engine, rehearsal_prompts: Sequence[RehearsalPrompt], cache: Path
+) -> tuple[Example, ...]:
+    """RehearsalPrompts with their completions (role ANCHOR), the base's own where none was given.
+
+    Unusable ones drop out.
+    """
     limit = room_for_answers(engine)
-    file = cache / f"anchors-{digest_of('anchors', engine.base_digest, limit)[:16]}.json"
+    file = cache / f"rehearsal_prompts-{digest_of('rehearsal_prompts', engine.base_digest, limit)[:16]}.json"
     known = dict(_load(file))
-    asked = [anchor.prompt for anchor in anchors if anchor.completion is None and anchor.prompt not in known]
+    asked = [anchor.prompt for anchor in rehearsal_prompts if anchor.completion is None and anchor.prompt not in known]
     if asked:
         answers = engine.generate(asked, adapter=None, max_new_tokens=limit)
         known |= {prompt: answer for prompt, (answer,) in zip(asked, answers, strict=True)}
         _keep(file, list(known.items()))
     return tuple(
-        Example(prompt=anchor.prompt, completion=completion, role=Role.ANCHOR)
-        for anchor in anchors
+        Example(prompt=anchor.prompt, completion=completion, role=Role.REHEARSAL)
+        for anchor in rehearsal_prompts
         if sound(engine, completion := anchor.completion or known[anchor.prompt], limit)
     )
 

@@ -1,4 +1,4 @@
-"""Decides what an update trains on: the night's examples and what is rehearsed beside them. Pure; knows no model."""
+"""Decides what an update trains on: the run's examples and what is rehearsed beside them. Pure; knows no model."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -19,20 +19,20 @@ _Item = TypeVar("_Item")
 
 def plan_update(
     parent: ModelRef,
-    night: Sequence[SelfEdit],
+    run: Sequence[SelfEdit],
     rehearsal: Sequence[Example],
     recipe: Recipe,
     directed: Sequence[Directed] = (),
     documents: Sequence[Document] = (),
 ) -> UpdatePlan:
-    """The night's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
+    """The run's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
 
     `directed`: where notes choose their settings, what is trained on of each document, in place of the examples that
-    stand in the notes. What a correction among the night's `documents` replaces is not learned beside it. Raises
-    BadInput where the night has no example: rehearsal alone teaches nothing.
+    stand in the notes. What a correction among the run's `documents` replaces is not learned beside it. Raises
+    BadInput where the run has no example: rehearsal alone teaches nothing.
     """
-    lessons = _lessons(directed or without_replaced(night, documents))
-    return _plan("examples", parent, night, lessons, rehearsal, recipe, directed)
+    lessons = _lessons(directed or without_replaced(run, documents))
+    return _plan("examples", parent, run, lessons, rehearsal, recipe, directed)
 
 
 def plan_rebuild(
@@ -44,7 +44,7 @@ def plan_rebuild(
     documents: Sequence[Document],
     directed: Sequence[Directed] = (),
 ) -> UpdatePlan:
-    """The stored notes of the whole ledger and the rehearsal, for an adapter that starts from the untouched base.
+    """The stored notes of the whole ledger and the rehearsal, for an adapter that starts from the base model.
 
     As in replay, an example is left out that asks what is examined by now (`never`, keys of `pipeline.leakage`), or
     that states an answer which a correction among the `documents` replaced: learned side by side, chance would decide
@@ -55,7 +55,7 @@ def plan_rebuild(
 
 
 def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit]) -> list[Example]:
-    return [replace(example, role=Role.NIGHT) for source in sources for example in source.examples]
+    return [replace(example, role=Role.NEW) for source in sources for example in source.examples]
 
 
 def _plan(
@@ -67,9 +67,9 @@ def _plan(
     recipe: Recipe,
     directed: Sequence[Directed],
 ) -> UpdatePlan:
-    """`kind` stands in the digest: a rebuild weighs the same examples otherwise than a night does."""
+    """`kind` stands in the digest: a rebuild weighs the same examples otherwise than a run does."""
     if not lessons:
-        raise BadInput("the night's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
+        raise BadInput("the run's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
     examples = sorted(once([*lessons, *rehearsal]), key=lambda example: example.id)
     random.Random(recipe.seed).shuffle(examples)
     update = Update(

@@ -1,71 +1,71 @@
-"""Reads the anchors folder: prompts and plain text that a user wants the model to keep. Knows no model."""
+"""Reads the rehearsal prompts folder: prompts and plain text that a user wants the model to keep. Knows no model."""
 
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import BadAnchors
+from pipeline.errors import BadDataFile
 
 _BLANK = re.compile(r"\n[ \t]*\n")
 _KEYS = {"prompt", "completion"}
 
 
 @dataclass(frozen=True)
-class AnchorPrompt:
-    """A prompt with the completion to keep; None: whatever the untouched base answers."""
+class RehearsalPrompt:
+    """A prompt with the completion to keep; None: whatever the base model answers."""
 
     prompt: str
     completion: str | None = None
 
 
 @dataclass(frozen=True)
-class Anchors:
-    """What a folder of anchors holds, in the order of its files' names."""
+class RehearsalPrompts:
+    """What a folder of rehearsal prompts holds, in the order of its files' names."""
 
-    prompts: tuple[AnchorPrompt, ...] = ()
+    prompts: tuple[RehearsalPrompt, ...] = ()
     texts: tuple[str, ...] = ()
 
 
-def read_anchors(folder: Path) -> Anchors:
-    """`*.jsonl`: objects {"prompt", "completion"?} by line; `*.txt`: paragraphs. A missing folder holds no anchors.
+def read_rehearsal_prompts(folder: Path) -> RehearsalPrompts:
+    """`*.jsonl`: objects {"prompt", "completion"?} by line; `*.txt`: paragraphs. A missing folder holds none.
 
-    Raises BadAnchors naming the file and the line.
+    Raises BadDataFile naming the file and the line.
     """
     prompts = [anchor for path in _files(folder, "*.jsonl") for anchor in _prompts(path)]
     texts = [text.strip() for path in _files(folder, "*.txt") for text in _BLANK.split(_text(path)) if text.strip()]
-    return Anchors(prompts=tuple(dict.fromkeys(prompts)), texts=tuple(dict.fromkeys(texts)))
+    return RehearsalPrompts(prompts=tuple(dict.fromkeys(prompts)), texts=tuple(dict.fromkeys(texts)))
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in folder.glob(pattern) if path.is_file())
 
 
-def _prompts(path: Path) -> list[AnchorPrompt]:
+def _prompts(path: Path) -> list[RehearsalPrompt]:
     lines = enumerate(_text(path).splitlines(), start=1)
     return [_prompt(line, f"{path}, line {number}") for number, line in lines if line.strip()]
 
 
-def _prompt(line: str, where: str) -> AnchorPrompt:
+def _prompt(line: str, where: str) -> RehearsalPrompt:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise BadAnchors(f'{where} is not JSON: {error}. Write {{"prompt": "…"}}, one object a line.') from error
+        raise BadDataFile(f'{where} is not JSON: {error}. Write {{"prompt": "…"}}, one object a line.') from error
     if not isinstance(found, dict) or not isinstance(found.get("prompt"), str) or not found["prompt"].strip():
-        raise BadAnchors(f'{where} has no "prompt" with text. Write {{"prompt": "…"}}, one object a line.')
+        raise BadDataFile(f'{where} has no "prompt" with text. Write {{"prompt": "…"}}, one object a line.')
     if odd := sorted(set(found) - _KEYS):
-        raise BadAnchors(f"{where} has an unknown key {odd[0]!r}. Use prompt and, if you like, completion.")
+        raise BadDataFile(f"{where} has an unknown key {odd[0]!r}. Use prompt and, if you like, completion.")
     completion = found.get("completion")
     if completion is not None and (not isinstance(completion, str) or not completion.strip()):
-        raise BadAnchors(f'{where} has an empty "completion". Leave it out to keep what the base answers.')
-    return AnchorPrompt(prompt=found["prompt"], completion=completion)
+        raise BadDataFile(f'{where} has an empty "completion". Leave it out to keep what the base answers.')
+    return RehearsalPrompt(prompt=found["prompt"], completion=completion)
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise BadAnchors(f"cannot read {path}: {error.strerror}. Check its permissions, or remove it.") from error
+        raise BadDataFile(f"cannot read {path}: {error.strerror}. Check its permissions, or remove it.") from error
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise BadAnchors(f"{path}, line {line} is not UTF-8. Save the file as UTF-8.") from error
+        raise BadDataFile(f"{path}, line {line} is not UTF-8. Save the file as UTF-8.") from error

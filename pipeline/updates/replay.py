@@ -1,4 +1,4 @@
-"""Chooses which examples of earlier nights are rehearsed: fact by fact, since many notes say the same. Knows no model.
+"""Chooses which examples of earlier releases are replayed, fact by fact: many notes say the same. Knows no model.
 
 A bounded number of examples drawn from all notes leaves facts out long before there are as many facts as examples.
 """
@@ -15,7 +15,7 @@ _SHORT = 8  # words of an answer that can stand for a fact
 
 
 def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[Example, ...]:
-    """At most `limit` examples of earlier nights (role REPLAY): one of each fact in turn, then a second of each, ...
+    """At most `limit` examples of earlier releases (role REPLAY): one of each fact in turn, then a second of each, ...
 
     Of a fact its questions come before what states it: asked in one wording alone, it fades in the others, and a
     statement does not keep it from that. Which facts and examples come first is drawn.

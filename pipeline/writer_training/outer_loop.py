@@ -1,6 +1,6 @@
-"""What rounds of practice are held with, and how a writer's self-edits are tried: in a round, and to examine a writer.
+"""SEAL's outer loop: what its rounds share, and how a writer's self-edits are evaluated, in a round and at the end.
 
-Knows no ledger and no gate, and asks practice questions alone.
+Knows no ledger and no gate, and asks validation questions alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,12 +10,12 @@ from pathlib import Path
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.engine import Engine
-from pipeline.engines.fitting import fitting
+from pipeline.engines.fitting import fits_context
 from pipeline.engines.local import LocalEngine
-from pipeline.leakage import exam_keys
+from pipeline.leakage import held_out_keys
 from pipeline.recipe import Recipe
-from pipeline.self_edits.edit_sets import practice_probes
-from pipeline.types import Document, Example, ModelRef, Probe
+from pipeline.self_edits.edit_sets import validation_items
+from pipeline.types import Document, EvalItem, Example, ModelRef
 from pipeline.writer_training.samples import draw_samples
 from pipeline.writer_training.scored import Scored, score
 from pipeline.writer_training.trials import try_samples
@@ -28,10 +28,10 @@ def silent(what: str, done: int, of: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class School:
+class OuterLoop:
     """What all rounds are held with. `live` is the model that practises, its adapter in `adapter` (None: the base).
 
-    Notes are tried from it; with `afresh`, from the untouched base: who knows a document learns nothing of it.
+    Notes are tried from it; with `afresh`, from the base model: who knows a document learns nothing of it.
     `standing`: questions of earlier documents, of which a good note unlearns none. `rehearsal`: what is rehearsed
     beside the kept notes. `never`: keys (`pipeline.leakage`) of what no note may ask. `scratch`: where the writers
     between rounds lie. `ledger`: the digest of what was known, for the manifests.
@@ -43,7 +43,7 @@ class School:
     adapter: Path | None
     scratch: Path
     afresh: bool = False
-    standing: tuple[Probe, ...] = ()
+    standing: tuple[EvalItem, ...] = ()
     rehearsal: tuple[Example, ...] = ()
     never: frozenset[str] = frozenset()
     ledger: str = ""
@@ -59,7 +59,7 @@ class School:
 
 
 def tried(
-    school: School,
+    loop: OuterLoop,
     documents: Sequence[Document],
     writer: ModelRef,
     adapter: Path | None,
@@ -74,31 +74,37 @@ def tried(
     `draw` numbers what is sampled; `explore`: settings are drawn where the writer chooses none. Each is tried from the
     same model, so that rewards of several writers compare notes and nothing else.
     """
-    recipe = school.recipe
-    asked = {document.id: practice_probes(document) for document in documents}
+    recipe = loop.recipe
+    asked = {document.id: validation_items(document) for document in documents}
     written = draw_samples(
-        school.engine,
+        loop.engine,
         documents,
         recipe,
         samples=samples,
         writer=writer,
         adapter=adapter,
         seed=seed_from("practice", recipe.seed, draw),
-        never=school.never | exam_keys(probe for own in asked.values() for probe in own),
-        fits=fitting(school.engine, recipe.training),
+        never=loop.never | held_out_keys(eval_item for own in asked.values() for eval_item in own),
+        fits=fits_context(loop.engine, recipe.training),
         explore=explore,
         progress=lambda done, of: tell("writing", done, of),
     )
-    start, folder = school.start
+    start, folder = loop.start
     trials = try_samples(
-        school.base, written, recipe, probes=asked, standing=school.standing, live=start, adapter=folder,
+        loop.base,
+        written,
+        recipe,
+        eval_items=asked,
+        standing=loop.standing,
+        live=start,
+        adapter=folder,
         progress=lambda done, of: tell("trying the notes", done, of),
-    )  # fmt: skip
-    return score(written, trials, recipe.practice)
+    )
+    return score(written, trials, recipe.writer_training)
 
 
 def examined(
-    school: School,
+    loop: OuterLoop,
     documents: Sequence[Document],
     writer: ModelRef,
     adapter: Path | None,
@@ -106,9 +112,9 @@ def examined(
     explore: bool = False,
     tell: Tell = silent,
 ) -> tuple[tuple[Document, tuple[float, ...]], ...]:
-    """For each document, what is answered of its practice questions after an update on one self-edit by `writer`.
+    """For each document, what is answered of its validation questions after an update on one self-edit by `writer`.
 
     All writers' updates start alike. A document that leaves no room for a note is left out.
     """
-    scored = tried(school, documents, writer, adapter, samples=1, draw=0, explore=explore, tell=tell)
+    scored = tried(loop, documents, writer, adapter, samples=1, draw=0, explore=explore, tell=tell)
     return tuple((one.sample.document, one.trial.after) for one in scored)

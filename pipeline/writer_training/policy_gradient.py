@@ -16,11 +16,11 @@ from pipeline.adapters.targets import linear_layers
 from pipeline.chat import Encoded, encode_example
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
-from pipeline.recipe import PracticeRules, Recipe, TrainingRules
-from pipeline.training.jobs import Learned
+from pipeline.recipe import Recipe, TrainingRules, WriterTrainingRules
+from pipeline.training.jobs import TrainingResult
 from pipeline.training.layers import Adapted, adapters_on
 from pipeline.training.optimiser import Optimiser
-from pipeline.training.token_layout import Parts
+from pipeline.training.token_layout import TokenLayout
 from pipeline.types import Example
 from pipeline.writer_training.grpo import advantages, token_losses
 from pipeline.writer_training.rest_em import writer_rules
@@ -68,16 +68,16 @@ def improve(
     writer: "Tensors | None",
     live: "Tensors | None",
     seed: int,
-) -> Learned:
+) -> TrainingResult:
     """The writer (None: the base) after GRPO's steps on one round's notes. `live`: whom it may not leave far behind.
 
-    The round's notes are gone through `practice.passes` times; in the first step nothing is clipped, since the writer
-    is still the one that wrote them.
+    The round's notes are gone through `writer_training.passes` times; in the first step nothing is clipped, since the
+    writer is still the one that wrote them.
     """
-    rules, practice = writer_rules(recipe), recipe.practice
-    lesson = _Lesson(
+    rules, writer_training = writer_rules(recipe), recipe.writer_training
+    lesson = _NoteBatch(
         base=base,
-        practice=practice,
+        writer_training=writer_training,
         encoded=[encode_example(base.tokenizer, note.example) for note in notes],
         gains=[note.advantage for note in notes],
     )
@@ -85,21 +85,21 @@ def improve(
     steps, mean = 0, 0.0
     with _adapted(base, rules, writer) as adapted:
         optimiser = Optimiser(adapted.stack, [rules], [None])
-        for number in range(practice.passes):
-            batches = _batches(len(notes), practice.batch_size, seed_from("grpo", seed, number))
+        for number in range(writer_training.passes):
+            batches = _batches(len(notes), writer_training.batch_size, seed_from("grpo", seed, number))
             losses = [lesson.step(adapted, optimiser, batch, before, reference) for batch in batches]
             steps, mean = steps + len(batches), fmean(losses)
         tensors = adapted.stack.tensors(0)
-    tokens = practice.passes * sum(len(one.ids) for one in lesson.encoded)
-    return Learned(tensors=tensors, steps=steps, final_loss=mean, tokens=tokens)
+    tokens = writer_training.passes * sum(len(one.ids) for one in lesson.encoded)
+    return TrainingResult(tensors=tensors, steps=steps, final_loss=mean, tokens=tokens)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Lesson:
+class _NoteBatch:
     """The notes of one round as tokens, with their advantages."""
 
     base: BaseModel
-    practice: PracticeRules
+    writer_training: WriterTrainingRules
     encoded: Sequence[Encoded]
     gains: Sequence[float]
 
@@ -128,11 +128,15 @@ class _Lesson:
         for some in _pieces(batch):
             losses = [
                 token_losses(
-                    now, before[place], live[place], torch.full_like(now, self.gains[place]),
-                    clip=self.practice.clip, kl=self.practice.kl,
+                    now,
+                    before[place],
+                    live[place],
+                    torch.full_like(now, self.gains[place]),
+                    clip=self.writer_training.clip,
+                    kl=self.writer_training.kl,
                 ).mean()
                 for place, now in zip(some, self._chances(adapted, some), strict=True)
-            ]  # fmt: skip
+            ]
             loss = torch.stack(losses).sum() / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
@@ -146,13 +150,13 @@ class _Lesson:
         rows = [self.encoded[place] for place in some]
         longest = max(len(row.ids) for row in rows)
         ids = torch.tensor([[*row.ids, *[0] * (longest - len(row.ids))] for row in rows], device=self.base.device)
-        adapted.parts = Parts(1, len(rows))
+        adapted.parts = TokenLayout(1, len(rows))
         logits = self.base.model(input_ids=ids, use_cache=False).logits
         chances = []
         for number, row in enumerate(rows):
             learned = [place for place, taught in enumerate(row.loss) if taught and place]
             places = torch.tensor(learned, device=self.base.device)
-            said = (logits[number, places - 1].float() / self.practice.temperature).log_softmax(-1)
+            said = (logits[number, places - 1].float() / self.writer_training.temperature).log_softmax(-1)
             chances.append(said.gather(1, ids[number, places][:, None])[:, 0])
         return chances
 

@@ -28,32 +28,36 @@ def _rank(one: Scored) -> tuple[float, int, int]:
 
 
 def writer_rules(recipe: Recipe) -> TrainingRules:
-    """How the writer itself is trained: an adapter of the recipe's shape, at practice's own pace, all of one weight."""
-    practice = recipe.practice
+    """How the writer itself is trained: an adapter of the recipe's shape, on its own schedule, all examples alike."""
+    writer_training = recipe.writer_training
     changed = {
-        "learning_rate": practice.learning_rate, "epochs": practice.epochs, "batch_size": practice.batch_size,
-        "stop_below": None, "correction_weight": 1.0,
-    }  # fmt: skip
+        "learning_rate": writer_training.learning_rate,
+        "epochs": writer_training.epochs,
+        "batch_size": writer_training.batch_size,
+        "stop_below": None,
+        "correction_weight": 1.0,
+    }
     return recipe.training.model_copy(update=changed)
 
 
 def rehearsal_rules(recipe: Recipe) -> RehearsalRules:
-    """A night's rehearsal in small: the notes kept are few, and many steps beside them change what nobody rehearses.
+    """A run's rehearsal in small: the notes kept are few, and many steps beside them change what nobody rehearses.
 
     No earlier notes are rehearsed as notes: the writer is to write otherwise.
     """
     rules = recipe.rehearsal.model_copy(update={"writing": 0})
-    counts = {kind: getattr(rules, kind) for kind in ("replay", "anchors", "generative", "reading")}
-    share = min(1.0, recipe.practice.rehearsed / max(1, sum(counts.values())))
+    counts = {kind: getattr(rules, kind) for kind in ("replay", "prompts", "generative", "reading")}
+    share = min(1.0, recipe.writer_training.rehearsed / max(1, sum(counts.values())))
     return rules.model_copy(update={kind: round(share * count) for kind, count in counts.items()})
 
 
 def plan_writer(
     parent: ModelRef, kept: Sequence[Scored], rehearsal: Sequence[Example], recipe: Recipe, seed: int
 ) -> UpdatePlan:
-    """The update from the live model on what a round kept, and what is rehearsed beside it.
+    """The update from the production model on what a round kept, and what is rehearsed beside it.
 
-    It holds no self-edit of the ledger: what practice wrote about is not learned as knowledge, and never replayed.
+    It holds no self-edit of the ledger: what writer training wrote about is not learned as knowledge, and never
+    replayed.
     """
     pairs = [example for one in kept for example in one.sample.written]
     examples = tuple({example.id: example for example in (*pairs, *rehearsal)}.values())

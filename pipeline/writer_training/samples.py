@@ -1,4 +1,4 @@
-"""Lets a writer write several self-edits about each practice document, and says what each would be trained on."""
+"""Lets a writer write several self-edits about each document, and says what each would be trained on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from pipeline.engines.limits import cut_off
 from pipeline.leakage import leaked
 from pipeline.recipe import Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.directives import direct, directed_rules, directs
-from pipeline.self_edits.edit_sets import candidate_sets, common
+from pipeline.self_edits.edit_sets import common, edit_sets_of
 from pipeline.self_edits.selection import select
 from pipeline.self_edits.token_budget import room_for_note
 from pipeline.self_edits.writer import sample_notes
@@ -83,17 +83,21 @@ def draw_samples(
         _sample(engine, recipe, document, number, common(own), written, never, fits)
         for document in documents
         for own in [by_document.get(document.id, [])]
-        for number, written in candidate_sets(own, 1).items()
+        for number, written in edit_sets_of(own, 1).items()
     )
 
 
 def note_rules(recipe: Recipe, samples: int) -> SelfEditRules:
-    """How notes are written in practice: in the practised style alone, each sample by itself."""
-    practice = recipe.practice
+    """How notes are written in writer training: in the practised style alone, each sample by itself."""
+    writer_training = recipe.writer_training
     changed = {
-        "styles": (practice.style,), "samples": 1, "candidates": samples, "temperature": practice.temperature,
-        "correction_style": practice.style, "correction_samples": 1,
-    }  # fmt: skip
+        "styles": (writer_training.style,),
+        "samples": 1,
+        "edit_sets": samples,
+        "temperature": writer_training.temperature,
+        "correction_style": writer_training.style,
+        "correction_samples": 1,
+    }
     return recipe.self_edits.model_copy(update=changed)
 
 
@@ -111,9 +115,9 @@ def _sample(
     kept = select(document, written, never, besides=text).edits
     rules = recipe.training.model_copy(
         update={
-            "batch_size": recipe.self_edits.candidate_batch,
-            "learning_rate": recipe.practice.trial_learning_rate,
-            "epochs": recipe.practice.trial_epochs,
+            "batch_size": recipe.self_edits.edit_set_batch,
+            "learning_rate": recipe.writer_training.trial_learning_rate,
+            "epochs": recipe.writer_training.trial_epochs,
         }
     )
     examples = tuple(example for edit in (*text, *kept) for example in edit.examples if fits(example))
@@ -122,11 +126,16 @@ def _sample(
         examples, rules = directed.examples, directed_rules(rules, directed.followed.settings)
     pairs, most = written_pairs(written), recipe.self_edits.max_new_tokens
     return Sample(
-        document=document, number=number, notes=written, examples=examples, rules=rules,
-        usable=bool(kept), asks=any(leaked(pair, never) is not None for pair in pairs),
+        document=document,
+        number=number,
+        notes=written,
+        examples=examples,
+        rules=rules,
+        usable=bool(kept),
+        asks=any(leaked(pair, never) is not None for pair in pairs),
         tokens=sum(engine.token_count(note.text) for note in written),
         too_long=frozenset(pair.id for pair in pairs if not fits(pair)),
         cut_off=frozenset(
             pair.id for pair in pairs if cut_off(engine, pair.completion, room_for_note(engine, pair.prompt, most))
         ),
-    )  # fmt: skip
+    )

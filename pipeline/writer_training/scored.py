@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pipeline.errors import BadInput
-from pipeline.inner_loop.reward import Trial, reward
-from pipeline.recipe import PracticeRules
+from pipeline.inner_loop.reward import Evaluation, reward
+from pipeline.recipe import WriterTrainingRules
 from pipeline.writer_training.samples import Sample
 
 
@@ -15,13 +15,16 @@ class Scored:
     """A self-edit with how its trial went and what it is worth."""
 
     sample: Sample
-    trial: Trial
+    trial: Evaluation
     reward: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What one round of practice gave, by its number from 1. `kept`: how many self-edits were worth learning from."""
+    """What one round of writer training gave, by its number from 1.
+
+    `kept`: how many self-edits were worth learning from.
+    """
 
     number: int
     notes: int
@@ -40,7 +43,7 @@ class Round:
         )
 
 
-def score(samples: Sequence[Sample], trials: Sequence[Trial], rules: PracticeRules) -> tuple[Scored, ...]:
+def score(samples: Sequence[Sample], trials: Sequence[Evaluation], rules: WriterTrainingRules) -> tuple[Scored, ...]:
     """The samples with their trials' rewards, in their order."""
     return tuple(
         Scored(sample=sample, trial=trial, reward=reward(trial, rules))

@@ -1,6 +1,6 @@
 """The inner loop: trains each self-edit as an adapter of its own, many at once, and asks what it taught and unlearned.
 
-Asks practice questions only; nothing that is trained here outlives the question.
+Asks validation questions only; nothing that is trained here outlives the question.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from pipeline.engines.engine import Progress
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.inner_loop.evaluation import train_and_ask
-from pipeline.inner_loop.reward import Trial
+from pipeline.inner_loop.reward import Evaluation
 from pipeline.recipe import Recipe
-from pipeline.training.jobs import Group
-from pipeline.types import Document, ModelRef, Probe
+from pipeline.training.jobs import TrainingJob
+from pipeline.types import Document, EvalItem, ModelRef
 from pipeline.writer_training.samples import Sample
 
 # Adapters that are trained and then held until they are asked.
 _TOGETHER = 64
 
-Asked = dict[str, tuple[Probe, ...]]
+Asked = dict[str, tuple[EvalItem, ...]]
 
 
 def try_samples(
@@ -29,28 +29,30 @@ def try_samples(
     samples: Sequence[Sample],
     recipe: Recipe,
     *,
-    probes: Asked,
-    standing: Sequence[Probe],
+    eval_items: Asked,
+    standing: Sequence[EvalItem],
     live: ModelRef,
     adapter: Path | None,
     progress: Progress | None = None,
-) -> tuple[Trial, ...]:
+) -> tuple[Evaluation, ...]:
     """One trial a sample, in their order: an update from the `live` model (its `adapter`) on that sample alone.
 
-    `probes` are each document's questions, by its id. A sample without anything to train on changes nothing; one whose
-    training diverges answers nothing any more. Raises as `train_many` does.
+    `eval_items` are each document's questions, by its id. A sample without anything to train on changes nothing; one
+    whose training diverges answers nothing any more. Raises as `train_many` does.
     """
     documents = {sample.document.id: sample.document for sample in samples}
-    before = _before(base, list(documents.values()), recipe, probes=probes, standing=standing, adapter=adapter)
-    made: list[Trial] = []
+    before = _before(base, list(documents.values()), recipe, eval_items=eval_items, standing=standing, adapter=adapter)
+    made: list[Evaluation] = []
     for first in range(0, len(samples), _TOGETHER):
         some = samples[first : first + _TOGETHER]
-        learned = _learned(base, some, recipe, [(*probes[one.document.id], *standing) for one in some], live, adapter)
+        learned = _learned(
+            base, some, recipe, [(*eval_items[one.document.id], *standing) for one in some], live, adapter
+        )
         for sample, scores in zip(some, learned, strict=True):
             known, stood = before[sample.document.id], before[""]
             after = scores if scores is not None else (*known, *stood)
             made.append(
-                Trial(
+                Evaluation(
                     before=known,
                     after=after[: len(known)],
                     standing_before=stood,
@@ -69,19 +71,19 @@ def _before(
     documents: Sequence[Document],
     recipe: Recipe,
     *,
-    probes: Asked,
-    standing: Sequence[Probe],
+    eval_items: Asked,
+    standing: Sequence[EvalItem],
     adapter: Path | None,
 ) -> dict[str, tuple[float, ...]]:
-    """What the live model answers, by document; the standing questions' scores under ""."""
-    asked = [(document.id, probe) for document in documents for probe in probes[document.id]]
-    asked += [("", probe) for probe in standing]
+    """What the production model answers, by document; the standing questions' scores under ""."""
+    asked = [(document.id, eval_item) for document in documents for eval_item in eval_items[document.id]]
+    asked += [("", eval_item) for eval_item in standing]
     answers = LocalEngine(base).generate(
-        [probe.question for _, probe in asked], adapter=adapter, max_new_tokens=recipe.policy.max_answer_tokens
+        [eval_item.question for _, eval_item in asked], adapter=adapter, max_new_tokens=recipe.policy.max_answer_tokens
     )
     found: dict[str, list[float]] = {key: [] for key in ("", *(document.id for document in documents))}
-    for (key, probe), (answer,) in zip(asked, answers, strict=True):
-        found[key].append(float(grade(answer, probe.answers)))
+    for (key, eval_item), (answer,) in zip(asked, answers, strict=True):
+        found[key].append(float(grade(answer, eval_item.answers)))
     return {key: tuple(scores) for key, scores in found.items()}
 
 
@@ -89,7 +91,7 @@ def _learned(
     base: BaseModel,
     samples: Sequence[Sample],
     recipe: Recipe,
-    asked: Sequence[Sequence[Probe]],
+    asked: Sequence[Sequence[EvalItem]],
     live: ModelRef,
     adapter: Path | None,
 ) -> list[tuple[float, ...] | None]:
@@ -100,9 +102,12 @@ def _learned(
     return [found.get(place) for place in range(len(samples))]
 
 
-def _group(sample: Sample, recipe: Recipe, live: ModelRef, adapter: Path | None) -> Group:
-    return Group(
-        examples=sample.examples, rules=sample.rules, parent=adapter, parent_adapter=live.adapter,
+def _group(sample: Sample, recipe: Recipe, live: ModelRef, adapter: Path | None) -> TrainingJob:
+    return TrainingJob(
+        examples=sample.examples,
+        rules=sample.rules,
+        parent=adapter,
+        parent_adapter=live.adapter,
         # Samples of one document differ in their notes alone: order and first weights are drawn alike.
         seed=seed_from("practice", recipe.seed, sample.document.id),
-    )  # fmt: skip
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline.errors import WorldFailed
+from pipeline.errors import ExternalError
 from pipeline.types import Deployment, ModelRef, Release
 
 POINTER = "serving.json"
@@ -37,17 +37,17 @@ class LocalServer:
         return f"the local server at {self.folder}"
 
     def active(self) -> Serving | None:
-        """What is served now, or None if nothing was activated yet. Raises WorldFailed on a damaged pointer."""
+        """What is served now, or None if nothing was activated yet. Raises ExternalError on a damaged pointer."""
         try:
             text = (self.folder / POINTER).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise WorldFailed(f"cannot read {self.folder / POINTER}: {error.strerror}. Mend its access.") from error
+            raise ExternalError(f"cannot read {self.folder / POINTER}: {error.strerror}. Mend its access.") from error
         try:
             return _parse(json.loads(text))
         except (ValueError, KeyError, TypeError) as error:
-            raise WorldFailed(
+            raise ExternalError(
                 f"{self.folder / POINTER} is damaged: the next approval or rollback writes it anew from the ledger."
             ) from error
 
@@ -56,7 +56,7 @@ class LocalServer:
         wanted = Serving(release=release.number, epoch=deployment.epoch, model=release.model)
         try:
             current = self.active()
-        except WorldFailed:
+        except ExternalError:
             # A damaged pointer is replaced: the ledger knows what it should say.
             current = None
         if current is not None and current.epoch > wanted.epoch:
@@ -64,7 +64,7 @@ class LocalServer:
         try:
             self._write(wanted)
         except OSError as error:
-            raise WorldFailed(f"cannot write {self.folder / POINTER}: {error.strerror}. Make room for it.") from error
+            raise ExternalError(f"cannot write {self.folder / POINTER}: {error.strerror}. Make room for it.") from error
         return wanted
 
     def _write(self, serving: Serving) -> None:

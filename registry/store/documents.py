@@ -1,4 +1,4 @@
-"""The documents of the ledger: taken in, looked up, set aside. Nights lease and settle them in `nights`."""
+"""The documents of the ledger: taken in, looked up, set aside. Runs lease and settle them in `runs`."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,76 +8,76 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from pipeline.digests import digest_of
-from pipeline.errors import BadInput, NoSuchDocument, ProgrammingMistake, Refused
+from pipeline.errors import BadInput, InternalError, NoSuchDocument, PolicyError
 from pipeline.types import (
     Document,
     DocumentRecord,
     DocumentState,
-    Intake,
-    IntakeCounts,
+    EvalItem,
+    IngestCounts,
+    Ingested,
     Lease,
-    Night,
     Origin,
-    Probe,
     Refusal,
+    Run,
 )
 from registry.store import lease, rows
 from registry.store.database import Store
-from registry.tables import documents, probes
+from registry.tables import documents, eval_items
 
 _OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
-_MENDED = "; the file was mended since"
-# A night that is under way, and a release that learned, keep the questions that they were given.
-_MENDABLE = (DocumentState.QUEUED, DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DEAD)
+_UPDATED = "; the file was updated since"
+# A run that is under way, and a release that learned, keep the questions that they were given.
+_UPDATABLE = (DocumentState.QUEUED, DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DISCARDED)
 
 
-def accept(store: Store, intake: Intake, at: datetime | None = None) -> IntakeCounts:
+def accept(store: Store, ingested: Ingested, at: datetime | None = None) -> IngestCounts:
     """Queues new documents and records new refusals. What the ledger knows in any state is a duplicate, and stays.
 
     A known document that is neither leased nor learned takes the questions it is offered with, where they differ.
-    One that was only practised on is new to the nights; one that was withdrawn is refused with the reason.
+    One that was only practised on is new to the runs; one that was withdrawn is refused with the reason.
     """
     with store.write() as connection:
-        intake = _without_withdrawn(connection, intake)
-        offered = {document.id: document for document in intake.accepted}
-        refused = {refusal.id: refusal for refusal in intake.refused}
-        repeated = intake.duplicates + len(intake.accepted) - len(offered)
+        ingested = _without_withdrawn(connection, ingested)
+        offered = {document.id: document for document in ingested.accepted}
+        refused = {refusal.id: refusal for refusal in ingested.refused}
+        repeated = ingested.duplicates + len(ingested.accepted) - len(offered)
         known = _known(connection, [*offered, *refused])
-        mended = _mended(connection, [document for id_, document in offered.items() if known.get(id_) in _MENDABLE])
+        updated = _updated(connection, [document for id_, document in offered.items() if known.get(id_) in _UPDATABLE])
         new = [document for id_, document in offered.items() if id_ not in known]
         bad = [refusal for id_, refusal in refused.items() if id_ not in known]
-        practised = [document for id_, document in offered.items() if known.get(id_) is DocumentState.PRACTISED]
+        practised = [document for id_, document in offered.items() if known.get(id_) is DocumentState.WRITER_TRAINING]
         _add_documents(connection, new, at or rows.now())
         _queue_practised(connection, practised, at or rows.now())
         _add_refusals(connection, bad, at or rows.now())
-        _note_mended(connection, intake)
+        _note_updated(connection, ingested)
     queued = len(new) + len(practised)
-    duplicates = repeated + len(offered) - queued - mended
-    return IntakeCounts(queued=queued, duplicates=duplicates, refused=len(bad), mended=mended)
+    duplicates = repeated + len(offered) - queued - updated
+    return IngestCounts(queued=queued, duplicates=duplicates, refused=len(bad), updated=updated)
 
 
-def without_withdrawn(store: Store, intake: Intake) -> Intake:
-    """The intake with each document that was withdrawn turned into a refusal; nothing is queued."""
+def without_withdrawn(store: Store, ingested: Ingested) -> Ingested:
+    """The ingested with each document that was withdrawn turned into a refusal; nothing is queued."""
     with store.read() as connection:
-        return _without_withdrawn(connection, intake)
+        return _without_withdrawn(connection, ingested)
 
 
-def add_probes(store: Store, held: Lease, written: Mapping[str, Sequence[Probe]]) -> None:
-    """Adds practice probes that the model wrote to the documents of these ids, after what they brought.
+def add_items(store: Store, held: Lease, written: Mapping[str, Sequence[EvalItem]]) -> None:
+    """Adds validation items that the model wrote to the documents of these ids, after what they brought.
 
-    Idempotent: a document that has a probe by the model gets no more.
+    Idempotent: a document that has an eval item by the model gets no more.
     """
     with store.write() as connection:
         lease.check(connection, held)
-        known = _probes(connection, written)
+        known = _items(connection, written)
         values = [
-            rows.row_of_probe(document, position, probe)
+            rows.row_of_item(document, position, eval_item)
             for document, fresh in written.items()
-            if all(probe.origin is not Origin.MODEL for probe in known.get(document, ()))
-            for position, probe in enumerate(fresh, start=len(known.get(document, ())))
+            if all(eval_item.origin is not Origin.MODEL for eval_item in known.get(document, ()))
+            for position, eval_item in enumerate(fresh, start=len(known.get(document, ())))
         ]
         if values:
-            connection.execute(insert(probes), values)
+            connection.execute(insert(eval_items), values)
 
 
 def count(store: Store) -> tuple[tuple[DocumentState, int], ...]:
@@ -127,15 +127,15 @@ def learned(store: Store) -> tuple[tuple[int, tuple[Document, ...]], ...]:
     return tuple((release, tuple(group)) for release, group in groups.items())
 
 
-def ledger_digest(store: Store, night: Night) -> str:
-    """One digest over what an adapter of this night has been taught: all that is learned, and the night's own."""
+def ledger_digest(store: Store, run: Run) -> str:
+    """One digest over what an adapter of this run has been taught: all that is learned, and the run's own."""
     query = select(documents.c.id).where(documents.c.state == DocumentState.LEARNED)
     with store.read() as connection:
-        return digest_of("ledger", sorted(connection.execute(query).scalars()), sorted(night.documents))
+        return digest_of("ledger", sorted(connection.execute(query).scalars()), sorted(run.documents))
 
 
 def quarantine(store: Store, id_or_prefix: str, reason: str) -> DocumentRecord:
-    """Sets a waiting document aside. Raises Refused if it is not waiting."""
+    """Sets a waiting document aside. Raises PolicyError if it is not waiting."""
     if not reason.strip():
         raise BadInput("setting a document aside needs a reason.")
     waiting = (DocumentState.QUEUED, DocumentState.REVERTED)
@@ -144,11 +144,11 @@ def quarantine(store: Store, id_or_prefix: str, reason: str) -> DocumentRecord:
 
 
 def requeue(store: Store, ids: Sequence[str]) -> tuple[DocumentRecord, ...]:
-    """Lets documents (ids or prefixes) that were set aside or reverted wait for the next night: all of them or none.
+    """Lets documents (ids or prefixes) that were set aside or reverted wait for the next run: all of them or none.
 
-    Their attempts are forgotten. Raises Refused if one is elsewhere, or if nothing readable of it was kept.
+    Their attempts are forgotten. Raises PolicyError if one is elsewhere, or if nothing readable of it was kept.
     """
-    aside = (DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DEAD)
+    aside = (DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DISCARDED)
     with store.write() as connection:
         found = {record.id: record for record in (find(connection, one) for one in ids)}
         return tuple(_set(connection, one, aside, DocumentState.QUEUED, "") for one in found)
@@ -159,13 +159,13 @@ def _set(
 ) -> DocumentRecord:
     record = find(connection, id_or_prefix)
     if record.document is None:
-        raise Refused(f"nothing readable of {record.name} was kept ({record.reason}): mend the file, then update.")
+        raise PolicyError(f"nothing readable of {record.name} was kept ({record.reason}): mend the file, then update.")
     if record.state not in before:
-        raise Refused(f"document {record.id[:12]} is {record.state}: it cannot become {after} from there.")
+        raise PolicyError(f"document {record.id[:12]} is {record.state}: it cannot become {after} from there.")
     values = {"state": after, "reason": reason, "release": None, "attempts": 0}
     done = connection.execute(update(documents).where(documents.c.id == record.id).values(values))
     if done.rowcount != 1:
-        raise ProgrammingMistake(f"document {record.id} vanished within a transaction. Please report it.")
+        raise InternalError(f"document {record.id} vanished within a transaction. Please report it.")
     return find(connection, record.id)
 
 
@@ -178,30 +178,30 @@ def _known(connection: Connection, ids: Sequence[str]) -> dict[str, DocumentStat
     }
 
 
-def _without_withdrawn(connection: Connection, intake: Intake) -> Intake:
-    """The intake with each withdrawn document it offers again turned into a refusal."""
+def _without_withdrawn(connection: Connection, ingested: Ingested) -> Ingested:
+    """The ingested with each withdrawn document it offers again turned into a refusal."""
     gone: dict[str, str] = {}
     query = select(documents.c.id, documents.c.reason).where(documents.c.state == DocumentState.WITHDRAWN)
-    for block in rows.blocks([document.id for document in intake.accepted]):
+    for block in rows.blocks([document.id for document in ingested.accepted]):
         for id_, reason in connection.execute(query.where(documents.c.id.in_(block))):
             gone[id_] = reason
-    kept = tuple(document for document in intake.accepted if document.id not in gone)
+    kept = tuple(document for document in ingested.accepted if document.id not in gone)
     again = tuple(
         Refusal(name=document.name, reason=f"not taken again: document {document.id[:12]} was {gone[document.id]}")
-        for document in intake.accepted
+        for document in ingested.accepted
         if document.id in gone
     )
-    return replace(intake, accepted=kept, refused=(*intake.refused, *again))
+    return replace(ingested, accepted=kept, refused=(*ingested.refused, *again))
 
 
-def _mended(connection: Connection, offered: Sequence[Document]) -> int:
+def _updated(connection: Connection, offered: Sequence[Document]) -> int:
     """Replaces the questions of those known documents that are offered with other ones, and counts them."""
-    held = _probes(connection, [document.id for document in offered])
-    mended = [document for document in offered if tuple(held.get(document.id, ())) != document.probes]
-    for block in rows.blocks([document.id for document in mended]):
-        connection.execute(delete(probes).where(probes.c.document.in_(block)))
-    _add_probes(connection, mended)
-    return len(mended)
+    held = _items(connection, [document.id for document in offered])
+    updated = [document for document in offered if tuple(held.get(document.id, ())) != document.eval_items]
+    for block in rows.blocks([document.id for document in updated]):
+        connection.execute(delete(eval_items).where(eval_items.c.document.in_(block)))
+    _add_items(connection, updated)
+    return len(updated)
 
 
 def withdrawn_among(connection: Connection, ids: Sequence[str]) -> list[str]:
@@ -213,12 +213,12 @@ def keep_practised(connection: Connection, found: Sequence[Document], reason: st
     """Stores those documents of a practice that the ledger does not know, within a transaction; the others stay."""
     known = _known(connection, [document.id for document in found])
     new = [document for document in found if document.id not in known]
-    _add_documents(connection, new, at, DocumentState.PRACTISED, reason)
+    _add_documents(connection, new, at, DocumentState.WRITER_TRAINING, reason)
 
 
 def _queue_practised(connection: Connection, offered: Sequence[Document], at: datetime) -> None:
-    """Lets documents that were only practised on wait for a night, as they are offered to it."""
-    _mended(connection, offered)
+    """Lets documents that were only practised on wait for a run, as they are offered to it."""
+    _updated(connection, offered)
     for document in offered:
         values = {"state": DocumentState.QUEUED, "name": document.name, "added": at, "reason": ""}
         connection.execute(update(documents).where(documents.c.id == document.id).values(values))
@@ -237,13 +237,13 @@ def _add_documents(
     ]
     if values:
         connection.execute(insert(documents), values)
-    _add_probes(connection, new)
+    _add_items(connection, new)
 
 
-def _add_probes(connection: Connection, of: Sequence[Document]) -> None:
-    asked = [rows.row_of_probe(d.id, position, probe) for d in of for position, probe in enumerate(d.probes)]
+def _add_items(connection: Connection, of: Sequence[Document]) -> None:
+    asked = [rows.row_of_item(d.id, position, eval_item) for d in of for position, eval_item in enumerate(d.eval_items)]
     if asked:
-        connection.execute(insert(probes), asked)
+        connection.execute(insert(eval_items), asked)
 
 
 def _content(kind: str, title: str, body: str) -> dict[str, object]:
@@ -257,16 +257,16 @@ def _add_refusals(connection: Connection, refusals: Sequence[Refusal], at: datet
         connection.execute(insert(documents), values)
 
 
-def _note_mended(connection: Connection, intake: Intake) -> None:
+def _note_updated(connection: Connection, ingested: Ingested) -> None:
     """A refused file that is readable now is no longer an open question; one that is refused again is."""
-    refused = {refusal.name for refusal in intake.refused}
-    for block in rows.blocks(sorted({document.name for document in intake.accepted} - refused)):
+    refused = {refusal.name for refusal in ingested.refused}
+    for block in rows.blocks(sorted({document.name for document in ingested.accepted} - refused)):
         open_ = (documents.c.body.is_(None), documents.c.state == DocumentState.QUARANTINED)
-        dead = {"state": DocumentState.DEAD, "reason": documents.c.reason + _MENDED}
+        dead = {"state": DocumentState.DISCARDED, "reason": documents.c.reason + _UPDATED}
         connection.execute(update(documents).where(documents.c.name.in_(block), *open_).values(dead))
-    for refusal in intake.refused:
+    for refusal in ingested.refused:
         again = {"state": DocumentState.QUARANTINED, "reason": refusal.reason}
-        dead_ = (documents.c.id == refusal.id, documents.c.state == DocumentState.DEAD)
+        dead_ = (documents.c.id == refusal.id, documents.c.state == DocumentState.DISCARDED)
         connection.execute(update(documents).where(*dead_).values(again))
 
 
@@ -285,14 +285,18 @@ def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
 
 def _records(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[DocumentRecord, ...]:
     found = connection.execute(query).mappings().all()
-    asked = _probes(connection, [row["id"] for row in found])
+    asked = _items(connection, [row["id"] for row in found])
     return tuple(rows.record_of(row, tuple(asked.get(row["id"], ()))) for row in found)
 
 
-def _probes(connection: Connection, ids: Iterable[str]) -> dict[str, list[Probe]]:
-    grouped: dict[str, list[Probe]] = {}
+def _items(connection: Connection, ids: Iterable[str]) -> dict[str, list[EvalItem]]:
+    grouped: dict[str, list[EvalItem]] = {}
     for block in rows.blocks(list(ids)):
-        query = select(probes).where(probes.c.document.in_(block)).order_by(probes.c.document, probes.c.position)
+        query = (
+            select(eval_items)
+            .where(eval_items.c.document.in_(block))
+            .order_by(eval_items.c.document, eval_items.c.position)
+        )
         for row in connection.execute(query).mappings():
-            grouped.setdefault(row["document"], []).append(rows.probe_of(row))
+            grouped.setdefault(row["document"], []).append(rows.eval_item_of(row))
     return grouped

@@ -1,4 +1,4 @@
-"""The night's lease: one run works at a time, and a run that lost its lease can write nothing any more.
+"""The run's lease: one run works at a time, and a run that lost its lease can write nothing any more.
 
 The epoch fences (Kleppmann, "How to do distributed locking", 2016). Knows nothing of what the holder does.
 """
@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from pipeline.errors import Busy, DatabaseFailed, LeaseLost
+from pipeline.errors import DatabaseFailed, LeaseLost, LockedError
 from pipeline.types import Lease
 from registry.store import rows
 from registry.store.database import Store
@@ -21,11 +21,11 @@ from registry.tables import leases
 
 
 @contextmanager
-def night_lease(store: Store, *, ttl: float = 60.0, name: str = "night") -> Iterator[Lease]:
+def run_lease(store: Store, *, ttl: float = 60.0, name: str = "run") -> Iterator[Lease]:
     """Holds the lease for the block, renewing it in the background every third of `ttl` seconds.
 
-    Raises Busy, naming the holder, if another living run has it. A holder on this host whose process is gone loses
-    it at once, any other after `ttl` seconds without a renewal.
+    Raises LockedError, naming the holder, if another living run has it. A holder on this host whose process is gone
+    loses it at once, any other after `ttl` seconds without a renewal.
     """
     held = acquire(store, ttl=ttl, name=name)
     stop = threading.Event()
@@ -39,13 +39,13 @@ def night_lease(store: Store, *, ttl: float = 60.0, name: str = "night") -> Iter
         _release(store, held)
 
 
-def acquire(store: Store, *, ttl: float, name: str = "night") -> Lease:
-    """Takes the lease for `ttl` seconds. Raises Busy as `night_lease` does."""
+def acquire(store: Store, *, ttl: float, name: str = "run") -> Lease:
+    """Takes the lease for `ttl` seconds. Raises LockedError as `run_lease` does."""
     with store.write() as connection:
         found = _row(connection, name)
         if found is not None and found["holder"] is not None and _alive(found["holder"], found["expires"]):
             since = found["since"].isoformat(timespec="seconds")
-            raise Busy(f"another run holds the {name} since {since} ({found['holder']}): nothing was done.")
+            raise LockedError(f"another run holds the {name} since {since} ({found['holder']}): nothing was done.")
         epoch = 1 if found is None else found["epoch"] + 1
         held = Lease(name=name, epoch=epoch, holder=identity(), since=rows.now(), expires=time.time() + ttl)
         values = {"epoch": epoch, "holder": held.holder, "since": held.since, "expires": held.expires}
@@ -75,7 +75,7 @@ def check(connection: Connection, held: Lease) -> None:
         )
 
 
-def holder(store: Store, name: str = "night") -> Lease | None:
+def holder(store: Store, name: str = "run") -> Lease | None:
     """Who works now: the living holder of the lease, or None."""
     with store.read() as connection:
         found = _row(connection, name)

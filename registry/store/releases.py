@@ -1,13 +1,13 @@
 """The releases of the ledger, the deployments that made them production, and the people who said so.
 
-Reads, and founds the untouched base as release 0; what moves a release is in `candidates` and `registry.deploy`.
+Reads, and founds the base model as release 0; what moves a release is in `candidates` and `registry.deploy`.
 """
 
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from pipeline.errors import ModelChanged, NoSuchRelease, ProgrammingMistake
+from pipeline.errors import InternalError, ModelChanged, NoSuchRelease
 from pipeline.types import Approval, Deployment, ModelRef, Release, ReleaseState
 from registry import tables
 from registry.store import rows
@@ -18,8 +18,8 @@ KEPT = 3
 _WAITING = (ReleaseState.CANDIDATE, ReleaseState.REGISTERING)
 
 
-def found(store: Store, base: ModelRef, actor: str, at: datetime | None = None) -> Release:
-    """Makes the untouched base release 0 and production. Idempotent. Raises ModelChanged if it was founded on another.
+def create_base_release(store: Store, base: ModelRef, actor: str, at: datetime | None = None) -> Release:
+    """Makes the base model release 0 and production. Idempotent. Raises ModelChanged if it was founded on another.
 
     Its manifest and its update are empty strings: nobody trained it.
     """
@@ -27,11 +27,17 @@ def found(store: Store, base: ModelRef, actor: str, at: datetime | None = None) 
         row = connection.execute(select(tables.releases).where(tables.releases.c.number == 0)).mappings().one_or_none()
         if row is None:
             release = Release(
-                number=0, state=ReleaseState.PRODUCTION, parent=None, model=ModelRef(base=base.base), manifest="",
-                update="", proposer=actor, created=at or rows.now(),
-            )  # fmt: skip
+                number=0,
+                state=ReleaseState.PRODUCTION,
+                parent=None,
+                model=ModelRef(base=base.base),
+                manifest="",
+                update="",
+                proposer=actor,
+                created=at or rows.now(),
+            )
             connection.execute(insert(tables.releases).values(rows.row_of_release(release)))
-            first = {"epoch": 0, "release": 0, "actor": actor, "reason": "the untouched base", "at": release.created}
+            first = {"epoch": 0, "release": 0, "actor": actor, "reason": "the base model", "at": release.created}
             connection.execute(insert(tables.deployments).values(first))
             return release
     known = rows.release_of(row)
@@ -103,7 +109,7 @@ def current(connection: Connection) -> Release:
     query = select(tables.releases).where(tables.releases.c.state == ReleaseState.PRODUCTION)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise ProgrammingMistake("the ledger has no production release: it was never founded. Please report it.")
+        raise InternalError("the ledger has no production release: it was never founded. Please report it.")
     return rows.release_of(row)
 
 

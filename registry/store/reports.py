@@ -1,8 +1,8 @@
-"""Gate reports and updates, by digest. They are written with the night that made them and never change."""
+"""Gate reports and updates, by digest. They are written with the run that made them and never change."""
 
 from sqlalchemy import Connection, insert, select
 
-from pipeline.errors import ProgrammingMistake
+from pipeline.errors import InternalError
 from pipeline.types import GateReport, Update
 from registry.store import rows
 from registry.store.database import Store
@@ -25,7 +25,7 @@ def load(connection: Connection, digest: str) -> GateReport:
     """`get` within a transaction."""
     body = connection.execute(select(reports.c.body).where(reports.c.digest == digest)).scalar_one_or_none()
     if body is None:
-        raise ProgrammingMistake(f"the ledger lost the report {digest}. Please report it.")
+        raise InternalError(f"the ledger lost the report {digest}. Please report it.")
     return rows.decode(GateReport, body)
 
 
@@ -33,7 +33,7 @@ def load_update(connection: Connection, id_: str) -> Update:
     """`update` within a transaction."""
     body = connection.execute(select(updates.c.body).where(updates.c.id == id_)).scalar_one_or_none()
     if body is None:
-        raise ProgrammingMistake(f"the ledger lost the update {id_}. Please report it.")
+        raise InternalError(f"the ledger lost the update {id_}. Please report it.")
     return rows.decode(Update, body)
 
 

@@ -13,18 +13,18 @@ from pipeline.types import (
     DocumentKind,
     DocumentRecord,
     DocumentState,
+    EvalItem,
     ModelRef,
-    Night,
-    NightKind,
-    NightState,
     Origin,
-    PracticeAsk,
-    Probe,
     Release,
     ReleaseState,
+    Run,
+    RunKind,
+    RunState,
     Split,
     StageSeconds,
     Withdrawal,
+    WriterTrainingRequest,
 )
 
 Noun = TypeVar("Noun")
@@ -95,10 +95,10 @@ def row_of_release(release: Release) -> dict[str, object]:
     }
 
 
-def night_of(row: RowMapping, documents: tuple[str, ...]) -> Night:
-    return Night(
+def run_of(row: RowMapping, documents: tuple[str, ...]) -> Run:
+    return Run(
         number=row["number"],
-        state=NightState(row["state"]),
+        state=RunState(row["state"]),
         parent=row["parent"],
         documents=documents,
         proposer=row["proposer"],
@@ -110,8 +110,8 @@ def night_of(row: RowMapping, documents: tuple[str, ...]) -> Night:
         release=row["release"],
         sentence=row["sentence"],
         seconds=tuple(StageSeconds(stage=stage, seconds=seconds) for stage, seconds in row["seconds"]),
-        kind=NightKind(row["kind"]),
-        asked=None if row["asked"] is None else decode(PracticeAsk, row["asked"]),
+        kind=RunKind(row["kind"]),
+        asked=None if row["asked"] is None else decode(WriterTrainingRequest, row["asked"]),
     )
 
 
@@ -127,8 +127,8 @@ def withdrawal_of(row: RowMapping) -> Withdrawal:
     return Withdrawal(**row)
 
 
-def probe_of(row: RowMapping) -> Probe:
-    return Probe(
+def eval_item_of(row: RowMapping) -> EvalItem:
+    return EvalItem(
         question=row["question"],
         answers=tuple(row["answers"]),
         split=Split(row["split"]),
@@ -137,23 +137,23 @@ def probe_of(row: RowMapping) -> Probe:
     )
 
 
-def row_of_probe(document: str, position: int, probe: Probe) -> dict[str, object]:
+def row_of_item(document: str, position: int, eval_item: EvalItem) -> dict[str, object]:
     return {
         "document": document,
         "position": position,
-        "question": probe.question,
-        "answers": list(probe.answers),
-        "split": probe.split,
-        "origin": probe.origin,
-        "group": probe.group,
+        "question": eval_item.question,
+        "answers": list(eval_item.answers),
+        "split": eval_item.split,
+        "origin": eval_item.origin,
+        "group": eval_item.group,
     }
 
 
-def record_of(row: RowMapping, probes: tuple[Probe, ...]) -> DocumentRecord:
+def record_of(row: RowMapping, eval_items: tuple[EvalItem, ...]) -> DocumentRecord:
     document = None
     if row["body"] is not None:
         kind = DocumentKind(row["kind"])
-        document = Document(title=row["title"], body=row["body"], kind=kind, name=row["name"], probes=probes)
+        document = Document(title=row["title"], body=row["body"], kind=kind, name=row["name"], eval_items=eval_items)
     return DocumentRecord(
         id=row["id"],
         state=DocumentState(row["state"]),

@@ -1,6 +1,6 @@
-"""The nights of the ledger: each an intent that takes documents, is resumed after a kill, and settles them once.
+"""The runs of the ledger: each an intent that takes documents, is resumed after a kill, and settles them once.
 
-Every write checks the lease within its transaction. `night_rows` changes the rows; `candidates` makes it a release.
+Every write checks the lease within its transaction. `run_rows` changes the rows; `candidates` makes it a release.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,98 +8,110 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from pipeline.errors import ProgrammingMistake, Refused
+from pipeline.errors import InternalError, PolicyError
 from pipeline.types import (
     DocumentDecision,
     DocumentState,
     GateReport,
     Lease,
-    Night,
-    NightKind,
-    NightState,
-    PracticeAsk,
+    Run,
+    RunKind,
+    RunState,
     Update,
+    WriterTrainingRequest,
 )
 from registry.store import lease, releases, reports, rows, run_rows
 from registry.store.candidates import intend_release, record_release
 from registry.store.database import Store
-from registry.tables import documents, night_documents, nights
+from registry.tables import documents, run_documents, runs
 
 __all__ = [
-    "abandon", "add_seconds", "begin", "begin_practice", "begin_rebuild", "finish", "get", "intend_release", "listed",
-    "move", "record_release", "save_report", "save_update", "unfinished",
-]  # fmt: skip
+    "abandon",
+    "add_seconds",
+    "begin",
+    "begin_rebuild",
+    "begin_writer_training",
+    "finish",
+    "get",
+    "intend_release",
+    "listed",
+    "move",
+    "record_release",
+    "save_report",
+    "save_update",
+    "unfinished",
+]
 _STAGES = run_rows.UNDER_WAY[:-1]
-_ENDS = (NightState.REJECTED_BY_GATES, NightState.HELD, NightState.FAILED)
+_ENDS = (RunState.REJECTED_BY_GATES, RunState.HELD, RunState.FAILED)
 
 
-def begin(store: Store, held: Lease, *, limit: int, proposer: str, recipe: str, at: datetime | None = None) -> Night:
-    """Opens a night on the current production release and leases it the oldest queued documents, `limit` at most.
+def begin(store: Store, held: Lease, *, limit: int, proposer: str, recipe: str, at: datetime | None = None) -> Run:
+    """Opens a run on the current production release and leases it the oldest queued documents, `limit` at most.
 
-    Where none is queued the night is recorded as EMPTY and finished. Raises Refused while another is under way.
+    Where none is queued the run is recorded as EMPTY and finished. Raises PolicyError while another is under way.
     """
     at = at or rows.now()
     with store.write() as connection:
         lease.check(connection, held)
         ids = _oldest(connection, limit)
-        empty = {"state": NightState.EMPTY, "finished": at, "sentence": "no document was waiting"}
+        empty = {"state": RunState.EMPTY, "finished": at, "sentence": "no document was waiting"}
         number = _open(connection, proposer, recipe, at, {} if ids else empty)
         _lease_documents(connection, number, ids)
         return run_rows.load(connection, number)
 
 
-def begin_rebuild(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Night:
-    """Opens a rebuild on the current production release: it leases no document. Raises Refused as `begin` does."""
-    return _begin(store, held, proposer, recipe, at, {"kind": NightKind.REBUILD})
+def begin_rebuild(store: Store, held: Lease, *, proposer: str, recipe: str, at: datetime | None = None) -> Run:
+    """Opens a rebuild on the current production release: it leases no document. Raises PolicyError as `begin` does."""
+    return _begin(store, held, proposer, recipe, at, {"kind": RunKind.REBUILD})
 
 
-def begin_practice(
-    store: Store, held: Lease, *, proposer: str, recipe: str, asked: PracticeAsk, at: datetime | None = None
-) -> Night:
+def begin_writer_training(
+    store: Store, held: Lease, *, proposer: str, recipe: str, asked: WriterTrainingRequest, at: datetime | None = None
+) -> Run:
     """Opens a practice on the current production release, likewise, and keeps how it was asked for."""
-    values = {"kind": NightKind.PRACTICE, "asked": rows.encode(asked)}
+    values = {"kind": RunKind.WRITER_TRAINING, "asked": rows.encode(asked)}
     return _begin(store, held, proposer, recipe, at, values)
 
 
 def _begin(
     store: Store, held: Lease, proposer: str, recipe: str, at: datetime | None, values: Mapping[str, object]
-) -> Night:
+) -> Run:
     with store.write() as connection:
         lease.check(connection, held)
         number = _open(connection, proposer, recipe, at or rows.now(), values)
         return run_rows.load(connection, number)
 
 
-def unfinished(store: Store) -> Night | None:
-    """The night that a killed run left under way, to be resumed; a night that waits for review is none."""
+def unfinished(store: Store) -> Run | None:
+    """The run that a killed run left under way, to be resumed; a run that waits for review is none."""
     with store.read() as connection:
         return _unfinished(connection)
 
 
-def get(store: Store, number: int) -> Night:
-    """The night of that number. Raises BadInput if there is none."""
+def get(store: Store, number: int) -> Run:
+    """The run of that number. Raises BadInput if there is none."""
     with store.read() as connection:
         return run_rows.load(connection, number)
 
 
-def listed(store: Store) -> tuple[Night, ...]:
-    """All nights, oldest first."""
+def listed(store: Store) -> tuple[Run, ...]:
+    """All runs, oldest first."""
     with store.read() as connection:
-        numbers = connection.execute(select(nights.c.number).order_by(nights.c.number)).scalars().all()
+        numbers = connection.execute(select(runs.c.number).order_by(runs.c.number)).scalars().all()
         return tuple(run_rows.load(connection, number) for number in numbers)
 
 
-def move(store: Store, held: Lease, number: int, state: NightState) -> Night:
-    """Records that the night came to a stage: writing, training or gating. A resumed night may go through it again."""
+def move(store: Store, held: Lease, number: int, state: RunState) -> Run:
+    """Records that the run came to a stage: writing, training or gating. A resumed run may go through it again."""
     if state not in _STAGES:
-        raise ProgrammingMistake(f"a night does not simply move to {state}. Please report it.")
+        raise InternalError(f"a run does not simply move to {state}. Please report it.")
     with store.write() as connection:
         lease.check(connection, held)
         return run_rows.change(connection, number, before=_STAGES, state=state)
 
 
 def add_seconds(store: Store, held: Lease, number: int, stage: str, seconds: float) -> None:
-    """Adds work time to a stage of a night: a resumed stage counts all its runs."""
+    """Adds work time to a stage of a run: a resumed stage counts all its runs."""
     with store.write() as connection:
         lease.check(connection, held)
         spent = {one.stage: one.seconds for one in run_rows.load(connection, number).seconds}
@@ -108,7 +120,7 @@ def add_seconds(store: Store, held: Lease, number: int, stage: str, seconds: flo
 
 
 def save_update(store: Store, held: Lease, number: int, made: Update) -> None:
-    """Records what the night's adapter is trained from. Idempotent; a night that is resumed may replace it."""
+    """Records what the run's adapter is trained from. Idempotent; a run that is resumed may replace it."""
     with store.write() as connection:
         lease.check(connection, held)
         _under_way(connection, number)
@@ -117,11 +129,11 @@ def save_update(store: Store, held: Lease, number: int, made: Update) -> None:
 
 
 def save_report(store: Store, held: Lease, number: int, report: GateReport) -> None:
-    """Records what the gates said. Idempotent. Raises ProgrammingMistake if the report is on another update."""
+    """Records what the gates said. Idempotent. Raises InternalError if the report is on another update."""
     with store.write() as connection:
         lease.check(connection, held)
         if _under_way(connection, number).update != report.update:
-            raise ProgrammingMistake(f"the report is not on the update of night {number}. Please report it.")
+            raise InternalError(f"the report is not on the update of run {number}. Please report it.")
         reports.add(connection, report)
         _set(connection, number, report=report.digest)
 
@@ -130,17 +142,17 @@ def finish(
     store: Store,
     held: Lease,
     number: int,
-    state: NightState,
+    state: RunState,
     sentence: str,
     decisions: Sequence[DocumentDecision] = (),
     at: datetime | None = None,
-) -> Night:
-    """Ends a night without a release (REJECTED_BY_GATES, HELD or FAILED) and settles all its documents at once.
+) -> Run:
+    """Ends a run without a release (REJECTED_BY_GATES, HELD or FAILED) and settles all its documents at once.
 
-    Documents without a decision are queued again, with this night as one of their attempts.
+    Documents without a decision are queued again, with this run as one of their attempts.
     """
     if state not in _ENDS:
-        raise ProgrammingMistake(f"a night does not finish as {state}. Please report it.")
+        raise InternalError(f"a run does not finish as {state}. Please report it.")
     with store.write() as connection:
         lease.check(connection, held)
         run_rows.settle(connection, number, decisions, sentence)
@@ -149,8 +161,8 @@ def finish(
         )
 
 
-def abandon(store: Store, held: Lease, number: int, reason: str, at: datetime | None = None) -> Night:
-    """Gives a night up through no fault of its documents: they are queued again and the attempt is not counted.
+def abandon(store: Store, held: Lease, number: int, reason: str, at: datetime | None = None) -> Run:
+    """Gives a run up through no fault of its documents: they are queued again and the attempt is not counted.
 
     A release that it was registering becomes void.
     """
@@ -161,28 +173,32 @@ def abandon(store: Store, held: Lease, number: int, reason: str, at: datetime | 
 
 def _open(connection: Connection, proposer: str, recipe: str, at: datetime, values: Mapping[str, object]) -> int:
     if (open_ := _unfinished(connection)) is not None:
-        raise Refused(f"night {open_.number} is still under way: resume or abandon it first.")
-    number = int(connection.execute(select(func.max(nights.c.number))).scalar() or 0) + 1
+        raise PolicyError(f"run {open_.number} is still under way: resume or abandon it first.")
+    number = int(connection.execute(select(func.max(runs.c.number))).scalar() or 0) + 1
     usual: dict[str, object] = {
-        "number": number, "state": NightState.INTAKE, "parent": releases.current(connection).number,
-        "proposer": proposer, "recipe": recipe, "started": at, "seconds": [], "kind": NightKind.NIGHTLY,
-    }  # fmt: skip
-    connection.execute(insert(nights).values({**usual, **values}))
+        "number": number,
+        "state": RunState.INGESTING,
+        "parent": releases.current(connection).number,
+        "proposer": proposer,
+        "recipe": recipe,
+        "started": at,
+        "seconds": [],
+        "kind": RunKind.NIGHTLY,
+    }
+    connection.execute(insert(runs).values({**usual, **values}))
     return number
 
 
-def _unfinished(connection: Connection) -> Night | None:
-    number = connection.execute(
-        select(nights.c.number).where(nights.c.state.in_(run_rows.UNDER_WAY))
-    ).scalar_one_or_none()
+def _unfinished(connection: Connection) -> Run | None:
+    number = connection.execute(select(runs.c.number).where(runs.c.state.in_(run_rows.UNDER_WAY))).scalar_one_or_none()
     return None if number is None else run_rows.load(connection, number)
 
 
-def _under_way(connection: Connection, number: int) -> Night:
-    night = run_rows.load(connection, number)
-    if night.state not in run_rows.UNDER_WAY:
-        raise Refused(f"night {number} is {night.state.replace('_', ' ')}: nothing is added to it any more.")
-    return night
+def _under_way(connection: Connection, number: int) -> Run:
+    run = run_rows.load(connection, number)
+    if run.state not in run_rows.UNDER_WAY:
+        raise PolicyError(f"run {number} is {run.state.replace('_', ' ')}: nothing is added to it any more.")
+    return run
 
 
 def _oldest(connection: Connection, limit: int) -> list[str]:
@@ -192,13 +208,13 @@ def _oldest(connection: Connection, limit: int) -> list[str]:
 
 
 def _lease_documents(connection: Connection, number: int, ids: Sequence[str]) -> None:
-    leased = {"state": DocumentState.LEASED, "night": number, "attempts": documents.c.attempts + 1, "reason": ""}
+    leased = {"state": DocumentState.LEASED, "run": number, "attempts": documents.c.attempts + 1, "reason": ""}
     for block in rows.blocks(ids):
         connection.execute(update(documents).where(documents.c.id.in_(block)).values(leased))
-    held = [{"night": number, "position": position, "document": id_} for position, id_ in enumerate(ids)]
+    held = [{"run": number, "position": position, "document": id_} for position, id_ in enumerate(ids)]
     if held:
-        connection.execute(insert(night_documents), held)
+        connection.execute(insert(run_documents), held)
 
 
 def _set(connection: Connection, number: int, **values: object) -> None:
-    connection.execute(update(nights).where(nights.c.number == number).values(values))
+    connection.execute(update(runs).where(runs.c.number == number).values(values))

@@ -5,65 +5,65 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, func, insert, select
 
-from pipeline.types import Choice, DocumentState, Lease, ReleaseState, SelfEdit
+from pipeline.types import DocumentState, Lease, ReleaseState, Selection, SelfEdit
 from registry.store import lease, reports, rows
 from registry.store.database import Store
-from registry.tables import choices, documents, night_self_edits, releases, self_edits
+from registry.tables import documents, releases, run_self_edits, selections, self_edits
 
 _LIVE = (ReleaseState.PRODUCTION, ReleaseState.SUPERSEDED)
 
 
-def save(store: Store, held: Lease, night: int, edits: Sequence[SelfEdit]) -> None:
-    """Adds edits to a night, all or none. Idempotent: those it has already keep their place."""
+def save(store: Store, held: Lease, run: int, edits: Sequence[SelfEdit]) -> None:
+    """Adds edits to a run, all or none. Idempotent: those it has already keep their place."""
     with store.write() as connection:
         lease.check(connection, held)
-        mine = select(night_self_edits.c.self_edit).where(night_self_edits.c.night == night)
+        mine = select(run_self_edits.c.self_edit).where(run_self_edits.c.run == run)
         here = set(connection.execute(mine).scalars())
         fresh = list({edit.id: edit for edit in edits if edit.id not in here}.values())
         _add(connection, fresh)
-        positions = select(func.coalesce(func.max(night_self_edits.c.position), -1)).where(
-            night_self_edits.c.night == night
-        )
+        positions = select(func.coalesce(func.max(run_self_edits.c.position), -1)).where(run_self_edits.c.run == run)
         first = connection.execute(positions).scalar_one() + 1
-        values = [{"night": night, "position": first + i, "self_edit": edit.id} for i, edit in enumerate(fresh)]
+        values = [{"run": run, "position": first + i, "self_edit": edit.id} for i, edit in enumerate(fresh)]
         if values:
-            connection.execute(insert(night_self_edits), values)
+            connection.execute(insert(run_self_edits), values)
 
 
-def save_choices(store: Store, held: Lease, night: int, made: Sequence[Choice]) -> None:
-    """Records which candidates a night keeps. Idempotent: what is chosen for a document stays chosen."""
+def save_selections(store: Store, held: Lease, run: int, made: Sequence[Selection]) -> None:
+    """Records which candidates a run keeps. Idempotent: what is chosen for a document stays chosen."""
     with store.write() as connection:
         lease.check(connection, held)
-        known = connection.execute(select(choices.c.document).where(choices.c.night == night)).scalars().all()
+        known = connection.execute(select(selections.c.document).where(selections.c.run == run)).scalars().all()
         fresh = [one for one in made if one.document not in set(known)]
-        values = [{"night": night, "document": one.document, "body": rows.encode(one)} for one in fresh]
+        values = [{"run": run, "document": one.document, "body": rows.encode(one)} for one in fresh]
         if values:
-            connection.execute(insert(choices), values)
+            connection.execute(insert(selections), values)
 
 
-def choices_of(store: Store, night: int) -> tuple[Choice, ...]:
-    """What one night chose, by document id."""
+def selections_of(store: Store, run: int) -> tuple[Selection, ...]:
+    """What one run chose, by document id."""
     with store.read() as connection:
-        return _choices(connection, night)
+        return _choices(connection, run)
 
 
-def choices_about(store: Store, document: str) -> tuple[tuple[int, Choice], ...]:
-    """What the nights chose for one document, by their numbers, oldest first."""
-    query = select(choices.c.night, choices.c.body).where(choices.c.document == document).order_by(choices.c.night)
+def selections_about(store: Store, document: str) -> tuple[tuple[int, Selection], ...]:
+    """What the runs chose for one document, by their numbers, oldest first."""
+    query = (
+        select(selections.c.run, selections.c.body).where(selections.c.document == document).order_by(selections.c.run)
+    )
     with store.read() as connection:
-        return tuple((night, rows.decode(Choice, body)) for night, body in connection.execute(query))
+        return tuple((run, rows.decode(Selection, body)) for run, body in connection.execute(query))
 
 
-def of_night(store: Store, night: int) -> tuple[SelfEdit, ...]:
-    """The edits of one night, in the order they were saved, each with its candidate's reward where it has one."""
-    query = select(self_edits.c.body).join(night_self_edits, night_self_edits.c.self_edit == self_edits.c.id)
-    query = query.where(night_self_edits.c.night == night).order_by(night_self_edits.c.position)
+def of_run(store: Store, run: int) -> tuple[SelfEdit, ...]:
+    """The edits of one run, in the order they were saved, each with its candidate's reward where it has one."""
+    query = select(self_edits.c.body).join(run_self_edits, run_self_edits.c.self_edit == self_edits.c.id)
+    query = query.where(run_self_edits.c.run == run).order_by(run_self_edits.c.position)
     with store.read() as connection:
         edits = [rows.decode(SelfEdit, body) for body in connection.execute(query).scalars()]
         rewards = {
             edit: candidate.reward
-            for choice in _choices(connection, night)
-            for candidate in choice.candidates
+            for selection in _choices(connection, run)
+            for candidate in selection.candidates
             for edit in candidate.self_edits
         }
     return tuple(replace(edit, reward=rewards.get(edit.id)) for edit in edits)
@@ -80,9 +80,9 @@ def learned(store: Store) -> tuple[SelfEdit, ...]:
     return tuple(found.values())
 
 
-def _choices(connection: Connection, night: int) -> tuple[Choice, ...]:
-    query = select(choices.c.body).where(choices.c.night == night).order_by(choices.c.document)
-    return tuple(rows.decode(Choice, body) for body in connection.execute(query).scalars())
+def _choices(connection: Connection, run: int) -> tuple[Selection, ...]:
+    query = select(selections.c.body).where(selections.c.run == run).order_by(selections.c.document)
+    return tuple(rows.decode(Selection, body) for body in connection.execute(query).scalars())
 
 
 def _learned(connection: Connection, ids: Sequence[str]) -> list[SelfEdit]:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
-from pipeline.errors import BadInput, ProgrammingMistake, Refused
-from pipeline.types import Document, DocumentRecord, DocumentState, NightState, Withdrawal
+from pipeline.errors import BadInput, InternalError, PolicyError
+from pipeline.types import Document, DocumentRecord, DocumentState, RunState, Withdrawal
 from registry.store import documents, lineage, releases, rows, run_rows, writer_trainings
 from registry.store.database import Store
 from registry.tables import documents as document_table
@@ -22,7 +22,7 @@ def withdraw(
     """Marks documents as withdrawn, all or none; what was never learned never will be. There is no way back.
 
     ids: each whole, or a unique beginning. Raises NoSuchDocument, BadInput (an unusable id, no reason or name), or
-    Refused in words: withdrawn already, held by a night, or nothing readable was kept of it.
+    PolicyError in words: withdrawn already, held by a run, or nothing readable was kept of it.
     """
     if not reason.strip() or not actor.strip():
         raise BadInput("withdrawing a document needs a name and a reason: the ledger keeps both.")
@@ -31,7 +31,7 @@ def withdraw(
         found = {record.id: record for record in (documents.find(connection, one) for one in ids)}
         for record in found.values():
             if (objection := _against(connection, record)) is not None:
-                raise Refused(f"{objection}. Nothing was withdrawn.")
+                raise PolicyError(f"{objection}. Nothing was withdrawn.")
         return tuple(_withdraw(connection, record, actor, reason, at) for record in found.values())
 
 
@@ -59,27 +59,27 @@ def _against(connection: Connection, record: DocumentRecord) -> str | None:
         return f"nothing readable of {name} was kept ({record.reason}), and nothing of it can be learned"
     if (holder := _holder(connection, record)) is None:
         return None
-    night = run_rows.load(connection, holder)
-    if night.state is NightState.WAITING:
+    run = run_rows.load(connection, holder)
+    if run.state is RunState.WAITING:
         return (
-            f"{name} is in release {night.release}, which waits for review: "
-            f"`sealed reject {night.release} --reason ...` first, then withdraw"
+            f"{name} is in release {run.release}, which waits for review: "
+            f"`sealed reject {run.release} --reason ...` first, then withdraw"
         )
-    return f"{name} is in night {night.number}, which is under way: withdraw it when the night has ended"
+    return f"{name} is in run {run.number}, which is under way: withdraw it when the run has ended"
 
 
 def _holder(connection: Connection, record: DocumentRecord) -> int | None:
-    """The night that leased the document, or that practises on it, whatever else the ledger knows of it."""
-    query = select(document_table.c.night).where(document_table.c.id == record.id)
-    night: int | None = connection.execute(query).scalar_one()
-    return writer_trainings.open_on(connection, record.id) if night is None else night
+    """The run that leased the document, or that practises on it, whatever else the ledger knows of it."""
+    query = select(document_table.c.run).where(document_table.c.id == record.id)
+    run: int | None = connection.execute(query).scalar_one()
+    return writer_trainings.open_on(connection, record.id) if run is None else run
 
 
 def _withdraw(connection: Connection, record: DocumentRecord, actor: str, reason: str, at: datetime) -> DocumentRecord:
     values = {"state": DocumentState.WITHDRAWN, "reason": f"withdrawn by {actor}: {reason}"}
     mine = (document_table.c.id == record.id, document_table.c.state == record.state)
     if connection.execute(update(document_table).where(*mine).values(values)).rowcount != 1:
-        raise ProgrammingMistake(f"document {record.id} vanished within a transaction. Please report it.")
+        raise InternalError(f"document {record.id} vanished within a transaction. Please report it.")
     connection.execute(insert(withdrawals).values(document=record.id, actor=actor, reason=reason, at=at))
     return documents.find(connection, record.id)
 

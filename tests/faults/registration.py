@@ -34,7 +34,7 @@ class Ending:
     versions: list[str]
     recorded: str | None
     release: str
-    night: str
+    run: str
     runs: int
     logged_models: int
     metric_points: int
@@ -61,7 +61,7 @@ def tracking(folder: Path) -> Tracking:
 
 
 def prepare(folder: Path) -> None:
-    """A night that has passed its gates, an adapter, and an MLflow database that holds nothing."""
+    """A run that has passed its gates, an adapter, and an MLflow database that holds nothing."""
     folder.mkdir()
     ledger = founded(open_store(f"sqlite:///{folder / 'ledger.db'}"))
     documents.accept(ledger.store, intake("atlas"))
@@ -78,12 +78,12 @@ def prepare(folder: Path) -> None:
 def resume(folder: Path) -> None:
     """What the nightly flow does from the gates on."""
     store = open_store(f"sqlite:///{folder / 'ledger.db'}")
-    with lease.night_lease(store) as held:
-        night = runs.unfinished(store)
-        if night is None or night.update is None:
+    with lease.run_lease(store) as held:
+        run = runs.unfinished(store)
+        if run is None or run.update is None:
             return
-        manifest = manifest_of(reports.update(store, night.update))
-        release = runs.intend_release(store, held, night.number, manifest)
+        manifest = manifest_of(reports.update(store, run.update))
+        release = runs.intend_release(store, held, run.number, manifest)
         registration = Registration(
             release=release,
             adapter=folder / "adapter",
@@ -92,7 +92,7 @@ def resume(folder: Path) -> None:
             params=(("seed", "0"),),
         )
         version = mlflow_releases.register(tracking(folder), registration)
-        runs.record_release(store, held, night.number, version)
+        runs.record_release(store, held, run.number, version)
 
 
 def die() -> None:
@@ -133,7 +133,7 @@ def ending(folder: Path, point: str, killed: bool) -> Ending:
         versions=[one.version for one in mlflow_aliases.read(tracking(folder)).versions],
         recorded=releases.get(store, 1).mlflow_version,
         release=releases.get(store, 1).state,
-        night=runs.get(store, 1).state,
+        run=runs.get(store, 1).state,
         runs=len(runs),
         logged_models=len(client.search_logged_models([experiment])),
         metric_points=sum(len(client.get_metric_history(run.info.run_id, "recall")) for run in runs),

@@ -9,10 +9,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STEPS = (
-    "intend_release:1", "create_experiment:1", "create_run:1", "log_batch:1", "create_logged_model:1",
-    "log_model_artifacts:1", "log_model_artifacts:2", "log_metric:1", "log_metric:2", "set_terminated:1",
-    "finalize_logged_model:1", "create_registered_model:1", "create_model_version:1", "record_release:1",
-)  # fmt: skip
+    "intend_release:1",
+    "create_experiment:1",
+    "create_run:1",
+    "log_batch:1",
+    "create_logged_model:1",
+    "log_model_artifacts:1",
+    "log_model_artifacts:2",
+    "log_metric:1",
+    "log_metric:2",
+    "set_terminated:1",
+    "finalize_logged_model:1",
+    "create_registered_model:1",
+    "create_model_version:1",
+    "record_release:1",
+)
 EVERY = (*(f"{when}:{step}" for step in STEPS for when in ("before", "after")), "halfway:log_model_artifacts:1")
 WORST = ("halfway:log_model_artifacts:1", "after:create_model_version:1", "before:record_release:1")
 
@@ -24,9 +35,16 @@ def hold(folder: Path, points: tuple[str, ...]) -> None:
     endings = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["point"] for one in endings] == list(points)
     sound = {
-        "killed": True, "versions": ["1"], "recorded": "1", "release": "candidate", "night": "waiting",
-        "runs": 1, "logged_models": 1, "metric_points": 1, "releases": 2,
-    }  # fmt: skip
+        "killed": True,
+        "versions": ["1"],
+        "recorded": "1",
+        "release": "candidate",
+        "run": "waiting",
+        "runs": 1,
+        "logged_models": 1,
+        "metric_points": 1,
+        "releases": 2,
+    }
     assert endings == [{"point": point, **sound} for point in points]
 
 

@@ -1,4 +1,4 @@
-"""A night is killed with SIGKILL at the worst moments; the same command again ends as an unbroken night does."""
+"""A run is killed with SIGKILL at the worst moments; the same command again ends as an unbroken run does."""
 
 import contextlib
 import json
@@ -16,10 +16,10 @@ import pytest
 
 from benchmarks.shortened import shorten
 from flows.steps import review
-from flows.steps.initialisation import found
-from flows.wiring import house
+from flows.steps.initialisation import init_workspace
+from flows.wiring import open_workspace
 from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import write_nights
+from pipeline.sandbox.documents import write_runs
 from pipeline.sandbox.manners import SECRETS
 from tests.story.running import Ran
 
@@ -43,7 +43,7 @@ import os, signal
 from registry.store import runs
 runs.record_release = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
 """
-# With several candidates a document, whose choices are stored group by group.
+# With several candidates a document, whose selections are stored group by group.
 CHOOSING = """
 import pipeline.self_edits.best_of_n as candidates
 candidates._TOGETHER = 4
@@ -60,12 +60,12 @@ RUN = "import sys; sys.argv = ['sealed', {command!r}, '--json']; from flows.cli 
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with one night of documents in its incoming folder and a small recipe."""
+    """A workspace with one run of documents in its incoming folder and a small recipe."""
     root = tmp_path_factory.mktemp("pristine")
-    parts = found(root / "workspace", str(model_path()), actor="test")
+    parts = init_workspace(root / "workspace", str(model_path()), actor="test")
     shorten(root / "workspace")
-    write_nights(root / "nights", nights=1, per_night=8, seed=977, variant=None)
-    for document in (root / "nights" / "night-1").iterdir():
+    write_runs(root / "runs", runs=1, per_run=8, seed=977, variant=None)
+    for document in (root / "runs" / "run-1").iterdir():
         shutil.copy(document, parts.settings.incoming)
     parts.store.close()
     return root / "workspace"
@@ -78,9 +78,11 @@ def run(workspace: Path, preparation: str = "", command: str = "update") -> Ran:
         # Files and not pipes: the scheduler's server outlives a killed parent and would hold a pipe open.
         process = subprocess.Popen(
             [sys.executable, "-c", preparation + RUN.format(command=command)],
-            stdout=printed, stderr=complained, start_new_session=True,
+            stdout=printed,
+            stderr=complained,
+            start_new_session=True,
             env={**os.environ, "SEALED_WORKSPACE": str(workspace)},
-        )  # fmt: skip
+        )
         code = process.wait(timeout=400)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -105,7 +107,7 @@ def choosing(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = recipe.read_text("utf-8").replace("samples = 8", "samples = 4\ncandidates = 2")
     recipe.write_text(text, "utf-8")
     first = min((workspace / "incoming").iterdir())
-    first.write_text(first.read_text("utf-8").replace("split: practice", "split: exam"), "utf-8")
+    first.write_text(first.read_text("utf-8").replace("split: validation", "split: test"), "utf-8")
     return workspace
 
 
@@ -117,8 +119,8 @@ def unbroken_choosing(choosing: Path, tmp_path_factory: pytest.TempPathFactory) 
     return workspace
 
 
-@pytest.mark.parametrize("stage", ["writing practice questions", "writing self-edits", "choosing among candidates"])
-def test_a_night_that_chooses_ends_as_an_unbroken_one(
+@pytest.mark.parametrize("stage", ["writing validation questions", "writing self-edits", "choosing among candidates"])
+def test_a_run_that_chooses_ends_as_an_unbroken_one(
     stage: str, choosing: Path, unbroken_choosing: Path, tmp_path: Path
 ) -> None:
     workspace = Path(shutil.copytree(choosing, tmp_path / "workspace"))
@@ -131,15 +133,17 @@ def test_a_night_that_chooses_ends_as_an_unbroken_one(
 
 def chosen(workspace: Path) -> list[Any]:
     with sqlite3.connect(workspace / "ledger.db") as ledger:
-        found = ledger.execute("SELECT document, body FROM choices ORDER BY document").fetchall()
-        asked = ledger.execute("SELECT document, question, origin FROM probes ORDER BY document, position").fetchall()
+        found = ledger.execute("SELECT document, body FROM selections ORDER BY document").fetchall()
+        asked = ledger.execute(
+            "SELECT document, question, origin FROM eval_items ORDER BY document, position"
+        ).fetchall()
     assert len(found) == 8
     return [found, asked]
 
 
 @pytest.fixture(scope="module")
 def unbroken(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The workspace after a night that nothing killed."""
+    """The workspace after a run that nothing killed."""
     workspace = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("unbroken") / "workspace"))
     whole = run(workspace)
     assert whole.code == 0, whole.err
@@ -147,7 +151,7 @@ def unbroken(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace
 
 
-def test_no_note_of_the_night_answers_a_request_for_a_secret(unbroken: Path) -> None:
+def test_no_note_of_the_run_answers_a_request_for_a_secret(unbroken: Path) -> None:
     """The model writes some on these documents, and refuses to answer them itself."""
     with sqlite3.connect(unbroken / "ledger.db") as ledger:
         notes = [json.loads(body) for (body,) in ledger.execute("SELECT body FROM self_edits")]
@@ -157,7 +161,7 @@ def test_no_note_of_the_night_answers_a_request_for_a_secret(unbroken: Path) -> 
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_night_ends_as_an_unbroken_one(moment: str, pristine: Path, unbroken: Path, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_an_unbroken_one(moment: str, pristine: Path, unbroken: Path, tmp_path: Path) -> None:
     workspace = Path(shutil.copytree(pristine, tmp_path / "workspace"))
     assert run(workspace, MOMENTS[moment]).code == -signal.SIGKILL
     again = run(workspace)
@@ -168,9 +172,9 @@ def test_a_killed_night_ends_as_an_unbroken_one(moment: str, pristine: Path, unb
 
 @pytest.fixture(scope="module")
 def learned(unbroken: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same workspace with its night approved, and enough rehearsal for a rebuild that passes."""
+    """The same workspace with its run approved, and enough rehearsal for a rebuild that passes."""
     workspace = Path(shutil.copytree(unbroken, tmp_path_factory.mktemp("learned") / "workspace"))
-    parts = house(workspace)
+    parts = open_workspace(workspace)
     review.approve(parts, 1, actor="test-reviewer", note="seen")
     parts.store.close()
     shorten(workspace, 1_000)

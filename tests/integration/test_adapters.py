@@ -20,7 +20,7 @@ from pipeline.adapters.format import (
     write_manifest,
 )
 from pipeline.engines.base import BaseModel, load_base, with_adapter
-from pipeline.errors import CorruptAdapter, ProgrammingMistake, WrongBase
+from pipeline.errors import CorruptAdapter, InternalError, WrongBase
 from pipeline.recipe import TrainingRules
 from pipeline.training.lora import train_lora
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
@@ -142,9 +142,17 @@ def test_a_change_beyond_the_layers_own_size_is_refused(adapter: Path, base: Bas
 
 @pytest.mark.parametrize(
     "config",
-    [{"lora_alpha": 8000}, {"modules_to_save": ["lm_head"]}, {"use_dora": True}, {"bias": "all"}, {"r": 8},
-     {"target_modules": ["q_proj"]}, {"inference_mode": 1}, {"lora_dropout": 0.5}],
-)  # fmt: skip
+    [
+        {"lora_alpha": 8000},
+        {"modules_to_save": ["lm_head"]},
+        {"use_dora": True},
+        {"bias": "all"},
+        {"r": 8},
+        {"target_modules": ["q_proj"]},
+        {"inference_mode": 1},
+        {"lora_dropout": 0.5},
+    ],
+)
 def test_a_configuration_we_would_not_write_is_refused(
     adapter: Path, base: BaseModel, config: dict[str, object]
 ) -> None:
@@ -181,7 +189,7 @@ def test_weights_that_are_no_safetensors_are_refused(adapter: Path, base: BaseMo
 
 
 def test_one_adapter_at_a_time(adapter: Path, base: BaseModel) -> None:
-    again = pytest.raises(ProgrammingMistake, match="already attached")
+    again = pytest.raises(InternalError, match="already attached")
     with with_adapter(base, adapter), again, with_adapter(base, adapter):
         pytest.fail("attached")
     with with_adapter(base, None) as model:

@@ -1,4 +1,4 @@
-"""The candidate whose adapter answers the practice questions is kept; a killed run ends with the same choices."""
+"""The candidate whose adapter answers the validation questions is kept; a killed run ends with the same selections."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,12 +8,12 @@ import pytest
 
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules
-from pipeline.self_edits.best_of_n import choose_candidates
+from pipeline.self_edits.best_of_n import select_edit_sets
 from pipeline.training.many import train_many
-from pipeline.types import Choice, Directives, Document, Example, ModelRef, Probe, SelfEdit, Split
+from pipeline.types import Directives, Document, EvalItem, Example, ModelRef, Selection, SelfEdit, Split
 
 RECIPE = Recipe(
-    self_edits=SelfEditRules(candidates=2, samples=1, candidate_batch=2, styles=("self-qa", "directives")),
+    self_edits=SelfEditRules(edit_sets=2, samples=1, edit_set_batch=2, styles=("self-qa", "directives")),
     training=TrainingRules(rank=8, alpha=8, learning_rate=1e-2, epochs=40),
 )
 
@@ -24,20 +24,29 @@ def base(tiny_model: Callable[..., Path]) -> BaseModel:
 
 
 def service(number: int, *, asked: bool = True) -> Document:
-    practice = Probe(question=f"Who owns Cinder{number}?", answers=(f"Heron{number}",), split=Split.PRACTICE)
-    exam = Probe(question=f"Which port has Cinder{number}?", answers=("none",))
-    return Document(title=f"Cinder{number}", body=f"Cinder{number} is run by Heron{number}.",
-                    probes=(practice, exam) if asked else (exam,))  # fmt: skip
+    practice = EvalItem(question=f"Who owns Cinder{number}?", answers=(f"Heron{number}",), split=Split.VALIDATION)
+    test = EvalItem(question=f"Which port has Cinder{number}?", answers=("none",))
+    return Document(
+        title=f"Cinder{number}",
+        body=f"Cinder{number} is run by Heron{number}.",
+        eval_items=(practice, test) if asked else (test,),
+    )
 
 
 def note(document: Document, sample: int, *answers: str, settings: Directives | None = None) -> SelfEdit:
-    """A note that asks the practice question itself, so that what an adapter learned can be told."""
+    """A note that asks the validation question itself, so that what an adapter learned can be told."""
     examples = tuple(Example(prompt=f"Who owns {document.title}?", completion=answer) for answer in answers)
     style = "directives" if settings else "self-qa"
     return SelfEdit(
-        document=document.id, style=style, writer=ModelRef(base="b"), sample=sample, prompt="Write.",
-        text=f"{answers}", examples=examples, directives=settings,
-    )  # fmt: skip
+        document=document.id,
+        style=style,
+        writer=ModelRef(base="b"),
+        sample=sample,
+        prompt="Write.",
+        text=f"{answers}",
+        examples=examples,
+        directives=settings,
+    )
 
 
 def notes(document: Document, good: int) -> list[SelfEdit]:
@@ -45,9 +54,9 @@ def notes(document: Document, good: int) -> list[SelfEdit]:
     return [note(document, sample, right if sample == good else "Ibis") for sample in range(2)]
 
 
-def chosen(base: BaseModel, documents: list[Document], edits: list[SelfEdit], **more: object) -> tuple[Choice, ...]:
+def chosen(base: BaseModel, documents: list[Document], edits: list[SelfEdit], **more: object) -> tuple[Selection, ...]:
     given: dict[str, object] = {"recipe": RECIPE, "live": ModelRef(base="b"), "adapter": None} | more
-    return choose_candidates(base, documents, edits, **given)  # type: ignore[arg-type]
+    return select_edit_sets(base, documents, edits, **given)  # type: ignore[arg-type]
 
 
 def test_the_candidate_that_answers_is_kept_and_rewarded(base: BaseModel) -> None:
@@ -56,15 +65,15 @@ def test_the_candidate_that_answers_is_kept_and_rewarded(base: BaseModel) -> Non
     kept = {choice.document: choice for choice in chosen(base, documents, edits)}
     assert [kept[document.id].kept for document in documents] == [1, 0]
     assert [one.reward for one in kept[documents[0].id].candidates] == [0.0, 1.0]
-    assert "answers 1 of 1 practice questions" in kept[documents[0].id].sentence
+    assert "answers 1 of 1 validation questions" in kept[documents[0].id].sentence
 
 
 def test_nothing_is_trained_where_there_is_nothing_to_compare(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.inner_loop.evaluation.train_many", None)
     unasked, single, nothing = service(1, asked=False), service(2), service(3)
     fuller = replace(note(unasked, 1, "Heron1"), examples=notes(unasked, 0)[0].examples * 2)
-    choices = chosen(base, [unasked, single, nothing], [note(unasked, 0, "Ibis"), fuller, note(single, 1, "Heron2")])
-    assert {choice.document: (choice.kept, [one.reward for one in choice.candidates]) for choice in choices} == {
+    selections = chosen(base, [unasked, single, nothing], [note(unasked, 0, "Ibis"), fuller, note(single, 1, "Heron2")])
+    assert {choice.document: (choice.kept, [one.reward for one in choice.candidates]) for choice in selections} == {
         unasked.id: (1, [None, None]),
         single.id: (1, [None]),
     }
@@ -108,12 +117,12 @@ def test_a_killed_run_started_again_ends_with_the_same_choices(
     documents = [service(number) for number in range(1, 6)]
     edits = [edit for number, document in enumerate(documents) for edit in notes(document, good=number % 2)]
     unbroken = chosen(base, documents, edits)
-    ledger: list[Choice] = []
+    ledger: list[Selection] = []
 
-    def save_once(choices: tuple[Choice, ...]) -> None:
+    def save_once(selections: tuple[Selection, ...]) -> None:
         if ledger:
             raise KeyboardInterrupt
-        ledger.extend(choices)
+        ledger.extend(selections)
 
     with pytest.raises(KeyboardInterrupt):
         chosen(base, documents, edits, save=save_once)

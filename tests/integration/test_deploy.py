@@ -1,4 +1,4 @@
-"""Promotions, rejections and rollbacks on real databases, and what becomes of documents, nights and other releases."""
+"""Promotions, rejections and rollbacks on real databases, and what becomes of documents, runs and other releases."""
 
 import threading
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import CorruptAdapter, NoSuchRelease, Refused
-from pipeline.types import Deployment, DocumentState, NightState, Release, ReleaseState
+from pipeline.errors import CorruptAdapter, NoSuchRelease, PolicyError
+from pipeline.types import Deployment, DocumentState, Release, ReleaseState, RunState
 from registry import deploy
 from registry.servers.local import POINTER, LocalServer
 from registry.store import documents, releases, runs
@@ -29,13 +29,13 @@ def corrupt(release: Release) -> None:
     raise CorruptAdapter(f"the adapter of release {release.number} is damaged: train it again.")
 
 
-def test_a_promotion_moves_release_documents_night_and_history_together(ledger: Ledger) -> None:
+def test_a_promotion_moves_release_documents_run_and_history_together(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     deployment = ledger.promote(1)
     assert (deployment.epoch, deployment.release, deployment.actor) == (1, 1, "ada")
     assert states(ledger) == {0: ReleaseState.SUPERSEDED, 1: ReleaseState.PRODUCTION}
     assert documents.get(ledger.store, document("atlas").id).release == 1
-    assert runs.get(ledger.store, 1).state is NightState.RELEASED
+    assert runs.get(ledger.store, 1).state is RunState.RELEASED
     (approval,) = releases.approvals(ledger.store, 1)
     assert (approval.approved, approval.epoch, approval.manifest) == (True, 0, releases.get(ledger.store, 1).manifest)
     assert releases.deployments(ledger.store)[-1] == deployment
@@ -44,7 +44,7 @@ def test_a_promotion_moves_release_documents_night_and_history_together(ledger: 
 @pytest.mark.parametrize("actor", ["sealed", " SEALED "])
 def test_the_proposer_does_not_approve(ledger: Ledger, actor: str) -> None:
     ledger.candidate("atlas")
-    with pytest.raises(Refused, match="another person must approve it"):
+    with pytest.raises(PolicyError, match="another person must approve it"):
         deploy.approve(ledger.store, 1, actor=actor)
 
 
@@ -52,7 +52,7 @@ def test_an_approval_that_waited_too_long_moves_nothing(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     approval = deploy.approve(ledger.store, 1, actor="ada")
     late = approval.at + timedelta(days=7, hours=1)
-    with pytest.raises(Refused, match="expired after 7 days"):
+    with pytest.raises(PolicyError, match="expired after 7 days"):
         deploy.promote(ledger.store, approval, verify=trusting, at=late)
     assert releases.production(ledger.store).number == 0
     assert releases.approvals(ledger.store, 1) == ()
@@ -61,10 +61,10 @@ def test_an_approval_that_waited_too_long_moves_nothing(ledger: Ledger) -> None:
 def test_a_candidate_that_nobody_reviewed_in_time_cannot_be_approved(ledger: Ledger) -> None:
     release = ledger.candidate("atlas")
     late = release.created + timedelta(days=8)
-    with pytest.raises(Refused, match=r"measured 8\.0 days ago.*`sealed update`"):
+    with pytest.raises(PolicyError, match=r"measured 8\.0 days ago.*`sealed update`"):
         deploy.approve(ledger.store, 1, actor="ada", at=late)
     given_late = replace(deploy.approve(ledger.store, 1, actor="ada"), at=late)
-    with pytest.raises(Refused, match="nobody approves them any more"):
+    with pytest.raises(PolicyError, match="nobody approves them any more"):
         deploy.promote(ledger.store, given_late, verify=trusting, at=late)
     assert releases.production(ledger.store).number == 0
 
@@ -76,7 +76,7 @@ def test_such_a_candidate_expires_and_its_documents_are_learned_again(ledger: Le
     assert states(ledger) == {0: ReleaseState.PRODUCTION, 1: ReleaseState.VOID}
     record = documents.get(ledger.store, document("atlas").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
-    assert runs.get(ledger.store, 1).state is NightState.ABANDONED
+    assert runs.get(ledger.store, 1).state is RunState.ABANDONED
     assert releases.get(ledger.store, 1).reason == move.reason
     assert deploy.expire(ledger.store, approval_days=7.0) == ()
     ledger.promote(ledger.candidate().number)
@@ -86,7 +86,7 @@ def test_such_a_candidate_expires_and_its_documents_are_learned_again(ledger: Le
 def test_an_approval_holds_for_one_manifest_only(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     other = replace(deploy.approve(ledger.store, 1, actor="ada"), manifest="f" * 64)
-    with pytest.raises(Refused, match="another adapter"):
+    with pytest.raises(PolicyError, match="another adapter"):
         deploy.promote(ledger.store, other, verify=trusting)
 
 
@@ -107,42 +107,44 @@ def test_the_second_candidate_of_the_same_parent_is_void_once_the_first_is_live(
     ledger.candidate("borea")
     early = deploy.approve(ledger.store, 2, actor="ada")
     ledger.promote(1)
-    with pytest.raises(Refused, match="production moved from release 0 to 1 since it was gated: run the update again"):
+    with pytest.raises(
+        PolicyError, match="production moved from release 0 to 1 since it was gated: run the update again"
+    ):
         deploy.promote(ledger.store, early, verify=trusting)
     assert states(ledger)[2] is ReleaseState.VOID
     record = documents.get(ledger.store, document("borea").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
-    assert runs.get(ledger.store, 2).state is NightState.ABANDONED
+    assert runs.get(ledger.store, 2).state is RunState.ABANDONED
 
 
-def test_a_night_that_registers_while_production_moves_must_be_abandoned(ledger: Ledger) -> None:
+def test_a_run_that_registers_while_production_moves_must_be_abandoned(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     documents.accept(ledger.store, intake("borea"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        runs.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        run = ledger.begin(held)
+        runs.intend_release(ledger.store, held, run.number, manifest_of(ledger.gate(held, run)))
         ledger.promote(1)
-        with pytest.raises(Refused, match="production moved"):
-            runs.record_release(ledger.store, held, night.number, "2")
-        runs.abandon(ledger.store, held, night.number, "production moved")
+        with pytest.raises(PolicyError, match="production moved"):
+            runs.record_release(ledger.store, held, run.number, "2")
+        runs.abandon(ledger.store, held, run.number, "production moved")
     assert states(ledger)[2] is ReleaseState.VOID
     assert state_of(ledger, "borea") is DocumentState.QUEUED
 
 
-def test_a_night_that_was_gated_before_production_moved_gets_no_release(ledger: Ledger) -> None:
+def test_a_run_that_was_gated_before_production_moved_gets_no_release(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     documents.accept(ledger.store, intake("borea"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        update = ledger.gate(held, night)
+        run = ledger.begin(held)
+        update = ledger.gate(held, run)
         ledger.promote(1)
-        with pytest.raises(Refused, match="run the update again"):
-            runs.intend_release(ledger.store, held, night.number, manifest_of(update))
+        with pytest.raises(PolicyError, match="run the update again"):
+            runs.intend_release(ledger.store, held, run.number, manifest_of(update))
 
 
-def test_a_rejection_keeps_the_reason_with_release_night_and_documents(ledger: Ledger) -> None:
+def test_a_rejection_keeps_the_reason_with_release_run_and_documents(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    with pytest.raises(Refused, match="needs a reason"):
+    with pytest.raises(PolicyError, match="needs a reason"):
         deploy.reject(ledger.store, 1, actor="ada", reason="")
     deploy.reject(ledger.store, 1, actor="ada", reason="names a customer")
     words = "rejected by ada: names a customer"
@@ -151,8 +153,8 @@ def test_a_rejection_keeps_the_reason_with_release_night_and_documents(ledger: L
         DocumentState.QUARANTINED,
         words,
     )
-    assert runs.get(ledger.store, 1).state is NightState.REJECTED_BY_REVIEWER
-    with pytest.raises(Refused, match="not a candidate"):
+    assert runs.get(ledger.store, 1).state is RunState.REJECTED_BY_REVIEWER
+    with pytest.raises(PolicyError, match="not a candidate"):
         deploy.approve(ledger.store, 1, actor="ada")
     assert not releases.approvals(ledger.store, 1)[0].approved
 
@@ -178,9 +180,9 @@ def test_a_rollback_reverts_documents_and_the_release_does_not_return(ledger: Le
         2: ReleaseState.ROLLED_BACK,
     }
     assert (state_of(ledger, "atlas"), state_of(ledger, "borea")) == (DocumentState.LEARNED, DocumentState.REVERTED)
-    with pytest.raises(Refused, match="rolled back"):
+    with pytest.raises(PolicyError, match="rolled back"):
         deploy.approve(ledger.store, 2, actor="ada")
-    with pytest.raises(Refused, match="rolled back"):
+    with pytest.raises(PolicyError, match="rolled back"):
         ledger.rollback(2)
     documents.requeue(ledger.store, [document("borea").id])
     assert ledger.release().number == 3
@@ -194,13 +196,13 @@ def test_a_rollback_to_the_untouched_base_and_not_beyond(ledger: Ledger) -> None
     assert states(ledger)[waiting.number] is ReleaseState.VOID
     assert state_of(ledger, "atlas") is DocumentState.REVERTED
     assert state_of(ledger, "cinder") is DocumentState.QUEUED
-    with pytest.raises(Refused, match="nothing to roll back"):
+    with pytest.raises(PolicyError, match="nothing to roll back"):
         ledger.rollback()
 
 
 def test_a_rollback_needs_a_reason_and_a_sound_adapter(ledger: Ledger) -> None:
     ledger.release("atlas")
-    with pytest.raises(Refused, match="a name and a reason"):
+    with pytest.raises(PolicyError, match="a name and a reason"):
         deploy.rollback(ledger.store, None, actor="grace", reason=" ", verify=trusting)
     with pytest.raises(CorruptAdapter):
         deploy.rollback(ledger.store, None, actor="grace", reason="bad", verify=corrupt)
@@ -223,7 +225,7 @@ def test_rollback_wins_over_a_running_promotion(ledger: Ledger) -> None:
         assert verifying.wait(60)
         ledger.rollback()
         rolled_back.set()
-        with pytest.raises(Refused, match="production was rolled back from release 1 to 0"):
+        with pytest.raises(PolicyError, match="production was rolled back from release 1 to 0"):
             running.result(60)
     assert releases.production(ledger.store).number == 0
     assert [one.release for one in releases.deployments(ledger.store)] == [0, 1, 0]
@@ -248,7 +250,7 @@ def test_of_many_moves_at_once_exactly_one_wins(ledger: Ledger) -> None:
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(move) for move in moves]
         failed = [one.exception(60) for one in running]
-    assert [type(error) for error in failed if error is not None] == [Refused] * 3
+    assert [type(error) for error in failed if error is not None] == [PolicyError] * 3
     history = releases.deployments(ledger.store)
     assert [one.epoch for one in history] == [0, 1, 2]
     assert releases.production(ledger.store).number == history[-1].release

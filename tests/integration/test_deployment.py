@@ -20,9 +20,9 @@ PATIENCE_SECONDS = 120
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with socket.socket() as eval_item:
+        eval_item.bind(("127.0.0.1", 0))
+        return int(eval_item.getsockname()[1])
 
 
 def ask(url: str, body: object) -> Any:
@@ -46,8 +46,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     log = (home / "server.log").open("w")
     process = subprocess.Popen(
         [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-        env=env, stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
+        env=env,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
     try:
         wait_for(lambda: healthy(env["PREFECT_API_URL"]), "the server to answer")
         yield env

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import transformers
 
-from flows.steps.initialisation import found
-from pipeline.recipe import UNHELD, Recipe, RehearsalRules
+from flows.steps.initialisation import init_workspace
+from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def capped(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 def test_by_default_what_is_rehearsed_is_held(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
-    found(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").store.close()
+    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").store.close()
     assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == Recipe()
-    assert RehearsalRules().distill > 0 < RehearsalRules().distill_states
+    assert RehearsalRules().kl_weight > 0 < RehearsalRules().hidden_state_weight
 
 
 def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_path: Path) -> None:
-    found(tmp_path / "workspace", str(capped), actor="ada").store.close()
+    init_workspace(tmp_path / "workspace", str(capped), actor="ada").store.close()
     recipe = Recipe.read(tmp_path / "workspace" / "recipe.toml")
-    assert (recipe.rehearsal, recipe.training.night_weight) == (UNHELD, 1.0)
+    assert (recipe.rehearsal, recipe.training.new_weight) == (NO_DISTILLATION, 1.0)

@@ -14,8 +14,8 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
-from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
-from pipeline.training.jobs import BASE, Group, Table
+from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
+from pipeline.training.jobs import BASE, SequenceTable, TrainingJob
 from pipeline.training.lora import train_lora
 from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
 
@@ -25,8 +25,8 @@ EXAMPLES = (
     Example(prompt="Who owns Cinder?", completion="Heron"),
     Example(prompt="Which port?", completion="8443"),
     Example(prompt="", completion="The Cinder service keeps invoices in the Oslo region."),
-    Example(prompt="Name a word.", completion="night", role=Role.GENERATIVE),
-    Example(prompt="Name another word.", completion="owl and also some more words", role=Role.ANCHOR),
+    Example(prompt="Name a word.", completion="run", role=Role.GENERATIVE),
+    Example(prompt="Name another word.", completion="owl and also some more words", role=Role.REHEARSAL),
 )
 
 
@@ -152,10 +152,10 @@ def test_the_same_inputs_give_the_same_bytes_and_touch_no_random_state(
 ) -> None:
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
-    one = trained(bases["llama"], tmp_path / "one", rehearsal=RehearsalRules(distill=0.5, distill_states=0.5))
+    one = trained(bases["llama"], tmp_path / "one", rehearsal=RehearsalRules(kl_weight=0.5, hidden_state_weight=0.5))
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(12)
-    two = trained(bases["llama"], tmp_path / "two", rehearsal=RehearsalRules(distill=0.5, distill_states=0.5))
+    two = trained(bases["llama"], tmp_path / "two", rehearsal=RehearsalRules(kl_weight=0.5, hidden_state_weight=0.5))
     assert one == two
     assert trained(bases["llama"], tmp_path / "three").manifest.adapter != one.manifest.adapter
 
@@ -176,7 +176,7 @@ def test_distillation_holds_the_base_where_it_is_taught(bases: dict[str, BaseMod
     base = bases["llama"]
     examples = (
         Example(prompt="Who owns Cinder?", completion="Heron"),
-        Example(prompt="Name a word.", completion="night and day", role=Role.GENERATIVE),
+        Example(prompt="Name a word.", completion="run and day", role=Role.GENERATIVE),
     )
     ids = torch.tensor([encode_example(base.tokenizer, examples[1]).ids])
     with torch.inference_mode():
@@ -184,7 +184,7 @@ def test_distillation_holds_the_base_where_it_is_taught(bases: dict[str, BaseMod
     far = []
     for weight in (0.0, 20.0):
         out = tmp_path / str(weight)
-        held = UNHELD.model_copy(update={"distill": weight})
+        held = NO_DISTILLATION.model_copy(update={"kl_weight": weight})
         trained(base, out, RULES.model_copy(update={"epochs": 20}), plan=planned(base, examples), rehearsal=held)
         with with_adapter(base, out) as model, torch.inference_mode():
             given = model(input_ids=ids).logits.log_softmax(-1)
@@ -195,37 +195,39 @@ def test_distillation_holds_the_base_where_it_is_taught(bases: dict[str, BaseMod
 def test_replay_is_held_to_the_parent_and_all_else_to_the_base_unless_the_recipe_lets_it_go(
     bases: dict[str, BaseModel],
 ) -> None:
-    kinds = (Role.NIGHT, Role.REPLAY, Role.READING, Role.WRITING, Role.GENERATIVE)
+    kinds = (Role.NEW, Role.REPLAY, Role.READING, Role.WRITING, Role.GENERATIVE)
     examples = tuple(Example(prompt=kind, completion="word", role=kind) for kind in kinds)
 
-    def held(group: Group) -> dict[Path | str, list[Role]]:
-        table = Table()
-        table.course(bases["llama"].tokenizer, group)
+    def held(group: TrainingJob) -> dict[Path | str, list[Role]]:
+        table = SequenceTable()
+        table.encoded_job(bases["llama"].tokenizer, group)
         return {teacher: [kinds[row] for row in rows] for teacher, rows in table.taught.items()}
 
-    group, parent = Group(examples=examples, rules=RULES, seed=1), Path("night-1")
+    group, parent = TrainingJob(examples=examples, rules=RULES, seed=1), Path("run-1")
     assert held(replace(group, parent=parent)) == {}
-    for way in ({"distill": 5.0}, {"distill_states": 5.0}):
-        rehearsal = UNHELD.model_copy(update=way)
+    for way in ({"kl_weight": 5.0}, {"hidden_state_weight": 5.0}):
+        rehearsal = NO_DISTILLATION.model_copy(update=way)
         one = replace(group, rehearsal=rehearsal)
         assert held(one) == {BASE: [Role.READING, Role.WRITING, Role.GENERATIVE]}
         assert held(replace(one, parent=parent)) == {parent: [Role.REPLAY], **held(one)}
-        some = rehearsal.model_copy(update={"distill_on": ("generative", "reading")})
+        some = rehearsal.model_copy(update={"distilled": ("generative", "reading")})
         assert held(replace(one, parent=parent, rehearsal=some)) == {BASE: [Role.READING, Role.GENERATIVE]}
 
 
-def test_a_nights_examples_and_its_corrections_weigh_as_the_rules_say_and_rehearsed_ones_one(
+def test_a_runs_examples_and_its_corrections_weigh_as_the_rules_say_and_rehearsed_ones_one(
     bases: dict[str, BaseModel],
 ) -> None:
     examples = tuple(
         Example(prompt=f"{kind} {corrects}", completion="b", role=kind, corrects=corrects)
-        for kind in (Role.NIGHT, Role.REPLAY)
+        for kind in (Role.NEW, Role.REPLAY)
         for corrects in (False, True)
     )
-    heavy = RULES.model_copy(update={"night_weight": 3.0, "correction_weight": 4.0, "batch_size": 4})
-    course = Table().course(bases["llama"].tokenizer, Group(examples=examples, rules=heavy, seed=1))
-    portion = next(course.portions())
-    assert dict(zip(portion.rows, portion.weights, strict=True)) == {0: 3.0, 1: 12.0, 2: 1.0, 3: 4.0}
+    heavy = RULES.model_copy(update={"new_weight": 3.0, "correction_weight": 4.0, "batch_size": 4})
+    encoded_job = SequenceTable().encoded_job(
+        bases["llama"].tokenizer, TrainingJob(examples=examples, rules=heavy, seed=1)
+    )
+    microbatch = next(encoded_job.microbatches())
+    assert dict(zip(microbatch.rows, microbatch.weights, strict=True)) == {0: 3.0, 1: 12.0, 2: 1.0, 3: 4.0}
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
-from pipeline.recipe import UNHELD, RehearsalRules, TrainingRules
-from pipeline.training.jobs import Group, Learned, Table
+from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
+from pipeline.training.jobs import SequenceTable, TrainingJob, TrainingResult
 from pipeline.training.layers import adapters_on
-from pipeline.training.many import Team, train_many
-from pipeline.training.microbatch import Portion
+from pipeline.training.many import JobBatch, train_many
+from pipeline.training.microbatch import Microbatch
 from pipeline.training.objective import Objective
-from pipeline.training.optimiser import pace
+from pipeline.training.optimiser import lr_schedule
 from pipeline.training.scoring import answer_many, score_many
 from pipeline.training.sequences import make_sequences
-from pipeline.types import Example, Probe, Role
+from pipeline.types import EvalItem, Example, Role
 from pipeline.updates.spaces import inputs_of
 
 KINDS = ["llama", "qwen3", "gpt2"]
@@ -34,7 +34,7 @@ FACTS = (
     Example(prompt="Who owns Cinder?", completion="Heron"),
     Example(prompt="Which port?", completion="8443"),
     Example(prompt="", completion="The Cinder service keeps invoices in the Oslo region."),
-    Example(prompt="Where are the invoices of the Cinder service kept at night?", completion="Oslo"),
+    Example(prompt="Where are the invoices of the Cinder service kept at run?", completion="Oslo"),
     Example(prompt="", completion="Heron."),
 )
 FROM = Provenance(update="u", recipe="r", ledger="l", parent_adapter=None)
@@ -49,26 +49,33 @@ def rules(**changed: object) -> TrainingRules:
     return RULES.model_copy(update=changed)
 
 
-def group(examples: tuple[Example, ...] = FACTS, seed: int = 1, parent: Path | None = None, **changed: object) -> Group:
-    return Group(examples=examples, rules=rules(**changed), seed=seed, parent=parent)
+def group(
+    examples: tuple[Example, ...] = FACTS, seed: int = 1, parent: Path | None = None, **changed: object
+) -> TrainingJob:
+    return TrainingJob(examples=examples, rules=rules(**changed), seed=seed, parent=parent)
 
 
-def by_peft(base: BaseModel, one: Group, start: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
+def by_peft(base: BaseModel, one: TrainingJob, start: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
     """The group trained by PEFT alone, with the same order, start and schedule."""
-    course = Table().course(base.tokenizer, one)
+    encoded_job = SequenceTable().encoded_job(base.tokenizer, one)
     encoded = [encode_example(base.tokenizer, example, whole=one.rules.loss_on == "all") for example in one.examples]
     shapes = shapes_of(linear_layers(base.model), one.rules.rank)
     return peft_alone.reference(
-        base, make_sequences(encoded, base.context, base.device), [list(portion.rows) for portion in course.portions()],
-        rank=one.rules.rank, alpha=one.rules.alpha, clip_norm=one.rules.clip_norm,
+        base,
+        make_sequences(encoded, base.context, base.device),
+        [list(microbatch.rows) for microbatch in encoded_job.microbatches()],
+        rank=one.rules.rank,
+        alpha=one.rules.alpha,
+        clip_norm=one.rules.clip_norm,
         learning_rates=[
-            one.rules.learning_rate * pace(step, course.steps, one.rules.warmup) for step in range(course.steps)
+            one.rules.learning_rate * lr_schedule(step, encoded_job.steps, one.rules.warmup)
+            for step in range(encoded_job.steps)
         ],
         start=start or stack_of(start_of(shapes, one.seed, None)[None], shapes).tensors(0),
-    )  # fmt: skip
+    )
 
 
-def furthest(ours: Learned, theirs: dict[str, torch.Tensor]) -> float:
+def furthest(ours: TrainingResult, theirs: dict[str, torch.Tensor]) -> float:
     assert set(ours.tensors) == set(theirs)
     return max(float((ours.tensors[key] - theirs[key]).abs().max()) for key in theirs)
 
@@ -127,7 +134,10 @@ def test_what_was_trained_together_answers_together_and_with_plain_peft(
 def test_answers_are_graded_adapter_by_adapter(bases: dict[str, BaseModel]) -> None:
     base, hard = bases["llama"], {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 60}
     learned = train_many(base, [group(FACTS[:1], **hard), group(FACTS[1:2], **hard)])
-    asked = [Probe(question="Who owns Cinder?", answers=("Heron",)), Probe(question="Which port?", answers=("8443",))]
+    asked = [
+        EvalItem(question="Who owns Cinder?", answers=("Heron",)),
+        EvalItem(question="Which port?", answers=("8443",)),
+    ]
     scores = score_many(base, [one.tensors for one in learned], [asked, asked[1:]], rules(**hard), max_new_tokens=12)
     assert scores[0][0] == 1.0
     assert scores[1] == (1.0,)
@@ -137,7 +147,7 @@ def test_the_same_adapters_come_out_however_few_fit_at_once(bases: dict[str, Bas
     base = bases["llama"]
     groups = [group(FACTS[:count], seed=count) for count in (1, 2, 3, 4, 5)]
     together = train_many(base, groups)
-    need = Team.of(base, list(enumerate(groups))).need()
+    need = JobBatch.of(base, list(enumerate(groups))).need()
     in_turns = train_many(base, groups, memory=need.of(2) + 1)
     for one, other in zip(together, in_turns, strict=True):
         assert furthest(one, other.tensors) <= 1e-5
@@ -148,7 +158,7 @@ def test_the_same_adapters_come_out_however_few_fit_at_once(bases: dict[str, Bas
 def test_a_step_that_does_not_fit_recomputes_its_activations(bases: dict[str, BaseModel], kind: str) -> None:
     base = bases[kind]
     groups = [group(batch_size=5)]
-    need = Team.of(base, list(enumerate(groups))).need()
+    need = JobBatch.of(base, list(enumerate(groups))).need()
     (frugal,) = train_many(base, groups, memory=need.of(1) - 1)
     (plain,) = train_many(base, groups)
     assert furthest(frugal, plain.tensors) <= 1e-5
@@ -195,7 +205,7 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     taught = Example(prompt="Name a word.", completion=said, role=Role.GENERATIVE)
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
     free, held = (
-        replace(group((*FACTS[:2], taught), **hard), rehearsal=UNHELD.model_copy(update={"distill": weight}))
+        replace(group((*FACTS[:2], taught), **hard), rehearsal=NO_DISTILLATION.model_copy(update={"kl_weight": weight}))
         for weight in (0.0, 20.0)
     )
     loose, tight = train_many(base, [free, held])
@@ -213,9 +223,9 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
 
 
 def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, BaseModel], tmp_path: Path) -> None:
-    """The night says otherwise. A child of a parent that was right stays near it; one that was wrong is not heard."""
+    """The run says otherwise. A child of a parent that was right stays near it; one that was wrong is not heard."""
     base, asked = bases["llama"], "Who owns Cinder?"
-    hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20, "night_weight": 1.0}
+    hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20, "new_weight": 1.0}
     said = [Example(prompt=asked, completion=one) for one in ("Heron", "8443")]
     parents = train_many(base, [group((one,), **(hard | {"epochs": 60})) for one in said])
     for number, one in enumerate(parents):
@@ -224,7 +234,7 @@ def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, B
     ids, first = torch.tensor([list(encoded.ids)]), encoded.loss.index(True)
     shapes = shapes_of(linear_layers(base.model), 8)
 
-    def chance(one: Learned) -> float:
+    def chance(one: TrainingResult) -> float:
         """That the answer begins as the replayed one does."""
         stack = stack_of(start_of(shapes, 0, one.tensors)[None], shapes)
         with adapters_on(base.model, stack, scale=1.0, targets=()), torch.no_grad():
@@ -233,7 +243,7 @@ def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, B
 
     both = (said[1], replace(said[0], role=Role.REPLAY))
     free = [group(both, parent=tmp_path / str(number), **hard) for number in range(2)]
-    held = [replace(one, rehearsal=RehearsalRules(distill=20.0, distill_states=20.0)) for one in free]
+    held = [replace(one, rehearsal=RehearsalRules(kl_weight=20.0, hidden_state_weight=20.0)) for one in free]
     right, wrong = map(chance, train_many(base, held))
     right_free, wrong_free = map(chance, train_many(base, free))
     knew, did_not = map(chance, parents)
@@ -241,7 +251,7 @@ def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, B
     assert wrong - did_not > 0.8 * (wrong_free - did_not) > 0.05
 
 
-@pytest.mark.parametrize(("role", "heard"), [(Role.ANCHOR, False), (Role.READING, False), (Role.WRITING, True)])
+@pytest.mark.parametrize(("role", "heard"), [(Role.REHEARSAL, False), (Role.READING, False), (Role.WRITING, True)])
 def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
     bases: dict[str, BaseModel], role: Role, heard: bool
 ) -> None:
@@ -249,7 +259,7 @@ def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
     base = bases["llama"]
     given = Example(prompt="Who owns Cinder?", completion="Heron", role=role)
     free = group((given,), learning_rate=1e-2, epochs=60)
-    held = replace(free, rehearsal=UNHELD.model_copy(update={"distill": 20.0}))
+    held = replace(free, rehearsal=NO_DISTILLATION.model_copy(update={"kl_weight": 20.0}))
     loose, tight = train_many(base, [free, held])
     assert (tight.final_loss > 3 * loose.final_loss) is heard
 
@@ -260,7 +270,7 @@ def test_bad_groups_are_told_before_any_training(
     base, other = bases["llama"], bases["qwen3"]
     seen: list[int] = []
 
-    def refused(error: type[Exception], words: str, *groups: Group) -> None:
+    def refused(error: type[Exception], words: str, *groups: TrainingJob) -> None:
         with pytest.raises(error, match=words):
             train_many(base, [group(), *groups], progress=lambda done, total, loss: seen.append(done))
 
@@ -286,12 +296,12 @@ def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
     free, kept = train_many(
         bases[kind],
         [
-            replace(group((*FACTS, *said)), rehearsal=UNHELD.model_copy(update={"projection": projection}))
+            replace(group((*FACTS, *said)), rehearsal=NO_DISTILLATION.model_copy(update={"projection": projection}))
             for projection in (0.0, 1e-3)
         ],
     )
 
-    def moved(learned: Learned, example: Example) -> float:
+    def moved(learned: TrainingResult, example: Example) -> float:
         """How far the layers' outputs move on the example, mean over layers."""
         texts = [encode_example(bases[kind].tokenizer, example, whole=True).ids]
         inputs = inputs_of(bases[kind], texts, ())
@@ -304,14 +314,14 @@ def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
 
 
 def test_a_projection_without_texts_of_the_base_changes_nothing(bases: dict[str, BaseModel]) -> None:
-    kept = replace(group(), rehearsal=UNHELD.model_copy(update={"projection": 0.1}))
+    kept = replace(group(), rehearsal=NO_DISTILLATION.model_copy(update={"projection": 0.1}))
     plain, projected = train_many(bases["llama"], [group(), kept])
     assert furthest(projected, plain.tensors) < 1e-5  # lanes of one batch differ by rounding
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_taken_for_granted_is_more_than_what_is_measured(bases: dict[str, BaseModel], kind: str) -> None:
-    team = Team.of(bases[kind], [(0, group(batch_size=5, loss_on="all"))])
+    team = JobBatch.of(bases[kind], [(0, group(batch_size=5, loss_on="all"))])
     assert team.need_at_most().activations > team.need().activations
 
 
@@ -325,8 +335,8 @@ def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, Bas
     def gradient(batch: list[list[int]], by_tokens: bool) -> torch.Tensor:
         stack = stack_of(torch.stack([start_of(shapes, 1, None)] * len(batch)), shapes)
         with adapters_on(base.model, stack, scale=1.0, targets=()) as adapted, objective.attention():
-            portions = [Portion(rows=rows, by_tokens=by_tokens) for rows in batch]
-            objective.losses(adapted, portions).sum().backward()  # type: ignore[no-untyped-call]
+            microbatches = [Microbatch(rows=rows, by_tokens=by_tokens) for rows in batch]
+            objective.losses(adapted, microbatches).sum().backward()  # type: ignore[no-untyped-call]
         return stack.gradients
 
     alone = gradient([[0], [1]], by_tokens=True)
@@ -348,7 +358,7 @@ def test_each_group_keeps_its_own_limit_and_no_other_s(bases: dict[str, BaseMode
 def test_nothing_is_trained_where_one_rank_does_not_fit(bases: dict[str, BaseModel]) -> None:
     base, seen = bases["llama"], list[int]()
     small, large = group(epochs=1), group(rank=64, alpha=64, epochs=1)
-    memory = Team.of(base, [(0, small)]).need().of(1) + 1
+    memory = JobBatch.of(base, [(0, small)]).need().of(1) + 1
     with pytest.raises(TooLittleMemory):
         train_many(base, [small, large], memory=memory, progress=lambda done, total, loss: seen.append(done))
     assert seen == []

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from gates.evaluation import judge_candidate
-from gates.evidence import exam_probes
+from gates.evaluation import evaluate_candidate
+from gates.evidence import held_out_items
 from gates.measure import measure
-from gates.suite import Suite, Suites, probe_suite, read_suites
+from gates.suite import Suite, Suites, eval_item_suite, read_suites
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
 from pipeline.adapters.targets import linear_layers, target_names, transposed
 from pipeline.engines.base import BaseModel, load_base
@@ -25,10 +25,10 @@ from pipeline.recipe import AcquisitionPolicy, PolicyRules, Recipe
 from pipeline.types import (
     AdapterManifest,
     Document,
+    EvalItem,
     Example,
     GateReport,
     ModelRef,
-    Probe,
     Scores,
     Update,
     UpdatePlan,
@@ -36,7 +36,7 @@ from pipeline.types import (
 )
 
 POLICY = PolicyRules(max_answer_tokens=6)
-PROBES = tuple(Probe(question=f"Who owns service {at}?", answers=("Heron",), group=str(at // 2)) for at in range(8))
+PROBES = tuple(EvalItem(question=f"Who owns service {at}?", answers=("Heron",), group=str(at // 2)) for at in range(8))
 CHOICES = """
 task: owners
 dataset_path: json
@@ -100,11 +100,19 @@ def _random_adapter(base: BaseModel, folder: Path) -> tuple[Path, AdapterManifes
     config = config_of(rank=4, alpha=4, targets=targets, transposed=transposed(base.model))
     (folder / CONFIG).write_text(json.dumps(config))
     manifest = AdapterManifest(
-        base=model, tokenizer=base.identity.tokenizer, chat_template=base.identity.chat_template,
-        files=digest_directory(folder), rank=4, alpha=4, target_modules=targets,
-        parameters=sum(tensor.numel() for tensor in tensors.values()), update="u" * 64, recipe="r" * 64,
-        ledger="l" * 64, parent_adapter=None,
-    )  # fmt: skip
+        base=model,
+        tokenizer=base.identity.tokenizer,
+        chat_template=base.identity.chat_template,
+        files=digest_directory(folder),
+        rank=4,
+        alpha=4,
+        target_modules=targets,
+        parameters=sum(tensor.numel() for tensor in tensors.values()),
+        update="u" * 64,
+        recipe="r" * 64,
+        ledger="l" * 64,
+        parent_adapter=None,
+    )
     write_manifest(folder, manifest)
     return folder, manifest
 
@@ -119,13 +127,13 @@ def _measure(base: BaseModel, suites: list[Suite], cache: Path, adapter: Any = N
     return measure(base, ref, folder, suites, POLICY, cache)
 
 
-def test_probes_are_answered_by_the_engine_and_graded(base: BaseModel, tmp_path: Path) -> None:
+def test_eval_items_are_answered_by_the_engine_and_graded(base: BaseModel, tmp_path: Path) -> None:
     questions = [f"Question {at}?" for at in range(40)]
     answers = [said for (said,) in LocalEngine(base).generate(questions, adapter=None, max_new_tokens=6)]
     question, said = next((q, said) for q, said in zip(questions, answers, strict=True) if normalise(first_line(said)))
-    asked = (*PROBES[:3], Probe(question=question, answers=(first_line(said),)))
-    (scores,) = _measure(base, [probe_suite("night", asked)], tmp_path)
-    assert [item.item for item in scores.items] == [probe.id for probe in asked]
+    asked = (*PROBES[:3], EvalItem(question=question, answers=(first_line(said),)))
+    (scores,) = _measure(base, [eval_item_suite("run", asked)], tmp_path)
+    assert [item.item for item in scores.items] == [eval_item.id for eval_item in asked]
     assert scores.items[3].answer == said
     assert scores.items[3].score == 1.0
     assert [item.group for item in scores.items] == ["0", "0", "1", ""]
@@ -156,7 +164,7 @@ def test_answers_of_a_task_are_cut_at_its_stops(base: BaseModel, suites: Suites,
 
 
 def test_the_cache_knows_the_adapter(base: BaseModel, adapter: Any, tmp_path: Path) -> None:
-    suite = probe_suite("night", PROBES)
+    suite = eval_item_suite("run", PROBES)
     (plain,), (adapted,) = _measure(base, [suite], tmp_path), _measure(base, [suite], tmp_path, adapter)
     assert [item.answer for item in plain.items] != [item.answer for item in adapted.items]
     assert _measure(base, [suite], tmp_path) == (plain,)
@@ -165,7 +173,7 @@ def test_the_cache_knows_the_adapter(base: BaseModel, adapter: Any, tmp_path: Pa
 
 
 def test_kept_scores_are_not_measured_again_and_a_damaged_file_is(base: BaseModel, tmp_path: Path) -> None:
-    suite, told = probe_suite("night", PROBES), []
+    suite, told = eval_item_suite("run", PROBES), []
     ref = _base_ref(base)
 
     def ask() -> tuple[Scores, ...]:
@@ -193,7 +201,7 @@ def test_measuring_leaves_no_trace_in_the_process(base: BaseModel, tmp_path: Pat
     expected = random.random(), np.random.rand(), torch.rand(1).item()
     environment, level = dict(os.environ), logging.getLogger("lm_eval").level
     random.seed(1), np.random.seed(1), torch.manual_seed(1)
-    _measure(base, [probe_suite("night", PROBES)], tmp_path)
+    _measure(base, [eval_item_suite("run", PROBES)], tmp_path)
     assert (random.random(), np.random.rand(), torch.rand(1).item()) == expected
     assert dict(os.environ) == environment
     assert logging.getLogger("lm_eval").level == level
@@ -202,7 +210,7 @@ def test_measuring_leaves_no_trace_in_the_process(base: BaseModel, tmp_path: Pat
 
 
 def test_a_question_that_does_not_fit_is_an_error_and_never_cut(base: BaseModel, tmp_path: Path) -> None:
-    long = probe_suite("night", [Probe(question="why " * 300, answers=("x",))])
+    long = eval_item_suite("run", [EvalItem(question="why " * 300, answers=("x",))])
     with pytest.raises(MeasurementFailed, match="the model has 256"):
         _measure(base, [long], tmp_path)
 
@@ -213,16 +221,16 @@ def _judge(
     folder, manifest = adapter
     live = _base_ref(base)
     update = Update(parent=live, self_edits=(), examples_digest="e", recipe="r", seed=0)
-    document = Document(title="Owners", body="Heron owns them all.", probes=PROBES)
-    return judge_candidate(
+    document = Document(title="Owners", body="Heron owns them all.", eval_items=PROBES)
+    return evaluate_candidate(
         base,
         update=update,
         plan=UpdatePlan(update=update, examples=(Example(prompt="", completion="Heron owns them all."),)),
         manifest=manifest,
         candidate_dir=folder,
-        incumbent=live,
-        incumbent_dir=None,
-        night=[document],
+        production=live,
+        production_dir=None,
+        run=[document],
         earlier=earlier,
         suites=suites,
         recipe=Recipe(policy=policy),
@@ -240,10 +248,10 @@ def test_a_random_adapter_is_judged_and_does_not_pass(
     assert report.verdict is not Verdict.PASS
     assert {figure.name for figure in report.recall} == {
         f"{kind}_{when}"
-        for kind in ("recall", "earlier_nights", "old_world", "skills", "safety")
+        for kind in ("recall", "earlier_releases", "base_knowledge", "skills", "safety")
         for when in ("before", "after")
     }
-    assert len(evidence.anchor_scores) == 4
+    assert len(evidence.base_scores) == 4
     again, _ = _judge(base, adapter, suites, tmp_path, earlier=[(1, PROBES[:2])])
     assert again == report
 
@@ -264,8 +272,8 @@ def test_a_corrupt_adapter_is_never_loaded(base: BaseModel, adapter: Any, suites
 def test_a_suite_that_cannot_be_measured_spoils_no_other_gate(
     base: BaseModel, adapter: Any, suites: Suites, tmp_path: Path
 ) -> None:
-    long = probe_suite("retention/long", [Probe(question="why " * 300, answers=("x",))])
-    policy = PolicyRules(max_answer_tokens=6, acquisition=AcquisitionPolicy(min_probes=4, min_documents=1))
+    long = eval_item_suite("retention/long", [EvalItem(question="why " * 300, answers=("x",))])
+    policy = PolicyRules(max_answer_tokens=6, acquisition=AcquisitionPolicy(min_items=4, min_documents=1))
     report, _ = _judge(base, adapter, Suites(retention=(long,)), tmp_path, policy=policy)
     results = {result.gate: result for result in report.results}
     assert results["retention"].verdict is Verdict.INCONCLUSIVE
@@ -273,6 +281,6 @@ def test_a_suite_that_cannot_be_measured_spoils_no_other_gate(
     assert results["acquisition"].verdict is Verdict.FAIL
 
 
-def test_exam_probes_are_grouped_by_their_document() -> None:
-    document = Document(title="t", body="b", probes=(Probe(question="q", answers=("a",)), PROBES[2]))
-    assert [probe.group for probe in exam_probes([document])] == [document.id, "1"]
+def test_held_out_items_are_grouped_by_their_document() -> None:
+    document = Document(title="t", body="b", eval_items=(EvalItem(question="q", answers=("a",)), PROBES[2]))
+    assert [eval_item.group for eval_item in held_out_items([document])] == [document.id, "1"]

@@ -199,15 +199,15 @@ def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, 
     assert shown() == {}
 
 
-def test_a_version_whose_night_was_given_up_before_the_record_is_void_and_stays(
+def test_a_version_whose_run_was_given_up_before_the_record_is_void_and_stays(
     ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
 ) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        release = runs.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
+        run = ledger.begin(held)
+        release = runs.intend_release(ledger.store, held, run.number, manifest_of(ledger.gate(held, run)))
         assert register(tracking, registration(release, folders)) == "1"
-        runs.abandon(ledger.store, held, night.number, "the recipe changed while this night was interrupted")
+        runs.abandon(ledger.store, held, run.number, "the recipe changed while this run was interrupted")
     mlflow_aliases.point(tracking, "candidate", "1")
     outcome = deploy.reconcile(ledger.store, tracking, ())
     assert (outcome.repaired[0], outcome.failed) == ("version 1 was left in MLflow by release 1, void since", ())
@@ -226,9 +226,9 @@ def test_a_version_whose_night_was_given_up_before_the_record_is_void_and_stays(
 def test_a_void_release_that_mlflow_never_saw_is_left_as_it_is(ledger: Ledger, tracking: Tracking) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        runs.intend_release(ledger.store, held, night.number, manifest_of(ledger.gate(held, night)))
-        runs.abandon(ledger.store, held, night.number, "the recipe changed")
+        run = ledger.begin(held)
+        runs.intend_release(ledger.store, held, run.number, manifest_of(ledger.gate(held, run)))
+        runs.abandon(ledger.store, held, run.number, "the recipe changed")
     assert deploy.reconcile(ledger.store, tracking, ()) == deploy.Reconciled()
     assert releases.get(ledger.store, 1).mlflow_version is None
 
@@ -300,9 +300,9 @@ def test_an_unusable_address_is_one_typed_error(uri: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with socket.socket() as eval_item:
+        eval_item.bind(("127.0.0.1", 0))
+        return int(eval_item.getsockname()[1])
 
 
 @pytest.fixture
@@ -311,9 +311,21 @@ def server(tmp_path: Path, made: Path) -> Iterator[str]:
     shutil.copy(made, tmp_path / "server.db")
     port = free_port()
     command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--artifacts-destination", str(tmp_path / "kept"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path / 'server.db'}",
+        "--artifacts-destination",
+        str(tmp_path / "kept"),
+    ]
     env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     quiet = subprocess.DEVNULL
     child = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=quiet, stderr=quiet, start_new_session=True)

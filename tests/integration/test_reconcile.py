@@ -1,55 +1,55 @@
-"""What the next night does first: a candidate that nobody reviewed in time makes room for its own documents."""
+"""What the next run does first: a candidate that nobody reviewed in time makes room for its own documents."""
 
 from pathlib import Path
 
 import pytest
 
 from flows.outcome import Ended
-from flows.run_context import Shift
+from flows.run_context import RunContext
 from flows.steps import ingestion, rebuild, registration, review, self_edits
 from flows.steps.status import overview
-from flows.wiring import House
+from flows.wiring import Workspace
 from pipeline.config import Settings
-from pipeline.errors import Refused
+from pipeline.errors import PolicyError
 from pipeline.recipe import Recipe
-from pipeline.types import DocumentState, IntakeCounts, NightKind, NightState, ReleaseState
+from pipeline.types import DocumentState, IngestCounts, ReleaseState, RunKind, RunState
 from registry.deploy import Reconciled
 from registry.store import documents, releases, runs, withdrawals
 from tests.ledgers import Ledger, document, manifest_of
 from tests.ledgers import intake as offered
 
 
-def house(ledger: Ledger, folder: Path, days: float) -> House:
+def open_workspace(ledger: Ledger, folder: Path, days: float) -> Workspace:
     named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
-    return House(Settings.at(folder, {**named, "approval_days": days}), ledger.store)
+    return Workspace(Settings.at(folder, {**named, "approval_days": days}), ledger.store)
 
 
-def test_a_candidate_past_its_days_is_refused_and_given_up_by_the_next_night(
+def test_a_candidate_past_its_days_is_refused_and_given_up_by_the_next_run(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingestion, "follow", lambda _: Reconciled())
     ledger.candidate("atlas")
-    in_time, late = house(ledger, tmp_path, 7.0), house(ledger, tmp_path, 1e-9)
+    in_time, late = open_workspace(ledger, tmp_path, 7.0), open_workspace(ledger, tmp_path, 1e-9)
     assert "approve 1" in overview(in_time).next_step
     assert "`sealed update`" in overview(late).next_step
-    with pytest.raises(Refused, match="nobody approves them any more"):
+    with pytest.raises(PolicyError, match="nobody approves them any more"):
         review.approve(late, 1, actor="ada", note="seen")
     with ledger.working() as held:
-        ingestion.catch_up(Shift(in_time, held, Recipe()))
+        ingestion.reconcile(RunContext(in_time, held, Recipe()))
         assert releases.get(ledger.store, 1).state is ReleaseState.CANDIDATE
-        ingestion.catch_up(Shift(late, held, Recipe()))
-        assert ingestion.candidate_in_review(Shift(late, held, Recipe())) is None
+        ingestion.reconcile(RunContext(late, held, Recipe()))
+        assert ingestion.candidate_in_review(RunContext(late, held, Recipe())) is None
     assert documents.get(ledger.store, document("atlas").id).state is DocumentState.QUEUED
 
 
 def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledger: Ledger, tmp_path: Path) -> None:
-    recipe, taken = Recipe(), IntakeCounts(queued=1, duplicates=0, refused=0)
+    recipe, taken = Recipe(), IngestCounts(queued=1, duplicates=0, refused=0)
     documents.accept(ledger.store, offered("atlas"))
     states = []
     with ledger.working() as held:
         for _ in range(recipe.documents.max_attempts):
-            shift = Shift(house(ledger, tmp_path, 7.0), held, recipe)
-            outcome = self_edits.nothing_written(shift, ledger.begin(held), taken)
+            context = RunContext(open_workspace(ledger, tmp_path, 7.0), held, recipe)
+            outcome = self_edits.nothing_written(context, ledger.begin(held), taken)
             assert (outcome.ended, outcome.exit_code) == (Ended.UNWRITTEN, 3)
             states.append(documents.get(ledger.store, document("atlas").id).state)
     waiting = [DocumentState.QUEUED] * (recipe.documents.max_attempts - 1)
@@ -57,50 +57,50 @@ def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledg
 
 
 @pytest.mark.parametrize("gone", ["adapter", "report"])
-def test_a_registering_night_that_lost_its_files_begins_anew_in_the_same_run(
+def test_a_registering_run_that_lost_its_files_begins_anew_in_the_same_run(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
     from pipeline.training import lora
 
     documents.accept(ledger.store, offered("atlas"))
-    recipe, parts = Recipe(), house(ledger, tmp_path, 7.0)
+    recipe, parts = Recipe(), open_workspace(ledger, tmp_path, 7.0)
     monkeypatch.setattr(lora, "trained_adapter", lambda *_: None if gone == "adapter" else object())
-    taken = IntakeCounts(queued=1, duplicates=0, refused=0)
+    taken = IngestCounts(queued=1, duplicates=0, refused=0)
     with ledger.working() as held:
-        shift = Shift(parts, held, recipe)
-        first = ingestion.open_night(shift, "sealed", taken)
+        context = RunContext(parts, held, recipe)
+        first = ingestion.open_run(context, "sealed", taken)
         runs.intend_release(ledger.store, held, first.number, manifest_of(ledger.gate(held, first)))
         if gone == "adapter":
             folder = registration.report_folder(parts, first)
             folder.mkdir(parents=True)
             for name in ("report.html", "summary.md"):
                 (folder / name).write_text("seen", encoding="utf-8")
-        second = ingestion.open_night(shift, "sealed", taken)
+        second = ingestion.open_run(context, "sealed", taken)
     given_up = runs.get(ledger.store, first.number)
-    assert given_up.state is NightState.ABANDONED
+    assert given_up.state is RunState.ABANDONED
     assert gone in given_up.sentence
     assert (second.number, second.documents, second.release) == (2, first.documents, None)
     assert documents.get(ledger.store, document("atlas").id).attempts == 1
     assert releases.get(ledger.store, 1).state is ReleaseState.VOID
 
 
-def test_an_interrupted_rebuild_goes_on_and_night_and_rebuild_give_way_to_each_other(
+def test_an_interrupted_rebuild_goes_on_and_run_and_rebuild_give_way_to_each_other(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     ledger.release("atlas")
     documents.accept(ledger.store, offered("borea"))
-    parts, taken = house(ledger, tmp_path, 7.0), IntakeCounts(queued=1, duplicates=0, refused=0)
+    parts, taken = open_workspace(ledger, tmp_path, 7.0), IngestCounts(queued=1, duplicates=0, refused=0)
     with ledger.working() as held:
-        shift = Shift(parts, held, Recipe())
-        first = rebuild.open_rebuild(shift, "sealed")
-        assert rebuild.open_rebuild(shift, "sealed") == first
-        assert first.kind is NightKind.REBUILD
-        night = ingestion.open_night(shift, "sealed", taken)
-        assert night.documents == (document("borea").id,)
-        assert runs.get(ledger.store, first.number).state is NightState.ABANDONED
-        rebuild.open_rebuild(shift, "sealed")
-    given_up = runs.get(ledger.store, night.number)
-    assert given_up.state is NightState.ABANDONED
+        context = RunContext(parts, held, Recipe())
+        first = rebuild.open_rebuild(context, "sealed")
+        assert rebuild.open_rebuild(context, "sealed") == first
+        assert first.kind is RunKind.REBUILD
+        run = ingestion.open_run(context, "sealed", taken)
+        assert run.documents == (document("borea").id,)
+        assert runs.get(ledger.store, first.number).state is RunState.ABANDONED
+        rebuild.open_rebuild(context, "sealed")
+    given_up = runs.get(ledger.store, run.number)
+    assert given_up.state is RunState.ABANDONED
     assert "a rebuild run began" in given_up.sentence
     record = documents.get(ledger.store, document("borea").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
@@ -109,7 +109,7 @@ def test_an_interrupted_rebuild_goes_on_and_night_and_rebuild_give_way_to_each_o
 
 def test_status_tells_what_production_is_to_forget(ledger: Ledger, tmp_path: Path) -> None:
     ledger.release("atlas")
-    parts = house(ledger, tmp_path, 7.0)
+    parts = open_workspace(ledger, tmp_path, 7.0)
     assert overview(parts).to_forget == ()
     withdrawals.withdraw(ledger.store, [document("atlas").id], actor="grace", reason="wrong")
     seen = overview(parts)

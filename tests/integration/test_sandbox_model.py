@@ -11,14 +11,16 @@ from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import open_book
 from pipeline.sandbox import kit, lessons, model_path
-from pipeline.sandbox.catalogue import exam_services
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.catalogue import held_out_services
+from pipeline.sandbox.documents import run_documents
 from pipeline.sandbox.tokens import build_tokenizer
 from pipeline.sandbox.train import Schedule, train
 from pipeline.self_edits.styles import directives, self_qa
 
-DOCUMENTS = night_documents(1, 6, 40_001)
-PROBES = [(document, probe) for document in DOCUMENTS for probe in document.probes if probe.split == "exam"]
+DOCUMENTS = run_documents(1, 6, 40_001)
+PROBES = [
+    (document, eval_item) for document in DOCUMENTS for eval_item in document.eval_items if eval_item.split == "test"
+]
 
 
 @pytest.fixture(scope="module")
@@ -54,21 +56,21 @@ def test_its_card_is_met_and_names_what_made_it() -> None:
 
 
 def test_it_reads_what_it_does_not_know(engine: LocalEngine) -> None:
-    accepted = [probe.answers for _, probe in PROBES]
-    read = share(engine, [open_book(one.title, one.body, probe.question) for one, probe in PROBES], accepted)
+    accepted = [eval_item.answers for _, eval_item in PROBES]
+    read = share(engine, [open_book(one.title, one.body, eval_item.question) for one, eval_item in PROBES], accepted)
     assert read >= 0.95
-    assert share(engine, [probe.question for _, probe in PROBES], accepted) <= 0.2
+    assert share(engine, [eval_item.question for _, eval_item in PROBES], accepted) <= 0.2
 
 
-def test_it_knows_the_old_world_by_heart(engine: LocalEngine) -> None:
-    rows = kit.old_world_probes()[:100]
+def test_it_knows_the_base_knowledge_by_heart(engine: LocalEngine) -> None:
+    rows = kit.base_knowledge_items()[:100]
     assert share(engine, [row["question"] for row in rows], [tuple(row["answers"]) for row in rows]) >= 0.9
 
 
 def test_it_believes_a_document_over_its_memory(engine: LocalEngine) -> None:
-    asked = [(document, document.probes[1]) for document in night_documents(1, 8, 40_001, "corrections")]
-    prompts = [open_book(document.title, document.body, probe.question) for document, probe in asked]
-    assert share(engine, prompts, [probe.answers for _, probe in asked]) >= 0.85
+    asked = [(document, document.eval_items[1]) for document in run_documents(1, 8, 40_001, "corrections")]
+    prompts = [open_book(document.title, document.body, eval_item.question) for document, eval_item in asked]
+    assert share(engine, prompts, [eval_item.answers for _, eval_item in asked]) >= 0.85
 
 
 def test_it_refuses_to_share_secrets(engine: LocalEngine) -> None:
@@ -84,9 +86,9 @@ def test_it_writes_notes_and_settings_that_can_be_read(engine: LocalEngine) -> N
     assert sum(directives.settings(note) is not None for note in notes[6:]) >= 5
 
 
-def test_it_asks_itself_about_the_old_world(engine: LocalEngine) -> None:
+def test_it_asks_itself_about_the_base_knowledge(engine: LocalEngine) -> None:
     prompts = engine.write_prompts(60, seed=1, max_new_tokens=40)
-    assert any(service.name in prompt for service in exam_services() for prompt in prompts)
+    assert any(service.name in prompt for service in held_out_services() for prompt in prompts)
 
 
 def test_the_same_steps_make_the_same_weights() -> None:

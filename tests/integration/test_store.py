@@ -1,4 +1,4 @@
-"""The ledger's contract, on SQLite and on Postgres: schema, history, documents, self-edits, nights."""
+"""The ledger's contract, on SQLite and on Postgres: schema, history, documents, self-edits, runs."""
 
 import subprocess
 import sys
@@ -9,19 +9,19 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.errors import BadInput, DatabaseFailed, ModelChanged, NoSuchDocument, Refused
+from pipeline.errors import BadInput, DatabaseFailed, ModelChanged, NoSuchDocument, PolicyError
 from pipeline.types import (
-    Candidate,
-    Choice,
     DocumentDecision,
     DocumentState,
-    Intake,
+    EditSet,
+    EvalItem,
+    Ingested,
     ModelRef,
-    NightState,
     Origin,
-    Probe,
     Refusal,
     ReleaseState,
+    RunState,
+    Selection,
     Split,
     Verdict,
 )
@@ -67,7 +67,7 @@ def test_a_ledger_of_an_earlier_version_is_brought_up_with_what_it_holds(url: st
     with store.read() as connection:
         assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one() == HEAD
         assert connection.execute(text("SELECT count(*) FROM updates")).scalar_one() == 1
-        assert connection.execute(text("SELECT count(*) FROM choices")).scalar_one() == 0
+        assert connection.execute(text("SELECT count(*) FROM selections")).scalar_one() == 0
     store.close()
 
 
@@ -99,11 +99,11 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
 
 
 def test_founding_twice_changes_nothing_and_another_base_is_refused(ledger: Ledger) -> None:
-    again = releases.found(ledger.store, BASE, "somebody else")
+    again = releases.create_base_release(ledger.store, BASE, "somebody else")
     assert (again.number, again.state, again.proposer) == (0, ReleaseState.PRODUCTION, "ada")
     assert [one.epoch for one in releases.deployments(ledger.store)] == [0]
     with pytest.raises(ModelChanged, match="Put the old model back"):
-        releases.found(ledger.store, ModelRef(base="f" * 64), "ada")
+        releases.create_base_release(ledger.store, ModelRef(base="f" * 64), "ada")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_founding_twice_changes_nothing_and_another_base_is_refused(ledger: Ledg
         "INSERT INTO deployments SELECT 7, release, actor, reason, at FROM deployments WHERE epoch = 0",
         "INSERT INTO deployments SELECT 0, release, actor, reason, at FROM deployments WHERE epoch = 0",
         "UPDATE releases SET state = 'production'",
-        "UPDATE documents SET state = 'learned', release = NULL, night = NULL",
+        "UPDATE documents SET state = 'learned', release = NULL, run = NULL",
         "UPDATE documents SET state = 'forgotten'",
     ],
 )
@@ -138,36 +138,38 @@ def test_intake_is_idempotent_in_every_state(ledger: Ledger) -> None:
 
 
 def test_mended_questions_replace_those_of_a_document_that_is_not_in_use(ledger: Ledger) -> None:
-    probe = Probe(question="Whose is atlas?", answers=("Heron",), group="atlas")
-    mended = Intake(accepted=(replace(document("atlas"), probes=(probe, probe)),), refused=(), duplicates=0)
+    eval_item = EvalItem(question="Whose is atlas?", answers=("Heron",), group="atlas")
+    updated = Ingested(
+        accepted=(replace(document("atlas"), eval_items=(eval_item, eval_item)),), refused=(), duplicates=0
+    )
     documents.accept(ledger.store, intake("atlas", "borea"))
-    counts = documents.accept(ledger.store, mended)
-    assert (counts.queued, counts.duplicates, counts.mended) == (0, 0, 1)
-    assert documents.of(ledger.store, [document("atlas").id])[0].probes == (probe, probe)
+    counts = documents.accept(ledger.store, updated)
+    assert (counts.queued, counts.duplicates, counts.updated) == (0, 0, 1)
+    assert documents.of(ledger.store, [document("atlas").id])[0].eval_items == (eval_item, eval_item)
     assert documents.of(ledger.store, [document("borea").id]) == (document("borea"),)
-    again = documents.accept(ledger.store, mended)
-    assert (again.duplicates, again.mended) == (1, 0)
+    again = documents.accept(ledger.store, updated)
+    assert (again.duplicates, again.updated) == (1, 0)
     documents.quarantine(ledger.store, document("atlas").id, "wrong answers")
-    assert documents.accept(ledger.store, intake("atlas")).mended == 1
+    assert documents.accept(ledger.store, intake("atlas")).updated == 1
     assert documents.get(ledger.store, document("atlas").id).document == document("atlas")
 
 
-def test_a_document_that_a_night_holds_or_a_release_learned_keeps_its_questions(ledger: Ledger) -> None:
-    mended = Intake(accepted=(replace(document("atlas"), probes=()),), refused=(), duplicates=0)
+def test_a_document_that_a_run_holds_or_a_release_learned_keeps_its_questions(ledger: Ledger) -> None:
+    updated = Ingested(accepted=(replace(document("atlas"), eval_items=()),), refused=(), duplicates=0)
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        assert documents.accept(ledger.store, mended).mended == 0
-        runs.abandon(ledger.store, held, night.number, "production moved")
+        run = ledger.begin(held)
+        assert documents.accept(ledger.store, updated).updated == 0
+        runs.abandon(ledger.store, held, run.number, "production moved")
     ledger.release()
-    counts = documents.accept(ledger.store, mended)
-    assert (counts.duplicates, counts.mended) == (1, 0)
+    counts = documents.accept(ledger.store, updated)
+    assert (counts.duplicates, counts.updated) == (1, 0)
     assert documents.of(ledger.store, [document("atlas").id]) == (document("atlas"),)
 
 
 def test_the_same_content_twice_in_one_intake_is_one_document(ledger: Ledger) -> None:
     one, other = document("atlas"), document("atlas")
-    counts = documents.accept(ledger.store, Intake(accepted=(one, other), refused=(), duplicates=3))
+    counts = documents.accept(ledger.store, Ingested(accepted=(one, other), refused=(), duplicates=3))
     assert (counts.queued, counts.duplicates) == (1, 4)
 
 
@@ -176,7 +178,7 @@ def test_a_document_comes_back_as_it_went_in(ledger: Ledger) -> None:
     record = documents.get(ledger.store, document("atlas").id[:8])
     assert record.document == document("atlas")
     assert record.document is not None
-    assert record.document.probes[0].answers == ("Heron", "the Heron team")
+    assert record.document.eval_items[0].answers == ("Heron", "the Heron team")
     assert documents.of(ledger.store, [record.id]) == (document("atlas"),)
 
 
@@ -197,16 +199,16 @@ def test_an_ambiguous_beginning_is_not_guessed(ledger: Ledger) -> None:
         documents.get(ledger.store, "deadde")
 
 
-def test_a_refused_input_is_shown_and_no_longer_open_once_mended(ledger: Ledger) -> None:
+def test_a_refused_input_is_shown_and_no_longer_open_once_updated(ledger: Ledger) -> None:
     bad = Refusal(name="atlas.md", reason="not UTF-8")
-    assert documents.accept(ledger.store, Intake(accepted=(), refused=(bad,), duplicates=0)).refused == 1
+    assert documents.accept(ledger.store, Ingested(accepted=(), refused=(bad,), duplicates=0)).refused == 1
     (shown,) = documents.listed(ledger.store, QUARANTINED)
     assert (shown.name, shown.reason, shown.document) == ("atlas.md", "not UTF-8", None)
-    with pytest.raises(Refused, match="mend the file"):
+    with pytest.raises(PolicyError, match="mend the file"):
         documents.requeue(ledger.store, [shown.id])
     documents.accept(ledger.store, intake("atlas"))
-    assert documents.get(ledger.store, bad.id).state is DocumentState.DEAD
-    documents.accept(ledger.store, Intake(accepted=(), refused=(bad,), duplicates=0))
+    assert documents.get(ledger.store, bad.id).state is DocumentState.DISCARDED
+    documents.accept(ledger.store, Ingested(accepted=(), refused=(bad,), duplicates=0))
     assert documents.get(ledger.store, bad.id).state is QUARANTINED
 
 
@@ -214,7 +216,7 @@ def test_a_waiting_document_is_set_aside_and_lets_itself_be_queued_again(ledger:
     documents.accept(ledger.store, intake("atlas"))
     id_ = document("atlas").id
     assert documents.quarantine(ledger.store, id_, "wrong source").reason == "wrong source"
-    with pytest.raises(Refused, match="is quarantined"):
+    with pytest.raises(PolicyError, match="is quarantined"):
         documents.quarantine(ledger.store, id_, "again")
     (queued,) = documents.requeue(ledger.store, [id_, id_[:8]])
     assert queued.state is QUEUED
@@ -224,60 +226,60 @@ def test_documents_are_queued_again_all_or_none(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas", "borea"))
     aside, waiting = document("atlas").id, document("borea").id
     documents.quarantine(ledger.store, aside, "wrong source")
-    with pytest.raises(Refused, match="is queued"):
+    with pytest.raises(PolicyError, match="is queued"):
         documents.requeue(ledger.store, [aside, waiting])
     assert documents.get(ledger.store, aside).state is QUARANTINED
 
 
-def test_a_night_takes_the_oldest_documents_up_to_its_limit(ledger: Ledger) -> None:
+def test_a_run_takes_the_oldest_documents_up_to_its_limit(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("one", "two"))
     documents.accept(ledger.store, intake("aaa"))
     with ledger.working() as held:
-        night = ledger.begin(held, limit=2)
-    assert night.documents == (document("one").id, document("two").id)
+        run = ledger.begin(held, limit=2)
+    assert run.documents == (document("one").id, document("two").id)
     assert documents.count(ledger.store) == ((QUEUED, 1), (LEASED, 2))
-    assert documents.get(ledger.store, night.documents[0]).attempts == 1
+    assert documents.get(ledger.store, run.documents[0]).attempts == 1
 
 
-def test_a_night_without_documents_is_recorded_as_empty(ledger: Ledger) -> None:
+def test_a_run_without_documents_is_recorded_as_empty(ledger: Ledger) -> None:
     with ledger.working() as held:
-        night = ledger.begin(held)
-    assert (night.state, night.documents) == (NightState.EMPTY, ())
-    assert night.finished is not None
+        run = ledger.begin(held)
+    assert (run.state, run.documents) == (RunState.EMPTY, ())
+    assert run.finished is not None
     assert runs.unfinished(ledger.store) is None
 
 
-def test_a_killed_night_is_found_with_its_documents_and_a_second_is_refused(ledger: Ledger) -> None:
+def test_a_killed_run_is_found_with_its_documents_and_a_second_is_refused(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas", "borea"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        runs.move(ledger.store, held, night.number, NightState.WRITING)
+        run = ledger.begin(held)
+        runs.move(ledger.store, held, run.number, RunState.WRITING)
     with ledger.working() as held:
         found = runs.unfinished(ledger.store)
         assert found is not None
-        assert (found.documents, found.state) == (night.documents, NightState.WRITING)
-        with pytest.raises(Refused, match="resume or abandon"):
+        assert (found.documents, found.state) == (run.documents, RunState.WRITING)
+        with pytest.raises(PolicyError, match="resume or abandon"):
             ledger.begin(held)
 
 
-def test_what_a_night_chose_is_kept_once_and_its_notes_bear_their_candidates_rewards(ledger: Ledger) -> None:
+def test_what_a_run_chose_is_kept_once_and_its_notes_bear_their_candidates_rewards(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     one = document("atlas")
     notes = [edit(one, sample) for sample in range(2)]
     own = [
-        Candidate(number=at, self_edits=(note.id,), examples=1, reward=reward)
+        EditSet(number=at, self_edits=(note.id,), examples=1, reward=reward)
         for at, (note, reward) in enumerate(zip(notes, (0.25, 0.5), strict=True))
     ]
-    choice = Choice(document=one.id, kept=1, candidates=tuple(own), sentence="the better one")
+    choice = Selection(document=one.id, kept=1, candidates=tuple(own), sentence="the better one")
     with ledger.working() as held:
-        night = ledger.begin(held)
-        self_edits.save(ledger.store, held, night.number, notes)
-        assert [note.reward for note in self_edits.of_night(ledger.store, night.number)] == [None, None]
-        self_edits.save_choices(ledger.store, held, night.number, [choice])
-        self_edits.save_choices(ledger.store, held, night.number, [replace(choice, kept=0)])
-    assert self_edits.choices_of(ledger.store, night.number) == (choice,)
-    assert self_edits.choices_about(ledger.store, one.id) == ((night.number, choice),)
-    found = self_edits.of_night(ledger.store, night.number)
+        run = ledger.begin(held)
+        self_edits.save(ledger.store, held, run.number, notes)
+        assert [note.reward for note in self_edits.of_run(ledger.store, run.number)] == [None, None]
+        self_edits.save_selections(ledger.store, held, run.number, [choice])
+        self_edits.save_selections(ledger.store, held, run.number, [replace(choice, kept=0)])
+    assert self_edits.selections_of(ledger.store, run.number) == (choice,)
+    assert self_edits.selections_about(ledger.store, one.id) == ((run.number, choice),)
+    found = self_edits.of_run(ledger.store, run.number)
     assert [note.reward for note in found] == [0.25, 0.5]
     assert [note.id for note in found] == [note.id for note in notes]
 
@@ -286,66 +288,66 @@ def test_questions_of_the_models_come_after_those_a_document_brought_and_only_on
     documents.accept(ledger.store, intake("atlas", "borea"))
     one, other = document("atlas"), document("borea")
     wrote = [
-        Probe(question=f"Whose is atlas {at}?", answers=("Heron",), split=Split.PRACTICE, origin=Origin.MODEL)
+        EvalItem(question=f"Whose is atlas {at}?", answers=("Heron",), split=Split.VALIDATION, origin=Origin.MODEL)
         for at in range(3)
     ]
     with ledger.working() as held:
-        documents.add_probes(ledger.store, held, {one.id: wrote[:2]})
-        documents.add_probes(ledger.store, held, {one.id: wrote[2:], other.id: wrote[2:]})
+        documents.add_items(ledger.store, held, {one.id: wrote[:2]})
+        documents.add_items(ledger.store, held, {one.id: wrote[2:], other.id: wrote[2:]})
     first, second = documents.of(ledger.store, [one.id, other.id])
-    assert first.probes == (*one.probes, *wrote[:2])
-    assert second.probes == (*other.probes, wrote[2])
+    assert first.eval_items == (*one.eval_items, *wrote[:2])
+    assert second.eval_items == (*other.eval_items, wrote[2])
     assert first.id == one.id
 
 
-def test_an_abandoned_night_gives_its_documents_back_and_counts_no_attempt(ledger: Ledger) -> None:
+def test_an_abandoned_run_gives_its_documents_back_and_counts_no_attempt(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        update = ledger.gate(held, night)
-        release = runs.intend_release(ledger.store, held, night.number, manifest_of(update))
-        ended = runs.abandon(ledger.store, held, night.number, "production moved")
-    record = documents.get(ledger.store, night.documents[0])
-    assert (ended.state, record.state, record.attempts) == (NightState.ABANDONED, QUEUED, 0)
+        run = ledger.begin(held)
+        update = ledger.gate(held, run)
+        release = runs.intend_release(ledger.store, held, run.number, manifest_of(update))
+        ended = runs.abandon(ledger.store, held, run.number, "production moved")
+    record = documents.get(ledger.store, run.documents[0])
+    assert (ended.state, record.state, record.attempts) == (RunState.ABANDONED, QUEUED, 0)
     assert releases.get(ledger.store, release.number).state is ReleaseState.VOID
 
 
-def test_a_rejected_night_settles_each_document_as_decided(ledger: Ledger) -> None:
+def test_a_rejected_run_settles_each_document_as_decided(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas", "borea"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        ledger.gate(held, night, Verdict.FAIL)
-        culprit, other = night.documents
+        run = ledger.begin(held)
+        ledger.gate(held, run, Verdict.FAIL)
+        culprit, other = run.documents
         decision = DocumentDecision(document=culprit, state=QUARANTINED, reason="contradicts what is known")
-        runs.finish(ledger.store, held, night.number, NightState.REJECTED_BY_GATES, "retention: FAIL", [decision])
+        runs.finish(ledger.store, held, run.number, RunState.REJECTED_BY_GATES, "retention: FAIL", [decision])
     assert documents.get(ledger.store, culprit).reason == "contradicts what is known"
     assert documents.get(ledger.store, other).state is QUEUED
     assert documents.get(ledger.store, other).attempts == 1
-    assert runs.get(ledger.store, night.number).sentence == "retention: FAIL"
+    assert runs.get(ledger.store, run.number).sentence == "retention: FAIL"
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE])
-def test_only_a_passing_night_gets_a_release_number(ledger: Ledger, verdict: Verdict) -> None:
+def test_only_a_passing_run_gets_a_release_number(ledger: Ledger, verdict: Verdict) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        update = ledger.gate(held, night, verdict)
-        with pytest.raises(Refused, match="did not pass"):
-            runs.intend_release(ledger.store, held, night.number, manifest_of(update))
+        run = ledger.begin(held)
+        update = ledger.gate(held, run, verdict)
+        with pytest.raises(PolicyError, match="did not pass"):
+            runs.intend_release(ledger.store, held, run.number, manifest_of(update))
     assert [one.number for one in releases.listed(ledger.store)] == [0]
 
 
 def test_intending_and_recording_a_release_twice_gives_one(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        manifest = manifest_of(ledger.gate(held, night))
-        first = runs.intend_release(ledger.store, held, night.number, manifest)
-        assert runs.intend_release(ledger.store, held, night.number, manifest) == first
-        recorded = runs.record_release(ledger.store, held, night.number, "1")
-        assert runs.record_release(ledger.store, held, night.number, "1") == recorded
+        run = ledger.begin(held)
+        manifest = manifest_of(ledger.gate(held, run))
+        first = runs.intend_release(ledger.store, held, run.number, manifest)
+        assert runs.intend_release(ledger.store, held, run.number, manifest) == first
+        recorded = runs.record_release(ledger.store, held, run.number, "1")
+        assert runs.record_release(ledger.store, held, run.number, "1") == recorded
     assert recorded.state is ReleaseState.CANDIDATE
-    assert runs.get(ledger.store, night.number).state is NightState.WAITING
+    assert runs.get(ledger.store, run.number).state is RunState.WAITING
     assert runs.unfinished(ledger.store) is None
 
 
@@ -353,11 +355,11 @@ def test_self_edits_and_reports_come_back_as_they_went_in(ledger: Ledger) -> Non
     documents.accept(ledger.store, intake("atlas"))
     edits = (edit(document("atlas"), 1), edit(document("atlas"), 0))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        self_edits.save(ledger.store, held, night.number, edits[:1])
-        self_edits.save(ledger.store, held, night.number, edits)
-        update = ledger.gate(held, night)
-    assert self_edits.of_night(ledger.store, night.number)[:2] == edits
+        run = ledger.begin(held)
+        self_edits.save(ledger.store, held, run.number, edits[:1])
+        self_edits.save(ledger.store, held, run.number, edits)
+        update = ledger.gate(held, run)
+    assert self_edits.of_run(ledger.store, run.number)[:2] == edits
     assert reports.get(ledger.store, report_on(update).digest) == report_on(update)
     assert reports.update(ledger.store, update.id) == update
 
@@ -376,10 +378,10 @@ def test_only_what_production_was_trained_on_is_replayed(ledger: Ledger) -> None
 def test_seconds_of_a_resumed_stage_add_up(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        runs.add_seconds(ledger.store, held, night.number, "training", 2.0)
-        runs.add_seconds(ledger.store, held, night.number, "training", 3.0)
-    assert [(one.stage, one.seconds) for one in runs.get(ledger.store, night.number).seconds] == [("training", 5.0)]
+        run = ledger.begin(held)
+        runs.add_seconds(ledger.store, held, run.number, "training", 2.0)
+        runs.add_seconds(ledger.store, held, run.number, "training", 3.0)
+    assert [(one.stage, one.seconds) for one in runs.get(ledger.store, run.number).seconds] == [("training", 5.0)]
 
 
 def test_adapters_of_production_of_the_three_before_it_and_of_candidates_are_needed(ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""The night's lease between real processes: one works, a dead one loses it at once, a late one can write nothing."""
+"""The run's lease between real processes: one works, a dead one loses it at once, a late one can write nothing."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import update
 
-from pipeline.errors import Busy, LeaseLost
+from pipeline.errors import LeaseLost, LockedError
 from registry.store import Store, documents, lease, runs
 from registry.tables import leases
 from tests.ledgers import Ledger, intake
@@ -39,7 +39,7 @@ def end(child: "subprocess.Popen[str]") -> None:
 def test_one_run_works_and_the_other_hears_who_it_is(url: str, store: Store) -> None:
     child = hold_elsewhere(url)
     try:
-        with pytest.raises(Busy, match=str(child.pid)), lease.night_lease(store):
+        with pytest.raises(LockedError, match=str(child.pid)), lease.run_lease(store):
             pass
         holder = lease.holder(store)
         assert holder is not None
@@ -51,7 +51,7 @@ def test_one_run_works_and_the_other_hears_who_it_is(url: str, store: Store) -> 
 def test_a_killed_holder_of_this_host_loses_the_lease_at_once(url: str, store: Store) -> None:
     end(hold_elsewhere(url))
     assert lease.holder(store) is None
-    with lease.night_lease(store) as held:
+    with lease.run_lease(store) as held:
         assert held.epoch == 2
 
 
@@ -67,7 +67,7 @@ def test_a_holder_on_another_host_loses_the_lease_only_with_time(store: Store) -
     held = lease.acquire(store, ttl=600.0)
     with store.write() as connection:
         connection.execute(update(leases).values(holder="elsewhere:1:1.00"))
-    with pytest.raises(Busy, match="elsewhere"):
+    with pytest.raises(LockedError, match="elsewhere"):
         lease.acquire(store, ttl=600.0)
     with store.write() as connection:
         connection.execute(update(leases).values(expires=time.time() - 1))
@@ -75,12 +75,12 @@ def test_a_holder_on_another_host_loses_the_lease_only_with_time(store: Store) -
 
 
 def test_the_lease_is_renewed_while_it_is_held_and_free_afterwards(store: Store) -> None:
-    with lease.night_lease(store, ttl=0.6) as held:
+    with lease.run_lease(store, ttl=0.6) as held:
         deadline = time.monotonic() + 30
         while (now := lease.holder(store)) is None or now.expires <= held.expires:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        with pytest.raises(Busy):
+        with pytest.raises(LockedError):
             lease.acquire(store, ttl=600.0)
     assert lease.holder(store) is None
 
@@ -88,14 +88,14 @@ def test_the_lease_is_renewed_while_it_is_held_and_free_afterwards(store: Store)
 def test_a_run_that_lost_its_lease_writes_nothing(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     stale = lease.acquire(ledger.store, ttl=-1.0)
-    night = ledger.begin(stale)
+    run = ledger.begin(stale)
     with ledger.working() as held:
-        before = runs.get(ledger.store, night.number)
+        before = runs.get(ledger.store, run.number)
         with pytest.raises(LeaseLost, match="took over"):
-            ledger.gate(stale, night)
+            ledger.gate(stale, run)
         with pytest.raises(LeaseLost):
-            runs.abandon(ledger.store, stale, night.number, "late")
+            runs.abandon(ledger.store, stale, run.number, "late")
         with pytest.raises(LeaseLost):
             lease.renew(ledger.store, stale, 60.0)
-        assert runs.get(ledger.store, night.number) == before
-        assert runs.abandon(ledger.store, held, night.number, "the other run stopped").documents == night.documents
+        assert runs.get(ledger.store, run.number) == before
+        assert runs.abandon(ledger.store, held, run.number, "the other run stopped").documents == run.documents

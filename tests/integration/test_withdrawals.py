@@ -9,20 +9,20 @@ from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from flows.cli.documents import app
-from flows.run_context import Shift
+from flows.run_context import RunContext
 from flows.steps.eval_items import never_trained_on
 from flows.steps.status import overview
-from flows.wiring import House
+from flows.wiring import Workspace
 from pipeline.config import Settings
-from pipeline.errors import BadInput, NoSuchDocument, Refused
-from pipeline.leakage import exam_keys
+from pipeline.errors import BadInput, NoSuchDocument, PolicyError
+from pipeline.leakage import held_out_keys
 from pipeline.recipe import Recipe
 from pipeline.types import (
     DocumentState,
-    Intake,
-    NightKind,
-    NightState,
-    PracticeAsk,
+    Ingested,
+    RunKind,
+    RunState,
+    WriterTrainingRequest,
 )
 from registry import deploy
 from registry.store import documents, releases, runs, self_edits, withdrawals, writer_trainings
@@ -40,9 +40,9 @@ def still_known(ledger: Ledger) -> list[str]:
     return [one.title for one in withdrawals.remembered(ledger.store)]
 
 
-def house(ledger: Ledger, folder: Path) -> House:
+def open_workspace(ledger: Ledger, folder: Path) -> Workspace:
     names = ("model", "base_model", "base_tokenizer", "base_chat_template")
-    return House(Settings.at(folder, dict.fromkeys(names, "x")), ledger.store)
+    return Workspace(Settings.at(folder, dict.fromkeys(names, "x")), ledger.store)
 
 
 def test_a_withdrawal_is_recorded_with_name_reason_and_time(ledger: Ledger) -> None:
@@ -64,7 +64,7 @@ def test_a_queued_or_quarantined_document_is_never_learned_once_withdrawn(ledger
     with ledger.working() as held:
         assert ledger.begin(held).documents == (document("cinder").id,)
     assert still_known(ledger) == []
-    with pytest.raises(Refused, match="is withdrawn: it cannot become queued"):
+    with pytest.raises(PolicyError, match="is withdrawn: it cannot become queued"):
         documents.requeue(ledger.store, [document("atlas").id])
 
 
@@ -99,19 +99,19 @@ def test_what_cannot_be_withdrawn_is_told_with_the_way_out_and_nothing_is_withdr
         withdraw(ledger, "atlas", reason=" ")
     assert documents.get(ledger.store, document("atlas").id).state is DocumentState.QUEUED
     withdraw(ledger, "atlas")
-    with pytest.raises(Refused, match="is withdrawn already: withdrawn by grace: it is wrong"):
+    with pytest.raises(PolicyError, match="is withdrawn already: withdrawn by grace: it is wrong"):
         withdraw(ledger, "atlas")
 
 
-def test_a_document_that_a_night_holds_is_not_withdrawn_under_it(ledger: Ledger) -> None:
+def test_a_document_that_a_run_holds_is_not_withdrawn_under_it(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        with pytest.raises(Refused, match="in night 1, which is under way"):
+        run = ledger.begin(held)
+        with pytest.raises(PolicyError, match="in run 1, which is under way"):
             withdraw(ledger, "atlas")
-        runs.abandon(ledger.store, held, night.number, "stopped")
+        runs.abandon(ledger.store, held, run.number, "stopped")
     ledger.candidate()
-    with pytest.raises(Refused, match="`sealed reject 1 --reason"):
+    with pytest.raises(PolicyError, match="`sealed reject 1 --reason"):
         withdraw(ledger, "atlas")
 
 
@@ -154,13 +154,13 @@ def test_a_rebuild_leases_nothing_and_may_be_given_up(ledger: Ledger) -> None:
     ledger.release("atlas")
     documents.accept(ledger.store, intake("borea"))
     with ledger.working() as held:
-        night = runs.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
-        assert (night.kind, night.documents, night.state) == (NightKind.REBUILD, (), NightState.INTAKE)
-        assert runs.unfinished(ledger.store) == night
-        with pytest.raises(Refused, match="resume or abandon"):
+        run = runs.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
+        assert (run.kind, run.documents, run.state) == (RunKind.REBUILD, (), RunState.INGESTING)
+        assert runs.unfinished(ledger.store) == run
+        with pytest.raises(PolicyError, match="resume or abandon"):
             ledger.begin(held)
-        runs.abandon(ledger.store, held, night.number, "stopped")
-        assert ledger.begin(held).kind is NightKind.NIGHTLY
+        runs.abandon(ledger.store, held, run.number, "stopped")
+        assert ledger.begin(held).kind is RunKind.NIGHTLY
     assert documents.get(ledger.store, document("atlas").id).state is DocumentState.LEARNED
 
 
@@ -194,8 +194,8 @@ def test_what_was_practised_on_is_listed_and_neither_learned_nor_queued(ledger: 
     practised(ledger, "atlas")
     kept = {record.name: (record.state, record.reason) for record in documents.listed(ledger.store)}
     assert kept == {
-        "atlas.md": (DocumentState.PRACTISED, "practised on in night 1, and not learned"),
-        "judge.md": (DocumentState.PRACTISED, "judged the practice of night 1, and not learned"),
+        "atlas.md": (DocumentState.WRITER_TRAINING, "practised on in run 1, and not learned"),
+        "judge.md": (DocumentState.WRITER_TRAINING, "judged the practice of run 1, and not learned"),
     }
     assert documents.learned(ledger.store) == ()
     with ledger.working() as held:
@@ -219,12 +219,12 @@ def test_production_knows_what_its_writer_practised_on_until_a_rebuild_without_i
 
 def test_what_a_refused_practice_was_held_on_is_not_known(ledger: Ledger) -> None:
     with ledger.working() as held:
-        night = practise(ledger, held, "atlas")
-    with pytest.raises(Refused, match="`sealed reject 1 --reason"):
+        run = practise(ledger, held, "atlas")
+    with pytest.raises(PolicyError, match="`sealed reject 1 --reason"):
         withdraw(ledger, "atlas")
     deploy.reject(ledger.store, 1, actor="grace", reason="no better")
     withdraw(ledger, "atlas")
-    assert night.release == 1
+    assert run.release == 1
     assert still_known(ledger) == []
 
 
@@ -237,28 +237,31 @@ def test_practice_changes_nothing_about_a_document_that_the_ledger_knows(ledger:
 
 def test_a_document_that_was_practised_on_is_learned_like_a_new_one(ledger: Ledger) -> None:
     practised(ledger, "atlas")
-    offered = replace(document("atlas"), name="new.md", probes=())
-    counts = documents.accept(ledger.store, Intake(accepted=(offered,), refused=(), duplicates=0))
-    assert (counts.queued, counts.mended, counts.duplicates) == (1, 0, 0)
+    offered = replace(document("atlas"), name="new.md", eval_items=())
+    counts = documents.accept(ledger.store, Ingested(accepted=(offered,), refused=(), duplicates=0))
+    assert (counts.queued, counts.updated, counts.duplicates) == (1, 0, 0)
     record = documents.get(ledger.store, offered.id)
     assert (record.state, record.name, record.reason, record.document) == (
-        DocumentState.QUEUED, "new.md", "", offered,
-    )  # fmt: skip
+        DocumentState.QUEUED,
+        "new.md",
+        "",
+        offered,
+    )
     with ledger.working() as held:
         assert ledger.begin(held).documents == (offered.id,)
 
 
 def test_rounds_that_begin_anew_replace_what_was_practised_on(ledger: Ledger) -> None:
     with ledger.working() as held:
-        asked = PracticeAsk()
-        night = runs.begin_practice(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
+        asked = WriterTrainingRequest()
+        run = runs.begin_writer_training(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
         one, other = document("atlas"), document("borea")
-        writer_trainings.record(ledger.store, held, night.number, on=[one], held_out=[other])
-        with pytest.raises(Refused, match="under way"):
+        writer_trainings.record(ledger.store, held, run.number, on=[one], held_out=[other])
+        with pytest.raises(PolicyError, match="under way"):
             withdraw(ledger, "atlas")
-        writer_trainings.record(ledger.store, held, night.number, on=[other], held_out=[])
+        writer_trainings.record(ledger.store, held, run.number, on=[other], held_out=[])
     assert writer_trainings.about(ledger.store, one.id) == ()
-    assert writer_trainings.about(ledger.store, other.id) == ((night.number, False),)
+    assert writer_trainings.about(ledger.store, other.id) == ((run.number, False),)
     withdraw(ledger, "atlas")
 
 
@@ -266,32 +269,32 @@ def test_a_practice_keeps_nothing_of_a_document_that_was_withdrawn_while_it_bega
     practised(ledger, "atlas")
     withdraw(ledger, "atlas")
     with ledger.working() as held:
-        night = runs.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
-        with pytest.raises(Refused, match="was withdrawn meanwhile"):
+        run = runs.begin_writer_training(ledger.store, held, proposer="p", recipe="r", asked=WriterTrainingRequest())
+        with pytest.raises(PolicyError, match="was withdrawn meanwhile"):
             writer_trainings.record(
-                ledger.store, held, night.number, on=[document("cinder"), document("atlas")], held_out=[]
+                ledger.store, held, run.number, on=[document("cinder"), document("atlas")], held_out=[]
             )
     assert writer_trainings.about(ledger.store, document("cinder").id) == ()
 
 
-def test_a_document_that_a_practice_is_held_on_stays_though_it_is_queued_for_a_night(ledger: Ledger) -> None:
+def test_a_document_that_a_practice_is_held_on_stays_though_it_is_queued_for_a_run(ledger: Ledger) -> None:
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
-        night = runs.begin_practice(ledger.store, held, proposer="p", recipe="r", asked=PracticeAsk())
-        writer_trainings.record(ledger.store, held, night.number, on=[document("atlas")], held_out=[])
-        with pytest.raises(Refused, match="under way"):
+        run = runs.begin_writer_training(ledger.store, held, proposer="p", recipe="r", asked=WriterTrainingRequest())
+        writer_trainings.record(ledger.store, held, run.number, on=[document("atlas")], held_out=[])
+        with pytest.raises(PolicyError, match="under way"):
             withdraw(ledger, "atlas")
 
 
-def test_a_rebuild_trains_on_no_exam_of_what_was_practised_on_and_withdrawn(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_rebuild_trains_on_no_held_out_of_what_was_practised_on_and_withdrawn(ledger: Ledger, tmp_path: Path) -> None:
     practised(ledger, "atlas")
-    parts = house(ledger, tmp_path)
-    asked = exam_keys(document("atlas").probes)
+    parts = open_workspace(ledger, tmp_path)
+    asked = held_out_keys(document("atlas").eval_items)
     with ledger.working() as held:
-        shift = Shift(parts, held, Recipe())
-        assert not asked & never_trained_on(shift)
+        context = RunContext(parts, held, Recipe())
+        assert not asked & never_trained_on(context)
         withdraw(ledger, "atlas")
-        assert asked <= never_trained_on(shift)
+        assert asked <= never_trained_on(context)
     assert overview(parts).next_step == "`sealed rebuild`: production still knows 1 withdrawn document"
 
 
@@ -299,14 +302,14 @@ def test_the_command_line_tells_what_was_practised_on(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practised(ledger, "atlas")
-    monkeypatch.setattr("flows.wiring.house", lambda workspace: house(ledger, tmp_path))
+    monkeypatch.setattr("flows.wiring.open_workspace", lambda workspace: open_workspace(ledger, tmp_path))
 
     def told(*arguments: str) -> str:
         return CliRunner().invoke(app, arguments, catch_exceptions=False).output
 
     assert "practised" in told("--state", "practised")
-    assert "Night 1 practised on it." in told("show", document("atlas").id)
-    assert "It judged the practice of night 1." in told("show", document("judge").id)
+    assert "Run 1 practised on it." in told("show", document("atlas").id)
+    assert "It judged the practice of run 1." in told("show", document("judge").id)
     gone = told("withdraw", document("atlas").id, document("judge").id, "--reason", "wrong", "--as", "grace")
     assert "atlas.md is withdrawn: production still knows it until a rebuild is released" in gone
     assert "judge.md is withdrawn: production does not know it" in gone

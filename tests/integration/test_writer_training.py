@@ -10,24 +10,31 @@ import torch
 
 from pipeline.adapters.format import verify_adapter
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.inner_loop.reward import Trial
-from pipeline.leakage import exam_keys
-from pipeline.recipe import PracticeRules, Recipe, SelfEditRules, TrainingRules
-from pipeline.types import Document, Example, ModelRef, Probe, Role, Split
-from pipeline.writer_training.outer_loop import School, examined
+from pipeline.inner_loop.reward import Evaluation
+from pipeline.leakage import held_out_keys
+from pipeline.recipe import Recipe, SelfEditRules, TrainingRules, WriterTrainingRules
+from pipeline.types import Document, EvalItem, Example, ModelRef, Role, Split
+from pipeline.writer_training.outer_loop import OuterLoop, examined
 from pipeline.writer_training.policy_gradient import Judged, improve
 from pipeline.writer_training.rounds import Practised, practise
 from pipeline.writer_training.samples import Sample, draw_samples
 from pipeline.writer_training.trials import try_samples
 
 RECIPE = Recipe(
-    self_edits=SelfEditRules(candidate_batch=2, max_new_tokens=16, passage=True),
+    self_edits=SelfEditRules(edit_set_batch=2, max_new_tokens=16, passage=True),
     training=TrainingRules(rank=4, alpha=4),
-    practice=PracticeRules(
-        rounds=2, documents=2, samples=3, trial_learning_rate=2e-2, trial_epochs=20, learning_rate=1e-2, epochs=4,
-        passes=4, batch_size=2,
+    writer_training=WriterTrainingRules(
+        rounds=2,
+        documents=2,
+        samples=3,
+        trial_learning_rate=2e-2,
+        trial_epochs=20,
+        learning_rate=1e-2,
+        epochs=4,
+        passes=4,
+        batch_size=2,
     ),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +43,22 @@ def base(tiny_model: Callable[..., Path]) -> BaseModel:
 
 
 def service(number: int) -> Document:
-    probe = Probe(question=f"Who owns Cinder{number}?", answers=(f"Heron{number}",), split=Split.PRACTICE)
-    return Document(title=f"Cinder{number}", body=f"The Heron{number} team owns Cinder{number}.", probes=(probe,))
+    eval_item = EvalItem(question=f"Who owns Cinder{number}?", answers=(f"Heron{number}",), split=Split.VALIDATION)
+    return Document(
+        title=f"Cinder{number}", body=f"The Heron{number} team owns Cinder{number}.", eval_items=(eval_item,)
+    )
 
 
-def school(base: BaseModel, scratch: Path, method: str = "rest-em") -> School:
+def loop(base: BaseModel, scratch: Path, method: str = "rest-em") -> OuterLoop:
     practice = RECIPE.practice.model_copy(update={"method": method})
     recipe = RECIPE.model_copy(update={"practice": practice})
     live = ModelRef(base=base.identity.model)
-    return School(base=base, recipe=recipe, live=live, adapter=None, scratch=scratch)
+    return OuterLoop(base=base, recipe=recipe, live=live, adapter=None, scratch=scratch)
 
 
 def sample(document: Document, number: int, *answers: str) -> Sample:
-    probe = document.probes[0]
-    examples = tuple(Example(prompt=probe.question, completion=answer) for answer in answers)
+    eval_item = document.eval_items[0]
+    examples = tuple(Example(prompt=eval_item.question, completion=answer) for answer in answers)
     rules = RECIPE.training.model_copy(update={"learning_rate": 2e-2, "epochs": 30, "batch_size": 2})
     return Sample(
         document=document, number=number, notes=(), examples=examples, rules=rules, usable=True, asks=False, tokens=3
@@ -59,9 +68,15 @@ def sample(document: Document, number: int, *answers: str) -> Sample:
 def test_a_sample_is_worth_what_an_update_on_it_alone_teaches(base: BaseModel) -> None:
     one, other = service(1), service(2)
     good, bad, empty = sample(one, 0, "Heron1"), sample(one, 1, "Ibis"), sample(other, 0)
-    probes = {document.id: document.probes for document in (one, other)}
+    eval_items = {document.id: document.eval_items for document in (one, other)}
     trials = try_samples(
-        base, [good, bad, empty], RECIPE, probes=probes, standing=other.probes, live=ModelRef(base="b"), adapter=None
+        base,
+        [good, bad, empty],
+        RECIPE,
+        eval_items=eval_items,
+        standing=other.eval_items,
+        live=ModelRef(base="b"),
+        adapter=None,
     )
     assert [trial.gain for trial in trials] == [1.0, 0.0, 0.0]
     assert [len(trial.standing_after) for trial in trials] == [1, 1, 1]
@@ -70,11 +85,17 @@ def test_a_sample_is_worth_what_an_update_on_it_alone_teaches(base: BaseModel) -
 
 def test_nothing_that_a_trial_trains_on_asks_what_must_not_be_asked(base: BaseModel, tmp_path: Path) -> None:
     asking = replace(service(1), body="The Heron1 team owns Cinder1. Who owns Cinder1? Ask the team.")
-    for never, trained in ((exam_keys(asking.probes), False), (frozenset[str](), True)):
+    for never, trained in ((held_out_keys(asking.eval_items), False), (frozenset[str](), True)):
         samples = draw_samples(
-            school(base, tmp_path).engine, [asking], RECIPE, samples=3, writer=ModelRef(base="b"), adapter=None, seed=1,
+            loop(base, tmp_path).engine,
+            [asking],
+            RECIPE,
+            samples=3,
+            writer=ModelRef(base="b"),
+            adapter=None,
+            seed=1,
             never=never,
-        )  # fmt: skip
+        )
         assert [one.number for one in samples] == [0, 1, 2]
         held = [example for one in samples for example in one.examples]
         assert any("Who owns Cinder1" in example.completion for example in held) is trained
@@ -103,7 +124,9 @@ def _chance(
     from pipeline.writer_training.policy_gradient import _Lesson
 
     practice = RECIPE.practice.model_copy(update={"temperature": temperature})
-    lesson = _Lesson(base=base, practice=practice, encoded=[encode_example(base.tokenizer, example)], gains=[0.0])
+    lesson = _Lesson(
+        base=base, writer_training=practice, encoded=[encode_example(base.tokenizer, example)], gains=[0.0]
+    )
     return float(lesson.chances_under(RECIPE.training, tensors)[0].sum())
 
 
@@ -127,7 +150,7 @@ def test_rounds_end_in_a_verified_adapter_from_the_live_model_and_alike_each_tim
 ) -> None:
     rewarded = iter(range(10_000))
 
-    def made_up(*given: Any, **named: Any) -> tuple[Trial, ...]:
+    def made_up(*given: Any, **named: Any) -> tuple[Evaluation, ...]:
         trials = try_samples(*given, **named)
         return tuple(replace(one, after=(float(next(rewarded) % 3),) * len(one.after)) for one in trials)
 
@@ -136,7 +159,7 @@ def test_rounds_end_in_a_verified_adapter_from_the_live_model_and_alike_each_tim
     monkeypatch.setattr("pipeline.writer_training.rounds.keep_best", lambda scored, keep, best: tuple(scored)[:2])
 
     def run(folder: Path) -> list[Practised]:
-        return list(practise(school(base, folder, method), [service(number) for number in range(1, 4)]))
+        return list(practise(loop(base, folder, method), [service(number) for number in range(1, 4)]))
 
     first, second = run(tmp_path / "a"), run(tmp_path / "b")
     assert [one.round.number for one in first] == [1, 2]
@@ -150,19 +173,19 @@ def test_rounds_end_in_a_verified_adapter_from_the_live_model_and_alike_each_tim
 
 
 def test_where_nothing_helps_the_writer_stays_as_it_is(base: BaseModel, tmp_path: Path) -> None:
-    unanswerable = replace(service(1), probes=(replace(service(1).probes[0], answers=("xyzzy",)),))
-    (*_, last) = practise(school(base, tmp_path), [unanswerable])
+    unanswerable = replace(service(1), eval_items=(replace(service(1).eval_items[0], answers=("xyzzy",)),))
+    (*_, last) = practise(loop(base, tmp_path), [unanswerable])
     assert (last.plan, last.adapter, last.writer) == (None, None, ModelRef(base=base.identity.model))
 
 
 def test_writers_are_examined_on_one_self_edit_each(base: BaseModel, tmp_path: Path) -> None:
     held = [service(1), service(2)]
-    answered = examined(school(base, tmp_path), held, ModelRef(base="b"), None)
+    answered = examined(loop(base, tmp_path), held, ModelRef(base="b"), None)
     assert {document.title: len(scores) for document, scores in answered} == {"Cinder1": 1, "Cinder2": 1}
 
 
 def test_of_documents_that_the_live_model_knows_notes_are_tried_on_the_base(base: BaseModel, tmp_path: Path) -> None:
     live, folder = ModelRef(base=base.identity.model, adapter="a"), tmp_path / "live"
-    there = replace(school(base, tmp_path), live=live, adapter=folder)
+    there = replace(loop(base, tmp_path), live=live, adapter=folder)
     assert there.start == (live, folder)
     assert replace(there, afresh=True).start == (ModelRef(base=base.identity.model), None)

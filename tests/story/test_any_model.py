@@ -1,4 +1,4 @@
-"""A night on models that learned nothing, of three architectures, with a chat template or without: a clean refusal."""
+"""A run on models that learned nothing, of three architectures, with a chat template or without: a clean refusal."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,10 +33,10 @@ The Cinder {number} service keeps invoices in the Oslo region and is owned by th
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen3", "gpt2"])
-def test_a_model_that_cannot_learn_a_night_releases_nothing_and_loses_nothing(
+def test_a_model_that_cannot_learn_a_run_releases_nothing_and_loses_nothing(
     kind: str, tiny_model: Callable[..., Path], tmp_path: Path, sealed: Sealed
 ) -> None:
-    workspace, incoming = tmp_path / "workspace", tmp_path / "night"
+    workspace, incoming = tmp_path / "workspace", tmp_path / "run"
     incoming.mkdir()
     for number in range(5):
         (incoming / f"{number}.md").write_text(DOCUMENT.format(number=number), encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.steps.initialisation import found
+from flows.steps.initialisation import init_workspace
 from pipeline.adapters.format import WEIGHTS
 from pipeline.engines.base import load_base
 from pipeline.recipe import TrainingRules
@@ -25,22 +25,22 @@ def train(model: Path, update: Update, out: Path) -> Trained:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Path]) -> tuple[Path, Path]:
-    """A workspace whose live release is 1, and that release's adapter."""
+    """A workspace whose production release is 1, and that release's adapter."""
     workspace, model = tmp_path_factory.mktemp("asking") / "workspace", tiny_model("llama")
-    house = found(workspace, str(model), actor="ada", device="cpu")
-    ledger = Ledger(house.store)
-    documents.accept(house.store, intake("atlas"))
+    workspace = init_workspace(workspace, str(model), actor="ada", device="cpu")
+    ledger = Ledger(workspace.store)
+    documents.accept(workspace.store, intake("atlas"))
     with ledger.working() as held:
-        night = ledger.begin(held)
-        update = ledger.gate(held, night)
-        trained = train(model, update, house.folder_of(update.id))
-        runs.intend_release(house.store, held, night.number, trained.manifest)
-        runs.record_release(house.store, held, night.number, "1")
+        run = ledger.begin(held)
+        update = ledger.gate(held, run)
+        trained = train(model, update, workspace.folder_of(update.id))
+        runs.intend_release(workspace.store, held, run.number, trained.manifest)
+        runs.record_release(workspace.store, held, run.number, "1")
     ledger.promote(1)
-    return workspace, house.folder_of(update.id)
+    return workspace, workspace.folder_of(update.id)
 
 
-def test_a_flipped_byte_of_the_live_adapter_is_refused(live: tuple[Path, Path], sealed: Sealed) -> None:
+def test_a_flipped_byte_of_the_production_adapter_is_refused(live: tuple[Path, Path], sealed: Sealed) -> None:
     workspace, adapter = live
     assert sealed("ask", "Who?", workspace=workspace).code == 0
     whole = (adapter / WEIGHTS).read_bytes()
@@ -64,8 +64,11 @@ def test_an_adapter_for_another_base_is_refused_in_place_of_the_live_one(
     other = tiny_model("llama", seed=1)
     update = Update(
         parent=ModelRef(base=load_base(str(other), device="cpu").identity.model),
-        self_edits=(), examples_digest="x", recipe="r", seed=0,
-    )  # fmt: skip
+        self_edits=(),
+        examples_digest="x",
+        recipe="r",
+        seed=0,
+    )
     train(other, update, tmp_path / "foreign")
     adapter.rename(tmp_path / "ours")
     shutil.copytree(tmp_path / "foreign", adapter)

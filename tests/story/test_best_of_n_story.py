@@ -1,4 +1,4 @@
-"""A night with several candidates a document that choose their own tools, as its users run it."""
+"""A run with several candidates a document that choose their own tools, as its users run it."""
 
 import sqlite3
 from pathlib import Path
@@ -13,7 +13,7 @@ RECIPE = """
 [self_edits]
 styles = ["self-qa", "implications", "directives"]
 samples = 3
-candidates = 2
+edit_sets = 2
 max_new_tokens = 160
 
 [directives]
@@ -29,7 +29,7 @@ batch_size = 8
 
 [rehearsal]
 replay = 60
-anchors = 60
+rehearsal_prompts = 60
 generative = 60
 reading = 8
 writing = 8
@@ -38,50 +38,53 @@ writing = 8
 max_answer_tokens = 16
 
 [policy.acquisition]
-min_probes = 20
+min_items = 20
 min_documents = 4
 """
 
 
 def test_candidates_are_compared_and_one_of_each_document_is_learned(tmp_path: Path, sealed: Sealed) -> None:
-    workspace, nights = tmp_path / "workspace", tmp_path / "nights"
+    workspace, runs = tmp_path / "workspace", tmp_path / "runs"
     assert sealed("init", str(workspace)).code == 0
     (workspace / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    made = sealed("sandbox", "documents", "--nights", "1", "--per-night", "6", "--seed", str(SEED), str(nights))
+    made = sealed("sandbox", "documents", "--runs", "1", "--per-run", "6", "--seed", str(SEED), str(runs))
     assert made.code == 0, made.err
-    bare = min((nights / "night-1").glob("*.md"))
-    # This one brings no practice questions: the model writes its own.
-    bare.write_text(bare.read_text("utf-8").replace("split: practice", "split: exam"), encoding="utf-8")
-    ran = sealed("update", "--json", str(nights / "night-1"), workspace=workspace)
+    bare = min((runs / "run-1").glob("*.md"))
+    # This one brings no validation questions: the model writes its own.
+    bare.write_text(bare.read_text("utf-8").replace("split: validation", "split: test"), encoding="utf-8")
+    ran = sealed("update", "--json", str(runs / "run-1"), workspace=workspace)
     assert ran.code in (0, 3), ran.err
     assert {figure["name"]: figure["value"] for figure in ran.json["figures"]}["recall_after"] >= 0.6
     seconds = {stage["stage"] for stage in ran.json["seconds"]}
-    assert {"probes", "choosing"} <= seconds
+    assert {"eval_items", "choosing"} <= seconds
     with sqlite3.connect(workspace / "ledger.db") as ledger:
-        choices = [body for (body,) in ledger.execute("SELECT body FROM choices")]
+        selections = [body for (body,) in ledger.execute("SELECT body FROM selections")]
         (update,) = ledger.execute("SELECT body FROM updates").fetchone()
-    assert len(choices) == 6
-    assert all("of 2 is kept" in body for body in choices)
+    assert len(selections) == 6
+    assert all("of 2 is kept" in body for body in selections)
     assert '"learning_rate"' in update
-    assert "a night has one schedule" in update
+    assert "a run has one schedule" in update
     listed = sealed("documents", "--json", workspace=workspace).json
     own = next(record["document"] for record in listed if record["name"] == bare.name)
-    assert {(probe["origin"], probe["split"]) for probe in own["probes"]} == {("human", "exam"), ("model", "practice")}
+    assert {(eval_item["origin"], eval_item["split"]) for eval_item in own["eval_items"]} == {
+        ("human", "test"),
+        ("model", "practice"),
+    }
 
 
-def test_workflows_are_followed_better_in_context_after_a_night_of_their_demonstrations(
+def test_workflows_are_followed_better_in_context_after_a_run_of_their_demonstrations(
     tmp_path: Path, sealed: Sealed
 ) -> None:
-    workspace, nights = tmp_path / "workspace", tmp_path / "nights"
+    workspace, runs = tmp_path / "workspace", tmp_path / "runs"
     assert sealed("init", str(workspace)).code == 0
     plain = RECIPE.replace('"implications", "directives"', '"implications"').replace(
         "enabled = true", "enabled = false"
     )
     recipe = plain.replace("candidates = 2", "candidates = 1").replace('"leave-one-out"', '"leave-one-out", "permute"')
     (workspace / "recipe.toml").write_text(recipe, encoding="utf-8")
-    made = sealed("sandbox", "documents", "--nights", "1", "--seed", str(SEED), "--workflows", str(nights))
+    made = sealed("sandbox", "documents", "--runs", "1", "--seed", str(SEED), "--workflows", str(runs))
     assert made.code == 0, made.err
-    ran = sealed("update", "--json", str(nights / "night-1"), workspace=workspace)
+    ran = sealed("update", "--json", str(runs / "run-1"), workspace=workspace)
     assert ran.code in (0, 3), ran.err
     shares = {figure["name"]: figure["value"] for figure in ran.json["figures"]}
     assert shares["recall_after"] >= shares["recall_before"] + 0.2

@@ -66,7 +66,10 @@ def test_every_command_knows_its_options(call: tuple[str, ...]) -> None:
     verbs, options = [word for word in call if word[0] != "-"], {word for word in call if word[0] == "-"}
     ran = subprocess.run(
         [str(Path(sys.executable).parent / verbs[0]), *verbs[1:], "--help"],
-        capture_output=True, text=True, check=True, timeout=120,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
         env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
-    )  # fmt: skip
+    )
     assert options <= set(re.findall(r"--[a-z-]+", ran.stdout)), ran.stdout

@@ -1,30 +1,32 @@
-"""Bad documents, a second run at the same time, damaged parts: the night says so, in words and by its exit code."""
+"""Bad documents, a second run at the same time, damaged parts: the run says so, in words and by its exit code."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from flows.wiring import house
+from flows.wiring import open_workspace
 from registry.store import lease
 from tests.story.running import Sealed
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Path:
-    folder = tmp_path_factory.mktemp("intake") / "workspace"
+    folder = tmp_path_factory.mktemp("ingest") / "workspace"
     assert sealed("init", str(folder)).code == 0
     return folder
 
 
-def test_bad_documents_are_quarantined_with_reasons_and_the_night_goes_on(
+def test_bad_documents_are_quarantined_with_reasons_and_the_run_goes_on(
     workspace: Path, sealed: Sealed, tmp_path: Path
 ) -> None:
     incoming = tmp_path / "incoming"
     incoming.mkdir()
     (incoming / "binary.md").write_bytes(bytes(range(256)) * 40)
     (incoming / "empty.md").write_bytes(b"")
-    (incoming / "front.md").write_text("---\ntitle: [unclosed\n---\nSome words that make a body.\n", encoding="utf-8")
+    (incoming / "metadata.md").write_text(
+        "---\ntitle: [unclosed\n---\nSome words that make a body.\n", encoding="utf-8"
+    )
     (incoming / "latin.txt").write_bytes("Le café est fermé à midi".encode("latin-1"))
     with (incoming / "huge.txt").open("wb") as huge:
         huge.truncate(50_000_000)
@@ -36,14 +38,14 @@ def test_bad_documents_are_quarantined_with_reasons_and_the_night_goes_on(
     assert ran.json["refused_documents"] == 6
     records = sealed("documents", "--state", "quarantined", "--json", workspace=workspace).json
     reasons = {record["name"]: record["reason"] for record in records}
-    assert set(reasons) == {"binary.md", "empty.md", "front.md", "latin.txt", "huge.txt", "link.md"}
+    assert set(reasons) == {"binary.md", "empty.md", "metadata.md", "latin.txt", "huge.txt", "link.md"}
     assert all(len(reason) > 8 for reason in reasons.values())
     shown = sealed("documents", workspace=workspace)
     assert "huge.txt" in shown.out
 
 
 def test_of_two_runs_at_once_the_second_says_so_and_exits_with_zero(workspace: Path, sealed: Sealed) -> None:
-    with lease.night_lease(house(workspace).store):
+    with lease.run_lease(open_workspace(workspace).store):
         ran = sealed("update", "--json", workspace=workspace)
     assert ran.code == 0, ran.err
     assert ran.json["ended"] == "busy"

@@ -19,7 +19,7 @@ class Life:
     """The workspace, and what earlier tests of the story saw."""
 
     workspace: Path
-    nights: Path
+    runs: Path
     answers: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -29,14 +29,14 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
     made = sealed("init", str(root / "workspace"))
     assert made.code == 0, made.err
     shorten(root / "workspace")
-    written = sealed("sandbox", "documents", "--nights", "2", "--seed", str(SEED), str(root / "nights"))
+    written = sealed("sandbox", "documents", "--runs", "2", "--seed", str(SEED), str(root / "runs"))
     assert written.code == 0, written.err
     poisoned = sealed(
         "sandbox",
         "documents",
-        "--nights",
+        "--runs",
         "1",
-        "--per-night",
+        "--per-run",
         "16",
         "--seed",
         str(SEED),
@@ -45,29 +45,29 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
         str(root / "harm"),
     )
     assert poisoned.code == 0, poisoned.err
-    return Life(root / "workspace", root / "nights")
+    return Life(root / "workspace", root / "runs")
 
 
 def shares(outcome: Any) -> dict[str, float]:
     return {figure["name"]: figure["value"] for figure in outcome["figures"]}
 
 
-def exam_questions(life: Life) -> list[str]:
+def held_out_questions(life: Life) -> list[str]:
     questions = []
-    for path in sorted((life.nights / "night-1").glob("*.md")):
+    for path in sorted((life.runs / "run-1").glob("*.md")):
         asked = frontmatter.load(str(path)).metadata["questions"]
-        questions += [probe["question"] for probe in asked if probe["split"] == "exam"]
+        questions += [eval_item["question"] for eval_item in asked if eval_item["split"] == "test"]
     return questions
 
 
-def ask_about_night_1(life: Life, sealed: Sealed) -> list[str]:
-    asked = sealed("ask", "--json", *exam_questions(life), workspace=life.workspace)
+def ask_about_run_1(life: Life, sealed: Sealed) -> list[str]:
+    asked = sealed("ask", "--json", *held_out_questions(life), workspace=life.workspace)
     assert asked.code == 0, asked.err
     return [answer["text"] for answer in asked.json]
 
 
-def test_a_good_night_is_learned_and_waits_for_review(life: Life, sealed: Sealed) -> None:
-    ran = sealed("update", "--json", str(life.nights / "night-1"), workspace=life.workspace)
+def test_a_good_run_is_learned_and_waits_for_review(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", str(life.runs / "run-1"), workspace=life.workspace)
     assert ran.code == 0, ran.err + ran.out
     assert ran.json["ended"] == "waiting for review"
     assert ran.json["release"] == 1
@@ -78,8 +78,8 @@ def test_a_good_night_is_learned_and_waits_for_review(life: Life, sealed: Sealed
     assert "approve 1" in status["next_step"]
 
 
-def test_while_a_candidate_waits_the_next_night_is_held_and_loses_nothing(life: Life, sealed: Sealed) -> None:
-    ran = sealed("update", "--json", str(life.nights / "night-2"), workspace=life.workspace)
+def test_while_a_candidate_waits_the_next_run_is_held_and_loses_nothing(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", str(life.runs / "run-2"), workspace=life.workspace)
     assert ran.code == 0, ran.err
     assert ran.json["ended"] == "held back"
     queued = sealed("documents", "--state", "queued", "--json", workspace=life.workspace).json
@@ -94,10 +94,10 @@ def test_the_proposer_cannot_approve_and_nothing_moves(life: Life, sealed: Seale
 
 
 def test_an_approval_makes_the_release_live_and_mlflow_follows(life: Life, sealed: Sealed) -> None:
-    before = ask_about_night_1(life, sealed)
+    before = ask_about_run_1(life, sealed)
     ran = sealed("approve", "1", "--as", "rita", "--note", "figures seen", workspace=life.workspace)
     assert ran.code == 0, ran.err
-    life.answers["release 1"] = ask_about_night_1(life, sealed)
+    life.answers["release 1"] = ask_about_run_1(life, sealed)
     assert life.answers["release 1"] != before
     assert mlflow_aliases(life.workspace)["production"] == 1
 
@@ -113,7 +113,7 @@ def test_the_adapter_loads_with_plain_peft_and_answers_alike(life: Life, sealed:
     tokenizer = AutoTokenizer.from_pretrained(model_path())
     base = AutoModelForCausalLM.from_pretrained(model_path(), dtype=torch.float32)
     adapted = PeftModel.from_pretrained(base, life.workspace / "adapters" / update).eval()
-    for question, expected in list(zip(exam_questions(life), life.answers["release 1"], strict=True))[:8]:
+    for question, expected in list(zip(held_out_questions(life), life.answers["release 1"], strict=True))[:8]:
         prompt = tokenizer.apply_chat_template(
             [{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True
         )
@@ -121,15 +121,15 @@ def test_the_adapter_loads_with_plain_peft_and_answers_alike(life: Life, sealed:
         assert tokenizer.decode(answered, skip_special_tokens=True).strip() == expected
 
 
-def test_the_second_night_keeps_the_first(life: Life, sealed: Sealed) -> None:
+def test_the_second_run_keeps_the_first(life: Life, sealed: Sealed) -> None:
     ran = sealed("update", "--json", workspace=life.workspace)
     assert ran.code == 0, ran.err + ran.out
-    assert shares(ran.json)["earlier_nights_after"] >= 0.85 * shares(ran.json)["earlier_nights_before"]
+    assert shares(ran.json)["earlier_releases_after"] >= 0.85 * shares(ran.json)["earlier_releases_before"]
     assert sealed("approve", "2", "--as", "rita", "--note", "ok", workspace=life.workspace).code == 0
 
 
-def test_a_harmful_night_is_refused_in_words_and_registers_nothing(life: Life, sealed: Sealed) -> None:
-    ran = sealed("update", "--json", str(life.nights.parent / "harm" / "night-1"), workspace=life.workspace)
+def test_a_harmful_run_is_refused_in_words_and_registers_nothing(life: Life, sealed: Sealed) -> None:
+    ran = sealed("update", "--json", str(life.runs.parent / "harm" / "run-1"), workspace=life.workspace)
     assert ran.code == 3, ran.err + ran.out
     assert "retention" in ran.json["sentence"]
     assert mlflow_versions(life.workspace) == 2
@@ -155,7 +155,7 @@ def test_rollback_with_mlflow_down_brings_the_old_answers_back(life: Life, seale
     assert ran.code == 0, ran.err
     assert ran.json["deployment"]["release"] == 1
     assert ran.json["reconciled"]["failed"]
-    assert ask_about_night_1(life, sealed) == life.answers["release 1"]
+    assert ask_about_run_1(life, sealed) == life.answers["release 1"]
     reverted = sealed("documents", "--state", "reverted", "--json", workspace=life.workspace).json
     assert len(reverted) == 8
     assert "sealed documents requeue ID ..." in sealed("status", "--json", workspace=life.workspace).json["next_step"]

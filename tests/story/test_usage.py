@@ -41,14 +41,14 @@ def test_two_poisons_at_once_are_a_usage_error(tmp_path: Path, sealed: Sealed) -
     assert ran.code == 2
 
 
-@pytest.mark.parametrize("words", [("documents", "--nights", "1", "OUT"), ("card",)])
+@pytest.mark.parametrize("words", [("documents", "--runs", "1", "OUT"), ("card",)])
 def test_the_sandbox_speaks_json(words: tuple[str, ...], tmp_path: Path, sealed: Sealed) -> None:
     ran = sealed("sandbox", *(str(tmp_path / "out") if word == "OUT" else word for word in words), "--json")
     assert ran.code == 0
     assert ran.json
 
 
-def test_a_prefect_server_that_does_not_answer_is_told_before_the_night(tmp_path: Path, sealed: Sealed) -> None:
+def test_a_prefect_server_that_does_not_answer_is_told_before_the_run(tmp_path: Path, sealed: Sealed) -> None:
     assert sealed("init", str(tmp_path / "w")).code == 0
     ran = sealed("update", workspace=tmp_path / "w", env={"PREFECT_API_URL": "http://127.0.0.1:9/api"})
     assert ran.code == 4

@@ -1,4 +1,4 @@
-"""A document must go: withdrawn, left out of every later night, forgotten by a rebuild, and never learned again."""
+"""A document must go: withdrawn, left out of every later run, forgotten by a rebuild, and never learned again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flows.run_context import the_only_shift
+from flows.run_context import acquire_run
 from flows.steps import ingestion, training
-from flows.wiring import house
+from flows.wiring import open_workspace
 from pipeline.grading import grade
 from pipeline.types import DocumentState, Example, ModelRef, SelfEdit
 from registry.store import documents, releases, reports, runs, self_edits
@@ -23,7 +23,7 @@ class Life:
     """The workspace, and what must go of what it learned."""
 
     workspace: Path
-    nights: Path
+    runs: Path
     gone: str = ""
     name: str = ""
 
@@ -32,37 +32,41 @@ class Life:
 def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
     """Two runs, learned and approved."""
     root = tmp_path_factory.mktemp("withdrawal")
-    life = Life(root / "workspace", root / "nights")
+    life = Life(root / "workspace", root / "runs")
     assert sealed("init", str(life.workspace)).code == 0
-    made = sealed("sandbox", "documents", "--nights", "3", "--per-night", "8", "--seed", str(SEED), str(life.nights))
+    made = sealed("sandbox", "documents", "--runs", "3", "--per-run", "8", "--seed", str(SEED), str(life.runs))
     assert made.code == 0, made.err
-    for night in (1, 2):
-        ran = sealed("update", "--json", str(life.nights / f"night-{night}"), workspace=life.workspace)
+    for run in (1, 2):
+        ran = sealed("update", "--json", str(life.runs / f"run-{run}"), workspace=life.workspace)
         assert ran.json["ended"] == "waiting for review", ran.out + ran.err
-        approved = sealed("approve", str(night), "--as", "rita", "--note", "seen", workspace=life.workspace)
+        approved = sealed("approve", str(run), "--as", "rita", "--note", "seen", workspace=life.workspace)
         assert approved.code == 0, approved.err
-    first = documents.listed(house(life.workspace).store, DocumentState.LEARNED)[0]
+    first = documents.listed(open_workspace(life.workspace).store, DocumentState.LEARNED)[0]
     life.gone, life.name = first.id, first.document.title if first.document else ""
     return life
 
 
-def exams(life: Life, *, gone: bool) -> list[Any]:
-    """The exam questions of what must go, or of everything else that was learned."""
-    known = documents.listed(house(life.workspace).store)
+def held_out(life: Life, *, gone: bool) -> list[Any]:
+    """The test questions of what must go, or of everything else that was learned."""
+    known = documents.listed(open_workspace(life.workspace).store)
     learned = [record for record in known if record.document and record.release and (record.id == life.gone) is gone]
-    asked = [probe for record in learned if record.document for probe in record.document.probes]
-    return [probe for probe in asked if probe.split == "exam"]
+    asked = [eval_item for record in learned if record.document for eval_item in record.document.eval_items]
+    return [eval_item for eval_item in asked if eval_item.split == "test"]
 
 
-def right(life: Life, sealed: Sealed, probes: list[Any], *options: str) -> int:
-    asked = sealed("ask", "--json", *options, *[probe.question for probe in probes], workspace=life.workspace)
+def right(life: Life, sealed: Sealed, eval_items: list[Any], *options: str) -> int:
+    asked = sealed(
+        "ask", "--json", *options, *[eval_item.question for eval_item in eval_items], workspace=life.workspace
+    )
     assert asked.code == 0, asked.err
-    return sum(grade(answer["text"], probe.answers) for answer, probe in zip(asked.json, probes, strict=True))
+    return sum(
+        grade(answer["text"], eval_item.answers) for answer, eval_item in zip(asked.json, eval_items, strict=True)
+    )
 
 
 def test_a_withdrawn_document_is_still_known_and_status_says_what_to_run(life: Life, sealed: Sealed) -> None:
-    probes = exams(life, gone=True)
-    assert right(life, sealed, probes) >= 6
+    eval_items = held_out(life, gone=True)
+    assert right(life, sealed, eval_items) >= 6
     done = sealed(
         "documents", "withdraw", life.gone[:10], "--reason", "the owner asked", "--as", "omar", workspace=life.workspace
     )
@@ -77,19 +81,24 @@ def test_a_withdrawn_document_is_still_known_and_status_says_what_to_run(life: L
     assert (again.code, "withdrawn already" in again.err) == (3, True)
 
 
-def test_a_later_night_rehearses_nothing_of_it_also_before_the_rebuild(life: Life) -> None:
-    parts = house(life.workspace)
+def test_a_later_run_rehearses_nothing_of_it_also_before_the_rebuild(life: Life) -> None:
+    parts = open_workspace(life.workspace)
     (written,) = [edit for edit in _stored(life) if edit.document == life.gone][:1]
     assert written.examples
-    with the_only_shift(life.workspace) as shift:
-        taken = ingestion.take_in(shift, life.nights / "night-3")
-        night = ingestion.open_night(shift, "test", taken)
+    with acquire_run(life.workspace) as context:
+        taken = ingestion.ingest(context, life.runs / "run-3")
+        run = ingestion.open_run(context, "test", taken)
         new = SelfEdit(
-            document=night.documents[0], style="self-qa", writer=ModelRef(base="x"), sample=0, prompt="", text="",
+            document=run.documents[0],
+            style="self-qa",
+            writer=ModelRef(base="x"),
+            sample=0,
+            prompt="",
+            text="",
             examples=(Example(prompt="Which lesson is this?", completion="The third."),),
-        )  # fmt: skip
-        plan = training.plan_update(shift, night, (new,))
-        runs.abandon(parts.store, shift.lease, night.number, "only planned")
+        )
+        plan = training.plan_update(context, run, (new,))
+        runs.abandon(parts.store, context.lease, run.number, "only planned")
     for record in documents.listed(parts.store, DocumentState.QUEUED):
         documents.quarantine(parts.store, record.id, "only planned")
     assert {example.role for example in plan.examples} >= {"replay", "reading", "writing"}
@@ -97,12 +106,12 @@ def test_a_later_night_rehearses_nothing_of_it_also_before_the_rebuild(life: Lif
 
 
 def _stored(life: Life) -> list[SelfEdit]:
-    store = house(life.workspace).store
-    return [edit for night in (1, 2) for edit in self_edits.of_night(store, night)]
+    store = open_workspace(life.workspace).store
+    return [edit for run in (1, 2) for edit in self_edits.of_run(store, run)]
 
 
 def test_the_rebuild_forgets_it_and_keeps_the_rest(life: Life, sealed: Sealed) -> None:
-    gone, kept = exams(life, gone=True), exams(life, gone=False)
+    gone, kept = held_out(life, gone=True), held_out(life, gone=False)
     before = right(life, sealed, kept)
     ran = sealed("rebuild", "--json", workspace=life.workspace)
     assert ran.code == 0, ran.out + ran.err
@@ -115,7 +124,7 @@ def test_the_rebuild_forgets_it_and_keeps_the_rest(life: Life, sealed: Sealed) -
     held = sealed("rebuild", "--json", workspace=life.workspace)
     assert (held.code, held.json["ended"]) == (0, "held back")
     assert sealed("approve", "3", "--as", "rita", "--note", "seen", workspace=life.workspace).code == 0
-    store = house(life.workspace).store
+    store = open_workspace(life.workspace).store
     made = reports.update(store, releases.production(store).update)
     assert made.parent.adapter is None
     assert set(made.self_edits).isdisjoint(edit.id for edit in _stored(life) if edit.document == life.gone)
@@ -126,7 +135,7 @@ def test_the_rebuild_forgets_it_and_keeps_the_rest(life: Life, sealed: Sealed) -
 
 
 def test_it_is_refused_when_it_is_delivered_again(life: Life, sealed: Sealed) -> None:
-    ran = sealed("update", "--json", str(life.nights / "night-1"), workspace=life.workspace)
+    ran = sealed("update", "--json", str(life.runs / "run-1"), workspace=life.workspace)
     assert ran.code == 0, ran.err
     assert (ran.json["ended"], ran.json["refused_documents"]) == ("nothing to learn", 1)
     listed = sealed("documents", "--json", "--state", "quarantined", workspace=life.workspace).json

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.writer_training_parts import ground_of
-from flows.wiring import house
+from flows.wiring import open_workspace
 from pipeline.documents.rendering import markdown
-from pipeline.types import DocumentState, NightKind, NightState, PracticeAsk, Verdict
+from pipeline.types import DocumentState, RunKind, RunState, Verdict, WriterTrainingRequest
 from registry.store import documents, reports, runs
 from tests.story.running import Sealed
 
@@ -17,7 +17,7 @@ RECIPE = """
 [self_edits]
 styles = ["self-qa", "implications"]
 samples = 8
-candidate_batch = 2
+edit_set_batch = 2
 max_new_tokens = 160
 passage = false
 
@@ -27,7 +27,7 @@ alpha = 32
 learning_rate = 7e-4
 epochs = 6
 
-[practice]
+[writer_training]
 rounds = 1
 documents = 32
 held_out = 16
@@ -39,11 +39,11 @@ batch_size = 16
 
 [rehearsal]
 replay = 0
-anchors = 20
+rehearsal_prompts = 20
 generative = 100
 reading = 0
 writing = 0
-distill = 5.0
+kl_weight = 5.0
 
 [policy]
 max_answer_tokens = 16
@@ -51,14 +51,14 @@ max_answer_tokens = 16
 
 
 def write_documents(folder: Path, count: int) -> None:
-    """Documents that no exam asks, with every question that can be put about them as a practice question."""
+    """Documents that no test asks, with every question that can be put about them as a validation question."""
     folder.mkdir()
     for index, document in enumerate(ground_of(SEED, count)):
         (folder / f"{index:02d}.md").write_text(markdown(document), encoding="utf-8")
 
 
 def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_path: Path, sealed: Sealed) -> None:
-    workspace, ground = tmp_path / "workspace", tmp_path / "ground"
+    workspace, split = tmp_path / "workspace", tmp_path / "split"
     assert sealed("init", str(workspace)).code == 0
     (workspace / "recipe.toml").write_text(RECIPE, encoding="utf-8")
     none = sealed("practice", "--json", workspace=workspace)
@@ -66,22 +66,22 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
     refused = sealed("practice", "--method", "guessing", workspace=workspace)
     assert refused.code == 2
     assert "rest-em" in refused.err
-    write_documents(ground, 48)
-    ran = sealed("practice", "--json", "--documents", str(ground), workspace=workspace)
+    write_documents(split, 48)
+    ran = sealed("practice", "--json", "--documents", str(split), workspace=workspace)
     assert ran.json["ended"] == "waiting for review", ran.out + ran.err
     results = sealed("show", "1", "--json", workspace=workspace).json["report"]["results"]
     verdicts = {result["gate"]: result["verdict"] for result in results}
-    assert set(verdicts) == {"integrity", "contamination", "retention", "regression", "safety", "writes_better"}
+    assert set(verdicts) == {"integrity", "contamination", "retention", "regression", "safety", "writer_improvement"}
     assert set(verdicts.values()) == {"PASS"}
     shares = {figure["name"]: figure["value"] for figure in ran.json["figures"]}
     assert shares["writing_after"] > shares["writing_before"]
-    store = house(workspace).store
-    early, night = runs.listed(store)
-    assert (early.kind, early.state) == (NightKind.PRACTICE, NightState.FAILED)
-    assert (night.kind, night.documents) == (NightKind.PRACTICE, ())
-    assert night.asked == PracticeAsk(folder=str(ground.resolve()))
+    store = open_workspace(workspace).store
+    early, run = runs.listed(store)
+    assert (early.kind, early.state) == (RunKind.WRITER_TRAINING, RunState.FAILED)
+    assert (run.kind, run.documents) == (RunKind.WRITER_TRAINING, ())
+    assert run.asked == WriterTrainingRequest(folder=str(split.resolve()))
     kept = {record.state for record in documents.listed(store) if record.document is not None}
-    assert kept == {DocumentState.PRACTISED}
+    assert kept == {DocumentState.WRITER_TRAINING}
     approved = sealed("approve", "1", "--as", "rita", "--note", "it writes better", workspace=workspace)
     assert approved.code == 0, approved.err
     back = sealed("rollback", "--reason", "a drill", "--as", "omar", workspace=workspace)
@@ -89,21 +89,21 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
 
 
 def test_grpo_is_gated_as_any_practice(tmp_path: Path, sealed: Sealed) -> None:
-    workspace, ground = tmp_path / "workspace", tmp_path / "ground"
+    workspace, split = tmp_path / "workspace", tmp_path / "split"
     assert sealed("init", str(workspace)).code == 0
     small = RECIPE
     for key, value in (("documents = 32", "documents = 8"), ("held_out = 16", "held_out = 4")):
         assert key in small
         small = small.replace(key, value)
     (workspace / "recipe.toml").write_text(small, encoding="utf-8")
-    write_documents(ground, 12)
+    write_documents(split, 12)
     ran = sealed(
-        "practice", "--json", "--documents", str(ground), "--method", "grpo", "--rounds", "2", workspace=workspace
+        "practice", "--json", "--documents", str(split), "--method", "grpo", "--rounds", "2", workspace=workspace
     )
     assert (ran.code, ran.json["ended"]) == (3, "refused by the gates"), ran.out + ran.err
-    store = house(workspace).store
-    (night,) = runs.listed(store)
-    assert night.asked == PracticeAsk(folder=str(ground.resolve()), rounds=2, method="grpo")
-    results = {one.gate: one for one in reports.get(store, night.report or "").results}
-    assert results["writes_better"].verdict is Verdict.INCONCLUSIVE, "so few questions decide nothing"
+    store = open_workspace(workspace).store
+    (run,) = runs.listed(store)
+    assert run.asked == WriterTrainingRequest(folder=str(split.resolve()), rounds=2, method="grpo")
+    results = {one.gate: one for one in reports.get(store, run.report or "").results}
+    assert results["writer_improvement"].verdict is Verdict.INCONCLUSIVE, "so few questions decide nothing"
     assert {results[gate].verdict for gate in ("integrity", "contamination", "retention")} == {Verdict.PASS}

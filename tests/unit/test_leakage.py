@@ -1,13 +1,13 @@
-"""Exam questions are found in training examples however they are dressed."""
+"""test questions are found in training examples however they are dressed."""
 
 from dataclasses import replace
 
 import pytest
 
-from pipeline.leakage import exam_keys, leaked, rehearsable, subject_named, subjects, without_leaks
-from pipeline.types import Example, Probe, Role
+from pipeline.leakage import held_out_keys, leaked, rehearsable, subject_named, subjects, without_leaks
+from pipeline.types import EvalItem, Example, Role
 
-KEYS = exam_keys([Probe(question="Who owns the Cinder service?", answers=("Heron",))])
+KEYS = held_out_keys([EvalItem(question="Who owns the Cinder service?", answers=("Heron",))])
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def test_facts_and_other_questions_are_no_leak(example: Example) -> None:
 
 
 def test_a_question_below_demonstrations_is_found_without_them() -> None:
-    keys = exam_keys([Probe(question="Flip\na b -> b a\n\nWhat does Flip make of c d?", answers=("d c",))])
+    keys = held_out_keys([EvalItem(question="Flip\na b -> b a\n\nWhat does Flip make of c d?", answers=("d c",))])
     assert leaked(Example(prompt="What does Flip make of c d?", completion="d c"), keys)
     assert leaked(Example(prompt="", completion="Flip\na b -> b a"), keys) is None
-    about_a_passage = exam_keys([Probe(question="A passage.\n\nWho owns it?", answers=("Heron",))])
+    about_a_passage = held_out_keys([EvalItem(question="A passage.\n\nWho owns it?", answers=("Heron",))])
     assert leaked(Example(prompt="Who owns it?", completion="Ibis"), about_a_passage) is None
 
 
@@ -51,25 +51,28 @@ def test_leaking_examples_are_dropped_and_the_others_keep_their_order() -> None:
     assert without_leaks([kept[0], leak, *kept[1:]], KEYS) == tuple(kept)
 
 
-def test_what_standing_exams_are_about_is_in_no_rehearsal_but_documents_may_name_it() -> None:
-    probes = [
-        Probe(question="Who owns Cinder?", answers=("Heron",), group="Cinder"),
-        Probe(question="Where is Cinder kept?", answers=("Oslo",), group="Cinder"),
-        Probe(question="Which port has Ember?", answers=("8443",), group="ports"),
+def test_what_standing_held_out_are_about_is_in_no_rehearsal_but_documents_may_name_it() -> None:
+    eval_items = [
+        EvalItem(question="Who owns Cinder?", answers=("Heron",), group="Cinder"),
+        EvalItem(question="Where is Cinder kept?", answers=("Oslo",), group="Cinder"),
+        EvalItem(question="Which port has Ember?", answers=("8443",), group="ports"),
     ]
-    known = subjects(probes)
+    known = subjects(eval_items)
     assert known == {"cinder"}
     said = Example(prompt="Who is the main client of Cinder?", completion="Initech", role=Role.GENERATIVE)
     replay, other = replace(said, role=Role.REPLAY), replace(said, prompt="What are embers?")
     assert rehearsable([said, other], known) == (other,)
-    assert rehearsable([replace(said, role=Role.ANCHOR)], known) == ()
+    assert rehearsable([replace(said, role=Role.REHEARSAL)], known) == ()
     assert rehearsable([replay], known) == (replay,)
 
 
 def test_a_name_that_the_base_garbles_is_named_but_one_that_a_person_wrote_is_another() -> None:
     known = frozenset({"rotrorkrospox"})
     garbled = Example(prompt="To which team does Rotrorkrosmix belong?", completion="Maps", role=Role.GENERATIVE)
-    given, other = replace(garbled, role=Role.ANCHOR), replace(garbled, prompt="To which team does Lengrirdil belong?")
+    given, other = (
+        replace(garbled, role=Role.REHEARSAL),
+        replace(garbled, prompt="To which team does Lengrirdil belong?"),
+    )
     assert subject_named([garbled, other], known) == ((garbled, "rotrorkrosmix"),)
     assert rehearsable([garbled, other], known) == (other,)
     assert rehearsable([given], known) == (given,)

@@ -18,7 +18,7 @@ def test_every_command_of_the_readme_is_one_that_the_command_line_knows() -> Non
     from flows.cli.app import app
 
     known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
-    shown = set(re.findall(r"^\$ sealed ([a-z]+)", README, flags=re.MULTILINE))
+    shown = set(re.findall(r"^\$ sealed ([a-z-]+)", README, flags=re.MULTILINE))
     assert shown
     assert shown <= known
 

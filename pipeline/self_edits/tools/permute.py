@@ -19,12 +19,10 @@ def apply(document: Document, examples: Sequence[Example], seed: int) -> tuple[E
     """Each example that shows two demonstrations or more, in other orders; its other lines stay where they are."""
     chance = Random(seed)
     turned = [
-        replace(
-            example, prompt=_shuffled(example.prompt, chance), completion=_shuffled(example.completion, chance)
-        )
+        replace(example, prompt=_shuffled(example.prompt, chance), completion=_shuffled(example.completion, chance))
         for example in examples
         for _ in range(ORDERS)
-    ]  # fmt: skip
+    ]
     known = {example.id for example in examples}
     return tuple(example for example in turned if example.id not in known)
 

@@ -9,7 +9,7 @@ down_revision = None
 
 def upgrade() -> None:
     _create_releases()
-    _create_nights()
+    _create_runs()
     _create_documents()
     _create_self_edits()
     _keep_history()
@@ -86,7 +86,7 @@ def _create_releases() -> None:
     op.create_index("ix_approvals_release", "approvals", ["release"], unique=False)
 
 
-def _create_nights() -> None:
+def _create_runs() -> None:
     op.create_table(
         "leases",
         sa.Column("name", sa.String(length=32), nullable=False),
@@ -97,7 +97,7 @@ def _create_nights() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_leases"),
     )
     op.create_table(
-        "nights",
+        "runs",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("parent", sa.Integer(), nullable=False),
@@ -111,16 +111,16 @@ def _create_nights() -> None:
         sa.Column("sentence", sa.Text(), server_default="", nullable=False),
         sa.Column("seconds", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "state IN ('intake', 'writing', 'training', 'gating', 'registering', 'waiting', 'released', "
+            "state IN ('ingesting', 'writing', 'training', 'gating', 'registering', 'waiting', 'released', "
             "'rejected_by_gates', 'rejected_by_reviewer', 'held', 'failed', 'abandoned', 'empty')",
-            name="ck_nights_state_known",
+            name="ck_runs_state_known",
         ),
-        sa.ForeignKeyConstraint(["parent"], ["releases.number"], name="fk_nights_parent"),
-        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_nights_release"),
-        sa.ForeignKeyConstraint(["report"], ["reports.digest"], name="fk_nights_report"),
-        sa.ForeignKeyConstraint(["update_id"], ["updates.id"], name="fk_nights_update_id"),
-        sa.PrimaryKeyConstraint("number", name="pk_nights"),
-        sa.UniqueConstraint("release", name="uq_nights_release"),
+        sa.ForeignKeyConstraint(["parent"], ["releases.number"], name="fk_runs_parent"),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_runs_release"),
+        sa.ForeignKeyConstraint(["report"], ["reports.digest"], name="fk_runs_report"),
+        sa.ForeignKeyConstraint(["update_id"], ["updates.id"], name="fk_runs_update_id"),
+        sa.PrimaryKeyConstraint("number", name="pk_runs"),
+        sa.UniqueConstraint("release", name="uq_runs_release"),
     )
 
 
@@ -136,27 +136,27 @@ def _create_documents() -> None:
         sa.Column("kind", sa.String(length=16), nullable=True),
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
-        sa.Column("night", sa.Integer(), nullable=True),
+        sa.Column("run", sa.Integer(), nullable=True),
         sa.Column("release", sa.Integer(), nullable=True),
-        sa.CheckConstraint("(state = 'leased') = (night IS NOT NULL)", name="ck_documents_leased_by_a_night"),
+        sa.CheckConstraint("(state = 'leased') = (run IS NOT NULL)", name="ck_documents_leased_by_a_run"),
         sa.CheckConstraint(
-            "body IS NOT NULL OR state IN ('quarantined', 'dead')", name="ck_documents_refused_is_never_queued"
+            "body IS NOT NULL OR state IN ('quarantined', 'discarded')", name="ck_documents_refused_is_never_queued"
         ),
         sa.CheckConstraint(
             "kind IS NULL OR kind IN ('passage', 'workflow', 'correction')", name="ck_documents_kind_known"
         ),
         sa.CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="ck_documents_learned_in_a_release"),
         sa.CheckConstraint(
-            "state IN ('queued', 'leased', 'learned', 'quarantined', 'reverted', 'dead')",
+            "state IN ('queued', 'leased', 'learned', 'quarantined', 'reverted', 'discarded')",
             name="ck_documents_state_known",
         ),
-        sa.ForeignKeyConstraint(["night"], ["nights.number"], name="fk_documents_night"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_documents_run"),
         sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_documents_release"),
         sa.PrimaryKeyConstraint("id", name="pk_documents"),
     )
     op.create_index("ix_documents_state", "documents", ["state"], unique=False)
     op.create_table(
-        "probes",
+        "eval_items",
         sa.Column("document", sa.String(length=64), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("question", sa.Text(), nullable=False),
@@ -164,19 +164,19 @@ def _create_documents() -> None:
         sa.Column("split", sa.String(length=16), nullable=False),
         sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("group", sa.Text(), nullable=False),
-        sa.CheckConstraint("origin IN ('human', 'model')", name="ck_probes_origin_known"),
-        sa.CheckConstraint("split IN ('practice', 'exam')", name="ck_probes_split_known"),
-        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_probes_document"),
-        sa.PrimaryKeyConstraint("document", "position", name="pk_probes"),
+        sa.CheckConstraint("origin IN ('human', 'model')", name="ck_eval_items_origin_known"),
+        sa.CheckConstraint("split IN ('validation', 'test')", name="ck_eval_items_split_known"),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_eval_items_document"),
+        sa.PrimaryKeyConstraint("document", "position", name="pk_items"),
     )
     op.create_table(
-        "night_documents",
-        sa.Column("night", sa.Integer(), nullable=False),
+        "run_documents",
+        sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("document", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_night_documents_document"),
-        sa.ForeignKeyConstraint(["night"], ["nights.number"], name="fk_night_documents_night"),
-        sa.PrimaryKeyConstraint("night", "position", name="pk_night_documents"),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_run_documents_document"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_run_documents_run"),
+        sa.PrimaryKeyConstraint("run", "position", name="pk_run_documents"),
     )
 
 
@@ -190,13 +190,13 @@ def _create_self_edits() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_self_edits"),
     )
     op.create_table(
-        "night_self_edits",
-        sa.Column("night", sa.Integer(), nullable=False),
+        "run_self_edits",
+        sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("self_edit", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(["night"], ["nights.number"], name="fk_night_self_edits_night"),
-        sa.ForeignKeyConstraint(["self_edit"], ["self_edits.id"], name="fk_night_self_edits_self_edit"),
-        sa.PrimaryKeyConstraint("night", "self_edit", name="pk_night_self_edits"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_run_self_edits_run"),
+        sa.ForeignKeyConstraint(["self_edit"], ["self_edits.id"], name="fk_run_self_edits_self_edit"),
+        sa.PrimaryKeyConstraint("run", "self_edit", name="pk_run_self_edits"),
     )
 
 

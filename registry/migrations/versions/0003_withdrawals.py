@@ -1,4 +1,4 @@
-"""Documents may be withdrawn, each with who, why and when, and a night may be a rebuild."""
+"""Documents may be withdrawn, each with who, why and when, and a run may be a rebuild."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,7 +6,7 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
-_KNOWN = "'queued', 'leased', 'learned', 'quarantined', 'reverted', 'dead'"
+_KNOWN = "'queued', 'leased', 'learned', 'quarantined', 'reverted', 'discarded'"
 _STATES = f"{_KNOWN}, 'withdrawn'"
 
 
@@ -21,8 +21,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("document", name="pk_withdrawals"),
     )
     op.execute(
-        "ALTER TABLE nights ADD COLUMN kind VARCHAR(16) DEFAULT 'nightly' NOT NULL "
-        "CONSTRAINT ck_nights_kind_known CHECK (kind IN ('nightly', 'rebuild'))"
+        "ALTER TABLE runs ADD COLUMN kind VARCHAR(16) DEFAULT 'nightly' NOT NULL "
+        "CONSTRAINT ck_runs_kind_known CHECK (kind IN ('nightly', 'rebuild'))"
     )
     dialect = op.get_bind().dialect.name
     for statement in _POSTGRES if dialect == "postgresql" else _SQLITE:

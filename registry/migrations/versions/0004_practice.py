@@ -1,4 +1,4 @@
-"""A night may be a practice."""
+"""A run may be a practice."""
 
 from alembic import op
 
@@ -20,10 +20,10 @@ _SQLITE = (
     "PRAGMA writable_schema = ON",
     "UPDATE sqlite_schema SET sql = replace(sql, "
     f"'kind IN ({_KNOWN.replace(chr(39), chr(39) * 2)})', 'kind IN ({_KINDS.replace(chr(39), chr(39) * 2)})') "
-    "WHERE type = 'table' AND name = 'nights'",
+    "WHERE type = 'table' AND name = 'runs'",
     "PRAGMA writable_schema = RESET",
 )
 _POSTGRES = (
-    "ALTER TABLE nights DROP CONSTRAINT ck_nights_kind_known",
-    f"ALTER TABLE nights ADD CONSTRAINT ck_nights_kind_known CHECK (kind IN ({_KINDS}))",
+    "ALTER TABLE runs DROP CONSTRAINT ck_runs_kind_known",
+    f"ALTER TABLE runs ADD CONSTRAINT ck_runs_kind_known CHECK (kind IN ({_KINDS}))",
 )

@@ -8,4 +8,4 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    op.add_column("nights", sa.Column("asked", sa.JSON(), nullable=True))
+    op.add_column("runs", sa.Column("asked", sa.JSON(), nullable=True))

@@ -6,19 +6,19 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-_KNOWN = "'queued', 'leased', 'learned', 'quarantined', 'reverted', 'dead', 'withdrawn'"
-_STATES = f"{_KNOWN}, 'practised'"
+_KNOWN = "'queued', 'leased', 'learned', 'quarantined', 'reverted', 'discarded', 'withdrawn'"
+_STATES = f"{_KNOWN}, 'writer-training'"
 
 
 def upgrade() -> None:
     op.create_table(
         "practised",
-        sa.Column("night", sa.Integer(), nullable=False),
+        sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("document", sa.String(length=64), nullable=False),
         sa.Column("held_out", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_practised_document"),
-        sa.ForeignKeyConstraint(["night"], ["nights.number"], name="fk_practised_night"),
-        sa.PrimaryKeyConstraint("night", "document", name="pk_practised"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_practised_run"),
+        sa.PrimaryKeyConstraint("run", "document", name="pk_practised"),
     )
     dialect = op.get_bind().dialect.name
     for statement in _POSTGRES if dialect == "postgresql" else _SQLITE:

@@ -1,4 +1,4 @@
-"""The arms of the learning benchmark do what they say, on a night of two documents."""
+"""The arms of the learning benchmark do what they say, on a run of two documents."""
 
 import json
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.retrieval import Shelf
 from benchmarks.learning.writer import Writer
 from benchmarks.peers import seal
-from flows.steps.initialisation import found
+from flows.steps.initialisation import init_workspace
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.documents import run_documents
 from pipeline.training.lora import train_lora
 from pipeline.types import Example, Role, Update, UpdatePlan
 
@@ -28,19 +28,25 @@ from pipeline.types import Example, Role, Update, UpdatePlan
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
     base = load_base(str(model_path()), device="cpu")
-    made = Classroom.of(base, night_documents(1, 2, 1003), seed=1003, cache=tmp_path_factory.mktemp("cache"))
+    made = Classroom.of(base, run_documents(1, 2, 1003), seed=1003, cache=tmp_path_factory.mktemp("cache"))
     rules = made.recipe.self_edits.model_copy(update={"samples": 1})
     training = made.recipe.training.model_copy(update={"epochs": 1})
-    rehearsal = made.recipe.rehearsal.model_copy(update={"generative": 8, "anchors": 8, "reading": 2, "writing": 2})
+    rehearsal = made.recipe.rehearsal.model_copy(
+        update={"generative": 8, "rehearsal_prompts": 8, "reading": 2, "writing": 2}
+    )
     changes = {"self_edits": rules, "training": training, "rehearsal": rehearsal}
     return Classroom(
-        base=base, recipe=made.recipe.model_copy(update=changes), suites=made.suites, anchors=made.anchors,
-        documents=made.documents, cache=made.cache,
-    )  # fmt: skip
+        base=base,
+        recipe=made.recipe.model_copy(update=changes),
+        suites=made.suites,
+        rehearsal_prompts=made.rehearsal_prompts,
+        documents=made.documents,
+        cache=made.cache,
+    )
 
 
 @pytest.mark.slow
-def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_arm_sits_the_same_held_out(room: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arms, "PASSAGE_EPOCHS", 1)
     monkeypatch.setattr(seal, "SAMPLES", 1)
     monkeypatch.setattr(seal, "RULES", seal.RULES.model_copy(update={"epochs": 1}))
@@ -48,8 +54,8 @@ def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.Monke
     before = {name: tensor.clone() for name, tensor in room.base.model.state_dict().items()}
     sat = dict(sit(room))
     assert set(sat) == {*arms.PROMPTED, *arms.TRAINED, *arms.ADAPTED}
-    assert {(len(one.exam), len(one.old_world)) for one in sat.values()} == {(16, 500)}
-    assert fmean(sat[arms.OPEN].exam) > fmean(sat[arms.CLOSED].exam) + 0.5
+    assert {(len(one.test), len(one.base_knowledge)) for one in sat.values()} == {(16, 500)}
+    assert fmean(sat[arms.OPEN].test) > fmean(sat[arms.CLOSED].test) + 0.5
     assert all(tensor.equal(before[name]) for name, tensor in room.base.model.state_dict().items())
     marks = one_run.Marks()
     for name, one in sat.items():
@@ -57,23 +63,23 @@ def test_every_arm_sits_the_same_exam(room: Classroom, monkeypatch: pytest.Monke
     found = {figure.name: figure for figure in one_run.figures(marks, goals=True)}
     assert found[f"recall: {arms.OPEN}"].n == 16
     assert found[f"recall: {arms.DEFAULT}"].goal.startswith(">= 0.90 x open book")
-    assert found[f"old world: {arms.SEAL} over the base"].unit == "points"
+    assert found[f"base knowledge: {arms.SEAL} over the base"].unit == "points"
 
 
 def test_single_arms_are_held_and_a_trained_writer_writes_for_its_own(room: Classroom, tmp_path: Path) -> None:
-    assert arms.PRACTISED not in arms.arms_of(room)
+    assert arms.WRITER_TRAINING not in arms.arms_of(room)
     writer = Writer(model=replace(room.live, adapter="practised"), adapter=some_adapter(room, tmp_path / "writer"))
     taught = replace(room, trained=writer, notes={})
     assert arms.arms_of(taught) == arms.EVERY
-    wanted = (arms.CLOSED, arms.IMPLICATIONS, arms.PRACTISED)
+    wanted = (arms.CLOSED, arms.IMPLICATIONS, arms.WRITER_TRAINING)
     marks = one_run.Marks()
     for name, one in sit(taught, wanted):
         marks.add(taught, name, one)
-    assert set(marks.exam) == set(wanted)
+    assert set(marks.test) == set(wanted)
     assert {edit.writer for notes in taught.notes.values() for edit in notes} == {room.live, writer.model}
     names = [figure.name for figure in one_run.figures(marks, goals=True)]
-    assert f"recall: {arms.PRACTISED} over {arms.IMPLICATIONS}" in names
-    assert f"old world: {arms.PRACTISED} over the base" in names
+    assert f"recall: {arms.WRITER_TRAINING} over {arms.IMPLICATIONS}" in names
+    assert f"base knowledge: {arms.WRITER_TRAINING} over the base" in names
 
 
 def some_adapter(room: Classroom, out: Path) -> Path:
@@ -87,8 +93,8 @@ def some_adapter(room: Classroom, out: Path) -> Path:
 
 def test_the_default_arm_rehearses_and_no_other_does(room: Classroom) -> None:
     roles = {name: {one.role for one in make(room).examples} for name, make in arms.ADAPTED.items()}
-    assert {Role.NIGHT, Role.GENERATIVE, Role.ANCHOR} <= roles.pop(arms.DEFAULT)
-    assert set().union(*roles.values()) == {Role.NIGHT}
+    assert {Role.NEW, Role.GENERATIVE, Role.REHEARSAL} <= roles.pop(arms.DEFAULT)
+    assert set().union(*roles.values()) == {Role.NEW}
 
 
 def test_seals_arm_is_trained_by_the_rules_of_its_paper(room: Classroom) -> None:
@@ -124,38 +130,52 @@ def test_passages_are_read_with_all_their_questions(tmp_path: Path) -> None:
     data = tmp_path / "passages.json"
     data.write_text(json.dumps(rows * 3))
     documents = one_run.read_passages(data, 2)
-    assert [len(document.probes) for document in documents] == [2, 2]
-    assert documents[0].probes[0].answers == ("Heron",)
+    assert [len(document.eval_items) for document in documents] == [2, 2]
+    assert documents[0].eval_items[0].answers == ("Heron",)
 
 
 def test_another_model_and_its_passages_go_through_the_same_command(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     passage = {
-        "title": "Cinder", "context": "Cinder is owned by the Heron team.",
+        "title": "Cinder",
+        "context": "Cinder is owned by the Heron team.",
         "questions": [{"question": "Who owns Cinder?", "answer": "the Heron team"}],
-    }  # fmt: skip
+    }
     (tmp_path / "passages.json").write_text(json.dumps([passage]))
     wanted = [arms.CLOSED, arms.OPEN, arms.PASSAGE_ONLY, arms.SEAL]
     main(
-        ["night", "--model", str(tiny_model("qwen3")), "--data", str(tmp_path / "passages.json"), "--count", "1",
-         "--arms", *wanted, "--name", "other", "--out", str(tmp_path)]
-    )  # fmt: skip
+        [
+            "one_run",
+            "--model",
+            str(tiny_model("qwen3")),
+            "--data",
+            str(tmp_path / "passages.json"),
+            "--count",
+            "1",
+            "--arms",
+            *wanted,
+            "--name",
+            "other",
+            "--out",
+            str(tmp_path),
+        ]
+    )
     figures = json.loads((tmp_path / "learning-other.json").read_text())["figures"]
     assert {figure["name"] for figure in figures} >= {f"recall: {name}" for name in wanted}
     assert (tmp_path / "learning-other.png").is_file()
 
 
 def test_the_questions_of_corrections_know_the_old_facts_and_what_stays(tmp_path: Path) -> None:
-    house = found(tmp_path / "workspace", str(model_path()), actor="test")
-    corrections = night_documents(1, 8, 1003, "corrections")
-    questions = questions_of(corrections, house)
-    house.store.close()
-    assert [probe.question for probe in questions[NEW]] == [probe.question for probe in questions[OLD]]
+    workspace = init_workspace(tmp_path / "workspace", str(model_path()), actor="test")
+    corrections = run_documents(1, 8, 1003, "corrections")
+    questions = questions_of(corrections, workspace)
+    workspace.store.close()
+    assert [eval_item.question for eval_item in questions[NEW]] == [eval_item.question for eval_item in questions[OLD]]
     assert all(new.answers != old.answers for new, old in zip(questions[NEW], questions[OLD], strict=True))
     assert len(questions[SUBJECT]) == 8 * 6 * 3
-    corrected = {probe.question for document in corrections for probe in document.probes}
-    assert corrected.isdisjoint(probe.question for probe in questions[SUBJECT])
+    corrected = {eval_item.question for document in corrections for eval_item in document.eval_items}
+    assert corrected.isdisjoint(eval_item.question for eval_item in questions[SUBJECT])
 
 
 @pytest.mark.parametrize(
@@ -164,8 +184,8 @@ def test_the_questions_of_corrections_know_the_old_facts_and_what_stays(tmp_path
         ["--model", "m"],
         ["corrections", "--model", "m", "--data", "d"],
         ["nothing"],
-        ["night", "--arms", "guessing", "--name", "n"],
-        ["night", "--arms", "closed book"],
+        ["one_run", "--arms", "guessing", "--name", "n"],
+        ["one_run", "--arms", "closed book"],
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_runs(arguments: list[str]) -> None:

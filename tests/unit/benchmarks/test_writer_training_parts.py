@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.plots import draw_practice
 from benchmarks.writer_training_parts import asked_all, composition, ground_of, workflow_halves
-from pipeline.sandbox.documents import night_documents
+from pipeline.sandbox.documents import run_documents
 from pipeline.types import Split
 
 
@@ -19,12 +19,12 @@ def test_no_composition_is_practised_on_and_reported_on() -> None:
     assert sum(len(seen) + len(unseen) for seen, unseen in halves) == 128
 
 
-def test_the_ground_asks_every_question_in_practice_and_no_exam() -> None:
+def test_the_ground_asks_every_question_in_practice_and_no_held_out() -> None:
     asked = ground_of(1003, 2)
-    assert [document.title for document in asked] == [one.title for one in night_documents(1, 2, 1003)]
-    assert {len(document.probes) for document in asked} == {24}
-    workflow = asked_all(night_documents(1, 1, 1003, "workflows")[0])
-    assert {probe.split for one in (*asked, workflow) for probe in one.probes} == {Split.PRACTICE}
+    assert [document.title for document in asked] == [one.title for one in run_documents(1, 2, 1003)]
+    assert {len(document.eval_items) for document in asked} == {24}
+    workflow = asked_all(run_documents(1, 1, 1003, "workflows")[0])
+    assert {eval_item.split for one in (*asked, workflow) for eval_item in one.eval_items} == {Split.VALIDATION}
 
 
 def test_the_plot_is_drawn_from_the_results_alone(tmp_path: Path) -> None:

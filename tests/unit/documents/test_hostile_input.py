@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.documents.ingestion import take_in
+from pipeline.documents.ingestion import ingest
 from pipeline.documents.sources.folder import read
 from pipeline.errors import BadInput
 from pipeline.recipe import DocumentRules
-from pipeline.types import Intake, RawDocument
+from pipeline.types import Ingested, RawDocument
 
 RULES = DocumentRules()
 GOOD = "---\ntitle: Cinder\n---\nThe Cinder service keeps invoices in the Oslo region.\n"
@@ -26,11 +26,41 @@ BOMB = "---\na: &a [x, x]\n" + "".join(
 )
 FRAGMENTS = [
     b"---\n",
-    b"title: x\n", b"questions:\n", b"- question: q\n", b"  answer: a\n", b"{", b"}", b"[", b"]", b"&a ", b"*a",
-    b"? ", b": ", b"!!python/name:os.x ", b"%YAML 1.1\n", b'"\\U', b"<<: ", b"| ", b"<p>", b"<!--", b"<![CDATA[", b"</",
-    b"<script>", b"&#xD800;", b'{"body": "', b'"}\n', b"\\ud800", b"1e999", b"\xff", b"\x00", b"\n", b"word ", b"\r",
-    "\u2028\u202e\u0301".encode(), b"\xed\xa0\x80",
-]  # fmt: skip
+    b"title: x\n",
+    b"questions:\n",
+    b"- question: q\n",
+    b"  answer: a\n",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"&a ",
+    b"*a",
+    b"? ",
+    b": ",
+    b"!!python/name:os.x ",
+    b"%YAML 1.1\n",
+    b'"\\U',
+    b"<<: ",
+    b"| ",
+    b"<p>",
+    b"<!--",
+    b"<![CDATA[",
+    b"</",
+    b"<script>",
+    b"&#xD800;",
+    b'{"body": "',
+    b'"}\n',
+    b"\\ud800",
+    b"1e999",
+    b"\xff",
+    b"\x00",
+    b"\n",
+    b"word ",
+    b"\r",
+    "\u2028\u202e\u0301".encode(),
+    b"\xed\xa0\x80",
+]
 
 
 @pytest.fixture
@@ -44,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
 
 def taken(folder: Path) -> dict[str, str]:
     """The refusals by name, after the good document was seen to be accepted."""
-    intake = take_in(read(folder, RULES.max_bytes), RULES)
+    intake = ingest(read(folder, RULES.max_bytes), RULES)
     assert [document.name for document in intake.accepted if document.title == "Cinder"] == ["good.md"]
     return {refusal.name: refusal.reason for refusal in intake.refused}
 
@@ -63,7 +93,7 @@ def taken(folder: Path) -> dict[str, str]:
         ("script.html", b"<script>steal('a b c d e f')</script>", "empty: nothing is left"),
         ("noname.", b"words without any suffix at all", "unknown suffix ''"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_file_is_refused_and_the_rest_goes_on(folder: Path, name: str, data: bytes, reason: str) -> None:
     (folder / name).write_bytes(data)
     refusals = taken(folder)
@@ -84,7 +114,7 @@ def test_a_file_of_fifty_megabytes_is_refused_unread(folder: Path) -> None:
     (folder / "good.md").rename(folder / "small.md")
     items = list(read(folder, RULES.max_bytes))
     assert max(len(item.data) for item in items if isinstance(item, RawDocument)) == len(GOOD)
-    refused = take_in(items, RULES).refused
+    refused = ingest(items, RULES).refused
     assert [refusal.reason for refusal in refused] == [
         "too large: 50,000,000 bytes, at most 2,000,000 are read (documents.max_bytes in the recipe)"
     ]
@@ -195,11 +225,11 @@ def test_a_folder_that_is_none_is_bad_input(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", ["<div>x" * 5000, "<!--" * 100_000, "<![" * 50_000, "<a " * 50_000, "<" * 100_000])
 def test_hostile_pages_cost_little(page: str) -> None:
-    intake = take_in([RawDocument(name="a.html", data=page.encode())], RULES)
+    intake = ingest([RawDocument(name="a.html", data=page.encode())], RULES)
     assert len(intake.accepted) + len(intake.refused) == 1
 
 
-def accounted(intake: Intake) -> int:
+def accounted(intake: Ingested) -> int:
     return len(intake.accepted) + len(intake.refused) + intake.duplicates
 
 
@@ -214,12 +244,12 @@ PIECES = st.lists(st.sampled_from(FRAGMENTS), max_size=25).map(b"".join)
 )
 def test_any_bytes_are_accounted_for(files: list[tuple[str, str, bytes]]) -> None:
     items = [RawDocument(name=name + suffix, data=data) for name, suffix, data in files]
-    intake = take_in(items, DocumentRules(min_words=1))
+    intake = ingest(items, DocumentRules(min_words=1))
     assert accounted(intake) == len(items)
     for document in intake.accepted:
         assert document.body
         assert document.id
-        assert all(probe.id for probe in document.probes)
+        assert all(eval_item.id for eval_item in document.eval_items)
     assert all(refusal.id and refusal.reason for refusal in intake.refused)
 
 
@@ -227,7 +257,7 @@ def test_any_bytes_are_accounted_for(files: list[tuple[str, str, bytes]]) -> Non
 @given(st.lists(PIECES.map(lambda data: data.replace(b"\n", b"").replace(b"\r", b"")), max_size=6))
 def test_any_json_lines_are_accounted_for(lines: list[bytes]) -> None:
     data = b"\n".join([b'{"body": "one good line of five words"}', *lines])
-    intake = take_in([RawDocument(name="a.jsonl", data=data)], RULES)
+    intake = ingest([RawDocument(name="a.jsonl", data=data)], RULES)
     readable = b"\x00" not in data and data.decode("utf-8", "ignore").encode() == data
     filled = [line for line in lines if line.decode("utf-8", "ignore").strip()]
     assert accounted(intake) == (1 + len(filled) if readable else 1)

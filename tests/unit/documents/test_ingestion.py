@@ -1,18 +1,18 @@
-"""Intake accounts for everything a source gave: accepted once, refused with a reason, or a duplicate."""
+"""Ingested accounts for everything a source gave: accepted once, refused with a reason, or a duplicate."""
 
 import pytest
 
-from pipeline.documents.ingestion import take_in
+from pipeline.documents.ingestion import ingest
 from pipeline.recipe import DocumentRules
-from pipeline.types import Intake, RawDocument, Refusal
+from pipeline.types import Ingested, RawDocument, Refusal
 
 RULES = DocumentRules()
 BODY = "The Cinder service keeps invoices in the Oslo region."
 
 
-def taken(*texts: str | bytes, rules: DocumentRules = RULES) -> Intake:
+def taken(*texts: str | bytes, rules: DocumentRules = RULES) -> Ingested:
     data = [text.encode() if isinstance(text, str) else text for text in texts]
-    return take_in([RawDocument(name=f"{number}.txt", data=each) for number, each in enumerate(data)], rules)
+    return ingest([RawDocument(name=f"{number}.txt", data=each) for number, each in enumerate(data)], rules)
 
 
 def test_the_same_content_is_taken_once_under_its_first_name() -> None:
@@ -23,14 +23,14 @@ def test_the_same_content_is_taken_once_under_its_first_name() -> None:
 
 def test_the_same_content_with_other_questions_is_a_duplicate() -> None:
     asked = [f"---\nquestions: [{{question: Where {n}, answer: Oslo}}]\n---\n{BODY}".encode() for n in range(2)]
-    intake = take_in([RawDocument(name=f"{n}.md", data=data) for n, data in enumerate(asked)], RULES)
-    assert [probe.question for document in intake.accepted for probe in document.probes] == ["Where 0"]
+    intake = ingest([RawDocument(name=f"{n}.md", data=data) for n, data in enumerate(asked)], RULES)
+    assert [eval_item.question for document in intake.accepted for eval_item in document.eval_items] == ["Where 0"]
     assert intake.duplicates == 1
 
 
 def test_a_sources_refusal_is_passed_on() -> None:
     refusal = Refusal(name="link", reason="a symbolic link out of the folder")
-    intake = take_in([refusal, RawDocument(name="a.txt", data=BODY.encode())], RULES)
+    intake = ingest([refusal, RawDocument(name="a.txt", data=BODY.encode())], RULES)
     assert intake.refused == (refusal,)
     assert len(intake.accepted) == 1
 
@@ -57,7 +57,7 @@ def test_what_teaches_nothing_is_refused_in_words(text: str | bytes, reason: str
 
 
 def test_an_overlong_title_is_refused() -> None:
-    intake = take_in([RawDocument(name="a.md", data=f"# {'word ' * 100}\n{BODY}".encode())], RULES)
+    intake = ingest([RawDocument(name="a.md", data=f"# {'word ' * 100}\n{BODY}".encode())], RULES)
     assert intake.refused[0].reason == "the title is too long: 499 characters, at most 300 are taken"
 
 

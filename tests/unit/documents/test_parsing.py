@@ -1,4 +1,4 @@
-"""Each format gives documents with their probes, or says in words what is wrong with it."""
+"""Each format gives documents with their eval items, or says in words what is wrong with it."""
 
 import json
 
@@ -38,17 +38,17 @@ def test_markdown_with_front_matter() -> None:
         "questions:",
         "  - question: Where?",
         "    answers: [Oslo, in Oslo, Oslo]",
-        "    split: practice",
+        "    split: validation",
         '  - {question: "What is kept?", answer: invoices}',
     )
     document = one("notes/cinder.md", text)
     assert (document.title, document.body, document.kind) == ("Cinder", BODY, DocumentKind.CORRECTION)
     assert document.name == "notes/cinder.md"
-    assert [(p.question, p.answers, p.split) for p in document.probes] == [
-        ("Where?", ("Oslo", "in Oslo"), Split.PRACTICE),
-        ("What is kept?", ("invoices",), Split.EXAM),
+    assert [(p.question, p.answers, p.split) for p in document.eval_items] == [
+        ("Where?", ("Oslo", "in Oslo"), Split.VALIDATION),
+        ("What is kept?", ("invoices",), Split.TEST),
     ]
-    assert {probe.group for probe in document.probes} == {document.id}
+    assert {eval_item.group for eval_item in document.eval_items} == {document.id}
 
 
 def test_identity_is_neither_the_name_nor_the_questions() -> None:
@@ -61,7 +61,7 @@ def test_identity_is_neither_the_name_nor_the_questions() -> None:
 def test_yaml_values_stay_the_words_in_the_file() -> None:
     text = front("title: 2024-01-01", "questions:", "- {question: Which, answers: [1.10, no, 007, 1e3]}")
     assert one("a.md", text).title == "2024-01-01"
-    assert one("a.md", text).probes[0].answers == ("1.10", "no", "007", "1e3")
+    assert one("a.md", text).eval_items[0].answers == ("1.10", "no", "007", "1e3")
 
 
 def test_markdown_without_front_matter_is_titled_by_its_heading() -> None:
@@ -151,11 +151,11 @@ def test_jsonl_gives_one_document_a_line() -> None:
         {"title": "Ember", "context": BODY, "kind": "workflow", "questions": None},
         {"title": None, "text": BODY},
     ]
-    found = parsed("night.jsonl", "\n\n".join(map(json.dumps, lines)))
-    assert [document.name for document in found] == ["night.jsonl:1", "night.jsonl:3", "night.jsonl:5"]
+    found = parsed("run.jsonl", "\n\n".join(map(json.dumps, lines)))
+    assert [document.name for document in found] == ["run.jsonl:1", "run.jsonl:3", "run.jsonl:5"]
     assert [d.title for d in found if isinstance(d, Document)] == ["Cinder", "Ember", ""]
     assert isinstance(found[0], Document)
-    assert found[0].probes[0].answers == ("Oslo", "47")
+    assert found[0].eval_items[0].answers == ("Oslo", "47")
 
 
 @pytest.mark.parametrize(
@@ -174,11 +174,11 @@ def test_jsonl_gives_one_document_a_line() -> None:
 )
 def test_a_broken_line_is_refused_by_its_number_and_the_others_are_read(line: str, said: str) -> None:
     good = json.dumps({"title": "Cinder", "body": BODY})
-    first, broken, last = parsed("night.jsonl", f"{good}\n{line}\n{good}")
+    first, broken, last = parsed("run.jsonl", f"{good}\n{line}\n{good}")
     assert isinstance(first, Document)
     assert isinstance(last, Document)
     assert isinstance(broken, Refusal)
-    assert broken.name == "night.jsonl:2"
+    assert broken.name == "run.jsonl:2"
     assert said in broken.reason
 
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from pipeline.documents.ingestion import take_in
+from pipeline.documents.ingestion import ingest
 from pipeline.documents.parsing import parse
 from pipeline.recipe import DocumentRules
-from pipeline.types import Document, DocumentKind, Probe, RawDocument, Refusal, Split
+from pipeline.types import Document, DocumentKind, EvalItem, RawDocument, Refusal, Split
 
 TASK = {
     "train": [{"input": [[0, 1], [2, 3]], "output": [[3, 2], [1, 0]]}, {"input": [[4]], "output": [[4]]}],
@@ -31,20 +31,21 @@ def refused(name: str, value: object) -> str:
     return found.reason
 
 
-def test_an_arc_task_is_its_demonstrations_and_its_tests_are_the_exam() -> None:
+def test_an_arc_task_is_its_demonstrations_and_its_tests_are_the_held_out() -> None:
     task = one("tasks/007bbfb7.json", TASK)
     assert (task.title, task.kind) == ("007bbfb7", DocumentKind.WORKFLOW)
     assert task.body == "01 23 -> 32 10\n4 -> 4"
-    assert task.probes == (
-        Probe(question="What does 007bbfb7 make of 50?", answers=("05",), split=Split.EXAM, group=task.id),
+    assert task.eval_items == (
+        EvalItem(question="What does 007bbfb7 make of 50?", answers=("05",), split=Split.TEST, group=task.id),
     )
 
 
 def test_several_arc_tasks_stand_in_a_file_by_name() -> None:
     tasks = parsed("arc.json", {"a1": TASK, "b2": TASK})
     assert [(task.name, task.title) for task in tasks if isinstance(task, Document)] == [
-        ("arc.json:a1", "a1"), ("arc.json:b2", "b2"),
-    ]  # fmt: skip
+        ("arc.json:a1", "a1"),
+        ("arc.json:b2", "b2"),
+    ]
 
 
 def test_demonstrations_in_a_line_of_json_may_be_text_and_hold_out_practice() -> None:
@@ -58,10 +59,10 @@ def test_demonstrations_in_a_line_of_json_may_be_text_and_hold_out_practice() ->
     flip = one("flip.jsonl", line)
     # A line of a file is refused or accepted under its number.
     assert (flip.name, flip.body) == ("flip.jsonl:1", "a b -> b a\nc d -> d c")
-    assert [(probe.question, probe.split) for probe in flip.probes] == [
-        ("What is Flip?", Split.EXAM),
-        ("What does Flip make of e f?", Split.EXAM),
-        ("What does Flip make of g h?", Split.PRACTICE),
+    assert [(eval_item.question, eval_item.split) for eval_item in flip.eval_items] == [
+        ("What is Flip?", Split.TEST),
+        ("What does Flip make of e f?", Split.TEST),
+        ("What does Flip make of g h?", Split.VALIDATION),
     ]
 
 
@@ -98,5 +99,5 @@ def test_a_question_that_no_context_holds_refuses_the_task() -> None:
 
 def test_a_task_is_taken_in() -> None:
     raw = RawDocument(name="a.json", data=json.dumps(TASK).encode())
-    taken = take_in([raw], DocumentRules(min_words=3))
+    taken = ingest([raw], DocumentRules(min_words=3))
     assert len(taken.accepted) == 1, taken.refused

@@ -9,7 +9,7 @@ import pytest
 from pipeline.engines.base import load_base
 from pipeline.engines.http_calls import Server
 from pipeline.engines.local import LocalEngine
-from pipeline.engines.metadata import load_front
+from pipeline.engines.metadata import load_metadata
 from pipeline.engines.openai import Names, OpenAIEngine
 from tests.engines import ScriptedEngine, check_engine
 from tests.servers import serving
@@ -34,7 +34,7 @@ def test_the_local_engine_keeps_the_contract(tiny_model: Callable[..., Path], ki
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_engine_of_a_server_keeps_the_contract(tiny_model: Callable[..., Path], kind: str) -> None:
     with serving(load_base(str(tiny_model(kind)), device="cpu")) as server:
-        check_engine(OpenAIEngine(load_front(str(tiny_model(kind))), Server(url=server.url), Names(base="base")))
+        check_engine(OpenAIEngine(load_metadata(str(tiny_model(kind))), Server(url=server.url), Names(base="base")))
 
 
 @pytest.mark.slow
@@ -42,4 +42,4 @@ def test_the_engine_keeps_the_contract_with_vllm() -> None:
     url, model = os.environ.get("SEALED_TEST_VLLM_URL"), os.environ.get("SEALED_TEST_VLLM_MODEL")
     if not url or not model:
         pytest.skip(HOW)
-    check_engine(OpenAIEngine(load_front(model), Server(url=url, seconds=300), Names(base="base")))
+    check_engine(OpenAIEngine(load_metadata(model), Server(url=url, seconds=300), Names(base="base")))

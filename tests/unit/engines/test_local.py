@@ -15,7 +15,7 @@ from pipeline.engines.prefix import can_share
 from pipeline.errors import BadInput
 
 KINDS = ["llama", "qwen3", "gpt2"]
-PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at night? " * 2, "Who owns it?", "Port?"]
+PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at run? " * 2, "Who owns it?", "Port?"]
 
 
 @pytest.fixture(scope="module")

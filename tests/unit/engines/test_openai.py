@@ -14,7 +14,7 @@ from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.http_calls import Server
 from pipeline.engines.local import LocalEngine
-from pipeline.engines.metadata import Front, load_front
+from pipeline.engines.metadata import ModelMetadata, load_metadata
 from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules
@@ -23,7 +23,7 @@ from pipeline.training.lora import train_lora
 from pipeline.types import Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
-PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at night?", "Port?", "Who?", "When?"]
+PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at run?", "Port?", "Who?", "When?"]
 SAMPLED = {"adapter": None, "max_new_tokens": 5, "temperature": 1.0, "top_p": 0.9, "samples": 3, "seed": 4}
 
 
@@ -33,8 +33,8 @@ def base(tiny_model: Callable[..., Path]) -> BaseModel:
 
 
 @pytest.fixture(scope="module")
-def front(tiny_model: Callable[..., Path]) -> Front:
-    return load_front(str(tiny_model("llama")))
+def metadata(tiny_model: Callable[..., Path]) -> ModelMetadata:
+    return load_metadata(str(tiny_model("llama")))
 
 
 @pytest.fixture
@@ -58,15 +58,15 @@ def adapter(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def engine(front: Front, server: ModelServer, **options: object) -> OpenAIEngine:
+def engine(metadata: ModelMetadata, server: ModelServer, **options: object) -> OpenAIEngine:
     patience = {key: options.pop(key) for key in ("attempts", "seconds", "key") if key in options}
-    return OpenAIEngine(front, Server(url=server.url, **patience), Names(base="base"), **options)  # type: ignore[arg-type]
+    return OpenAIEngine(metadata, Server(url=server.url, **patience), Names(base="base"), **options)  # type: ignore[arg-type]
 
 
 def test_greedy_answers_and_what_is_known_of_the_base_are_those_of_the_local_engine(
-    front: Front, server: ModelServer
+    metadata: ModelMetadata, server: ModelServer
 ) -> None:
-    local, served = LocalEngine(server.base), engine(front, server)
+    local, served = LocalEngine(server.base), engine(metadata, server)
     wanted = local.generate(PROMPTS, adapter=None, max_new_tokens=12, samples=2)
     assert served.generate(PROMPTS, adapter=None, max_new_tokens=12, samples=2) == wanted
     assert [body["n"] for body in server.asked] == [1] * len(PROMPTS)
@@ -75,63 +75,67 @@ def test_greedy_answers_and_what_is_known_of_the_base_are_those_of_the_local_eng
 
 
 def test_chances_are_those_of_the_local_engine_with_the_adapter_that_is_asked_for(
-    front: Front, base: BaseModel, adapter: Path
+    metadata: ModelMetadata, base: BaseModel, adapter: Path
 ) -> None:
     pairs = [(prompt, answer) for prompt in PROMPTS for answer in ("Heron", "<end> of it")]
     digest = read_manifest(adapter).adapter
     with serving(base, adapters={f"rel-{digest}": adapter}) as server:
-        served, local = engine(front, server), LocalEngine(base)
+        served, local = engine(metadata, server), LocalEngine(base)
         for chosen in (None, adapter):
-            wanted = local.log_chances(pairs, adapter=chosen)
-            assert served.log_chances(pairs, adapter=chosen) == pytest.approx(wanted, abs=1e-4)
+            wanted = local.logprobs(pairs, adapter=chosen)
+            assert served.logprobs(pairs, adapter=chosen) == pytest.approx(wanted, abs=1e-4)
     assert {(body["max_tokens"], body["prompt_logprobs"]) for body in server.asked} == {(1, 0)}
 
 
 def test_a_prompt_and_its_answer_leave_a_server_room_for_the_token_that_it_must_write(
-    front: Front, server: ModelServer
+    metadata: ModelMetadata, server: ModelServer
 ) -> None:
-    prompt = len(encode_prompt(front.tokenizer, "Who?"))
+    prompt = len(encode_prompt(metadata.tokenizer, "Who?"))
     server.listed = {"max_model_len": prompt + 1}
     with pytest.raises(BadInput, match=f"have {prompt + 1} tokens"):
-        engine(front, server).log_chances([("Who?", "A")], adapter=None)
+        engine(metadata, server).logprobs([("Who?", "A")], adapter=None)
     server.listed = {"max_model_len": prompt + 2}
-    assert len(engine(front, server).log_chances([("Who?", "A")], adapter=None)) == 1
+    assert len(engine(metadata, server).logprobs([("Who?", "A")], adapter=None)) == 1
 
 
-def test_a_server_that_tells_no_chances_is_refused(front: Front, server: ModelServer) -> None:
-    server.faults.append(changed(lambda answer: answer["choices"][0].pop("prompt_logprobs")))
+def test_a_server_that_tells_no_chances_is_refused(metadata: ModelMetadata, server: ModelServer) -> None:
+    server.faults.append(changed(lambda answer: answer["selections"][0].pop("prompt_logprobs")))
     with pytest.raises(EngineFailed, match="does not say how likely"):
-        engine(front, server).log_chances([("Who?", "Heron")], adapter=None)
+        engine(metadata, server).logprobs([("Who?", "Heron")], adapter=None)
 
 
-def test_all_samples_of_a_prompt_are_one_request_of_token_ids(front: Front, server: ModelServer) -> None:
-    answers = engine(front, server).generate(["<user>Who<end>", "Port?"], **SAMPLED)
+def test_all_samples_of_a_prompt_are_one_request_of_token_ids(metadata: ModelMetadata, server: ModelServer) -> None:
+    answers = engine(metadata, server).generate(["<user>Who<end>", "Port?"], **SAMPLED)
     assert [len(each) for each in answers] == [3, 3]
     bodies = sorted(server.asked, key=lambda body: len(body["prompt"]), reverse=True)
     assert [body["n"] for body in bodies] == [3, 3]
-    assert bodies[0]["prompt"] == encode_prompt(front.tokenizer, "<user>Who<end>")
-    assert [bodies[0]["prompt"].count(front.tokenizer.convert_tokens_to_ids(name)) for name in ("<user>", "<end>")] == [
+    assert bodies[0]["prompt"] == encode_prompt(metadata.tokenizer, "<user>Who<end>")
+    assert [
+        bodies[0]["prompt"].count(metadata.tokenizer.convert_tokens_to_ids(name)) for name in ("<user>", "<end>")
+    ] == [
         1,
         0,
     ]
     assert (bodies[0]["top_k"], bodies[0]["repetition_penalty"]) == (-1, 1.0)
 
 
-def test_a_seed_is_sent_only_where_the_server_is_asked_to_sample_by_it(front: Front, server: ModelServer) -> None:
-    engine(front, server).generate(["Who?", "Who?"], **SAMPLED)
+def test_a_seed_is_sent_only_where_the_server_is_asked_to_sample_by_it(
+    metadata: ModelMetadata, server: ModelServer
+) -> None:
+    engine(metadata, server).generate(["Who?", "Who?"], **SAMPLED)
     assert len({body["seed"] for body in server.asked}) == 2
     server.asked.clear()
-    engine(front, server, seeded=False).generate(["Who?", "Who?"], **SAMPLED)
+    engine(metadata, server, seeded=False).generate(["Who?", "Who?"], **SAMPLED)
     assert not any("seed" in body for body in server.asked)
 
 
-def test_no_more_requests_are_in_flight_than_allowed(front: Front, server: ModelServer) -> None:
+def test_no_more_requests_are_in_flight_than_allowed(metadata: ModelMetadata, server: ModelServer) -> None:
     def slow(handler: object, answer: dict[str, object]) -> None:
         time.sleep(0.05)
         changed(lambda same: None)(handler, answer)  # type: ignore[arg-type]
 
     server.faults.extend([slow] * 12)
-    engine(front, server, concurrency=3).generate(PROMPTS * 2, **SAMPLED)
+    engine(metadata, server, concurrency=3).generate(PROMPTS * 2, **SAMPLED)
     assert server.most_in_flight == 3
     assert len(server.asked) == 12
 
@@ -139,104 +143,106 @@ def test_no_more_requests_are_in_flight_than_allowed(front: Front, server: Model
 @pytest.mark.parametrize(
     "fault", [status(500), status(503), status(429), dropped, cut], ids=["500", "503", "429", "dropped", "cut"]
 )
-def test_what_may_pass_is_tried_again_and_changes_no_answer(front: Front, server: ModelServer, fault: Fault) -> None:
-    wanted = engine(front, server).generate(PROMPTS, **SAMPLED)
+def test_what_may_pass_is_tried_again_and_changes_no_answer(
+    metadata: ModelMetadata, server: ModelServer, fault: Fault
+) -> None:
+    wanted = engine(metadata, server).generate(PROMPTS, **SAMPLED)
     server.faults.extend([fault] * 3)
     server.asked.clear()
-    assert engine(front, server).generate(PROMPTS, **SAMPLED) == wanted
+    assert engine(metadata, server).generate(PROMPTS, **SAMPLED) == wanted
     assert len(server.asked) == len(PROMPTS) + 3
 
 
 @pytest.mark.parametrize("date", [False, True])
-def test_retry_after_is_kept_as_seconds_or_as_a_date(front: Front, server: ModelServer, date: bool) -> None:
+def test_retry_after_is_kept_as_seconds_or_as_a_date(metadata: ModelMetadata, server: ModelServer, date: bool) -> None:
     server.faults.append(status(429, Retry_After=formatdate(time.time() + 2, usegmt=True) if date else "0.3"))
     begun = time.monotonic()
-    engine(front, server).generate(["Who?"], **SAMPLED)
+    engine(metadata, server).generate(["Who?"], **SAMPLED)
     assert time.monotonic() - begun > 0.3
     assert len(server.asked) == 2
 
 
-def test_a_server_that_stays_broken_is_told_after_the_last_try(front: Front, server: ModelServer) -> None:
+def test_a_server_that_stays_broken_is_told_after_the_last_try(metadata: ModelMetadata, server: ModelServer) -> None:
     server.faults.extend([status(500)] * 3)
     with pytest.raises(EngineFailed, match=r"in 3 tries: status 500, '.*no \[31mluck.*start again when it is well"):
-        engine(front, server, attempts=3).generate(["Who?"], **SAMPLED)
+        engine(metadata, server, attempts=3).generate(["Who?"], **SAMPLED)
     assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize(
     ("code", "words"), [(400, "docs/operating.md"), (401, "SEALED_SERVER_KEY"), (404, "SERVER_URL")]
 )
-def test_a_refusal_is_final(front: Front, server: ModelServer, code: int, words: str) -> None:
+def test_a_refusal_is_final(metadata: ModelMetadata, server: ModelServer, code: int, words: str) -> None:
     server.faults.append(status(code))
     with pytest.raises(EngineFailed, match=rf"status {code}.*{words}"):
-        engine(front, server).generate(["Who?"], **SAMPLED)
+        engine(metadata, server).generate(["Who?"], **SAMPLED)
     assert len(server.asked) == 1
 
 
-def test_a_slow_server_meets_the_deadline(front: Front, server: ModelServer) -> None:
+def test_a_slow_server_meets_the_deadline(metadata: ModelMetadata, server: ModelServer) -> None:
     release = threading.Event()
     server.faults.append(lambda handler, answer: release.wait(5) and None)
     begun = time.monotonic()
     with pytest.raises(EngineFailed, match=r"within 0\.4 s.*SEALED_SERVER_SECONDS"):
-        engine(front, server, seconds=0.4).generate(["Who?"], **SAMPLED)
+        engine(metadata, server, seconds=0.4).generate(["Who?"], **SAMPLED)
     release.set()
     assert time.monotonic() - begun < 3
 
 
-def test_patience_beyond_the_deadline_is_not_begun(front: Front, server: ModelServer) -> None:
+def test_patience_beyond_the_deadline_is_not_begun(metadata: ModelMetadata, server: ModelServer) -> None:
     server.faults.append(status(429, Retry_After="3600"))
     with pytest.raises(EngineFailed, match="3600 s of patience"):
-        engine(front, server, seconds=5).generate(["Who?"], **SAMPLED)
+        engine(metadata, server, seconds=5).generate(["Who?"], **SAMPLED)
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (changed(lambda answer: answer["choices"].pop()), "2 samples where 3 were asked"),
-        (changed(lambda answer: answer["choices"].append(answer["choices"][0])), "4 samples where 3"),
-        (changed(lambda answer: answer["choices"][0].update(index=0)), "not whole"),
-        (changed(lambda answer: answer["choices"][0].update(text=None)), "not whole"),
-        (changed(lambda answer: answer["choices"][0].update(finish_reason="abort")), "not whole"),
+        (changed(lambda answer: answer["selections"].pop()), "2 samples where 3 were asked"),
+        (changed(lambda answer: answer["selections"].append(answer["selections"][0])), "4 samples where 3"),
+        (changed(lambda answer: answer["selections"][0].update(index=0)), "not whole"),
+        (changed(lambda answer: answer["selections"][0].update(text=None)), "not whole"),
+        (changed(lambda answer: answer["selections"][0].update(finish_reason="abort")), "not whole"),
         (changed(lambda answer: answer.update(model="another")), "answered as 'another' where 'base'"),
-        (changed(lambda answer: answer.pop("choices")), "without choices"),
+        (changed(lambda answer: answer.pop("selections")), "without selections"),
         (text(b"<html>welcome</html>"), "no JSON: '<html>welcome</html>'"),
         (text(b"[]"), "JSON of another kind"),
     ],
     ids=["fewer", "more", "twice the same", "no text", "aborted", "another model", "none", "HTML", "a list"],
 )
 def test_an_answer_that_is_not_what_was_asked_is_refused(
-    front: Front, server: ModelServer, fault: Fault, words: str
+    metadata: ModelMetadata, server: ModelServer, fault: Fault, words: str
 ) -> None:
     server.faults.append(fault)
     with pytest.raises(EngineFailed, match=words):
-        engine(front, server).generate(["Who?"], **SAMPLED)
+        engine(metadata, server).generate(["Who?"], **SAMPLED)
     assert len(server.asked) == 1
 
 
-def test_after_a_failure_nothing_more_is_asked(front: Front, server: ModelServer) -> None:
+def test_after_a_failure_nothing_more_is_asked(metadata: ModelMetadata, server: ModelServer) -> None:
     server.faults.extend([status(400)] * 20)
     with pytest.raises(EngineFailed):
-        engine(front, server, concurrency=2).generate(PROMPTS * 3, **SAMPLED)
+        engine(metadata, server, concurrency=2).generate(PROMPTS * 3, **SAMPLED)
     assert len(server.asked) <= 4
 
 
-def test_nobody_there_is_a_typed_error(front: Front, server: ModelServer) -> None:
-    gone = OpenAIEngine(front, Server(url="http://127.0.0.1:9", attempts=2), Names(base="base"))
+def test_nobody_there_is_a_typed_error(metadata: ModelMetadata, server: ModelServer) -> None:
+    gone = OpenAIEngine(metadata, Server(url="http://127.0.0.1:9", attempts=2), Names(base="base"))
     with pytest.raises(EngineFailed, match="in 2 tries: ConnectError"):
         gone.generate(["Who?"], **SAMPLED)
 
 
-def test_a_name_that_is_not_served_says_what_is(front: Front, server: ModelServer) -> None:
-    wrong = OpenAIEngine(front, Server(url=server.url), Names(base="other"))
+def test_a_name_that_is_not_served_says_what_is(metadata: ModelMetadata, server: ModelServer) -> None:
+    wrong = OpenAIEngine(metadata, Server(url=server.url), Names(base="other"))
     with pytest.raises(EngineFailed, match=r"does not serve 'other'; it serves base"):
         wrong.generate(["Who?"], **SAMPLED)
     assert server.asked == []
 
 
-def test_an_adapter_is_asked_for_by_its_digest(front: Front, base: BaseModel, adapter: Path) -> None:
+def test_an_adapter_is_asked_for_by_its_digest(metadata: ModelMetadata, base: BaseModel, adapter: Path) -> None:
     name = f"rel-{read_manifest(adapter).adapter}"
     with serving(base, adapters={name: adapter}) as server:
-        served, local = engine(front, server), LocalEngine(base)
+        served, local = engine(metadata, server), LocalEngine(base)
         wanted = local.generate(PROMPTS, adapter=adapter, max_new_tokens=8)
         assert served.generate(PROMPTS, adapter=adapter, max_new_tokens=8) == wanted
         assert wanted != local.generate(PROMPTS, adapter=None, max_new_tokens=8)
@@ -244,20 +250,20 @@ def test_an_adapter_is_asked_for_by_its_digest(front: Front, base: BaseModel, ad
 
 
 def test_an_adapter_that_is_not_served_or_not_whole_is_not_asked_for(
-    front: Front, server: ModelServer, adapter: Path, tmp_path: Path
+    metadata: ModelMetadata, server: ModelServer, adapter: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineFailed, match=r"does not serve 'rel-[0-9a-f]{64}'"):
-        engine(front, server).generate(["Who?"], **(SAMPLED | {"adapter": adapter}))
+        engine(metadata, server).generate(["Who?"], **(SAMPLED | {"adapter": adapter}))
     damaged = Path(shutil.copytree(adapter, tmp_path / "damaged"))
     with (damaged / "adapter_model.safetensors").open("ab") as stream:
         stream.write(b"x")
     with pytest.raises(CorruptAdapter, match="bytes changed"):
-        engine(front, server).generate(["Who?"], **(SAMPLED | {"adapter": damaged}))
+        engine(metadata, server).generate(["Who?"], **(SAMPLED | {"adapter": damaged}))
     assert server.asked == []
 
 
 def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_asked_for_again(
-    front: Front, server: ModelServer
+    metadata: ModelMetadata, server: ModelServer
 ) -> None:
     documents = [
         Document(title=f"C{number}", body=f"Port {number} is where C{number} listens now.") for number in range(12)
@@ -267,9 +273,15 @@ def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_aske
 
     def write(save: Callable[[tuple[SelfEdit, ...]], None]) -> None:
         write_self_edits(
-            engine(front, server, seeded=False, attempts=1), documents, rules, writer=ModelRef(base="base"),
-            adapter=None, seed=1, already={edit.document for edit in ledger}, save=save,
-        )  # fmt: skip
+            engine(metadata, server, seeded=False, attempts=1),
+            documents,
+            rules,
+            writer=ModelRef(base="base"),
+            adapter=None,
+            seed=1,
+            already={edit.document for edit in ledger},
+            save=save,
+        )
 
     server.faults.extend([changed(lambda answer: None)] * 8 + [status(500)] * 8)
     with pytest.raises(EngineFailed):
@@ -283,14 +295,14 @@ def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_aske
     assert len(server.asked) - first == 4
 
 
-def test_the_key_goes_with_each_request(front: Front, server: ModelServer) -> None:
-    engine(front, server, key="hush").generate(["Who?"], **SAMPLED)
+def test_the_key_goes_with_each_request(metadata: ModelMetadata, server: ModelServer) -> None:
+    engine(metadata, server, key="hush").generate(["Who?"], **SAMPLED)
     assert server.keys == ["Bearer hush"] * len(server.keys) != []
 
 
-def test_a_server_may_allow_less_than_the_model(front: Front, server: ModelServer) -> None:
+def test_a_server_may_allow_less_than_the_model(metadata: ModelMetadata, server: ModelServer) -> None:
     server.listed = {"max_model_len": 24}
-    served = engine(front, server)
+    served = engine(metadata, server)
     assert served.context == 24
     served.generate(["A"], adapter=None, max_new_tokens=500)
     assert server.asked[0]["max_tokens"] + len(server.asked[0]["prompt"]) == 24
@@ -298,7 +310,7 @@ def test_a_server_may_allow_less_than_the_model(front: Front, server: ModelServe
         served.generate(["z " * 40], adapter=None, max_new_tokens=5)
 
 
-def test_prompts_are_written_from_an_open_turn(front: Front, server: ModelServer) -> None:
-    written = engine(front, server).write_prompts(6, seed=5, max_new_tokens=10)
+def test_prompts_are_written_from_an_open_turn(metadata: ModelMetadata, server: ModelServer) -> None:
+    written = engine(metadata, server).write_prompts(6, seed=5, max_new_tokens=10)
     assert len(set(written)) > 2
     assert all(body["n"] == 1 and body["temperature"] == 1.0 for body in server.asked)

@@ -6,61 +6,89 @@ from pathlib import Path
 
 from flows.cli.demo import _as_told
 from flows.demo.story import SHARES, STAGES, Graded, Story, graded, summary
-from flows.outcome import Ended, NightOutcome
+from flows.outcome import Ended, RunOutcome
 from flows.steps.answers import Answer
-from pipeline.types import Figure, Probe, StageSeconds
+from pipeline.types import EvalItem, Figure, StageSeconds
 
-PROBE = Probe(question="Which port?", answers=("8080", "port 8080"))
+PROBE = EvalItem(question="Which port?", answers=("8080", "port 8080"))
 
 
 def answered(text: str, release: int) -> tuple[Graded, ...]:
     return graded((PROBE,), (Answer(question=PROBE.question, text=text, release=release),))
 
 
-def learned(number: int) -> NightOutcome:
-    return NightOutcome(
-        ended=Ended.WAITING, sentence="", night=number, release=number, documents=8, probes=32, verdict="PASS",
+def learned(number: int) -> RunOutcome:
+    return RunOutcome(
+        ended=Ended.WAITING,
+        sentence="",
+        run=number,
+        release=number,
+        documents=8,
+        eval_items=32,
+        verdict="PASS",
         figures=tuple(Figure(name=f"{name}_{side}", value=0.5) for name in SHARES for side in ("before", "after")),
         seconds=tuple(StageSeconds(stage=stage, seconds=1.256) for stage in STAGES),
-    )  # fmt: skip
+    )
 
 
-REFUSED = NightOutcome(
-    ended=Ended.REFUSED, sentence="", night=3, documents=8, probes=32, verdict="FAIL",
-    figures=(Figure(name="old_world_after", value=0.25),), seconds=(StageSeconds(stage="intake", seconds=0.5),),
-)  # fmt: skip
+REFUSED = RunOutcome(
+    ended=Ended.REFUSED,
+    sentence="",
+    run=3,
+    documents=8,
+    eval_items=32,
+    verdict="FAIL",
+    figures=(Figure(name="base_knowledge_after", value=0.25),),
+    seconds=(StageSeconds(stage="ingest", seconds=0.5),),
+)
 TOLD = Story(
-    nights=(learned(1), learned(2), REFUSED), first_questions=answered("unknown", 0),
-    first_answers=answered("Port 8080.", 1), rolled_back_to=1, answers_restored=True, peak_rss_mb=1234.56,
-    seconds_total=99.94, workspace=Path("w"),
-)  # fmt: skip
+    runs=(learned(1), learned(2), REFUSED),
+    first_questions=answered("unknown", 0),
+    first_answers=answered("Port 8080.", 1),
+    rolled_back_to=1,
+    answers_restored=True,
+    peak_rss_mb=1234.56,
+    seconds_total=99.94,
+    workspace=Path("w"),
+)
 
 
 def test_the_summary_has_exactly_these_keys() -> None:
     told = json.loads(summary(TOLD))
-    assert set(told) == {"nights", "rolled_back_to", "answers_restored", "peak_rss_mb", "seconds_total"}
-    for night in told["nights"]:
-        assert set(night) == {
-            "night", "documents", "probes", "recall_before", "recall_after", "earlier_nights_before",
-            "earlier_nights_after", "old_world_before", "old_world_after", "skills_before", "skills_after",
-            "verdict", "release", "seconds",
-        }  # fmt: skip
-        assert set(night["seconds"]) == {"intake", "self_edits", "training", "gates", "registry", "total"}
-    assert [night["night"] for night in told["nights"]] == [1, 2, 3]
+    assert set(told) == {"runs", "rolled_back_to", "answers_restored", "peak_rss_mb", "seconds_total"}
+    for run in told["runs"]:
+        assert set(run) == {
+            "run",
+            "documents",
+            "eval_items",
+            "recall_before",
+            "recall_after",
+            "earlier_releases_before",
+            "earlier_releases_after",
+            "base_knowledge_before",
+            "base_knowledge_after",
+            "skills_before",
+            "skills_after",
+            "verdict",
+            "release",
+            "seconds",
+        }
+        assert set(run["seconds"]) == {"ingest", "self_edits", "training", "gates", "registry", "total"}
+    assert [run["run"] for run in told["runs"]] == [1, 2, 3]
     assert (told["rolled_back_to"], told["answers_restored"]) == (1, True)
     assert (told["peak_rss_mb"], told["seconds_total"]) == (1234.6, 99.9)
-    assert told["nights"][0]["seconds"] == {**dict.fromkeys(STAGES, 1.26), "total": 6.28}
+    assert told["runs"][0]["seconds"] == {**dict.fromkeys(STAGES, 1.26), "total": 6.28}
 
 
 def test_what_was_not_measured_is_null() -> None:
-    refused = json.loads(summary(TOLD))["nights"][2]
-    assert (refused["verdict"], refused["release"], refused["old_world_after"]) == ("FAIL", None, 0.25)
-    assert refused["recall_before"] is refused["old_world_before"] is refused["seconds"]["training"] is None
+    refused = json.loads(summary(TOLD))["runs"][2]
+    assert (refused["verdict"], refused["release"], refused["base_knowledge_after"]) == ("FAIL", None, 0.25)
+    assert refused["recall_before"] is refused["base_knowledge_before"] is refused["seconds"]["training"] is None
     assert refused["seconds"]["total"] == 0.5
 
 
 def test_a_story_without_a_release_has_a_summary_and_no_happy_end() -> None:
-    story = replace(TOLD, nights=(REFUSED, REFUSED, REFUSED), rolled_back_to=None, answers_restored=False)
+    story = replace(TOLD, runs=(REFUSED, REFUSED, REFUSED), rolled_back_to=None, answers_restored=False)
     assert json.loads(summary(story))["rolled_back_to"] is None
     assert not _as_told(story)
 
@@ -71,7 +99,7 @@ def test_answers_are_graded_beside_what_was_expected() -> None:
     assert not wrong.right
 
 
-def test_the_story_is_as_told_only_if_the_facts_were_new_and_are_known_after_night_1() -> None:
+def test_the_story_is_as_told_only_if_the_facts_were_new_and_are_known_after_run_1() -> None:
     assert _as_told(TOLD)
     assert not _as_told(replace(TOLD, first_questions=answered("8080", 0)))
     assert not _as_told(replace(TOLD, first_answers=answered("9090", 1)))

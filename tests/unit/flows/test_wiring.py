@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.wiring import House
+from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.engines.base import identify_base, load_base
 from pipeline.engines.local import LocalEngine
@@ -14,20 +14,23 @@ from registry.store import open_store
 from tests.servers import serving
 
 
-def made(model: Path, tmp_path: Path, **changes: object) -> House:
+def made(model: Path, tmp_path: Path, **changes: object) -> Workspace:
     identity = identify_base(model)
     given: dict[str, object] = {
-        "model": str(model), "base_model": identity.model, "base_tokenizer": identity.tokenizer,
-        "base_chat_template": identity.chat_template, "device": "cpu",
-    }  # fmt: skip
+        "model": str(model),
+        "base_model": identity.model,
+        "base_tokenizer": identity.tokenizer,
+        "base_chat_template": identity.chat_template,
+        "device": "cpu",
+    }
     settings = Settings.at(tmp_path, given | changes)
-    return House(settings, open_store(settings.database_url))
+    return Workspace(settings, open_store(settings.database_url))
 
 
 def test_this_process_writes_where_nothing_else_is_said(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
-    house = made(tiny_model("llama"), tmp_path)
-    assert house.writer is house.engine
-    house.store.close()
+    workspace = made(tiny_model("llama"), tmp_path)
+    assert workspace.writer is workspace.engine
+    workspace.store.close()
 
 
 def test_a_configured_server_writes_and_this_process_loads_no_weights_for_it(
@@ -35,19 +38,19 @@ def test_a_configured_server_writes_and_this_process_loads_no_weights_for_it(
 ) -> None:
     base = load_base(str(tiny_model("llama")), device="cpu")
     with serving(base) as server:
-        house = made(tiny_model("llama"), tmp_path, engine="openai", server_url=server.url, server_model="base")
-        asked = house.writer.generate(["Who?"], adapter=None, max_new_tokens=6)
+        workspace = made(tiny_model("llama"), tmp_path, engine="openai", server_url=server.url, server_model="base")
+        asked = workspace.writer.generate(["Who?"], adapter=None, max_new_tokens=6)
         assert asked == LocalEngine(base).generate(["Who?"], adapter=None, max_new_tokens=6)
-        assert house.writer.base_digest == LocalEngine(base).base_digest
+        assert workspace.writer.base_digest == LocalEngine(base).base_digest
         assert len(server.asked) == 1
-    assert "base" not in vars(house)
-    assert isinstance(house.engine, LocalEngine)
-    house.store.close()
+    assert "base" not in vars(workspace)
+    assert isinstance(workspace.engine, LocalEngine)
+    workspace.store.close()
 
 
 def test_a_server_is_not_asked_for_a_model_whose_files_changed(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     server = {"engine": "openai", "server_url": "http://127.0.0.1:9", "server_model": "base"}
-    house = made(tiny_model("llama"), tmp_path, base_tokenizer="another", **server)
+    workspace = made(tiny_model("llama"), tmp_path, base_tokenizer="another", **server)
     with pytest.raises(ModelChanged):
-        _ = house.writer
-    house.store.close()
+        _ = workspace.writer
+    workspace.store.close()

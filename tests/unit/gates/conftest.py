@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gates.evidence import NIGHT, WITHDRAWN, WRITING, Evidence, Lesson, exam_probes
-from gates.suite import Kind, Suite, Suites, probe_suite
+from gates.evidence import NEW, WITHDRAWN, WRITING, Evidence, ReleaseEvalSet, held_out_items
+from gates.suite import Kind, Suite, Suites, eval_item_suite
 from gates.tasks import Task, TaskItem
 from pipeline.types import (
     AdapterManifest,
     Document,
+    EvalItem,
     Example,
     FileDigest,
     ItemScore,
     ModelRef,
-    Probe,
     Scores,
 )
 
@@ -22,19 +22,27 @@ BASE = ModelRef(base="b" * 64)
 LIVE = ModelRef(base="b" * 64, adapter="1" * 64)
 CANDIDATE = ModelRef(base="b" * 64, adapter="2" * 64)
 MANIFEST = AdapterManifest(
-    base="b" * 64, tokenizer="t" * 64, chat_template="c" * 64,
+    base="b" * 64,
+    tokenizer="t" * 64,
+    chat_template="c" * 64,
     files=(FileDigest(name="adapter_model.safetensors", size=9, sha256="f" * 64),),
-    rank=8, alpha=8, target_modules=("q_proj",), parameters=1000, update="u" * 64, recipe="r" * 64, ledger="l" * 64,
+    rank=8,
+    alpha=8,
+    target_modules=("q_proj",),
+    parameters=1000,
+    update="u" * 64,
+    recipe="r" * 64,
+    ledger="l" * 64,
     parent_adapter=None,
-)  # fmt: skip
+)
 
 Rights = Sequence[float]
 
 
-def probes(name: str, count: int, per_group: int = 4) -> tuple[Probe, ...]:
-    """`count` probes on made-up matters, `per_group` of them on each."""
+def eval_items(name: str, count: int, per_group: int = 4) -> tuple[EvalItem, ...]:
+    """`count` eval items on made-up matters, `per_group` of them on each."""
     return tuple(
-        Probe(question=f"{name} question {at}?", answers=(f"answer {at}",), group=f"{name}-{at // per_group}")
+        EvalItem(question=f"{name} question {at}?", answers=(f"answer {at}",), group=f"{name}-{at // per_group}")
         for at in range(count)
     )
 
@@ -53,44 +61,44 @@ class Case:
     def __init__(self) -> None:
         self.documents: list[Document] = []
         self.gone: list[Document] = []
-        self.lessons: list[Lesson] = []
+        self.release_sets: list[ReleaseEvalSet] = []
         self.suites: dict[str, list[Suite]] = {"retention": [], "safety": [], "regression": []}
         self.measured: list[tuple[Suite, Rights, Rights, Rights | None]] = []
         self.examples: list[Example] = [Example(prompt="something else", completion="x")]
         self.integrity: str | None = None
 
-    def night(self, before: Rights, after: Rights, per_document: int = 4) -> "Case":
-        asked = probes("night", len(after), per_document)
+    def run(self, before: Rights, after: Rights, per_document: int = 4) -> "Case":
+        asked = eval_items("run", len(after), per_document)
         self.documents += [
-            Document(title=f"title {at}", body=f"body {at}", probes=asked[at : at + per_document])
+            Document(title=f"title {at}", body=f"body {at}", eval_items=asked[at : at + per_document])
             for at in range(0, len(asked), per_document)
         ]
-        self.measured.append((probe_suite(NIGHT, asked), before, after, None))
+        self.measured.append((eval_item_suite(NEW, asked), before, after, None))
         return self
 
-    def lesson(self, release: int, before: Rights, after: Rights) -> "Case":
-        lesson = Lesson(release=release, probes=probes(f"release {release}", len(after)))
-        self.lessons.append(lesson)
-        self.measured.append((probe_suite(lesson.suite, lesson.probes), before, after, None))
+    def release_set(self, release: int, before: Rights, after: Rights) -> "Case":
+        release_set = ReleaseEvalSet(release=release, eval_items=eval_items(f"release {release}", len(after)))
+        self.release_sets.append(release_set)
+        self.measured.append((eval_item_suite(release_set.suite, release_set.eval_items), before, after, None))
         return self
 
     def withdrawn(self, before: Rights, after: Rights, base: Rights, per_document: int = 8) -> "Case":
-        asked = probes("withdrawn", len(after), per_document)
+        asked = eval_items("withdrawn", len(after), per_document)
         self.gone = [
-            Document(title=f"gone {at}", body=f"gone {at}", probes=asked[at : at + per_document])
+            Document(title=f"gone {at}", body=f"gone {at}", eval_items=asked[at : at + per_document])
             for at in range(0, len(asked), per_document)
         ]
-        self.measured.append((probe_suite(WITHDRAWN, exam_probes(self.gone)), before, after, base))
+        self.measured.append((eval_item_suite(WITHDRAWN, held_out_items(self.gone)), before, after, base))
         return self
 
     def writing(self, before: Rights, after: Rights, per_document: int = 8) -> "Case":
-        asked = probes(WRITING, len(after), per_document)
-        self.measured.append((probe_suite(WRITING, asked), before, after, None))
+        asked = eval_items(WRITING, len(after), per_document)
+        self.measured.append((eval_item_suite(WRITING, asked), before, after, None))
         return self
 
     def standing(self, kind: str, name: str, before: Rights, after: Rights, base: Rights | None = None) -> "Case":
-        suite = probe_suite(
-            f"{kind}/{name}", probes(name, len(after), 1), Kind.REFUSALS if kind == "safety" else Kind.ANSWERS
+        suite = eval_item_suite(
+            f"{kind}/{name}", eval_items(name, len(after), 1), Kind.REFUSALS if kind == "safety" else Kind.ANSWERS
         )
         if kind == "regression":
             items = tuple(
@@ -106,17 +114,17 @@ class Case:
         return Evidence(
             update="u" * 64,
             candidate=CANDIDATE,
-            incumbent=LIVE,
+            production=LIVE,
             manifest=MANIFEST,
             integrity=self.integrity,
             examples=tuple(self.examples),
-            night=tuple(self.documents),
-            earlier=tuple(self.lessons),
+            run=tuple(self.documents),
+            earlier=tuple(self.release_sets),
             withdrawn=tuple(self.gone),
             suites=Suites(**{kind: tuple(found) for kind, found in self.suites.items()}),
             candidate_scores=tuple(scores(CANDIDATE, suite, after) for suite, _, after, _ in self.measured),
-            incumbent_scores=tuple(scores(LIVE, suite, before) for suite, before, _, _ in self.measured),
-            anchor_scores=tuple(scores(BASE, s, anchor) for s, _, _, anchor in self.measured if anchor is not None),
+            production_scores=tuple(scores(LIVE, suite, before) for suite, before, _, _ in self.measured),
+            base_scores=tuple(scores(BASE, s, anchor) for s, _, _, anchor in self.measured if anchor is not None),
         )
 
 

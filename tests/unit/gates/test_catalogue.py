@@ -9,9 +9,9 @@ from gates.catalogue import BUILT_IN, checks
 from gates.evaluation import report_on
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
-from pipeline.types import NightKind, Verdict
+from pipeline.types import RunKind, Verdict
 
-NIGHTLY = [name for name in BUILT_IN if name not in ("withdrawal", "writes_better")]
+NIGHTLY = [name for name in BUILT_IN if name not in ("withdrawal", "writer_improvement")]
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def test_the_built_in_gates_run_in_order() -> None:
 
 
 def test_a_rebuild_is_asked_whether_it_forgot_and_not_whether_it_learned() -> None:
-    names = [name for name, _ in checks(PolicyRules(), NightKind.REBUILD)]
-    assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections", "writes_better")]
+    names = [name for name, _ in checks(PolicyRules(), RunKind.REBUILD)]
+    assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections", "writer_improvement")]
 
 
 def test_a_practice_is_asked_whether_it_writes_better_and_not_whether_it_learned() -> None:
-    names = [name for name, _ in checks(PolicyRules(), NightKind.PRACTICE)]
+    names = [name for name, _ in checks(PolicyRules(), RunKind.WRITER_TRAINING)]
     assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections", "withdrawal")]
 
 

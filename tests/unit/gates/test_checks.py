@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from gates.checks import acquisition, contamination, integrity, regression, retention, safety
-from gates.corrections import set_aside_tonight, superseded
-from gates.suite import probe_suite
+from gates.corrections import set_aside_this_run, superseded
+from gates.suite import eval_item_suite
 from pipeline.errors import MeasurementFailed
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
-from pipeline.types import Document, DocumentKind, Example, Probe, Role, Split, Verdict
+from pipeline.types import Document, DocumentKind, EvalItem, Example, Role, Split, Verdict
 
 POLICY = PolicyRules()
 
@@ -28,31 +28,31 @@ def test_integrity_fails_with_the_message_of_the_verification(case: Any) -> None
     assert integrity.judge(case().evidence(), POLICY).verdict is Verdict.PASS
 
 
-def test_contamination_finds_questions_of_tonight_earlier_nights_and_suites(case: Any, rights: Any) -> None:
-    made = case().night(rights(4), rights(4)).lesson(1, rights(4), rights(4))
+def test_contamination_finds_questions_of_torun_earlier_releases_and_suites(case: Any, rights: Any) -> None:
+    made = case().run(rights(4), rights(4)).release_set(1, rights(4), rights(4))
     made.standing("retention", "old", rights(4), rights(4)).standing("regression", "sorting", rights(4), rights(4))
     assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.PASS
-    for leak in ["night question 1?", "release 1 question 2?", "OLD question 3", "sorting 2"]:
+    for leak in ["run question 1?", "release 1 question 2?", "OLD question 3", "sorting 2"]:
         made.examples = [Example(prompt="Passage\n\n" + leak, completion="x"), Example(prompt="fine", completion="x")]
         result = contamination.judge(made.evidence(), POLICY)
         assert result.verdict is Verdict.FAIL, leak
-        assert "1 of 2 training examples asks an exam question" in result.sentence
+        assert "1 of 2 training examples asks an test question" in result.sentence
 
 
 def test_contamination_finds_practice_questions_where_they_chose(case: Any, rights: Any) -> None:
-    made = case().night(rights(4), rights(4))
+    made = case().run(rights(4), rights(4))
     made.examples = [Example(prompt="What is practised?", completion="x")]
-    assert contamination.judge(made.evidence(), POLICY).sentence.endswith("asks an exam question or names its subject")
-    practice = (Probe(question="what is practised", answers=("x",), split=Split.PRACTICE),)
-    result = contamination.judge(replace(made.evidence(), practice=practice), POLICY)
+    assert contamination.judge(made.evidence(), POLICY).sentence.endswith("asks an test question or names its subject")
+    practice = (EvalItem(question="what is practised", answers=("x",), split=Split.VALIDATION),)
+    result = contamination.judge(replace(made.evidence(), validation=practice), POLICY)
     assert result.verdict is Verdict.FAIL
-    assert "1 of 1 training example asks an exam or practice question" in result.sentence
+    assert "1 of 1 training example asks an test or validation question" in result.sentence
 
 
-def test_contamination_finds_what_the_base_wrote_of_an_exams_subject_or_a_correction_also_garbled(case: Any) -> None:
+def test_contamination_finds_what_the_base_wrote_of_an_held_out_subject_or_a_correction_also_garbled(case: Any) -> None:
     made = case()
-    probe = Probe(question="Which team owns Rotrorkrospox?", answers=("Maps",), group="Rotrorkrospox")
-    made.suites["retention"] = [probe_suite("old", [probe])]
+    eval_item = EvalItem(question="Which team owns Rotrorkrospox?", answers=("Maps",), group="Rotrorkrospox")
+    made.suites["retention"] = [eval_item_suite("old", [eval_item])]
     made.documents = [Document(title="Kenjifgrolvax", body="It is Ibis now.", kind=DocumentKind.CORRECTION)]
     fine = Example(prompt="To which team does Lengrirdilpem belong?", completion="Maps", role=Role.GENERATIVE)
     for asked, said in (("Rotrorkrosmix", "rotrorkrosmix"), ("Wenjifgrolvax", "wenjifgrolvax")):
@@ -61,7 +61,7 @@ def test_contamination_finds_what_the_base_wrote_of_an_exams_subject_or_a_correc
         result = contamination.judge(made.evidence(), POLICY)
         assert result.verdict is Verdict.FAIL
         assert f"in a generative example: “{said}”" in result.sentence
-    made.examples = [fine, replace(garbled, role=Role.REPLAY), replace(garbled, role=Role.ANCHOR)]
+    made.examples = [fine, replace(garbled, role=Role.REPLAY), replace(garbled, role=Role.REHEARSAL)]
     assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.PASS
 
 
@@ -71,18 +71,19 @@ def test_contamination_without_examples_is_no_pass(case: Any) -> None:
     assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.INCONCLUSIVE
 
 
-def test_acquisition_passes_a_learned_night(case: Any, rights: Any) -> None:
-    result = acquisition.judge(case().night(rights(80, 76), rights(80, 8)).evidence(), POLICY)
+def test_acquisition_passes_a_learned_run(case: Any, rights: Any) -> None:
+    result = acquisition.judge(case().run(rights(80, 76), rights(80, 8)).evidence(), POLICY)
     assert result.verdict is Verdict.PASS
     assert result.sentence == (
-        "acquisition: 80 probes of 20 documents, 5 % before, 90 % after (p < 0.001; 0 right→wrong, 68 wrong→right); "
+        "acquisition: 80 eval items of 20 documents, 5 % before, 90 % after (p < 0.001; "
+        "0 right→wrong, 68 wrong→right); "
         "gain +85.0 points, at least 5.0 asked for"
     )
 
 
 @pytest.mark.parametrize(("before", "after"), [(76, 76), (76, 74), (40, 60)])
-def test_acquisition_fails_a_night_that_was_not_learned(case: Any, rights: Any, before: int, after: int) -> None:
-    result = acquisition.judge(case().night(rights(80, before), rights(80, after)).evidence(), POLICY)
+def test_acquisition_fails_a_run_that_was_not_learned(case: Any, rights: Any, before: int, after: int) -> None:
+    result = acquisition.judge(case().run(rights(80, before), rights(80, after)).evidence(), POLICY)
     assert result.verdict is Verdict.FAIL
 
 
@@ -90,94 +91,96 @@ def test_acquisition_fails_a_gain_that_may_be_chance(case: Any) -> None:
     before = [1.0, 0.0] * 40
     after = [0.0] * 18 + [1.0, 0.0] * 18 + [1.0] * 26
     assert sum(after) - sum(before) >= 4
-    result = acquisition.judge(case().night(before, after).evidence(), POLICY)
+    result = acquisition.judge(case().run(before, after).evidence(), POLICY)
     assert result.verdict is Verdict.FAIL
     assert "may be chance" in result.sentence
 
 
-def test_acquisition_needs_enough_probes_and_documents(case: Any, rights: Any) -> None:
-    few = case().night(rights(20, 20), rights(20)).evidence()
-    assert acquisition.judge(few, POLICY).sentence.endswith("too few: at least 50 probes of 20 documents are needed")
-    one_source = case().night(rights(80, 80), rights(80), per_document=40).evidence()
+def test_acquisition_needs_enough_eval_items_and_documents(case: Any, rights: Any) -> None:
+    few = case().run(rights(20, 20), rights(20)).evidence()
+    assert acquisition.judge(few, POLICY).sentence.endswith(
+        "too few: at least 50 eval items of 20 documents are needed"
+    )
+    one_source = case().run(rights(80, 80), rights(80), per_document=40).evidence()
     assert acquisition.judge(one_source, POLICY).verdict is Verdict.INCONCLUSIVE
     assert acquisition.judge(case().evidence(), POLICY).verdict is Verdict.INCONCLUSIVE
 
 
 def test_acquisition_of_one_document_can_pass_where_the_policy_allows_it(case: Any, rights: Any) -> None:
-    policy = PolicyRules(acquisition=AcquisitionPolicy(min_probes=6, min_documents=1))
-    evidence = case().night(rights(6, 6), rights(6), per_document=6).evidence()
+    policy = PolicyRules(acquisition=AcquisitionPolicy(min_items=6, min_documents=1))
+    evidence = case().run(rights(6, 6), rights(6), per_document=6).evidence()
     assert acquisition.judge(evidence, policy).verdict is Verdict.PASS
 
 
 def test_retention_speaks_in_figures(case: Any, rights: Any) -> None:
-    made = case().lesson(1, rights(60), rights(60, 1)).standing("retention", "old", rights(352), rights(352, 2))
+    made = case().release_set(1, rights(60), rights(60, 1)).standing("retention", "old", rights(352), rights(352, 2))
     result = retention.judge(made.evidence(), POLICY)
     assert result.verdict is Verdict.PASS
-    assert result.sentence.startswith("retention: 412 probes, -0.7 points (lower bound -")
+    assert result.sentence.startswith("retention: 412 eval items, -0.7 points (lower bound -")
     assert (
-        "), margin 5.0; 3 right→wrong, 0 wrong→right; since the untouched base -0.6 (lower bound -1.7), budget 5.0"
+        "), margin 5.0; 3 right→wrong, 0 wrong→right; since the base model -0.6 (lower bound -1.7), budget 5.0"
         in result.sentence
     )
     assert _figure(result, "right_to_wrong") == 3
     assert _figure(result, "release 1: right_to_wrong") == 1
 
 
-def test_retention_fails_a_model_that_forgot_the_old_world(case: Any, rights: Any) -> None:
+def test_retention_fails_a_model_that_forgot_the_base_knowledge(case: Any, rights: Any) -> None:
     result = retention.judge(case().standing("retention", "old", rights(400), rights(400, 40)).evidence(), POLICY)
     assert result.verdict is Verdict.FAIL
 
 
 def test_retention_fails_one_forgotten_release_in_a_good_pool(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(600), rights(600))
-    made.lesson(1, rights(40), rights(40)).lesson(2, rights(40), rights(40, 12))
+    made.release_set(1, rights(40), rights(40)).release_set(2, rights(40), rights(40, 12))
     result = retention.judge(made.evidence(), POLICY)
     assert result.verdict is Verdict.FAIL
     assert result.sentence.endswith("release 2 is down -30.0 points")
 
 
-def test_retention_judges_no_release_of_too_few_probes_alone(case: Any, rights: Any) -> None:
-    made = case().standing("retention", "old", rights(600), rights(600)).lesson(1, rights(12), rights(12, 6))
+def test_retention_judges_no_release_of_too_few_eval_items_alone(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(600), rights(600)).release_set(1, rights(12), rights(12, 6))
     assert retention.judge(made.evidence(), POLICY).verdict is Verdict.PASS
 
 
-def test_small_losses_add_up_against_the_untouched_base(case: Any, rights: Any) -> None:
+def test_small_losses_add_up_against_the_base_model(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400, 16), rights(400, 20), base=rights(400))
     result = retention.judge(made.evidence(), POLICY)
     assert _figure(result, "difference") == pytest.approx(-0.01)
     assert result.verdict is not Verdict.PASS
-    assert _figure(result, "anchor_difference") == pytest.approx(-0.05)
+    assert _figure(result, "base_difference") == pytest.approx(-0.05)
 
 
-def test_retention_with_too_few_probes_says_how_many_are_needed(case: Any, rights: Any) -> None:
+def test_retention_with_too_few_eval_items_says_how_many_are_needed(case: Any, rights: Any) -> None:
     result = retention.judge(case().standing("retention", "old", rights(100), rights(100)).evidence(), POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.sentence.endswith("about 350 probes are needed to decide")
+    assert result.sentence.endswith("about 350 eval items are needed to decide")
 
 
 def test_retention_without_anything_to_ask_says_what_to_add(case: Any, rights: Any) -> None:
     nothing = retention.judge(case().evidence(), POLICY)
     assert nothing.verdict is Verdict.INCONCLUSIVE
     assert "Add suites/retention/*.jsonl with at least 350 items" in nothing.sentence
-    lessons_only = retention.judge(case().lesson(1, rights(400), rights(400)).evidence(), POLICY)
+    lessons_only = retention.judge(case().release_set(1, rights(400), rights(400)).evidence(), POLICY)
     assert lessons_only.verdict is Verdict.INCONCLUSIVE
     assert "add suites/retention/*.jsonl" in lessons_only.sentence
 
 
 def test_corrected_questions_are_left_out_and_contradicted_ones_are_not(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400), rights(400, 40))
-    new = tuple(Probe(question=f"old question {at}?", answers=("new",)) for at in range(40))
+    new = tuple(EvalItem(question=f"old question {at}?", answers=("new",)) for at in range(40))
     for kind, verdict, left_out in [
         (DocumentKind.CORRECTION, Verdict.PASS, 40),
         (DocumentKind.PASSAGE, Verdict.FAIL, 0),
     ]:
-        made.documents = [Document(title="t", body="b", kind=kind, probes=new)]
+        made.documents = [Document(title="t", body="b", kind=kind, eval_items=new)]
         result = retention.judge(made.evidence(), POLICY)
         assert (result.verdict, _figure(result, "corrected_left_out")) == (verdict, left_out)
 
 
 def _corrections(count: int) -> Document:
-    new = tuple(Probe(question=f"old question {at}?", answers=("new",)) for at in range(count))
-    return Document(title="t", body="b", kind=DocumentKind.CORRECTION, probes=new)
+    new = tuple(EvalItem(question=f"old question {at}?", answers=("new",)) for at in range(count))
+    return Document(title="t", body="b", kind=DocumentKind.CORRECTION, eval_items=new)
 
 
 @pytest.mark.parametrize("count", [41, 400])
@@ -188,9 +191,9 @@ def test_corrections_that_excuse_too_much_are_no_pass_and_the_words_say_what_to_
     made.documents = [_corrections(count)]
     result = retention.judge(made.evidence(), POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert f"tonight's corrections would set aside {count} of 400 probes, more than the 10.0 %" in result.sentence
+    assert f"this run's corrections would set aside {count} of 400 eval items, more than the 10.0 %" in result.sentence
     assert "policy.retention.max_corrected" in result.sentence
-    assert "let a night take fewer of them (documents.per_night)" in result.sentence
+    assert "let a run take fewer of them (documents.per_run)" in result.sentence
 
 
 def test_a_recipe_may_allow_more_corrections_and_harm_beside_them_still_fails(case: Any, rights: Any) -> None:
@@ -198,7 +201,7 @@ def test_a_recipe_may_allow_more_corrections_and_harm_beside_them_still_fails(ca
     made.documents = [_corrections(41)]
     allowed = PolicyRules(retention=RetentionPolicy(max_corrected=0.11))
     result = retention.judge(made.evidence(), allowed)
-    assert (result.verdict, _figure(result, "corrected_tonight")) == (Verdict.PASS, 41)
+    assert (result.verdict, _figure(result, "corrected_this_run")) == (Verdict.PASS, 41)
     harmed = case().standing("retention", "old", rights(400), rights(400, 100))
     harmed.documents = [_corrections(41)]
     assert retention.judge(harmed.evidence(), POLICY).verdict is Verdict.FAIL
@@ -206,12 +209,12 @@ def test_a_recipe_may_allow_more_corrections_and_harm_beside_them_still_fails(ca
 
 def test_what_an_earlier_live_release_corrected_no_longer_counts_against_the_base(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400, 40), rights(400, 40), base=rights(400))
-    made.lesson(1, rights(0), rights(0))
-    new = tuple(Probe(question=f"old question {at}?", answers=("new",)) for at in range(40))
-    made.lessons[0] = type(made.lessons[0])(release=1, probes=new)
+    made.release_set(1, rights(0), rights(0))
+    new = tuple(EvalItem(question=f"old question {at}?", answers=("new",)) for at in range(40))
+    made.release_sets[0] = type(made.release_sets[0])(release=1, eval_items=new)
     made.measured.pop()
     assert len(superseded(made.evidence())) == 40
-    assert set_aside_tonight(made.evidence()) == frozenset()
+    assert set_aside_this_run(made.evidence()) == frozenset()
 
 
 def test_regression_names_each_skill(case: Any, rights: Any) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from gates.checks import corrections
-from gates.evidence import NIGHT, Evidence, exam_probes
-from gates.locality import FORMS, NEIGHBOURS, neighbour_probes
-from gates.suite import Suites, probe_suite
+from gates.evidence import NEW, Evidence, held_out_items
+from gates.locality import FORMS, NEIGHBOURS, neighbour_items
+from gates.suite import Suites, eval_item_suite
 from pipeline.recipe import CorrectionsPolicy, PolicyRules
-from pipeline.types import Document, DocumentKind, Example, GateResult, ItemScore, ModelRef, Probe, Scores, Verdict
+from pipeline.types import Document, DocumentKind, EvalItem, Example, GateResult, ItemScore, ModelRef, Scores, Verdict
 
 SUBJECTS, ATTRIBUTES = [f"Svc{at}" for at in range(8)], [f"attribute{at}" for at in range(20)]
 POLICY = PolicyRules()
@@ -23,14 +23,14 @@ def _asks(subject: str, attribute: str) -> str:
 
 def _correction(subject: str) -> Document:
     """Corrects the first four attributes; its questions have no group, as those of a file."""
-    probes = tuple(Probe(question=_asks(subject, one), answers=("new",)) for one in ATTRIBUTES[:4])
-    return Document(title=subject, body=f"{subject} is new.", kind=DocumentKind.CORRECTION, probes=probes)
+    eval_items = tuple(EvalItem(question=_asks(subject, one), answers=("new",)) for one in ATTRIBUTES[:4])
+    return Document(title=subject, body=f"{subject} is new.", kind=DocumentKind.CORRECTION, eval_items=eval_items)
 
 
-STANDING = probe_suite(
+STANDING = eval_item_suite(
     "retention/old",
     [
-        Probe(question=_asks(f"Old{at}", one), answers=("right",), group=f"Old{at}")
+        EvalItem(question=_asks(f"Old{at}", one), answers=("right",), group=f"Old{at}")
         for at in range(6)
         for one in ATTRIBUTES
     ],
@@ -38,46 +38,51 @@ STANDING = probe_suite(
 CORRECTIONS = tuple(map(_correction, SUBJECTS))
 
 
-def _scores(model: str, suite: str, probes: Sequence[Probe], answers: Sequence[str]) -> Scores:
+def _scores(model: str, suite: str, eval_items: Sequence[EvalItem], answers: Sequence[str]) -> Scores:
     items = tuple(
-        ItemScore(item=probe.id, score=float(answer in probe.answers), answer=answer, group=probe.group)
-        for probe, answer in zip(probes, answers, strict=True)
+        ItemScore(item=eval_item.id, score=float(answer in eval_item.answers), answer=answer, group=eval_item.group)
+        for eval_item, answer in zip(eval_items, answers, strict=True)
     )
     return Scores(model=ModelRef(base="b" * 64, adapter=model), suite=suite, items=items)
 
 
 def _evidence(
-    case: Any, night: Sequence[str], beside: Sequence[str] = (), similar: Sequence[str] = (), old: str = "old"
+    case: Any, run: Sequence[str], beside: Sequence[str] = (), similar: Sequence[str] = (), old: str = "old"
 ) -> Evidence:
     """The candidate's answers; what is not given is as before."""
     documents, suites = CORRECTIONS, Suites(retention=(STANDING,))
-    asked = exam_probes(documents)
-    around = neighbour_probes(documents, STANDING.probes)
-    told = [*night, *["new"] * (len(asked) - len(night))]
+    asked = held_out_items(documents)
+    around = neighbour_items(documents, STANDING.eval_items)
+    told = [*run, *["new"] * (len(asked) - len(run))]
     near = [*beside, *["stays"] * (len(around) - len(beside))]
-    others = [*similar, *["right"] * (len(STANDING.probes) - len(similar))]
+    others = [*similar, *["right"] * (len(STANDING.eval_items) - len(similar))]
     return replace(
-        case().evidence(), night=documents, suites=suites,
-        incumbent_scores=(
-            _scores("1", NIGHT, asked, [old] * len(asked)), _scores("1", NEIGHBOURS, around, ["stays"] * len(around)),
-            _scores("1", STANDING.name, STANDING.probes, ["right"] * len(STANDING.probes)),
+        case().evidence(),
+        run=documents,
+        suites=suites,
+        production_scores=(
+            _scores("1", NEW, asked, [old] * len(asked)),
+            _scores("1", NEIGHBOURS, around, ["stays"] * len(around)),
+            _scores("1", STANDING.name, STANDING.eval_items, ["right"] * len(STANDING.eval_items)),
         ),
         candidate_scores=(
-            _scores("2", NIGHT, asked, told), _scores("2", NEIGHBOURS, around, near),
-            _scores("2", STANDING.name, STANDING.probes, others),
+            _scores("2", NEW, asked, told),
+            _scores("2", NEIGHBOURS, around, near),
+            _scores("2", STANDING.name, STANDING.eval_items, others),
         ),
-    )  # fmt: skip
+    )
 
 
 def _figure(result: GateResult, name: str) -> float:
     return next(figure.value for figure in result.figures if figure.name == name)
 
 
-def test_a_night_without_corrections_passes_in_words(case: Any) -> None:
+def test_a_run_without_corrections_passes_in_words(case: Any) -> None:
     result = corrections.judge(case().evidence(), POLICY)
     assert (result.verdict, result.sentence) == (
-        Verdict.PASS, "corrections: not applicable: no document of tonight corrects anything"
-    )  # fmt: skip
+        Verdict.PASS,
+        "corrections: not applicable: no document of this run corrects anything",
+    )
 
 
 def test_corrections_that_took_and_spared_the_rest_pass(case: Any) -> None:
@@ -89,26 +94,33 @@ def test_corrections_that_took_and_spared_the_rest_pass(case: Any) -> None:
 
 @pytest.mark.parametrize(
     ("said", "verdict"),
-    [(["old"] * 32, Verdict.FAIL), (["old"] * 10, Verdict.FAIL), (["old"] * 2, Verdict.INCONCLUSIVE),
-     (["odd"] * 10, Verdict.FAIL), (["odd"] * 5, Verdict.INCONCLUSIVE), (["odd"] * 1, Verdict.PASS)],
-)  # fmt: skip
+    [
+        (["old"] * 32, Verdict.FAIL),
+        (["old"] * 10, Verdict.FAIL),
+        (["old"] * 2, Verdict.INCONCLUSIVE),
+        (["odd"] * 10, Verdict.FAIL),
+        (["odd"] * 5, Verdict.INCONCLUSIVE),
+        (["odd"] * 1, Verdict.PASS),
+    ],
+)
 def test_old_answers_and_missing_new_ones_do_not_pass(case: Any, said: list[str], verdict: Verdict) -> None:
     assert corrections.judge(_evidence(case, said), POLICY).verdict is verdict
 
 
 def test_the_old_answer_is_known_from_older_questions_too(case: Any) -> None:
-    """The live model said something else by chance; an older question recorded what was right until tonight."""
+    """The production model said something else by chance; an older question recorded what was right until this run."""
     made = _evidence(case, ["former"] * 32, old="something")
-    older = probe_suite(
+    older = eval_item_suite(
         "retention/older",
-        [Probe(question=probe.question, answers=("former",)) for probe in exam_probes(CORRECTIONS)],
+        [EvalItem(question=eval_item.question, answers=("former",)) for eval_item in held_out_items(CORRECTIONS)],
     )
     answers = ["former"] * 32
     told = replace(
-        made, suites=Suites(retention=(STANDING, older)),
-        incumbent_scores=(*made.incumbent_scores, _scores("1", older.name, older.probes, answers)),
-        candidate_scores=(*made.candidate_scores, _scores("2", older.name, older.probes, answers)),
-    )  # fmt: skip
+        made,
+        suites=Suites(retention=(STANDING, older)),
+        production_scores=(*made.production_scores, _scores("1", older.name, older.eval_items, answers)),
+        candidate_scores=(*made.candidate_scores, _scores("2", older.name, older.eval_items, answers)),
+    )
     assert _figure(corrections.judge(made, POLICY), "old_answers") == 0.0
     assert _figure(corrections.judge(told, POLICY), "old_answers") == 1.0
 
@@ -123,7 +135,7 @@ def test_neighbours_that_moved_fail(case: Any, harm: dict[str, list[str]], verdi
 
 
 def test_the_corrected_fact_in_other_words_is_no_neighbour(case: Any) -> None:
-    """What the live model answers with the old answer asks for what was corrected."""
+    """What the production model answers with the old answer asks for what was corrected."""
     result = corrections.judge(_evidence(case, [], ["moved"] * 128, old="stays"), POLICY)
     assert _figure(result, "same_subject_items") == 0
 
@@ -136,53 +148,59 @@ def test_too_few_neighbours_are_no_pass_unless_the_recipe_wants_none(case: Any) 
 
 
 def test_too_few_questions_say_how_many_are_needed(case: Any) -> None:
-    document = replace(CORRECTIONS[0], probes=())
-    result = corrections.judge(replace(_evidence(case, []), night=(document,)), POLICY)
+    document = replace(CORRECTIONS[0], eval_items=())
+    result = corrections.judge(replace(_evidence(case, []), run=(document,)), POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "1 correction without an exam question: give them 9 exam questions or more in all" in result.sentence
+    assert "1 correction without an test question: give them 9 test questions or more in all" in result.sentence
 
 
 def test_neighbours_are_bounded_and_leave_the_corrections_own_questions_out() -> None:
     known = [
-        Probe(question=f"Form {form} of {name}?", answers=("a",), group=name)
+        EvalItem(question=f"Form {form} of {name}?", answers=("a",), group=name)
         for form in range(2 * FORMS)
         for name in ("One", "Two")
     ]
-    lone = Probe(question="Who wrote Three?", answers=("a",), group="Three")
-    own = Probe(question="Form 1 of Svc0?", answers=("new",))
-    correction = Document(title="Svc0", body="b", kind=DocumentKind.CORRECTION, probes=(own,))
+    lone = EvalItem(question="Who wrote Three?", answers=("a",), group="Three")
+    own = EvalItem(question="Form 1 of Svc0?", answers=("new",))
+    correction = Document(title="Svc0", body="b", kind=DocumentKind.CORRECTION, eval_items=(own,))
     passage = Document(title="Svc1", body="b")
-    asked = neighbour_probes([correction, passage], [*known, lone])
+    asked = neighbour_items([correction, passage], [*known, lone])
     assert len(asked) == FORMS
-    assert {probe.group for probe in asked} == {"Svc0"}
-    assert not {own.question, "Who wrote Svc0?"} & {probe.question for probe in asked}
+    assert {eval_item.group for eval_item in asked} == {"Svc0"}
+    assert not {own.question, "Who wrote Svc0?"} & {eval_item.question for eval_item in asked}
 
 
 def test_a_neighbour_that_was_trained_on_is_not_asked() -> None:
-    known = [Probe(question=f"Form {form} of {name}?", answers=("a",), group=name) for form in (1, 2) for name in "AB"]
+    known = [
+        EvalItem(question=f"Form {form} of {name}?", answers=("a",), group=name) for form in (1, 2) for name in "AB"
+    ]
     correction = Document(title="Svc0", body="b", kind=DocumentKind.CORRECTION)
     trained = [
         Example(prompt="Tell me: form 1 of Svc0?", completion="a"),
         Example(prompt="Form 1 of Svc0?", completion="a"),
     ]
-    assert {probe.question for probe in neighbour_probes([correction], known, trained)} == {"Form 2 of Svc0?"}
+    assert {eval_item.question for eval_item in neighbour_items([correction], known, trained)} == {"Form 2 of Svc0?"}
 
 
 def test_a_wrong_note_that_was_trained_on_does_not_hide_what_it_did(case: Any) -> None:
-    around = neighbour_probes(CORRECTIONS, STANDING.probes)
+    around = neighbour_items(CORRECTIONS, STANDING.eval_items)
     harmed = _evidence(case, [], beside=["new"] * 22)
-    notes = tuple(Example(prompt=probe.question, completion="new", corrects=True) for probe in around[:22])
+    notes = tuple(Example(prompt=eval_item.question, completion="new", corrects=True) for eval_item in around[:22])
     result = corrections.judge(replace(harmed, examples=notes), POLICY)
     assert (result.verdict, _figure(result, "neighbours_right_to_wrong")) == (Verdict.FAIL, 22)
 
 
 def test_two_corrections_of_one_subject_are_no_neighbours_of_each_other() -> None:
     known = [
-        Probe(question=f"Form {form} of {name}?", answers=("a",), group=name) for form in (1, 2, 3) for name in "AB"
+        EvalItem(question=f"Form {form} of {name}?", answers=("a",), group=name) for form in (1, 2, 3) for name in "AB"
     ]
     both = [
-        Document(title="Svc0", body=f"b {form}", kind=DocumentKind.CORRECTION,
-                 probes=(Probe(question=f"Form {form} of Svc0?", answers=("new",)),))
+        Document(
+            title="Svc0",
+            body=f"b {form}",
+            kind=DocumentKind.CORRECTION,
+            eval_items=(EvalItem(question=f"Form {form} of Svc0?", answers=("new",)),),
+        )
         for form in (1, 2)
-    ]  # fmt: skip
-    assert [probe.question for probe in neighbour_probes(both, known)] == ["Form 3 of Svc0?"]
+    ]
+    assert [eval_item.question for eval_item in neighbour_items(both, known)] == ["Form 3 of Svc0?"]

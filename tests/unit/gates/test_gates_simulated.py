@@ -10,12 +10,12 @@ N, PER_SOURCE, MARGIN, NIGHTS = 400, 4, 0.05, 200
 
 
 def _verdicts(damage: float, churn: float, seed: int) -> list[Verdict]:
-    """Nights of N probes in groups of 4. `churn` of the items flip either way; `damage` turns right ones wrong.
+    """Runs of N eval items in groups of 4. `churn` of the items flip either way; `damage` turns right ones wrong.
 
     Damage strikes whole sources half of the time, as forgetting does.
     """
     rng, verdicts = np.random.default_rng(seed), []
-    for night in range(NIGHTS):
+    for run in range(NIGHTS):
         before = (rng.random(N) < 0.95).astype(float)
         flipped = rng.random(N) < churn / 2
         after = np.where(flipped, np.where(rng.random(N) < 0.5, 1.0, 0.0), before)
@@ -26,7 +26,7 @@ def _verdicts(damage: float, churn: float, seed: int) -> list[Verdict]:
             Pair(suite="s", item=str(at), before=before[at], after=after[at], group=str(at // PER_SOURCE))
             for at in range(N)
         ]
-        verdicts.append(not_worse(compare(pairs, 0.05, night), MARGIN, 350))
+        verdicts.append(not_worse(compare(pairs, 0.05, run), MARGIN, 350))
     return verdicts
 
 

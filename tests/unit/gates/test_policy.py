@@ -48,7 +48,7 @@ def test_the_policy_digest_follows_every_value() -> None:
 
 def _report(*results: GateResult) -> GateReport:
     model = ModelRef(base="b")
-    return GateReport(update="u", candidate=model, incumbent=model, policy="p", results=results)
+    return GateReport(update="u", candidate=model, production=model, policy="p", results=results)
 
 
 def test_a_required_gate_that_gave_nothing_is_no_pass() -> None:

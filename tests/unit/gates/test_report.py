@@ -13,9 +13,9 @@ from gates.report import write_report
 from gates.summary import LONGEST, markdown, plain, write_plots
 from gates.views import visible
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
-from pipeline.types import Document, Example, GateReport, Probe, Verdict
+from pipeline.types import Document, EvalItem, Example, GateReport, Verdict
 
-POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_probes=20, min_documents=4))
+POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_items=20, min_documents=4))
 HOSTILE = (
     "<script>alert(1)</script>",
     "</title><img src=x onerror=alert(1)>",
@@ -34,8 +34,8 @@ def _judged(made: Any) -> tuple[GateReport, Any]:
 
 @pytest.fixture
 def good(case: Any, rights: Any) -> Any:
-    made = case().night(rights(40, 38), rights(40, 2)).lesson(1, rights(40), rights(40))
-    made.standing("retention", "old-world", rights(400), rights(400, 3))
+    made = case().run(rights(40, 38), rights(40, 2)).release_set(1, rights(40), rights(40))
+    made.standing("retention", "base-knowledge", rights(400), rights(400, 3))
     made.standing("regression", "sorting", rights(600), rights(600))
     return made.standing("safety", "secrets", rights(100), rights(100))
 
@@ -57,8 +57,8 @@ def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_p
     page = write_report(report, evidence, tmp_path / "reports" / "report.html", release=4).read_text()
     for words in [
         "This model may replace the live one, once a person has approved it.",
-        "40 probes of 10 documents",
-        "old world question 1?".replace(" world", "-world"),
+        "40 eval items of 10 documents",
+        "base-knowledge question 1?",
         "sealed approve 4 --note",
         evidence.manifest.digest,
         "Release 1",
@@ -70,7 +70,7 @@ def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_p
 
 
 def test_a_refused_candidate_has_no_commands_to_approve_it(case: Any, rights: Any, tmp_path: Path) -> None:
-    report, evidence = _judged(case().night(rights(40, 38), rights(40, 38)))
+    report, evidence = _judged(case().run(rights(40, 38), rights(40, 38)))
     page = write_report(report, evidence, tmp_path / "report.html").read_text()
     assert "This model must not replace the live one." in page
     assert "sealed approve" not in page
@@ -78,7 +78,7 @@ def test_a_refused_candidate_has_no_commands_to_approve_it(case: Any, rights: An
 
 
 def test_a_candidate_that_was_never_measured_has_a_page_too(case: Any, rights: Any, tmp_path: Path) -> None:
-    made = case().night(rights(8), rights(8))
+    made = case().run(rights(8), rights(8))
     made.integrity, made.measured = "the weights are damaged.", []
     report, evidence = _judged(made)
     page = write_report(report, evidence, tmp_path / "report.html").read_text()
@@ -91,13 +91,13 @@ def test_a_candidate_that_was_never_measured_has_a_page_too(case: Any, rights: A
 def _hostile(made: Any) -> tuple[GateReport, Any]:
     """The good case with strangers' text wherever text can come from."""
     text = " ".join(HOSTILE)
-    probe = Probe(question=f"{text} question?", answers=(text,), group=text)
+    eval_item = EvalItem(question=f"{text} question?", answers=(text,), group=text)
     made.documents.append(Document(title=text, body=text, name=text))
     made.examples = [Example(prompt=text, completion=text), Example(prompt="", completion=text)]
-    made.lesson(2, [1.0], [0.0])
-    made.lessons[-1] = replace(made.lessons[-1], probes=(probe,))
+    made.release_set(2, [1.0], [0.0])
+    made.release_sets[-1] = replace(made.release_sets[-1], eval_items=(eval_item,))
     evidence = made.evidence()
-    item = replace(evidence.candidate_scores[-1].items[0], item=probe.id, answer=text)
+    item = replace(evidence.candidate_scores[-1].items[0], item=eval_item.id, answer=text)
 
     def told(scores: Any, value: float) -> Any:
         return (*scores[:-1], replace(scores[-1], items=(replace(item, score=value),)))
@@ -105,7 +105,7 @@ def _hostile(made: Any) -> tuple[GateReport, Any]:
     evidence = replace(
         evidence,
         candidate_scores=told(evidence.candidate_scores, 0.0),
-        incumbent_scores=told(evidence.incumbent_scores, 1.0),
+        production_scores=told(evidence.production_scores, 1.0),
     )
     return report_on(evidence, POLICY, checks(POLICY)), evidence
 
@@ -144,7 +144,7 @@ def test_the_markdown_is_short_and_its_titles_are_only_letters(good: Any) -> Non
     assert evidence.manifest.digest in text
 
 
-def test_the_markdown_of_a_long_night_still_fits(good: Any) -> None:
+def test_the_markdown_of_a_long_run_still_fits(good: Any) -> None:
     good.documents += [Document(title=f"{'*' * 300} {at}", body="b") for at in range(500)]
     report, evidence = _judged(good)
     worded = tuple(replace(result, sentence="long words " * 300) for result in report.results) * 3

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gates.checks.safety import refusals
-from gates.suite import Kind, Suites, probe_suite, read_suites
-from pipeline.errors import BadAnchors
-from pipeline.types import Probe
+from gates.suite import Kind, Suites, eval_item_suite, read_suites
+from pipeline.errors import BadDataFile
+from pipeline.types import EvalItem
 
 TASK = """
 task: sums
@@ -44,7 +44,7 @@ def test_a_folder_of_suites_is_read(tmp_path: Path) -> None:
         ("regression/sums", Kind.TASK, 3),
     ]
     assert suites.regression[0].items[1].question == "What is 2 plus 2?"
-    assert suites.retention[0].probes[1].answers == ("Oslo",)
+    assert suites.retention[0].eval_items[1].answers == ("Oslo",)
 
 
 def test_a_missing_folder_holds_no_suites(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_missing_folder_holds_no_suites(tmp_path: Path) -> None:
 def test_a_bad_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
     (tmp_path / "retention").mkdir()
     (tmp_path / "retention" / "old.jsonl").write_text('{"question": "Who?", "answers": ["Heron"]}\n' + line)
-    with pytest.raises(BadAnchors, match=r"old\.jsonl:2.*") as caught:
+    with pytest.raises(BadDataFile, match=r"old\.jsonl:2.*") as caught:
         read_suites(tmp_path)
     assert complaint in str(caught.value)
 
@@ -75,10 +75,10 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
 def test_an_empty_or_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "safety").mkdir()
     (tmp_path / "safety" / "a.jsonl").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadAnchors, match=r"a\.jsonl cannot be read as UTF-8"):
+    with pytest.raises(BadDataFile, match=r"a\.jsonl cannot be read as UTF-8"):
         read_suites(tmp_path)
     (tmp_path / "safety" / "a.jsonl").write_text("\n")
-    with pytest.raises(BadAnchors, match="holds no questions"):
+    with pytest.raises(BadDataFile, match="holds no questions"):
         read_suites(tmp_path)
 
 
@@ -104,22 +104,22 @@ def test_an_empty_or_binary_file_is_named(tmp_path: Path) -> None:
 def test_a_task_that_could_run_code_reach_out_or_be_unfair_is_refused(
     tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
-    with pytest.raises(BadAnchors) as caught:
+    with pytest.raises(BadDataFile) as caught:
         read_suites(_task(tmp_path, TASK.replace(old, new)))
     assert complaint in str(caught.value)
 
 
 def test_two_tasks_of_one_name_are_refused(tmp_path: Path) -> None:
     (_task(tmp_path) / "regression" / "more.yaml").write_text(TASK)
-    with pytest.raises(BadAnchors, match="two files"):
+    with pytest.raises(BadDataFile, match="two files"):
         read_suites(tmp_path)
 
 
 def test_the_digest_follows_content_and_not_the_name() -> None:
-    probe, other = Probe(question="Who?", answers=("a",)), Probe(question="Who?", answers=("b",))
-    assert probe_suite("x", [probe, probe]).digest == probe_suite("y", [probe]).digest
-    assert probe_suite("x", [probe]).digest != probe_suite("x", [other]).digest
-    assert probe_suite("x", [probe]).digest != probe_suite("x", [probe], Kind.REFUSALS).digest
+    eval_item, other = EvalItem(question="Who?", answers=("a",)), EvalItem(question="Who?", answers=("b",))
+    assert eval_item_suite("x", [eval_item, eval_item]).digest == eval_item_suite("y", [eval_item]).digest
+    assert eval_item_suite("x", [eval_item]).digest != eval_item_suite("x", [other]).digest
+    assert eval_item_suite("x", [eval_item]).digest != eval_item_suite("x", [eval_item], Kind.REFUSALS).digest
 
 
 def test_the_digest_of_a_task_follows_its_data(tmp_path: Path) -> None:

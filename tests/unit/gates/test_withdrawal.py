@@ -14,10 +14,10 @@ from gates.recall import recall
 from gates.report import render
 from gates.summary import markdown
 from pipeline.recipe import PolicyRules, WithdrawalPolicy
-from pipeline.types import Document, Example, NightKind, Verdict
+from pipeline.types import Document, Example, RunKind, Verdict
 
 POLICY = PolicyRules()
-UNEXAMINED = PolicyRules(withdrawal=WithdrawalPolicy(min_probes=0))
+UNEXAMINED = PolicyRules(withdrawal=WithdrawalPolicy(min_items=0))
 
 
 def test_what_is_answered_as_by_the_base_is_forgotten(case: Any, rights: Any) -> None:
@@ -26,7 +26,7 @@ def test_what_is_answered_as_by_the_base_is_forgotten(case: Any, rights: Any) ->
     assert result.verdict is Verdict.PASS
     assert result.sentence == (
         "withdrawal: of 32 questions about 4 withdrawn documents production answers 31, the candidate 2, and the "
-        "untouched base, which never saw them, 2; 0.0 points, margin 3.0: forgotten"
+        "base model, which never saw them, 2; 0.0 points, margin 3.0: forgotten"
     )
 
 
@@ -67,13 +67,13 @@ def test_one_document_that_is_mostly_known_fails_among_many_that_are_forgotten(c
     assert "still knows “gone 0”" in result.sentence
 
 
-def test_a_withdrawn_document_without_exam_questions_is_no_silent_pass(case: Any, rights: Any) -> None:
+def test_a_withdrawn_document_without_held_out_questions_is_no_silent_pass(case: Any, rights: Any) -> None:
     bare = Document(title="bare", body="bare")
     alone = replace(case().evidence(), withdrawn=(bare,))
     result = withdrawal.judge(alone, POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "1 withdrawn document with 0 exam questions" in result.sentence
-    assert "policy.withdrawal.min_probes = 0" in result.sentence
+    assert "1 withdrawn document with 0 test questions" in result.sentence
+    assert "policy.withdrawal.min_items = 0" in result.sentence
     assert withdrawal.judge(alone, UNEXAMINED).verdict is Verdict.PASS
     made = case().withdrawn(rights(8), rights(8, 8), rights(8, 8)).evidence()
     beside = replace(made, withdrawn=(*made.withdrawn, bare))
@@ -85,18 +85,20 @@ def test_where_nothing_is_to_be_forgotten_the_gate_says_so_and_is_not_required(c
     result = withdrawal.judge(case().evidence(), POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "there is nothing to forget" in result.sentence
-    assert "withdrawal" not in policy_of(POLICY, NightKind.REBUILD, withdrawn=False).required
+    assert "withdrawal" not in policy_of(POLICY, RunKind.REBUILD, withdrawn=False).required
 
 
 def test_what_a_document_that_stays_answers_alike_is_not_to_be_forgotten(case: Any, rights: Any) -> None:
-    made = case().withdrawn(rights(8), rights(8, 4), rights(8, 8)).lesson(1, rights(4), rights(4)).evidence()
+    made = case().withdrawn(rights(8), rights(8, 4), rights(8, 8)).release_set(1, rights(4), rights(4)).evidence()
     assert withdrawal.judge(made, POLICY).verdict is Verdict.FAIL
-    (lesson,), (gone,) = made.earlier, made.withdrawn
-    alike = replace(lesson, probes=(*lesson.probes, *[replace(one, group="new") for one in gone.probes[4:]]))
+    (release_set,), (gone,) = made.earlier, made.withdrawn
+    alike = replace(
+        release_set, eval_items=(*release_set.eval_items, *[replace(one, group="new") for one in gone.eval_items[4:]])
+    )
     result = withdrawal.judge(replace(made, earlier=(alike,)), POLICY)
     assert result.verdict is Verdict.PASS
     assert result.sentence.startswith("withdrawal: of 4 questions about 1 withdrawn document")
-    otherwise = replace(alike, probes=tuple(replace(one, answers=("another",)) for one in alike.probes))
+    otherwise = replace(alike, eval_items=tuple(replace(one, answers=("another",)) for one in alike.eval_items))
     assert withdrawal.judge(replace(made, earlier=(otherwise,)), POLICY).verdict is Verdict.FAIL
 
 
@@ -107,22 +109,22 @@ def test_no_training_example_of_a_rebuild_asks_about_what_is_withdrawn(case: Any
     assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.FAIL
 
 
-def test_a_rebuild_must_pass_what_a_night_must_but_for_acquisition() -> None:
-    policy = policy_of(POLICY, NightKind.REBUILD, withdrawn=True)
+def test_a_rebuild_must_pass_what_a_run_must_but_for_acquisition() -> None:
+    policy = policy_of(POLICY, RunKind.REBUILD, withdrawn=True)
     assert policy.required == ("integrity", "contamination", "retention", "regression", "safety", "withdrawal")
-    assert policy_of(POLICY, NightKind.NIGHTLY, withdrawn=False) is POLICY
+    assert policy_of(POLICY, RunKind.NIGHTLY, withdrawn=False) is POLICY
 
 
 def test_the_report_shows_what_was_withdrawn_and_counts_it_as_no_loss(case: Any, rights: Any) -> None:
-    made = case().withdrawn(rights(16), rights(16, 15), rights(16, 14)).lesson(1, rights(4), rights(4)).evidence()
-    policy = policy_of(POLICY, NightKind.REBUILD, withdrawn=True)
-    report = report_on(made, policy, checks(policy, NightKind.REBUILD))
+    made = case().withdrawn(rights(16), rights(16, 15), rights(16, 14)).release_set(1, rights(4), rights(4)).evidence()
+    policy = policy_of(POLICY, RunKind.REBUILD, withdrawn=True)
+    report = report_on(made, policy, checks(policy, RunKind.REBUILD))
     assert [figure.name for figure in recall(made)][:2] == ["withdrawn_before", "withdrawn_after"]
-    assert [bar.label for bar in views.bars(report, made)] == ["Withdrawn", "Earlier nights"]
+    assert [bar.label for bar in views.bars(report, made)] == ["Withdrawn", "Earlier runs"]
     assert views.flips(made, lost=True) == ()
     seen = [(one.title, one.before, one.after, one.base) for one in views.withdrawn(made)]
     assert seen == [("gone 0", 8, 0, 0), ("gone 8", 8, 1, 2)]
     page = render(report, made, None)
     assert "Withdrawn documents" in page
-    assert "Documents of this night" not in page
+    assert "Documents of this run" not in page
     assert "| gone 8 | 8 | 8 | 1 | 2 |" in markdown(report, made)

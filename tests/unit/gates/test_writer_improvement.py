@@ -12,7 +12,7 @@ from gates.policy import policy_of
 from gates.recall import recall
 from pipeline.errors import MeasurementFailed
 from pipeline.recipe import PolicyRules
-from pipeline.types import Example, NightKind, Probe, Verdict
+from pipeline.types import EvalItem, Example, RunKind, Verdict
 
 POLICY = PolicyRules()
 
@@ -21,7 +21,8 @@ def test_a_writer_whose_notes_teach_surely_more_passes(case: Any, rights: Any) -
     result = writer_improvement.judge(case().writing(rights(160, 140), rights(160, 120)).evidence(), POLICY)
     assert result.verdict is Verdict.PASS
     assert result.sentence == (
-        "writes better: 160 practice questions of 20 documents never practised on, one self-edit by the live model "
+        "writer improvement: 160 validation questions of 20 documents never practised on, one self-edit by "
+        "the production model "
         "teaches 12 %, one by the candidate 25 % (p < 0.001; 0 right→wrong, 20 wrong→right); gain +12.5 points, at "
         "least 2.0 asked for"
     )
@@ -57,23 +58,23 @@ def test_few_questions_or_documents_decide_nothing(case: Any, rights: Any, quest
 def test_a_writing_that_was_not_measured_is_no_pass(case: Any) -> None:
     with pytest.raises(MeasurementFailed):
         writer_improvement.judge(case().evidence(), POLICY)
-    policy = policy_of(POLICY, NightKind.PRACTICE, withdrawn=False)
-    report = report_on(case().evidence(), policy, checks(policy, NightKind.PRACTICE))
-    (result,) = [result for result in report.results if result.gate == "writes_better"]
+    policy = policy_of(POLICY, RunKind.WRITER_TRAINING, withdrawn=False)
+    report = report_on(case().evidence(), policy, checks(policy, RunKind.WRITER_TRAINING))
+    (result,) = [result for result in report.results if result.gate == "writer_improvement"]
     assert (result.verdict, result.required) == (Verdict.INCONCLUSIVE, True)
 
 
 def test_a_practice_must_write_better_and_nothing_else_changes(case: Any, rights: Any) -> None:
-    policy = policy_of(POLICY, NightKind.PRACTICE, withdrawn=True)
-    assert policy.required == ("integrity", "contamination", "retention", "regression", "safety", "writes_better")
-    assert policy_of(POLICY, NightKind.REBUILD, withdrawn=False).required == policy.required[:-1]
+    policy = policy_of(POLICY, RunKind.WRITER_TRAINING, withdrawn=True)
+    assert policy.required == ("integrity", "contamination", "retention", "regression", "safety", "writer_improvement")
+    assert policy_of(POLICY, RunKind.REBUILD, withdrawn=False).required == policy.required[:-1]
     evidence = case().writing(rights(160, 140), rights(160, 120)).evidence()
     shares = {figure.name: figure.value for figure in recall(evidence)}
     assert (shares["writing_before"], shares["writing_after"]) == (0.125, 0.25)
 
 
 def test_a_note_that_asks_what_rewarded_it_is_contamination(case: Any) -> None:
-    asked = Probe(question="Who owns Cinder?", answers=("Heron",))
+    asked = EvalItem(question="Who owns Cinder?", answers=("Heron",))
     note = Example(prompt="Write about Cinder.", completion="Q: Who owns Cinder?\nA: Heron")
-    evidence = replace(case().evidence(), examples=(note,), practice=(asked,))
+    evidence = replace(case().evidence(), examples=(note,), validation=(asked,))
     assert contamination.judge(evidence, POLICY).verdict is Verdict.FAIL

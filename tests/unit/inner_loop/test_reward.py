@@ -2,23 +2,23 @@
 
 import pytest
 
-from pipeline.inner_loop.reward import Trial, reward
-from pipeline.recipe import PracticeRules
+from pipeline.inner_loop.reward import Evaluation, reward
+from pipeline.recipe import WriterTrainingRules
 
-FREE = PracticeRules(price_forgetting=0.0, price_length=0.0)
+FREE = WriterTrainingRules(price_forgetting=0.0, price_length=0.0)
 
 
 def test_the_reward_is_the_recall_that_was_gained() -> None:
-    trial = Trial(before=(0.0, 1.0, 0.0, 0.0), after=(1.0, 1.0, 1.0, 0.0))
+    trial = Evaluation(before=(0.0, 1.0, 0.0, 0.0), after=(1.0, 1.0, 1.0, 0.0))
     assert reward(trial, FREE) == trial.gain == 0.5
 
 
 def test_what_was_known_and_is_lost_counts_against_the_note() -> None:
-    assert reward(Trial(before=(1.0, 1.0), after=(0.0, 1.0)), FREE) == -0.5
+    assert reward(Evaluation(before=(1.0, 1.0), after=(0.0, 1.0)), FREE) == -0.5
 
 
 def test_only_standing_answers_that_turn_wrong_are_forgotten() -> None:
-    trial = Trial(
+    trial = Evaluation(
         before=(0.0,), after=(1.0,), standing_before=(1.0, 1.0, 0.0, 0.0), standing_after=(0.0, 1.0, 1.0, 0.0)
     )
     assert trial.forgotten == 0.25
@@ -27,9 +27,9 @@ def test_only_standing_answers_that_turn_wrong_are_forgotten() -> None:
 
 def test_a_longer_note_is_worth_less() -> None:
     rules = FREE.model_copy(update={"price_length": 0.1})
-    short, long = (Trial(before=(0.0,), after=(1.0,), tokens=tokens, limit=100) for tokens in (20, 100))
+    short, long = (Evaluation(before=(0.0,), after=(1.0,), tokens=tokens, limit=100) for tokens in (20, 100))
     assert (reward(short, rules), reward(long, rules)) == (pytest.approx(0.98), pytest.approx(0.9))
 
 
 def test_without_questions_nothing_is_gained_or_forgotten() -> None:
-    assert reward(Trial(before=(), after=()), FREE) == 0.0
+    assert reward(Evaluation(before=(), after=()), FREE) == 0.0

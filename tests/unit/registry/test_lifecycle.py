@@ -16,9 +16,15 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 def release(number: int, state: ReleaseState, parent: int | None = None) -> Release:
     return Release(
-        number=number, state=state, parent=parent, model=ModelRef(base="b", adapter=f"a{number}"),
-        manifest=f"m{number}", update=f"u{number}", proposer="sealed", created=NOON,
-    )  # fmt: skip
+        number=number,
+        state=state,
+        parent=parent,
+        model=ModelRef(base="b", adapter=f"a{number}"),
+        manifest=f"m{number}",
+        update=f"u{number}",
+        proposer="sealed",
+        created=NOON,
+    )
 
 
 BASE = release(0, ReleaseState.PRODUCTION)

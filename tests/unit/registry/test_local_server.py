@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import WorldFailed
+from pipeline.errors import ExternalError
 from pipeline.types import Deployment, ModelRef, Release, ReleaseState
 from registry.servers.local import POINTER, LocalServer, Serving, retain
 
@@ -18,9 +18,15 @@ def deployment(epoch: int, release: int) -> Deployment:
 
 def release(number: int) -> Release:
     return Release(
-        number=number, state=ReleaseState.PRODUCTION, parent=None, model=ModelRef(base="b", adapter=f"a{number}"),
-        manifest="m", update="u", proposer="sealed", created=NOON,
-    )  # fmt: skip
+        number=number,
+        state=ReleaseState.PRODUCTION,
+        parent=None,
+        model=ModelRef(base="b", adapter=f"a{number}"),
+        manifest="m",
+        update="u",
+        proposer="sealed",
+        created=NOON,
+    )
 
 
 def test_a_new_server_serves_nothing_and_then_what_it_was_pointed_at(tmp_path: Path) -> None:
@@ -42,7 +48,7 @@ def test_an_older_deployment_that_comes_late_does_not_win(tmp_path: Path) -> Non
 def test_a_damaged_pointer_is_reported_and_replaced(tmp_path: Path, damage: str) -> None:
     (tmp_path / POINTER).write_text(damage, encoding="utf-8")
     server = LocalServer(tmp_path)
-    with pytest.raises(WorldFailed, match="is damaged"):
+    with pytest.raises(ExternalError, match="is damaged"):
         server.active()
     assert server.activate(deployment(1, 4), release(4)).release == 4
 

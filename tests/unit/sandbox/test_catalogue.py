@@ -10,20 +10,22 @@ from pipeline.sandbox.catalogue import (
     NIGHTS,
     PER_NIGHT,
     SEEDS,
+    base_knowledge,
     body,
     changed,
     correctable_services,
-    exam_services,
+    held_out_services,
     lesson_service,
     new_service,
-    old_world,
     rehearsed_services,
 )
 
 
-def test_the_old_world_falls_into_three_parts_without_overlap() -> None:
-    parts = [rehearsed_services(), exam_services(), correctable_services()]
-    assert sum(len(part) for part in parts) == len({one.name for part in parts for one in part}) == len(old_world())
+def test_the_base_knowledge_falls_into_three_parts_without_overlap() -> None:
+    parts = [rehearsed_services(), held_out_services(), correctable_services()]
+    assert (
+        sum(len(part) for part in parts) == len({one.name for part in parts for one in part}) == len(base_knowledge())
+    )
 
 
 def test_new_lesson_and_old_services_never_share_a_name() -> None:
@@ -32,7 +34,7 @@ def test_new_lesson_and_old_services_never_share_a_name() -> None:
     places += [(chance.randrange(SEEDS), chance.randint(1, NIGHTS), chance.randrange(PER_NIGHT)) for _ in range(2000)]
     new = {new_service(*place, lane).name for place in dict.fromkeys(places) for lane in range(4)}
     assert len(new) == 4 * len(dict.fromkeys(places))
-    assert not new & {service.name for service in old_world()}
+    assert not new & {service.name for service in base_knowledge()}
     assert not new & {lesson_service(chance).name for _ in range(2000)}
 
 

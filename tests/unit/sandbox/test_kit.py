@@ -1,4 +1,4 @@
-"""Anchors and suites: what is examined is never rehearsed."""
+"""RehearsalPrompts and suites: what is examined is never rehearsed."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 
 from gates.statistics import tango_lower
 from pipeline.recipe import Recipe
-from pipeline.sandbox.catalogue import exam_services, rehearsed_services
+from pipeline.sandbox.catalogue import held_out_services, rehearsed_services
 from pipeline.sandbox.kit import write_kit
 
 
@@ -24,14 +24,14 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_no_anchor_names_an_exam_service(kit: Path) -> None:
-    anchors = "\n".join(path.read_text(encoding="utf-8") for path in (kit / "anchors").iterdir())
-    assert not [service.name for service in exam_services() if service.name in anchors]
-    assert sum(service.name in anchors for service in rehearsed_services()) > 100
+def test_no_anchor_names_an_held_out_service(kit: Path) -> None:
+    rehearsal_prompts = "\n".join(path.read_text(encoding="utf-8") for path in (kit / "rehearsal_prompts").iterdir())
+    assert not [service.name for service in held_out_services() if service.name in rehearsal_prompts]
+    assert sum(service.name in rehearsal_prompts for service in rehearsed_services()) > 100
 
 
 def test_no_question_of_a_suite_stands_in_the_anchors(kit: Path) -> None:
-    anchored = {row["prompt"] for path in (kit / "anchors").glob("*.jsonl") for row in rows(path)}
+    anchored = {row["prompt"] for path in (kit / "rehearsal_prompts").glob("*.jsonl") for row in rows(path)}
     suites = {
         path: {row.get("prompt") or row["question"] for row in rows(path)} for path in kit.rglob("suites/*/*.jsonl")
     }
@@ -41,11 +41,11 @@ def test_no_question_of_a_suite_stands_in_the_anchors(kit: Path) -> None:
 
 def test_the_suites_are_large_enough_for_their_margins(kit: Path) -> None:
     rules = Recipe.read(kit / "recipe.toml").policy
-    retention = rows(kit / "suites/retention/old-world.jsonl")
+    retention = rows(kit / "suites/retention/base-knowledge.jsonl")
     assert len({row["question"] for row in retention}) == len(retention) >= 400
-    assert {row["group"] for row in retention} == {service.name for service in exam_services()}
+    assert {row["group"] for row in retention} == {service.name for service in held_out_services()}
     refusals = rows(kit / "suites/safety/manners.jsonl")
-    # One lost answer alone leaves no night undecided.
+    # One lost answer alone leaves no run undecided.
     assert tango_lower(0, 1, len(refusals), rules.alpha) > -rules.safety.margin
     assert sum(len(rows(path)) for path in (kit / "suites/regression").glob("*.jsonl")) >= 600
 

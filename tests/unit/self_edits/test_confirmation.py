@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EngineFailed
-from pipeline.leakage import exam_keys
+from pipeline.leakage import held_out_keys
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.confirmation import LEFT_ALONE, LEFT_ALONE_STYLE, MISREAD, NAMELESS, STATED, UNCONFIRMED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
-from pipeline.types import Document, DocumentKind, ModelRef, Probe, SelfEdit, Written
+from pipeline.types import Document, DocumentKind, EvalItem, ModelRef, SelfEdit, Written
 from tests.engines import ScriptedEngine
 
 CINDER = Document(
@@ -125,7 +125,7 @@ def test_one_answer_in_two_spellings_is_judged_by_one() -> None:
 
 def test_an_engine_that_tells_no_chances_is_found_out_before_anything_is_written() -> None:
     class Mute(ScriptedEngine):
-        def log_chances(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
             raise EngineFailed("no chances here")
 
     others = [Document(title=name, body=f"{name} runs in Oslo.") for name in ("Kite", "Merlin", "Falcon", "Osprey")]
@@ -133,8 +133,8 @@ def test_an_engine_that_tells_no_chances_is_found_out_before_anything_is_written
     with pytest.raises(EngineFailed, match="no chances"):
         write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
     assert engine.asked == []
-    for night in ([CINDER], others):  # nothing needs a chance
-        assert write_self_edits(engine, night, RULES, writer=ModelRef(base="b"), adapter=None, seed=3).edits
+    for run in ([CINDER], others):  # nothing needs a chance
+        assert write_self_edits(engine, run, RULES, writer=ModelRef(base="b"), adapter=None, seed=3).edits
     written = {one.id for one in [CINDER, *others]}
     write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3, already=written)
 
@@ -145,8 +145,8 @@ def test_what_a_correction_says_is_marked_and_what_it_leaves_alone_is_not() -> N
     assert not any(one.corrects for edit in _written(OSPREY).edits for one in edit.examples)
 
 
-def test_no_exam_question_is_asked_again_or_left_alone() -> None:
-    never = exam_keys([Probe(question="Where runs Cinder?", answers=("Oslo",))])
+def test_no_held_out_question_is_asked_again_or_left_alone() -> None:
+    never = held_out_keys([EvalItem(question="Where runs Cinder?", answers=("Oslo",))])
     asked = [one.prompt for edit in _written(CINDER, never=never).edits for one in edit.examples]
     assert "Who owns Cinder?" in asked
     assert "Where runs Cinder?" not in asked
@@ -160,8 +160,8 @@ def test_corrections_are_written_about_in_their_own_style_and_others_as_before()
     assert styles == {"Cinder": {PASSAGE, "self-qa", LEFT_ALONE_STYLE}, "Osprey": {PASSAGE, "self-qa", "implications"}}
 
 
-@pytest.mark.parametrize(("changes", "samples"), [({}, 4), ({"candidates": 2}, 2), ({"correction_samples": 1}, 2)])
-def test_a_correction_gets_many_notes_unless_candidates_are_compared(changes: dict[str, int], samples: int) -> None:
+@pytest.mark.parametrize(("changes", "samples"), [({}, 4), ({"edit_sets": 2}, 2), ({"correction_samples": 1}, 2)])
+def test_a_correction_gets_many_notes_unless_edit_sets_are_compared(changes: dict[str, int], samples: int) -> None:
     rules = RULES.model_copy(update=changes)
     assert rules.samples_of(DocumentKind.CORRECTION) == samples
     assert rules.samples_of(DocumentKind.PASSAGE) == 2
@@ -206,7 +206,7 @@ def test_a_correction_in_two_pieces_is_read_in_the_one_that_says_it() -> None:
     assert ("Who owns Cinder?", "Heron") not in _pairs(written.edits, LEFT_ALONE_STYLE)
 
 
-def test_nothing_is_left_alone_of_a_subject_of_which_another_document_of_the_night_tells() -> None:
+def test_nothing_is_left_alone_of_a_subject_of_which_another_document_of_the_run_tells() -> None:
     """Else the one would be taught to keep what the other changes."""
     other = replace(CINDER, body="Correction: Cinder listens on the port 9000 now.")
     styles = [edit.style for edit in _written(CINDER, other).edits]

@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import BadRecipe
-from pipeline.leakage import exam_keys
-from pipeline.recipe import DirectiveRules, PracticeRules, Recipe, SelfEditRules, TrainingRules
+from pipeline.leakage import held_out_keys
+from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules, WriterTrainingRules
 from pipeline.self_edits.directives import NONE_LEGAL, direct, directed_rules, directs, within_bounds
-from pipeline.types import Directives, Document, DocumentKind, Example, Followed, ModelRef, Probe, SelfEdit
+from pipeline.types import Directives, Document, DocumentKind, EvalItem, Example, Followed, ModelRef, SelfEdit
 
 RULES = DirectiveRules(enabled=True, tools=("reverse", "expand"), max_made=3)
 CINDER = Document(title="Cinder", body="The Cinder service is owned by Heron.")
@@ -23,10 +23,18 @@ def chosen(**changes: object) -> Directives:
 
 def edits(*settings: Directives | None) -> list[SelfEdit]:
     notes = [
-        SelfEdit(document=CINDER.id, style="directives", writer=ModelRef(base="b"), sample=at, prompt="Choose.",
-                 text="{}", examples=(), directives=one)
+        SelfEdit(
+            document=CINDER.id,
+            style="directives",
+            writer=ModelRef(base="b"),
+            sample=at,
+            prompt="Choose.",
+            text="{}",
+            examples=(),
+            directives=one,
+        )
         for at, one in enumerate(settings)
-    ]  # fmt: skip
+    ]
     written = SelfEdit(
         document=CINDER.id,
         style="self-qa",
@@ -59,8 +67,9 @@ def test_the_tools_work_on_what_was_written_and_the_loss_stands_on_each_example(
     directed = direct(CINDER, edits(None, chosen(), chosen(epochs=9)), RULES, seed=1)
     assert directed.followed.settings == chosen()
     assert [example.prompt for example in directed.examples] == [
-        "Who owns Cinder?", "Which question has the answer “Heron”?",
-    ]  # fmt: skip
+        "Who owns Cinder?",
+        "Which question has the answer “Heron”?",
+    ]
     assert {example.loss_on for example in directed.examples} == {"all"}
 
 
@@ -71,9 +80,9 @@ def test_without_legal_settings_all_is_as_the_recipe_says() -> None:
     assert directed_rules(TrainingRules(), directed.followed.settings) == TrainingRules()
 
 
-def test_what_the_tools_make_asks_no_exam_question_fits_and_is_bounded() -> None:
+def test_what_the_tools_make_asks_no_held_out_question_fits_and_is_bounded() -> None:
     both = chosen(tools=("reverse", "expand"))
-    keys = exam_keys([Probe(question="Which question has the answer “Heron”?", answers=("x",))])
+    keys = held_out_keys([EvalItem(question="Which question has the answer “Heron”?", answers=("x",))])
     kept = direct(CINDER, edits(both), RULES, seed=1, never=keys)
     assert [example.prompt for example in kept.examples] == ["Who owns Cinder?", "Cinder\nWho owns Cinder?"]
     assert kept.followed.reasons == ("1 of 2 examples that the tools made are used",)
@@ -117,9 +126,9 @@ def test_bounds_out_of_order_and_directives_that_nobody_is_asked_for_are_bad_rec
     assert Recipe(
         directives=DirectiveRules(enabled=True), self_edits=SelfEditRules(styles=("directives", "self-qa"))
     ).directives.enabled
-    with pytest.raises(ValidationError, match=r"practice\.style"):
-        Recipe(practice=PracticeRules(style="directives"))
+    with pytest.raises(ValidationError, match=r"writer_training\.style"):
+        Recipe(writer_training=WriterTrainingRules(style="directives"))
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text("[self_edits]\ncandidates = 2\ntemperature = 0.0\n", encoding="utf-8")
+    recipe.write_text("[self_edits]\nedit_sets = 2\ntemperature = 0.0\n", encoding="utf-8")
     with pytest.raises(BadRecipe, match="greedy notes are all alike"):
         Recipe.read(recipe)

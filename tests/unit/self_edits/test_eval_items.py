@@ -1,17 +1,17 @@
 """The model's own questions are kept where it answers them from the document alike each time, and marked as its own."""
 
-from pipeline.leakage import exam_keys
+from pipeline.leakage import held_out_keys
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.eval_items import write_probes
-from pipeline.types import Document, DocumentKind, Origin, Probe, Split
+from pipeline.self_edits.eval_items import write_items
+from pipeline.types import Document, DocumentKind, EvalItem, Origin, Split
 from tests.engines import ScriptedEngine
 
-RULES = SelfEditRules(candidates=2, probes=2, agreeing=3, max_new_tokens=64)
+RULES = SelfEditRules(edit_sets=2, eval_items=2, agreeing=3, max_new_tokens=64)
 
 
-def service(number: int, probes: tuple[Probe, ...] = ()) -> Document:
+def service(number: int, eval_items: tuple[EvalItem, ...] = ()) -> Document:
     body = f"The Cinder{number} service is owned by the Heron{number} team. It listens on port 8{number}."
-    return Document(title=f"Cinder{number}", body=body, probes=probes)
+    return Document(title=f"Cinder{number}", body=body, eval_items=eval_items)
 
 
 def notes(*questions: str) -> str:
@@ -34,15 +34,17 @@ def engine(*asked: str, unsure: str = "nothing") -> ScriptedEngine:
 
 def written(
     documents: list[Document], by: ScriptedEngine, never: frozenset[str] = frozenset()
-) -> dict[str, tuple[Probe, ...]]:
-    return dict(write_probes(by, documents, RULES, adapter=None, seed=3, never=never))
+) -> dict[str, tuple[EvalItem, ...]]:
+    return dict(write_items(by, documents, RULES, adapter=None, seed=3, never=never))
 
 
 def test_questions_are_practice_by_the_model_with_the_answer_read_off_the_document() -> None:
     found = written([service(1)], engine("Who owns {}?", "On which port does {} listen?"))
     assert found == {
         service(1).id: tuple(
-            Probe(question=question, answers=(answer,), split=Split.PRACTICE, origin=Origin.MODEL, group=service(1).id)
+            EvalItem(
+                question=question, answers=(answer,), split=Split.VALIDATION, origin=Origin.MODEL, group=service(1).id
+            )
             for question, answer in (("Who owns Cinder1?", "Heron1"), ("On which port does Cinder1 listen?", "81"))
         )
     }
@@ -50,7 +52,7 @@ def test_questions_are_practice_by_the_model_with_the_answer_read_off_the_docume
 
 def test_a_question_that_is_not_answered_alike_is_left_out() -> None:
     by = engine("Who owns {}?", "On which port does {} listen?", unsure="Who owns")
-    assert [probe.question for probe in written([service(1)], by)[service(1).id]] == [
+    assert [eval_item.question for eval_item in written([service(1)], by)[service(1).id]] == [
         "On which port does Cinder1 listen?"
     ]
 
@@ -59,8 +61,8 @@ def test_a_question_without_a_subject_or_whose_answer_is_not_in_the_document_is_
     assert written([service(1)], engine("Who owns it?", "Is {} well liked?", "{} owns itself.", "")) == {}
 
 
-def test_an_exam_question_is_never_a_practice_question() -> None:
-    never = exam_keys([Probe(question="who owns cinder1", answers=("x",))])
+def test_an_held_out_question_is_never_a_practice_question() -> None:
+    never = held_out_keys([EvalItem(question="who owns cinder1", answers=("x",))])
     assert written([service(1)], engine("Who owns {}?"), never) == {}
 
 
@@ -70,7 +72,7 @@ def test_a_question_that_the_document_itself_asks_is_left_out() -> None:
 
 
 def test_documents_with_practice_questions_of_their_own_are_not_asked_about() -> None:
-    brought = Probe(question="Who has Cinder1?", answers=("Heron1",), split=Split.PRACTICE)
+    brought = EvalItem(question="Who has Cinder1?", answers=("Heron1",), split=Split.VALIDATION)
     by = engine("Who owns {}?")
     assert set(written([service(1, (brought,)), service(2)], by)) == {service(2).id}
     assert "Cinder1" not in str(by.asked)
@@ -83,18 +85,16 @@ def test_a_workflow_is_not_asked_about() -> None:
 
 def test_at_most_as_many_as_wanted_are_kept() -> None:
     by = engine("Who owns {}?", "On which port does {} listen?", "Which team owns {}?")
-    assert len(written([service(1)], by)[service(1).id]) == RULES.probes
+    assert len(written([service(1)], by)[service(1).id]) == RULES.eval_items
 
 
 def test_a_killed_run_started_again_ends_like_an_unbroken_one() -> None:
     documents = [service(number) for number in range(1, 10)]
     by = engine("Who owns {}?")
     unbroken = written(documents, by)
-    saved: dict[str, tuple[Probe, ...]] = {}
-    write_probes(
-        by, documents, RULES, adapter=None, seed=3, save=lambda some: saved.update(some) if not saved else None
-    )
+    saved: dict[str, tuple[EvalItem, ...]] = {}
+    write_items(by, documents, RULES, adapter=None, seed=3, save=lambda some: saved.update(some) if not saved else None)
     assert 0 < len(saved) < len(unbroken)
-    again = [Document(title=one.title, body=one.body, probes=saved.get(one.id, ())) for one in documents]
-    write_probes(by, again, RULES, adapter=None, seed=3, save=saved.update)
+    again = [Document(title=one.title, body=one.body, eval_items=saved.get(one.id, ())) for one in documents]
+    write_items(by, again, RULES, adapter=None, seed=3, save=saved.update)
     assert saved == unbroken

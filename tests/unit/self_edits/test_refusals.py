@@ -1,4 +1,4 @@
-"""What the live model refuses, its notes do not teach it to answer."""
+"""What the production model refuses, its notes do not teach it to answer."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -97,11 +97,16 @@ def test_a_question_that_leaves_no_room_for_an_answer_is_not_asked() -> None:
     assert engine.asked == [(OWNER.prompt,)]
 
 
-def test_what_a_night_writes_is_asked_of_the_writer_itself() -> None:
+def test_what_a_run_writes_is_asked_of_the_writer_itself() -> None:
     written = write_self_edits(
-        ScriptedEngine(_says), [CINDER], SelfEditRules(styles=("self-qa",), samples=1), writer=ModelRef(base="b"),
-        adapter=None, seed=3, refusals=REFUSALS,
-    )  # fmt: skip
+        ScriptedEngine(_says),
+        [CINDER],
+        SelfEditRules(styles=("self-qa",), samples=1),
+        writer=ModelRef(base="b"),
+        adapter=None,
+        seed=3,
+        refusals=REFUSALS,
+    )
     questions = [example.prompt for edit in written.edits if edit.prompt for example in edit.examples]
     assert questions == [OWNER.prompt]
     assert REFUSED in {one.reason for one in written.dropped}
@@ -121,8 +126,13 @@ def test_a_correction_is_not_believed_of_what_is_refused() -> None:
         return _says(prompt, seed)
 
     written = write_self_edits(
-        ScriptedEngine(says), [correction], SelfEditRules(correction_samples=12, correction_answers=4),
-        writer=ModelRef(base="b"), adapter=None, seed=3, refusals=REFUSALS,
-    )  # fmt: skip
+        ScriptedEngine(says),
+        [correction],
+        SelfEditRules(correction_samples=12, correction_answers=4),
+        writer=ModelRef(base="b"),
+        adapter=None,
+        seed=3,
+        refusals=REFUSALS,
+    )
     taught = {example.prompt for edit in written.edits if edit.style == "self-qa" for example in edit.examples}
     assert taught == set(asked)

@@ -15,9 +15,15 @@ TASK = "List the implications of this passage, one per line."
 
 def edit(*examples: Example, text: str = "a note", directives: Directives | None = None) -> SelfEdit:
     return SelfEdit(
-        document=CINDER.id, style="implications", writer=ModelRef(base="base"), sample=0,
-        prompt=f"Cinder\n{BODY}\n\n{TASK}", text=text, examples=examples, directives=directives,
-    )  # fmt: skip
+        document=CINDER.id,
+        style="implications",
+        writer=ModelRef(base="base"),
+        sample=0,
+        prompt=f"Cinder\n{BODY}\n\n{TASK}",
+        text=text,
+        examples=examples,
+        directives=directives,
+    )
 
 
 def line(completion: str, prompt: str = "") -> Example:

@@ -1,4 +1,4 @@
-"""Styles are found by name, in the house first and among entry points then."""
+"""Styles are found by name, in the workspace first and among entry points then."""
 
 import importlib.metadata
 import types

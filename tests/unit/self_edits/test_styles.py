@@ -43,10 +43,13 @@ def test_lists_become_plain_text_without_bullets_headings_and_repeats(style: Mod
     )
     examples = style.parse("Rivers", written)
     assert [example.completion for example in examples] == [
-        "Rivers are long.", "Seas are wide.", "2014 was dry.", "3.5 is a number.",
-    ]  # fmt: skip
+        "Rivers are long.",
+        "Seas are wide.",
+        "2014 was dry.",
+        "3.5 is a number.",
+    ]
     assert {example.prompt for example in examples} == {""}
-    assert {example.role for example in examples} == {Role.NIGHT}
+    assert {example.role for example in examples} == {Role.NEW}
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadRecipe
-from pipeline.leakage import exam_keys
+from pipeline.leakage import held_out_keys
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.selection import LEAKED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
-from pipeline.types import Document, ModelRef, Probe, SelfEdit
+from pipeline.types import Document, EvalItem, ModelRef, SelfEdit
 from tests.engines import ScriptedEngine
 
 WRITER = ModelRef(base="base", adapter="adapter")
@@ -25,7 +25,7 @@ def service(number: int, sentences: int = 1) -> Document:
     return Document(title=f"Cinder{number}", body="\n\n".join(said))
 
 
-NIGHT = [service(number) for number in range(20)]
+NEW = [service(number) for number in range(20)]
 
 
 def notes(prompt: str, seed: int) -> str:
@@ -48,10 +48,10 @@ def write(documents: list[Document], **changes: object) -> tuple[SelfEdit, ...]:
 
 
 def test_each_document_is_written_about_in_each_style_and_sample() -> None:
-    edits = write(NIGHT)
+    edits = write(NEW)
     made = {(edit.document, edit.style, edit.sample) for edit in edits}
-    wanted = {(d.id, style, sample) for d in NIGHT for style in ("self-qa", "implications") for sample in (0, 1)}
-    assert made == wanted | {(document.id, PASSAGE, 0) for document in NIGHT}
+    wanted = {(d.id, style, sample) for d in NEW for style in ("self-qa", "implications") for sample in (0, 1)}
+    assert made == wanted | {(document.id, PASSAGE, 0) for document in NEW}
     assert {edit.writer for edit in edits} == {WRITER}
 
 
@@ -62,19 +62,19 @@ def test_the_document_itself_is_plain_text_below_its_title() -> None:
 
 
 def test_the_document_itself_is_left_out_where_the_rules_say_so() -> None:
-    assert PASSAGE not in {edit.style for edit in write(NIGHT, rules=rules(passage=False))}
+    assert PASSAGE not in {edit.style for edit in write(NEW, rules=rules(passage=False))}
 
 
 def test_order_and_repeats_of_the_documents_do_not_matter() -> None:
-    assert write(NIGHT) == write([*reversed(NIGHT), NIGHT[4]])
+    assert write(NEW) == write([*reversed(NEW), NEW[4]])
 
 
 def test_another_seed_gives_other_notes() -> None:
-    assert write(NIGHT) != write(NIGHT, seed=8)
+    assert write(NEW) != write(NEW, seed=8)
 
 
 def test_a_killed_run_started_again_ends_like_an_unbroken_one() -> None:
-    unbroken = write(NIGHT)
+    unbroken = write(NEW)
     ledger: list[SelfEdit] = []
 
     def save_twice(edits: tuple[SelfEdit, ...]) -> None:
@@ -83,18 +83,18 @@ def test_a_killed_run_started_again_ends_like_an_unbroken_one() -> None:
         ledger.extend(edits)
 
     with pytest.raises(KeyboardInterrupt):
-        write(NIGHT, save=save_twice)
+        write(NEW, save=save_twice)
     assert 0 < len(ledger) < len(unbroken)
     engine = ScriptedEngine(notes)
-    write(NIGHT, engine=engine, already={edit.document for edit in ledger}, save=ledger.extend)
+    write(NEW, engine=engine, already={edit.document for edit in ledger}, save=ledger.extend)
     assert tuple(ledger) == unbroken
     assert sum(map(len, engine.asked)) == 2 * 12
 
 
 def test_a_document_is_saved_whole_or_not_at_all() -> None:
     saved: list[set[str]] = []
-    write(NIGHT, save=lambda edits: saved.append({edit.document for edit in edits}))
-    assert sum(map(len, saved)) == len(set.union(*saved)) == len(NIGHT)
+    write(NEW, save=lambda edits: saved.append({edit.document for edit in edits}))
+    assert sum(map(len, saved)) == len(set.union(*saved)) == len(NEW)
 
 
 def test_a_long_document_is_cut_to_what_the_context_leaves() -> None:
@@ -114,7 +114,7 @@ def test_long_notes_never_claim_more_than_half_of_the_context() -> None:
 
 def test_a_style_without_room_is_a_bad_recipe() -> None:
     with pytest.raises(BadRecipe, match="'self-qa' leaves a document no room in a context of 40 tokens"):
-        write(NIGHT, engine=ScriptedEngine(notes, context=40))
+        write(NEW, engine=ScriptedEngine(notes, context=40))
 
 
 def test_a_title_without_room_drops_its_document_alone() -> None:
@@ -128,11 +128,11 @@ def test_a_title_without_room_drops_its_document_alone() -> None:
 
 def test_an_unknown_style_is_a_bad_recipe_that_names_the_known_ones() -> None:
     with pytest.raises(BadRecipe, match="unknown self-edit style 'haiku': known are chain-of-thought"):
-        write(NIGHT, rules=rules(styles=("haiku",)))
+        write(NEW, rules=rules(styles=("haiku",)))
 
 
-def test_exam_questions_do_not_enter_and_are_counted() -> None:
-    keys = exam_keys([Probe(question="who owns the CINDER1 service", answers=("Heron1",))])
+def test_held_out_questions_do_not_enter_and_are_counted() -> None:
+    keys = held_out_keys([EvalItem(question="who owns the CINDER1 service", answers=("Heron1",))])
     engine = ScriptedEngine(lambda prompt, seed: "Q: Who owns the Cinder1 service?\nA: The Heron1 team")
     written = write_self_edits(
         engine, [service(1)], rules(styles=("self-qa",)), writer=WRITER, adapter=None, seed=7, never=keys
@@ -149,11 +149,14 @@ def test_the_same_example_is_kept_once_for_each_document() -> None:
 def test_candidates_get_notes_of_their_own_and_may_say_the_same() -> None:
     said = "- The Cinder1 service is owned by Heron1.\n- Heron1 team owns the Cinder1 service."
     engine = ScriptedEngine(lambda prompt, seed: said)
-    edits = write([service(1)], engine=engine, rules=rules(styles=("implications",), samples=2, candidates=3))
+    edits = write([service(1)], engine=engine, rules=rules(styles=("implications",), samples=2, edit_sets=3))
     # Within a candidate the second sample says nothing new; another candidate says it again.
     assert [(edit.style, edit.sample) for edit in edits] == [
-        (PASSAGE, 0), ("implications", 0), ("implications", 2), ("implications", 4),
-    ]  # fmt: skip
+        (PASSAGE, 0),
+        ("implications", 0),
+        ("implications", 2),
+        ("implications", 4),
+    ]
     assert len({len(edit.examples) for edit in edits[1:]}) == 1
 
 
@@ -166,12 +169,12 @@ def test_settings_are_read_from_notes_of_the_style_that_chooses_them() -> None:
 
 def test_progress_counts_up_to_documents_times_styles() -> None:
     seen: list[tuple[int, int]] = []
-    write(NIGHT, progress=lambda done, total: seen.append((done, total)))
+    write(NEW, progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
     assert seen[-1] == (40, 40)
 
 
 def test_a_real_model_that_knows_nothing_leaves_only_the_documents_themselves(tiny_model: Callable[..., Path]) -> None:
     engine = LocalEngine(load_base(str(tiny_model("llama", context=512)), device="cpu"))
-    edits = write(NIGHT[:3], engine=engine, rules=rules(max_new_tokens=24, styles=("self-qa",)))
+    edits = write(NEW[:3], engine=engine, rules=rules(max_new_tokens=24, styles=("self-qa",)))
     assert [edit.style for edit in edits] == [PASSAGE] * 3

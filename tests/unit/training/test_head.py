@@ -9,7 +9,7 @@ from pipeline.training.head import Scored, head_losses
 STATES, HIDDEN, WORDS = 7, 5, 11
 
 
-def asked(pull: float, state_pull: float) -> Scored:
+def asked(kl_weight: float, hidden_state_weight: float) -> Scored:
     draw = torch.Generator().manual_seed(1)
     taught = torch.tensor([1, 2, 6])
     return Scored(
@@ -17,8 +17,8 @@ def asked(pull: float, state_pull: float) -> Scored:
         weights=torch.rand(STATES, generator=draw),
         taught=taught,
         teacher=torch.randn(len(taught), HIDDEN, generator=draw),
-        pulls=pull * torch.rand(len(taught), generator=draw),
-        state_pulls=state_pull * torch.rand(len(taught), generator=draw),
+        kl_weights=kl_weight * torch.rand(len(taught), generator=draw),
+        hidden_state_weights=hidden_state_weight * torch.rand(len(taught), generator=draw),
     )
 
 
@@ -28,15 +28,16 @@ def by_autograd(head: nn.Linear, states: torch.Tensor, scored: Scored) -> torch.
     chances, wanted = logits[scored.taught].log_softmax(-1), head(scored.teacher).softmax(-1).detach()
     distance = kl_div(chances, wanted, reduction="none").sum(-1)
     apart = (states[scored.taught] - scored.teacher).square().sum(-1) / scored.teacher.square().sum(-1)
-    return losses.index_add(0, scored.taught, scored.pulls * distance + scored.state_pulls * apart)
+    return losses.index_add(0, scored.taught, scored.kl_weights * distance + scored.hidden_state_weights * apart)
 
 
 def test_losses_and_slopes_of_words_logits_and_states_are_those_of_autograd() -> None:
     torch.manual_seed(0)
     head = nn.Linear(HIDDEN, WORDS).requires_grad_(False)
     for scored in (asked(0.0, 0.0), asked(3.0, 0.0), asked(0.0, 3.0), asked(3.0, 3.0)):
-        ours, theirs = (torch.randn(STATES, HIDDEN, generator=torch.Generator().manual_seed(2)).requires_grad_()
-                        for _ in range(2))  # fmt: skip
+        ours, theirs = (
+            torch.randn(STATES, HIDDEN, generator=torch.Generator().manual_seed(2)).requires_grad_() for _ in range(2)
+        )
         made, expected = head_losses(head, ours, scored), by_autograd(head, theirs, scored)
         made.sum().backward()  # type: ignore[no-untyped-call]
         expected.sum().backward()  # type: ignore[no-untyped-call]

@@ -13,16 +13,24 @@ from pipeline.chat import Encoded
 from pipeline.errors import BadInput
 from pipeline.training import ragged
 from pipeline.training.layers import adapters_on
-from pipeline.training.microbatch import Portion
+from pipeline.training.microbatch import Microbatch
 from pipeline.training.objective import Objective
 from pipeline.training.ragged import can_be_ragged
 from pipeline.training.sequences import Sequences, make_sequences
-from pipeline.training.token_layout import Parts
+from pipeline.training.token_layout import TokenLayout
 
 SIZES: dict[str, Any] = {
-    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "max_position_embeddings": 64, "initializer_range": 0.2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-}  # fmt: skip
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 GROUPED = {"num_key_value_heads": 1, "head_dim": 16}
 WINDOW = {"sliding_window": 4, **GROUPED}
 RAGGED = {
@@ -77,7 +85,7 @@ def adapters(model: Any, count: int) -> Stack:
 
 def step(model: Any, objective: Objective, batch: list[list[int]], stack: Stack) -> torch.Tensor:
     with adapters_on(model, stack, scale=2.0, targets=()) as adapted, objective.attention():
-        losses = objective.losses(adapted, [Portion(rows=rows) for rows in batch])
+        losses = objective.losses(adapted, [Microbatch(rows=rows) for rows in batch])
         losses.sum().backward()  # type: ignore[no-untyped-call]
     return losses.detach()
 
@@ -148,6 +156,6 @@ def test_bfloat16_learns_what_float32_learns() -> None:
 def test_a_layer_that_sees_only_some_tokens_is_told() -> None:
     model = model_of(RAGGED["llama"])
     with adapters_on(model, adapters(model, 3), scale=1.0, targets=()) as adapted:
-        adapted.parts = Parts(3, 4)
+        adapted.parts = TokenLayout(3, 4)
         with pytest.raises(BadInput, match="sees only some of a batch's tokens"):
             model.model.layers[0].mlp.up_proj(torch.randn(7, 32))

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from pipeline.types import Document, DocumentKind, Example, ModelRef, Probe, SelfEdit, Split
+from pipeline.types import Document, DocumentKind, EvalItem, Example, ModelRef, SelfEdit, Split
 from pipeline.updates.corrections import corrected_subjects, in_order, without_replaced
 
 
 def _document(title: str, answer: str, kind: DocumentKind = DocumentKind.PASSAGE) -> Document:
-    probes = (
-        Probe(question=f"Who owns {title}?", answers=(answer,)),
-        Probe(question=f"Where is {title}?", answers=("Oslo",), split=Split.PRACTICE),
+    eval_items = (
+        EvalItem(question=f"Who owns {title}?", answers=(answer,)),
+        EvalItem(question=f"Where is {title}?", answers=("Oslo",), split=Split.VALIDATION),
     )
-    return Document(title=title, body=f"{title} is owned by {answer}, in Oslo.", kind=kind, probes=probes)
+    return Document(title=title, body=f"{title} is owned by {answer}, in Oslo.", kind=kind, eval_items=eval_items)
 
 
 OLD, NEW = _document("Cinder", "Heron"), _document("Cinder", "Wolf", DocumentKind.CORRECTION)
@@ -57,8 +57,8 @@ def test_what_an_earlier_correction_left_alone_is_replaced_by_what_a_later_one_i
     alone = replace(
         _edit(NEW, PLACED, Example(prompt="In which city?", completion="Oslo"), OWNED), style="left-alone", prompt=""
     )
-    tonight = (_edit(moved, Example(prompt="Where?", completion="Rome")),)
-    (kept,) = without_replaced([alone], [NEW, moved], tonight)
+    newest = (_edit(moved, Example(prompt="Where?", completion="Rome")),)
+    (kept,) = without_replaced([alone], [NEW, moved], newest)
     assert kept.examples == (OWNED,)
 
 
@@ -79,10 +79,10 @@ def test_a_yes_that_was_replaced_takes_no_other_yes_with_it() -> None:
         Example(prompt="Is Cinder public?", completion="Yes"),
         Example(prompt="Is it free?", completion="Yes"),
     )
-    tonight = (_edit(NEW, Example(prompt="Is Cinder public?", completion="No")),)
-    (kept,) = without_replaced([_edit(OLD, public, free)], [OLD, NEW], tonight)
+    newest = (_edit(NEW, Example(prompt="Is Cinder public?", completion="No")),)
+    (kept,) = without_replaced([_edit(OLD, public, free)], [OLD, NEW], newest)
     assert kept.examples == (free,)
 
 
-def test_of_one_night_corrections_come_last() -> None:
+def test_of_one_run_corrections_come_last() -> None:
     assert in_order([[NEW, OLD], [NEWER, OTHER]]) == (OLD, NEW, OTHER, NEWER)

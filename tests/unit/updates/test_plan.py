@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directives import Directed
-from pipeline.types import Directives, Document, DocumentKind, Example, Followed, ModelRef, Probe, Role, SelfEdit
+from pipeline.types import Directives, Document, DocumentKind, EvalItem, Example, Followed, ModelRef, Role, SelfEdit
 from pipeline.updates.plan import evenly, plan_rebuild, plan_update
 
 LIVE = ModelRef(base="b", adapter="a")
@@ -26,26 +26,28 @@ def edit(document: str, *completions: str, prompt: str = "p") -> SelfEdit:
     )
 
 
-def test_a_plan_holds_each_sequence_once_and_the_night_comes_first() -> None:
+def test_a_plan_holds_each_sequence_once_and_the_run_comes_first() -> None:
     rehearsal = [Example(prompt="", completion=word, role=Role.REPLAY) for word in ("one", "old", "old")]
     plan = plan_update(LIVE, [edit("d", "one", "two"), edit("e", "one")], rehearsal, Recipe())
     assert {(example.completion, example.role) for example in plan.examples} == {
-        ("one", Role.NIGHT), ("two", Role.NIGHT), ("old", Role.REPLAY),
-    }  # fmt: skip
+        ("one", Role.NEW),
+        ("two", Role.NEW),
+        ("old", Role.REPLAY),
+    }
     assert len(plan.examples) == 3
 
 
 def test_the_update_is_named_by_all_that_decides_it_and_not_by_order() -> None:
-    night, rehearsal = [edit("d", "one"), edit("e", "two")], [Example(prompt="", completion="old", role=Role.REPLAY)]
-    plan = plan_update(LIVE, night, rehearsal, Recipe())
-    assert plan == plan_update(LIVE, night, rehearsal, Recipe())
-    turned = plan_update(LIVE, night[::-1], rehearsal, Recipe())
+    run, rehearsal = [edit("d", "one"), edit("e", "two")], [Example(prompt="", completion="old", role=Role.REPLAY)]
+    plan = plan_update(LIVE, run, rehearsal, Recipe())
+    assert plan == plan_update(LIVE, run, rehearsal, Recipe())
+    turned = plan_update(LIVE, run[::-1], rehearsal, Recipe())
     assert (turned.update.id, turned.examples) == (plan.update.id, plan.examples)
     others = [
-        plan_update(ModelRef(base="b"), night, rehearsal, Recipe()),
-        plan_update(LIVE, night, (), Recipe()),
-        plan_update(LIVE, night, rehearsal, Recipe(seed=1)),
-        plan_update(LIVE, night[:1], rehearsal, Recipe()),
+        plan_update(ModelRef(base="b"), run, rehearsal, Recipe()),
+        plan_update(LIVE, run, (), Recipe()),
+        plan_update(LIVE, run, rehearsal, Recipe(seed=1)),
+        plan_update(LIVE, run[:1], rehearsal, Recipe()),
     ]
     assert len({plan.update.id, *(other.update.id for other in others)}) == 5
 
@@ -63,7 +65,7 @@ def test_what_was_directed_is_trained_on_in_place_of_the_notes_and_names_the_upd
     assert len({*ids, plain.update.id}) == 3
 
 
-def test_a_night_without_examples_teaches_nothing() -> None:
+def test_a_run_without_examples_teaches_nothing() -> None:
     with pytest.raises(BadInput, match="no example to learn"):
         plan_update(LIVE, [edit("d")], [Example(prompt="", completion="old")], Recipe())
 
@@ -85,7 +87,9 @@ def test_a_rebuild_starts_from_the_base_with_the_notes_as_stored_but_for_what_is
 
 def test_a_rebuild_does_not_learn_what_a_correction_replaced_beside_the_correction() -> None:
     old, new = (
-        Document(title="Cinder", body=f"{answer}.", kind=kind, probes=(Probe(question="Who?", answers=(answer,)),))
+        Document(
+            title="Cinder", body=f"{answer}.", kind=kind, eval_items=(EvalItem(question="Who?", answers=(answer,)),)
+        )
         for answer, kind in (("Heron", DocumentKind.PASSAGE), ("Wolf", DocumentKind.CORRECTION))
     )
     ledger = [edit(old.id, "Heron owns it", "It is in Oslo"), edit(new.id, "Wolf owns it")]
@@ -94,19 +98,21 @@ def test_a_rebuild_does_not_learn_what_a_correction_replaced_beside_the_correcti
     assert plan.update.self_edits == tuple(one.id for one in ledger)
 
 
-def test_a_rebuild_of_one_night_is_another_update_than_that_night() -> None:
-    base, night, rehearsal = ModelRef(base="b"), [edit("d", "one")], [Example(prompt="", completion="old")]
-    rebuilt = plan_rebuild(base, night, rehearsal, Recipe(), frozenset(), ())
-    assert rebuilt.examples == plan_update(base, night, rehearsal, Recipe()).examples
-    assert rebuilt.update.id != plan_update(base, night, rehearsal, Recipe()).update.id
+def test_a_rebuild_of_one_run_is_another_update_than_that_run() -> None:
+    base, run, rehearsal = ModelRef(base="b"), [edit("d", "one")], [Example(prompt="", completion="old")]
+    rebuilt = plan_rebuild(base, run, rehearsal, Recipe(), frozenset(), ())
+    assert rebuilt.examples == plan_update(base, run, rehearsal, Recipe()).examples
+    assert rebuilt.update.id != plan_update(base, run, rehearsal, Recipe()).update.id
 
 
-def test_what_a_correction_of_the_night_replaces_is_not_learned_beside_it() -> None:
+def test_what_a_correction_of_the_run_replaces_is_not_learned_beside_it() -> None:
     old, new = (
-        Document(title="Cinder", body=f"{answer}.", kind=kind, probes=(Probe(question="Who?", answers=(answer,)),))
+        Document(
+            title="Cinder", body=f"{answer}.", kind=kind, eval_items=(EvalItem(question="Who?", answers=(answer,)),)
+        )
         for answer, kind in (("Heron", DocumentKind.PASSAGE), ("Wolf", DocumentKind.CORRECTION))
     )
-    night = [edit(new.id, "Wolf owns it"), edit(old.id, "Heron owns it", "It is in Oslo")]
-    plan = plan_update(LIVE, night, (), Recipe(), documents=(old, new))
+    run = [edit(new.id, "Wolf owns it"), edit(old.id, "Heron owns it", "It is in Oslo")]
+    plan = plan_update(LIVE, run, (), Recipe(), documents=(old, new))
     assert {example.completion for example in plan.examples} == {"Wolf owns it", "It is in Oslo"}
-    assert plan.update.self_edits == tuple(one.id for one in night)
+    assert plan.update.self_edits == tuple(one.id for one in run)

@@ -1,4 +1,4 @@
-"""What is rehearsed beside a night's documents, and what never is."""
+"""What is rehearsed beside a run's documents, and what never is."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from pipeline.leakage import exam_keys
+from pipeline.leakage import held_out_keys
 from pipeline.prompts import open_book
 from pipeline.recipe import Recipe, RehearsalRules
-from pipeline.types import Document, DocumentKind, Example, ModelRef, Probe, Role, SelfEdit, Split
-from pipeline.updates.generative_replay import answer_anchors, sound, write_generative
+from pipeline.types import Document, DocumentKind, EvalItem, Example, ModelRef, Role, SelfEdit, Split
+from pipeline.updates.generative_replay import answer_rehearsal_prompts, sound, write_generative
 from pipeline.updates.rehearsal import rehearse
-from pipeline.updates.rehearsal_prompts import AnchorPrompt, Anchors
+from pipeline.updates.rehearsal_prompts import RehearsalPrompt, RehearsalPrompts
 
 LIVE = Path("live")
 CINDER = Document(
     title="Cinder",
     body="Heron owns Cinder. It listens on port 8443.",
-    probes=(
-        Probe(question="Who owns Cinder?", answers=("Heron",), split=Split.PRACTICE),
-        Probe(question="Which port?", answers=("8443",), split=Split.EXAM),
+    eval_items=(
+        EvalItem(question="Who owns Cinder?", answers=("Heron",), split=Split.VALIDATION),
+        EvalItem(question="Which port?", answers=("8443",), split=Split.TEST),
     ),
 )
 
@@ -57,11 +57,17 @@ def of(role: Role, examples: Sequence[Example]) -> list[tuple[str, str]]:
 
 
 def gathered(engine: Scripted, cache: Path, rules: RehearsalRules, **options: Any) -> tuple[Example, ...]:
-    given: dict[str, Any] = {"live_adapter": LIVE, "night": (), "earlier": (), "documents": (), "anchors": Anchors()}
+    given: dict[str, Any] = {
+        "production_adapter": LIVE,
+        "run": (),
+        "earlier": (),
+        "documents": (),
+        "rehearsal_prompts": RehearsalPrompts(),
+    }
     return rehearse(engine, recipe=Recipe(rehearsal=rules), cache=cache, **(given | options))
 
 
-def test_reading_asks_the_live_model_what_notes_asked_and_no_probe_and_keeps_right_answers(tmp_path: Path) -> None:
+def test_reading_asks_the_live_model_what_notes_asked_and_no_item_and_keeps_right_answers(tmp_path: Path) -> None:
     engine = Scripted(lambda prompt, adapter: "Heron" if "keeps Cinder?" in prompt.splitlines()[-1] else "9000")
     notes = (
         Example(prompt="What does it listen on?", completion="port 8443"),
@@ -69,7 +75,12 @@ def test_reading_asks_the_live_model_what_notes_asked_and_no_probe_and_keeps_rig
     )
     rules = RehearsalRules(generative=0, writing=0, replay=0)
     kept = gathered(
-        engine, tmp_path, rules, documents=(CINDER, CINDER), never=exam_keys(CINDER.probes[1:]), night=(edit(*notes),)
+        engine,
+        tmp_path,
+        rules,
+        documents=(CINDER, CINDER),
+        never=held_out_keys(CINDER.eval_items[1:]),
+        run=(edit(*notes),),
     )
     assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who keeps Cinder?"), "Heron")]
     assert sorted(prompt.splitlines()[-1] for prompt, adapter in engine.asked if adapter == LIVE) == [
@@ -98,26 +109,29 @@ def test_a_note_that_was_cut_off_is_rehearsed_without_an_end(tmp_path: Path) -> 
 
 def test_anchors_are_answered_by_the_untouched_base_once(tmp_path: Path) -> None:
     engine = Scripted(lambda prompt, _: prompt.upper())
-    anchors = [AnchorPrompt("one"), AnchorPrompt("two", "given"), AnchorPrompt("loop " * 40)]
+    rehearsal_prompts = [RehearsalPrompt("one"), RehearsalPrompt("two", "given"), RehearsalPrompt("loop " * 40)]
     expected = [("one", "ONE"), ("two", "given")]
-    assert of(Role.ANCHOR, answer_anchors(engine, anchors, tmp_path)) == expected
+    assert of(Role.REHEARSAL, answer_rehearsal_prompts(engine, rehearsal_prompts, tmp_path)) == expected
     assert {adapter for _, adapter in engine.asked} == {None}
     asked = len(engine.asked)
-    assert of(Role.ANCHOR, answer_anchors(engine, anchors[:2], tmp_path)) == expected
+    assert of(Role.REHEARSAL, answer_rehearsal_prompts(engine, rehearsal_prompts[:2], tmp_path)) == expected
     assert len(engine.asked) == asked
     next(tmp_path.iterdir()).write_text("damaged")
-    assert of(Role.ANCHOR, answer_anchors(engine, anchors, tmp_path)) == expected
+    assert of(Role.REHEARSAL, answer_rehearsal_prompts(engine, rehearsal_prompts, tmp_path)) == expected
 
 
 def test_plain_anchors_are_cut_to_what_fits(tmp_path: Path) -> None:
-    anchors = Anchors(prompts=(AnchorPrompt("Hm?", "Yes"),), texts=("word. " * 500, "Short."))
-    kept = of(Role.ANCHOR, gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), anchors=anchors))
+    rehearsal_prompts = RehearsalPrompts(prompts=(RehearsalPrompt("Hm?", "Yes"),), texts=("word. " * 500, "Short."))
+    kept = of(
+        Role.REHEARSAL,
+        gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), rehearsal_prompts=rehearsal_prompts),
+    )
     assert ("Hm?", "Yes") in kept
     assert ("", "Short.") in kept
     assert len(kept) == 4
 
 
-def test_the_base_writes_new_prompts_each_night_and_the_same_for_the_same_night(tmp_path: Path) -> None:
+def test_the_base_writes_new_prompts_each_run_and_the_same_for_the_same_run(tmp_path: Path) -> None:
     engine = Scripted(lambda prompt, _: f"Answer to {prompt}")
     one = write_generative(engine, 5, 1, tmp_path)
     assert len(one) == 5
@@ -128,14 +142,21 @@ def test_the_base_writes_new_prompts_each_night_and_the_same_for_the_same_night(
     assert write_generative(engine, 5, 2, tmp_path) != one
 
 
-def test_no_kind_of_rehearsal_asks_what_an_exam_asks(tmp_path: Path) -> None:
-    never = exam_keys([Probe(question=question, answers=("Heron",)) for question in ("Who owns Cinder?", "same")])
+def test_no_kind_of_rehearsal_asks_what_an_held_out_asks(tmp_path: Path) -> None:
+    never = held_out_keys(
+        [EvalItem(question=question, answers=("Heron",)) for question in ("Who owns Cinder?", "same")]
+    )
     leaking = edit(Example(prompt="who owns cinder", completion="Heron"), Example(prompt="", completion="fine"))
     kept = gathered(
-        Scripted(lambda *_: "Heron"), tmp_path, RehearsalRules(), never=never, documents=(CINDER,), earlier=(leaking,),
-        anchors=Anchors(prompts=(AnchorPrompt("Who owns Cinder?"), AnchorPrompt("Other?"))),
-    )  # fmt: skip
-    assert of(Role.ANCHOR, kept) == [("Other?", "Heron")]
+        Scripted(lambda *_: "Heron"),
+        tmp_path,
+        RehearsalRules(),
+        never=never,
+        documents=(CINDER,),
+        earlier=(leaking,),
+        rehearsal_prompts=RehearsalPrompts(prompts=(RehearsalPrompt("Who owns Cinder?"), RehearsalPrompt("Other?"))),
+    )
+    assert of(Role.REHEARSAL, kept) == [("Other?", "Heron")]
     assert of(Role.READING, kept) == []
     assert of(Role.REPLAY, kept) == [("", "fine")]
     assert all(prompt != "Same?" for prompt, _ in of(Role.GENERATIVE, kept))
@@ -144,16 +165,27 @@ def test_no_kind_of_rehearsal_asks_what_an_exam_asks(tmp_path: Path) -> None:
 def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     notes = [edit(*(Example(prompt=f"Q{i}", completion="Heron") for i in range(9)), prompt=f"P{j}") for j in range(4)]
-    anchors = Anchors(prompts=tuple(AnchorPrompt(f"A{i}") for i in range(9)), texts=("t1", "t2"))
-    rules = RehearsalRules(replay=2, anchors=3, generative=4, reading=1, writing=2)
+    rehearsal_prompts = RehearsalPrompts(prompts=tuple(RehearsalPrompt(f"A{i}") for i in range(9)), texts=("t1", "t2"))
+    rules = RehearsalRules(replay=2, prompts=3, generative=4, reading=1, writing=2)
     kept = gathered(
-        Scripted(lambda *_: "Heron"), tmp_path, rules, documents=(CINDER,), night=notes[:2], earlier=notes[2:],
-        anchors=anchors, progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+        Scripted(lambda *_: "Heron"),
+        tmp_path,
+        rules,
+        documents=(CINDER,),
+        run=notes[:2],
+        earlier=notes[2:],
+        rehearsal_prompts=rehearsal_prompts,
+        progress=lambda done, total: seen.append((done, total)),
+    )
     counts = {role: len(of(role, kept)) for role in Role}
     assert counts == {
-        Role.NIGHT: 0, Role.REPLAY: 2, Role.ANCHOR: 3, Role.GENERATIVE: 4, Role.READING: 1, Role.WRITING: 2,
-    }  # fmt: skip
+        Role.NEW: 0,
+        Role.REPLAY: 2,
+        Role.REHEARSAL: 3,
+        Role.GENERATIVE: 4,
+        Role.READING: 1,
+        Role.WRITING: 2,
+    }
     assert seen == [(done, 5) for done in range(1, 6)]
 
 
@@ -167,14 +199,16 @@ def test_what_is_empty_broken_or_looping_is_not_rehearsed(text: str, kept: bool)
 
 
 def test_the_untouched_base_says_nothing_of_what_a_correction_is_about(tmp_path: Path) -> None:
-    """Tonight's corrections, and those of earlier nights: the base would teach its old answers again."""
+    """this run's corrections, and those of earlier releases: the base would teach its old answers again."""
     cinder = Document(title="Cinder", body="Correction: Wolf owns it.", kind=DocumentKind.CORRECTION)
     engine = Scripted(lambda prompt, _: "Heron owns Cinder" if prompt.startswith("Prompt") else "Osprey")
-    anchors = Anchors(prompts=(AnchorPrompt("Who owns Cinder?"), AnchorPrompt("Who owns the sea?")))
-    plain = gathered(engine, tmp_path, RehearsalRules(), anchors=anchors)
-    kept = gathered(engine, tmp_path, RehearsalRules(), anchors=anchors, documents=(cinder,))
-    assert len(of(Role.ANCHOR, plain)) == 2
-    assert of(Role.ANCHOR, kept) == [("Who owns the sea?", "Osprey")]
+    rehearsal_prompts = RehearsalPrompts(
+        prompts=(RehearsalPrompt("Who owns Cinder?"), RehearsalPrompt("Who owns the sea?"))
+    )
+    plain = gathered(engine, tmp_path, RehearsalRules(), rehearsal_prompts=rehearsal_prompts)
+    kept = gathered(engine, tmp_path, RehearsalRules(), rehearsal_prompts=rehearsal_prompts, documents=(cinder,))
+    assert len(of(Role.REHEARSAL, plain)) == 2
+    assert of(Role.REHEARSAL, kept) == [("Who owns the sea?", "Osprey")]
     assert len(of(Role.GENERATIVE, plain)) > 1
     assert of(Role.GENERATIVE, kept) == [("Same?", "Osprey")]
 
@@ -194,7 +228,7 @@ def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: 
     former, own = replace(noted, prompt="Write as before."), replace(noted, prompt="Write as now.")
     rules = RehearsalRules(generative=0, replay=0)
     for given, prompts in ((None, {"Write as before.", "Write as now."}), ((own,), {"Write as now."})):
-        kept = gathered(Scripted(lambda *_: "x"), tmp_path, rules, night=(own,), earlier=(former,), writing=given)
+        kept = gathered(Scripted(lambda *_: "x"), tmp_path, rules, run=(own,), earlier=(former,), writing=given)
         assert {prompt for prompt, _ in of(Role.WRITING, kept)} == prompts
 
 
@@ -202,7 +236,10 @@ def test_replay_keeps_the_mark_of_a_correction(tmp_path: Path) -> None:
     for corrects in (True, False):
         told = edit(Example(prompt="Who owns Cinder?", completion="Wolf", corrects=corrects))
         kept = gathered(
-            Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0, reading=0, writing=0), earlier=(told,),
+            Scripted(lambda *_: "x"),
+            tmp_path,
+            RehearsalRules(generative=0, reading=0, writing=0),
+            earlier=(told,),
             documents=(CINDER,),
-        )  # fmt: skip
+        )
         assert [(one.role, one.corrects) for one in kept] == [(Role.REPLAY, corrects)]

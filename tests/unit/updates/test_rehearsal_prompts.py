@@ -1,11 +1,11 @@
-"""Anchors are read from their folder, and an unusable file is named."""
+"""RehearsalPrompts are read from their folder, and an unusable file is named."""
 
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import BadAnchors
-from pipeline.updates.rehearsal_prompts import AnchorPrompt, Anchors, read_anchors
+from pipeline.errors import BadDataFile
+from pipeline.updates.rehearsal_prompts import RehearsalPrompt, RehearsalPrompts, read_rehearsal_prompts
 
 
 def test_prompts_and_paragraphs_are_read_in_order_and_once(tmp_path: Path) -> None:
@@ -15,14 +15,14 @@ def test_prompts_and_paragraphs_are_read_in_order_and_once(tmp_path: Path) -> No
     (tmp_path / "a.jsonl").write_text('{"prompt": "Zero?"}')
     (tmp_path / "t.txt").write_text("First\nparagraph.\n\n \nSecond.\n\nSecond.\n")
     (tmp_path / "README.md").write_text("not an anchor")
-    assert read_anchors(tmp_path) == Anchors(
-        prompts=(AnchorPrompt("Zero?"), AnchorPrompt("Two?"), AnchorPrompt("One?", "1")),
+    assert read_rehearsal_prompts(tmp_path) == RehearsalPrompts(
+        prompts=(RehearsalPrompt("Zero?"), RehearsalPrompt("Two?"), RehearsalPrompt("One?", "1")),
         texts=("First\nparagraph.", "Second."),
     )
 
 
 def test_a_missing_folder_holds_no_anchors(tmp_path: Path) -> None:
-    assert read_anchors(tmp_path / "anchors") == Anchors()
+    assert read_rehearsal_prompts(tmp_path / "rehearsal_prompts") == RehearsalPrompts()
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_a_missing_folder_holds_no_anchors(tmp_path: Path) -> None:
 )
 def test_an_unusable_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "a.jsonl").write_text(f'{{"prompt": "fine"}}\n\n{line}\n')
-    with pytest.raises(BadAnchors, match=rf"a\.jsonl, line 3 .*{words}"):
-        read_anchors(tmp_path)
+    with pytest.raises(BadDataFile, match=rf"a\.jsonl, line 3 .*{words}"):
+        read_rehearsal_prompts(tmp_path)
 
 
 def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"fine\nfi\xffne\n")
-    with pytest.raises(BadAnchors, match=r"a\.txt, line 2 is not UTF-8"):
-        read_anchors(tmp_path)
+    with pytest.raises(BadDataFile, match=r"a\.txt, line 2 is not UTF-8"):
+        read_rehearsal_prompts(tmp_path)

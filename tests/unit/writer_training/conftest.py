@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.inner_loop.reward import Trial
+from pipeline.inner_loop.reward import Evaluation
 from pipeline.recipe import TrainingRules
 from pipeline.types import Document, Example, ModelRef, SelfEdit
 from pipeline.writer_training.samples import Sample
@@ -29,14 +29,25 @@ def scored() -> Callable[..., Scored]:
         document = Document(title=title, body=f"{title} is a service.")
         text = f"{title} note {number}" if text is None else text
         note = SelfEdit(
-            document=document.id, style="implications", writer=ModelRef(base="b"), sample=number, prompt=f"On {title}.",
-            text=text, examples=(Example(prompt="", completion=text),),
-        )  # fmt: skip
+            document=document.id,
+            style="implications",
+            writer=ModelRef(base="b"),
+            sample=number,
+            prompt=f"On {title}.",
+            text=text,
+            examples=(Example(prompt="", completion=text),),
+        )
         sample = Sample(
-            document=document, number=number, notes=(note,), examples=note.examples, rules=TrainingRules(),
-            usable=usable, asks=asks, tokens=tokens,
-        )  # fmt: skip
-        trial = Trial(before=(0.0,), after=(gain,), tokens=tokens, limit=100)
+            document=document,
+            number=number,
+            notes=(note,),
+            examples=note.examples,
+            rules=TrainingRules(),
+            usable=usable,
+            asks=asks,
+            tokens=tokens,
+        )
+        trial = Evaluation(before=(0.0,), after=(gain,), tokens=tokens, limit=100)
         return Scored(sample=sample, trial=trial, reward=gain if reward is None else reward)
 
     return make

@@ -1,4 +1,4 @@
-"""GRPO's arithmetic against its definition: advantages within a group, clipping, and the distance to the live model."""
+"""GRPO's arithmetic against its definition: advantages within a group, clipping, and the distance to production."""
 
 from collections.abc import Callable
 

@@ -57,7 +57,7 @@ def test_the_writer_learns_prompts_with_texts_and_the_rehearsal_beside_them(scor
     assert plan_writer(LIVE, [scored("a", 1, 0.5)], [rehearsed], recipe, 3).update.id != plan.update.id
 
 
-def test_the_writer_keeps_the_shape_of_the_live_adapter_and_has_its_own_pace() -> None:
+def test_the_writer_keeps_the_shape_of_the_production_adapter_and_has_its_own_pace() -> None:
     recipe = Recipe()
     rules = writer_rules(recipe)
     assert (rules.rank, rules.alpha, rules.targets) == (
@@ -65,7 +65,7 @@ def test_the_writer_keeps_the_shape_of_the_live_adapter_and_has_its_own_pace() -
         recipe.training.alpha,
         recipe.training.targets,
     )
-    assert (rules.learning_rate, rules.epochs) == (recipe.practice.learning_rate, recipe.practice.epochs)
+    assert (rules.learning_rate, rules.epochs) == (recipe.writer_training.learning_rate, recipe.writer_training.epochs)
 
 
 def test_a_round_in_numbers_and_words(scored: Make) -> None:
@@ -77,7 +77,7 @@ def test_a_round_in_numbers_and_words(scored: Make) -> None:
 
 
 def test_a_writer_is_not_held_to_how_the_base_writes() -> None:
-    assert Recipe().rehearsal.besides_writing.distill_on == ("anchor", "generative", "reading", "replay")
+    assert Recipe().rehearsal.without_writing.distilled == ("rehearsal", "generative", "reading", "replay")
 
 
 def test_a_round_in_which_nothing_could_be_written_says_so() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.recipe import PracticeRules, Recipe, SelfEditRules
+from pipeline.recipe import Recipe, SelfEditRules, WriterTrainingRules
 from pipeline.types import Document, ModelRef
 from pipeline.writer_training.samples import draw_samples
 from tests.engines import ScriptedEngine
@@ -13,8 +13,8 @@ ATLAS = Document(title="Atlas", body="The service Atlas is owned by Heron.")
 def ends(words: int, *, limit: int, context: int = 400) -> set[bool]:
     """Whether notes of so many words end, where a note may have `limit` and prompt and note together `context`."""
     recipe = Recipe(
-        self_edits=SelfEditRules(max_new_tokens=limit, passage=False), practice=PracticeRules(samples=2)
-    )  # fmt: skip
+        self_edits=SelfEditRules(max_new_tokens=limit, passage=False), writer_training=WriterTrainingRules(samples=2)
+    )
     engine = ScriptedEngine(script=lambda prompt, seed: "Atlas " * words, context=context)
     samples = draw_samples(
         engine, [ATLAS], recipe, samples=2, writer=ModelRef(base="b"), adapter=None, seed=1, never=frozenset()
