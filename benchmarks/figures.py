@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipeline.files import write_text
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -38,14 +40,13 @@ def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> N
         view.add_row(figure.name, f"{figure.value:.4g}", figure.unit, str(figure.n or ""), interval, figure.goal, met)
     Console(width=140).print(view)
     path = out or RESULTS / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "command": _command(name, sys.argv[1:]),
         "revision": REVISION,
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
         "figures": [asdict(figure) for figure in figures],
     }
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, indent=2) + "\n")
     print(f"written to {path}")
 
 

@@ -18,6 +18,7 @@ from benchmarks.peers import seal
 from benchmarks.plots import draw_lives
 from benchmarks.shortened import shortened
 from gates.statistics import tango_lower, tango_upper
+from pipeline.files import write_text
 from pipeline.recipe import NO_DISTILLATION, Recipe
 
 CHOOSING_SEED, REPORT_SEED = 1_001, 61_045
@@ -52,7 +53,6 @@ def sweep(recipe: Recipe) -> tuple[Arm, ...]:
         _training(Arm(name="a run weighs no more", recipe=recipe), new_weight=1.0),
         _rehearsing(recipe, "no generative replay", generative=0),
         _rehearsing(recipe, "half the kl_weight", **_weaker(recipe)),
-        _rehearsing(recipe, "projection", projection=0.1),
         _training(Arm(name="half the rate", recipe=recipe), learning_rate=recipe.training.learning_rate / 2),
         _training(Arm(name="rank 32", recipe=recipe), rank=32, alpha=32),
         _training(Arm(name="feed-forward layers only", recipe=recipe), targets=("gate_proj", "up_proj", "down_proj")),
@@ -230,8 +230,7 @@ def _write_matrices(path: Path, lives: Mapping[str, Sequence[Lived]]) -> None:
         ]
         for arm, life in lives.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

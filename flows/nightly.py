@@ -7,15 +7,18 @@ from prefect import flow
 from flows import tasks
 from flows.outcome import RunOutcome
 from flows.run_context import acquire_run
+from flows.runs import ends_named, run_name
 from flows.steps.artifacts import publish
 from flows.steps.ingestion import candidate_in_review
 from flows.steps.outcomes import busy, held_back, nothing_to_learn
+from pipeline.actors import proposer_named
 from pipeline.errors import LockedError
-from pipeline.types import Verdict
+from pipeline.types import RunKind, Verdict
 
 
-@flow(name="nightly", flow_run_name="run of {workspace}")
-def nightly(workspace: Path, documents: Path | None = None, proposer: str = "nightly") -> RunOutcome:
+@flow(name="nightly", flow_run_name=run_name(RunKind.NIGHTLY))
+@ends_named
+def nightly(workspace: Path, documents: Path | None = None, proposer: str | None = None) -> RunOutcome:
     """Learns the new documents of a folder, judges what was learned, and leaves a candidate or a reason."""
     try:
         with acquire_run(workspace) as context:
@@ -23,7 +26,7 @@ def nightly(workspace: Path, documents: Path | None = None, proposer: str = "nig
             taken = tasks.ingest(context, documents)
             if waiting := candidate_in_review(context):
                 return held_back(waiting, taken)
-            run = tasks.open_run(context, proposer, taken)
+            run = tasks.open_run(context, proposer_named(proposer), taken)
             if not run.documents:
                 return nothing_to_learn(run, taken)
             if run.release is not None:  # killed while registering: it was trained and judged already

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.types import Figure, StageSeconds
+from pipeline.types import Figure, StageSeconds, Verdict
 
 
 class Ended(StrEnum):
@@ -15,6 +15,17 @@ class Ended(StrEnum):
     NOTHING_NEW = "nothing to learn"
     HELD = "held back"
     BUSY = "busy"
+
+
+# The names of the states in which Prefect shows these endings: an automation matches `prefect.flow-run.NAME`.
+STATES = {
+    Ended.WAITING: "AwaitingReview",
+    Ended.REFUSED: "Rejected",
+    Ended.UNWRITTEN: "NothingToTrainOn",
+    Ended.NOTHING_NEW: "Empty",
+    Ended.HELD: "HeldBack",
+    Ended.BUSY: "LockedError",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +47,11 @@ class RunOutcome:
     @property
     def seconds_total(self) -> float:
         return sum(stage.seconds for stage in self.seconds)
+
+    @property
+    def state(self) -> str:
+        """The name of the Prefect state that the run ends in."""
+        return "Inconclusive" if self.verdict == Verdict.INCONCLUSIVE else STATES[self.ended]
 
     @property
     def exit_code(self) -> int:

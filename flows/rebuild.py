@@ -10,16 +10,19 @@ from prefect import flow
 from flows import tasks
 from flows.outcome import RunOutcome
 from flows.run_context import acquire_run
+from flows.runs import ends_named, run_name
 from flows.steps.artifacts import publish
 from flows.steps.ingestion import candidate_in_review
 from flows.steps.outcomes import NOTHING_TAKEN, busy, held_back, nothing_left
 from flows.steps.rebuild import stored_self_edits
+from pipeline.actors import proposer_named
 from pipeline.errors import LockedError
-from pipeline.types import Verdict
+from pipeline.types import RunKind, Verdict
 
 
-@flow(name="rebuild", flow_run_name="rebuild of {workspace}")
-def rebuild(workspace: Path, proposer: str = "rebuild") -> RunOutcome:
+@flow(name="rebuild", flow_run_name=run_name(RunKind.REBUILD))
+@ends_named
+def rebuild(workspace: Path, proposer: str | None = None) -> RunOutcome:
     """Learns all that is learned and not withdrawn from the base; leaves a candidate or a reason."""
     try:
         with acquire_run(workspace) as context:
@@ -29,7 +32,7 @@ def rebuild(workspace: Path, proposer: str = "rebuild") -> RunOutcome:
             edits = stored_self_edits(context)
             if not any(edit.examples for edit in edits):
                 return nothing_left()
-            run = tasks.open_rebuild(context, proposer)
+            run = tasks.open_rebuild(context, proposer_named(proposer))
             if run.release is not None:  # killed while registering: it was trained and judged already
                 trained, report = tasks.recall_candidate(context, run)
             else:

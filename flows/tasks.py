@@ -20,7 +20,7 @@ from flows.steps import (
     writer_training,
 )
 
-reconcile = task(name="make MLflow and the servers follow", cache_policy=NO_CACHE)(ingestion.reconcile)
+reconcile = task(name="make MLflow match the ledger", cache_policy=NO_CACHE)(ingestion.reconcile)
 ingest = task(name="take documents in", cache_policy=NO_CACHE)(ingestion.ingest)
 open_run = task(name="open the run", cache_policy=NO_CACHE)(ingestion.open_run)
 write_items = task(name="write validation questions", cache_policy=NO_CACHE)(eval_items.write_items)

@@ -10,7 +10,6 @@ from pipeline.config import Settings
 from pipeline.errors import ModelChanged
 from pipeline.recipe import Recipe
 from pipeline.types import Release
-from registry.servers.local import LocalServer
 from registry.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -100,10 +99,6 @@ class Workspace:
             # A server keeps artifacts where it was told to; a database of our own needs to be told.
             artifacts=self.settings.tracking_artifacts if self.settings.tracking_uri.startswith("sqlite:") else None,
         )
-
-    @cached_property
-    def server(self) -> LocalServer:
-        return LocalServer(self.settings.serving)
 
     def held_adapter(self, release: Release) -> Path | None:
         """A release's adapter, verified to be the one of its manifest; None for release 0, the base as it is.

@@ -11,22 +11,25 @@ from prefect import flow
 from flows import tasks
 from flows.outcome import RunOutcome
 from flows.run_context import acquire_run
+from flows.runs import ends_named, run_name
 from flows.steps.artifacts import publish
 from flows.steps.ingestion import candidate_in_review
 from flows.steps.outcomes import NOTHING_TAKEN, busy, held_back
 from flows.steps.writer_request import as_asked, writer_request
 from flows.steps.writer_training import nothing_helped, nothing_to_practise
+from pipeline.actors import proposer_named
 from pipeline.errors import LockedError
-from pipeline.types import Verdict
+from pipeline.types import RunKind, Verdict
 
 
-@flow(name="train-writer", flow_run_name="practice of {workspace}")
+@flow(name="train-writer", flow_run_name=run_name(RunKind.WRITER_TRAINING))
+@ends_named
 def train_writer(
     workspace: Path,
     documents: Path | None = None,
     rounds: int | None = None,
     method: str | None = None,
-    proposer: str = "practice",
+    proposer: str | None = None,
 ) -> RunOutcome:
     """Practises writing on documents that are not learned by it; leaves a candidate or a reason."""
     try:
@@ -36,7 +39,7 @@ def train_writer(
             tasks.reconcile(context)
             if waiting := candidate_in_review(context):
                 return held_back(waiting)
-            run = tasks.open_writer_training(context, asked, proposer)
+            run = tasks.open_writer_training(context, asked, proposer_named(proposer))
             if run.release is not None:  # killed while registering: it was trained and judged already
                 trained, report = tasks.recall_candidate(context, run)
             else:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gates import views
-from gates.drawing import bar_plot, heat_map
+from gates import plots, views
 from gates.evidence import Evidence
 from gates.views import Flip, visible
 from gates.wording import percent
+from pipeline.files import write_bytes
 from pipeline.types import GateReport, Verdict
 
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.INCONCLUSIVE: "?"}
@@ -24,10 +24,8 @@ def write_report(report: GateReport, evidence: Evidence, out: Path, *, release: 
 
     release: its number, where the candidate is or will be registered; it then stands in the commands to type.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(out.name + ".part")
-    unfinished.write_text(render(report, evidence, release), encoding="utf-8", errors="replace")
-    return unfinished.replace(out)
+    write_bytes(out, render(report, evidence, release).encode("utf-8", "replace"))
+    return out
 
 
 def render(report: GateReport, evidence: Evidence, release: int | None) -> str:
@@ -35,13 +33,11 @@ def render(report: GateReport, evidence: Evidence, release: int | None) -> str:
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
-    # The two drawings are our own markup, with every label escaped; all other values are escaped by the template.
-    bars, rows = views.bars(report, evidence), views.matrix(evidence)
-    measured = any(row.after is not None for row in rows)
+    # The plots are markup in which every label is escaped; all other values are escaped by the template.
+    drawn = {name: Markup(plot) for name, plot in plots.svgs(report, evidence).items()}
     template = Environment(loader=PackageLoader("gates", "."), autoescape=True).get_template("report.html.jinja")
     page = template.render(
-        bars=Markup(bar_plot(bars)) if bars else "",
-        matrix=Markup(heat_map(rows)) if measured else "",
+        plots=drawn,
         **_head(report, release),
         **_body(evidence),
         **_decide(report, release),

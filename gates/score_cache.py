@@ -1,11 +1,11 @@
 """Keeps measured scores on disk under digests of model, suite and settings. Knows nothing of how they came about."""
 
 import json
-import os
 from pathlib import Path
 
 from gates.suite import Suite
 from pipeline.digests import digest_of
+from pipeline.files import write_bytes
 from pipeline.types import ItemScore, ModelRef, Scores
 
 
@@ -25,11 +25,7 @@ def save(folder: Path, scores: Scores, suite: Suite, settings: str) -> None:
     items = [[item.item, item.score, item.answer, item.group] for item in scores.items]
     key = _key(scores.model, suite, settings)
     text = json.dumps({"key": key, "digest": digest_of(items), "items": items}, ensure_ascii=False)
-    file = _file(folder, scores.model, suite, settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(f".{os.getpid()}.part")
-    unfinished.write_text(text, encoding="utf-8", errors="replace")
-    unfinished.replace(file)
+    write_bytes(_file(folder, scores.model, suite, settings), text.encode("utf-8", "replace"))
 
 
 def _key(model: ModelRef, suite: Suite, settings: str) -> list[str]:

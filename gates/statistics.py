@@ -1,4 +1,7 @@
-"""The gates' statistics, pure: counts and scores in, bounds and p-values out. Knows no suite and no policy."""
+"""The gates' statistics, pure: counts and scores in, bounds and p-values out. Knows no suite and no policy.
+
+scipy is imported where it is called: it takes longer to load than `sealed ask` may take to begin.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,10 @@ def _tango_score(delta: float, gained: int, lost: int, n: int) -> float:
 
 def mcnemar(gained: int, lost: int) -> float:
     """Exact one-sided McNemar p-value for "more was gained than lost": P(X >= gained), X ~ Binomial(both, 1/2)."""
+    from scipy.stats import binomtest
+
     both = gained + lost
-    ways: int = sum(math.comb(both, k) for k in range(gained, both + 1))
-    return ways / int(2**both)
+    return float(binomtest(gained, both, alternative="greater").pvalue) if both else 1.0
 
 
 def clustered_bounds(
@@ -98,15 +102,14 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def wilson(successes: float, n: int, alpha: float) -> tuple[float, float]:
-    """Wilson's two-sided interval (level 1 - alpha) of one proportion. Raises ValueError when n is 0."""
+def wilson(successes: int, n: int, alpha: float) -> tuple[float, float]:
+    """Wilson's two-sided interval (level 1 - alpha) of one proportion. Raises ValueError on impossible counts."""
+    from scipy.stats import binomtest
+
     if n <= 0 or not 0 <= successes <= n:
         raise ValueError(f"impossible counts: {successes} of {n}")
-    z = z_of(alpha / 2)
-    share, spread = successes / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    interval = binomtest(successes, n).proportion_ci(1 - alpha, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def items_needed(discordant: float, slack: float, alpha: float, power: float = 0.9) -> int:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipeline.addresses import database_address, header_key, server_address
 from pipeline.errors import BadInput, NoWorkspace, first_problem
 
 WORKSPACE_FILE = "sealed.toml"
@@ -19,15 +20,16 @@ class Settings(BaseSettings):
     What neither names lies inside the workspace's folder, wherever that is now: a copy has a ledger of its own.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SEALED_", frozen=True, extra="forbid")
+    # What is not usable may hold a secret: no error of pydantic's shows it.
+    model_config = SettingsConfigDict(env_prefix="SEALED_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     workspace: Path
     model: str = Field(description="folder or hub id of the base model")
     base_model: str = Field(description="digest of the base's weights and configuration, taken at init")
     base_tokenizer: str
     base_chat_template: str
-    database_url: str
-    tracking_uri: str
+    database_url: str = Field(repr=False)
+    tracking_uri: str = Field(repr=False)
     tracking_artifacts: Path = Field(description="where a tracking database keeps its files; a server decides itself")
     model_name: str = "sealed"
     experiment: str = "sealed"
@@ -35,7 +37,7 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     approval_days: float = Field(default=7.0, gt=0.0, description="how long a candidate's figures may be approved")
     engine: Literal["local", "openai"] = Field(default="local", description="who writes the self-edits")
-    server_url: str | None = Field(default=None, description="an OpenAI-compatible server, without /v1")
+    server_url: str | None = Field(default=None, repr=False, description="an OpenAI-compatible server, without /v1")
     server_model: str | None = Field(default=None, description="its name for the base without an adapter")
     server_adapter_model: str = Field(default="rel-{digest}", description="its name for an adapter, by digest")
     server_key: SecretStr | None = Field(default=None, description="sent to it as a bearer token")
@@ -43,6 +45,22 @@ class Settings(BaseSettings):
     server_attempts: int = Field(default=6, ge=1, description="tries of one request, with growing pauses")
     server_seconds: float = Field(default=3600.0, gt=0.0, description="for all prompts of one call together")
     server_seeds: bool = Field(default=True, description="ask the server to sample by our seeds")
+
+    @field_validator("database_url", "tracking_uri", mode="after")
+    @classmethod
+    def _an_address_can_be_read_in_one_way(cls, address: str) -> str:
+        http = address.strip().lower().startswith(("http://", "https://"))
+        return server_address(address) if http else database_address(address)
+
+    @field_validator("server_url", mode="after")
+    @classmethod
+    def _a_server_can_be_reached(cls, address: str | None) -> str | None:
+        return server_address(address) if address else None
+
+    @field_validator("server_key", mode="after")
+    @classmethod
+    def _a_key_can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+        return SecretStr(header_key(key.get_secret_value())) if key else None
 
     @model_validator(mode="after")
     def _a_server_has_an_address(self) -> Self:
@@ -66,7 +84,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def at(cls, workspace: Path, written: Mapping[str, object]) -> Self:
-        """The settings of a folder whose file says `written`. Raises ValidationError."""
+        """The settings of a folder whose file says `written`. Raises BadInput, without any value."""
         folder = workspace.resolve()
         inside = {
             "workspace": folder,
@@ -75,7 +93,12 @@ class Settings(BaseSettings):
             "tracking_artifacts": folder / "mlartifacts",
         }
         # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
-        return cls.model_validate({**inside, **written}).model_copy(update={"workspace": folder})
+        try:
+            return cls.model_validate({**inside, **written}).model_copy(update={"workspace": folder})
+        except ValidationError as error:
+            raise BadInput(
+                f"{folder / WORKSPACE_FILE}: {first_problem(error)}. Mend it, or its SEALED_ variable."
+            ) from error
 
     @classmethod
     def read(cls, workspace: Path) -> Self:
@@ -87,8 +110,6 @@ class Settings(BaseSettings):
             return cls.at(workspace, tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} is not TOML: {error}. Mend it by hand.") from error
-        except ValidationError as error:
-            raise BadInput(f"{path}: {first_problem(error)}. Mend it, or its SEALED_ variable.") from error
 
     @property
     def recipe_file(self) -> Path:
@@ -117,7 +138,3 @@ class Settings(BaseSettings):
     @property
     def reports(self) -> Path:
         return self.workspace / "reports"
-
-    @property
-    def serving(self) -> Path:
-        return self.workspace / "serving"

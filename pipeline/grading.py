@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from pipeline.normal_forms import normal_form
+
 GRADER = "words-1"
 EXTRA_WORDS = 5
 NAMELESS = frozenset({"yes", "no", "true", "false"})  # answers (normalised) that name nothing
@@ -17,7 +19,7 @@ def normalise(text: str) -> str:
     It differs in two points: the marks of a number survive ("3.5" is not "35", "-5" is not "5"), and a text that
     holds nothing but an article keeps it ("A" is an answer).
     """
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = normal_form("NFKC", text).casefold()
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     kept = (char if _is_kept(text, at) else " " if char in "-–—/" else "" for at, char in enumerate(text))
     words = "".join(kept).split()

@@ -22,6 +22,10 @@ class DocumentRules(_Frozen):
     """Which documents are accepted, and how many one run takes."""
 
     max_bytes: int = Field(default=2_000_000, gt=0, description="larger files are refused unread")
+    max_lines: int = Field(default=100_000, ge=1, description="JSONL files of more lines are refused")
+    seconds_per_mb: float = Field(
+        default=10.0, gt=0.0, description="computing time to read a file, of one MB at least; slower ones are refused"
+    )
     min_words: int = Field(default=5, ge=1, description="shorter bodies teach nothing")
     per_run: int = Field(default=64, ge=1, description="the rest waits for the next run")
     max_attempts: int = Field(default=2, ge=1, description="runs that may try a document before it is quarantined")
@@ -140,11 +144,6 @@ class RehearsalRules(_Frozen):
     distilled: tuple[Distilled, ...] = Field(
         default=DISTILLED,
         description="roles distilled: replay from production, all else from the base; no writing after writer training",
-    )
-    projection: float = Field(
-        default=0.0,
-        ge=0.0,
-        description="keeps updates out of directions that the base uses; small: strictly; 0: not",
     )
 
     @property

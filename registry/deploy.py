@@ -2,7 +2,7 @@
 
 One transaction each, guarded by the epoch.
 
-The database decides here; `registry.reconcile` makes MLflow and the servers follow.
+The database decides here; `registry.reconcile` makes MLflow follow.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from pipeline.actors import against_name
 from pipeline.errors import InternalError, PolicyError
 from pipeline.types import Approval, Deployment, DocumentState, Release, ReleaseState, RunState, Verdict
 from registry import lifecycle
@@ -19,7 +20,7 @@ from registry.tables import approvals, deployments, documents
 from registry.tables import releases as release_table
 from registry.tables import runs as run_table
 
-__all__ = ["Reconciled", "approve", "expire", "promote", "reconcile", "reject", "rollback"]
+__all__ = ["Reconciled", "approve", "expire", "promote", "reconcile", "reject", "rollback", "rolled_back_to"]
 
 Verify = Callable[[Release], object]
 
@@ -114,13 +115,15 @@ def rollback(
     """Makes an earlier production release production again: the one before, or `target`; 0 is the base model.
 
     What came after it is rolled back, and the documents learned there are reverted. Needs the ledger and the local
-    adapter only, which `verify` checks before anything moves. Raises PolicyError, in words, if a rule is against it.
+    adapter only, which `verify` checks before anything moves. Raises PolicyError, in words, if a rule is against it:
+    also without a `target` where the newest deployment is a rollback itself.
     """
-    if not reason.strip() or not actor.strip():
-        raise PolicyError("a rollback needs a name and a reason: the history keeps both.")
+    if not reason.strip() or against_name(actor) is not None:
+        raise PolicyError(f"a rollback needs a name and a reason: {against_name(actor) or 'the history keeps both'}.")
     with store.read() as connection:
-        epoch = releases.epoch(connection)
-        number = _chosen(lifecycle.rollback_target(releases.every(connection), target))
+        history = releases.history(connection)
+        epoch, back = history[-1].epoch, lifecycle.latest_rollback(history)
+        number = _chosen(lifecycle.rollback_target(releases.every(connection), target, back))
         wanted = releases.load(connection, number)
     verify(wanted)
     at = at or rows.now()
@@ -135,6 +138,12 @@ def rollback(
         fallen = [move.release for move in moves if move.state is ReleaseState.ROLLED_BACK]
         _revert(connection, fallen, f"release {fallen[0]} was rolled back by {actor}: {reason}")
     return deployment
+
+
+def rolled_back_to(store: Store, target: int) -> Deployment | None:
+    """The newest deployment, where it is a rollback to `target`: then another one to it has nothing to do."""
+    done = lifecycle.latest_rollback(releases.deployments(store))
+    return done if done is not None and done.release == target else None
 
 
 def _situation(connection: Connection, release: Release) -> tuple[Verdict | None, Release]:

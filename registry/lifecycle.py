@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.types import Approval, Release, ReleaseState, Verdict
+from pipeline.actors import against_name, skeleton
+from pipeline.types import Approval, Deployment, Release, ReleaseState, Verdict
 
 # Each state and those that may follow it. Nothing leaves the last three: what fell returns as a new release.
 FOLLOWERS: dict[ReleaseState, frozenset[ReleaseState]] = {
@@ -56,10 +57,13 @@ def against_approval(
         return f"the approval is for another adapter than release {number} holds now: look at it and approve it again"
     if approval.epoch != epoch:
         return f"production moved (epoch {approval.epoch} to {epoch}) since the approval was given: approve again"
-    if not _name(approval.actor):
-        return "an approval needs the name of the person who gives it"
-    if _name(approval.actor) == _name(release.proposer):
-        return f"{approval.actor} proposed release {number}: another person must approve it"
+    if (objection := against_name(approval.actor)) is not None:
+        return f"an approval needs the name of the person who gives it: {objection}"
+    if skeleton(approval.actor) == skeleton(release.proposer):
+        return (
+            f"{release.proposer} proposed release {number}, and {approval.actor} is that name or is spelled like it: "
+            "another person must approve it, under an account of their own or with `--as NAME`"
+        )
     return None
 
 
@@ -98,22 +102,31 @@ def against_rejection(release: Release, actor: str, reason: str) -> str | None:
     """Why `release` cannot be rejected so, or None."""
     if not reason.strip():
         return f"rejecting release {release.number} needs a reason: the next run reads it"
-    if not _name(actor):
-        return "a rejection needs the name of the person who gives it"
+    if (objection := against_name(actor)) is not None:
+        return f"a rejection needs the name of the person who gives it: {objection}"
     return None if release.state is ReleaseState.CANDIDATE else _not_a_candidate(release)
 
 
-def rollback_target(releases: Sequence[Release], target: int | None) -> int | str:
+def latest_rollback(history: Sequence[Deployment]) -> Deployment | None:
+    """The newest deployment, where a rollback made it: a release that was production before returns in no other way."""
+    *before, newest = history
+    return newest if any(deployment.release == newest.release for deployment in before) else None
+
+
+def rollback_target(
+    releases: Sequence[Release], target: int | None, rolled_back: Deployment | None = None
+) -> int | str:
     """The release that production falls back to, or an objection in words. None: the one before the current one.
 
-    Superseded releases are exactly the current one's ancestors, so each of them has been production and none has
-    been rolled back; the way to any other release is a new approval (I5).
+    `rolled_back`: what `latest_rollback` found. Straight after a rollback, a second one must name its target: a
+    command that is given twice does not fall twice. Superseded releases are exactly the current one's ancestors, so
+    each of them has been production and none has been rolled back; the way to any other release is a new approval (I5).
     """
     production = next(release for release in releases if release.state is ReleaseState.PRODUCTION)
     if target is None:
         if production.parent is None:
             return "production is the base model: there is nothing to roll back"
-        return production.parent
+        return production.parent if rolled_back is None else _rolled_back_already(rolled_back, production.parent)
     release = next((release for release in releases if release.number == target), None)
     if release is None:
         return f"there is no release {target}: see `sealed releases`"
@@ -159,6 +172,14 @@ def _voided(releases: Sequence[Release], production: int, why: str) -> tuple[Mov
     )
 
 
+def _rolled_back_already(done: Deployment, further: int) -> str:
+    return (
+        f"{done.actor} rolled production back to release {done.release} already, and nothing was released since "
+        f"({done.at:%Y-%m-%d %H:%M} UTC: {done.reason}): nothing was done. "
+        f"`sealed rollback --to {further}` goes further"
+    )
+
+
 def _moved(release: Release, production: int) -> str:
     return (
         f"production moved from release {release.parent} to {production} since release {release.number} was gated: "
@@ -173,7 +194,3 @@ def _not_a_candidate(release: Release) -> str:
 
 def _words(state: ReleaseState) -> str:
     return state.value.replace("_", " ")
-
-
-def _name(actor: str) -> str:
-    return actor.strip().casefold()

@@ -1,15 +1,17 @@
 """Opens MLflow: where it is, how long to wait for it, and one error for all its failures. Knows no release."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.addresses import shown
+from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import TrackingFailed
+from registry.mlflow_store import whole_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,7 +35,7 @@ QUIET = {
 class Tracking:
     """Where MLflow is. `artifacts` is where a new experiment keeps its files; None leaves that to the server."""
 
-    uri: str
+    uri: str = field(repr=False)
     model_name: str = "sealed"
     experiment: str = "sealed"
     artifacts: Path | None = None
@@ -47,18 +49,27 @@ def connect(tracking: Tracking) -> "MlflowClient":
 
 @lru_cache(maxsize=8)
 def _connect(uri: str) -> "MlflowClient":
+    _expect_patience()
+    # The client's first contact writes MLflow's default experiment: within the lock, else two at once fail.
+    with whole_store(uri):
+        from mlflow import MlflowClient
+
+        # MLflow logs what a database's driver said before it raises it; drivers tell whole addresses.
+        logging.getLogger("mlflow.store.db.utils").addFilter(_Redacting(secrets_of(uri)))
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def remake_half_made(tracking: Tracking) -> str:
+    """Makes anew an embedded store that is half made and holds nothing; says so, or "". Raises TrackingFailed."""
+    _expect_patience()
+    with translated(tracking), whole_store(tracking.uri) as sentence:
+        return sentence
+
+
+def _expect_patience() -> None:
+    """Sets MLflow's own settings where nobody did; it reads them when it is imported and when it is called."""
     for name, value in (PATIENCE | QUIET).items():
         os.environ.setdefault(name, value)
-    _expect_folder(uri)
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _expect_folder(uri: str) -> None:
-    """A SQLite file that cannot be made is retried by MLflow for minutes: say so at once."""
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).parent.is_dir():
-        raise FileNotFoundError(f"the folder of {uri.removeprefix('sqlite:///')} does not exist")
 
 
 @contextmanager
@@ -77,26 +88,48 @@ def addressed(tracking: Tracking) -> Iterator[None]:
 
 @contextmanager
 def translated(tracking: Tracking) -> Iterator[None]:
-    """Turns whatever MLflow, its database, its files or the network raise into TrackingFailed."""
+    """Turns whatever MLflow, its database, the driver of that, its files or the network raise into TrackingFailed."""
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (OSError, RequestException, SQLAlchemyError) as error:
-        raise TrackingFailed(_words(tracking, error)) from error
+    except (OSError, ImportError, RequestException, SQLAlchemyError) as error:
+        raise TrackingFailed(_words(tracking, error)) from harmless(error, *_secrets(tracking))
     except Exception as error:
         # MlflowException is looked up only now, because importing MLflow takes a second.
         from mlflow.exceptions import MlflowException
 
         if not isinstance(error, MlflowException):
             raise
-        raise TrackingFailed(_words(tracking, error)) from error
+        raise TrackingFailed(_words(tracking, error)) from harmless(error, *_secrets(tracking))
 
 
 def _words(tracking: Tracking, error: Exception) -> str:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return (
-        f"MLflow at {shown(tracking.uri)} failed: {shown(first)[:300]}. Start it or mend tracking_uri, then run the "
-        "command again: the ledger knows where it stopped."
+        f"MLflow at {redacted_address(tracking.uri)} failed: {redacted(first, *_secrets(tracking))[:300]}. "
+        "Start it or mend tracking_uri: then `sealed doctor` makes it follow the ledger, and `sealed update` goes on "
+        "where it stopped."
     )
+
+
+class _Redacting(logging.Filter):
+    """Takes secrets out of what is logged, and the traceback away where it tells one."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redacted(record.getMessage(), *self._secrets), ()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and harmless(error, *self._secrets) is None:
+            record.exc_info = None
+        return True
+
+
+def _secrets(tracking: Tracking) -> tuple[str, ...]:
+    """What must stand in no error of MLflow: of its address, and of the variables that its own client reads."""
+    own = (os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("PASSWORD", "TOKEN"))
+    return (*secrets_of(tracking.uri), *filter(None, own))

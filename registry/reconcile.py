@@ -1,83 +1,55 @@
-"""Makes the servers and MLflow match the ledger, and says what was repaired and what could not be. Decides nothing.
-
-Servers come first: a rollback must reach them with MLflow down.
-"""
+"""Makes MLflow match the ledger, and says what was repaired and what could not be. Decides nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import ExternalError, TrackingFailed
+from pipeline.errors import TrackingFailed
 from pipeline.types import Deployment, Release, ReleaseState
 from registry import mlflow_aliases as shown_by_mlflow
 from registry.mlflow_aliases import Shown
 from registry.mlflow_client import Tracking
-from registry.servers.local import POINTER, LocalServer
 from registry.store import Store, candidates, releases
 
-# A pass that production overtook is repeated; who moves it that often makes the servers follow himself.
+# A pass that production overtook is repeated; who moves it that often makes MLflow follow himself.
 _PASSES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciled:
-    """What was made to follow, and what failed and follows next time: sentences."""
+    """What was made to follow, and what failed and follows next time: sentences. `live`: every server followed."""
 
     repaired: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
 
 
-def reconcile(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer]) -> Reconciled:
-    """Points every server at production, and MLflow's aliases and tags at what the ledger says. Idempotent.
+def reconcile(store: Store, tracking: Tracking) -> Reconciled:
+    """Points MLflow's aliases and tags at what the ledger says. Idempotent.
 
     An alias that a person moved is put back and reported, and a version that a run left behind when it was given up
-    is recorded. A server or an MLflow that fails is reported, not raised. Where production moved meanwhile, what was
+    is recorded. An MLflow that fails is reported, not raised. Where production moved meanwhile, what was
     shown may be stale, and is shown again.
     """
     repaired: list[str] = []
     for _ in range(_PASSES):
-        epoch, once = _pass(store, tracking, servers)
+        epoch, once = _pass(store, tracking)
         repaired += once.repaired
         if releases.deployments(store)[-1].epoch == epoch:
             return Reconciled(repaired=tuple(repaired), failed=once.failed)
-    moving = "production moved while servers and aliases followed it: run `sealed doctor` once it stands"
+    moving = "production moved while MLflow followed it: run `sealed doctor` once it stands"
     return Reconciled(repaired=tuple(repaired), failed=(*once.failed, moving))
 
 
-def _pass(store: Store, tracking: Tracking | None, servers: Sequence[LocalServer]) -> tuple[int, Reconciled]:
-    """Makes all follow the ledger as it stands at the returned epoch."""
+def _pass(store: Store, tracking: Tracking) -> tuple[int, Reconciled]:
+    """Makes MLflow follow the ledger as it stands at the returned epoch."""
     history, known = releases.deployments(store), releases.listed(store)
     deployment = history[-1]
-    production = next(release for release in known if release.number == deployment.release)
-    repaired: list[str] = []
-    failed: list[str] = []
-    for server in servers:
-        try:
-            repaired += _serve(server, deployment, production)
-        except ExternalError as error:
-            failed.append(str(error))
-    if tracking is not None and any(release.mlflow_version or _may_be_left(release) for release in known):
-        try:
-            repaired += _show(store, tracking, deployment, known)
-        except TrackingFailed as error:
-            failed.append(str(error))
-    return deployment.epoch, Reconciled(repaired=tuple(repaired), failed=tuple(failed))
-
-
-def _serve(server: LocalServer, deployment: Deployment, production: Release) -> list[str]:
+    if not any(release.mlflow_version or _may_be_left(release) for release in known):
+        return deployment.epoch, Reconciled()
     try:
-        before = server.active()
-    except ExternalError:
-        before = None
-    after = server.activate(deployment, production)
-    if (after.release, after.epoch) != (production.number, deployment.epoch):
-        raise ExternalError(
-            f"{server.name} serves release {after.release} (epoch {after.epoch}), which the ledger does not know as "
-            f"production: it names release {production.number} (epoch {deployment.epoch}). Was an older ledger put "
-            f"back? Put the newer one back, or delete {server.folder / POINTER} to serve what this one names."
-        )
-    if before == after:
-        return []
-    return [f"{server.name} now serves release {after.release} (epoch {after.epoch})"]
+        repaired = _show(store, tracking, deployment, known)
+    except TrackingFailed as error:
+        return deployment.epoch, Reconciled(failed=(str(error),))
+    return deployment.epoch, Reconciled(repaired=tuple(repaired))
 
 
 def _may_be_left(release: Release) -> bool:

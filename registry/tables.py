@@ -27,7 +27,7 @@ from sqlalchemy import (
 from pipeline.types import DocumentKind, DocumentState, Origin, ReleaseState, RunKind, RunState, Split
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
-HEAD = "0006"
+HEAD = "schema_1"
 VERSION_TABLE = "sealed_version"
 
 

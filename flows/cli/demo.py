@@ -9,6 +9,7 @@ import typer
 from flows.cli import screen
 from flows.cli.options import AsJson
 from flows.cli.runs import run_nightly
+from pipeline.files import write_text
 
 if TYPE_CHECKING:
     from flows.demo.story import Story
@@ -31,7 +32,7 @@ def demo(
     workspace = Path(tempfile.mkdtemp(prefix="sealed-demo-")) / "workspace"
     story = tell_story(workspace, seed, per_run, lambda w, d: run_nightly(w, d, quiet=json), tell)
     text = summary(story)
-    SUMMARY.write_text(text + "\n", encoding="utf-8")
+    write_text(SUMMARY, text + "\n")
     if json:
         print(text)
     else:

@@ -121,7 +121,13 @@ def correct(
     title: Annotated[str, typer.Argument(help="What the answer is about, named as the questions name it.")],
     says: Annotated[str, typer.Argument(help="The correction in a sentence: it is what the model learns from.")],
     question: Annotated[list[str], typer.Option(help="Answered anew from then on; several wordings examine better.")],
-    answer: Annotated[str, typer.Option(help="The right answer to each of the questions.")],
+    answer: Annotated[
+        list[str],
+        typer.Option(
+            help="The right answer to each of the questions. Given several times: its spellings, each of which counts; "
+            "the correction must say one of them."
+        ),
+    ],
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:

@@ -1,10 +1,11 @@
 """The options that several verbs share, with one wording."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from pipeline.actors import account
 
 WorkspaceOption = Annotated[
     Path,
@@ -13,6 +14,10 @@ WorkspaceOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 Actor = Annotated[
     str,
-    typer.Option("--as", envvar="SEALED_ACTOR", help="Who decides; recorded.", default_factory=getpass.getuser),
+    typer.Option("--as", envvar="SEALED_ACTOR", help="Who decides; recorded.", default_factory=account),
+]
+Proposer = Annotated[
+    str | None,
+    typer.Option(envvar="SEALED_PROPOSER", help="Who proposes, and cannot approve; default: this account."),
 ]
 HERE = Path()

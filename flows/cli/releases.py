@@ -51,7 +51,7 @@ def show(
         if run.release == number:
             screen.say(f"Report: {parts.settings.reports / f'run-{run.number}' / 'report.html'}")
     if release.state is ReleaseState.CANDIDATE:
-        screen.say(f"Next: `sealed approve {number} --note ...`, or `sealed reject {number} --reason ...`")
+        screen.say(f"Next: `sealed approve {number} --as NAME --note ...`, or `sealed reject {number} --reason ...`")
 
 
 def _show_release(release: Release) -> None:

@@ -9,6 +9,7 @@ from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 
 if TYPE_CHECKING:
     from flows.steps.review import Decided
+    from pipeline.types import Deployment
 
 Number = Annotated[int, typer.Argument(help="The release's number, as `sealed releases` shows it.", min=0)]
 
@@ -49,8 +50,8 @@ def reject(
 def rollback(
     actor: Actor,
     reason: Annotated[str, typer.Option(help="What went wrong; recorded.")],
-    number: Annotated[
-        int | None, typer.Argument(help="Release to put back; default: the production before this one.", min=0)
+    to: Annotated[
+        int | None, typer.Option(help="Release to put back; default: the production before this one.", min=0)
     ] = None,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
@@ -59,8 +60,15 @@ def rollback(
     from flows.steps import review
     from flows.wiring import open_workspace
 
-    moved = review.rollback(open_workspace(workspace), number, actor=actor, reason=reason)
-    _show(moved, json, f"release {moved.deployment.release} is production again, rolled back by {actor}.")
+    moved = review.rollback(open_workspace(workspace), to, actor=actor, reason=reason)
+    _show(moved, json, _rolled_back(moved.deployment, moved.already))
+
+
+def _rolled_back(done: "Deployment", already: bool) -> str:
+    if already:
+        when = screen.when(done.at)
+        return f"release {done.release} is production already, rolled back by {done.actor} {when}: nothing was done."
+    return f"release {done.release} is production again, rolled back by {done.actor}."
 
 
 def _show(moved: "Decided", json: bool, sentence: str) -> None:
@@ -70,3 +78,5 @@ def _show(moved: "Decided", json: bool, sentence: str) -> None:
     screen.say(sentence)
     for failed in moved.reconciled.failed:
         screen.say(f"not yet followed: {failed}")
+    if moved.reconciled.failed:
+        screen.say("This is decided, and live here. Do not run it again: `sealed doctor` finishes it.")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, AsJson, WorkspaceOption
+from flows.cli.options import HERE, AsJson, Proposer, WorkspaceOption
 from flows.outcome import RunOutcome
-from pipeline.errors import SchedulerFailed
+from pipeline.actors import proposer_named
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -25,7 +25,7 @@ QUIET = (
 
 def update(
     documents: Annotated[Path | None, typer.Argument(help="Folder of new documents; default: incoming/.")] = None,
-    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "nightly",
+    proposer: Proposer = None,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
@@ -34,7 +34,7 @@ def update(
 
 
 def rebuild(
-    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "rebuild",
+    proposer: Proposer = None,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
@@ -48,7 +48,7 @@ def train_writer(
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the recipe's.")] = None,
     method: Annotated[str | None, typer.Option(help="rest-em or grpo; default: the recipe's.")] = None,
-    proposer: Annotated[str, typer.Option(envvar="SEALED_PROPOSER", help="Who proposes; cannot approve.")] = "practice",
+    proposer: Proposer = None,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
@@ -65,24 +65,24 @@ def _end(outcome: RunOutcome, json: bool) -> None:
 
 
 def run_nightly(
-    workspace: Path, documents: Path | None, *, proposer: str = "nightly", quiet: bool = False
+    workspace: Path, documents: Path | None, *, proposer: str | None = None, quiet: bool = False
 ) -> RunOutcome:
     """One run of the nightly flow in this process. Without PREFECT_API_URL it is recorded in the workspace."""
     settings = _prepared(workspace)
     from flows.nightly import nightly
 
     with screen.progress_shown(quiet):
-        outcome: RunOutcome = nightly(settings.workspace, documents, proposer)
+        outcome: RunOutcome = nightly(settings.workspace, documents, proposer_named(proposer))
         return outcome
 
 
-def run_rebuild(workspace: Path, *, proposer: str = "rebuild", quiet: bool = False) -> RunOutcome:
+def run_rebuild(workspace: Path, *, proposer: str | None = None, quiet: bool = False) -> RunOutcome:
     """One run of the rebuild flow, as `run_nightly` runs the nightly one."""
     settings = _prepared(workspace)
     from flows.rebuild import rebuild
 
     with screen.progress_shown(quiet):
-        outcome: RunOutcome = rebuild(settings.workspace, proposer)
+        outcome: RunOutcome = rebuild(settings.workspace, proposer_named(proposer))
         return outcome
 
 
@@ -92,7 +92,7 @@ def run_writer_training(
     rounds: int | None = None,
     method: str | None = None,
     *,
-    proposer: str = "practice",
+    proposer: str | None = None,
     quiet: bool = False,
 ) -> RunOutcome:
     """One run of the practice flow, as `run_nightly` runs the nightly one."""
@@ -100,33 +100,20 @@ def run_writer_training(
     from flows.writer_training import train_writer
 
     with screen.progress_shown(quiet):
-        outcome: RunOutcome = train_writer(settings.workspace, documents, rounds, method, proposer)
+        outcome: RunOutcome = train_writer(settings.workspace, documents, rounds, method, proposer_named(proposer))
         return outcome
 
 
 def _prepared(workspace: Path) -> "Settings":
     """The workspace's settings, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
+    from flows.steps.scheduler import reach_scheduler
     from flows.wiring import open_workspace
 
     settings = open_workspace(workspace).settings
     for name, value in (*QUIET, ("PREFECT_HOME", str(settings.workspace / "prefect"))):
         os.environ.setdefault(name, value)
-    if url := os.environ.get("PREFECT_API_URL"):
-        _reach(url)
+    reach_scheduler()
     return settings
-
-
-def _reach(url: str) -> None:
-    """Raises SchedulerFailed where the Prefect server does not answer: the run would end in its middle."""
-    import httpx
-
-    try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=10.0).raise_for_status()
-    except httpx.HTTPError as error:
-        raise SchedulerFailed(
-            f"the Prefect server of PREFECT_API_URL does not answer: {error}. Start it, or unset PREFECT_API_URL: the "
-            "run is then recorded in the workspace."
-        ) from error
 
 
 def show_outcome(outcome: RunOutcome) -> None:

@@ -1,16 +1,19 @@
-"""What the command line prints: tables for people, JSON for machines, one progress line for long work."""
+"""What the command line prints: tables for people, JSON for machines, and how far long work is."""
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from datetime import datetime
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from flows.progress import watched_by
+from flows.cli.progress_lines import ProgressLines
+from flows.progress import Watcher, watched_by
+
+BEAT_SECONDS = 5.0
 
 Cell = str | int | float | None
 
@@ -38,21 +41,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) ->
 
 
 def as_json(value: object) -> None:
-    """Prints `value` (nouns, sequences, mappings) as one JSON document."""
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    """Prints `value` (nouns, sequences, mappings) as one JSON document: fields by name, times in ISO 8601."""
+    # Imported here: `--help` must be quick.
+    from pydantic_core import to_jsonable_python
 
-
-def plain(value: object) -> object:
-    """A noun as JSON knows it: fields by name, times in ISO 8601, paths as text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, Path) else value
+    print(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False))
 
 
 def points(share: float | None) -> str:
@@ -72,24 +65,53 @@ def when(moment: datetime | None) -> str:
 
 @contextmanager
 def progress_shown(quiet: bool = False) -> Iterator[None]:
-    """Shows the stage under way as a bar on standard error, where that is a terminal and nobody asked for quiet."""
+    """Shows the stages under way on standard error: bars on a terminal, lines elsewhere, nothing where `quiet`."""
+    if quiet:
+        yield
+    elif Console(stderr=True).is_terminal:
+        with _bars() as watch, watched_by(watch):
+            yield
+    else:
+        lines = ProgressLines(lambda line: print(line, file=sys.stderr, flush=True))
+        with _beating(lines.beat), watched_by(lines.watch):
+            yield
+
+
+@contextmanager
+def _bars() -> Iterator[Watcher]:
     # Imported here: only long work needs it, and `--help` must be quick.
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-    bars = Progress(
+    known: dict[str, TaskID] = {}
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
-        disable=quiet or not Console(stderr=True).is_terminal,
-    )
-    known: dict[str, TaskID] = {}
+    ) as bars:
 
-    def watch(stage: str, done: int, total: int) -> None:
-        if stage not in known:
-            known[stage] = bars.add_task(stage, total=total)
-        bars.update(known[stage], completed=done, total=total)
+        def watch(stage: str, done: int, total: int) -> None:
+            if stage not in known:
+                known[stage] = bars.add_task(stage, total=total)
+            bars.update(known[stage], completed=done, total=total)
 
-    with bars, watched_by(watch):
+        yield watch
+
+
+@contextmanager
+def _beating(beat: Callable[[], None]) -> Iterator[None]:
+    """Calls `beat` every few seconds, also while the work itself reports nothing."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(BEAT_SECONDS):
+            beat()
+
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
         yield
+    finally:
+        stop.set()
+        thread.join()

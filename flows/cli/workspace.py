@@ -7,7 +7,7 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
-from pipeline.addresses import shown
+from pipeline.addresses import redacted_address
 
 
 def init(
@@ -29,7 +29,8 @@ def init(
     settings = init_workspace(folder, model, actor=actor, device=device).settings
     if json:
         told = settings.model_dump(mode="json")
-        screen.as_json({name: shown(value) if isinstance(value, str) else value for name, value in told.items()})
+        addresses = ("database_url", "tracking_uri", "server_url")
+        screen.as_json(told | {name: redacted_address(told[name]) for name in addresses if told[name]})
         return
     screen.say(
         f"{settings.workspace} is ready: base model {settings.model}, release 0.",
@@ -70,7 +71,7 @@ def _to_forget(documents: int) -> str:
 
 
 def doctor(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
-    """Examine the workspace: model, ledger, adapters, MLflow, disk."""
+    """Examine the workspace: model, ledger, adapters, MLflow, Prefect, disk."""
     from flows.steps.diagnosis import examine
 
     findings = examine(workspace)

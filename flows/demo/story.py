@@ -11,6 +11,7 @@ from flows.steps import review
 from flows.steps.answers import Answer, ask
 from flows.steps.initialisation import init_workspace
 from flows.wiring import Workspace
+from pipeline.files import write_text
 from pipeline.grading import grade
 from pipeline.recipe import Recipe
 from pipeline.recipe_toml import recipe_toml
@@ -97,7 +98,7 @@ def tell_story(workspace: Path, seed: int, per_run: int, run_nightly: NightRunne
 def _rehearse_less(recipe: Path) -> None:
     whole = Recipe.read(recipe)
     rehearsal = whole.rehearsal.model_copy(update=REHEARSED)
-    recipe.write_text(recipe_toml(whole.model_copy(update={"rehearsal": rehearsal})), encoding="utf-8")
+    write_text(recipe, recipe_toml(whole.model_copy(update={"rehearsal": rehearsal})))
 
 
 def _run_and_approval(opened: Workspace, folder: Path, run_nightly: NightRunner, tell: Teller) -> RunOutcome:

@@ -1,7 +1,10 @@
-"""Shows a run's report in the Prefect UI as artifacts: the summary, and the retention matrix as a table."""
+"""Shows a run in the Prefect UI as artifacts: how it ended, and where it was judged the report and its gates."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from flows.outcome import RunOutcome
 from flows.run_context import RunContext
 from flows.steps.reports import SUMMARY, report_folder
 from pipeline.types import GateReport, Run
@@ -10,17 +13,31 @@ log = logging.getLogger("sealed")
 
 
 def publish(context: RunContext, run: Run, report: GateReport) -> None:
-    """Creates the run's artifacts: the report in Markdown and the gates as a table.
+    """Creates the artifacts of a judged run: the report in Markdown and the gates as a table."""
+    with _only_shown(f"the report of run {run.number}"):
+        _draw(context, run, report)
 
-    Prefect only shows: where it cannot, the run goes on, and the report lies in the workspace all the same.
-    """
+
+def publish_outcome(outcome: RunOutcome) -> None:
+    """Creates the artifact that every run leaves: how it ended, in its sentence."""
+    from prefect.artifacts import create_markdown_artifact
+
+    with _only_shown("how the run ended"):
+        create_markdown_artifact(
+            key="outcome", markdown=f"**{outcome.ended}**: {outcome.sentence}", description=outcome.state
+        )
+
+
+@contextmanager
+def _only_shown(what: str) -> Iterator[None]:
+    """Prefect only shows: where it cannot, the run goes on, and the ledger and the workspace hold it all the same."""
     import httpx
     from prefect.exceptions import PrefectHTTPStatusError
 
     try:
-        _draw(context, run, report)
+        yield
     except (httpx.TransportError, PrefectHTTPStatusError) as error:
-        log.warning("the artifacts of run %s are not in Prefect: %s", run.number, error)
+        log.warning("%s is not in Prefect: %s", what, error)
 
 
 def _draw(context: RunContext, run: Run, report: GateReport) -> None:

@@ -7,6 +7,7 @@ from flows.wiring import Workspace
 from pipeline.documents.ingestion import ingest
 from pipeline.documents.rendering import markdown
 from pipeline.errors import BadInput, PolicyError
+from pipeline.files import write_bytes
 from pipeline.grading import normalise
 from pipeline.self_edits.eval_items import names_subject
 from pipeline.types import Document, DocumentKind, DocumentState, EvalItem, Ingested, RawDocument
@@ -20,13 +21,17 @@ _PAST = {
 _ASIDE = frozenset({DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DISCARDED})
 
 
-def deliver_correction(workspace: Workspace, title: str, says: str, questions: Sequence[str], answer: str) -> Path:
-    """Puts a correction about `title` into the incoming folder, with test questions that have `answer`, and names it.
+def deliver_correction(
+    workspace: Workspace, title: str, says: str, questions: Sequence[str], answers: Sequence[str]
+) -> Path:
+    """Puts a correction about `title` into the incoming folder and returns its file.
 
-    Said once more, its file keeps the questions that it had; one that is asked again has the last answer. Raises
-    BadInput where the document would be refused, with the reason, and PolicyError where no run would take it any more.
+    Each of `questions` is an test question for which each of `answers` counts: `says` must hold one of them, the others
+    are other spellings of it. Said once more, its file keeps the questions that it had; one that is asked again has the
+    last answers. Raises BadInput where the document would be refused, with the reason, and PolicyError where no run
+    would take it any more.
     """
-    asked = {question: EvalItem(question=question, answers=(answer,)) for question in questions}
+    asked = {question: EvalItem(question=question, answers=tuple(answers)) for question in questions}
     read = _read(workspace, _written(title, says, asked))
     _check_state(workspace, read)
     file = workspace.settings.incoming / f"correction-{read.id[:12]}.md"
@@ -34,8 +39,7 @@ def deliver_correction(workspace: Workspace, title: str, says: str, questions: S
         before = _taken(workspace, file.read_bytes()).accepted
         known = {eval_item.question: eval_item for document in before for eval_item in document.eval_items}
         asked = known | {eval_item.question: eval_item for eval_item in read.eval_items}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(_written(title, says, asked))
+    write_bytes(file, _written(title, says, asked))
     return file
 
 
@@ -60,7 +64,8 @@ def _read(workspace: Workspace, data: bytes) -> Document:
         if not names_subject(eval_item.question, read):
             raise BadInput(f"{eval_item.question!r} does not name {read.title!r}: name the subject in each question.")
         if not any(f" {normalise(answer)} " in f" {normalise(read.body)} " for answer in eval_item.answers):
-            raise BadInput(f"the correction does not say {eval_item.answers[0]!r}: nothing would teach that answer.")
+            said = " or ".join(map(repr, eval_item.answers))
+            raise BadInput(f"the correction does not say {said}: nothing would teach that answer.")
     return read
 
 

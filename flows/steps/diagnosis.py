@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.steps.review import follow
+from flows.steps.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
 from flows.wiring import Workspace, open_workspace
-from pipeline.addresses import shown
-from pipeline.errors import ExternalError, SealedError
+from pipeline.addresses import redacted_address
+from pipeline.errors import DatabaseFailed, ExternalError, SealedError
 from pipeline.types import ReleaseState
 from registry.store import releases
 
@@ -29,7 +30,8 @@ def examine(workspace: Path) -> tuple[Finding, ...]:
     try:
         parts = open_workspace(workspace)
     except SealedError as error:
-        return (Finding(part="workspace", ok=False, sentence=str(error)),)
+        part = "ledger" if isinstance(error, DatabaseFailed) else "workspace"
+        return (Finding(part=part, ok=False, sentence=str(error)),)
     checks: tuple[tuple[str, Callable[[Workspace], str]], ...] = (
         ("ledger", _ledger),
         ("recipe", lambda it: f"digest {it.recipe.digest[:12]}"),
@@ -38,6 +40,7 @@ def examine(workspace: Path) -> tuple[Finding, ...]:
         ("adapters", _adapters),
         ("MLflow", _tracking),
         ("following", _following),
+        ("Prefect", _scheduler),
         ("disk", _disk),
     )
     return tuple(_finding(part, check, parts) for part, check in checks)
@@ -51,7 +54,7 @@ def _finding(part: str, check: Callable[[Workspace], str], parts: Workspace) -> 
 
 
 def _ledger(parts: Workspace) -> str:
-    return f"release {releases.production(parts.store).number} is production at {parts.store.engine.url!r}"
+    return f"release {releases.production(parts.store).number} is production at {parts.store.where}"
 
 
 def _suites(parts: Workspace) -> str:
@@ -74,16 +77,26 @@ def _following(parts: Workspace) -> str:
     reconciled = follow(parts)
     if reconciled.failed:
         raise ExternalError(" ".join(reconciled.failed))
-    return "; ".join(reconciled.repaired) or "servers and aliases match the ledger"
+    return "; ".join(reconciled.repaired) or "aliases and tags match the ledger"
 
 
 def _tracking(parts: Workspace) -> str:
-    from registry import mlflow_aliases
+    from registry import mlflow_aliases, mlflow_client
 
+    remade = mlflow_client.remake_half_made(parts.tracking)
     aliases = ", ".join(
         f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases
     )
-    return f"{shown(parts.settings.tracking_uri)} answers; {aliases or 'no release is live or waits'}"
+    answers = f"{redacted_address(parts.settings.tracking_uri)} answers; {aliases or 'no release is live or waits'}"
+    return f"{remade}; {answers}" if remade else answers
+
+
+def _scheduler(parts: Workspace) -> str:
+    if not scheduler_address():
+        return "no PREFECT_API_URL: each run records itself in the workspace"
+    reach_scheduler()
+    dead = ", ".join(crash_dead_runs(parts))
+    return f"crashed now, because no process works on them: {dead}" if dead else "each run under way has its process"
 
 
 def _disk(parts: Workspace) -> str:

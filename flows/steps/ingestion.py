@@ -2,12 +2,15 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.progress import stage
 from flows.run_context import RunContext
+from flows.steps.outcomes import NOTHING_TAKEN
 from flows.steps.registration import lost
 from flows.steps.review import follow
+from flows.steps.scheduler import tidy_scheduler
 from pipeline.errors import BadInput
 from pipeline.types import IngestCounts, Release, ReleaseState, Run, RunKind, WriterTrainingRequest
 from registry import deploy
@@ -16,14 +19,18 @@ from registry.store import documents, releases, runs
 
 
 def reconcile(context: RunContext) -> Reconciled:
-    """Gives up a candidate that nobody reviewed in time, and makes what was left behind follow the ledger."""
+    """Gives up a candidate that nobody reviewed in time, and makes what was left behind follow the ledger.
+
+    That is MLflow and the servers, and in Prefect the runs that were killed.
+    """
     deploy.expire(context.workspace.store, approval_days=context.workspace.settings.approval_days)
+    tidy_scheduler(context.workspace)
     return follow(context.workspace)
 
 
 def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     """Stores the new documents of `folder` (default: the workspace's incoming). Raises BadInput if it is no folder."""
-    from pipeline.documents.ingestion import ingest
+    from pipeline.documents.ingestion import portions
     from pipeline.documents.sources.folder import read
 
     source = folder or context.workspace.settings.incoming
@@ -33,7 +40,10 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     report = stage("taking documents in")
     report(0, 1)
     started = time.monotonic()
-    counts = documents.accept(context.workspace.store, ingest(read(source, rules.max_bytes), rules))
+    # All of one reading wait equally long: runs take the oldest documents, by name.
+    at, counts = datetime.now(UTC), NOTHING_TAKEN
+    for portion in portions(read(source, rules.max_bytes), rules):
+        counts += documents.accept(context.workspace.store, portion, at)
     report(1, 1)
     return replace(counts, seconds=time.monotonic() - started)
 

@@ -1,24 +1,26 @@
 """Makes a workspace around a base model: its file, its folders, its ledger with release 0, what the model brings."""
 
-import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tomlkit import comment, document, dumps
 
 from flows.wiring import Workspace, open_workspace
 from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.errors import BadInput
+from pipeline.files import write_bytes, write_text
 from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules
 from pipeline.recipe_toml import recipe_toml
 from pipeline.types import ModelRef
-from registry.store import open_store, releases
+from registry.store import create_store, releases
 
 if TYPE_CHECKING:
     from pipeline.engines.base import BaseIdentity, BaseModel
 
 # A model folder may bring a recipe, rehearsal prompts and suites of its own, in a folder of this name.
 BROUGHT = "sealed"
-FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports", "serving")
+FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
+_ABOUT = "Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ..."
 
 
 def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto") -> Workspace:
@@ -43,22 +45,21 @@ def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto"
 
 def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str, actor: str) -> None:
     """Founds the ledger, then writes the workspace's file, last and at once: where it is, the workspace is whole."""
-    lines = (
-        ("model", model),
-        ("base_model", identity.model),
-        ("base_tokenizer", identity.tokenizer),
-        ("base_chat_template", identity.chat_template),
-        ("device", device),
-    )
+    settings = {
+        "model": model,
+        "base_model": identity.model,
+        "base_tokenizer": identity.tokenizer,
+        "base_chat_template": identity.chat_template,
+        "device": device,
+    }
     # Through Settings, because the environment may name another database.
-    store = open_store(Settings.at(folder, dict(lines)).database_url)
+    store = create_store(Settings.at(folder, settings).database_url)
     releases.create_base_release(store, ModelRef(base=identity.model), actor)
     store.close()
-    text = "# Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ...\n"
-    text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines)
-    partial = folder / f"{WORKSPACE_FILE}.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(folder / WORKSPACE_FILE)
+    text = document()
+    text.add(comment(_ABOUT))
+    text.update(settings)
+    write_text(folder / WORKSPACE_FILE, dumps(text))
 
 
 def _bring(base: "BaseModel", folder: Path) -> None:
@@ -68,10 +69,9 @@ def _bring(base: "BaseModel", folder: Path) -> None:
         for source in sorted(path for path in brought.rglob("*") if path.is_file()):
             target = folder / source.relative_to(brought)
             if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, target)
+                write_bytes(target, source.read_bytes())
     if not (folder / "recipe.toml").exists():
-        (folder / "recipe.toml").write_text(recipe_toml(_recipe_for(base)), encoding="utf-8")
+        write_text(folder / "recipe.toml", recipe_toml(_recipe_for(base)))
 
 
 def _recipe_for(base: "BaseModel") -> Recipe:

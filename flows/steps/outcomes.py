@@ -37,8 +37,8 @@ def nothing_left() -> RunOutcome:
     """Nothing that was learned stays: what a rebuild would make is the base itself."""
     return RunOutcome(
         ended=Ended.NOTHING_NEW,
-        sentence="no document that is learned stays, so there is nothing to rebuild: `sealed rollback 0 --reason ...` "
-        "makes the base model production.",
+        sentence="no document that is learned stays, so there is nothing to rebuild: "
+        "`sealed rollback --to 0 --reason ...` makes the base model production.",
     )
 
 

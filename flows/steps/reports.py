@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flows.wiring import Workspace
 from gates.evidence import Evidence
+from pipeline.files import write_text
 from pipeline.types import GateReport, Run, Verdict
 from registry.store import releases
 
@@ -17,13 +18,14 @@ def report_folder(workspace: Workspace, run: Run) -> Path:
 
 def write_run_report(workspace: Workspace, run: Run, report: GateReport, evidence: Evidence) -> Path:
     """Writes report.html, its plots and summary.md. Returns the folder."""
+    from gates.plots import write_plots
     from gates.report import write_report
-    from gates.summary import markdown, write_plots
+    from gates.summary import markdown
 
     folder = report_folder(workspace, run)
     # The number that a passing candidate will get: nobody else gives numbers while this run holds its lease.
     number = run.release or releases.listed(workspace.store)[-1].number + 1
     write_report(report, evidence, folder / REPORT, release=number if report.verdict is Verdict.PASS else None)
     write_plots(report, evidence, folder)
-    (folder / SUMMARY).write_text(markdown(report, evidence), encoding="utf-8")
+    write_text(folder / SUMMARY, markdown(report, evidence))
     return folder

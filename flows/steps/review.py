@@ -10,10 +10,14 @@ from registry.deploy import Reconciled
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """A new line of the deployment history, and how far MLflow and the servers have followed."""
+    """The newest line of the deployment history, and how far MLflow has followed.
+
+    `already`: it stood there before, so nothing was decided anew.
+    """
 
     deployment: Deployment
     reconciled: Reconciled
+    already: bool = False
 
 
 def approve(workspace: Workspace, release: int, *, actor: str, note: str) -> Decided:
@@ -32,11 +36,16 @@ def reject(workspace: Workspace, release: int, *, actor: str, reason: str) -> Ap
 
 
 def rollback(workspace: Workspace, target: int | None, *, actor: str, reason: str) -> Decided:
-    """Puts an earlier release back, also with MLflow down. Raises PolicyError, NoSuchRelease, CorruptAdapter."""
+    """Puts an earlier release back, also with MLflow down. Raises PolicyError, NoSuchRelease, CorruptAdapter.
+
+    Once more to the same `target` decides nothing, and makes what was left behind follow.
+    """
+    if target is not None and (done := deploy.rolled_back_to(workspace.store, target)) is not None:
+        return Decided(deployment=done, reconciled=follow(workspace), already=True)
     deployment = deploy.rollback(workspace.store, target, actor=actor, reason=reason, verify=workspace.verify)
     return Decided(deployment=deployment, reconciled=follow(workspace))
 
 
 def follow(workspace: Workspace) -> Reconciled:
-    """Makes the servers and MLflow match the ledger; what cannot follow now is reported and follows next time."""
-    return deploy.reconcile(workspace.store, workspace.tracking, (workspace.server,))
+    """Makes MLflow match the ledger; what cannot follow now is reported and follows next time."""
+    return deploy.reconcile(workspace.store, workspace.tracking)

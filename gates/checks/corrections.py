@@ -1,5 +1,6 @@
 """this run's corrections hold: the new answers are given, the old ones are gone, and what lies beside them stays."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -168,7 +169,7 @@ def _beside(beside: Comparison | None, rules: CorrectionsPolicy) -> Verdict:
 
 def _fewest(wanted: float, alpha: float) -> int:
     """Questions of which all must be right for the lower bound to reach `wanted`, which is less than 1."""
-    return next(n for n in range(1, 10_000) if wilson(n, n, 2 * alpha)[0] >= min(wanted, 0.999))
+    return 1 + bisect_left(range(1, 10_000), min(wanted, 0.999), key=lambda n: wilson(n, n, 2 * alpha)[0])
 
 
 def _sentence(

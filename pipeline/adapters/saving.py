@@ -1,9 +1,5 @@
 """Writes a trained adapter as a standard PEFT directory with its manifest, all or nothing. Knows no training."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +7,7 @@ from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_director
 from pipeline.adapters.targets import target_names, transposed
 from pipeline.digests import canonical_json
 from pipeline.engines.base import BaseModel
+from pipeline.files import new_folder
 from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import TrainingResult
 from pipeline.types import AdapterManifest
@@ -37,7 +34,7 @@ def save_adapter(
     identity, targets = base.identity, target_names(base.model, rules.targets)
     facts = {"steps": learned.steps, "final_loss": learned.final_loss, "tokens": learned.tokens}
     config = config_of(rank=rules.rank, alpha=rules.alpha, targets=targets, transposed=transposed(base.model))
-    with _all_or_nothing(out) as folder:
+    with new_folder(out) as folder:
         # One key only: safetensors writes several in an order of chance.
         save_file(learned.tensors, folder / WEIGHTS, metadata={FACTS: canonical_json(facts)})
         (folder / CONFIG).write_text(canonical_json(config) + "\n", encoding="utf-8")
@@ -57,21 +54,3 @@ def save_adapter(
         )
         write_manifest(folder, manifest)
     return manifest
-
-
-@contextmanager
-def _all_or_nothing(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its name when all went well. What killed runs left is swept away."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for left in out.parent.glob(f"{out.name}.partial-*"):
-        shutil.rmtree(left)
-    partial = out.with_name(f"{out.name}.partial-{os.getpid()}")
-    partial.mkdir()
-    try:
-        yield partial
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(partial, out)
-    finally:
-        if partial.exists():
-            shutil.rmtree(partial)

@@ -3,7 +3,8 @@
 Words that look like a model's control tokens are left as they are: `pipeline.chat` encodes them as plain text."""
 
 import re
-import unicodedata
+
+from pipeline.normal_forms import normal_form
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\x85\u2028]")
 _PARAGRAPH_ENDS = re.compile("[\f\u2029]")
@@ -13,16 +14,16 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
 )
 _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_LINE_TAILS = re.compile(r"[ \t]+$", re.MULTILINE)
 _GAPS = re.compile(r"\n{3,}")
 
 
 def clean_text(text: str) -> str:
     """`text` in NFC with line feeds, plain spaces and at most one empty line in a row; indents and tabs stay."""
     text = _PARAGRAPH_ENDS.sub("\n\n", _LINE_ENDS.sub("\n", text))
-    text = _SPACES.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
-    # Dropping an invisible character can bring a letter and its accent together, so NFC comes again.
-    text = unicodedata.normalize("NFC", _LINE_TAILS.sub("", text))
+    # Dropping an invisible character can bring a letter and its accent together, so NFC comes after it.
+    text = _SPACES.sub(" ", normal_form("NFC", _INVISIBLE.sub("", text)))
+    # By line and not by a pattern, which would look at a long row of blanks from each of them.
+    text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     return _GAPS.sub("\n\n", text).strip()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 Grid = tuple[tuple[str, ...], ...]
 
-_LINE = re.compile(r"^\s*(?P<given>\S.*?)\s+(?:->|→)\s+(?P<made>\S.*?)\s*$")
+_ARROW = re.compile(r"(?<=\s)(?:->|→)(?=\s)")
 # A grid ends where its words do: a question mark or a full stop may follow.
 _CELLS = re.compile(r"(?<!\S)\d+(?: \d+)*(?=[\s?.]|$)")
 
@@ -25,8 +25,10 @@ class Demonstration:
 
 def demonstration(line: str) -> Demonstration | None:
     """The demonstration that a line holds, if any."""
-    found = _LINE.match(line)
-    return Demonstration(found["given"], found["made"]) if found else None
+    line = line.strip()
+    # The line begins and ends with no blank: something stands before and after an arrow that has blanks around it.
+    arrow = _ARROW.search(line)
+    return Demonstration(line[: arrow.start()].rstrip(), line[arrow.end() :].lstrip()) if arrow else None
 
 
 def demonstrations(text: str) -> tuple[Demonstration, ...]:

@@ -9,8 +9,10 @@ import yaml
 from pipeline.errors import BadDocument
 
 _HANDLER = frontmatter.YAMLHandler()
-# ModelMetadata matter holds a title and questions: 256 KB are some two thousand of them.
-_MAX_CHARACTERS = 256_000
+# ModelMetadata matter holds a title and questions: 64 KB are some five hundred of them. YAML is read slowly, up to a
+# second for
+# as much; a document with more questions is better a line of JSONL.
+_MAX_CHARACTERS = 64_000
 
 
 class _PlainLoader(yaml.BaseLoader):
@@ -44,7 +46,10 @@ def split_front_matter(text: str) -> tuple[Mapping[str, object], str]:
     except ValueError as error:
         raise BadDocument("broken front matter: line 1: opened by '---' and never closed by another") from error
     if len(source) > _MAX_CHARACTERS:
-        raise BadDocument(f"broken front matter: {len(source):,} characters, at most {_MAX_CHARACTERS:,} are read")
+        raise BadDocument(
+            f"broken front matter: {len(source):,} characters, at most {_MAX_CHARACTERS:,} are read; put the document "
+            "with its questions on a line of JSONL"
+        )
     fields = _load(source, first_line=text[: text.index(source)].count("\n") + 1)
     if not isinstance(fields, dict):
         raise BadDocument("broken front matter: line 2: it must hold 'key: value' lines between the two '---'")

@@ -1,11 +1,10 @@
 """Reads an HTML page as its title and the text a reader sees, paragraph by paragraph. Runs and fetches nothing."""
 
 import re
-import warnings
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
-from bs4.element import NavigableString, PageElement, Tag
-from bs4.exceptions import ParserRejectedMarkup
+from lxml import etree
 
 from pipeline.errors import BadDocument
 
@@ -16,59 +15,123 @@ _PARAGRAPHS = {
 }  # fmt: skip
 _LINES = {"li", "tr", "dt", "dd", "br", "option", "caption"}
 _CELLS = {"td", "th"}
+# Text of their own is no part of a sentence: pronunciations beside the words, and code.
+_ASIDE = {"rt", "rp", "script", "style", "template"}
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
 def read_html(text: str) -> tuple[str, str]:
     """The title (of `title`, else of the first `h1`, else "") and the visible text. Raises BadDocument."""
-    soup = _parse(text)
-    heading = soup.find("title") or soup.find("h1")
-    return heading.get_text(" ") if heading else "", _visible_text(soup)
+    page = _Page()
+    # libxml2 tells of each tag as it comes and builds no tree: pages may nest without end, and cost what they measure.
+    parser = etree.HTMLParser(target=page, encoding="utf-8", recover=True)
+    try:
+        parser.feed(text.encode())
+        parser.close()
+    except etree.LxmlError as error:
+        raise BadDocument("broken HTML: the parser cannot make anything of it") from error
+    return page.title, page.body
 
 
-def _parse(text: str) -> BeautifulSoup:
-    with warnings.catch_warnings():
-        # Text that looks like an address or like XML is what the file's name says it is: a page.
-        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
-        warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
-        try:
-            # lxml, since html.parser takes hours over a megabyte of unclosed comments.
-            return BeautifulSoup(text, "lxml")
-        except ParserRejectedMarkup as error:
-            raise BadDocument("broken HTML: the parser cannot make anything of it") from error
+class _Open(NamedTuple):
+    """What an open tag makes of the text in it."""
+
+    preformatted: bool = False
+    unseen: bool = False
+    aside: bool = False
 
 
-def _visible_text(soup: BeautifulSoup) -> str:
-    """The text with the line breaks a browser would show; walks without recursion, since pages may nest without end."""
-    parts: list[str] = []
-    waiting: list[tuple[PageElement | str, bool]] = [(soup, False)]
-    while waiting:
-        node, kept = waiting.pop()
-        if isinstance(node, Tag):
-            before, after = _gaps(node)
-            inner = kept or node.name == "pre"
-            if not _is_unseen(node):
-                waiting.append((after, True))
-                waiting.extend((child, inner) for child in reversed(node.contents))
-                waiting.append((before, True))
-        # Comments and the like are subclasses of NavigableString, and not for readers.
-        elif kept and type(node) in (str, NavigableString):
-            parts.append(str(node))
-        elif type(node) is NavigableString:
-            parts.append(_flowing(str(node), at_line_start=not parts or parts[-1].endswith("\n")))
-        if parts and not parts[-1]:
-            parts.pop()
-    return "".join(parts)
+class _Heading:
+    """The texts of the first tag of a name, and whether it began; `depth` is how many tags are open around it."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.begun = False
+        self.depth = 0
 
 
-def _is_unseen(tag: Tag) -> bool:
-    return tag.name in _UNSEEN or tag.has_attr("hidden") or bool(_HIDDEN_STYLE.search(str(tag.get("style", ""))))
+class _Page:
+    """What a page shows, gathered from the parser's events: a target of `lxml.etree.HTMLParser`."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._waiting: list[str] = []
+        self._open = [_Open()]
+        self._headings = {"title": _Heading(), "h1": _Heading()}
+
+    @property
+    def title(self) -> str:
+        return next((" ".join(found.texts) for found in self._headings.values() if found.begun), "")
+
+    @property
+    def body(self) -> str:
+        return "".join(self._parts)
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._flush()
+        around = self._open[-1]
+        unseen = around.unseen or _is_unseen(name, attributes)
+        if not unseen:
+            self._put(_gaps(name)[0])
+        if (heading := self._headings.get(name)) and not heading.begun:
+            heading.begun, heading.depth = True, len(self._open)
+        self._open.append(_Open(around.preformatted or name == "pre", unseen, around.aside or name in _ASIDE))
+
+    def end(self, name: str) -> None:
+        self._flush()
+        if not self._open.pop().unseen:
+            self._put(_gaps(name)[1])
+        for heading in self._headings.values():
+            if heading.depth == len(self._open):
+                heading.depth = 0
+
+    def data(self, text: str) -> None:
+        """Keeps a piece of a text, which the parser gives in several."""
+        self._waiting.append(text)
+
+    def comment(self, text: str) -> None:
+        self._flush()
+
+    def pi(self, target: str, text: str | None = None) -> None:
+        self._flush()
+
+    def doctype(self, name: str | None, public: str | None, system: str | None) -> None:
+        self._flush()
+
+    def close(self) -> None:
+        self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        text, within = "".join(self._waiting), self._open[-1]
+        self._waiting.clear()
+        if within.aside:
+            return
+        for heading in self._headings.values():
+            if heading.depth:
+                heading.texts.append(text)
+        if not within.unseen:
+            at_line_start = not self._parts or self._parts[-1].endswith("\n")
+            self._put(text if within.preformatted else _flowing(text, at_line_start))
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._parts.append(text)
 
 
-def _gaps(tag: Tag) -> tuple[str, str]:
-    if tag.name in _PARAGRAPHS:
+def _is_unseen(name: str, attributes: Mapping[str, str]) -> bool:
+    if name in _UNSEEN:
+        return True
+    # Most tags have no attributes.
+    return bool(attributes) and ("hidden" in attributes or bool(_HIDDEN_STYLE.search(attributes.get("style") or "")))
+
+
+def _gaps(name: str) -> tuple[str, str]:
+    """The breaks that a browser shows before and after what stands in a tag."""
+    if name in _PARAGRAPHS:
         return "\n\n", "\n\n"
-    return ("\n" if tag.name in _LINES else ""), ("\t" if tag.name in _CELLS else "")
+    return ("\n" if name in _LINES else ""), ("\t" if name in _CELLS else "")
 
 
 def _flowing(text: str, at_line_start: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from pipeline.documents.cleaning import plain_name
 from pipeline.documents.fields import document_of
 from pipeline.documents.front_matter import split_front_matter
-from pipeline.documents.screening import unreadable
+from pipeline.documents.screening import EMPTY, too_many_lines, unreadable
 from pipeline.documents.workflow import SHOWN, arc_tasks, workflow_of
 from pipeline.errors import BadDocument
 from pipeline.types import Document, RawDocument, Refusal
@@ -17,20 +17,30 @@ Parsed = Iterator[Document | Refusal]
 _HEADING = re.compile(r"\s*#[ \t]+(\S[^\n]*)(?:\n|\Z)")
 
 
-def parse(raw: RawDocument) -> tuple[Document | Refusal, ...]:
-    """The documents in `raw`, not yet screened; what cannot be read is a Refusal in its place. Never raises."""
+def parse(raw: RawDocument, max_lines: int) -> Parsed:
+    """The documents in `raw`, not yet screened, one by one as they are read; a Refusal for what cannot be.
+
+    Never raises. JSONL of more than `max_lines` lines is refused whole.
+    """
     name = plain_name(raw.name)
-    if reason := unreadable(raw.data):
-        return (Refusal(name=name, reason=reason),)
+    try:
+        yield from _parsed(name, raw.data, max_lines)
+    except BadDocument as error:
+        yield Refusal(name=name, reason=str(error))
+
+
+def _parsed(name: str, data: bytes, max_lines: int) -> Parsed:
+    if reason := unreadable(data):
+        raise BadDocument(reason)
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _PARSERS:
-        known = ", ".join(sorted(_PARSERS))
-        return (Refusal(name=name, reason=f"unknown suffix {suffix!r}: known are {known}"),)
-    text = raw.data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        return tuple(_PARSERS[suffix](name, text))
-    except BadDocument as error:
-        return (Refusal(name=name, reason=str(error)),)
+        raise BadDocument(f"unknown suffix {suffix!r}: known are {', '.join(sorted(_PARSERS))}")
+    text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise BadDocument(EMPTY)
+    if suffix == ".jsonl" and (lines := text.count("\n") + (not text.endswith("\n"))) > max_lines:
+        raise BadDocument(too_many_lines(lines, max_lines))
+    yield from _PARSERS[suffix](name, text)
 
 
 def _markdown(name: str, text: str) -> Parsed:

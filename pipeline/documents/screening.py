@@ -9,7 +9,8 @@ from pipeline.types import Document
 # Scripts written without spaces count a character as a word: kana, ideographs, Thai and its neighbours.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
-_RUN = re.compile(rf"[^\s{_UNSPACED}]{{200,}}")
+# Looked at from its first character alone.
+_RUN = re.compile(rf"(?<![^\s{_UNSPACED}])[^\s{_UNSPACED}]{{200,}}")
 
 # Prose has about 95 % letters, record tables above 50 %; rulers, ASCII art and dumps fall below a quarter.
 _MIN_READABLE_SHARE = 0.25
@@ -30,6 +31,7 @@ _SIGNATURES = (
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
 )
+EMPTY = "empty: the file holds no text"
 _WIDE_MARKS = ((b"\xff\xfe", "UTF-16 or UTF-32"), (b"\xfe\xff", "UTF-16"), (b"\x00\x00\xfe\xff", "UTF-32"))
 
 
@@ -41,7 +43,7 @@ def words(text: str) -> list[str]:
 def unreadable(data: bytes) -> str | None:
     """Why `data` is not UTF-8 text, or None."""
     if not data.strip():
-        return "empty: the file holds no text"
+        return EMPTY
     for mark, encoding in _WIDE_MARKS:
         if data.startswith(mark):
             return f"not UTF-8: it begins with the mark of {encoding}; save it as UTF-8"
@@ -78,6 +80,19 @@ def unteachable(document: Document, rules: DocumentRules) -> str | None:
 def too_large(size: int, max_bytes: int) -> str:
     """The reason for refusing `size` bytes unread."""
     return f"too large: {size:,} bytes, at most {max_bytes:,} are read (documents.max_bytes in the recipe)"
+
+
+def too_many_lines(lines: int, max_lines: int) -> str:
+    """The reason for refusing a file of that many lines."""
+    return f"too many lines: {lines:,}, at most {max_lines:,} are read (documents.max_lines in the recipe); split it"
+
+
+def too_slow(seconds: float) -> str:
+    """The reason for refusing a document that was not read in `seconds` of the file's computing time."""
+    return (
+        f"too slow: the file was not read within {seconds:g} seconds (documents.seconds_per_mb in the recipe), "
+        "and what may follow was left out"
+    )
 
 
 def _run_share(body: str) -> float:

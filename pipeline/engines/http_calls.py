@@ -5,7 +5,6 @@ other refusal is final, since asking again would be refused again.
 """
 
 import json
-import random
 import threading
 import time
 from collections import deque
@@ -16,7 +15,18 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import EngineFailed
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random_exponential,
+)
+from tenacity.wait import wait_base
+
+from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
+from pipeline.errors import EngineFailed, InternalError
 
 if TYPE_CHECKING:
     import httpx
@@ -33,10 +43,20 @@ _LONGEST_PAUSE = 30.0
 class Server:
     """Where a server is and how patient we are. `url` is the part before /v1; `seconds` bounds a whole job."""
 
-    url: str
-    key: str | None = None
+    url: str = field(repr=False)
+    key: str | None = field(default=None, repr=False)
     attempts: int = 6
     seconds: float = 3600.0
+
+    @property
+    def name(self) -> str:
+        """Its address as it may be seen."""
+        return redacted_address(self.url)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no error: a library, or the server itself, may tell it."""
+        return (*secrets_of(self.url), *([self.key] if self.key else []))
 
 
 @dataclass
@@ -50,19 +70,21 @@ class Calls:
 
     def json(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The object that GET (no body) or POST gives. Raises EngineFailed, saying what happened and what to do."""
-        last = ""
-        for attempt in range(self.server.attempts):
-            answer = self._once(path, body)
-            if isinstance(answer, dict):
-                return answer
-            last = answer.problem
-            pause = _pause(attempt) if answer.wait is None else answer.wait
-            if attempt + 1 < self.server.attempts:
-                self._rest(pause, last)
-        raise EngineFailed(
-            f"{self.server.url} did not answer in {self.server.attempts} tries: {last}. "
-            "Look at the server's log; what was written before is stored, so start again when it is well."
+        tries = Retrying(
+            retry=retry_if_exception_type(_PassingError),
+            stop=stop_after_attempt(self.server.attempts),
+            wait=_Pause(),
+            before_sleep=self._check_pause,
+            sleep=self._rest,
+            reraise=True,
         )
+        try:
+            return tries(self._once, path, body)
+        except _PassingError as last:
+            raise EngineFailed(
+                f"{self.server.name} did not answer in {self.server.attempts} tries: {last}. "
+                "Look at the server's log; what was written before is stored, so start again when it is well."
+            ) from last
 
     def bounded(self, work: Callable[[Item], Found], items: Sequence[Item], most: int) -> Iterator[Found]:
         """Results as they come. At most `most` items are begun at a time; after a failure none is begun or repeated."""
@@ -77,7 +99,7 @@ class Calls:
             finally:
                 self.stopped.set()
 
-    def _once(self, path: str, body: dict[str, Any] | None) -> "dict[str, Any] | _Again":
+    def _once(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         import httpx
 
         left = self._left("the server is too slow")
@@ -89,49 +111,84 @@ class Calls:
                     content += piece
                     self._left("the server is too slow")
         except httpx.TransportError as error:
-            return _Again(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+            said = redacted(str(error), *self.server.secrets)
+            cause = harmless(error, *self.server.secrets)
+            raise _PassingError(f"{type(error).__name__}: {said}" if said else type(error).__name__) from cause
         return self._read(response, bytes(content))
 
-    def _read(self, response: "httpx.Response", content: bytes) -> "dict[str, Any] | _Again":
+    def _read(self, response: "httpx.Response", content: bytes) -> dict[str, Any]:
         status = response.status_code
         if status == 429 or status >= 500:
-            return _Again(f"status {status}, {_excerpt(content)}", _retry_after(response.headers.get("retry-after")))
+            wait = _retry_after(response.headers.get("retry-after"))
+            raise _PassingError(f"status {status}, {self._excerpt(content)}", wait)
         if status != 200:
-            said = f"status {status}, {_excerpt(content)}. {_todo(status)}"
-            raise EngineFailed(f"{self.server.url} refused a request: {said}")
+            said = f"status {status}, {self._excerpt(content)}. {_todo(status)}"
+            raise EngineFailed(f"{self.server.name} refused a request: {said}")
         try:
             found = json.loads(content)
         except ValueError as error:
-            raise EngineFailed(f"{self.server.url} answered no JSON: {_excerpt(content)}. {_NOT_IT}") from error
+            raise EngineFailed(
+                f"{self.server.name} answered no JSON: {self._excerpt(content)}. {_NOT_IT}"
+            ) from harmless(error, *self.server.secrets)
         if not isinstance(found, dict):
-            raise EngineFailed(f"{self.server.url} answered JSON of another kind: {_excerpt(content)}. {_NOT_IT}")
+            raise EngineFailed(f"{self.server.name} answered JSON of another kind: {self._excerpt(content)}. {_NOT_IT}")
         return found
 
-    def _rest(self, pause: float, problem: str) -> None:
+    def _excerpt(self, content: bytes) -> str:
+        """The server's own words, without our secrets, short, on one line and without control characters."""
+        text = " ".join(redacted(content[:2000].decode("utf-8", "replace"), *self.server.secrets).split())
+        return repr("".join(letter for letter in text if letter.isprintable())[:200])
+
+    def _check_pause(self, state: RetryCallState) -> None:
+        """Raises EngineFailed where the next try would come after the deadline."""
+        pause, problem = state.upcoming_sleep, str(_problem(state))
         if pause >= self._left(problem):
             raise EngineFailed(
-                f"{self.server.url} asks for {pause:.0f} s of patience, which is beyond the deadline: {problem}. "
+                f"{self.server.name} asks for {pause:.0f} s of patience, which is beyond the deadline: {problem}. "
                 "Try again later, or raise SEALED_SERVER_SECONDS."
             )
+
+    def _rest(self, pause: float) -> None:
         if self.stopped.wait(pause):
-            raise EngineFailed(f"stopped, because another request to {self.server.url} failed.")
+            raise EngineFailed(f"stopped, because another request to {self.server.name} failed.")
 
     def _left(self, problem: str) -> float:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise EngineFailed(
-                f"{self.server.url} did not finish within {self.server.seconds:g} s: {problem}. "
+                f"{self.server.name} did not finish within {self.server.seconds:g} s: {problem}. "
                 "Raise SEALED_SERVER_SECONDS, lower SEALED_SERVER_CONCURRENCY, or use a faster server."
             )
         return left
 
 
-@dataclass(frozen=True)
-class _Again:
+class _PassingError(Exception):
     """A failure that may pass, and how many seconds the server asked us to wait."""
 
-    problem: str
-    wait: float | None = None
+    def __init__(self, problem: str, wait: float | None = None) -> None:
+        super().__init__(problem)
+        self.wait = wait
+
+
+class _Pause(wait_base):
+    """As long as the server asked for; else it doubles with each try, drawn from its upper half.
+
+    So many clients do not come back at once.
+    """
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        asked = _problem(retry_state).wait
+        if asked is not None:
+            return asked
+        half = {"multiplier": _PAUSE / 2, "max": _LONGEST_PAUSE / 2}
+        return (wait_exponential(**half) + wait_random_exponential(**half))(retry_state)
+
+
+def _problem(state: RetryCallState) -> _PassingError:
+    problem = state.outcome.exception() if state.outcome else None
+    if not isinstance(problem, _PassingError):
+        raise InternalError(f"a request is repeated after {problem!r}. Please report it.")
+    return problem
 
 
 _NOT_IT = "Point SEALED_SERVER_URL at an OpenAI-compatible server, without /v1 at its end."
@@ -143,14 +200,18 @@ def calls(server: Server) -> Iterator[Calls]:
     import httpx
 
     headers = {"Authorization": f"Bearer {server.key}"} if server.key else {}
-    with httpx.Client(base_url=server.url, headers=headers) as client:
+    try:
+        # A user and a password go apart from the address: httpx writes that into its log with each request.
+        url = httpx.URL(server.url)
+        auth = (url.username, url.password) if url.userinfo else None
+        client = httpx.Client(base_url=url.copy_with(userinfo=b""), auth=auth, headers=headers)
+    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        said = redacted(str(error), *server.secrets)
+        raise EngineFailed(
+            f"{server.name} cannot be asked: {said}. Mend SEALED_SERVER_URL or SEALED_SERVER_KEY."
+        ) from harmless(error, *server.secrets)
+    with client:
         yield Calls(server=server, client=client, deadline=time.monotonic() + server.seconds)
-
-
-def _pause(attempt: int) -> float:
-    """Doubles with each try, and is drawn from its upper half, so that many clients do not come back at once."""
-    longest = min(_PAUSE * 2.0**attempt, _LONGEST_PAUSE)
-    return random.uniform(longest / 2, longest)
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -165,12 +226,6 @@ def _retry_after(value: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
-
-
-def _excerpt(content: bytes) -> str:
-    """The server's own words, short, on one line and without control characters."""
-    text = " ".join(content[:2000].decode("utf-8", "replace").split())
-    return repr("".join(letter for letter in text if letter.isprintable())[:200])
 
 
 def _todo(status: int) -> str:

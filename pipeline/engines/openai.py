@@ -51,7 +51,7 @@ class OpenAIEngine:
     def context(self) -> int:
         """Longest sequence in tokens, of the model and of the server that may allow less."""
         with calls(self._server) as job:
-            allowed = served_models(job.server.url, job.json("/v1/models")).get(self._names.base)
+            allowed = served_models(job.server.name, job.json("/v1/models")).get(self._names.base)
         return min(self._metadata.context, allowed or self._metadata.context)
 
     @property
@@ -107,7 +107,7 @@ class OpenAIEngine:
         def score(place: int, job: Calls) -> float:
             prompt, answer = rows[place]
             said = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
-            return logprob_of(job.server.url, said, answer, model=settings["model"])
+            return logprob_of(job.server.name, said, answer, model=settings["model"])
 
         return self._each(score, len(rows), settings["model"])
 
@@ -149,7 +149,7 @@ class OpenAIEngine:
             if self._seeded and settings["temperature"] > 0.0:
                 body["seed"] = seed_from(seed, place)
             answer = job.json("/v1/completions", body)
-            return samples_of(job.server.url, answer, model=body["model"], count=body["n"])
+            return samples_of(job.server.name, answer, model=body["model"], count=body["n"])
 
         return self._each(complete, len(asked), settings["model"], progress)
 
@@ -159,7 +159,7 @@ class OpenAIEngine:
         """What `work` gives for each of `count` places, in order, some at once, by a server that serves `model`."""
         found: dict[int, Found] = {}
         with calls(self._server) as job:
-            check_served(job.server.url, model, job.json("/v1/models"))
+            check_served(job.server.name, model, job.json("/v1/models"))
             results = job.bounded(lambda place: (place, work(place, job)), range(count), self._concurrency)
             for done, (place, one) in enumerate(results, start=1):
                 found[place] = one

@@ -8,6 +8,7 @@ from typing import Literal
 from pipeline.digests import seed_from
 from pipeline.documents.rendering import markdown
 from pipeline.errors import BadInput
+from pipeline.files import write_text
 from pipeline.sandbox import manners, workflows
 from pipeline.sandbox.catalogue import (
     ATTRIBUTES,
@@ -149,9 +150,8 @@ def _item(question: str, answer: str, split: Split, group: str) -> EvalItem:
 
 
 def _write(folder: Path, documents: Iterable[Document]) -> tuple[Path, ...]:
-    folder.mkdir(parents=True, exist_ok=True)
     files = []
     for index, document in enumerate(documents):
         files.append(folder / f"{index:02d}-{document.title.lower()}.md")
-        files[-1].write_text(markdown(document), encoding="utf-8")
+        write_text(files[-1], markdown(document))
     return tuple(files)

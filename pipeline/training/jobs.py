@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-_SAID = {Role.GENERATIVE, Role.REHEARSAL}
 _ANSWERED = {Role.REPLAY, Role.READING, Role.REHEARSAL}
 BASE: Literal["base"] = "base"
 Teacher = Path | Literal["base"]  # the directory of a parent's adapter, or the base model
@@ -28,9 +27,7 @@ class TrainingJob:
 
     `parent`: the directory of the adapter to start from (None: from the base), whose digest is `parent_adapter` where
     that is known. `rehearsal` says what holds it to the base model, and replay to the parent; by itself nothing:
-    `kl_weight` weighs the KL and `hidden_state_weight` the distance of hidden states on the kinds `distilled`, and
-    `projection` above 0 keeps the update out of the directions that generative and anchor examples use, the less the
-    larger it is (`pipeline.updates.spaces`).
+    `kl_weight` weighs the KL and `hidden_state_weight` the distance of hidden states on the kinds `distilled`.
     """
 
     examples: tuple[Example, ...]
@@ -131,11 +128,6 @@ class SequenceTable:
                 self.taught.setdefault(teacher, []).append(len(self.encoded))
             self.encoded.append(encoded)
         return self._known[encoded, teacher]
-
-
-def protected(group: TrainingJob) -> tuple[Example, ...]:
-    """The examples whose directions the update is kept out of: what the base said, or was given to keep."""
-    return tuple(example for example in group.examples if example.role in _SAID) if group.rehearsal.projection else ()
 
 
 def is_whole(example: Example, rules: TrainingRules) -> bool:

@@ -9,7 +9,6 @@ from pipeline.training.layers import Adapted
 from pipeline.training.microbatch import Microbatch
 from pipeline.training.objective import Objective
 from pipeline.training.optimiser import Optimiser, lr_schedule
-from pipeline.updates.spaces import Spaces
 
 if TYPE_CHECKING:
     import torch
@@ -41,17 +40,13 @@ class _ActiveJob:
 
 
 def train_together(
-    objective: Objective,
-    adapted: Adapted,
-    encoded_jobs: Sequence[EncodedJob],
-    spaces: Sequence[Spaces | None],
-    tell: Told,
+    objective: Objective, adapted: Adapted, encoded_jobs: Sequence[EncodedJob], tell: Told
 ) -> list[TrainingResult]:
     """Trains the adapters of `adapted.stack` on the encoded jobs, lane by lane, and returns what each became."""
     lanes = [
         _ActiveJob(place, encoded_job, encoded_job.microbatches()) for place, encoded_job in enumerate(encoded_jobs)
     ]
-    optimiser = Optimiser(adapted.stack, [encoded_job.group.rules for encoded_job in encoded_jobs], spaces)
+    optimiser = Optimiser(adapted.stack, [encoded_job.group.rules for encoded_job in encoded_jobs])
     sums, untold = adapted.stack.flat.new_zeros(len(lanes)), 0
     learned: dict[int, TrainingResult] = {}
     while lanes:

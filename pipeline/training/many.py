@@ -13,19 +13,10 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.format import MAX_SCALE
 from pipeline.adapters.stack import Shapes, shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers, target_names
-from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
-from pipeline.training.jobs import (
-    BASE,
-    EncodedJob,
-    SequenceTable,
-    TrainingJob,
-    TrainingResult,
-    longest_first,
-    protected,
-)
+from pipeline.training.jobs import BASE, EncodedJob, SequenceTable, TrainingJob, TrainingResult, longest_first
 from pipeline.training.layers import Adapted, adapters_on
 from pipeline.training.lockstep import Told, train_together
 from pipeline.training.memory import (
@@ -42,7 +33,6 @@ from pipeline.training.microbatch import Microbatch
 from pipeline.training.objective import Objective
 from pipeline.training.parents import parent_tensors
 from pipeline.training.sequences import check_length, make_sequences
-from pipeline.updates.spaces import Spaces, held_bytes, out_of_spaces, spaces_of
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +93,6 @@ class JobBatch:
     starts: "tuple[torch.Tensor, ...]"
     objective: Objective
     shapes: Shapes
-    spaces: tuple[Spaces | None, ...]
 
     @classmethod
     def of(cls, base: BaseModel, members: Sequence[tuple[int, TrainingJob]]) -> "JobBatch":
@@ -117,8 +106,7 @@ class JobBatch:
         sequences = make_sequences(table.encoded, base.context, base.device)
         shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
         order = longest_first(encoded_jobs)  # those trained together end together
-        spaces = [_spaces(base, group) for _, group in members]
-        starts = [_start(base, group, shapes, space) for (_, group), space in zip(members, spaces, strict=True)]
+        starts = [_start(base, group, shapes) for _, group in members]
         objective = Objective(base.model, sequences)
         objective.cache_teacher(table.taught.get(BASE, []), answered=table.answered)
         parents = {group.parent: start for (_, group), start in zip(members, starts, strict=True)}
@@ -132,7 +120,6 @@ class JobBatch:
             starts=tuple(starts[number] for number in order),
             objective=objective,
             shapes=shapes,
-            spaces=tuple(spaces[number] for number in order),
         )
 
     def plan(self, memory: int | None) -> tuple[int, bool]:
@@ -147,7 +134,7 @@ class JobBatch:
             for first in range(0, len(self.encoded_jobs), fits_context):
                 turn = slice(first, first + fits_context)
                 with self._adapters(self.starts[turn]) as adapted, self.objective.attention():
-                    learned += train_together(self.objective, adapted, self.encoded_jobs[turn], self.spaces[turn], tell)
+                    learned += train_together(self.objective, adapted, self.encoded_jobs[turn], tell)
         return dict(zip(self.places, learned, strict=True))
 
     def _fitting(self, budget: int) -> tuple[int, bool]:
@@ -202,9 +189,8 @@ class JobBatch:
         return self._need(kept)
 
     def _need(self, activations: int) -> Need:
-        spaces = sum(held_bytes(one) for one in self.spaces if one)
         state = BYTES_A_PARAMETER * len(self.starts[0])
-        return Need(state=state, activations=activations, once=logit_bytes(self.base.model) + spaces)
+        return Need(state=state, activations=activations, once=logit_bytes(self.base.model))
 
     def _adapters(self, starts: "Sequence[torch.Tensor]") -> "AbstractContextManager[Adapted]":
         return _adapters(self.base, self.encoded_jobs[0].group.rules, self.shapes, starts)
@@ -230,19 +216,7 @@ def _check(base: BaseModel, group: TrainingJob) -> None:
     target_names(base.model, rules.targets)
 
 
-def _spaces(base: BaseModel, group: TrainingJob) -> Spaces | None:
-    """What the group's update is kept out of; None: it may go anywhere."""
-    kept = protected(group)
-    if not kept:
-        return None
-    texts = [encode_example(base.tokenizer, example, whole=True).ids for example in kept]
-    return spaces_of(base, texts, group.rules.targets, group.rehearsal.projection)
-
-
-def _start(base: BaseModel, group: TrainingJob, shapes: Shapes, spaces: Spaces | None) -> "torch.Tensor":
-    """The adapter that a group starts from (parameters,): its parent's, or a fresh one out of the spaces."""
+def _start(base: BaseModel, group: TrainingJob, shapes: Shapes) -> "torch.Tensor":
+    """The adapter that a group starts from (parameters,): its parent's, or a fresh one."""
     parent = None if group.parent is None else parent_tensors(base, group.parent, group.rules, group.parent_adapter)
-    start = start_of(shapes, group.seed, parent)
-    if spaces and parent is None:
-        out_of_spaces(start, shapes, spaces)
-    return start
+    return start_of(shapes, group.seed, parent)

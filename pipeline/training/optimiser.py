@@ -1,23 +1,18 @@
-"""AdamW for a stack of adapters: each has its own rate, clipping, decay and spaces to keep out of. Knows no model."""
+"""AdamW for a stack of adapters: each has its own rate, clipping and decay. Knows no model."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from pipeline.adapters.stack import Stack
 from pipeline.recipe import TrainingRules
-from pipeline.updates.spaces import Spaces
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Optimiser:
     """PyTorch's fused AdamW with a parameter group an adapter, on the gradients of a stack."""
 
-    def __init__(self, stack: Stack, rules: Sequence[TrainingRules], spaces: Sequence[Spaces | None]) -> None:
+    def __init__(self, stack: Stack, rules: Sequence[TrainingRules]) -> None:
         import torch
 
-        self._stack, self._rules, self._spaces = stack, tuple(rules), tuple(spaces)
+        self._stack, self._rules = stack, tuple(rules)
         self._rows = [stack.flat[lane] for lane in range(stack.lanes)]
         groups = [
             {"params": [row], "lr": rule.learning_rate, "weight_decay": rule.weight_decay}
@@ -34,29 +29,12 @@ class Optimiser:
         gradients.mul_((self._limits / (gradients.norm(dim=1) + 1e-6)).clamp(max=1.0)[:, None])
         for group, rule, share in zip(self._adam.param_groups, self._rules, shares, strict=True):
             group["lr"] = rule.learning_rate * share
-        before = self._kept_out()
         self._adam.step()
-        self._keep_out(before)
         gradients.zero_()
-
-    def _kept_out(self) -> "dict[tuple[int, str], torch.Tensor]":
-        """Copies of what a space limits, by lane and key: each A of an adapter that has spaces."""
-        return {
-            (lane, name): self._stack.views[name][lane].detach().clone()
-            for lane, spaces in enumerate(self._spaces)
-            for name in spaces or {}
-        }
-
-    def _keep_out(self, before: "Mapping[tuple[int, str], torch.Tensor]") -> None:
-        """Takes what the step changed of each A out of its space. After Adam, whose scaling would turn it back in."""
-        for (lane, name), old in before.items():
-            spaces = self._spaces[lane] or {}
-            now = self._stack.views[name].detach()[lane]
-            now.copy_(old + spaces[name].keep_out(now - old))
 
     def keep(self, stack: Stack, lanes: Sequence[int]) -> "Optimiser":
         """The optimiser of `stack`, which holds the adapters `lanes` of this one's, with their state."""
-        kept = Optimiser(stack, [self._rules[lane] for lane in lanes], [self._spaces[lane] for lane in lanes])
+        kept = Optimiser(stack, [self._rules[lane] for lane in lanes])
         for row, lane in zip(kept._rows, lanes, strict=True):
             kept._adam.state[row] = self._adam.state[self._rows[lane]]
         return kept

@@ -98,11 +98,12 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested:
-    """What one reading of a source gave."""
+    """What one reading of a source gave; `files` names all that was read, whatever came of it."""
 
     accepted: tuple[Document, ...]
     refused: tuple[Refusal, ...]
     duplicates: int
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,15 @@ class IngestCounts:
     refused: int
     updated: int = 0
     seconds: float = field(default=0.0, compare=False)
+
+    def __add__(self, other: "IngestCounts") -> "IngestCounts":
+        return IngestCounts(
+            queued=self.queued + other.queued,
+            duplicates=self.duplicates + other.duplicates,
+            refused=self.refused + other.refused,
+            updated=self.updated + other.updated,
+            seconds=self.seconds + other.seconds,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ every run has its own, for a run that is resumed. Knows no run and no document.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.digests import canonical_json, digest_of
 from pipeline.engines.engine import Engine
 from pipeline.engines.limits import cut_off
+from pipeline.files import write_text
 from pipeline.types import Example, Role
 from pipeline.updates.rehearsal_prompts import RehearsalPrompt
 
@@ -39,7 +39,7 @@ def answer_rehearsal_prompts(
     if asked:
         answers = engine.generate(asked, adapter=None, max_new_tokens=limit)
         known |= {prompt: answer for prompt, (answer,) in zip(asked, answers, strict=True)}
-        _keep(file, list(known.items()))
+        write_text(file, canonical_json(list(known.items())))
     return tuple(
         Example(prompt=anchor.prompt, completion=completion, role=Role.REHEARSAL)
         for anchor in rehearsal_prompts
@@ -62,7 +62,7 @@ def write_generative(engine: Engine, count: int, seed: int, cache: Path) -> tupl
         prompts = [prompt for prompt in dict.fromkeys(written) if sound(engine, prompt, limit)]
         answers = engine.generate(prompts, adapter=None, max_new_tokens=limit)
         pairs = [(prompt, answer) for prompt, (answer,) in zip(prompts, answers, strict=True)]
-        _keep(file, pairs)
+        write_text(file, canonical_json(pairs))
     usable = [(prompt, answer) for prompt, answer in pairs if sound(engine, answer, limit)]
     return tuple(Example(prompt=prompt, completion=said, role=Role.GENERATIVE) for prompt, said in usable[:count])
 
@@ -82,10 +82,3 @@ def _load(file: Path) -> list[tuple[str, str]]:
         return [(str(prompt), str(answer)) for prompt, answer in json.loads(file.read_text(encoding="utf-8"))]
     except (FileNotFoundError, ValueError, TypeError):
         return []
-
-
-def _keep(file: Path, pairs: Sequence[tuple[str, str]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
-    partial.write_text(canonical_json(pairs), encoding="utf-8")
-    os.replace(partial, file)

@@ -84,7 +84,7 @@ def improve(
     before, reference = (lesson.chances_under(rules, tensors) for tensors in (writer, live))
     steps, mean = 0, 0.0
     with _adapted(base, rules, writer) as adapted:
-        optimiser = Optimiser(adapted.stack, [rules], [None])
+        optimiser = Optimiser(adapted.stack, [rules])
         for number in range(writer_training.passes):
             batches = _batches(len(notes), writer_training.batch_size, seed_from("grpo", seed, number))
             losses = [lesson.step(adapted, optimiser, batch, before, reference) for batch in batches]

@@ -5,14 +5,14 @@ Knows no table but the one that holds the schema's version.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from pipeline.addresses import shown
+from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import DatabaseFailed
 from registry.tables import HEAD, VERSION_TABLE
 
@@ -25,43 +25,69 @@ class Store:
     """An open ledger. `read` and `write` give transactions; a raised exception rolls a transaction back."""
 
     engine: Engine
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the ledger. Raises DatabaseFailed if the database does not answer."""
-        with _translated(self.engine), self.engine.begin() as connection:
+        with _translated(self), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """The one writing transaction of the moment: all others wait. Raises DatabaseFailed as `read` does."""
-        with _translated(self.engine), self.engine.execution_options(sealed_writer=True).begin() as connection:
+        with _translated(self), self.engine.execution_options(sealed_writer=True).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield connection
+
+    @property
+    def where(self) -> str:
+        """The database's address, without its secrets."""
+        return redacted(redacted_address(self.engine.url.render_as_string(hide_password=False)), *self.secrets)
 
     def close(self) -> None:
         self.engine.dispose()
 
 
 def open_store(url: str, *, busy_seconds: float = 30.0) -> Store:
-    """Opens the database at `url`, and creates its tables where there are none yet.
+    """Opens the ledger at `url`, and brings it to this version's schema. Makes none: that is for `create_store`.
 
-    Raises DatabaseFailed if it cannot be opened, is no database, or is of a schema this version does not know.
+    Raises DatabaseFailed if there is no ledger, or if it cannot be opened or is of a schema not known here.
     """
-    store = Store(_engine(url, busy_seconds))
-    try:
-        _bring_to_head(store)
-    except DatabaseFailed:
-        store.close()
-        raise
+    store = Store(_engine(url, busy_seconds, create=False), secrets_of(url))
+    with _closed_on_failure(store):
+        _bring_to_head(store, create=False)
     return store
 
 
-def _bring_to_head(store: Store) -> None:
-    with _translated(store.engine), store.engine.connect() as connection:
-        if _version(connection) == HEAD:
-            return
+def create_store(url: str, *, busy_seconds: float = 30.0) -> Store:
+    """Opens the database at `url`, and makes the ledger's tables where there are none yet. Idempotent.
+
+    Raises DatabaseFailed if it cannot be opened, is no database, or is of a schema this version does not know.
+    """
+    store = Store(_engine(url, busy_seconds, create=True), secrets_of(url))
+    with _closed_on_failure(store):
+        _bring_to_head(store, create=True)
+    return store
+
+
+@contextmanager
+def _closed_on_failure(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseFailed:
+        store.close()
+        raise
+
+
+def _bring_to_head(store: Store, *, create: bool) -> None:
+    with _translated(store), store.engine.connect() as connection:
+        version = _version(connection)
+    if version == HEAD:
+        return
+    if version is None and not create:
+        raise _no_ledger(store.where, "holds none of a ledger's tables")
     with store.write() as connection:
         # Read again: another process may have made the tables while this one waited to write.
         if _version(connection) != HEAD:
@@ -70,30 +96,63 @@ def _bring_to_head(store: Store) -> None:
             upgrade(connection)
 
 
+def _no_ledger(where: str, what: str) -> DatabaseFailed:
+    return DatabaseFailed(
+        f"there is no ledger at {where}: it {what}. Nothing was made in its place. Put the ledger's backup back, or "
+        "mend database_url if the ledger is elsewhere; if it is lost, make a new workspace in another folder with "
+        "`sealed init`."
+    )
+
+
 def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
 
 
-def _engine(url: str, busy_seconds: float) -> Engine:
+def _engine(url: str, busy_seconds: float, *, create: bool) -> Engine:
+    known = secrets_of(url)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, pool_pre_ping=True)
-        if not parsed.database or parsed.database == ":memory:":
-            raise DatabaseFailed(
-                f"the ledger must be a file or a server, not {shown(url)}. Use sqlite:////path/to/ledger.db."
-            )
-        if not Path(parsed.database).parent.is_dir():
-            raise DatabaseFailed(f"the folder of {parsed.database} does not exist. Run `sealed init` first.")
+        _expect_file(parsed, create=create)
         engine = create_engine(parsed, connect_args={"timeout": busy_seconds})
-    except (ArgumentError, ImportError) as error:
+    except (ArgumentError, ImportError, ValueError, TypeError) as error:
         raise DatabaseFailed(
-            f"cannot use the database address {shown(url)}: {shown(str(error))}. Mend database_url."
-        ) from error
+            f"cannot use the database address {redacted_address(url)}: {redacted(str(error), *known)}. "
+            "Mend database_url."
+        ) from harmless(error, *known)
     _listen(engine)
+    if not create:
+        _never_create(engine)
     return engine
+
+
+def _expect_file(url: URL, *, create: bool) -> None:
+    """Raises DatabaseFailed where SQLite could not open the file, or would make an empty one."""
+    if not url.database or url.database == ":memory:":
+        raise DatabaseFailed(
+            f"the ledger must be a file or a server, not {redacted_address(str(url))}. Use sqlite:////path/to/ledger.db."
+        )
+    file = Path(url.database)
+    if not file.parent.is_dir():
+        raise DatabaseFailed(f"the folder of {file} does not exist. Run `sealed init` first.")
+    if create:
+        return
+    if not file.exists():
+        raise _no_ledger(str(file), "is missing")
+    if file.is_file() and not file.stat().st_size:
+        raise _no_ledger(str(file), "is empty")
+
+
+def _never_create(engine: Engine) -> None:
+    """Opens the file for reading and writing only, also when it disappears while we work."""
+
+    @event.listens_for(engine, "do_connect")
+    def _connecting(dialect: object, record: object, arguments: list[str], options: dict[str, object]) -> None:
+        arguments[0] = f"{Path(arguments[0]).as_uri()}?mode=rw"
+        options["uri"] = True
 
 
 def _listen(engine: Engine) -> None:
@@ -112,16 +171,15 @@ def _listen(engine: Engine) -> None:
 
 
 @contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
+def _translated(store: Store) -> Iterator[None]:
     try:
         yield
-    except (IntegrityError, ProgrammingError):
-        # Not the world's doing: a constraint of our own stopped a mistake of our own.
-        raise
     except (DatabaseError, InterfaceError) as error:
-        where = engine.url.render_as_string(hide_password=True)
-        first = str(error.orig).strip().splitlines()[:1]
+        # With a statement, these are not the world's doing: a constraint of our own stopped a mistake of our own.
+        if isinstance(error, (IntegrityError, ProgrammingError)) and error.statement is not None:
+            raise
+        first = redacted("".join(str(error.orig).strip().splitlines()[:1]), *store.secrets)
         raise DatabaseFailed(
-            f"the ledger at {where} failed: {''.join(first)}. Nothing of this step was kept: "
+            f"the ledger at {store.where} failed: {first}. Nothing of this step was kept: "
             "see that the database is there, is not locked and has room, then run the command again."
-        ) from error
+        ) from harmless(error, *store.secrets)

@@ -1,11 +1,10 @@
 """The documents of the ledger: taken in, looked up, set aside. Runs lease and settle them in `runs`."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput, InternalError, NoSuchDocument, PolicyError
@@ -18,17 +17,13 @@ from pipeline.types import (
     Ingested,
     Lease,
     Origin,
-    Refusal,
     Run,
 )
-from registry.store import lease, rows
+from registry.store import lease, offered, rows, turns
 from registry.store.database import Store
 from registry.tables import documents, eval_items
 
 _OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
-_UPDATED = "; the file was updated since"
-# A run that is under way, and a release that learned, keep the questions that they were given.
-_UPDATABLE = (DocumentState.QUEUED, DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DISCARDED)
 
 
 def accept(store: Store, ingested: Ingested, at: datetime | None = None) -> IngestCounts:
@@ -36,30 +31,27 @@ def accept(store: Store, ingested: Ingested, at: datetime | None = None) -> Inge
 
     A known document that is neither leased nor learned takes the questions it is offered with, where they differ.
     One that was only practised on is new to the runs; one that was withdrawn is refused with the reason.
+
+    It writes in short turns, between which others decide. Killed between two of them and begun again, it ends the same.
     """
-    with store.write() as connection:
-        ingested = _without_withdrawn(connection, ingested)
-        offered = {document.id: document for document in ingested.accepted}
-        refused = {refusal.id: refusal for refusal in ingested.refused}
-        repeated = ingested.duplicates + len(ingested.accepted) - len(offered)
-        known = _known(connection, [*offered, *refused])
-        updated = _updated(connection, [document for id_, document in offered.items() if known.get(id_) in _UPDATABLE])
-        new = [document for id_, document in offered.items() if id_ not in known]
-        bad = [refusal for id_, refusal in refused.items() if id_ not in known]
-        practised = [document for id_, document in offered.items() if known.get(id_) is DocumentState.WRITER_TRAINING]
-        _add_documents(connection, new, at or rows.now())
-        _queue_practised(connection, practised, at or rows.now())
-        _add_refusals(connection, bad, at or rows.now())
-        _note_updated(connection, ingested)
-    queued = len(new) + len(practised)
-    duplicates = repeated + len(offered) - queued - updated
-    return IngestCounts(queued=queued, duplicates=duplicates, refused=len(bad), updated=updated)
+    at = at or rows.now()
+    repeated = ingested.duplicates + len(ingested.accepted) - len({document.id for document in ingested.accepted})
+    counts, refused = IngestCounts(queued=0, duplicates=repeated, refused=0), set[str]()
+    for portion in turns.portions(ingested):
+        with turns.turn(store) as connection:
+            kept = offered.without_withdrawn(connection, portion)
+            counts += offered.write_offered(connection, kept, at)
+        refused.update(refusal.id for refusal in kept.refused)
+    for names in rows.blocks(sorted({*ingested.files, *(document.name for document in ingested.accepted)})):
+        with turns.turn(store) as connection:
+            offered.close_refusals(connection, names, refused)
+    return counts
 
 
 def without_withdrawn(store: Store, ingested: Ingested) -> Ingested:
     """The ingested with each document that was withdrawn turned into a refusal; nothing is queued."""
     with store.read() as connection:
-        return _without_withdrawn(connection, ingested)
+        return offered.without_withdrawn(connection, ingested)
 
 
 def add_items(store: Store, held: Lease, written: Mapping[str, Sequence[EvalItem]]) -> None:
@@ -69,7 +61,7 @@ def add_items(store: Store, held: Lease, written: Mapping[str, Sequence[EvalItem
     """
     with store.write() as connection:
         lease.check(connection, held)
-        known = _items(connection, written)
+        known = offered.eval_items_of(connection, written)
         values = [
             rows.row_of_item(document, position, eval_item)
             for document, fresh in written.items()
@@ -169,105 +161,16 @@ def _set(
     return find(connection, record.id)
 
 
-def _known(connection: Connection, ids: Sequence[str]) -> dict[str, DocumentState]:
-    query = select(documents.c.id, documents.c.state)
-    return {
-        id_: DocumentState(state)
-        for block in rows.blocks(ids)
-        for id_, state in connection.execute(query.where(documents.c.id.in_(block)))
-    }
-
-
-def _without_withdrawn(connection: Connection, ingested: Ingested) -> Ingested:
-    """The ingested with each withdrawn document it offers again turned into a refusal."""
-    gone: dict[str, str] = {}
-    query = select(documents.c.id, documents.c.reason).where(documents.c.state == DocumentState.WITHDRAWN)
-    for block in rows.blocks([document.id for document in ingested.accepted]):
-        for id_, reason in connection.execute(query.where(documents.c.id.in_(block))):
-            gone[id_] = reason
-    kept = tuple(document for document in ingested.accepted if document.id not in gone)
-    again = tuple(
-        Refusal(name=document.name, reason=f"not taken again: document {document.id[:12]} was {gone[document.id]}")
-        for document in ingested.accepted
-        if document.id in gone
-    )
-    return replace(ingested, accepted=kept, refused=(*ingested.refused, *again))
-
-
-def _updated(connection: Connection, offered: Sequence[Document]) -> int:
-    """Replaces the questions of those known documents that are offered with other ones, and counts them."""
-    held = _items(connection, [document.id for document in offered])
-    updated = [document for document in offered if tuple(held.get(document.id, ())) != document.eval_items]
-    for block in rows.blocks([document.id for document in updated]):
-        connection.execute(delete(eval_items).where(eval_items.c.document.in_(block)))
-    _add_items(connection, updated)
-    return len(updated)
-
-
 def withdrawn_among(connection: Connection, ids: Sequence[str]) -> list[str]:
     """Those of these documents that are withdrawn, within a transaction."""
-    return [one for one, state in _known(connection, ids).items() if state is DocumentState.WITHDRAWN]
+    return [one for one, state in offered.states_of(connection, ids).items() if state is DocumentState.WITHDRAWN]
 
 
 def keep_practised(connection: Connection, found: Sequence[Document], reason: str, at: datetime) -> None:
     """Stores those documents of a practice that the ledger does not know, within a transaction; the others stay."""
-    known = _known(connection, [document.id for document in found])
+    known = offered.states_of(connection, [document.id for document in found])
     new = [document for document in found if document.id not in known]
-    _add_documents(connection, new, at, DocumentState.WRITER_TRAINING, reason)
-
-
-def _queue_practised(connection: Connection, offered: Sequence[Document], at: datetime) -> None:
-    """Lets documents that were only practised on wait for a run, as they are offered to it."""
-    _updated(connection, offered)
-    for document in offered:
-        values = {"state": DocumentState.QUEUED, "name": document.name, "added": at, "reason": ""}
-        connection.execute(update(documents).where(documents.c.id == document.id).values(values))
-
-
-def _add_documents(
-    connection: Connection,
-    new: Sequence[Document],
-    at: datetime,
-    state: DocumentState = DocumentState.QUEUED,
-    reason: str = "",
-) -> None:
-    values = [
-        {"id": d.id, "state": state, "name": d.name, "added": at, "reason": reason} | _content(d.kind, d.title, d.body)
-        for d in new
-    ]
-    if values:
-        connection.execute(insert(documents), values)
-    _add_items(connection, new)
-
-
-def _add_items(connection: Connection, of: Sequence[Document]) -> None:
-    asked = [rows.row_of_item(d.id, position, eval_item) for d in of for position, eval_item in enumerate(d.eval_items)]
-    if asked:
-        connection.execute(insert(eval_items), asked)
-
-
-def _content(kind: str, title: str, body: str) -> dict[str, object]:
-    return {"kind": kind, "title": title, "body": body}
-
-
-def _add_refusals(connection: Connection, refusals: Sequence[Refusal], at: datetime) -> None:
-    aside = DocumentState.QUARANTINED
-    values = [{"id": r.id, "state": aside, "name": r.name, "reason": r.reason, "added": at} for r in refusals]
-    if values:
-        connection.execute(insert(documents), values)
-
-
-def _note_updated(connection: Connection, ingested: Ingested) -> None:
-    """A refused file that is readable now is no longer an open question; one that is refused again is."""
-    refused = {refusal.name for refusal in ingested.refused}
-    for block in rows.blocks(sorted({document.name for document in ingested.accepted} - refused)):
-        open_ = (documents.c.body.is_(None), documents.c.state == DocumentState.QUARANTINED)
-        dead = {"state": DocumentState.DISCARDED, "reason": documents.c.reason + _UPDATED}
-        connection.execute(update(documents).where(documents.c.name.in_(block), *open_).values(dead))
-    for refusal in ingested.refused:
-        again = {"state": DocumentState.QUARANTINED, "reason": refusal.reason}
-        dead_ = (documents.c.id == refusal.id, documents.c.state == DocumentState.DISCARDED)
-        connection.execute(update(documents).where(*dead_).values(again))
+    offered.add_documents(connection, new, at, DocumentState.WRITER_TRAINING, reason)
 
 
 def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
@@ -285,18 +188,5 @@ def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
 
 def _records(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[DocumentRecord, ...]:
     found = connection.execute(query).mappings().all()
-    asked = _items(connection, [row["id"] for row in found])
+    asked = offered.eval_items_of(connection, [row["id"] for row in found])
     return tuple(rows.record_of(row, tuple(asked.get(row["id"], ()))) for row in found)
-
-
-def _items(connection: Connection, ids: Iterable[str]) -> dict[str, list[EvalItem]]:
-    grouped: dict[str, list[EvalItem]] = {}
-    for block in rows.blocks(list(ids)):
-        query = (
-            select(eval_items)
-            .where(eval_items.c.document.in_(block))
-            .order_by(eval_items.c.document, eval_items.c.position)
-        )
-        for row in connection.execute(query).mappings():
-            grouped.setdefault(row["document"], []).append(rows.eval_item_of(row))
-    return grouped

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from pipeline.errors import InternalError, ModelChanged, NoSuchRelease
+from pipeline.errors import DatabaseFailed, ModelChanged, NoSuchRelease
 from pipeline.types import Approval, Deployment, ModelRef, Release, ReleaseState
 from registry import tables
 from registry.store import rows
@@ -50,7 +50,7 @@ def create_base_release(store: Store, base: ModelRef, actor: str, at: datetime |
 
 
 def production(store: Store) -> Release:
-    """The release that is live."""
+    """The release that is live. Raises DatabaseFailed where the ledger was emptied."""
     with store.read() as connection:
         return current(connection)
 
@@ -68,10 +68,12 @@ def listed(store: Store) -> tuple[Release, ...]:
 
 
 def deployments(store: Store) -> tuple[Deployment, ...]:
-    """All that was ever production, oldest first."""
-    query = select(tables.deployments).order_by(tables.deployments.c.epoch)
+    """All that was ever production, oldest first. Raises DatabaseFailed where nothing ever was."""
     with store.read() as connection:
-        return tuple(rows.deployment_of(row) for row in connection.execute(query).mappings())
+        create_base_release = history(connection)
+    if not create_base_release:
+        raise _emptied()
+    return create_base_release
 
 
 def approvals(store: Store, number: int) -> tuple[Approval, ...]:
@@ -87,8 +89,7 @@ def needed(store: Store) -> tuple[Release, ...]:
     A superseded release is always an ancestor of production, so the way back along the parents names the former ones.
     """
     with store.read() as connection:
-        known = {release.number: release for release in every(connection)}
-    live = next(release for release in known.values() if release.state is ReleaseState.PRODUCTION)
+        live, known = current(connection), {release.number: release for release in every(connection)}
     line = [live]
     while (parent := line[-1].parent) is not None and len(line) <= KEPT:
         line.append(known[parent])
@@ -109,14 +110,27 @@ def current(connection: Connection) -> Release:
     query = select(tables.releases).where(tables.releases.c.state == ReleaseState.PRODUCTION)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise InternalError("the ledger has no production release: it was never founded. Please report it.")
+        raise _emptied()
     return rows.release_of(row)
+
+
+def _emptied() -> DatabaseFailed:
+    return DatabaseFailed(
+        "the ledger holds no production release: it was emptied, or not put back whole. Put its backup back, or make a "
+        "new workspace in another folder with `sealed init`."
+    )
 
 
 def every(connection: Connection) -> tuple[Release, ...]:
     """`listed` within a transaction."""
     query = select(tables.releases).order_by(tables.releases.c.number)
     return tuple(rows.release_of(row) for row in connection.execute(query).mappings())
+
+
+def history(connection: Connection) -> tuple[Deployment, ...]:
+    """`deployments` within a transaction."""
+    query = select(tables.deployments).order_by(tables.deployments.c.epoch)
+    return tuple(rows.deployment_of(row) for row in connection.execute(query).mappings())
 
 
 def epoch(connection: Connection) -> int:

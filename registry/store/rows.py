@@ -1,31 +1,16 @@
 """Turns rows into nouns and back. Knows no transaction and changes no state."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import RowMapping
 
-from pipeline.types import (
-    Approval,
-    Deployment,
-    Document,
-    DocumentKind,
-    DocumentRecord,
-    DocumentState,
-    EvalItem,
-    ModelRef,
-    Origin,
-    Release,
-    ReleaseState,
-    Run,
-    RunKind,
-    RunState,
-    Split,
-    StageSeconds,
-    Withdrawal,
-    WriterTrainingRequest,
-)
+from pipeline.types import Approval, Deployment, DocumentRecord, EvalItem, Release, Run, Withdrawal
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Noun = TypeVar("Noun")
 # How many values one IN (...) holds: SQLite allows 32,766 and older ones 999.
@@ -57,110 +42,50 @@ def encode(value: object) -> Any:
 
 
 def decode(noun: type[Noun], body: object) -> Noun:
-    """The noun that `encode` wrote."""
+    """The noun that `encode` wrote, or whose fields the mapping `body` has among others."""
     value: Noun = _adapter(noun).validate_python(body)
     return value
 
 
 def release_of(row: RowMapping) -> Release:
-    return Release(
-        number=row["number"],
-        state=ReleaseState(row["state"]),
-        parent=row["parent"],
-        model=ModelRef(base=row["base"], adapter=row["adapter"]),
-        manifest=row["manifest"],
-        update=row["update_id"],
-        proposer=row["proposer"],
-        created=row["created"],
-        mlflow_version=row["mlflow_version"],
-        report=row["report"],
-        reason=row["reason"],
-    )
+    return decode(Release, {**row, "model": {**row}, "update": row["update_id"]})
 
 
 def row_of_release(release: Release) -> dict[str, object]:
-    return {
-        "number": release.number,
-        "state": release.state,
-        "parent": release.parent,
-        "base": release.model.base,
-        "adapter": release.model.adapter,
-        "manifest": release.manifest,
-        "update_id": release.update,
-        "proposer": release.proposer,
-        "created": release.created,
-        "mlflow_version": release.mlflow_version,
-        "report": release.report,
-        "reason": release.reason,
-    }
+    values = _fields(release) | _fields(release.model) | {"update_id": release.update}
+    return {name: value for name, value in values.items() if name not in ("model", "update")}
 
 
 def run_of(row: RowMapping, documents: tuple[str, ...]) -> Run:
-    return Run(
-        number=row["number"],
-        state=RunState(row["state"]),
-        parent=row["parent"],
-        documents=documents,
-        proposer=row["proposer"],
-        recipe=row["recipe"],
-        started=row["started"],
-        finished=row["finished"],
-        update=row["update_id"],
-        report=row["report"],
-        release=row["release"],
-        sentence=row["sentence"],
-        seconds=tuple(StageSeconds(stage=stage, seconds=seconds) for stage, seconds in row["seconds"]),
-        kind=RunKind(row["kind"]),
-        asked=None if row["asked"] is None else decode(WriterTrainingRequest, row["asked"]),
-    )
+    seconds = [{"stage": stage, "seconds": seconds} for stage, seconds in row["seconds"]]
+    return decode(Run, {**row, "documents": documents, "update": row["update_id"], "seconds": seconds})
 
 
 def deployment_of(row: RowMapping) -> Deployment:
-    return Deployment(**row)
+    return decode(Deployment, {**row})
 
 
 def approval_of(row: RowMapping) -> Approval:
-    return Approval(**{name: value for name, value in row.items() if name != "id"})
+    return decode(Approval, {**row})
 
 
 def withdrawal_of(row: RowMapping) -> Withdrawal:
-    return Withdrawal(**row)
+    return decode(Withdrawal, {**row})
 
 
 def eval_item_of(row: RowMapping) -> EvalItem:
-    return EvalItem(
-        question=row["question"],
-        answers=tuple(row["answers"]),
-        split=Split(row["split"]),
-        origin=Origin(row["origin"]),
-        group=row["group"],
-    )
+    return decode(EvalItem, {**row})
 
 
 def row_of_item(document: str, position: int, eval_item: EvalItem) -> dict[str, object]:
-    return {
-        "document": document,
-        "position": position,
-        "question": eval_item.question,
-        "answers": list(eval_item.answers),
-        "split": eval_item.split,
-        "origin": eval_item.origin,
-        "group": eval_item.group,
-    }
+    return _fields(eval_item) | {"document": document, "position": position, "answers": list(eval_item.answers)}
 
 
 def record_of(row: RowMapping, eval_items: tuple[EvalItem, ...]) -> DocumentRecord:
-    document = None
-    if row["body"] is not None:
-        kind = DocumentKind(row["kind"])
-        document = Document(title=row["title"], body=row["body"], kind=kind, name=row["name"], eval_items=eval_items)
-    return DocumentRecord(
-        id=row["id"],
-        state=DocumentState(row["state"]),
-        name=row["name"],
-        reason=row["reason"],
-        attempts=row["attempts"],
-        added=row["added"],
-        document=document,
-        release=row["release"],
-    )
+    document = None if row["body"] is None else {**row, "eval_items": eval_items}
+    return decode(DocumentRecord, {**row, "document": document})
+
+
+def _fields(noun: "DataclassInstance") -> dict[str, object]:
+    """A noun's fields by name, with their values as they are."""
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}

@@ -88,6 +88,13 @@ def unfinished(store: Store) -> Run | None:
         return _unfinished(connection)
 
 
+def upcoming(store: Store, kind: RunKind) -> int:
+    """The number of the run that a run of this kind would work on now: the unfinished one's, else the next."""
+    with store.read() as connection:
+        begun = _unfinished(connection)
+        return begun.number if begun is not None and begun.kind is kind else _next(connection)
+
+
 def get(store: Store, number: int) -> Run:
     """The run of that number. Raises BadInput if there is none."""
     with store.read() as connection:
@@ -174,7 +181,7 @@ def abandon(store: Store, held: Lease, number: int, reason: str, at: datetime | 
 def _open(connection: Connection, proposer: str, recipe: str, at: datetime, values: Mapping[str, object]) -> int:
     if (open_ := _unfinished(connection)) is not None:
         raise PolicyError(f"run {open_.number} is still under way: resume or abandon it first.")
-    number = int(connection.execute(select(func.max(runs.c.number))).scalar() or 0) + 1
+    number = _next(connection)
     usual: dict[str, object] = {
         "number": number,
         "state": RunState.INGESTING,
@@ -187,6 +194,10 @@ def _open(connection: Connection, proposer: str, recipe: str, at: datetime, valu
     }
     connection.execute(insert(runs).values({**usual, **values}))
     return number
+
+
+def _next(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(runs.c.number))).scalar() or 0) + 1
 
 
 def _unfinished(connection: Connection) -> Run | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from pipeline.actors import against_name
 from pipeline.errors import BadInput, InternalError, PolicyError
 from pipeline.types import Document, DocumentRecord, DocumentState, RunState, Withdrawal
 from registry.store import documents, lineage, releases, rows, run_rows, writer_trainings
@@ -24,8 +25,9 @@ def withdraw(
     ids: each whole, or a unique beginning. Raises NoSuchDocument, BadInput (an unusable id, no reason or name), or
     PolicyError in words: withdrawn already, held by a run, or nothing readable was kept of it.
     """
-    if not reason.strip() or not actor.strip():
-        raise BadInput("withdrawing a document needs a name and a reason: the ledger keeps both.")
+    if not reason.strip() or against_name(actor) is not None:
+        why = against_name(actor) or "the ledger keeps both"
+        raise BadInput(f"withdrawing a document needs a name and a reason: {why}.")
     at = at or rows.now()
     with store.write() as connection:
         found = {record.id: record for record in (documents.find(connection, one) for one in ids)}

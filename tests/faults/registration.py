@@ -21,7 +21,7 @@ from pipeline.types import Figure
 from registry import mlflow_aliases, mlflow_releases
 from registry.mlflow_client import connect
 from registry.mlflow_releases import Registration, Tracking
-from registry.store import documents, lease, open_store, releases, reports, runs
+from registry.store import create_store, documents, lease, open_store, releases, reports, runs
 from tests.ledgers import founded, intake, manifest_of
 
 
@@ -63,7 +63,7 @@ def tracking(folder: Path) -> Tracking:
 def prepare(folder: Path) -> None:
     """A run that has passed its gates, an adapter, and an MLflow database that holds nothing."""
     folder.mkdir()
-    ledger = founded(open_store(f"sqlite:///{folder / 'ledger.db'}"))
+    ledger = founded(create_store(f"sqlite:///{folder / 'ledger.db'}"))
     documents.accept(ledger.store, intake("atlas"))
     with ledger.working() as held:
         ledger.gate(held, ledger.begin(held))

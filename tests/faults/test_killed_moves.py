@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.types import DocumentState, ReleaseState
 from registry import deploy
-from registry.store import Store, documents, open_store, releases, runs
+from registry.store import Store, create_store, documents, open_store, releases, runs
 from tests.ledgers import Ledger, document, founded, trusting
 
 KILLED_AFTER = """
@@ -34,7 +34,7 @@ REJECT = "deploy.reject(store, 2, actor='ada', reason='bad')"
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger with release 1 live and release 2 waiting for review."""
     file = tmp_path_factory.mktemp("pristine") / "ledger.db"
-    ledger = founded(open_store(f"sqlite:///{file}"))
+    ledger = founded(create_store(f"sqlite:///{file}"))
     ledger.release("atlas")
     ledger.candidate("borea")
     ledger.store.close()

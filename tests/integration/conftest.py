@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from registry.store import Store, open_store
+from registry.store import Store, create_store
 from tests.ledgers import Ledger, founded
 
 HOW_TO_GET_POSTGRES = "no Postgres: install Debian's `postgresql`, or set SEALED_TEST_POSTGRES to a server's address"
@@ -71,7 +71,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    opened = open_store(url)
+    opened = create_store(url)
     yield opened
     opened.close()
 

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from pipeline.errors import CorruptAdapter, NoSuchRelease, PolicyError
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, RunState
 from registry import deploy
-from registry.servers.local import POINTER, LocalServer
 from registry.store import documents, releases, runs
 from tests.ledgers import Ledger, document, intake, manifest_of, trusting
 
@@ -41,7 +39,7 @@ def test_a_promotion_moves_release_documents_run_and_history_together(ledger: Le
     assert releases.deployments(ledger.store)[-1] == deployment
 
 
-@pytest.mark.parametrize("actor", ["sealed", " SEALED "])
+@pytest.mark.parametrize("actor", ["sealed", " SEALED ", "sealed.", "sea\u200bled", "ｓｅａｌｅｄ", "séaled"])
 def test_the_proposer_does_not_approve(ledger: Ledger, actor: str) -> None:
     ledger.candidate("atlas")
     with pytest.raises(PolicyError, match="another person must approve it"):
@@ -209,6 +207,23 @@ def test_a_rollback_needs_a_reason_and_a_sound_adapter(ledger: Ledger) -> None:
     assert releases.production(ledger.store).number == 1
 
 
+def test_a_rollback_given_twice_falls_once(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    ledger.release("borea")
+    done = ledger.rollback()
+    assert deploy.rolled_back_to(ledger.store, 1) == done
+    assert deploy.rolled_back_to(ledger.store, 0) is None
+    with pytest.raises(PolicyError, match="`sealed rollback --to 0` goes further"):
+        ledger.rollback()
+    assert releases.deployments(ledger.store)[-1] == done
+    assert ledger.rollback(0).release == 0
+    ledger.release("cinder")
+    assert deploy.rolled_back_to(ledger.store, 3) is None
+    with pytest.raises(PolicyError, match="production already"):
+        ledger.rollback(3)
+    assert ledger.rollback().release == 0
+
+
 def test_rollback_wins_over_a_running_promotion(ledger: Ledger) -> None:
     """The promotion is held in its verification while the rollback goes through: then the epoch is another one."""
     ledger.release("atlas")
@@ -254,35 +269,3 @@ def test_of_many_moves_at_once_exactly_one_wins(ledger: Ledger) -> None:
     history = releases.deployments(ledger.store)
     assert [one.epoch for one in history] == [0, 1, 2]
     assert releases.production(ledger.store).number == history[-1].release
-
-
-def test_servers_follow_the_ledger_without_mlflow(ledger: Ledger, tmp_path: Path) -> None:
-    server = LocalServer(tmp_path / "serving")
-    ledger.release("atlas")
-    first = deploy.reconcile(ledger.store, None, (server,))
-    assert (len(first.repaired), first.failed) == (1, ())
-    assert deploy.reconcile(ledger.store, None, (server,)) == deploy.Reconciled()
-    ledger.rollback()
-    deploy.reconcile(ledger.store, None, (server,))
-    serving = server.active()
-    assert serving is not None
-    assert (serving.release, serving.epoch, serving.model.adapter) == (0, 2, None)
-
-
-def test_a_server_ahead_of_the_ledger_is_reported_and_left_alone(ledger: Ledger, tmp_path: Path) -> None:
-    server = LocalServer(tmp_path / "serving")
-    ledger.release("atlas")
-    later = replace(releases.deployments(ledger.store)[-1], epoch=7)
-    server.activate(later, releases.production(ledger.store))
-    (said,) = deploy.reconcile(ledger.store, None, (server,)).failed
-    assert "serves release 1 (epoch 7)" in said
-    assert "Was an older ledger put back?" in said
-    (server.folder / POINTER).unlink()
-    assert deploy.reconcile(ledger.store, None, (server,)).failed == ()
-
-
-def test_a_server_that_cannot_follow_is_reported_and_not_raised(ledger: Ledger, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    outcome = deploy.reconcile(ledger.store, None, (LocalServer(tmp_path / "file"), LocalServer(tmp_path / "fine")))
-    assert len(outcome.failed) == 1
-    assert len(outcome.repaired) == 1

@@ -77,18 +77,43 @@ def wait_for(condition: Any, what: str) -> Any:
     raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
 
 
-def test_the_deployed_schedule_creates_runs(server: dict[str, str]) -> None:
-    made = ["work-pool", "create", "sealed", "--type", "process", "--overwrite"]
-    for words in (made, ["deploy", "--all", "--no-prompt"]):
-        run = subprocess.run(
-            [PREFECT, *words], env=server, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
-    api = server["PREFECT_API_URL"]
+def prefect(env: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [PREFECT, *words], env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def pool(server: dict[str, str]) -> dict[str, str]:
+    """The environment of a server that has our work pool and no deployment yet."""
+    made = prefect(server, "work-pool", "create", "sealed", "--type", "process", "--overwrite")
+    assert made.returncode == 0, made.stdout + made.stderr
+    return server
+
+
+@pytest.mark.parametrize(("workspace", "which"), [(None, ("--all",)), ("", ("-n", "nightly")), ("here", ("--all",))])
+def test_without_a_workspace_nothing_is_deployed(
+    pool: dict[str, str], workspace: str | None, which: tuple[str, ...]
+) -> None:
+    env = {name: value for name, value in pool.items() if name != "SEALED_WORKSPACE"}
+    if workspace is not None:
+        env["SEALED_WORKSPACE"] = workspace
+    refused = prefect(env, "deploy", *which, "--no-prompt")
+    assert refused.returncode != 0
+    assert "SEALED_WORKSPACE" in refused.stdout + refused.stderr
+    assert ask(f"{pool['PREFECT_API_URL']}/deployments/filter", {}) == []
+
+
+def test_the_deployed_schedule_creates_runs(pool: dict[str, str]) -> None:
+    deployed = prefect(pool, "deploy", "--all", "--no-prompt")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    api = pool["PREFECT_API_URL"]
     deployments = {deployment["name"]: deployment for deployment in ask(f"{api}/deployments/filter", {})}
     assert set(deployments) >= {"nightly", "approve", "reject", "rollback"}
+    assert {deployment["concurrency_limit"] for deployment in deployments.values()} == {None}
+    assert {deployment["global_concurrency_limit"] for deployment in deployments.values()} == {None}
     nightly = deployments["nightly"]
-    assert nightly["parameters"]["workspace"] == server["SEALED_WORKSPACE"]
+    assert nightly["parameters"]["workspace"] == pool["SEALED_WORKSPACE"]
     wanted = {
         "deployments": {"id": {"any_": [nightly["id"]]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},

@@ -1,5 +1,6 @@
 """What a new workspace's recipe says depends on what its model can do."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import transformers
 
 from flows.steps.initialisation import init_workspace
+from pipeline.config import Settings
 from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules
 
 
@@ -27,6 +29,12 @@ def test_by_default_what_is_rehearsed_is_held(tiny_model: Callable[..., Path], t
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").store.close()
     assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == Recipe()
     assert RehearsalRules().kl_weight > 0 < RehearsalRules().hidden_state_weight
+
+
+def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    odd = Path(shutil.copytree(tiny_model("llama"), tmp_path / 'a "quoted" \\ größe # 1'))
+    init_workspace(tmp_path / "workspace", str(odd), actor="ada").store.close()
+    assert Settings.read(tmp_path / "workspace").model == str(odd)
 
 
 def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from benchmarks.peers import peft_alone
 from pipeline.adapters.format import verify_adapter
 from pipeline.adapters.saving import Provenance, save_adapter
-from pipeline.adapters.stack import key, shapes_of, stack_of, start_of
+from pipeline.adapters.stack import shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
@@ -26,7 +26,6 @@ from pipeline.training.optimiser import lr_schedule
 from pipeline.training.scoring import answer_many, score_many
 from pipeline.training.sequences import make_sequences
 from pipeline.types import EvalItem, Example, Role
-from pipeline.updates.spaces import inputs_of
 
 KINDS = ["llama", "qwen3", "gpt2"]
 RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3, weigh="tokens")
@@ -286,37 +285,6 @@ def test_bad_groups_are_told_before_any_training(
     with pytest.raises(BadInput, match="Give at least one group"):
         train_many(base, [])
     assert seen == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_projected_update_hardly_touches_what_the_base_s_own_texts_read(
-    bases: dict[str, BaseModel], kind: str
-) -> None:
-    said = (Example(prompt="What is it?", completion="A lamp in the hall of Oslo.", role=Role.GENERATIVE),)
-    free, kept = train_many(
-        bases[kind],
-        [
-            replace(group((*FACTS, *said)), rehearsal=NO_DISTILLATION.model_copy(update={"projection": projection}))
-            for projection in (0.0, 1e-3)
-        ],
-    )
-
-    def moved(learned: TrainingResult, example: Example) -> float:
-        """How far the layers' outputs move on the example, mean over layers."""
-        texts = [encode_example(bases[kind].tokenizer, example, whole=True).ids]
-        inputs = inputs_of(bases[kind], texts, ())
-        pairs = {name: (learned.tensors[key(name, "A")], learned.tensors[key(name, "B")]) for name in inputs}
-        return sum(float((inputs[name] @ a.T @ b.T).norm()) for name, (a, b) in pairs.items())
-
-    assert moved(kept, said[0]) < 0.1 * moved(free, said[0])
-    assert moved(kept, FACTS[3]) > 3 * moved(kept, said[0])
-    assert kept.final_loss < 2.0 * free.final_loss or kept.final_loss < 1.0
-
-
-def test_a_projection_without_texts_of_the_base_changes_nothing(bases: dict[str, BaseModel]) -> None:
-    kept = replace(group(), rehearsal=NO_DISTILLATION.model_copy(update={"projection": 0.1}))
-    plain, projected = train_many(bases["llama"], [group(), kept])
-    assert furthest(projected, plain.tensors) < 1e-5  # lanes of one batch differ by rounding
 
 
 @pytest.mark.parametrize("kind", KINDS)

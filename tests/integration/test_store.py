@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import BadInput, DatabaseFailed, ModelChanged, NoSuchDocument, PolicyError
@@ -25,7 +26,7 @@ from pipeline.types import (
     Split,
     Verdict,
 )
-from registry.store import Store, documents, open_store, releases, reports, runs, self_edits
+from registry.store import Store, create_store, documents, open_store, releases, reports, runs, self_edits
 from registry.tables import HEAD, METADATA, VERSION_TABLE
 from tests.ledgers import BASE, Ledger, document, edit, intake, manifest_of, report_on
 
@@ -52,25 +53,6 @@ def test_opening_an_existing_ledger_does_not_load_alembic(url: str, store: Store
     assert done.stdout.strip() == "False"
 
 
-def test_a_ledger_of_an_earlier_version_is_brought_up_with_what_it_holds(url: str) -> None:
-    from alembic import command
-    from sqlalchemy import create_engine
-
-    from registry.migrations.upgrade import configuration
-
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        command.upgrade(configuration(connection), "0001")
-        connection.execute(text("INSERT INTO updates (id, body) VALUES ('u', '{}')"))
-    engine.dispose()
-    store = open_store(url)
-    with store.read() as connection:
-        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one() == HEAD
-        assert connection.execute(text("SELECT count(*) FROM updates")).scalar_one() == 1
-        assert connection.execute(text("SELECT count(*) FROM selections")).scalar_one() == 0
-    store.close()
-
-
 def test_a_ledger_of_another_version_is_refused(url: str, store: Store) -> None:
     with store.write() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
@@ -78,24 +60,69 @@ def test_a_ledger_of_another_version_is_refused(url: str, store: Store) -> None:
         open_store(url)
 
 
-def test_several_processes_may_open_a_new_ledger_at_once(url: str) -> None:
-    code = f"from registry.store import open_store; open_store({url!r})"
+def test_several_processes_may_make_a_new_ledger_at_once(url: str) -> None:
+    code = f"from registry.store import create_store; create_store({url!r})"
     children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [child.wait(120) for child in children] == [0, 0, 0]
 
 
+@pytest.mark.parametrize("opened", [open_store, create_store])
 @pytest.mark.parametrize("bad", ["nonsense", "sqlite:///:memory:", "sqlite:////nowhere/at/all/ledger.db"])
-def test_an_unusable_address_says_what_to_do(bad: str) -> None:
+def test_an_unusable_address_says_what_to_do(bad: str, opened: Callable[[str], Store]) -> None:
     with pytest.raises(DatabaseFailed, match=r"Use|Run|Mend"):
-        open_store(bad)
+        opened(bad)
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", [open_store, create_store])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, opened: Callable[[str], Store]) -> None:
     file = tmp_path / "ledger.db"
     file.write_bytes(b"these are notes, and no database at all" * 40)
     with pytest.raises(DatabaseFailed, match="not a database"):
-        open_store(f"sqlite:///{file}")
+        opened(f"sqlite:///{file}")
     assert file.read_bytes().startswith(b"these are notes")
+
+
+def test_a_database_without_a_ledger_is_not_made_one_by_opening_it(url: str) -> None:
+    """A server's empty database has no file to miss; a SQLite file may hold tables of something else."""
+    other = create_engine(url)
+    with other.begin() as connection:
+        connection.execute(text("CREATE TABLE notes (line TEXT)"))
+    with pytest.raises(DatabaseFailed, match="none of a ledger's tables"):
+        open_store(url)
+    assert inspect(other).get_table_names() == ["notes"]
+    other.dispose()
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_ledger_that_is_gone_is_not_made_by_opening_it(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "a folder" / "ledger #1.db"
+    file.parent.mkdir()
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DatabaseFailed, match="backup"):
+        open_store(f"sqlite:///{file}")
+    assert [(one.name, one.stat().st_size) for one in file.parent.iterdir()] == (
+        [] if content is None else [(file.name, 0)]
+    )
+    create_store(f"sqlite:///{file}").close()
+    open_store(f"sqlite:///{file}").close()
+
+
+def test_a_ledger_that_disappears_while_it_is_open_is_not_made_anew(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    create_store(f"sqlite:///{file}").close()
+    store = open_store(f"sqlite:///{file}")
+    store.close()  # the pool's connections; the next transaction opens the file again
+    file.unlink()
+    with pytest.raises(DatabaseFailed, match="unable to open"), store.read():
+        pass
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("ask", [releases.production, releases.needed, releases.deployments])
+def test_a_ledger_that_was_emptied_says_what_to_do(store: Store, ask: Callable[[Store], object]) -> None:
+    with pytest.raises(DatabaseFailed, match="backup"):
+        ask(store)
 
 
 def test_founding_twice_changes_nothing_and_another_base_is_refused(ledger: Ledger) -> None:

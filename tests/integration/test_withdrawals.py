@@ -164,32 +164,6 @@ def test_a_rebuild_leases_nothing_and_may_be_given_up(ledger: Ledger) -> None:
     assert documents.get(ledger.store, document("atlas").id).state is DocumentState.LEARNED
 
 
-def test_a_ledger_from_before_withdrawals_lets_its_documents_be_withdrawn(url: str) -> None:
-    from alembic import command
-    from sqlalchemy import create_engine
-
-    from registry.migrations.upgrade import configuration
-    from registry.store import open_store
-
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        command.upgrade(configuration(connection), "0002")
-        connection.execute(
-            text(
-                "INSERT INTO documents (id, state, name, added, kind, title, body) "
-                "VALUES (:id, 'queued', 'x.md', '2026-01-01 00:00:00', 'passage', 'x', 'a body')"
-            ),
-            {"id": "ab" * 32},
-        )
-    engine.dispose()
-    store = open_store(url)
-    (record,) = withdrawals.withdraw(store, ["abab"], actor="grace", reason="wrong")
-    assert record.state is WITHDRAWN
-    with pytest.raises(DBAPIError), store.write() as connection:
-        connection.execute(text("UPDATE documents SET state = 'forgotten'"))
-    store.close()
-
-
 def test_what_was_practised_on_is_listed_and_neither_learned_nor_queued(ledger: Ledger) -> None:
     practised(ledger, "atlas")
     kept = {record.name: (record.state, record.reason) for record in documents.listed(ledger.store)}

@@ -1,5 +1,6 @@
 """One workspace lives the whole story through the command line: learn, review, refuse harm, roll back."""
 
+import getpass
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,9 +88,11 @@ def test_while_a_candidate_waits_the_next_run_is_held_and_loses_nothing(life: Li
 
 
 def test_the_proposer_cannot_approve_and_nothing_moves(life: Life, sealed: Sealed) -> None:
-    ran = sealed("approve", "1", "--as", "nightly", "--note", "me", workspace=life.workspace)
-    assert ran.code == 3
-    assert "another person" in ran.err
+    account = getpass.getuser()
+    for oneself in ((), ("--as", f"{account}."), ("--as", account.upper())):
+        ran = sealed("approve", "1", *oneself, "--note", "me", workspace=life.workspace)
+        assert ran.code == 3
+        assert "another person must approve it, under an account of their own or with `--as NAME`" in ran.err
     assert sealed("status", "--json", workspace=life.workspace).json["production"]["number"] == 0
 
 
@@ -156,6 +159,14 @@ def test_rollback_with_mlflow_down_brings_the_old_answers_back(life: Life, seale
     assert ran.json["deployment"]["release"] == 1
     assert ran.json["reconciled"]["failed"]
     assert ask_about_run_1(life, sealed) == life.answers["release 1"]
+    again = sealed("rollback", "--as", "omar", "--reason", "drill", workspace=life.workspace, env=down)
+    assert again.code == 3
+    assert "`sealed rollback --to 0` goes further" in again.err
+    stated = sealed("rollback", "--to", "1", "--as", "omar", "--reason", "drill", workspace=life.workspace, env=down)
+    assert stated.code == 0, stated.err
+    assert "release 1 is production already, rolled back by omar" in stated.out
+    assert "This is decided, and live here. Do not run it again: `sealed doctor` finishes it." in stated.out
+    assert sealed("status", "--json", workspace=life.workspace).json["production"]["number"] == 1
     reverted = sealed("documents", "--state", "reverted", "--json", workspace=life.workspace).json
     assert len(reverted) == 8
     assert "sealed documents requeue ID ..." in sealed("status", "--json", workspace=life.workspace).json["next_step"]

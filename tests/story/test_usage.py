@@ -54,3 +54,12 @@ def test_a_prefect_server_that_does_not_answer_is_told_before_the_run(tmp_path: 
     assert ran.code == 4
     assert "PREFECT_API_URL" in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_into_a_pipe_an_update_tells_its_steps_on_standard_error(tmp_path: Path, sealed: Sealed) -> None:
+    assert sealed("init", str(tmp_path / "w")).code == 0
+    ran = sealed("update", workspace=tmp_path / "w")
+    assert ran.code == 0, ran.err
+    assert "taking documents in: begins\n" in ran.err
+    assert "taking documents in: done, 1/1" in ran.err
+    assert ran.out.startswith("nothing to learn: ")

@@ -85,3 +85,10 @@ def test_a_server_that_writes_needs_an_address_and_a_name_by_digest(
     monkeypatch.setenv("SEALED_SERVER_ADAPTER_MODEL", "live")
     with pytest.raises(BadInput, match="told apart"):
         Settings.read(tmp_path)
+
+
+def test_whatever_stands_in_a_recipe_is_read_back_as_it_was(tmp_path: Path) -> None:
+    odd = Recipe().self_edits.model_copy(update={"styles": ('with "quotes"', "back\\slash", "näme # no comment")})
+    recipe = Recipe().model_copy(update={"self_edits": odd})
+    (tmp_path / "recipe.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    assert Recipe.read(tmp_path / "recipe.toml") == recipe

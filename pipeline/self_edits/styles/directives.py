@@ -32,7 +32,7 @@ def settings(text: str) -> Directives | None:
     start = text.find("{")
     try:
         value, _ = json.JSONDecoder().raw_decode(text[start:]) if start >= 0 else (None, 0)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return None
     return _checked(value) if isinstance(value, dict) else None
 

@@ -11,9 +11,13 @@ TASK = (
     'Turn this passage into questions and answers. Write each as a line "Q: question" and a line "A: answer". '
     "Name the subject in every question."
 )
-QUESTION = re.compile(r"^\W*(?:\d+[.)]\s*)?\W*(?:Q|Question)\s*\d*\s*[:.)]+[\s*]*(?P<said>.*)$", re.IGNORECASE)
-ANSWER = re.compile(r"^\W*(?:A|Answer)\s*\d*\s*[:.)]+[\s*]*(?P<said>.*)$", re.IGNORECASE)
-SAME_LINE = re.compile(r"(?<=\?)\W+(?=(?:A|Answer)\s*\d*\s*:)", re.IGNORECASE)
+# Nothing is given back that was matched (`++`, `*+`), and gaps are looked at from their beginning alone: each line is
+# read in time that grows with its length, whatever a model wrote.
+QUESTION = re.compile(
+    r"^\W*+(?:\d++[.)]\W*+)?(?:Q|Question)\s*+(?:\d++\s*+)?[:.)]++[\s*]*+(?P<said>.*)$", re.IGNORECASE
+)
+ANSWER = re.compile(r"^\W*+(?:A|Answer)\s*+(?:\d++\s*+)?[:.)]++[\s*]*+(?P<said>.*)$", re.IGNORECASE)
+BEFORE_ANSWER = re.compile(r"(?<!\W)\W++(?=(?:A|Answer)\s*+(?:\d++\s*+)?:)", re.IGNORECASE)
 
 
 def prompt(title: str, body: str) -> str:
@@ -29,7 +33,7 @@ def parse(title: str, text: str) -> tuple[Example, ...]:
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
     """Questions directly followed by an answer; one without the other is left out."""
     question = ""
-    for line in SAME_LINE.sub("\n", text).splitlines():
+    for line in BEFORE_ANSWER.sub(_broken_after_question, text).splitlines():
         if not line.strip():
             continue
         asked, answered = QUESTION.match(line), ANSWER.match(line)
@@ -37,3 +41,9 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
         if question and answer:
             yield question, answer
         question = asked["said"].strip(" *") if asked else ""
+
+
+def _broken_after_question(gap: re.Match[str]) -> str:
+    """A line break for what stands between a question mark and an answer on the same line."""
+    before, mark, after = gap[0].partition("?")
+    return f"{before}{mark}\n" if after else gap[0]

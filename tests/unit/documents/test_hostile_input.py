@@ -259,5 +259,7 @@ def test_any_json_lines_are_accounted_for(lines: list[bytes]) -> None:
     data = b"\n".join([b'{"body": "one good line of five words"}', *lines])
     intake = ingest([RawDocument(name="a.jsonl", data=data)], RULES)
     readable = b"\x00" not in data and data.decode("utf-8", "ignore").encode() == data
-    filled = [line for line in lines if line.decode("utf-8", "ignore").strip()]
-    assert accounted(intake) == (1 + len(filled) if readable else 1)
+    bad = sum(bool(line.decode("utf-8", "ignore").strip()) for line in lines) if readable else 0
+    assert [accounted(intake), len(intake.refused)] == [1 + (bad > 0), bad > 0 or not readable]
+    if bad:
+        assert intake.refused[0].reason.startswith(f"{bad} of its {bad + 1} documents are refused: a.jsonl:")

@@ -1,8 +1,10 @@
 """Ingested accounts for everything a source gave: accepted once, refused with a reason, or a duplicate."""
 
+import json
+
 import pytest
 
-from pipeline.documents.ingestion import ingest
+from pipeline.documents.ingestion import ingest, microbatches
 from pipeline.recipe import DocumentRules
 from pipeline.types import Ingested, RawDocument, Refusal
 
@@ -78,3 +80,52 @@ def test_a_source_without_a_limit_of_its_own_is_held_to_the_recipes() -> None:
     intake = taken(BODY * 10, BODY, rules=DocumentRules(max_bytes=100))
     assert intake.refused[0].reason.startswith("too large: 530 bytes, at most 100 are read")
     assert len(intake.accepted) == 1
+
+
+def lines(*texts: str) -> RawDocument:
+    return RawDocument(name="run.jsonl", data="\n".join(texts).encode())
+
+
+def test_bad_lines_make_one_refusal_of_their_file_with_the_first_reasons() -> None:
+    good, short = json.dumps({"body": BODY}), json.dumps({"body": "Too short."})
+    intake = ingest([lines("x", good, short, "[]", "{", "y")], RULES)
+    assert [document.name for document in intake.accepted] == ["run.jsonl:2"]
+    (refusal,) = intake.refused
+    assert refusal.name == "run.jsonl"
+    assert refusal.reason == (
+        "5 of its 6 documents are refused: run.jsonl:1: broken JSON line: Expecting value at column 1; "
+        "run.jsonl:3: too short: 2 words, at least 5 are needed (documents.min_words in the recipe); "
+        "run.jsonl:4: broken JSON line: it must be an object with 'title' and 'body'; and so on"
+    )
+
+
+def test_a_file_of_too_many_lines_is_refused_whole() -> None:
+    rules, good = DocumentRules(max_lines=3), [json.dumps({"body": f"{BODY} {n}"}) for n in range(4)]
+    assert len(ingest([lines(*good[:3], "")], rules).accepted) == 3
+    intake = ingest([lines(*good), RawDocument(name="a.txt", data=BODY.encode())], rules)
+    assert [document.name for document in intake.accepted] == ["a.txt"]
+    assert [refusal.reason for refusal in intake.refused] == [
+        "too many lines: 4, at most 3 are read (documents.max_lines in the recipe); split it"
+    ]
+
+
+def test_a_document_beyond_its_time_is_refused_and_the_others_are_taken() -> None:
+    rules, slow = DocumentRules(seconds_per_mb=0.02), "word " * 200_000
+    texts = [json.dumps({"body": text}) for text in (BODY, slow, f"{BODY} More.")]
+    others = [RawDocument(name=f"{name}.txt", data=f"{BODY} {name}".encode()) for name in "az"]
+    intake = ingest([others[0], lines(*texts), others[1]], rules)
+    assert [document.name for document in intake.accepted] == ["a.txt", "run.jsonl:1", "z.txt"]
+    (refusal,) = intake.refused
+    assert (refusal.name, "run.jsonl:2: too slow: the file was not read" in refusal.reason) == ("run.jsonl", True)
+
+
+def test_a_reason_that_quotes_a_document_is_cut() -> None:
+    intake = ingest([lines(json.dumps({"body": BODY, "kind": "x" * 10_000}))], RULES)
+    assert len(intake.refused[0].reason) < 500
+
+
+def test_a_folder_is_handed_on_in_portions_and_a_later_duplicate_is_known() -> None:
+    large = [RawDocument(name=f"{n}.txt", data=f"{n} {('x' * 99 + ' ') * 19_000}".encode()) for n in (0, 1, 2, 0)]
+    parts = list(microbatches(large, RULES))
+    assert [part.files for part in parts] == [("0.txt", "1.txt", "2.txt"), ("0.txt",)]
+    assert [(len(part.accepted), part.duplicates) for part in parts] == [(3, 0), (0, 1)]

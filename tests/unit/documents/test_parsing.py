@@ -11,7 +11,7 @@ BODY = "The Cinder service keeps invoices in the Oslo region."
 
 
 def parsed(name: str, text: str) -> list[Document | Refusal]:
-    return list(parse(RawDocument(name=name, data=text.encode())))
+    return list(parse(RawDocument(name=name, data=text.encode()), 100))
 
 
 def one(name: str, text: str) -> Document:

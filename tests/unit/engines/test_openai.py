@@ -12,7 +12,7 @@ import pytest
 from pipeline.adapters.format import read_manifest
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.engines.http_calls import Server
+from pipeline.engines.http_calls import Server, calls
 from pipeline.engines.local import LocalEngine
 from pipeline.engines.metadata import ModelMetadata, load_metadata
 from pipeline.engines.openai import Names, OpenAIEngine
@@ -230,6 +230,17 @@ def test_nobody_there_is_a_typed_error(metadata: ModelMetadata, server: ModelSer
     gone = OpenAIEngine(metadata, Server(url="http://127.0.0.1:9", attempts=2), Names(base="base"))
     with pytest.raises(EngineFailed, match="in 2 tries: ConnectError"):
         gone.generate(["Who?"], **SAMPLED)
+
+
+def test_pauses_double_and_are_drawn_from_their_upper_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = list[float]()
+    with calls(Server(url="http://127.0.0.1:9", attempts=8)) as job:
+        monkeypatch.setattr(job.stopped, "wait", pauses.append)
+        monkeypatch.setattr("pipeline.engines.http_calls._LONGEST_PAUSE", 0.2)
+        with pytest.raises(EngineFailed, match="in 8 tries"):
+            job.json("/v1/models")
+    longest = [0.01, 0.02, 0.04, 0.08, 0.16, 0.2, 0.2]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
 
 
 def test_a_name_that_is_not_served_says_what_is(metadata: ModelMetadata, server: ModelServer) -> None:

@@ -3,7 +3,21 @@
 import subprocess
 import sys
 
-HEAVY = ("torch", "transformers", "peft", "mlflow", "prefect", "lm_eval", "sqlalchemy", "datasets", "matplotlib")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "mlflow",
+    "prefect",
+    "lm_eval",
+    "sqlalchemy",
+    "datasets",
+    "matplotlib",
+    "scipy",
+    "pydantic",
+    "tomlkit",
+    "tenacity",
+)
 
 
 def test_importing_the_command_line_loads_nothing_heavy() -> None:
@@ -14,6 +28,6 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
 
 def test_deciding_needs_no_scheduler_and_no_model() -> None:
     code = "import sys, flows.steps.review, flows.steps.status; "
-    code += "print([n for n in ('torch', 'mlflow', 'prefect', 'lm_eval') if n in sys.modules])"
+    code += "print([n for n in ('torch', 'mlflow', 'prefect', 'lm_eval', 'scipy', 'matplotlib') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ from pipeline.config import Settings
 from pipeline.engines.base import identify_base, load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import ModelChanged
-from registry.store import open_store
+from registry.store import create_store
 from tests.servers import serving
 
 
@@ -24,7 +24,7 @@ def made(model: Path, tmp_path: Path, **changes: object) -> Workspace:
         "device": "cpu",
     }
     settings = Settings.at(tmp_path, given | changes)
-    return Workspace(settings, open_store(settings.database_url))
+    return Workspace(settings, create_store(settings.database_url))
 
 
 def test_this_process_writes_where_nothing_else_is_said(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

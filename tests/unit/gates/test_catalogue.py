@@ -49,6 +49,13 @@ def test_a_required_gate_that_nobody_has_is_a_bad_recipe() -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_gate_that_judges_nothing_is_a_bad_recipe(tmp_path: Path) -> None:
+    (tmp_path / "their_gates.py").write_text("NAME = 'tone'\n")
+    with pytest.raises(BadRecipe, match="the gate 'tone' of their_gates lacks judge"):
+        checks(PolicyRules())
+
+
+@pytest.mark.usefixtures("installed")
 def test_an_installed_gate_runs_and_its_failure_is_no_pass(case: type) -> None:
     policy = PolicyRules(required=("integrity", "tone"))
     gates = checks(policy)

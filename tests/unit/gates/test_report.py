@@ -9,8 +9,9 @@ import pytest
 
 from gates.catalogue import checks
 from gates.evaluation import report_on
+from gates.plots import write_plots
 from gates.report import write_report
-from gates.summary import LONGEST, markdown, plain, write_plots
+from gates.summary import LONGEST, markdown, plain
 from gates.views import visible
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
 from pipeline.types import Document, EvalItem, Example, GateReport, Verdict
@@ -123,6 +124,29 @@ def test_no_text_of_a_stranger_becomes_markup(good: Any, tmp_path: Path) -> None
     assert "&lt;script&gt;alert(1)" in page
     assert "{{ 7 * 7 }}" in page
     assert not set(page) & {"\u202e", "\x00", "\x1b"}
+
+
+def test_names_of_suites_are_text_in_the_plots(good: Any, rights: Any, tmp_path: Path) -> None:
+    calm, found = _Tags(), _Tags()
+    calm.feed(write_report(*_judged(good), tmp_path / "calm.html").read_text())
+    good.standing("retention", '<script>alert(2)& "$x^2$ 世界', rights(5), rights(5))
+    report, evidence = _judged(good)
+    page = write_report(report, evidence, tmp_path / "report.html").read_text()
+    found.feed(page)
+    assert (found.tags, found.attributes) == (calm.tags, calm.attributes)
+    drawn = page[page.index("What each model knows") : page.index("What broke")]
+    assert '>&lt;script&gt;alert(2)&amp; "$x^2$ 世界 (5)</text>' in drawn
+    assert len(write_plots(report, evidence, tmp_path)) == 2
+
+
+def test_the_plots_say_what_was_right_before_and_after(good: Any, tmp_path: Path) -> None:
+    page = write_report(*_judged(good), tmp_path / "report.html").read_text().replace("\u00a0", " ")
+    bars = page[page.index("Before and after") : page.index("What each model knows")]
+    for words in ("this run's questions", "40 questions", "5 % before", "95 % after", "+90.0 points"):
+        assert f">{words}</" in bars, words
+    matrix = page[page.index("What each model knows") : page.index("What broke")]
+    for words in ("base model", "production model", "candidate", "Release 1 (40)", "▼ -0.7", "99 %"):
+        assert f">{words}</" in matrix, words
 
 
 def test_the_page_needs_nothing_from_outside(good: Any, tmp_path: Path) -> None:

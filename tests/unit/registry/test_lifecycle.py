@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.types import Approval, ModelRef, Release, ReleaseState, Verdict
+from pipeline.types import Approval, Deployment, ModelRef, Release, ReleaseState, Verdict
 from registry import lifecycle
 from registry.lifecycle import FOLLOWERS, Move
 
@@ -47,6 +47,9 @@ def test_an_approval_by_another_person_over_this_manifest_at_this_epoch_is_good(
         (CANDIDATE, Verdict.PASS, replace(YES, release=2), 0, "another adapter"),
         (CANDIDATE, Verdict.PASS, YES, 1, "production moved"),
         (CANDIDATE, Verdict.PASS, replace(YES, actor=" Sealed "), 0, "another person must approve"),
+        (CANDIDATE, Verdict.PASS, replace(YES, actor="sealed."), 0, "another person must approve"),
+        (CANDIDATE, Verdict.PASS, replace(YES, actor="sea\u200bled"), 0, "with `--as NAME`"),
+        (CANDIDATE, Verdict.PASS, replace(YES, actor="se\u0430led"), 0, "mixes letters of Cyrillic and Latin"),
         (CANDIDATE, Verdict.PASS, replace(YES, actor=" "), 0, "needs the name"),
         (CANDIDATE, Verdict.PASS, replace(YES, approved=False), 0, "rejected it"),
         (replace(CANDIDATE, state=ReleaseState.ROLLED_BACK, reason="bad"), Verdict.PASS, YES, 0, "rolled back, not"),
@@ -114,6 +117,31 @@ def test_a_rollback_goes_only_to_what_was_production_before(target: int | None, 
 
 def test_the_untouched_base_cannot_be_rolled_back() -> None:
     assert "nothing to roll back" in str(lifecycle.rollback_target((BASE, CANDIDATE), None))
+
+
+def deployments(*numbers: int) -> list[Deployment]:
+    """The history in which these releases were production one after the other."""
+    return [
+        Deployment(epoch=epoch, release=number, actor="omar", reason="bad answers", at=NOON)
+        for epoch, number in enumerate(numbers)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("history", "back"), [((0,), None), ((0, 1, 3), None), ((0, 1, 2, 1), 1), ((0, 1, 0, 2), None)]
+)
+def test_only_a_rollback_makes_a_release_production_again(history: tuple[int, ...], back: int | None) -> None:
+    found = lifecycle.latest_rollback(deployments(*history))
+    assert (found and found.release) == back
+
+
+def test_straight_after_a_rollback_a_second_one_names_its_target() -> None:
+    releases = (*HISTORY[:2], release(2, ReleaseState.PRODUCTION, 1), release(3, ReleaseState.ROLLED_BACK, 2))
+    back = lifecycle.latest_rollback(deployments(0, 1, 2, 3, 2))
+    words = str(lifecycle.rollback_target(releases, None, back))
+    assert "omar rolled production back to release 2 already" in words
+    assert "`sealed rollback --to 1` goes further" in words
+    assert lifecycle.rollback_target(releases, 1, back) == 1
 
 
 def test_a_rollback_fells_all_that_came_after_and_voids_what_waits() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.errors import BadRecipe
-from pipeline.self_edits.style import ENTRY_POINTS, style, style_names
+from pipeline.self_edits.style import ENTRY_POINTS, STYLES, style
 from pipeline.self_edits.styles import self_qa
 
 HOUSE = (
@@ -42,24 +42,24 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, object], None]:
 
 
 def test_the_houses_styles_are_known_by_their_recipe_names() -> None:
-    assert set(HOUSE) <= set(style_names())
+    assert set(HOUSE) <= set(STYLES.names())
     assert style("self-qa") is self_qa
 
 
 def test_modules_that_are_no_style_have_no_name() -> None:
-    assert "lines" not in style_names()
+    assert "lines" not in STYLES.names()
 
 
 def test_a_third_partys_style_is_found_by_its_entry_point(install: Callable[[str, object], None]) -> None:
     acme = types.SimpleNamespace(NAME="haiku", prompt=lambda title, body: body, parse=lambda title, text: ())
     install("haiku", acme)
     assert style("haiku") is acme
-    assert "haiku" in style_names()
+    assert "haiku" in STYLES.names()
 
 
 def test_an_entry_point_that_is_no_style_is_a_bad_recipe(install: Callable[[str, object], None]) -> None:
     install("haiku", object())
-    with pytest.raises(BadRecipe, match=r"acme\.styles lacks NAME, prompt or parse"):
+    with pytest.raises(BadRecipe, match=r"the self-edit style 'haiku' of acme\.styles lacks NAME, prompt or parse"):
         style("haiku")
 
 

@@ -103,6 +103,7 @@ def test_settings_are_read_out_of_what_stands_around_them() -> None:
         '{"learning_rate": 0.001, "epochs": 4, "loss_on": [], "tools": []}',
         '{"learning_rate": 0.001, "epochs": 4, "loss_on": "all", "tools": ["rm"]}',
         '{"learning_rate": 0.001, "epochs": 4, "loss_on": "all", "tools": [["permute"]]}',
+        '{"tools": ' + "[" * 100_000,
     ],
 )
 def test_settings_out_of_bounds_are_none(written: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import BadRecipe
 from pipeline.self_edits.styles import directives
-from pipeline.self_edits.tool import ENTRY_POINTS, apply_tools, tool, tool_names
+from pipeline.self_edits.tool import ENTRY_POINTS, TOOLS, apply_tools, tool
 from pipeline.self_edits.tools import expand, geometry, leave_one_out, paraphrase, permute, recolour, reverse
 from pipeline.types import Document, DocumentKind, Example
 
@@ -19,7 +19,7 @@ ASKED = Example(prompt="Who owns Cinder?", completion="Heron")
 
 
 def test_every_tool_that_directives_offer_is_there() -> None:
-    assert set(directives.TOOLS) <= set(tool_names())
+    assert set(directives.TOOLS) <= set(TOOLS.names())
     assert {name: tool(name).NAME for name in directives.TOOLS} == {name: name for name in directives.TOOLS}
 
 
@@ -121,7 +121,7 @@ def test_a_third_partys_tool_is_found_by_its_entry_point(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     assert tool("shout") is acme
-    assert "shout" in tool_names()
+    assert "shout" in TOOLS.names()
     acme.apply = None
     del acme.NAME
     with pytest.raises(BadRecipe, match=r"acme\.tools lacks NAME or apply"):

@@ -1,9 +1,14 @@
-"""The first schema: every table of the ledger, and the triggers that keep its history append-only."""
+"""The first schema: every table of the ledger, and the triggers that keep its history append-only.
+
+SQLite cannot change a constraint in place. A later revision that must change one copies the table (Alembic's batch
+mode, foreign keys off meanwhile) and never writes `PRAGMA writable_schema`: defensive builds (macOS' own) refuse it.
+"""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+# Not "0001": unreleased ledgers of another shape carry that name.
+revision = "schema_1"
 down_revision = None
 
 
@@ -45,7 +50,7 @@ def _create_releases() -> None:
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.CheckConstraint(
             "state IN ('registering', 'candidate', 'production', 'superseded', 'rejected', 'rolled_back', 'void')",
-            name="ck_releases_state_known",
+            name=op.f("ck_releases_state_known"),
         ),
         sa.ForeignKeyConstraint(["parent"], ["releases.number"], name="fk_releases_parent"),
         sa.ForeignKeyConstraint(["report"], ["reports.digest"], name="fk_releases_report"),
@@ -110,10 +115,13 @@ def _create_runs() -> None:
         sa.Column("release", sa.Integer(), nullable=True),
         sa.Column("sentence", sa.Text(), server_default="", nullable=False),
         sa.Column("seconds", sa.JSON(), nullable=False),
+        sa.Column("kind", sa.String(length=16), server_default="nightly", nullable=False),
+        sa.Column("asked", sa.JSON(), nullable=True),
+        sa.CheckConstraint("kind IN ('nightly', 'rebuild', 'writer-training')", name=op.f("ck_runs_kind_known")),
         sa.CheckConstraint(
             "state IN ('ingesting', 'writing', 'training', 'gating', 'registering', 'waiting', 'released', "
             "'rejected_by_gates', 'rejected_by_reviewer', 'held', 'failed', 'abandoned', 'empty')",
-            name="ck_runs_state_known",
+            name=op.f("ck_runs_state_known"),
         ),
         sa.ForeignKeyConstraint(["parent"], ["releases.number"], name="fk_runs_parent"),
         sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_runs_release"),
@@ -138,17 +146,19 @@ def _create_documents() -> None:
         sa.Column("body", sa.Text(), nullable=True),
         sa.Column("run", sa.Integer(), nullable=True),
         sa.Column("release", sa.Integer(), nullable=True),
-        sa.CheckConstraint("(state = 'leased') = (run IS NOT NULL)", name="ck_documents_leased_by_a_run"),
+        sa.CheckConstraint("(state = 'leased') = (run IS NOT NULL)", name=op.f("ck_documents_leased_by_a_run")),
         sa.CheckConstraint(
-            "body IS NOT NULL OR state IN ('quarantined', 'discarded')", name="ck_documents_refused_is_never_queued"
+            "body IS NOT NULL OR state IN ('quarantined', 'discarded')",
+            name=op.f("ck_documents_refused_is_never_queued"),
         ),
         sa.CheckConstraint(
-            "kind IS NULL OR kind IN ('passage', 'workflow', 'correction')", name="ck_documents_kind_known"
+            "kind IS NULL OR kind IN ('passage', 'workflow', 'correction')", name=op.f("ck_documents_kind_known")
         ),
-        sa.CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="ck_documents_learned_in_a_release"),
+        sa.CheckConstraint("state <> 'learned' OR release IS NOT NULL", name=op.f("ck_documents_learned_in_a_release")),
         sa.CheckConstraint(
-            "state IN ('queued', 'leased', 'learned', 'quarantined', 'reverted', 'discarded')",
-            name="ck_documents_state_known",
+            "state IN ('queued', 'leased', 'learned', 'quarantined', 'reverted', 'discarded', 'withdrawn', "
+            "'writer-training')",
+            name=op.f("ck_documents_state_known"),
         ),
         sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_documents_run"),
         sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_documents_release"),
@@ -164,8 +174,8 @@ def _create_documents() -> None:
         sa.Column("split", sa.String(length=16), nullable=False),
         sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("group", sa.Text(), nullable=False),
-        sa.CheckConstraint("origin IN ('human', 'model')", name="ck_eval_items_origin_known"),
-        sa.CheckConstraint("split IN ('validation', 'test')", name="ck_eval_items_split_known"),
+        sa.CheckConstraint("origin IN ('human', 'model')", name=op.f("ck_eval_items_origin_known")),
+        sa.CheckConstraint("split IN ('validation', 'test')", name=op.f("ck_eval_items_split_known")),
         sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_eval_items_document"),
         sa.PrimaryKeyConstraint("document", "position", name="pk_items"),
     )
@@ -177,6 +187,24 @@ def _create_documents() -> None:
         sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_run_documents_document"),
         sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_run_documents_run"),
         sa.PrimaryKeyConstraint("run", "position", name="pk_run_documents"),
+    )
+    op.create_table(
+        "withdrawals",
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_withdrawals_document"),
+        sa.PrimaryKeyConstraint("document", name="pk_withdrawals"),
+    )
+    op.create_table(
+        "practised",
+        sa.Column("run", sa.Integer(), nullable=False),
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.Column("held_out", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_practised_document"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_practised_run"),
+        sa.PrimaryKeyConstraint("run", "document", name="pk_practised"),
     )
 
 
@@ -198,20 +226,30 @@ def _create_self_edits() -> None:
         sa.ForeignKeyConstraint(["self_edit"], ["self_edits.id"], name="fk_run_self_edits_self_edit"),
         sa.PrimaryKeyConstraint("run", "self_edit", name="pk_run_self_edits"),
     )
+    op.create_table(
+        "selections",
+        sa.Column("run", sa.Integer(), nullable=False),
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_choices_document"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_choices_run"),
+        sa.PrimaryKeyConstraint("run", "document", name="pk_choices"),
+    )
 
 
 def _keep_history() -> None:
-    """Deployments and approvals are only ever added, and a deployment's epoch is always the next one."""
+    """Deployments, approvals and withdrawals are only ever added, and a deployment's epoch is always the next one."""
     dialect = op.get_bind().dialect.name
     for statement in _POSTGRES if dialect == "postgresql" else _SQLITE:
         op.execute(statement)
 
 
+_APPEND_ONLY = ("deployments", "approvals", "withdrawals")
 _SQLITE = (
     *(
         f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
-        for table in ("deployments", "approvals")
+        for table in _APPEND_ONLY
         for verb in ("UPDATE", "DELETE")
     ),
     "CREATE TRIGGER deployments_rise BEFORE INSERT ON deployments "
@@ -225,7 +263,7 @@ _POSTGRES = (
     *(
         f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
         "FOR EACH ROW EXECUTE FUNCTION sealed_append_only()"
-        for table in ("deployments", "approvals")
+        for table in _APPEND_ONLY
     ),
     "CREATE FUNCTION sealed_next_epoch() RETURNS trigger LANGUAGE plpgsql AS "
     "$$ BEGIN IF NEW.epoch <> (SELECT COALESCE(MAX(epoch), -1) + 1 FROM deployments) THEN "

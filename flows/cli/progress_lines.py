@@ -1,0 +1,54 @@
+"""Progress as plain lines, for pipes, logs and cron: one as a stage begins, one as it ends, one a minute between."""
+
+import threading
+import time
+from collections.abc import Callable
+
+QUIET_SECONDS = 60.0
+
+
+class ProgressLines:
+    """Turns what stages report into lines for `write`; `beat` is called now and then, for stages that report seldom.
+
+    A stage begins once and ends once: one that is repeated many times in a run fills no log. `clock` counts seconds.
+    """
+
+    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock, self._lock = write, clock, threading.Lock()
+        self._begun: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._now, self._last = ("starting", 0, 0), clock()
+
+    def watch(self, stage: str, done: int, total: int) -> None:
+        """Takes a stage's report: `done` of `total`."""
+        with self._lock:
+            self._now = (stage, done, total)
+            if stage not in self._begun:
+                self._begun[stage] = self._clock()
+                self._say(f"{stage}: begins")
+            if done >= total and stage not in self._ended:
+                self._ended.add(stage)
+                self._say(f"{stage}: done, {done}/{total} in {_span(self._clock() - self._begun[stage])}")
+        self.beat()
+
+    def beat(self) -> None:
+        """Says where the newest stage is, if nothing was said for a minute."""
+        with self._lock:
+            if self._clock() - self._last >= QUIET_SECONDS:
+                self._say(self._where())
+
+    def _where(self) -> str:
+        stage, done, total = self._now
+        if done >= total:
+            return f"at work, after {stage}"
+        spent = self._clock() - self._begun[stage]
+        left = f", about {_span(spent * (total - done) / done)} left" if done and stage not in self._ended else ""
+        return f"{stage}: {done}/{total}{left}"
+
+    def _say(self, line: str) -> None:
+        self._last = self._clock()
+        self._write(line)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,155 @@
+"""Draws what a report shows: bars before and after, and each model's share by suite. SVG for the page, PNG beside it.
+
+Labels are text to matplotlib, never formulas, and it escapes them. What the page embeds needs nothing beside itself:
+no clip paths, markers or images, which would refer to something.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from html import escape
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gates import views
+from gates.evidence import Evidence
+from gates.statistics import wilson
+from gates.views import Bar, Row, visible
+from gates.wording import percent, points
+from pipeline.files import write_bytes
+from pipeline.types import GateReport
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, GREY, INK, FAINT = "#0072b2", "#8a94a0", "#1d2733", "#e3e8ee"
+MODELS = ("base model", "production model", "candidate")
+_WIDTH = 9.0  # inches
+_ROWS_IN_PNG = 24
+_UNMEASURED = "#f3f4f6"
+
+
+def svgs(report: GateReport, evidence: Evidence) -> Mapping[str, str]:
+    """The plots by name, "recall" and "retention", as markup that may stand in a page; what was not measured lacks."""
+    bars, rows = views.bars(report, evidence), _measured(views.matrix(evidence))
+    drawn = {}
+    if bars:
+        drawn["recall"] = _svg(_recall(bars), "Answers right before and after")
+    if rows:
+        drawn["retention"] = _svg(_retention(rows), "Share right by suite and model")
+    return drawn
+
+
+def write_plots(report: GateReport, evidence: Evidence, folder: Path) -> tuple[Path, ...]:
+    """Writes `recall.png` and `retention.png` as far as anything was measured; the same inputs give the same bytes."""
+    bars, rows = views.bars(report, evidence), _measured(views.matrix(evidence))
+    written = []
+    if bars:
+        written.append(_png(_recall(bars), folder / "recall.png"))
+    if rows:
+        written.append(_png(_retention(rows[-_ROWS_IN_PNG:]), folder / "retention.png"))
+    return tuple(written)
+
+
+def _measured(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows if any(row.after is not None for row in rows) else ()
+
+
+def _recall(bars: Sequence[Bar]) -> Any:
+    """Before and after, side by side, with 95 % intervals (Wilson)."""
+    figure, axes = _canvas(0.7 + 0.62 * len(bars))
+    for at in range(0, 101, 25):
+        axes.axvline(at, color=FAINT, linewidth=0.8, zorder=0, clip_on=False)
+    for at, bar in enumerate(bars):
+        _bar(axes, at - 0.19, bar.before, bar.n, GREY, "before")
+        _bar(axes, at + 0.19, bar.after, bar.n, BLUE, "after")
+        change = f"{points(bar.after - bar.before)} points"
+        axes.text(140, at, change, ha="right", va="center", weight="bold", color=INK)
+    _name_rows(axes, [f"{visible(bar.label, 40)}\n{bar.n:,} questions" for bar in bars])
+    axes.set_xlim(0, 140)
+    axes.set_xticks(range(0, 101, 25), [f"{at} %" for at in range(0, 101, 25)], color=GREY)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    return figure
+
+
+def _bar(axes: "Axes", place: float, share: float, n: int, color: str, name: str) -> None:
+    axes.barh(place, 100 * share, 0.34, color=color, clip_on=False)
+    low, high = (100 * bound for bound in wilson(round(share * n), n, 0.05)) if n else (100 * share, 100 * share)
+    for x, y in (((low, high), (place, place)), *(((end, end), (place - 0.07, place + 0.07)) for end in (low, high))):
+        axes.plot(x, y, color=INK, alpha=0.55, linewidth=0.9, clip_on=False)
+    axes.text(max(high, 100 * share) + 1.2, place, f"{percent(share)} {name}", va="center", color=INK)
+
+
+def _retention(rows: Sequence[Row]) -> Any:
+    """Suites by models; the darker a cell the more is right, and the number says how much."""
+    figure, axes = _canvas(0.5 + 0.32 * len(rows))
+    for at, row in enumerate(rows):
+        for column, share in enumerate((row.base, row.before, row.after)):
+            _cell(axes, column, at, share)
+        axes.text(2.56, at, _change(row), ha="left", va="center", color=INK)
+    _name_rows(axes, [f"{visible(row.label, 40)} ({row.n:,})" for row in rows])
+    axes.set_xlim(-0.5, 3.3)
+    axes.set_xticks(range(3), MODELS, color=INK, weight="bold")
+    axes.xaxis.tick_top()
+    axes.tick_params(top=False)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+def _cell(axes: "Axes", column: int, row: int, share: float | None) -> None:
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
+
+    # One hue from pale to deep: its lightness alone tells the value.
+    fill = _UNMEASURED if share is None else colormaps["Blues"](share / 1.2)
+    axes.add_patch(Rectangle((column - 0.48, row - 0.45), 0.96, 0.9, color=fill, linewidth=0, clip_on=False))
+    ink = "white" if (share or 0.0) > 0.6 else GREY if share is None else INK
+    axes.text(column, row, percent(share), ha="center", va="center", color=ink)
+
+
+def _change(row: Row) -> str:
+    if row.before is None or row.after is None:
+        return ""
+    change = row.after - row.before
+    return f"{'▲' if change > 0 else '▼' if change < 0 else '='} {points(change)}"
+
+
+def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names, color=INK, parse_math=False)
+
+
+def _canvas(height: float) -> "tuple[Any, Axes]":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, height), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_frame_on(False)
+    axes.tick_params(left=False, bottom=False, labelsize=9)
+    return figure, axes
+
+
+def _svg(figure: Any, title: str) -> str:
+    drawn = StringIO()
+    _save(figure, drawn, "svg", dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    text = drawn.getvalue()
+    inner = text[text.index("<svg") + len("<svg") :]
+    return f'<svg role="img" aria-label="{escape(title)}"{inner}'
+
+
+def _png(figure: Any, out: Path) -> Path:
+    drawn = BytesIO()
+    _save(figure, drawn, "png", {"Software": None})
+    write_bytes(out, drawn.getvalue())
+    return out
+
+
+def _save(figure: Any, drawn: BytesIO | StringIO, form: str, metadata: Mapping[str, str | None]) -> None:
+    from matplotlib import rc_context
+
+    rules = {"svg.fonttype": "none", "svg.hashsalt": "sealed"}
+    with rc_context(rules), warnings.catch_warnings():
+        # A name in a script that the font lacks is whole in the page, and boxes in the PNG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(drawn, format=form, metadata=metadata)

@@ -1,0 +1,51 @@
+"""The one way that files and folders are written: whole or not at all, also when the process is killed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8, replacing what `path` held; its folder is made. Raises UnicodeEncodeError, OSError."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data`, replacing what `path` held; its folder is made. Raises OSError, and `path` is then as it was.
+
+    The unfinished file is hidden, so that nobody who reads the folder meanwhile takes it for a document.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    try:
+        with unfinished.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """An empty folder to fill, which replaces `out` when the block ends well and is removed when it raises.
+
+    What killed runs left unfinished beside `out` is removed first, so only one process may make it at a time.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for left in out.parent.glob(f"{out.name}.partial-*"):
+        shutil.rmtree(left)
+    unfinished = out.with_name(f"{out.name}.partial-{os.getpid()}")
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(unfinished, out)
+    finally:
+        if unfinished.exists():
+            shutil.rmtree(unfinished)

@@ -1,0 +1,133 @@
+"""Makes MLflow's embedded SQLite store: whole before anyone opens it, by one process at a time. Knows no release.
+
+MLflow runs dozens of migrations, each in transactions of its own, on a file that is in its place from the first one
+on: a process killed meanwhile leaves a store that MLflow can neither use nor finish, and two at once stop each other.
+So the store is made under another name beside its place, and renamed into place when it is whole. What decides whether
+a store is whole are functions that MLflow keeps to itself, as seen in 3.17.2.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import TrackingFailed
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+log = logging.getLogger("sealed")
+
+# To make a store takes seconds; who waits longer waits for a process that hangs.
+PATIENCE_SECONDS = 120.0
+
+# A store without a row in any of these may be made anew.
+_HELD = ("runs", "model_versions", "logged_models", "trace_info")
+_BESIDE = ("-journal", "-wal", "-shm")
+
+
+@contextmanager
+def whole_store(uri: str) -> Iterator[str]:
+    """Within this block the embedded store at `uri` is whole, and no other process of ours makes or first opens it.
+
+    Gives a sentence on what was remade, or "". Does nothing for an MLflow that is no SQLite file. Raises
+    FileNotFoundError where there is no folder for it; TrackingFailed where the store is half made and yet holds
+    something, or where another process does not come to an end with it.
+    """
+    place = _place(uri)
+    if place is None:
+        yield ""
+        return
+    if not place.parent.is_dir():
+        # MLflow would retry for minutes.
+        raise FileNotFoundError(f"the folder of {place} does not exist")
+    try:
+        with FileLock(f"{place}.lock", timeout=PATIENCE_SECONDS):
+            yield _made_whole(place)
+    except Timeout as error:
+        raise TrackingFailed(
+            f"another process has held {place}.lock for {PATIENCE_SECONDS:.0f} s while it opened the MLflow store. "
+            "End it, then run the command again."
+        ) from error
+
+
+def _place(uri: str) -> Path | None:
+    if not uri.startswith("sqlite:"):
+        return None
+    from sqlalchemy import make_url
+
+    file = make_url(uri).database
+    return Path(file).absolute() if file and file != ":memory:" else None
+
+
+def _made_whole(place: Path) -> str:
+    if not place.exists():
+        _make(place)
+        return ""
+    held = _held_by_half(place)
+    if held is None:
+        return ""
+    if held:
+        raise TrackingFailed(
+            f"the MLflow store {place} is not of this MLflow's schema, and holds {held}. Back it up, then bring it up "
+            f"with `mlflow db upgrade sqlite:///{place}`."
+        )
+    _make(place)
+    sentence = f"the MLflow store {place} was half made and held nothing: it was made anew"
+    log.warning("%s", sentence)
+    return sentence
+
+
+def _held_by_half(place: Path) -> str | None:
+    """None for a whole store; else what a half-made one holds, in words, "" for nothing."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.db import utils
+    from sqlalchemy import inspect, text
+
+    with _opened(place) as engine:
+        if utils._all_tables_exist(engine):
+            try:
+                utils._verify_schema(engine)
+                return None
+            except MlflowException:
+                log.debug("%s is not of the newest schema", place)
+        there = [table for table in _HELD if inspect(engine).has_table(table)]
+        with engine.connect() as connection:
+            counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in there}
+    return ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in counts.items() if count)
+
+
+def _make(place: Path) -> None:
+    """Makes a whole store and puts it in place. Only under the lock, which is what frees the other name for it."""
+    from mlflow.store.db import utils
+
+    partial = place.with_name(f"{place.name}.partial")
+    _remove(partial)
+    with _opened(partial) as engine:
+        utils._initialize_tables(engine)
+        utils._verify_schema(engine)
+    # The journal of a killed process would be rolled back into the new file.
+    _remove(place)
+    os.replace(partial, place)
+
+
+def _remove(file: Path) -> None:
+    """Removes a database, and after it what SQLite keeps beside it."""
+    for suffix in ("", *_BESIDE):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(file: Path) -> "Iterator[Engine]":
+    """MLflow's engine for a file. Closed at the end, so that none of its connections outlives a rename."""
+    from mlflow.store.db import utils
+
+    engine = utils.create_sqlalchemy_engine(f"sqlite:///{file}")
+    try:
+        yield engine
+    finally:
+        engine.dispose()

@@ -1,0 +1,35 @@
+"""What `--json` prints is JSON, whatever noun it is given."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows.cli import screen
+from flows.steps.review import Decided
+from pipeline.types import Deployment, Verdict
+from registry.reconcile import Reconciled
+
+
+def test_nouns_are_objects_and_what_json_lacks_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    noon = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    moved = Decided(
+        deployment=Deployment(epoch=1, release=2, actor="ada", reason="größer", at=noon),
+        reconciled=Reconciled(repaired=("one",)),
+    )
+    screen.as_json({"moved": moved, 3: Path("/in"), "verdict": Verdict.PASS, "names": frozenset({"a"}), "none": None})
+    printed = capsys.readouterr().out
+    said = json.loads(printed)
+    assert "größer" in printed
+    assert datetime.fromisoformat(said["moved"]["deployment"].pop("at")) == noon
+    assert said == {
+        "moved": {
+            "deployment": {"epoch": 1, "release": 2, "actor": "ada", "reason": "größer"},
+            "reconciled": {"repaired": ["one"], "failed": []},
+        },
+        "3": "/in",
+        "verdict": "PASS",
+        "names": ["a"],
+        "none": None,
+    }
