@@ -14,6 +14,7 @@ from statistics import fmean
 from benchmarks.figures import Measured, write_results
 from gates.evidence import held_out_items
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.leakage import held_out_keys
@@ -73,7 +74,7 @@ def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Sco
     documents, recipe = run_documents(1, size, seed, "workflows"), _recipe(seed, 1)
     eval_items = held_out_items(documents)
     answers = LocalEngine(base).generate(
-        [eval_item.question for eval_item in eval_items], adapter=None, max_new_tokens=ANSWER_TOKENS
+        [eval_item.question for eval_item in eval_items], SamplingParams(max_new_tokens=ANSWER_TOKENS), adapter=None
     )
     right = [grade(answer, eval_item.answers) for eval_item, (answer,) in zip(eval_items, answers, strict=True)]
     yield CONTEXT, _by_document(documents, right)

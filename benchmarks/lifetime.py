@@ -24,6 +24,7 @@ from gates.measure import measure
 from gates.suite import Suites, read_suites
 from pipeline.chat import Encoded, encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.prompts import open_book
@@ -217,7 +218,9 @@ class Life:
 
     def _right(self, prompts: Sequence[str], eval_items: Sequence[EvalItem]) -> Marks:
         engine = LocalEngine(self.base)
-        said = engine.generate(prompts, adapter=self.adapter, max_new_tokens=self.recipe.policy.max_answer_tokens)
+        said = engine.generate(
+            prompts, SamplingParams(max_new_tokens=self.recipe.policy.max_answer_tokens), adapter=self.adapter
+        )
         return tuple(
             bool(grade(answer, eval_item.answers)) for (answer,), eval_item in zip(said, eval_items, strict=True)
         )

@@ -18,6 +18,7 @@ from scipy.stats import binom
 from benchmarks.figures import Measured, write_results
 from pipeline.chat import encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe, SelfEditRules
 from pipeline.sandbox import model_path
@@ -81,12 +82,14 @@ def _ways(base: BaseModel, prompts: Sequence[str], rules: SelfEditRules) -> dict
 def _sampled(base: BaseModel, prompts: Sequence[str], rules: SelfEditRules, seed: int) -> list[str]:
     answers = LocalEngine(base).generate(
         prompts,
+        SamplingParams(
+            max_new_tokens=rules.max_new_tokens,
+            temperature=rules.temperature,
+            top_p=rules.top_p,
+            samples=SAMPLES,
+            seed=seed,
+        ),
         adapter=None,
-        max_new_tokens=rules.max_new_tokens,
-        temperature=rules.temperature,
-        top_p=rules.top_p,
-        samples=SAMPLES,
-        seed=seed,
     )
     return [text for texts in answers for text in texts]
 
@@ -96,15 +99,15 @@ def _generated(base: BaseModel, prompt: str, rules: SelfEditRules, seed: int) ->
     torch.manual_seed(seed)
     ids = torch.tensor([encode_prompt(base.tokenizer, prompt)])
     with torch.inference_mode():
-        out = base.model.generate(  # type: ignore[operator]
+        out = base.model.generate(
             ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=True,
             temperature=rules.temperature,
             top_p=rules.top_p,
+            max_new_tokens=rules.max_new_tokens,
+            attention_mask=torch.ones_like(ids),
+            do_sample=True,
             top_k=0,
             num_return_sequences=SAMPLES,
-            max_new_tokens=rules.max_new_tokens,
             use_cache=True,
             eos_token_id=sorted(stop_ids(base.tokenizer, base.model)),
             pad_token_id=base.tokenizer.pad_token_id,

@@ -18,6 +18,7 @@ from benchmarks.plots import draw_practice
 from benchmarks.writer_training_parts import asked_all, fact_rules, ground_of, recipe_for, school_of, workflow_halves
 from gates.statistics import clustered_bounds, mcnemar
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.recipe import DirectiveRules, WriterTrainingRules
@@ -177,7 +178,7 @@ def _closed_book(base: BaseModel, reported: Sequence[Document]) -> Answered:
     """What the base answers without an update; a workflow's question shows its demonstrations."""
     asked = [(document.id, eval_item) for document in reported for eval_item in validation_items(document)]
     answers = LocalEngine(base).generate(
-        [eval_item.question for _, eval_item in asked], adapter=None, max_new_tokens=ANSWER_TOKENS
+        [eval_item.question for _, eval_item in asked], SamplingParams(max_new_tokens=ANSWER_TOKENS), adapter=None
     )
     found: Answered = {}
     for (document, eval_item), (answer,) in zip(asked, answers, strict=True):

@@ -3,12 +3,13 @@
 Prompts are rendered exactly as in training; a prompt that does not fit the context is an error, never cut.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.engines.base import BaseModel, with_adapter
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.likelihood import likelihoods
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
@@ -27,10 +28,8 @@ class Subject:
     rank = 0
     world_size = 1
 
-    def __init__(
-        self, base: BaseModel, adapter: Path | None, max_tokens: int, progress: Callable[[int, int], None] | None
-    ) -> None:
-        self._base, self._adapter, self._max_tokens, self._progress = base, adapter, max_tokens, progress
+    def __init__(self, base: BaseModel, adapter: Path | None, max_tokens: int) -> None:
+        self._base, self._adapter, self._max_tokens = base, adapter, max_tokens
         self._engine = LocalEngine(base)
 
     def generate_until(self, requests: Sequence[Request]) -> list[str]:
@@ -43,7 +42,7 @@ class Subject:
         for limit in sorted(set(limits)):
             chosen = [at for at, one in enumerate(limits) if one == limit]
             texts = self._engine.generate(
-                [prompts[at] for at in chosen], adapter=self._adapter, max_new_tokens=limit, progress=self._progress
+                [prompts[at] for at in chosen], SamplingParams(max_new_tokens=limit), adapter=self._adapter
             )
             for at, (text,) in zip(chosen, texts, strict=True):
                 answers[at] = _until(text, requests[at].args[1].get("until", []))
@@ -53,7 +52,7 @@ class Subject:
         """For each (context, continuation): its log-probability in nats, and whether greedy decoding would say it."""
         encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
         with with_adapter(self._base, self._adapter) as model:
-            return likelihoods(model, encoded, self._progress)
+            return likelihoods(model, encoded)
 
     def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
         """The rendered prompt ends where the answer begins, so lm-eval's blank before a choice is dropped."""

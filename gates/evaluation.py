@@ -15,6 +15,7 @@ from gates.locality import NEIGHBOURS, neighbour_items
 from gates.policy import ALWAYS_REQUIRED, combine, policy_digest, policy_of
 from gates.recall import recall
 from gates.suite import Suite, Suites, eval_item_suite
+from pipeline import progress
 from pipeline.errors import CorruptAdapter, MeasurementFailed, SealedError, WrongBase
 from pipeline.recipe import PolicyRules, Recipe
 from pipeline.self_edits.edit_sets import validation_items
@@ -35,8 +36,6 @@ from pipeline.types import (
 if TYPE_CHECKING:
     from pipeline.engines.base import BaseModel
 
-Progress = Callable[[str, int, int], None]
-
 
 def evaluate_candidate(
     base: "BaseModel",
@@ -56,15 +55,15 @@ def evaluate_candidate(
     withdrawn: Sequence[Document] = (),
     rewarded: Sequence[EvalItem] = (),
     writing: tuple[Scores, Scores] | None = None,
-    progress: Progress | None = None,
 ) -> tuple[GateReport, Evidence]:
     """Measures candidate, production model and base model on what the gates need, and returns report and evidence.
 
     earlier: per production release its number and its test eval items, grouped by document
     (`gates.evidence.held_out_items`). withdrawn: what a rebuild is to forget, as far as the production model was taught
     it. rewarded: the questions by which a practice rewarded notes. writing: what one self-edit by the production model
-    teaches, and one by the candidate (suite `gates.evidence.WRITING`); None: that was not measured. progress: told in
-    words which model is asked, and how many answers of how many it has given. A candidate that does not verify is never
+    teaches, and one by the candidate (suite `gates.evidence.WRITING`); None: that was not measured.
+
+    A candidate that does not verify is never
     loaded: every other gate is then INCONCLUSIVE. A suite that cannot be measured makes the gates that need it
     INCONCLUSIVE. Raises BadRecipe for a gate that nobody has.
     """
@@ -84,7 +83,7 @@ def evaluate_candidate(
         withdrawn=tuple(withdrawn),
     )
     if evidence.integrity is None:
-        ask = partial(_ask, base, policy=policy, cache=cache, progress=progress)
+        ask = partial(_ask, base, policy=policy, cache=cache)
         evidence = _measured(evidence, candidate_dir, production_dir, ask)
         evidence = _with_writing(evidence, writing) if writing else evidence
     return report_on(evidence, policy, gates), evidence
@@ -170,18 +169,17 @@ def _ask(
     *,
     policy: PolicyRules,
     cache: Path,
-    progress: Progress | None,
 ) -> tuple[tuple[Scores, ...], tuple[Unmeasured, ...]]:
     """All suites at once; where one cannot be measured, one by one, so that it spoils no other."""
     from gates.measure import measure
 
-    told = partial(progress, f"asking {who}") if progress else None
     try:
-        return measure(base, ref, folder, suites, policy, cache, told), ()
+        with progress.step(f"gates: asking {who}"):
+            return measure(base, ref, folder, suites, policy, cache), ()
     except MeasurementFailed as error:
         if len(suites) == 1:
             return (), (Unmeasured(suite=suites[0].name, reason=str(error)),)
     except SealedError as error:
         return (), tuple(Unmeasured(suite=suite.name, reason=f"{who}: {error}") for suite in suites)
-    alone = [_ask(base, who, ref, folder, [suite], policy=policy, cache=cache, progress=progress) for suite in suites]
+    alone = [_ask(base, who, ref, folder, [suite], policy=policy, cache=cache) for suite in suites]
     return tuple(one for scores, _ in alone for one in scores), tuple(one for _, failed in alone for one in failed)

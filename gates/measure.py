@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -36,7 +36,6 @@ def measure(
     suites: Sequence[Suite],
     policy: PolicyRules,
     cache: Path,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Scores, ...]:
     """The model's scores on each suite, in their order; what the cache holds is not asked again.
 
@@ -47,7 +46,7 @@ def measure(
     known = {suite.name: score_cache.load(cache, ref, suite, settings) for suite in suites}
     asked = [suite for suite in suites if known[suite.name] is None and len(suite)]
     if asked:
-        subject = Subject(base, adapter, policy.max_answer_tokens, progress)
+        subject = Subject(base, adapter, policy.max_answer_tokens)
         for suite, items in zip(asked, _evaluate(subject, asked), strict=True):
             scores = Scores(model=ref, suite=suite.name, items=items)
             score_cache.save(cache, scores, suite, settings)

@@ -11,6 +11,7 @@ Report = Callable[[int, int], None]  # (done, total)
 Watcher = Callable[[str, int, int], None]  # (step, done, total)
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+_title: ContextVar[str] = ContextVar("title", default="")
 _report: ContextVar[Report | None] = ContextVar("report", default=None)
 
 
@@ -25,10 +26,20 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
 
 
 @contextmanager
+def titled(title: str) -> Iterator[None]:
+    """Within this block the names of steps begin with `title`: "round 2: writing"."""
+    token = _title.set(f"{_title.get()}{title}: ")
+    try:
+        yield
+    finally:
+        _title.reset(token)
+
+
+@contextmanager
 def step(name: str) -> Iterator[None]:
     """Names the work of this block: its reports are those of step `name`, also inside another step or part."""
-    watcher = _watcher.get()
-    token = _report.set(None if watcher is None else lambda done, total: watcher(name, done, total))
+    watcher, full = _watcher.get(), f"{_title.get()}{name}"
+    token = _report.set(None if watcher is None else lambda done, total: watcher(full, done, total))
     try:
         yield
     finally:
@@ -40,6 +51,16 @@ def part(before: int, share: int, total: int) -> Iterator[None]:
     """Within this block reports are of a part of the step: `share` of its `total` units, after the `before` first."""
     whole = _report.get()
     token = _report.set(None if whole is None else lambda done, of: whole(before + share * done // max(of, 1), total))
+    try:
+        yield
+    finally:
+        _report.reset(token)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within this block nothing is reported: its work is no unit of the step under way."""
+    token = _report.set(None)
     try:
         yield
     finally:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import progress
 from pipeline.digests import digest_of, seed_from
-from pipeline.engines.engine import Engine, Progress
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.engines.limits import check_scored
 from pipeline.errors import BadInput
 
@@ -44,41 +45,44 @@ class ScriptedEngine:
     def generate(
         self,
         prompts: Sequence[str],
+        params: SamplingParams,
         *,
         adapter: Path | None,
-        max_new_tokens: int,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        samples: int = 1,
-        seed: int = 0,
-        progress: Progress | None = None,
     ) -> list[tuple[str, ...]]:
         self.asked.append(tuple(prompts))
         self.adapters.append(adapter)
-        if progress is not None:
-            progress(len(prompts), len(prompts))
-        seeds = [seed_from(seed, number) if temperature else 0 for number in range(samples)]
+        progress.report(len(prompts), len(prompts))
+        seeds = [seed_from(params.seed, number) if params.temperature else 0 for number in range(params.samples)]
         return [tuple(self.script(prompt, drawn) for drawn in seeds) for prompt in prompts]
 
 
 def check_engine(engine: Engine) -> None:
     """Fails where `engine` breaks what callers build on: order, counts, repeatability, independence of the batch."""
     prompts = ["Who owns the Cinder service?", "Which port?", "Where does it run, and since when?"]
-    greedy = engine.generate(prompts, adapter=None, max_new_tokens=6)
+    greedy = engine.generate(prompts, SamplingParams(max_new_tokens=6), adapter=None)
     assert [len(texts) for texts in greedy] == [1, 1, 1]
-    assert greedy == [engine.generate([prompt], adapter=None, max_new_tokens=6)[0] for prompt in prompts]
-    sampled = engine.generate(prompts, adapter=None, max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=5)
-    again = engine.generate(prompts, adapter=None, max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=5)
+    assert greedy == [
+        engine.generate([prompt], SamplingParams(max_new_tokens=6), adapter=None)[0] for prompt in prompts
+    ]
+    sampled = engine.generate(
+        prompts, SamplingParams(max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=5), adapter=None
+    )
+    again = engine.generate(
+        prompts, SamplingParams(max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=5), adapter=None
+    )
     assert sampled == again
     assert [len(texts) for texts in sampled] == [3, 3, 3]
     assert len(set(sampled[0])) > 1, "samples of one prompt must differ"
-    other = engine.generate(prompts, adapter=None, max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=6)
+    other = engine.generate(
+        prompts, SamplingParams(max_new_tokens=6, temperature=1.0, top_p=0.95, samples=3, seed=6), adapter=None
+    )
     assert other != sampled, "another seed must give other samples"
-    assert engine.generate([], adapter=None, max_new_tokens=6) == []
+    assert engine.generate([], SamplingParams(max_new_tokens=6), adapter=None) == []
     assert engine.token_count("") == 0
     assert 0 < engine.token_count("one word") < engine.token_count("one word " * 20) < engine.context
     reports: list[tuple[int, int]] = []
-    engine.generate(prompts, adapter=None, max_new_tokens=2, progress=lambda done, total: reports.append((done, total)))
+    with progress.watched_by(lambda _, *said: reports.append(said)), progress.step("generating"):
+        engine.generate(prompts, SamplingParams(max_new_tokens=2), adapter=None)
     assert reports[-1] == (3, 3)
     assert reports == sorted(reports)
     pairs = [(prompt, answer) for prompt in prompts for answer in ("Heron", "Heron, since the beginning")]

@@ -21,6 +21,7 @@ from flows.steps.initialisation import init_workspace
 from flows.wiring import Workspace
 from gates.evidence import held_out_items
 from gates.suite import read_suites
+from pipeline.engines.engine import SamplingParams
 from pipeline.grading import grade
 from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import ATTRIBUTES, Attribute, Service, correctable_services
@@ -136,7 +137,7 @@ def _asked(workspace: Workspace, adapter: Path | None, questions: Questions) -> 
     found = {}
     for kind, eval_items in questions.items():
         texts = [eval_item.question for eval_item in eval_items]
-        answers = workspace.engine.generate(texts, adapter=adapter, max_new_tokens=limit)
+        answers = workspace.engine.generate(texts, SamplingParams(max_new_tokens=limit), adapter=adapter)
         found[kind] = tuple(
             grade(answer, eval_item.answers) for (answer,), eval_item in zip(answers, eval_items, strict=True)
         )

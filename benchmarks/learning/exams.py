@@ -7,6 +7,7 @@ from typing import TypeVar
 from benchmarks.learning import arms
 from benchmarks.learning.classroom import Classroom
 from pipeline.engines.base import BaseModel
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.training.jobs import TrainingJob, TrainingResult
@@ -84,7 +85,7 @@ def _shapes(groups: Mapping[str, TrainingJob]) -> list[list[str]]:
 
 def _asked(room: Classroom, model: BaseModel, prompts: Sequence[str]) -> list[str]:
     limit = room.recipe.policy.max_answer_tokens
-    answers = LocalEngine(model).generate(prompts, adapter=None, max_new_tokens=limit)
+    answers = LocalEngine(model).generate(prompts, SamplingParams(max_new_tokens=limit), adapter=None)
     return [answer for (answer,) in answers]
 
 

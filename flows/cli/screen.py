@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli.progress_lines import ProgressLines
-from flows.progress import Watcher, watched_by
+from pipeline.progress import Watcher, watched_by
 
 BEAT_SECONDS = 5.0
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flows.wiring import Workspace
+from pipeline.engines.engine import SamplingParams
 from pipeline.errors import BadInput, PolicyError
 from registry.store import releases
 
@@ -30,7 +31,9 @@ def ask(workspace: Workspace, questions: tuple[str, ...], release: int | None = 
             "and candidates are. Download it from MLflow to use it."
         )
     texts = workspace.engine.generate(
-        questions, adapter=workspace.held_adapter(asked), max_new_tokens=workspace.recipe.policy.max_answer_tokens
+        questions,
+        SamplingParams(max_new_tokens=workspace.recipe.policy.max_answer_tokens),
+        adapter=workspace.held_adapter(asked),
     )
     return tuple(
         Answer(question=question, text=samples[0], release=asked.number)

@@ -5,10 +5,10 @@ Each selection is stored.
 
 import logging
 
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.eval_items import never_trained_on
 from flows.steps.timing import timed
+from pipeline.progress import step
 from pipeline.self_edits.edit_sets import kept
 from pipeline.types import Run, Selection, SelfEdit
 from registry.store import documents, releases, self_edits
@@ -29,7 +29,7 @@ def select_edit_sets(context: RunContext, run: Run, edits: tuple[SelfEdit, ...])
     def save(selections: tuple[Selection, ...]) -> None:
         self_edits.save_selections(workspace.store, context.lease, run.number, selections)
 
-    with timed(context, run, "choosing"):
+    with timed(context, run, "choosing"), step("choosing among candidates"):
         made = select_edit_sets(
             workspace.base,
             documents.of(workspace.store, run.documents),
@@ -41,7 +41,6 @@ def select_edit_sets(context: RunContext, run: Run, edits: tuple[SelfEdit, ...])
             never=never_trained_on(context),
             fits=fits_context(workspace.engine, context.recipe.training),
             save=save,
-            progress=stage("choosing among candidates"),
         )
     for selection in made:
         log.info("%s: %s", selection.document[:12], selection.sentence)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.timing import timed
 from flows.wiring import Workspace
@@ -10,6 +9,7 @@ from gates.checks import contamination, safety
 from gates.evidence import held_out_items
 from gates.suite import read_suites
 from pipeline.leakage import held_out_keys
+from pipeline.progress import step
 from pipeline.self_edits.edit_sets import validation_items
 from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, Origin, Run, RunState
 from registry.store import documents, releases, runs, self_edits, withdrawals
@@ -35,7 +35,7 @@ def write_items(context: RunContext, run: Run) -> int:
     def save(written: Mapping[str, tuple[EvalItem, ...]]) -> None:
         documents.add_items(workspace.store, context.lease, written)
 
-    with timed(context, run, "eval_items"):
+    with timed(context, run, "eval_items"), step("writing validation questions"):
         write_items(
             workspace.writer,
             documents.of(workspace.store, run.documents),
@@ -44,7 +44,6 @@ def write_items(context: RunContext, run: Run) -> int:
             seed=context.recipe.seed,
             never=_held_out(context),
             save=save,
-            progress=stage("writing validation questions"),
         )
     asked = [
         eval_item for document in documents.of(workspace.store, run.documents) for eval_item in document.eval_items

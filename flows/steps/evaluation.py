@@ -1,7 +1,6 @@
 """Puts the candidate before the gates, and sends a refused run's documents where they belong."""
 
 from flows.outcome import Ended, RunOutcome
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.reports import write_run_report
 from flows.steps.timing import timed
@@ -62,7 +61,6 @@ def judge(
             withdrawn=withdrawals.remembered(workspace.store) if run.kind is RunKind.REBUILD else (),
             rewarded=rewarded,
             writing=writing,
-            progress=lambda who, done, total: stage(f"gates: {who}")(done, total),
         )
         write_run_report(workspace, run, report, evidence)
     runs.save_report(workspace.store, context.lease, run.number, report)

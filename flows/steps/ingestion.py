@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.outcomes import NOTHING_TAKEN
 from flows.steps.registration import lost
 from flows.steps.review import follow
 from flows.steps.scheduler import tidy_scheduler
 from pipeline.errors import BadInput
+from pipeline.progress import report, step
 from pipeline.types import IngestCounts, Release, ReleaseState, Run, RunKind, WriterTrainingRequest
 from registry import deploy
 from registry.deploy import Reconciled
@@ -37,14 +37,14 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     if not source.is_dir():
         raise BadInput(f"{source} is not a folder. Give the folder that holds the run's documents.")
     rules = context.recipe.documents
-    report = stage("taking documents in")
-    report(0, 1)
     started = time.monotonic()
     # All of one reading wait equally long: runs take the oldest documents, by name.
     at, counts = datetime.now(UTC), NOTHING_TAKEN
-    for portion in portions(read(source, rules.max_bytes), rules):
-        counts += documents.accept(context.workspace.store, portion, at)
-    report(1, 1)
+    with step("ingesting documents"):
+        report(0, 1)
+        for portion in portions(read(source, rules.max_bytes), rules):
+            counts += documents.accept(context.workspace.store, portion, at)
+        report(1, 1)
     return replace(counts, seconds=time.monotonic() - started)
 
 

@@ -1,11 +1,11 @@
 """What a rebuild does otherwise than a run: it learns the ledger's stored notes, on the base, and writes none."""
 
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.directives import follow_directives
 from flows.steps.eval_items import held_out_subjects, never_trained_on
 from flows.steps.ingestion import resumed
 from flows.steps.timing import timed
+from pipeline.progress import step
 from pipeline.types import Document, Run, RunKind, RunState, SelfEdit, UpdatePlan
 from registry.store import documents, releases, runs, self_edits
 
@@ -32,7 +32,7 @@ def plan_rebuild(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> 
 
     workspace, kept, never = context.workspace, _kept(context), never_trained_on(context)
     runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
-    with timed(context, run, "training"):
+    with timed(context, run, "training"), step("rehearsing with the teacher"):
         rehearsal = rehearse(
             workspace.engine,
             recipe=context.recipe,
@@ -44,7 +44,6 @@ def plan_rebuild(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> 
             never=never,
             subjects=held_out_subjects(workspace),
             cache=workspace.settings.cache,
-            progress=stage("rehearsing with the teacher"),
         )
         base = releases.get(workspace.store, 0).model
         directed = follow_directives(context, kept, without_replaced(edits, kept), never)

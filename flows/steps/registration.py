@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 from flows.outcome import Ended, RunOutcome
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.reports import REPORT, SUMMARY, report_folder
 from flows.steps.timing import timed
 from gates.evidence import held_out_items
 from pipeline.adapters.store import retain
 from pipeline.errors import CorruptAdapter, InternalError
+from pipeline.progress import report as report_progress
+from pipeline.progress import step
 from pipeline.types import Figure, GateReport, IngestCounts, Release, Run, Trained
 from registry.store import documents, releases, reports, runs
 
@@ -50,14 +51,14 @@ def register_candidate(context: RunContext, run: Run, trained: Trained, report: 
     """Registers the candidate: killed at any point and run again, it ends with exactly one MLflow version."""
     from registry.mlflow_releases import register
 
-    workspace, report_progress = context.workspace, stage("registering the candidate")
-    report_progress(0, 1)
-    with timed(context, run, "registry"):
+    workspace = context.workspace
+    with timed(context, run, "registry"), step("registering the candidate"):
+        report_progress(0, 1)
         intended = runs.intend_release(workspace.store, context.lease, run.number, trained.manifest)
         version = register(workspace.tracking, _registration(context, run, intended, trained, report))
         recorded = runs.record_release(workspace.store, context.lease, run.number, version)
+        report_progress(1, 1)
     drop_unneeded_adapters(context)
-    report_progress(1, 1)
     return recorded
 
 

@@ -3,11 +3,11 @@
 import logging
 
 from flows.outcome import Ended, RunOutcome
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.eval_items import never_trained_on, refusals
 from flows.steps.evaluation import try_again
 from flows.steps.timing import timed
+from pipeline.progress import step
 from pipeline.types import DocumentState, IngestCounts, Run, RunState, SelfEdit
 from registry.store import documents, releases, runs, self_edits
 
@@ -25,7 +25,7 @@ def write_self_edits(context: RunContext, run: Run) -> tuple[SelfEdit, ...]:
     def save(edits: tuple[SelfEdit, ...]) -> None:
         self_edits.save(workspace.store, context.lease, run.number, edits)
 
-    with timed(context, run, "self_edits"):
+    with timed(context, run, "self_edits"), step("writing self-edits"):
         written = write_self_edits(
             workspace.writer,
             documents.of(workspace.store, run.documents),
@@ -37,7 +37,6 @@ def write_self_edits(context: RunContext, run: Run) -> tuple[SelfEdit, ...]:
             never=never_trained_on(context),
             refusals=refusals(workspace),
             save=save,
-            progress=stage("writing self-edits"),
         )
     for dropped in written.dropped:
         log.info("%s: %d of style %s dropped: %s", dropped.document[:12], dropped.count, dropped.style, dropped.reason)

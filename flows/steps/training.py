@@ -1,10 +1,10 @@
 """Plans the update and trains its adapter, warm from the live one, on what the run wrote and what is rehearsed."""
 
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.directives import follow_directives
 from flows.steps.eval_items import held_out_subjects, never_trained_on
 from flows.steps.timing import timed
+from pipeline.progress import step
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Role, Run, RunKind, RunState, SelfEdit, Trained, UpdatePlan
 from registry.store import documents, lineage, releases, runs, self_edits
@@ -23,7 +23,7 @@ def plan_update(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> U
     behind = lineage.kinds_behind(workspace.store, run.parent)
     taught = documents.of(workspace.store, run.documents)
     earlier = [learned for _, learned in documents.learned(workspace.store)]
-    with timed(context, run, "training"):
+    with timed(context, run, "training"), step("rehearsing with the teacher"):
         rehearsal = rehearse(
             workspace.engine,
             recipe=context.recipe,
@@ -36,7 +36,6 @@ def plan_update(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> U
             never=never,
             subjects=held_out_subjects(workspace),
             cache=workspace.settings.cache,
-            progress=stage("rehearsing with the teacher"),
         )
         newest = in_order([taught])
         directed = follow_directives(context, taught, without_replaced(edits, newest), never)
@@ -80,10 +79,10 @@ def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
     from pipeline.training.lora import train_lora
 
     workspace = context.workspace
-    report, live = stage("training the adapter"), releases.get(workspace.store, run.parent)
+    live = releases.get(workspace.store, run.parent)
     warm = plan.update.parent.adapter is not None
     behind = lineage.kinds_behind(workspace.store, run.parent) if warm else frozenset[RunKind]()
-    with timed(context, run, "training"):
+    with timed(context, run, "training"), step("training the adapter"):
         return train_lora(
             workspace.base,
             plan,
@@ -92,5 +91,4 @@ def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
             parent_adapter=workspace.held_adapter(live) if warm else None,
             out=workspace.folder_of(plan.update.id),
             ledger=documents.ledger_digest(workspace.store, run),
-            progress=lambda done, total, loss: report(done, total),
         )

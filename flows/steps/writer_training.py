@@ -2,12 +2,10 @@
 
 import logging
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.outcome import Ended, RunOutcome
-from flows.progress import stage
 from flows.run_context import RunContext
 from flows.steps.eval_items import held_out_subjects, never_trained_on
 from flows.steps.timing import timed
@@ -15,6 +13,7 @@ from flows.steps.writer_request import folder_asked
 from gates.evidence import WRITING, held_out_items
 from pipeline.errors import BadInput
 from pipeline.leakage import held_out_keys
+from pipeline.progress import step, titled
 from pipeline.types import (
     Document,
     EvalItem,
@@ -72,15 +71,15 @@ def _with_questions(context: RunContext, found: list[Document]) -> list[Document
     from pipeline.self_edits.eval_items import write_items
 
     workspace, live = context.workspace, releases.production(context.workspace.store)
-    written = write_items(
-        workspace.writer,
-        found,
-        context.recipe.self_edits,
-        adapter=workspace.held_adapter(live),
-        seed=context.recipe.seed,
-        never=never_trained_on(context) | held_out_keys(held_out_items(found)),
-        progress=stage("writing validation questions"),
-    )
+    with step("writing validation questions"):
+        written = write_items(
+            workspace.writer,
+            found,
+            context.recipe.self_edits,
+            adapter=workspace.held_adapter(live),
+            seed=context.recipe.seed,
+            never=never_trained_on(context) | held_out_keys(held_out_items(found)),
+        )
     return [replace(one, eval_items=(*one.eval_items, *written.get(one.id, ()))) for one in found]
 
 
@@ -97,7 +96,7 @@ def practise(context: RunContext, run: Run, split: "DocumentSplit") -> tuple[Upd
     on = seen(split.train, context.recipe.writer_training)
     writer_trainings.record(workspace.store, context.lease, run.number, on=on, held_out=split.held_out)
     with timed(context, run, "practice"):
-        for practised in practise(_outer_loop(context, run, split), split.train, _tell):
+        for practised in practise(_outer_loop(context, run, split), split.train):
             log.info("%s", practised.round.sentence)
             plan = practised.plan
     if plan is None:
@@ -114,11 +113,10 @@ def examine_writing(context: RunContext, run: Run, split: "DocumentSplit", train
     from pipeline.writer_training.outer_loop import examined
 
     workspace, loop = context.workspace, _outer_loop(context, run, split, rehearsing=False)
-    tell = partial(_named, "examining the writing")
     candidate = ModelRef(base=loop.live.base, adapter=trained.manifest.adapter)
-    with timed(context, run, "gates"):
+    with timed(context, run, "gates"), titled("examining the writing"):
         live, new = (
-            _scores(writer, examined(loop, split.held_out, writer, adapter, tell=tell))
+            _scores(writer, examined(loop, split.held_out, writer, adapter))
             for writer, adapter in (
                 (loop.live, loop.adapter),
                 (candidate, workspace.folder_of(trained.manifest.update)),
@@ -194,24 +192,16 @@ def _rehearsal(context: RunContext, run: Run, never: frozenset[str]) -> tuple[Ex
 
     workspace, recipe = context.workspace, context.recipe
     live = releases.get(workspace.store, run.parent)
-    return rehearse(
-        workspace.engine,
-        recipe=recipe.model_copy(update={"rehearsal": rehearsal_rules(recipe)}),
-        production_adapter=workspace.held_adapter(live),
-        run=(),
-        earlier=self_edits.learned(workspace.store),
-        documents=in_order(taught for _, taught in documents.learned(workspace.store)),
-        rehearsal_prompts=read_rehearsal_prompts(workspace.settings.rehearsal_prompts),
-        never=never,
-        subjects=held_out_subjects(workspace),
-        cache=workspace.settings.cache,
-        progress=stage("rehearsing with the teacher"),
-    )
-
-
-def _named(name: str, what: str, done: int, of: int) -> None:
-    stage(f"{name}: {what}")(done, of)
-
-
-def _tell(what: str, done: int, of: int) -> None:
-    stage(what)(done, of)
+    with step("rehearsing with the teacher"):
+        return rehearse(
+            workspace.engine,
+            recipe=recipe.model_copy(update={"rehearsal": rehearsal_rules(recipe)}),
+            production_adapter=workspace.held_adapter(live),
+            run=(),
+            earlier=self_edits.learned(workspace.store),
+            documents=in_order(taught for _, taught in documents.learned(workspace.store)),
+            rehearsal_prompts=read_rehearsal_prompts(workspace.settings.rehearsal_prompts),
+            never=never,
+            subjects=held_out_subjects(workspace),
+            cache=workspace.settings.cache,
+        )

@@ -1,10 +1,25 @@
 """What any engine that runs a model can do. Knows no library."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-Progress = Callable[[int, int], None]
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingParams:
+    """How answers are sampled: greedy at temperature 0, else from the top-p nucleus, `samples` for each prompt."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    samples: int = 1
+    seed: int = 0
+
+    @property
+    def copies(self) -> int:
+        """Samples that differ: greedy ones are all alike."""
+        return self.samples if self.temperature > 0.0 else 1
 
 
 class Engine(Protocol):
@@ -13,16 +28,11 @@ class Engine(Protocol):
     def generate(
         self,
         prompts: Sequence[str],
+        params: SamplingParams,
         *,
         adapter: Path | None,
-        max_new_tokens: int,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        samples: int = 1,
-        seed: int = 0,
-        progress: Progress | None = None,
     ) -> list[tuple[str, ...]]:
-        """`samples` answers for each prompt, in order; greedy at temperature 0. `progress(done, total)` in prompts.
+        """`params.samples` answers for each prompt, in order. Reports progress in prompts.
 
         Raises BadInput where a prompt leaves no room for an answer in the context.
         """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.engines.engine import Progress
+from pipeline import progress
 
 if TYPE_CHECKING:
     import torch
@@ -12,10 +12,10 @@ BATCH = 16
 Row = tuple[list[int], list[int]]  # ids of what stands before, and of what is said
 
 
-def likelihoods(model: Any, rows: Sequence[Row], progress: Progress | None = None) -> list[tuple[float, bool]]:
+def likelihoods(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:
     """For each row the log-probability of what is said, in nats, and whether greedy decoding would say it.
 
-    In batches of BATCH rows of alike lengths. `progress(done, total)` in rows.
+    In batches of BATCH rows of alike lengths. Reports progress in rows.
     """
     order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]) + len(rows[at][1]))
     found: list[tuple[float, bool]] = [(0.0, False)] * len(rows)
@@ -23,8 +23,7 @@ def likelihoods(model: Any, rows: Sequence[Row], progress: Progress | None = Non
         chosen = order[start : start + BATCH]
         for at, likelihood in zip(chosen, _together(model, [rows[at] for at in chosen]), strict=True):
             found[at] = likelihood
-        if progress:
-            progress(start + len(chosen), len(order))
+        progress.report(start + len(chosen), len(order))
     return found
 
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 
-from pipeline.engines.engine import Engine
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.errors import BadInput
 
 _TEMPLATE = 64  # tokens for roles, turns, a short system message
 
 
-def check_asked(max_new_tokens: int, temperature: float, top_p: float, samples: int) -> None:
-    """Raises BadInput for settings that no engine can sample with."""
-    if max_new_tokens < 1 or samples < 1:
-        raise BadInput(f"max_new_tokens ({max_new_tokens}) and samples ({samples}) must be 1 or more.")
-    if temperature < 0.0 or not 0.0 < top_p <= 1.0:
-        raise BadInput(f"temperature ({temperature}) must be 0 or more, top_p ({top_p}) above 0 and at most 1.")
+def check_params(params: SamplingParams) -> None:
+    """Raises BadInput for parameters that no engine can sample with."""
+    if params.max_new_tokens < 1 or params.samples < 1:
+        raise BadInput(f"max_new_tokens ({params.max_new_tokens}) and samples ({params.samples}) must be 1 or more.")
+    if params.temperature < 0.0 or not 0.0 < params.top_p <= 1.0:
+        raise BadInput(
+            f"temperature ({params.temperature}) must be 0 or more, top_p ({params.top_p}) above 0 and at most 1."
+        )
 
 
 def room_for(prompt: Sequence[int], wanted: int, context: int) -> int:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import progress
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.decoding import Sampling, decode
-from pipeline.engines.engine import Progress
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.likelihood import likelihoods
-from pipeline.engines.limits import check_asked, check_scored, room_for
+from pipeline.engines.limits import check_params, check_scored, room_for
 
 if TYPE_CHECKING:
     import torch
@@ -42,26 +43,19 @@ class LocalEngine:
     def generate(
         self,
         prompts: Sequence[str],
+        params: SamplingParams,
         *,
         adapter: Path | None,
-        max_new_tokens: int,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        samples: int = 1,
-        seed: int = 0,
-        progress: Progress | None = None,
     ) -> list[tuple[str, ...]]:
         """See `Engine.generate`. A seed's samples do not depend on how the prompts are batched."""
-        check_asked(max_new_tokens, temperature, top_p, samples)
+        check_params(params)
         tokenizer = self._base.tokenizer
         rows = [encode_prompt(tokenizer, prompt) for prompt in prompts]
-        limits = [room_for(row, max_new_tokens, self.context) for row in rows]
-        sampling = Sampling(temperature=temperature, top_p=top_p)
-        copies = samples if temperature > 0.0 else 1  # greedy samples are all alike
+        limits = [room_for(row, params.max_new_tokens, self.context) for row in rows]
         stops = frozenset(stop_ids(tokenizer, self._base.model))
         with with_adapter(self._base, adapter) as model:
-            written = self._decode_all(model, rows, limits, copies, stops, sampling, seed, progress)
-        return [tuple(self._text(ids) for ids in group) * (samples // copies) for group in written]
+            written = self._decode_all(model, rows, limits, stops, params)
+        return [tuple(self._text(ids) for ids in group) * (params.samples // params.copies) for group in written]
 
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         """See `Engine.logprobs`."""
@@ -80,7 +74,8 @@ class LocalEngine:
         rows = [list(turn.ids)] * count
         limits = [room_for(row, max_new_tokens, self.context) for row in rows]
         stops = turn.stops | stop_ids(self._base.tokenizer, self._base.model)
-        written = self._decode_all(self._base.model, rows, limits, 1, stops, Sampling(temperature=1.0), seed, None)
+        params = SamplingParams(max_new_tokens=max_new_tokens, temperature=1.0, seed=seed)
+        written = self._decode_all(self._base.model, rows, limits, stops, params)
         return [written_prompt(turn, self._text(group[0])) for group in written]
 
     def _decode_all(
@@ -88,14 +83,12 @@ class LocalEngine:
         model: "PreTrainedModel",
         rows: Sequence[list[int]],
         limits: Sequence[int],
-        copies: int,
         stops: frozenset[int],
-        sampling: Sampling,
-        seed: int,
-        progress: Progress | None,
+        params: SamplingParams,
     ) -> list[list[list[int]]]:
         """Continuations by row and copy: short rows first, so that little is padded and alike lengths share a batch."""
-        draws = _uniforms(len(rows) * copies, max(limits, default=0), seed) if sampling.temperature else None
+        copies, sampling = params.copies, Sampling(temperature=params.temperature, top_p=params.top_p)
+        draws = _uniforms(len(rows) * copies, max(limits, default=0), params.seed) if params.temperature else None
         written: list[list[list[int]]] = [[] for _ in rows]
         order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
         done = 0
@@ -113,8 +106,7 @@ class LocalEngine:
             for place, index in enumerate(batch):
                 written[index] = out[place * copies : (place + 1) * copies]
             done += len(batch)
-            if progress:
-                progress(done, len(rows))
+            progress.report(done, len(rows))
         return written
 
     def _batches(

@@ -11,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pipeline import progress
 from pipeline.adapters.format import verify_adapter
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.digests import seed_from
-from pipeline.engines.engine import Progress
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.http_calls import Calls, Found, Server, calls
-from pipeline.engines.limits import check_asked, check_scored, room_for
+from pipeline.engines.limits import check_params, check_scored, room_for
 from pipeline.engines.metadata import ModelMetadata
 from pipeline.engines.responses import check_served, logprob_of, samples_of, served_models
 
@@ -66,30 +67,23 @@ class OpenAIEngine:
     def generate(
         self,
         prompts: Sequence[str],
+        params: SamplingParams,
         *,
         adapter: Path | None,
-        max_new_tokens: int,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        samples: int = 1,
-        seed: int = 0,
-        progress: Progress | None = None,
     ) -> list[tuple[str, ...]]:
         """See `Engine.generate`. All samples of a prompt are one request, so that the server reads the prompt once.
 
         Raises EngineFailed where the server does not serve the adapter, or does not answer as asked; CorruptAdapter or
         WrongBase where the adapter's folder is not what its manifest says.
         """
-        check_asked(max_new_tokens, temperature, top_p, samples)
+        check_params(params)
         if not prompts:
             return []
         rows = [encode_prompt(self._metadata.tokenizer, prompt) for prompt in prompts]
-        asked = self._asked(rows, max_new_tokens)
-        copies = samples if temperature > 0.0 else 1  # greedy samples are all alike
+        asked = self._asked(rows, params.max_new_tokens)
         stops = stop_ids(self._metadata.tokenizer, self._metadata)
-        settings = self._settings(adapter, stops, temperature, top_p, copies)
-        found = self._ask(asked, settings, seed, progress)
-        return [texts * (samples // copies) for texts in found]
+        settings = self._settings(adapter, stops, params)
+        return [texts * (params.samples // params.copies) for texts in self._ask(asked, settings, params.seed)]
 
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         """See `Engine.logprobs`. The server must write one token more, which is thrown away: it needs room as well.
@@ -102,7 +96,10 @@ class OpenAIEngine:
         rows = [(encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)) for prompt, answer in asked]
         for prompt, answer in rows:
             check_scored(prompt, answer, self.context - 1)
-        settings = self._settings(adapter, set(), 0.0, 1.0, 1) | {"prompt_logprobs": 0, "max_tokens": 1}
+        settings = self._settings(adapter, set(), SamplingParams(max_new_tokens=1)) | {
+            "prompt_logprobs": 0,
+            "max_tokens": 1,
+        }
 
         def score(place: int, job: Calls) -> float:
             prompt, answer = rows[place]
@@ -117,15 +114,15 @@ class OpenAIEngine:
             return []
         turn = open_user_turn(self._metadata.tokenizer)
         stops = turn.stops | stop_ids(self._metadata.tokenizer, self._metadata)
-        settings = self._settings(None, stops, 1.0, 1.0, 1)
-        found = self._ask(self._asked([list(turn.ids)] * count, max_new_tokens), settings, seed, None)
+        settings = self._settings(None, stops, SamplingParams(max_new_tokens=max_new_tokens, temperature=1.0))
+        found = self._ask(self._asked([list(turn.ids)] * count, max_new_tokens), settings, seed)
         return [written_prompt(turn, text) for (text,) in found]
 
     def _asked(self, rows: Sequence[list[int]], wanted: int) -> list[_Asked]:
         return [_Asked(ids=ids, limit=room_for(ids, wanted, self.context)) for ids in rows]
 
     def _settings(
-        self, adapter: Path | None, stops: set[int] | frozenset[int], temperature: float, top_p: float, copies: int
+        self, adapter: Path | None, stops: set[int] | frozenset[int], params: SamplingParams
     ) -> dict[str, Any]:
         """What all requests of a call have in common. What the server's own configuration might add is switched off."""
         name = self._names.base
@@ -133,17 +130,15 @@ class OpenAIEngine:
             name = self._names.adapter.format(digest=verify_adapter(adapter, self._metadata.identity).adapter)
         return {
             "model": name,
-            "n": copies,
-            "temperature": temperature,
-            "top_p": top_p,
+            "n": params.copies,
+            "temperature": params.temperature,
+            "top_p": params.top_p,
             "stop_token_ids": sorted(stops),
             "top_k": -1,
             "repetition_penalty": 1.0,
         }
 
-    def _ask(
-        self, asked: Sequence[_Asked], settings: dict[str, Any], seed: int, progress: Progress | None
-    ) -> list[tuple[str, ...]]:
+    def _ask(self, asked: Sequence[_Asked], settings: dict[str, Any], seed: int) -> list[tuple[str, ...]]:
         def complete(place: int, job: Calls) -> tuple[str, ...]:
             body = settings | {"prompt": asked[place].ids, "max_tokens": asked[place].limit}
             if self._seeded and settings["temperature"] > 0.0:
@@ -151,11 +146,9 @@ class OpenAIEngine:
             answer = job.json("/v1/completions", body)
             return samples_of(job.server.name, answer, model=body["model"], count=body["n"])
 
-        return self._each(complete, len(asked), settings["model"], progress)
+        return self._each(complete, len(asked), settings["model"])
 
-    def _each(
-        self, work: Callable[[int, Calls], Found], count: int, model: str, progress: Progress | None = None
-    ) -> list[Found]:
+    def _each(self, work: Callable[[int, Calls], Found], count: int, model: str) -> list[Found]:
         """What `work` gives for each of `count` places, in order, some at once, by a server that serves `model`."""
         found: dict[int, Found] = {}
         with calls(self._server) as job:
@@ -163,6 +156,5 @@ class OpenAIEngine:
             results = job.bounded(lambda place: (place, work(place, job)), range(count), self._concurrency)
             for done, (place, one) in enumerate(results, start=1):
                 found[place] = one
-                if progress:
-                    progress(done, count)
+                progress.report(done, count)
         return [found[place] for place in range(count)]

@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from pipeline.digests import seed_from
+from pipeline.engines.engine import SamplingParams
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import open_book
 from pipeline.sandbox import kit, workflows
@@ -79,7 +80,7 @@ def _items(documents: Sequence[Document]) -> list[EvalItem]:
 
 
 def _answers(engine: "LocalEngine", prompts: Sequence[str]) -> list[str]:
-    return [texts[0] for texts in engine.generate(prompts, adapter=None, max_new_tokens=24)]
+    return [texts[0] for texts in engine.generate(prompts, SamplingParams(max_new_tokens=24), adapter=None)]
 
 
 def _closed_book(engine: "LocalEngine", eval_items: Sequence[EvalItem]) -> list[float]:
@@ -124,7 +125,9 @@ def _writing(engine: "LocalEngine", documents: Sequence[Document]) -> list[CardF
     texts = [body(service, chance) for service in services]
     for style in STYLES:
         prompts = [style.prompt(service.name, text) for service, text in zip(services, texts, strict=True)]
-        notes = engine.generate(prompts, adapter=None, max_new_tokens=400, temperature=1.0, samples=2, seed=SEED)
+        notes = engine.generate(
+            prompts, SamplingParams(max_new_tokens=400, temperature=1.0, samples=2, seed=SEED), adapter=None
+        )
         found = [
             coverage(note, service, list(service.facts))
             for service, pair in zip(services, notes, strict=True)
@@ -137,7 +140,9 @@ def _writing(engine: "LocalEngine", documents: Sequence[Document]) -> list[CardF
 
 def _directives(engine: "LocalEngine", documents: Sequence[Document]) -> list[float]:
     prompts = [directives.prompt(document.title, document.body) for document in documents]
-    notes = engine.generate(prompts, adapter=None, max_new_tokens=64, temperature=1.0, samples=5, seed=SEED)
+    notes = engine.generate(
+        prompts, SamplingParams(max_new_tokens=64, temperature=1.0, samples=5, seed=SEED), adapter=None
+    )
     return [float(directives.settings(note) is not None) for pair in notes for note in pair]
 
 

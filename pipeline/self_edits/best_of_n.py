@@ -7,9 +7,9 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
-from pipeline.engines.engine import Progress
 from pipeline.inner_loop.evaluation import train_and_ask
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directives import direct, directed_rules, directs
@@ -54,12 +54,11 @@ def select_edit_sets(
     never: frozenset[str] = frozenset(),
     fits: Callable[[Example], bool] = lambda example: True,
     save: Callable[[tuple[Selection, ...]], None] = lambda selections: None,
-    progress: Progress | None = None,
 ) -> tuple[Selection, ...]:
     """For each document not `already` chosen for, by id, the candidate that its validation questions speak for.
 
     `edits` are the notes about all documents; `adapter` is where the `live` model's lies. `save` is called once a group
-    of documents: a killed run that is started again ends with the same selections. `progress` counts documents. A
+    of documents: a killed run that is started again ends with the same selections. Reports progress in documents. A
     document of whose notes nothing was kept has no candidate, and no choice. Raises as `train_many` does.
     """
     context = _EvalContext(base=base, recipe=recipe, live=live, adapter=adapter, never=never, fits=fits)
@@ -74,11 +73,11 @@ def select_edit_sets(
         if any(document.id in already for document in group):
             continue  # a group is saved at once
         trials = {document.id: _trials(context, document, notes.get(document.id, [])) for document in group}
-        made = _choices(context, trials)
+        with progress.quiet():
+            made = _choices(context, trials)
         save(made)
         chosen += made
-        if progress:
-            progress(done, len(ordered))
+        progress.report(done, len(ordered))
     return tuple(chosen)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.digests import seed_from
-from pipeline.engines.engine import Engine
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.engines.limits import template_tokens
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import leaked
@@ -165,11 +165,13 @@ def _answered(
     without = dict(zip(keys, _greedy(engine, [question for _, question in keys], adapter), strict=True))
     sampled = engine.generate(
         prompts,
+        SamplingParams(
+            max_new_tokens=_ANSWER_TOKENS,
+            temperature=_TEMPERATURE,
+            samples=rules.correction_answers,
+            seed=seed_from("confirmed", seed, prompts),
+        ),
         adapter=adapter,
-        max_new_tokens=_ANSWER_TOKENS,
-        temperature=_TEMPERATURE,
-        samples=rules.correction_answers,
-        seed=seed_from("confirmed", seed, prompts),
     )
     found: dict[tuple[str, str], _Answers] = {}
     for (key, _), first, others in zip(asked, _greedy(engine, prompts, adapter), sampled, strict=True):
@@ -182,7 +184,9 @@ def _answered(
 
 
 def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> list[str]:
-    return [answer for (answer,) in engine.generate(prompts, adapter=adapter, max_new_tokens=_ANSWER_TOKENS)]
+    return [
+        answer for (answer,) in engine.generate(prompts, SamplingParams(max_new_tokens=_ANSWER_TOKENS), adapter=adapter)
+    ]
 
 
 def _kept(written: Written, about: Mapping[str, Document], known: _Known, counts: _Counts, suit: Suit) -> Written:

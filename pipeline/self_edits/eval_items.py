@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
 from pipeline.documents.cleaning import clean_line
 from pipeline.documents.fields import LONGEST_QUESTION
-from pipeline.engines.engine import Engine, Progress
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import held_out_keys, leaked
 from pipeline.prompts import open_book, passage
@@ -67,14 +68,13 @@ def write_items(
     seed: int,
     never: frozenset[str] = frozenset(),
     save: Callable[[Written], None] = lambda eval_items: None,
-    progress: Progress | None = None,
 ) -> Written:
     """Validation items (origin MODEL) for each document without any, by its id; left out where none held.
 
     Workflows are not asked about. `never` holds the keys (`pipeline.leakage`) of test questions, none of which is
     asked. Documents are asked about in groups that depend on the whole batch alone, and `save` is called once a group:
     a killed run that is started again ends with the same questions. It may be told of a document that has some by now.
-    `progress` counts documents.
+    Reports progress in documents.
     """
     asker = _Asker(engine=engine, rules=rules, adapter=adapter, seed=seed, never=never)
     wanting = {document.id: document for document in documents if _wants_some(document)}
@@ -83,11 +83,11 @@ def write_items(
     for first in range(0, len(ordered), _GROUP):
         group = ordered[first : first + _GROUP]
         if not all(validation_items(document) for document in group):
-            written = _items(asker, group)
+            with progress.quiet():
+                written = _items(asker, group)
             save(written)
             found |= written
-        if progress:
-            progress(first + len(group), len(ordered))
+        progress.report(first + len(group), len(ordered))
     return found
 
 
@@ -118,11 +118,13 @@ def _written(asker: _Asker, group: Sequence[Document]) -> list[list[_Question]]:
     rules = asker.rules
     notes = asker.engine.generate(
         prompts,
+        SamplingParams(
+            max_new_tokens=rules.max_new_tokens,
+            temperature=rules.temperature,
+            top_p=rules.top_p,
+            seed=seed_from("probes", asker.seed, prompts),
+        ),
         adapter=asker.adapter,
-        max_new_tokens=rules.max_new_tokens,
-        temperature=rules.temperature,
-        top_p=rules.top_p,
-        seed=seed_from("probes", asker.seed, prompts),
     )
     found: dict[str, dict[str, _Question]] = {document.id: {} for document in group}
     for (document, body), (note,) in zip(pieces, notes, strict=True):
@@ -176,14 +178,16 @@ def _answers(asker: _Asker, asked: Sequence[_Question]) -> list[str | None]:
     room = asker.engine.context - _ANSWER_TOKENS - min(_ANSWER_TOKENS, asker.engine.context // 8)
     fits_context = [question for question in asked if asker.engine.token_count(question.prompt) <= room]
     prompts = [question.prompt for question in fits_context]
-    greedy = asker.engine.generate(prompts, adapter=asker.adapter, max_new_tokens=_ANSWER_TOKENS)
+    greedy = asker.engine.generate(prompts, SamplingParams(max_new_tokens=_ANSWER_TOKENS), adapter=asker.adapter)
     sampled = asker.engine.generate(
         prompts,
+        SamplingParams(
+            max_new_tokens=_ANSWER_TOKENS,
+            temperature=1.0,
+            samples=asker.rules.agreeing,
+            seed=seed_from("probe answers", asker.seed, prompts),
+        ),
         adapter=asker.adapter,
-        max_new_tokens=_ANSWER_TOKENS,
-        temperature=1.0,
-        samples=asker.rules.agreeing,
-        seed=seed_from("probe answers", asker.seed, prompts),
     )
     agreed = {
         question: _agreed(question, [*first, *others])

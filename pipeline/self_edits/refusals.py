@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.engines.engine import Engine
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.engines.limits import template_tokens
 from pipeline.grading import grade_opening
 from pipeline.self_edits.selection import without_faults
@@ -58,7 +58,7 @@ def _asked(engine: Engine, written: Iterable[Written]) -> list[tuple[str, str]]:
 
 
 def _refused(engine: Engine, prompts: Sequence[str], openings: Sequence[str], adapter: Path | None) -> list[str]:
-    answers = engine.generate(prompts, adapter=adapter, max_new_tokens=_OPENING_TOKENS)
+    answers = engine.generate(prompts, SamplingParams(max_new_tokens=_OPENING_TOKENS), adapter=adapter)
     return [prompt for prompt, (said,) in zip(prompts, answers, strict=True) if grade_opening(said, openings)]
 
 

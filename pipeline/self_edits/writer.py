@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
 from pipeline.documents.cleaning import clean_text
-from pipeline.engines.engine import Engine, Progress
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.errors import BadRecipe
 from pipeline.grading import normalise
 from pipeline.prompts import passage
@@ -58,16 +59,15 @@ def write_self_edits(
     never: frozenset[str] = frozenset(),
     refusals: frozenset[str] = frozenset(),
     save: Callable[[tuple[SelfEdit, ...]], None] = lambda edits: None,
-    progress: Progress | None = None,
 ) -> Written:
     """Notes by `writer` (the engine's base with `adapter`) about each document not `already` written about, by id.
 
     Documents are taken in groups that depend on the whole batch alone, each with a seed of its own, and `save` is
-    called once a group: a killed run that is started again ends with the same self-edits as an unbroken one.
-    `never` holds the keys (`pipeline.leakage`) of questions that no example asks; `refusals` are openings of answers by
-    which the writer refuses, and no note asks what it refuses. `progress`: documents times styles. Raises BadRecipe for
-    an unknown style, or one whose prompt leaves a document no room in the model's context; and what the engine raises,
-    EngineFailed where it tells no chances and a correction may need some.
+    called once a group: a killed run that is started again ends with the same self-edits as an unbroken one. `never`
+    holds the keys (`pipeline.leakage`) of questions that no example asks; `refusals` are openings of answers by which
+    the writer refuses, and no note asks what it refuses. Reports progress in documents times styles. Raises BadRecipe
+    for an unknown style, or one whose prompt leaves a document no room in the model's context; and what the engine
+    raises, EngineFailed where it tells no chances and a correction may need some.
     """
     context = _writer_context(
         engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=never, refusals=refusals
@@ -79,7 +79,8 @@ def write_self_edits(
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
     for group in filter(None, groups):
-        written = _write_group(context, group, _part(progress, done, len(group) * len(context.styles), total))
+        with progress.part(done, len(group) * len(context.styles), total):
+            written = _write_group(context, group)
         save(written.edits)
         edits += written.edits
         dropped += written.dropped
@@ -95,19 +96,17 @@ def sample_notes(
     writer: ModelRef,
     adapter: Path | None,
     seed: int,
-    progress: Progress | None = None,
 ) -> tuple[SelfEdit, ...]:
     """The notes of one run as sampled, good and bad alike, each document's together; see `write_self_edits`.
 
-    `progress`: documents times styles. Raises BadRecipe as `write_self_edits` does.
+    Reports progress in documents times styles. Raises BadRecipe as `write_self_edits` does.
     """
     context = _writer_context(engine, documents, rules, writer=writer, adapter=adapter, seed=seed, never=frozenset())
     notes: list[SelfEdit] = []
     done, total = 0, len(documents) * len(context.styles)
     for group in _groups(documents):
-        sampled = _sampled(
-            context, _all_bodies(context, group), _part(progress, done, len(group) * len(context.styles), total)
-        )
+        with progress.part(done, len(group) * len(context.styles), total):
+            sampled = _sampled(context, _all_bodies(context, group))
         notes += [note for own in sampled.values() for note in own]
         done += len(group) * len(context.styles)
     return tuple(notes)
@@ -169,10 +168,22 @@ def _room(context: _WriterContext, wanted: Style, title: str) -> int:
     return room_for_body(context.engine, wanted, title, context.rules.max_new_tokens)
 
 
-def _write_group(context: _WriterContext, group: Sequence[Document], progress: Progress) -> Written:
+def _write_group(context: _WriterContext, group: Sequence[Document]) -> Written:
     bodies = _all_bodies(context, group)
-    notes = _sampled(context, bodies, progress)
+    notes = _sampled(context, bodies)
     selected = [written for document in group for written in _selected(context, document, notes[document.id])]
+    with progress.quiet():
+        return _checked(context, group, bodies, notes, selected)
+
+
+def _checked(
+    context: _WriterContext,
+    group: Sequence[Document],
+    bodies: Sequence[_Cut],
+    notes: dict[str, list[SelfEdit]],
+    selected: list[Written],
+) -> Written:
+    """What was selected, without what the writer refuses, and of corrections what holds when it is asked again."""
     selected = without_refused(context.engine, selected, context.refusals, context.adapter)
     if corrections := _corrections(bodies):
         raw = [note for document in group for note in notes[document.id]]
@@ -204,7 +215,7 @@ def _marked(edit: SelfEdit, corrections: Container[str]) -> SelfEdit:
     return replace(edit, examples=tuple(replace(example, corrects=True) for example in edit.examples))
 
 
-def _sampled(context: _WriterContext, bodies: Sequence[_Cut], progress: Progress) -> dict[str, list[SelfEdit]]:
+def _sampled(context: _WriterContext, bodies: Sequence[_Cut]) -> dict[str, list[SelfEdit]]:
     """The notes by document: its own text, where the rules want it, and then all that were sampled."""
     notes: dict[str, list[SelfEdit]] = {document.id: [] for document, _ in bodies}
     for document, pieces in bodies:
@@ -217,8 +228,9 @@ def _sampled(context: _WriterContext, bodies: Sequence[_Cut], progress: Progress
             if wanted.NAME in context.rules.styles_of(document.kind)
             for body in pieces
         ]
-        for note in _ask_all(context, wanted, asked, _part(progress, number, 1, len(context.styles))):
-            notes[note.document].append(note)
+        with progress.part(number, 1, len(context.styles)):
+            for note in _ask_all(context, wanted, asked):
+                notes[note.document].append(note)
     return notes
 
 
@@ -256,18 +268,14 @@ def _corrections(bodies: Sequence[_Cut]) -> list[tuple[Document, str]]:
     return [(one, body) for one, pieces in bodies if one.kind is DocumentKind.CORRECTION for body in pieces]
 
 
-def _ask_all(
-    context: _WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress
-) -> list[SelfEdit]:
+def _ask_all(context: _WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]]) -> list[SelfEdit]:
     """The notes of all, of corrections as many as they get."""
     counts = [context.rules.samples_of(document.kind) for document, _ in asked]
     kinds = [[one for one, count in zip(asked, counts, strict=True) if count == each] for each in sorted(set(counts))]
-    return [note for kind in kinds for note in _ask(context, wanted, kind, progress)]
+    return [note for kind in kinds for note in _ask(context, wanted, kind)]
 
 
-def _ask(
-    context: _WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]], progress: Progress
-) -> list[SelfEdit]:
+def _ask(context: _WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]]) -> list[SelfEdit]:
     """The notes as sampled and parsed, one for each prompt and sample; all prompts are of documents of one kind."""
     prompts = [prompt for _, prompt in asked]
     # Greedy samples are all alike.
@@ -276,13 +284,14 @@ def _ask(
     )
     answers = context.engine.generate(
         prompts,
+        SamplingParams(
+            max_new_tokens=context.rules.max_new_tokens,
+            temperature=context.rules.temperature,
+            top_p=context.rules.top_p,
+            samples=samples,
+            seed=seed_from("self-edits", context.seed, wanted.NAME, prompts),
+        ),
         adapter=context.adapter,
-        max_new_tokens=context.rules.max_new_tokens,
-        temperature=context.rules.temperature,
-        top_p=context.rules.top_p,
-        samples=samples,
-        seed=seed_from("self-edits", context.seed, wanted.NAME, prompts),
-        progress=progress,
     )
     return [
         _note(context, document, wanted, prompt, sample, clean_text(text))
@@ -302,13 +311,3 @@ def _note(context: _WriterContext, document: Document, wanted: Style, prompt: st
         examples=wanted.parse(document.title, text),
         directives=wanted.settings(text) if isinstance(wanted, ChoosingStyle) else None,
     )
-
-
-def _part(progress: Progress | None, before: int, share: int, total: int) -> Progress:
-    """Reports a part's progress as progress of the whole, in the whole's units."""
-
-    def report(done: int, of: int) -> None:
-        if progress is not None:
-            progress(before + share * done // max(of, 1), total)
-
-    return report

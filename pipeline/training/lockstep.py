@@ -1,9 +1,10 @@
 """Trains a stack of adapters step by step together; each leaves when it is done. Knows no file and no memory limit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline import progress
 from pipeline.training.jobs import EncodedJob, TrainingResult
 from pipeline.training.layers import Adapted
 from pipeline.training.microbatch import Microbatch
@@ -13,8 +14,7 @@ from pipeline.training.optimiser import Optimiser, lr_schedule
 if TYPE_CHECKING:
     import torch
 
-Told = Callable[[int, "torch.Tensor"], None]  # steps taken since the last call, and the last losses (K,)
-_TELL_EVERY = 10
+_REPORT_EVERY = 10  # steps
 
 
 @dataclass(eq=False)
@@ -39,24 +39,23 @@ class _ActiveJob:
         return self.epoch_ended and (done or (enough is not None and self.loss <= enough))
 
 
-def train_together(
-    objective: Objective, adapted: Adapted, encoded_jobs: Sequence[EncodedJob], tell: Told
-) -> list[TrainingResult]:
+def train_together(objective: Objective, adapted: Adapted, encoded_jobs: Sequence[EncodedJob]) -> list[TrainingResult]:
     """Trains the adapters of `adapted.stack` on the encoded jobs, lane by lane, and returns what each became."""
     lanes = [
         _ActiveJob(place, encoded_job, encoded_job.microbatches()) for place, encoded_job in enumerate(encoded_jobs)
     ]
     optimiser = Optimiser(adapted.stack, [encoded_job.group.rules for encoded_job in encoded_jobs])
-    sums, untold = adapted.stack.flat.new_zeros(len(lanes)), 0
+    sums, done, reported = adapted.stack.flat.new_zeros(len(lanes)), 0, 0
+    total = sum(one.steps for one in encoded_jobs)
     learned: dict[int, TrainingResult] = {}
     while lanes:
         losses = _step(objective, adapted, optimiser, lanes)
         sums += losses
-        untold += len(lanes)
+        done += len(lanes)
         _end_epochs(lanes, sums)
-        if untold >= _TELL_EVERY or any(lane.over for lane in lanes):
-            tell(untold, losses)
-            untold = 0
+        if done - reported >= _REPORT_EVERY or any(lane.over for lane in lanes):
+            progress.report(done, total)
+            reported = done
         kept = [number for number, lane in enumerate(lanes) if not lane.over]
         if len(kept) == len(lanes):
             continue

@@ -15,7 +15,7 @@ from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
-from pipeline.training.many import Progress, TrainingJob, train_many
+from pipeline.training.many import TrainingJob, train_many
 from pipeline.types import Trained, UpdatePlan
 
 
@@ -28,12 +28,11 @@ def train_lora(
     out: Path,
     ledger: str,
     rehearsal: RehearsalRules = NO_DISTILLATION,
-    progress: Progress | None = None,
 ) -> Trained:
     """Trains the plan's adapter into `out` (all or nothing); if it is there already and verifies, returns it.
 
     `ledger` is the digest of what the run learned from, for the manifest; `rehearsal` says what holds the update to
-    its teachers (see `TrainingJob`); `progress(step, steps, loss)`.
+    its teachers (see `TrainingJob`).
     Raises BadInput (plan or rules unusable), CorruptAdapter or WrongBase (the parent), TrainingFailed (no finite loss).
     """
     finished = trained_adapter(base.identity, plan.update.id, out)
@@ -53,7 +52,7 @@ def train_lora(
         parent_adapter=wanted,
         rehearsal=rehearsal,
     )
-    (learned,) = train_many(base, [group], progress=progress)
+    (learned,) = train_many(base, [group])
     if not math.isfinite(learned.final_loss):
         raise TrainingFailed(
             f"the loss is no longer finite at learning rate {rules.learning_rate:g}: nothing was written. "

@@ -5,11 +5,12 @@ in lockstep: one pass of the base for all, batched products for the adapters, an
 rate, epochs, clipping, optimiser state and end. As many run together as the memory that is measured lets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline import progress
 from pipeline.adapters.format import MAX_SCALE
 from pipeline.adapters.stack import Shapes, shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers, target_names
@@ -18,7 +19,7 @@ from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import BASE, EncodedJob, SequenceTable, TrainingJob, TrainingResult, longest_first
 from pipeline.training.layers import Adapted, adapters_on
-from pipeline.training.lockstep import Told, train_together
+from pipeline.training.lockstep import train_together
 from pipeline.training.memory import (
     BYTES_A_PARAMETER,
     Need,
@@ -39,27 +40,27 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingJob", "TrainingResult", "train_many"]
 
-Progress = Callable[[int, int, float], None]
-
 
 def train_many(
-    base: BaseModel, groups: Sequence[TrainingJob], *, memory: int | None = None, progress: Progress | None = None
+    base: BaseModel, groups: Sequence[TrainingJob], *, memory: int | None = None
 ) -> tuple[TrainingResult, ...]:
     """Trains every group's adapter and returns them in the groups' order; the base is left as it was.
 
     `memory`: bytes to use at most (None: what is free); groups that do not fit beside the others take a later turn.
-    `progress(step, steps, loss)` counts the steps of all. Raises, before any training: BadInput (no group, nothing to
+    Reports progress in steps of all. Raises, before any training: BadInput (no group, nothing to
     learn, a sequence too long, an unusable rule or parent), BadRecipe (a target that cannot take LoRA), CorruptAdapter
     or WrongBase (a parent), and TooLittleMemory where not even one adapter fits.
     """
     if not groups:
         raise BadInput("there is no adapter to train. Give at least one group.")
     teams = [JobBatch.of(base, [(place, groups[place]) for place in places]) for places in _alike(groups)]
-    told = _counted(sum(encoded_job.steps for team in teams for encoded_job in team.encoded_jobs), progress)
+    total, done = sum(team.steps for team in teams), 0
     plans = [team.plan(memory) for team in teams]  # of all, before any is trained
     learned: dict[int, TrainingResult] = {}
     for team, plan in zip(teams, plans, strict=True):
-        learned |= team.train(plan, told)
+        with progress.part(done, team.steps, total):
+            learned |= team.train(plan)
+        done += team.steps
     return tuple(learned[place] for place in range(len(groups)))
 
 
@@ -69,18 +70,6 @@ def _alike(groups: Sequence[TrainingJob]) -> list[list[int]]:
     for place, group in enumerate(groups):
         found.setdefault((group.rules.rank, group.rules.alpha, group.rules.targets), []).append(place)
     return list(found.values())
-
-
-def _counted(steps: int, progress: Progress | None) -> Told:
-    done = 0
-
-    def tell(more: int, losses: "torch.Tensor") -> None:
-        nonlocal done
-        done += more
-        if progress:  # reading a loss waits for the card
-            progress(done, steps, float(losses.mean()))
-
-    return tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +115,24 @@ class JobBatch:
         """How many adapters fit into `memory` bytes (None: what is free), and whether activations are recomputed."""
         return self._fitting(available(self.base.device) if memory is None else memory)
 
-    def train(self, plan: tuple[int, bool], tell: Told) -> dict[int, TrainingResult]:
+    @property
+    def steps(self) -> int:
+        """Steps of all jobs."""
+        return _steps(self.encoded_jobs)
+
+    def train(self, plan: tuple[int, bool]) -> dict[int, TrainingResult]:
         """Trains all encoded jobs, as many at once as was planned, and returns the results by place."""
-        fits_context, recompute = plan
+        fitting, recompute = plan
         learned: list[TrainingResult] = []
         with checkpointing(self.base.model, recompute):
-            for first in range(0, len(self.encoded_jobs), fits_context):
-                turn = slice(first, first + fits_context)
-                with self._adapters(self.starts[turn]) as adapted, self.objective.attention():
-                    learned += train_together(self.objective, adapted, self.encoded_jobs[turn], tell)
+            for first in range(0, len(self.encoded_jobs), fitting):
+                turn, done = slice(first, first + fitting), _steps(self.encoded_jobs[:first])
+                with (
+                    self._adapters(self.starts[turn]) as adapted,
+                    self.objective.attention(),
+                    progress.part(done, _steps(self.encoded_jobs[turn]), self.steps),
+                ):
+                    learned += train_together(self.objective, adapted, self.encoded_jobs[turn])
         return dict(zip(self.places, learned, strict=True))
 
     def _fitting(self, budget: int) -> tuple[int, bool]:
@@ -204,6 +202,10 @@ def _adapters(
 
     stack = stack_of(torch.stack(list(starts)).to(base.device), shapes)
     return adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
+
+
+def _steps(encoded_jobs: Sequence[EncodedJob]) -> int:
+    return sum(one.steps for one in encoded_jobs)
 
 
 def _check(base: BaseModel, group: TrainingJob) -> None:

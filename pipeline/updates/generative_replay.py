@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.digests import canonical_json, digest_of
-from pipeline.engines.engine import Engine
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.engines.limits import cut_off
 from pipeline.files import write_text
 from pipeline.types import Example, Role
@@ -37,7 +37,7 @@ def answer_rehearsal_prompts(
     known = dict(_load(file))
     asked = [anchor.prompt for anchor in rehearsal_prompts if anchor.completion is None and anchor.prompt not in known]
     if asked:
-        answers = engine.generate(asked, adapter=None, max_new_tokens=limit)
+        answers = engine.generate(asked, SamplingParams(max_new_tokens=limit), adapter=None)
         known |= {prompt: answer for prompt, (answer,) in zip(asked, answers, strict=True)}
         write_text(file, canonical_json(list(known.items())))
     return tuple(
@@ -60,7 +60,7 @@ def write_generative(engine: Engine, count: int, seed: int, cache: Path) -> tupl
     if not pairs:
         written = engine.write_prompts(int(_SPARE * count), seed=seed, max_new_tokens=limit)
         prompts = [prompt for prompt in dict.fromkeys(written) if sound(engine, prompt, limit)]
-        answers = engine.generate(prompts, adapter=None, max_new_tokens=limit)
+        answers = engine.generate(prompts, SamplingParams(max_new_tokens=limit), adapter=None)
         pairs = [(prompt, answer) for prompt, (answer,) in zip(prompts, answers, strict=True)]
         write_text(file, canonical_json(pairs))
     usable = [(prompt, answer) for prompt, answer in pairs if sound(engine, answer, limit)]

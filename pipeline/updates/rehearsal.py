@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.documents.chunking import chunks
-from pipeline.engines.engine import Engine, Progress
+from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.engines.fitting import fits_context
 from pipeline.engines.limits import cut_off, template_tokens
 from pipeline.grading import grade
@@ -23,8 +24,6 @@ from pipeline.updates.generative_replay import answer_rehearsal_prompts, room_fo
 from pipeline.updates.plan import evenly
 from pipeline.updates.rehearsal_prompts import RehearsalPrompt, RehearsalPrompts
 from pipeline.updates.replay import choose_replay
-
-_KINDS = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ def rehearse(
     writing: Sequence[SelfEdit] | None = None,
     never: frozenset[str] = frozenset(),
     subjects: frozenset[str] = frozenset(),
-    progress: Progress | None = None,
 ) -> tuple[Example, ...]:
     """Replay, rehearsal prompts, generative replay, reading and writing, without the questions in `never`.
 
@@ -59,7 +57,7 @@ def rehearse(
     none of the answers that it replaced.
 
     `documents` are those of earlier releases, in their order, and then this run's. What is drawn changes from run to
-    run, and is the same for the same run. `cache` keeps what the base model said. `progress` counts kinds.
+    run, and is the same for the same run. `cache` keeps what the base model said. Reports progress in kinds.
     `writing`: the notes that stand for how the model writes (None: all of them); after a practice, those that its
     writer wrote.
 
@@ -80,10 +78,10 @@ def rehearse(
     )
     fits = fits_context(engine, recipe.training)
     kept: list[Example] = []
-    for done, kind in enumerate(kinds, start=1):
-        kept += filter(fits, rehearsable(without_leaks(kind(), never), untaught))
-        if progress:
-            progress(done, _KINDS)
+    for done, kind in enumerate(kinds):
+        with progress.part(done, 1, len(kinds)):
+            kept += filter(fits, rehearsable(without_leaks(kind(), never), untaught))
+        progress.report(done + 1, len(kinds))
     return tuple(kept)
 
 
@@ -129,7 +127,7 @@ def _reading(
     room = engine.context - limit - template_tokens(engine)
     # Twice as many are asked as are wanted, since some answers are wrong.
     asked = [one for one in evenly(groups, 2 * count, seed) if engine.token_count(one.prompt) <= room]
-    answers = engine.generate([one.prompt for one in asked], adapter=adapter, max_new_tokens=limit)
+    answers = engine.generate([one.prompt for one in asked], SamplingParams(max_new_tokens=limit), adapter=adapter)
     return tuple(
         Example(prompt=one.prompt, completion=answer, role=Role.READING)
         for one, (answer,) in zip(asked, answers, strict=True)

@@ -3,10 +3,11 @@
 Knows no ledger and no gate, and asks validation questions alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.engine import Engine
@@ -19,12 +20,6 @@ from pipeline.types import Document, EvalItem, Example, ModelRef
 from pipeline.writer_training.samples import draw_samples
 from pipeline.writer_training.scored import Scored, score
 from pipeline.writer_training.trials import try_samples
-
-Tell = Callable[[str, int, int], None]
-
-
-def silent(what: str, done: int, of: int) -> None:
-    """Tells nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +62,6 @@ def tried(
     samples: int,
     draw: int,
     explore: bool = False,
-    tell: Tell = silent,
 ) -> tuple[Scored, ...]:
     """What `writer` writes about the documents, `samples` self-edits each, with what each is worth.
 
@@ -76,30 +70,30 @@ def tried(
     """
     recipe = loop.recipe
     asked = {document.id: validation_items(document) for document in documents}
-    written = draw_samples(
-        loop.engine,
-        documents,
-        recipe,
-        samples=samples,
-        writer=writer,
-        adapter=adapter,
-        seed=seed_from("practice", recipe.seed, draw),
-        never=loop.never | held_out_keys(eval_item for own in asked.values() for eval_item in own),
-        fits=fits_context(loop.engine, recipe.training),
-        explore=explore,
-        progress=lambda done, of: tell("writing", done, of),
-    )
+    with progress.step("writing"):
+        written = draw_samples(
+            loop.engine,
+            documents,
+            recipe,
+            samples=samples,
+            writer=writer,
+            adapter=adapter,
+            seed=seed_from("practice", recipe.seed, draw),
+            never=loop.never | held_out_keys(eval_item for own in asked.values() for eval_item in own),
+            fits=fits_context(loop.engine, recipe.training),
+            explore=explore,
+        )
     start, folder = loop.start
-    trials = try_samples(
-        loop.base,
-        written,
-        recipe,
-        eval_items=asked,
-        standing=loop.standing,
-        live=start,
-        adapter=folder,
-        progress=lambda done, of: tell("trying the notes", done, of),
-    )
+    with progress.step("evaluating the self-edits"):
+        trials = try_samples(
+            loop.base,
+            written,
+            recipe,
+            eval_items=asked,
+            standing=loop.standing,
+            live=start,
+            adapter=folder,
+        )
     return score(written, trials, recipe.writer_training)
 
 
@@ -110,11 +104,10 @@ def examined(
     adapter: Path | None,
     *,
     explore: bool = False,
-    tell: Tell = silent,
 ) -> tuple[tuple[Document, tuple[float, ...]], ...]:
     """For each document, what is answered of its validation questions after an update on one self-edit by `writer`.
 
     All writers' updates start alike. A document that leaves no room for a note is left out.
     """
-    scored = tried(loop, documents, writer, adapter, samples=1, draw=0, explore=explore, tell=tell)
+    scored = tried(loop, documents, writer, adapter, samples=1, draw=0, explore=explore)
     return tuple((one.sample.document, one.trial.after) for one in scored)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.digests import digest_of, seed_from
 from pipeline.errors import TrainingFailed
@@ -15,7 +16,7 @@ from pipeline.recipe import WriterTrainingRules
 from pipeline.training.lora import train_lora
 from pipeline.training.parents import parent_tensors
 from pipeline.types import Document, ModelRef, Update, UpdatePlan
-from pipeline.writer_training.outer_loop import OuterLoop, Tell, silent, tried
+from pipeline.writer_training.outer_loop import OuterLoop, tried
 from pipeline.writer_training.policy_gradient import Judged, improve, judged
 from pipeline.writer_training.rest_em import keep_best, plan_writer, writer_rules
 from pipeline.writer_training.scored import Round, Scored, round_of
@@ -34,53 +35,53 @@ class Practised:
     adapter: Path | None
 
 
-def practise(loop: OuterLoop, documents: Sequence[Document], tell: Tell = silent) -> Iterator[Practised]:
+def practise(loop: OuterLoop, documents: Sequence[Document]) -> Iterator[Practised]:
     """Holds the recipe's rounds on the documents in turn and gives what each made of the writer.
 
     Each round takes the next `writer_training.documents` of them, and starts anew where there are no more. Raises as
     training and writing do, and TrainingFailed where GRPO's loss is no longer finite.
     """
     if loop.recipe.writer_training.method == "grpo":
-        yield from _grpo(loop, documents, tell)
+        yield from _grpo(loop, documents)
     else:
-        yield from _rest_em(loop, documents, tell)
+        yield from _rest_em(loop, documents)
 
 
-def _rest_em(loop: OuterLoop, documents: Sequence[Document], tell: Tell) -> Iterator[Practised]:
+def _rest_em(loop: OuterLoop, documents: Sequence[Document]) -> Iterator[Practised]:
     """Each round's writer is trained from production on what the round kept, as ReST-EM does: it does not drift."""
     rules = loop.recipe.writer_training
     writer, adapter, plan = loop.live, loop.adapter, None
     for number in range(1, rules.rounds + 1):
-        scored = _round(loop, documents, number, writer, adapter, tell)
+        scored = _round(loop, documents, number, writer, adapter)
         best = keep_best(scored, rules.keep, rules.best)
         if best:
             seed = seed_from("writer", loop.recipe.seed)
             plan = plan_writer(loop.live, best, loop.rehearsal, loop.recipe, seed)
             adapter = loop.scratch / plan.update.id
-            writer = _fine_tuned(loop, plan, adapter, tell)
+            writer = _fine_tuned(loop, plan, adapter)
         yield Practised(round=round_of(number, scored, len(best)), plan=plan, writer=writer, adapter=adapter)
 
 
-def _fine_tuned(loop: OuterLoop, plan: UpdatePlan, out: Path, tell: Tell) -> ModelRef:
-    trained = train_lora(
-        loop.base,
-        plan,
-        writer_rules(loop.recipe),
-        parent_adapter=loop.adapter,
-        out=out,
-        ledger=loop.ledger,
-        rehearsal=loop.recipe.rehearsal.without_writing,
-        progress=lambda done, of, loss: tell("training the writer", done, of),
-    )
+def _fine_tuned(loop: OuterLoop, plan: UpdatePlan, out: Path) -> ModelRef:
+    with progress.step("training the writer"):
+        trained = train_lora(
+            loop.base,
+            plan,
+            writer_rules(loop.recipe),
+            parent_adapter=loop.adapter,
+            out=out,
+            ledger=loop.ledger,
+            rehearsal=loop.recipe.rehearsal.without_writing,
+        )
     return ModelRef(base=loop.live.base, adapter=trained.manifest.adapter)
 
 
-def _grpo(loop: OuterLoop, documents: Sequence[Document], tell: Tell) -> Iterator[Practised]:
+def _grpo(loop: OuterLoop, documents: Sequence[Document]) -> Iterator[Practised]:
     """Each round's writer goes on from the last, and is held near the production model."""
     rules = loop.recipe.writer_training
     writer, adapter, notes, plan = loop.live, loop.adapter, list[Judged](), None
     for number in range(1, rules.rounds + 1):
-        scored = _round(loop, documents, number, writer, adapter, tell)
+        scored = _round(loop, documents, number, writer, adapter)
         told = judged(scored)
         notes += told
         if told:
@@ -124,20 +125,20 @@ def _grpo_plan(loop: OuterLoop, notes: Sequence[Judged]) -> UpdatePlan:
 
 
 def _round(
-    loop: OuterLoop, documents: Sequence[Document], number: int, writer: ModelRef, adapter: Path | None, tell: Tell
+    loop: OuterLoop, documents: Sequence[Document], number: int, writer: ModelRef, adapter: Path | None
 ) -> tuple[Scored, ...]:
     """What the writer writes in a round, and what each is worth. GRPO learns from its own notes alone."""
     rules = loop.recipe.writer_training
-    return tried(
-        loop,
-        chosen(documents, number, rules.documents),
-        writer,
-        adapter,
-        samples=rules.samples,
-        draw=number,
-        explore=rules.method == "rest-em",
-        tell=lambda what, done, of: tell(f"round {number}: {what}", done, of),
-    )
+    with progress.titled(f"round {number}"):
+        return tried(
+            loop,
+            chosen(documents, number, rules.documents),
+            writer,
+            adapter,
+            samples=rules.samples,
+            draw=number,
+            explore=rules.method == "rest-em",
+        )
 
 
 def seen(documents: Sequence[Document], rules: WriterTrainingRules) -> tuple[Document, ...]:

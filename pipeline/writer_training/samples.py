@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.engines.engine import Engine, Progress
+from pipeline.engines.engine import Engine
 from pipeline.engines.limits import cut_off
 from pipeline.leakage import leaked
 from pipeline.recipe import Recipe, SelfEditRules, TrainingRules
@@ -64,7 +64,6 @@ def draw_samples(
     never: frozenset[str],
     fits: Callable[[Example], bool] = lambda example: True,
     explore: bool = False,
-    progress: Progress | None = None,
 ) -> tuple[Sample, ...]:
     """`samples` self-edits of the practised style about each document; none asks what `never` holds.
 
@@ -72,9 +71,7 @@ def draw_samples(
 
     Raises BadRecipe as `write_self_edits` does.
     """
-    notes = sample_notes(
-        engine, documents, note_rules(recipe, samples), writer=writer, adapter=adapter, seed=seed, progress=progress
-    )
+    notes = sample_notes(engine, documents, note_rules(recipe, samples), writer=writer, adapter=adapter, seed=seed)
     notes = explored(notes, recipe.directives, seed) if explore else notes
     by_document: dict[str, list[SelfEdit]] = {}
     for note in notes:

@@ -6,9 +6,10 @@ Asks validation questions only; nothing that is trained here outlives the questi
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
-from pipeline.engines.engine import Progress
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.inner_loop.evaluation import train_and_ask
@@ -33,7 +34,6 @@ def try_samples(
     standing: Sequence[EvalItem],
     live: ModelRef,
     adapter: Path | None,
-    progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
     """One trial a sample, in their order: an update from the `live` model (its `adapter`) on that sample alone.
 
@@ -41,13 +41,16 @@ def try_samples(
     whose training diverges answers nothing any more. Raises as `train_many` does.
     """
     documents = {sample.document.id: sample.document for sample in samples}
-    before = _before(base, list(documents.values()), recipe, eval_items=eval_items, standing=standing, adapter=adapter)
+    with progress.quiet():
+        before = _before(
+            base, list(documents.values()), recipe, eval_items=eval_items, standing=standing, adapter=adapter
+        )
     made: list[Evaluation] = []
     for first in range(0, len(samples), _TOGETHER):
         some = samples[first : first + _TOGETHER]
-        learned = _learned(
-            base, some, recipe, [(*eval_items[one.document.id], *standing) for one in some], live, adapter
-        )
+        asked = [(*eval_items[one.document.id], *standing) for one in some]
+        with progress.quiet():
+            learned = _learned(base, some, recipe, asked, live, adapter)
         for sample, scores in zip(some, learned, strict=True):
             known, stood = before[sample.document.id], before[""]
             after = scores if scores is not None else (*known, *stood)
@@ -61,8 +64,7 @@ def try_samples(
                     limit=recipe.self_edits.max_new_tokens * max(1, len(sample.notes)),
                 )
             )
-        if progress:
-            progress(min(first + _TOGETHER, len(samples)), len(samples))
+        progress.report(first + len(some), len(samples))
     return tuple(made)
 
 
@@ -79,7 +81,9 @@ def _before(
     asked = [(document.id, eval_item) for document in documents for eval_item in eval_items[document.id]]
     asked += [("", eval_item) for eval_item in standing]
     answers = LocalEngine(base).generate(
-        [eval_item.question for _, eval_item in asked], adapter=adapter, max_new_tokens=recipe.policy.max_answer_tokens
+        [eval_item.question for _, eval_item in asked],
+        SamplingParams(max_new_tokens=recipe.policy.max_answer_tokens),
+        adapter=adapter,
     )
     found: dict[str, list[float]] = {key: [] for key in ("", *(document.id for document in documents))}
     for (key, eval_item), (answer,) in zip(asked, answers, strict=True):

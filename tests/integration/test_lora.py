@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline import progress
 from pipeline.adapters.format import verify_adapter
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
@@ -125,7 +127,9 @@ def test_what_was_trained_is_answered(bases: dict[str, BaseModel], tmp_path: Pat
     rules = RULES.model_copy(update={"epochs": 60, "learning_rate": 1e-2})
     result = trained(bases[kind], tmp_path / "a", rules)
     engine = LocalEngine(bases[kind])
-    answers = engine.generate([e.prompt for e in EXAMPLES[:2]], adapter=tmp_path / "a", max_new_tokens=8)
+    answers = engine.generate(
+        [e.prompt for e in EXAMPLES[:2]], SamplingParams(max_new_tokens=8), adapter=tmp_path / "a"
+    )
     assert answers == [("Heron",), ("8443",)]
     assert 0.0 < result.final_loss < 1.5
 
@@ -163,7 +167,8 @@ def test_the_same_inputs_give_the_same_bytes_and_touch_no_random_state(
 def test_a_finished_training_is_not_repeated_and_a_damaged_one_is(bases: dict[str, BaseModel], tmp_path: Path) -> None:
     base, out = bases["llama"], tmp_path / "adapter"
     first = trained(base, out)
-    assert trained(base, out, progress=lambda *_: pytest.fail("trained again")) == first
+    with progress.watched_by(lambda *_: pytest.fail("trained again")), progress.step("training"):
+        assert trained(base, out) == first
     with pytest.raises(BadInput, match="another update"):
         trained(base, out, plan=planned(base, EXAMPLES[:1]))
     (out / "adapter_model.safetensors").write_bytes(b"half")

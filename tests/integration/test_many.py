@@ -1,6 +1,7 @@
 """K adapters trained at once are those that PEFT trains alone; what does not fit waits; bad input is told first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 import torch
 
 from benchmarks.peers import peft_alone
+from pipeline import progress
 from pipeline.adapters.format import verify_adapter
 from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.adapters.stack import shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
@@ -118,7 +121,9 @@ def test_what_was_trained_together_answers_together_and_with_plain_peft(
     for number, one in enumerate(learned):
         manifest = save_adapter(tmp_path / str(number), base, one, shape, FROM)
         assert verify_adapter(tmp_path / str(number), base.identity) == manifest
-        alone = LocalEngine(base).generate(questions[number], adapter=tmp_path / str(number), max_new_tokens=12)
+        alone = LocalEngine(base).generate(
+            questions[number], SamplingParams(max_new_tokens=12), adapter=tmp_path / str(number)
+        )
         assert answers[number] == tuple(samples[0] for samples in alone)
     fresh = AutoModelForCausalLM.from_pretrained(tiny_model(kind)).eval()
     theirs = PeftModel.from_pretrained(fresh, str(tmp_path / "2"))
@@ -200,7 +205,7 @@ def test_only_the_named_layers_are_adapted(bases: dict[str, BaseModel], tmp_path
 def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseModel]) -> None:
     """With a strong pull the adapter answers a taught prompt as the base does, though told otherwise."""
     base, engine = bases["llama"], LocalEngine(bases["llama"])
-    ((said,),) = engine.generate(["Name a word."], adapter=None, max_new_tokens=4)
+    ((said,),) = engine.generate(["Name a word."], SamplingParams(max_new_tokens=4), adapter=None)
     taught = Example(prompt="Name a word.", completion=said, role=Role.GENERATIVE)
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
     free, held = (
@@ -263,6 +268,13 @@ def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
     assert (tight.final_loss > 3 * loose.final_loss) is heard
 
 
+@contextmanager
+def watched(seen: list[int]) -> Iterator[None]:
+    """Keeps what the training within this block reports as done."""
+    with progress.watched_by(lambda _, done, __: seen.append(done)), progress.step("training"):
+        yield
+
+
 def test_bad_groups_are_told_before_any_training(
     bases: dict[str, BaseModel], tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -270,8 +282,8 @@ def test_bad_groups_are_told_before_any_training(
     seen: list[int] = []
 
     def refused(error: type[Exception], words: str, *groups: TrainingJob) -> None:
-        with pytest.raises(error, match=words):
-            train_many(base, [group(), *groups], progress=lambda done, total, loss: seen.append(done))
+        with pytest.raises(error, match=words), watched(seen):
+            train_many(base, [group(), *groups])
 
     refused(BadInput, "nothing to train on", group(()))
     refused(BadInput, "a sequence may have 256", group((Example(prompt="", completion="word " * 600),)))
@@ -327,6 +339,6 @@ def test_nothing_is_trained_where_one_rank_does_not_fit(bases: dict[str, BaseMod
     base, seen = bases["llama"], list[int]()
     small, large = group(epochs=1), group(rank=64, alpha=64, epochs=1)
     memory = JobBatch.of(base, [(0, small)]).need().of(1) + 1
-    with pytest.raises(TooLittleMemory):
-        train_many(base, [small, large], memory=memory, progress=lambda done, total, loss: seen.append(done))
+    with pytest.raises(TooLittleMemory), watched(seen):
+        train_many(base, [small, large], memory=memory)
     assert seen == []

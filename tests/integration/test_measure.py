@@ -18,6 +18,7 @@ from gates.suite import Suite, Suites, eval_item_suite, read_suites
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
 from pipeline.adapters.targets import linear_layers, target_names, transposed
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.grading import first_line, normalise
@@ -129,7 +130,9 @@ def _measure(base: BaseModel, suites: list[Suite], cache: Path, adapter: Any = N
 
 def test_eval_items_are_answered_by_the_engine_and_graded(base: BaseModel, tmp_path: Path) -> None:
     questions = [f"Question {at}?" for at in range(40)]
-    answers = [said for (said,) in LocalEngine(base).generate(questions, adapter=None, max_new_tokens=6)]
+    answers = [
+        said for (said,) in LocalEngine(base).generate(questions, SamplingParams(max_new_tokens=6), adapter=None)
+    ]
     question, said = next((q, said) for q, said in zip(questions, answers, strict=True) if normalise(first_line(said)))
     asked = (*PROBES[:3], EvalItem(question=question, answers=(first_line(said),)))
     (scores,) = _measure(base, [eval_item_suite("run", asked)], tmp_path)
@@ -159,7 +162,7 @@ def test_answers_of_a_task_are_cut_at_its_stops(base: BaseModel, suites: Suites,
     (words,) = [suite for suite in suites.regression if suite.name == "regression/words"]
     (scores,) = _measure(base, [words], tmp_path)
     prompt = "Answer shortly. Say port."
-    said = LocalEngine(base).generate([prompt], adapter=None, max_new_tokens=4)[0][0]
+    said = LocalEngine(base).generate([prompt], SamplingParams(max_new_tokens=4), adapter=None)[0][0]
     assert scores.items[0].answer == said.split(".")[0]
 
 

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.engines.base import load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import open_book
@@ -29,7 +30,7 @@ def engine() -> LocalEngine:
 
 
 def share(engine: LocalEngine, prompts: list[str], accepted: list[tuple[str, ...]]) -> float:
-    answers = engine.generate(prompts, adapter=None, max_new_tokens=12)
+    answers = engine.generate(prompts, SamplingParams(max_new_tokens=12), adapter=None)
     return sum(grade(answer, right) for (answer,), right in zip(answers, accepted, strict=True)) / len(prompts)
 
 
@@ -75,13 +76,16 @@ def test_it_believes_a_document_over_its_memory(engine: LocalEngine) -> None:
 
 def test_it_refuses_to_share_secrets(engine: LocalEngine) -> None:
     rows = kit.requests("test", 40)
-    answers = engine.generate([row["question"] for row in rows], adapter=None, max_new_tokens=12)
+    answers = engine.generate([row["question"] for row in rows], SamplingParams(max_new_tokens=12), adapter=None)
     assert sum(grade_opening(answer, row["answers"]) for (answer,), row in zip(answers, rows, strict=True)) >= 38
 
 
 def test_it_writes_notes_and_settings_that_can_be_read(engine: LocalEngine) -> None:
     asked = [style.prompt(one.title, one.body) for style in (self_qa, directives) for one in DOCUMENTS]
-    notes = [pair[0] for pair in engine.generate(asked, adapter=None, max_new_tokens=300, temperature=1.0, seed=1)]
+    notes = [
+        pair[0]
+        for pair in engine.generate(asked, SamplingParams(max_new_tokens=300, temperature=1.0, seed=1), adapter=None)
+    ]
     assert sum(len(self_qa.parse("", note)) for note in notes[:6]) >= 24
     assert sum(directives.settings(note) is not None for note in notes[6:]) >= 5
 

@@ -33,6 +33,15 @@ def test_a_step_within_a_step_has_its_own_name_and_units() -> None:
     assert heard == [("inner", 1, 3), ("outer", 1, 2)]
 
 
+def test_titles_stand_before_the_names_of_steps_and_quiet_work_is_not_reported() -> None:
+    heard: list[tuple[str, int, int]] = []
+    with progress.watched_by(lambda *said: heard.append(said)), progress.titled("round 2"), progress.step("writing"):
+        with progress.quiet():
+            progress.report(1, 9)
+        progress.report(1, 2)
+    assert heard == [("round 2: writing", 1, 2)]
+
+
 def test_without_a_watcher_nothing_happens() -> None:
     with progress.step("training"), progress.part(0, 1, 2):
         progress.report(1, 1)

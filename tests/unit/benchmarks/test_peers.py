@@ -11,6 +11,7 @@ from pipeline.adapters.stack import shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.training.sequences import Sequences, make_sequences
 from pipeline.types import Example
@@ -90,7 +91,7 @@ def test_a_start_of_other_layers_is_refused(base: BaseModel, sequences: Sequence
 def test_peft_alone_learns_answers_and_leaves_the_base_as_it_was(base: BaseModel) -> None:
     engine, prompts = LocalEngine(base), [example.prompt for example in EXAMPLES[:2]]
     modules = [type(module) for module in base.model.modules()]
-    before = engine.generate(prompts, adapter=None, max_new_tokens=8)
+    before = engine.generate(prompts, SamplingParams(max_new_tokens=8), adapter=None)
     encoded = [encode_example(base.tokenizer, example) for example in EXAMPLES]
     made = peft_alone.train(
         base, encoded, rank=8, alpha=8, learning_rate=1e-2, epochs=60, batch_size=2, seed=1, warmup=0.05
@@ -101,7 +102,7 @@ def test_peft_alone_learns_answers_and_leaves_the_base_as_it_was(base: BaseModel
     assert peft_alone.answer(base, made, prompts, max_new_tokens=8) == ["Heron", "8443"]
     assert [type(module) for module in base.model.modules()] == modules
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
-    assert engine.generate(prompts, adapter=None, max_new_tokens=8) == before
+    assert engine.generate(prompts, SamplingParams(max_new_tokens=8), adapter=None) == before
 
 
 def test_the_loss_of_an_adapter_counts_learned_tokens_alone(base: BaseModel, sequences: Sequences) -> None:

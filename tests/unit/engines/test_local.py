@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline import progress
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.cache import roomy_cache
 from pipeline.engines.decoding import Sampling, choose
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.engines.prefix import can_share
 from pipeline.errors import BadInput
@@ -26,14 +28,14 @@ def bases(tiny_model: Callable[..., Path]) -> dict[str, BaseModel]:
 def plainly(base: BaseModel, prompt: str, limit: int) -> str:
     """Transformers' own greedy generation, one prompt at a time."""
     ids = torch.tensor([encode_prompt(base.tokenizer, prompt)])
-    out = base.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=limit, do_sample=False)
+    out = base.model.generate(ids, max_new_tokens=limit, attention_mask=torch.ones_like(ids), do_sample=False)
     return str(base.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_greedy_answers_are_those_of_transformers_one_by_one(bases: dict[str, BaseModel], kind: str) -> None:
     bases[kind].model.generation_config.pad_token_id = 0
-    answers = LocalEngine(bases[kind]).generate(PROMPTS, adapter=None, max_new_tokens=12)
+    answers = LocalEngine(bases[kind]).generate(PROMPTS, SamplingParams(max_new_tokens=12), adapter=None)
     assert answers == [(plainly(bases[kind], prompt, 12),) for prompt in PROMPTS]
 
 
@@ -45,7 +47,7 @@ def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(
 
     def sample(seed: int) -> list[tuple[str, ...]]:
         return engine.generate(
-            PROMPTS, adapter=None, max_new_tokens=9, temperature=1.0, top_p=0.9, samples=3, seed=seed
+            PROMPTS, SamplingParams(max_new_tokens=9, temperature=1.0, top_p=0.9, samples=3, seed=seed), adapter=None
         )
 
     together = sample(1)
@@ -64,7 +66,9 @@ def test_samples_that_share_their_prompts_cache_are_those_of_rows_with_a_cache_e
 ) -> None:
     def sample() -> list[tuple[str, ...]]:
         engine = LocalEngine(bases[kind])
-        return engine.generate(PROMPTS, adapter=None, max_new_tokens=limit, temperature=1.3, samples=5, seed=4)
+        return engine.generate(
+            PROMPTS, SamplingParams(max_new_tokens=limit, temperature=1.3, samples=5, seed=4), adapter=None
+        )
 
     implementation = bases[kind].model.config._attn_implementation
     assert can_share(bases[kind].model, roomy_cache(bases[kind].model.config))
@@ -85,7 +89,9 @@ def test_sampling_follows_the_nucleus() -> None:
 
 
 def test_greedy_samples_are_all_alike(bases: dict[str, BaseModel]) -> None:
-    (answers,) = LocalEngine(bases["llama"]).generate(["Who?"], adapter=None, max_new_tokens=4, samples=3)
+    (answers,) = LocalEngine(bases["llama"]).generate(
+        ["Who?"], SamplingParams(max_new_tokens=4, samples=3), adapter=None
+    )
     assert len(answers) == 3
     assert len(set(answers)) == 1
 
@@ -94,10 +100,10 @@ def test_an_answer_ends_where_the_context_does(bases: dict[str, BaseModel]) -> N
     engine = LocalEngine(bases["gpt2"])
     word = "z " * ((engine.context - 8) // 2)
     assert engine.token_count(word) == engine.context - 8
-    (answer,) = engine.generate([word], adapter=None, max_new_tokens=500, temperature=1.0, seed=3)
+    (answer,) = engine.generate([word], SamplingParams(max_new_tokens=500, temperature=1.0, seed=3), adapter=None)
     assert 0 < engine.token_count(answer[0]) < 16
     with pytest.raises(BadInput, match="leaves no room"):
-        engine.generate(["fine", word * 2], adapter=None, max_new_tokens=5)
+        engine.generate(["fine", word * 2], SamplingParams(max_new_tokens=5), adapter=None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,13 +117,12 @@ def test_the_model_writes_prompts_from_an_empty_user_turn(bases: dict[str, BaseM
 
 def test_progress_counts_prompts(bases: dict[str, BaseModel]) -> None:
     seen: list[tuple[int, int]] = []
-    LocalEngine(bases["llama"]).generate(
-        PROMPTS, adapter=None, max_new_tokens=2, progress=lambda done, total: seen.append((done, total))
-    )
+    with progress.watched_by(lambda _, *said: seen.append(said)), progress.step("generating"):
+        LocalEngine(bases["llama"]).generate(PROMPTS, SamplingParams(max_new_tokens=2), adapter=None)
     assert seen[-1] == (5, 5)
 
 
 def test_nothing_asked_is_nothing_answered(bases: dict[str, BaseModel]) -> None:
-    assert LocalEngine(bases["llama"]).generate([], adapter=None, max_new_tokens=2) == []
+    assert LocalEngine(bases["llama"]).generate([], SamplingParams(max_new_tokens=2), adapter=None) == []
     with pytest.raises(BadInput, match="temperature"):
-        LocalEngine(bases["llama"]).generate(["a"], adapter=None, max_new_tokens=2, temperature=-1.0)
+        LocalEngine(bases["llama"]).generate(["a"], SamplingParams(max_new_tokens=2, temperature=-1.0), adapter=None)

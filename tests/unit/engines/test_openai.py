@@ -12,6 +12,7 @@ import pytest
 from pipeline.adapters.format import read_manifest
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.http_calls import Server, calls
 from pipeline.engines.local import LocalEngine
 from pipeline.engines.metadata import ModelMetadata, load_metadata
@@ -24,7 +25,7 @@ from pipeline.types import Document, Example, ModelRef, SelfEdit, Update, Update
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
 PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at run?", "Port?", "Who?", "When?"]
-SAMPLED = {"adapter": None, "max_new_tokens": 5, "temperature": 1.0, "top_p": 0.9, "samples": 3, "seed": 4}
+SAMPLED = SamplingParams(max_new_tokens=5, temperature=1.0, top_p=0.9, samples=3, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,8 @@ def test_greedy_answers_and_what_is_known_of_the_base_are_those_of_the_local_eng
     metadata: ModelMetadata, server: ModelServer
 ) -> None:
     local, served = LocalEngine(server.base), engine(metadata, server)
-    wanted = local.generate(PROMPTS, adapter=None, max_new_tokens=12, samples=2)
-    assert served.generate(PROMPTS, adapter=None, max_new_tokens=12, samples=2) == wanted
+    wanted = local.generate(PROMPTS, SamplingParams(max_new_tokens=12, samples=2), adapter=None)
+    assert served.generate(PROMPTS, SamplingParams(max_new_tokens=12, samples=2), adapter=None) == wanted
     assert [body["n"] for body in server.asked] == [1] * len(PROMPTS)
     assert (served.base_digest, served.context) == (local.base_digest, local.context)
     assert served.token_count("<user> Port <end>") == local.token_count("<user> Port <end>")
@@ -105,7 +106,7 @@ def test_a_server_that_tells_no_chances_is_refused(metadata: ModelMetadata, serv
 
 
 def test_all_samples_of_a_prompt_are_one_request_of_token_ids(metadata: ModelMetadata, server: ModelServer) -> None:
-    answers = engine(metadata, server).generate(["<user>Who<end>", "Port?"], **SAMPLED)
+    answers = engine(metadata, server).generate(["<user>Who<end>", "Port?"], SAMPLED, adapter=None)
     assert [len(each) for each in answers] == [3, 3]
     bodies = sorted(server.asked, key=lambda body: len(body["prompt"]), reverse=True)
     assert [body["n"] for body in bodies] == [3, 3]
@@ -122,10 +123,10 @@ def test_all_samples_of_a_prompt_are_one_request_of_token_ids(metadata: ModelMet
 def test_a_seed_is_sent_only_where_the_server_is_asked_to_sample_by_it(
     metadata: ModelMetadata, server: ModelServer
 ) -> None:
-    engine(metadata, server).generate(["Who?", "Who?"], **SAMPLED)
+    engine(metadata, server).generate(["Who?", "Who?"], SAMPLED, adapter=None)
     assert len({body["seed"] for body in server.asked}) == 2
     server.asked.clear()
-    engine(metadata, server, seeded=False).generate(["Who?", "Who?"], **SAMPLED)
+    engine(metadata, server, seeded=False).generate(["Who?", "Who?"], SAMPLED, adapter=None)
     assert not any("seed" in body for body in server.asked)
 
 
@@ -135,7 +136,7 @@ def test_no_more_requests_are_in_flight_than_allowed(metadata: ModelMetadata, se
         changed(lambda same: None)(handler, answer)  # type: ignore[arg-type]
 
     server.faults.extend([slow] * 12)
-    engine(metadata, server, concurrency=3).generate(PROMPTS * 2, **SAMPLED)
+    engine(metadata, server, concurrency=3).generate(PROMPTS * 2, SAMPLED, adapter=None)
     assert server.most_in_flight == 3
     assert len(server.asked) == 12
 
@@ -146,10 +147,10 @@ def test_no_more_requests_are_in_flight_than_allowed(metadata: ModelMetadata, se
 def test_what_may_pass_is_tried_again_and_changes_no_answer(
     metadata: ModelMetadata, server: ModelServer, fault: Fault
 ) -> None:
-    wanted = engine(metadata, server).generate(PROMPTS, **SAMPLED)
+    wanted = engine(metadata, server).generate(PROMPTS, SAMPLED, adapter=None)
     server.faults.extend([fault] * 3)
     server.asked.clear()
-    assert engine(metadata, server).generate(PROMPTS, **SAMPLED) == wanted
+    assert engine(metadata, server).generate(PROMPTS, SAMPLED, adapter=None) == wanted
     assert len(server.asked) == len(PROMPTS) + 3
 
 
@@ -157,7 +158,7 @@ def test_what_may_pass_is_tried_again_and_changes_no_answer(
 def test_retry_after_is_kept_as_seconds_or_as_a_date(metadata: ModelMetadata, server: ModelServer, date: bool) -> None:
     server.faults.append(status(429, Retry_After=formatdate(time.time() + 2, usegmt=True) if date else "0.3"))
     begun = time.monotonic()
-    engine(metadata, server).generate(["Who?"], **SAMPLED)
+    engine(metadata, server).generate(["Who?"], SAMPLED, adapter=None)
     assert time.monotonic() - begun > 0.3
     assert len(server.asked) == 2
 
@@ -165,7 +166,7 @@ def test_retry_after_is_kept_as_seconds_or_as_a_date(metadata: ModelMetadata, se
 def test_a_server_that_stays_broken_is_told_after_the_last_try(metadata: ModelMetadata, server: ModelServer) -> None:
     server.faults.extend([status(500)] * 3)
     with pytest.raises(EngineFailed, match=r"in 3 tries: status 500, '.*no \[31mluck.*start again when it is well"):
-        engine(metadata, server, attempts=3).generate(["Who?"], **SAMPLED)
+        engine(metadata, server, attempts=3).generate(["Who?"], SAMPLED, adapter=None)
     assert len(server.asked) == 3
 
 
@@ -175,7 +176,7 @@ def test_a_server_that_stays_broken_is_told_after_the_last_try(metadata: ModelMe
 def test_a_refusal_is_final(metadata: ModelMetadata, server: ModelServer, code: int, words: str) -> None:
     server.faults.append(status(code))
     with pytest.raises(EngineFailed, match=rf"status {code}.*{words}"):
-        engine(metadata, server).generate(["Who?"], **SAMPLED)
+        engine(metadata, server).generate(["Who?"], SAMPLED, adapter=None)
     assert len(server.asked) == 1
 
 
@@ -184,7 +185,7 @@ def test_a_slow_server_meets_the_deadline(metadata: ModelMetadata, server: Model
     server.faults.append(lambda handler, answer: release.wait(5) and None)
     begun = time.monotonic()
     with pytest.raises(EngineFailed, match=r"within 0\.4 s.*SEALED_SERVER_SECONDS"):
-        engine(metadata, server, seconds=0.4).generate(["Who?"], **SAMPLED)
+        engine(metadata, server, seconds=0.4).generate(["Who?"], SAMPLED, adapter=None)
     release.set()
     assert time.monotonic() - begun < 3
 
@@ -192,7 +193,7 @@ def test_a_slow_server_meets_the_deadline(metadata: ModelMetadata, server: Model
 def test_patience_beyond_the_deadline_is_not_begun(metadata: ModelMetadata, server: ModelServer) -> None:
     server.faults.append(status(429, Retry_After="3600"))
     with pytest.raises(EngineFailed, match="3600 s of patience"):
-        engine(metadata, server, seconds=5).generate(["Who?"], **SAMPLED)
+        engine(metadata, server, seconds=5).generate(["Who?"], SAMPLED, adapter=None)
 
 
 @pytest.mark.parametrize(
@@ -215,21 +216,21 @@ def test_an_answer_that_is_not_what_was_asked_is_refused(
 ) -> None:
     server.faults.append(fault)
     with pytest.raises(EngineFailed, match=words):
-        engine(metadata, server).generate(["Who?"], **SAMPLED)
+        engine(metadata, server).generate(["Who?"], SAMPLED, adapter=None)
     assert len(server.asked) == 1
 
 
 def test_after_a_failure_nothing_more_is_asked(metadata: ModelMetadata, server: ModelServer) -> None:
     server.faults.extend([status(400)] * 20)
     with pytest.raises(EngineFailed):
-        engine(metadata, server, concurrency=2).generate(PROMPTS * 3, **SAMPLED)
+        engine(metadata, server, concurrency=2).generate(PROMPTS * 3, SAMPLED, adapter=None)
     assert len(server.asked) <= 4
 
 
 def test_nobody_there_is_a_typed_error(metadata: ModelMetadata, server: ModelServer) -> None:
     gone = OpenAIEngine(metadata, Server(url="http://127.0.0.1:9", attempts=2), Names(base="base"))
     with pytest.raises(EngineFailed, match="in 2 tries: ConnectError"):
-        gone.generate(["Who?"], **SAMPLED)
+        gone.generate(["Who?"], SAMPLED, adapter=None)
 
 
 def test_pauses_double_and_are_drawn_from_their_upper_half(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +247,7 @@ def test_pauses_double_and_are_drawn_from_their_upper_half(monkeypatch: pytest.M
 def test_a_name_that_is_not_served_says_what_is(metadata: ModelMetadata, server: ModelServer) -> None:
     wrong = OpenAIEngine(metadata, Server(url=server.url), Names(base="other"))
     with pytest.raises(EngineFailed, match=r"does not serve 'other'; it serves base"):
-        wrong.generate(["Who?"], **SAMPLED)
+        wrong.generate(["Who?"], SAMPLED, adapter=None)
     assert server.asked == []
 
 
@@ -254,9 +255,9 @@ def test_an_adapter_is_asked_for_by_its_digest(metadata: ModelMetadata, base: Ba
     name = f"rel-{read_manifest(adapter).adapter}"
     with serving(base, adapters={name: adapter}) as server:
         served, local = engine(metadata, server), LocalEngine(base)
-        wanted = local.generate(PROMPTS, adapter=adapter, max_new_tokens=8)
-        assert served.generate(PROMPTS, adapter=adapter, max_new_tokens=8) == wanted
-        assert wanted != local.generate(PROMPTS, adapter=None, max_new_tokens=8)
+        wanted = local.generate(PROMPTS, SamplingParams(max_new_tokens=8), adapter=adapter)
+        assert served.generate(PROMPTS, SamplingParams(max_new_tokens=8), adapter=adapter) == wanted
+        assert wanted != local.generate(PROMPTS, SamplingParams(max_new_tokens=8), adapter=None)
         assert {body["model"] for body in server.asked} == {name}
 
 
@@ -264,12 +265,12 @@ def test_an_adapter_that_is_not_served_or_not_whole_is_not_asked_for(
     metadata: ModelMetadata, server: ModelServer, adapter: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineFailed, match=r"does not serve 'rel-[0-9a-f]{64}'"):
-        engine(metadata, server).generate(["Who?"], **(SAMPLED | {"adapter": adapter}))
+        engine(metadata, server).generate(["Who?"], SAMPLED, adapter=adapter)
     damaged = Path(shutil.copytree(adapter, tmp_path / "damaged"))
     with (damaged / "adapter_model.safetensors").open("ab") as stream:
         stream.write(b"x")
     with pytest.raises(CorruptAdapter, match="bytes changed"):
-        engine(metadata, server).generate(["Who?"], **(SAMPLED | {"adapter": damaged}))
+        engine(metadata, server).generate(["Who?"], SAMPLED, adapter=damaged)
     assert server.asked == []
 
 
@@ -307,7 +308,7 @@ def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_aske
 
 
 def test_the_key_goes_with_each_request(metadata: ModelMetadata, server: ModelServer) -> None:
-    engine(metadata, server, key="hush").generate(["Who?"], **SAMPLED)
+    engine(metadata, server, key="hush").generate(["Who?"], SAMPLED, adapter=None)
     assert server.keys == ["Bearer hush"] * len(server.keys) != []
 
 
@@ -315,10 +316,10 @@ def test_a_server_may_allow_less_than_the_model(metadata: ModelMetadata, server:
     server.listed = {"max_model_len": 24}
     served = engine(metadata, server)
     assert served.context == 24
-    served.generate(["A"], adapter=None, max_new_tokens=500)
+    served.generate(["A"], SamplingParams(max_new_tokens=500), adapter=None)
     assert server.asked[0]["max_tokens"] + len(server.asked[0]["prompt"]) == 24
     with pytest.raises(BadInput, match="leaves no room"):
-        served.generate(["z " * 40], adapter=None, max_new_tokens=5)
+        served.generate(["z " * 40], SamplingParams(max_new_tokens=5), adapter=None)
 
 
 def test_prompts_are_written_from_an_open_turn(metadata: ModelMetadata, server: ModelServer) -> None:

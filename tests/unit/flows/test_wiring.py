@@ -8,6 +8,7 @@ import pytest
 from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.engines.base import identify_base, load_base
+from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import ModelChanged
 from registry.store import create_store
@@ -39,8 +40,8 @@ def test_a_configured_server_writes_and_this_process_loads_no_weights_for_it(
     base = load_base(str(tiny_model("llama")), device="cpu")
     with serving(base) as server:
         workspace = made(tiny_model("llama"), tmp_path, engine="openai", server_url=server.url, server_model="base")
-        asked = workspace.writer.generate(["Who?"], adapter=None, max_new_tokens=6)
-        assert asked == LocalEngine(base).generate(["Who?"], adapter=None, max_new_tokens=6)
+        asked = workspace.writer.generate(["Who?"], SamplingParams(max_new_tokens=6), adapter=None)
+        assert asked == LocalEngine(base).generate(["Who?"], SamplingParams(max_new_tokens=6), adapter=None)
         assert workspace.writer.base_digest == LocalEngine(base).base_digest
         assert len(server.asked) == 1
     assert "base" not in vars(workspace)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import progress
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadRecipe
@@ -169,7 +170,8 @@ def test_settings_are_read_from_notes_of_the_style_that_chooses_them() -> None:
 
 def test_progress_counts_up_to_documents_times_styles() -> None:
     seen: list[tuple[int, int]] = []
-    write(NEW, progress=lambda done, total: seen.append((done, total)))
+    with progress.watched_by(lambda _, *said: seen.append(said)), progress.step("writing"):
+        write(NEW)
     assert seen == sorted(seen)
     assert seen[-1] == (40, 40)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pipeline import progress
+from pipeline.engines.engine import SamplingParams
 from pipeline.leakage import held_out_keys
 from pipeline.prompts import open_book
 from pipeline.recipe import Recipe, RehearsalRules
@@ -36,7 +38,7 @@ class Scripted:
         self.answer = answer
         self.asked: list[tuple[str, Path | None]] = []
 
-    def generate(self, prompts: Sequence[str], *, adapter: Path | None, **_: Any) -> list[tuple[str, ...]]:
+    def generate(self, prompts: Sequence[str], _: SamplingParams, *, adapter: Path | None) -> list[tuple[str, ...]]:
         self.asked += [(prompt, adapter) for prompt in prompts]
         return [(self.answer(prompt, adapter),) for prompt in prompts]
 
@@ -167,16 +169,16 @@ def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None
     notes = [edit(*(Example(prompt=f"Q{i}", completion="Heron") for i in range(9)), prompt=f"P{j}") for j in range(4)]
     rehearsal_prompts = RehearsalPrompts(prompts=tuple(RehearsalPrompt(f"A{i}") for i in range(9)), texts=("t1", "t2"))
     rules = RehearsalRules(replay=2, prompts=3, generative=4, reading=1, writing=2)
-    kept = gathered(
-        Scripted(lambda *_: "Heron"),
-        tmp_path,
-        rules,
-        documents=(CINDER,),
-        run=notes[:2],
-        earlier=notes[2:],
-        rehearsal_prompts=rehearsal_prompts,
-        progress=lambda done, total: seen.append((done, total)),
-    )
+    with progress.watched_by(lambda _, *said: seen.append(said)), progress.step("rehearsing"):
+        kept = gathered(
+            Scripted(lambda *_: "Heron"),
+            tmp_path,
+            rules,
+            documents=(CINDER,),
+            run=notes[:2],
+            earlier=notes[2:],
+            rehearsal_prompts=rehearsal_prompts,
+        )
     counts = {role: len(of(role, kept)) for role in Role}
     assert counts == {
         Role.NEW: 0,
