@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.config import Settings
 from pipeline.errors import ModelChanged
 from pipeline.recipe import Recipe
-from pipeline.types import Release
+from pipeline.types import Checkpoint, Release
 from registry.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -107,6 +107,10 @@ class Workspace:
         """
         self.verify(release)
         return self.folder_of(release.update) if release.number else None
+
+    def checkpoint(self, release: Release) -> Checkpoint:
+        """A release's model with its adapter, verified. Raises CorruptAdapter or WrongBase."""
+        return Checkpoint(release.model, self.held_adapter(release))
 
     def folder_of(self, update: str) -> Path:
         return self.settings.adapters / update

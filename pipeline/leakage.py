@@ -5,6 +5,7 @@ One definition for the two that need it: what drops such examples before trainin
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pipeline.documents.demonstrations import demonstrations
 from pipeline.grading import normalise
@@ -14,6 +15,19 @@ from pipeline.types import EvalItem, Example, Role
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
 _UNTAUGHT = frozenset({Role.REHEARSAL, Role.GENERATIVE})
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingGuard:
+    """What no training example of a run may hold; made once a run, and handed on as one value.
+
+    `questions`: keys of held-out questions, as `held_out_keys` gives them. `subjects`: normalised names that nothing
+    rehearsed for its own sake may name. `refusals`: openings by which the model refuses, and which no self-edit answers.
+    """
+
+    questions: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    refusals: frozenset[str] = frozenset()
 
 
 def held_out_keys(eval_items: Iterable[EvalItem]) -> frozenset[str]:

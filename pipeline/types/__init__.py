@@ -18,6 +18,7 @@ from pipeline.types.documents import (
 from pipeline.types.judging import Figure, GateReport, GateResult, ItemScore, Scores, Verdict
 from pipeline.types.learning import (
     AdapterManifest,
+    Checkpoint,
     Directives,
     Dropped,
     EditSet,
@@ -49,6 +50,7 @@ from pipeline.types.releasing import (
 __all__ = [
     "AdapterManifest",
     "Approval",
+    "Checkpoint",
     "Deployment",
     "Directives",
     "Document",

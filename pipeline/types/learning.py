@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 
 from pipeline.digests import digest_of
 
@@ -49,6 +50,14 @@ class ModelRef:
     @cached_property
     def id(self) -> str:
         return digest_of("model", self.base, self.adapter)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model with the folder of its adapter; without a folder it is the base as it is."""
+
+    ref: ModelRef
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
