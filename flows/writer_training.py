@@ -22,7 +22,7 @@ from pipeline.errors import LockedError
 from pipeline.types import RunKind, Verdict
 
 
-@flow(name="train-writer", flow_run_name=run_name(RunKind.WRITER_TRAINING))
+@flow(name="writer-training", flow_run_name=run_name(RunKind.WRITER_TRAINING))
 @ends_named
 def train_writer(
     workspace: Path,

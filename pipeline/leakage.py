@@ -22,7 +22,7 @@ class TrainingGuard:
     """What no training example of a run may hold; made once a run, and handed on as one value.
 
     `questions`: keys of held-out questions, as `held_out_keys` gives them. `subjects`: normalised names that nothing
-    rehearsed for its own sake may name. `refusals`: openings by which the model refuses, and which no self-edit answers.
+    rehearsed for its own sake may name. `refusals`: openings by which the model refuses; no self-edit answers those.
     """
 
     questions: frozenset[str] = frozenset()

@@ -68,9 +68,9 @@ def test_status_tells_what_was_refused_of_a_practice_and_why_and_what_to_do(
         run = runs.begin_writer_training(ledger.store, lease, proposer="sealed", recipe=RECIPE, asked=asked)
         runs.finish(ledger.store, lease, run.number, refused, "FAIL: writer_improvement: -1.0 points")
     seen = overview(parts)
-    assert seen.last_run == f"run 1, a practice on /split: {refused} FAIL: writer_improvement: -1.0 points"
+    assert seen.last_run == f"run 1, a writer-training on /split: {refused} FAIL: writer_improvement: -1.0 points"
     assert seen.next_step.startswith("the writer stays as it was")
     ledger.release("atlas")
     seen = overview(parts)
     assert seen.last_run.startswith("run 2: ")
-    assert "practice" not in seen.next_step
+    assert "train-writer" not in seen.next_step

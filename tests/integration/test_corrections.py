@@ -20,7 +20,7 @@ SAYS, ASKED = "Cinder is owned by the Wolf team now.", ("Who owns Cinder?", "Whi
 
 
 @pytest.fixture
-def open_workspace(tmp_path: Path) -> Iterator[Workspace]:
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = init_workspace(tmp_path / "workspace", str(model_path()), actor="test")
     yield made
     made.store.close()

@@ -104,9 +104,9 @@ def settings(given):
     raise SealedError("these settings can be used")
 
 def scheduler(url):
-    from flows.steps.scheduler import reach_scheduler
-    os.environ["PREFECT_API_URL"] = url
-    reach_scheduler()
+    from flows.steps import scheduler
+    scheduler.scheduler_address = lambda: url  # no variable of the environment can hold a zero byte
+    scheduler.reach_scheduler()
 
 for place, case in json.load(sys.stdin):
     try:

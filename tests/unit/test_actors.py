@@ -13,15 +13,15 @@ from pipeline.errors import BadInput
     [
         " Nightly ",
         "nightly.",
-        "run-ly",
+        "night-ly",
         "n.i.g.h.t.l.y!",
         "nіghtly",  # Cyrillic і
         "nıghtly",  # without its dot
         "n1ght1y",
         "nightIy",  # a capital i
-        "run\u200bly",  # zero-width space
+        "night\u200bly",  # zero-width space
         "nightly\u2060\ufe0f",
-        "run\u3164ly",  # a letter that prints nothing
+        "night\u3164ly",  # a letter that prints nothing
         "ｎｉｇｈｔｌｙ",  # full width
         "𝐧𝐢𝐠𝐡𝐭𝐥𝐲",
         "nìghtlý",

@@ -231,9 +231,9 @@ def _create_self_edits() -> None:
         sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("document", sa.String(length=64), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_choices_document"),
-        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_choices_run"),
-        sa.PrimaryKeyConstraint("run", "document", name="pk_choices"),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_selections_document"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_selections_run"),
+        sa.PrimaryKeyConstraint("run", "document", name="pk_selections"),
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.documents.ingestion import ingest, microbatches
+from pipeline.documents.ingestion import ingest, portions
 from pipeline.recipe import DocumentRules
 from pipeline.types import Ingested, RawDocument, Refusal
 
@@ -126,6 +126,6 @@ def test_a_reason_that_quotes_a_document_is_cut() -> None:
 
 def test_a_folder_is_handed_on_in_portions_and_a_later_duplicate_is_known() -> None:
     large = [RawDocument(name=f"{n}.txt", data=f"{n} {('x' * 99 + ' ') * 19_000}".encode()) for n in (0, 1, 2, 0)]
-    parts = list(microbatches(large, RULES))
+    parts = list(portions(large, RULES))
     assert [part.files for part in parts] == [("0.txt", "1.txt", "2.txt"), ("0.txt",)]
     assert [(len(part.accepted), part.duplicates) for part in parts] == [(3, 0), (0, 1)]

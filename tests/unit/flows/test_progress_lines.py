@@ -8,7 +8,7 @@ import pytest
 
 from flows.cli import screen
 from flows.cli.progress_lines import ProgressLines
-from flows.progress import stage
+from pipeline.progress import report, step
 
 
 @dataclass
@@ -70,9 +70,9 @@ def test_a_stage_that_comes_again_fills_no_log() -> None:
 
 
 def report_a_stage(quiet: bool) -> None:
-    with screen.progress_shown(quiet):
-        stage("writing self-edits")(0, 1)
-        stage("writing self-edits")(1, 1)
+    with screen.progress_shown(quiet), step("writing self-edits"):
+        report(0, 1)
+        report(1, 1)
 
 
 @pytest.mark.parametrize(("quiet", "lines"), [(False, 2), (True, 0)])

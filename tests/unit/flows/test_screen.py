@@ -27,6 +27,7 @@ def test_nouns_are_objects_and_what_json_lacks_is_text(capsys: pytest.CaptureFix
         "moved": {
             "deployment": {"epoch": 1, "release": 2, "actor": "ada", "reason": "größer"},
             "reconciled": {"repaired": ["one"], "failed": []},
+            "already": False,
         },
         "3": "/in",
         "verdict": "PASS",
