@@ -28,11 +28,11 @@ from pipeline.grading import grade
 from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
-from pipeline.self_edits.writer import write_self_edits
+from pipeline.self_edits import WriterContext, write_self_edits
 from pipeline.training.jobs import TrainingJob
 from pipeline.training.many import train_many
 from pipeline.training.scoring import score_many
-from pipeline.types import Document, EvalItem, Example, ModelRef
+from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef
 
 SEED = 50_031  # of no test, demo or choice of a default
 K = 16
@@ -85,14 +85,9 @@ def _candidates(count: int) -> list[EditSet]:
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     base = load_base(str(model_path()), device="cpu")
     documents = run_documents(1, count, SEED)
-    written = write_self_edits(
-        LocalEngine(base),
-        documents,
-        recipe.self_edits,
-        writer=ModelRef(base=base.identity.model),
-        adapter=None,
-        seed=SEED,
-    )
+    writer = Checkpoint(ModelRef(base=base.identity.model))
+    context = WriterContext(engine=LocalEngine(base), rules=recipe.self_edits, writer=writer, seed=SEED)
+    written = write_self_edits(context, documents)
     return [_candidate(document, written.edits) for document in documents]
 
 

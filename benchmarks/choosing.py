@@ -17,18 +17,16 @@ from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
-from pipeline.leakage import held_out_keys
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import DirectiveRules, Recipe
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
+from pipeline.self_edits import WriterContext, direct, kept, validation_items, write_self_edits
 from pipeline.self_edits.best_of_n import select_edit_sets
-from pipeline.self_edits.directives import direct
-from pipeline.self_edits.edit_sets import kept, validation_items
-from pipeline.self_edits.writer import write_self_edits
 from pipeline.training.jobs import TrainingJob
 from pipeline.training.many import train_many
 from pipeline.training.scoring import score_many
-from pipeline.types import Document, Example, ModelRef, SelfEdit
+from pipeline.types import Checkpoint, Document, Example, ModelRef, SelfEdit
 
 SEEDS = (60_041, 60_042, 60_043, 60_044)  # of no test, demo or choice of a default
 SAMPLES = 3
@@ -86,7 +84,11 @@ def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Sco
             example
             for document in documents
             for example in direct(
-                document, [edit for edit in edits if edit.document == document.id], rules, seed=seed, never=never
+                document,
+                [edit for edit in edits if edit.document == document.id],
+                rules,
+                seed=seed,
+                guard=TrainingGuard(questions=never),
             ).examples
         ]
         yield name, _learned(base, documents, examples, recipe)
@@ -102,15 +104,14 @@ def _recipe(seed: int, candidates: int) -> Recipe:
 def _written(
     base: BaseModel, documents: Sequence[Document], recipe: Recipe, never: frozenset[str]
 ) -> tuple[SelfEdit, ...]:
-    return write_self_edits(
-        LocalEngine(base),
-        documents,
-        recipe.self_edits,
-        writer=ModelRef(base=base.identity.model),
-        adapter=None,
+    context = WriterContext(
+        engine=LocalEngine(base),
+        rules=recipe.self_edits,
+        writer=Checkpoint(ModelRef(base=base.identity.model)),
         seed=recipe.seed,
-        never=never,
-    ).edits
+        guard=TrainingGuard(questions=never),
+    )
+    return write_self_edits(context, documents).edits
 
 
 def _learned(base: BaseModel, documents: Sequence[Document], examples: Sequence[Example], recipe: Recipe) -> Scores:

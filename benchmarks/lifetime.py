@@ -27,16 +27,23 @@ from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
+from pipeline.leakage import UNGUARDED, TrainingGuard
 from pipeline.prompts import open_book
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, SelfEditRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
-from pipeline.self_edits.writer import write_self_edits
+from pipeline.self_edits import WriterContext, write_self_edits
 from pipeline.training.lora import train_lora
-from pipeline.types import Document, EvalItem, Example, ModelRef, RunKind, Scores, SelfEdit, UpdatePlan
-from pipeline.updates.plan import plan_rebuild, plan_update
-from pipeline.updates.rehearsal import rehearse
-from pipeline.updates.rehearsal_prompts import RehearsalPrompts, read_rehearsal_prompts
+from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef, RunKind, Scores, SelfEdit, UpdatePlan
+from pipeline.updates import (
+    RehearsalContext,
+    RehearsalPrompts,
+    UpdateInput,
+    plan_rebuild,
+    plan_update,
+    read_rehearsal_prompts,
+    rehearse,
+)
 
 KIT = model_path() / "sealed"
 NOTE_TOKENS = 160
@@ -148,19 +155,13 @@ class Life:
         documents = run_documents(run, PER_NIGHT, self.seed)
         self.documents.append(documents)
         held_out = [eval_item for taught in self.documents for eval_item in held_out_items(taught)]
-        never = held_out_questions(held_out, self.standing.suites)
-        engine = LocalEngine(self.base)
-        edits = write_self_edits(
-            engine,
-            documents,
-            self.recipe.self_edits,
-            writer=self.live,
-            adapter=self.adapter,
-            seed=self.seed,
-            never=never,
+        guard = TrainingGuard(
+            questions=held_out_questions(held_out, self.standing.suites),
+            subjects=held_out_subjects(self.standing.suites),
             refusals=frozenset() if self.arm.by_seal else refusals(self.standing.suites),
-        ).edits
-        plan = self._planned(seal.titled(edits, documents) if self.arm.by_seal else edits, never)
+        )
+        edits = write_self_edits(self._writer(self.recipe.self_edits, self.seed, guard), documents).edits
+        plan = self._planned(seal.titled(edits, documents) if self.arm.by_seal else edits, guard)
         self.edits += edits
         if plan is None:
             return 0
@@ -182,29 +183,31 @@ class Life:
             self.adapter, self.live = out, ModelRef(base=self.live.base, adapter=trained.manifest.adapter)
         return len(plan.examples)
 
-    def _planned(self, edits: Sequence[SelfEdit], never: frozenset[str]) -> UpdatePlan | None:
+    def _writer(self, rules: SelfEditRules, seed: int, guard: TrainingGuard = UNGUARDED) -> WriterContext:
+        writer = Checkpoint(self.live, self.adapter)
+        return WriterContext(engine=LocalEngine(self.base), rules=rules, writer=writer, seed=seed, guard=guard)
+
+    def _planned(self, edits: Sequence[SelfEdit], guard: TrainingGuard) -> UpdatePlan | None:
         """What a run trains on; None where nothing was written."""
         if not any(edit.examples for edit in edits):
             return None
         if self.arm.by_seal:
-            return plan_update(self.live, edits, (), self.recipe)
-        rebuilds, documents = self.arm.rebuilds, [one for taught in self.documents for one in taught]
-        ledger = [*self.edits, *edits]
-        rehearsal = rehearse(
-            LocalEngine(self.base),
+            return plan_update(self.live, UpdateInput(edits=edits), (), self.recipe)
+        rebuilds = self.arm.rebuilds
+        context = RehearsalContext(
+            engine=LocalEngine(self.base),
             recipe=self.recipe,
-            production_adapter=None if rebuilds else self.adapter,
-            run=ledger if rebuilds else edits,
-            earlier=() if rebuilds else self.edits,
-            documents=documents,
-            rehearsal_prompts=self.rehearsal_prompts,
-            never=never,
-            subjects=held_out_subjects(self.standing.suites),
+            reader=None if rebuilds else self.adapter,
+            prompts=self.rehearsal_prompts,
             cache=self.folder / "cache",
+            guard=guard,
         )
         if rebuilds:
-            return plan_rebuild(self.live, ledger, rehearsal, self.recipe, never, documents)
-        return plan_update(self.live, edits, rehearsal, self.recipe)
+            everything = UpdateInput(edits=[*self.edits, *edits], earlier_runs=self.documents)
+            return plan_rebuild(self.live, everything, rehearse(context, everything), self.recipe, guard=guard)
+        *earlier, documents = self.documents
+        learned = UpdateInput(edits=edits, documents=documents, earlier_edits=self.edits, earlier_runs=earlier)
+        return plan_update(self.live, learned, rehearse(context, learned), self.recipe, guard=guard)
 
     def _closed(self, eval_items: Sequence[EvalItem]) -> Marks:
         return self._right([eval_item.question for eval_item in eval_items], eval_items)
@@ -230,9 +233,7 @@ class Life:
         rules = self.recipe.self_edits.model_copy(
             update={"styles": ("self-qa",), "samples": 1, "temperature": 0.0, "passage": False, "candidates": 1}
         )
-        written = write_self_edits(
-            LocalEngine(self.base), self.standing.unseen, rules, writer=self.live, adapter=self.adapter, seed=0
-        )
+        written = write_self_edits(self._writer(rules, seed=0), self.standing.unseen)
         stated = {
             edit.document: " ".join(f"{one.prompt} {one.completion}" for one in edit.examples).casefold()
             for edit in written.edits

@@ -25,9 +25,9 @@ from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
-from pipeline.self_edits.writer import write_self_edits
+from pipeline.self_edits import WriterContext, write_self_edits
 from pipeline.training.many import TrainingJob, train_many
-from pipeline.types import Example, ModelRef
+from pipeline.types import Checkpoint, Example, ModelRef
 
 SEED = 50_021  # of no test, demo or choice of a default
 DOCUMENTS = 8
@@ -91,10 +91,9 @@ def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
     """What the embedded model writes about `count` documents by its recipe, each sequence once."""
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     base = load_base(str(model_path()), device="cpu")
-    writer = ModelRef(base=base.identity.model, adapter=None)
-    written = write_self_edits(
-        LocalEngine(base), run_documents(1, count, SEED), recipe.self_edits, writer=writer, adapter=None, seed=SEED
-    )
+    writer = Checkpoint(ModelRef(base=base.identity.model))
+    context = WriterContext(engine=LocalEngine(base), rules=recipe.self_edits, writer=writer, seed=SEED)
+    written = write_self_edits(context, run_documents(1, count, SEED))
     unique = {example.id: example for edit in written.edits for example in edit.examples}
     # TRL counts all tokens of a step alike.
     return tuple(unique[key] for key in sorted(unique)), recipe.training.model_copy(update={"weigh": "tokens"})

@@ -8,7 +8,7 @@ from pipeline.normal_forms import normal_form
 
 GRADER = "words-1"
 EXTRA_WORDS = 5
-NAMELESS = frozenset({"yes", "no", "true", "false"})  # answers (normalised) that name nothing
+YES_OR_NO = frozenset({"yes", "no", "true", "false"})  # answers (normalised) that name nothing
 _ARTICLES = frozenset({"a", "an", "the"})
 _HEDGES = frozenset({"not", "no", "never", "or", "nor", "neither", "isnt", "arent", "wasnt", "cannot"})
 

@@ -1,6 +1,6 @@
-"""Says whether a training example puts an test question, or is about what one asks. Knows no gate and no source.
+"""Finds training examples that ask a held-out question, or name a subject that must not be rehearsed.
 
-One definition for the two that need it: what drops such examples before training, and the gate that checks it.
+Both users share this one definition: the planning that drops such examples, and the gate that checks the result.
 """
 
 import re
@@ -13,16 +13,17 @@ from pipeline.lookalikes import lookalikes
 from pipeline.types import EvalItem, Example, Role
 
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
-_UNTAUGHT = frozenset({Role.REHEARSAL, Role.GENERATIVE})
+_NOT_FROM_DOCUMENTS = frozenset({Role.REHEARSAL, Role.GENERATIVE})
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingGuard:
-    """What no training example of a run may hold; made once a run, and handed on as one value.
+    """What a run's training examples must not contain. Built once a run.
 
-    `questions`: keys of held-out questions, as `held_out_keys` gives them. `subjects`: normalised names that nothing
-    rehearsed for its own sake may name. `refusals`: openings by which the model refuses; no self-edit answers those.
+    `questions`: keys of held-out questions (`held_out_keys`) that no example asks. `subjects`: names (normalised) that
+    no rehearsal prompt and no generative replay mentions. `refusals`: how the model's refusals begin; no self-edit
+    answers a question that the model refuses.
     """
 
     questions: frozenset[str] = frozenset()
@@ -30,8 +31,14 @@ class TrainingGuard:
     refusals: frozenset[str] = frozenset()
 
 
+UNGUARDED = TrainingGuard()
+
+
 def held_out_keys(eval_items: Iterable[EvalItem]) -> frozenset[str]:
-    """Every eval item's question, and its question with each answer, normalised; a workflow's also without its text."""
+    """For each eval item its question, and its question followed by each answer, normalised.
+
+    A question below a workflow's demonstrations is also added without them.
+    """
     keys: set[str] = set()
     for eval_item in eval_items:
         for question in _alone(eval_item.question):
@@ -41,31 +48,31 @@ def held_out_keys(eval_items: Iterable[EvalItem]) -> frozenset[str]:
 
 
 def _alone(question: str) -> tuple[str, ...]:
-    """The question as it is; where demonstrations stand above it, its last line as well."""
+    """The question, and its last line as well if demonstrations stand above that."""
     shown, _, last = question.rpartition("\n")
     return (question, last) if demonstrations(shown) else (question,)
 
 
 def leaked(example: Example, keys: frozenset[str]) -> str | None:
-    """The test question that stands in the example as a whole text, line or sentence (normalised), or None."""
+    """The first of `keys` that is a whole text, line or sentence of the example (normalised), or None."""
     pieces = _pieces(example.prompt, example.completion)
     return next((piece for piece in pieces if piece in keys), None)
 
 
 def asked_by(examples: Iterable[Example], keys: frozenset[str]) -> frozenset[str]:
-    """Those of the questions that any of the examples puts, as `leaked` finds them."""
+    """Those of `keys` that any of the examples asks, as `leaked` finds them."""
     return frozenset(
         piece for example in examples for piece in _pieces(example.prompt, example.completion) if piece in keys
     )
 
 
 def without_leaks(examples: Sequence[Example], keys: frozenset[str]) -> tuple[Example, ...]:
-    """The examples that put no test question, in their order."""
+    """The examples that ask none of `keys`, in their order."""
     return tuple(example for example in examples if leaked(example, keys) is None)
 
 
 def subjects(eval_items: Iterable[EvalItem]) -> frozenset[str]:
-    """Whom or what the eval items are about (normalised): groups whose name stands in each of their questions."""
+    """The names (normalised) of groups of eval items whose name stands in each of the group's questions."""
     asked: dict[str, list[str]] = {}
     for eval_item in eval_items:
         asked.setdefault(normalise(eval_item.group), []).append(f" {normalise(eval_item.question)} ")
@@ -75,23 +82,25 @@ def subjects(eval_items: Iterable[EvalItem]) -> frozenset[str]:
 
 
 def rehearsable(examples: Sequence[Example], known: frozenset[str]) -> tuple[Example, ...]:
-    """The examples that name none of the subjects `known`, in their order; see `subject_named`."""
+    """The examples that `subject_named` does not find, in their order."""
     named = {example.id for example, _ in subject_named(examples, known)}
     return tuple(example for example in examples if example.id not in named)
 
 
 def subject_named(examples: Iterable[Example], known: frozenset[str]) -> tuple[tuple[Example, str], ...]:
-    """The examples that name one of the subjects `known`, in their order, each with what it calls it (normalised).
+    """The rehearsal prompts and generative replay that name a subject in `known`, each with the name as spelled there.
 
-    Examples of documents that were taught may, and are none of them. What the base wrote itself (generative replay)
-    names a subject also where it garbles the name (`pipeline.lookalikes`).
+    In their order, names normalised. Examples made from documents may name any subject. Generative replay also counts
+    where it misspells the name (`pipeline.lookalikes`).
     """
-    untaught = [
-        (one, f" {normalise(one.prompt)} {normalise(one.completion)} ") for one in examples if one.role in _UNTAUGHT
+    texts = [
+        (one, f" {normalise(one.prompt)} {normalise(one.completion)} ")
+        for one in examples
+        if one.role in _NOT_FROM_DOCUMENTS
     ]
-    written = [text for one, text in untaught if one.role is Role.GENERATIVE]
+    written = [text for one, text in texts if one.role is Role.GENERATIVE]
     names = {Role.REHEARSAL: _padded(known), Role.GENERATIVE: _padded(lookalikes(written, known))}
-    named = ((one, next((name for name in names[one.role] if name in text), "")) for one, text in untaught)
+    named = ((one, next((name for name in names[one.role] if name in text), "")) for one, text in texts)
     return tuple((one, name.strip()) for one, name in named if name)
 
 

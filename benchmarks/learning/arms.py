@@ -21,7 +21,6 @@ from pipeline.training.jobs import TrainingJob
 from pipeline.training.optimiser import lr_schedule
 from pipeline.training.sequences import epoch_order, make_sequences
 from pipeline.types import Document, Example, Role, SelfEdit
-from pipeline.updates.plan import plan_update
 
 STYLES = ("self-qa", "implications", "implications-long", "implications-very-long", "rewrite", "chain-of-thought")
 PASSAGES = 1  # that retrieval puts into the prompt
@@ -84,8 +83,7 @@ def unrehearsed(room: Classroom) -> TrainingJob:
 
 def default_recipe(room: Classroom) -> TrainingJob:
     """The nightly flow's own plan: the mixture of styles with everything that the recipe rehearses."""
-    edits = _mixture(room)
-    plan = plan_update(room.live, edits, room.rehearsal(edits), room.recipe, room.directed(edits))
+    plan = room.plan(_mixture(room))
     return replace(room.group(plan.examples), examples=plan.examples, rehearsal=room.recipe.rehearsal)
 
 

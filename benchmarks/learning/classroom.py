@@ -13,13 +13,19 @@ from gates.suite import Suites, read_suites
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
+from pipeline.leakage import TrainingGuard
 from pipeline.recipe import Recipe
-from pipeline.self_edits.directives import Directed, direct, directs
-from pipeline.self_edits.writer import write_self_edits
+from pipeline.self_edits import WriterContext, write_self_edits
 from pipeline.training.jobs import TrainingJob
-from pipeline.types import Document, EvalItem, Example, ModelRef, SelfEdit
-from pipeline.updates.rehearsal import rehearse
-from pipeline.updates.rehearsal_prompts import RehearsalPrompts, read_rehearsal_prompts
+from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef, SelfEdit, UpdatePlan
+from pipeline.updates import (
+    RehearsalContext,
+    RehearsalPrompts,
+    UpdateInput,
+    plan_update,
+    read_rehearsal_prompts,
+    rehearse,
+)
 
 BROUGHT = "sealed"  # the folder of a model that holds its recipe, rehearsal prompts and suites
 
@@ -71,8 +77,12 @@ class Classroom:
         return tuple(eval_item for suite in self.suites.retention for eval_item in suite.eval_items)
 
     @cached_property
-    def never(self) -> frozenset[str]:
-        return held_out_questions(self.test, self.suites)
+    def guard(self) -> TrainingGuard:
+        return TrainingGuard(
+            questions=held_out_questions(self.test, self.suites),
+            subjects=held_out_subjects(self.suites),
+            refusals=refusals(self.suites),
+        )
 
     @cached_property
     def live(self) -> ModelRef:
@@ -88,47 +98,28 @@ class Classroom:
             rules = self.recipe.self_edits.model_copy(
                 update={"styles": styles, "samples": samples, "passage": passage, "candidates": 1}
             )
-            self.notes[key] = write_self_edits(
-                self.engine,
-                self.documents,
-                rules,
-                writer=writer.model,
-                adapter=writer.adapter,
+            context = WriterContext(
+                engine=self.engine,
+                rules=rules,
+                writer=Checkpoint(writer.model, writer.adapter),
                 seed=self.recipe.seed,
-                never=self.never,
-                refusals=refusals(self.suites),
-            ).edits
+                guard=self.guard,
+            )
+            self.notes[key] = write_self_edits(context, self.documents).edits
         return self.notes[key]
 
-    def rehearsal(self, edits: Sequence[SelfEdit]) -> tuple[Example, ...]:
-        """What the recipe rehearses beside the notes, as the nightly flow does."""
-        return rehearse(
-            self.engine,
+    def plan(self, edits: Sequence[SelfEdit]) -> UpdatePlan:
+        """What the nightly flow trains on: the notes, what tools make of them, and what the recipe rehearses."""
+        context = RehearsalContext(
+            engine=self.engine,
             recipe=self.recipe,
-            production_adapter=None,
-            run=edits,
-            earlier=(),
-            documents=self.documents,
-            rehearsal_prompts=self.rehearsal_prompts,
-            never=self.never,
-            subjects=held_out_subjects(self.suites),
+            reader=None,
+            prompts=self.rehearsal_prompts,
             cache=self.cache,
+            guard=self.guard,
         )
-
-    def directed(self, edits: Sequence[SelfEdit]) -> tuple[Directed, ...]:
-        """What is trained on of each document, where its kind is learned with tools; else nothing."""
-        if not directs(self.recipe.directives, self.documents):
-            return ()
-        return tuple(
-            direct(
-                document,
-                [edit for edit in edits if edit.document == document.id],
-                self.recipe.directives,
-                seed=self.recipe.seed,
-                never=self.never,
-            )
-            for document in self.documents
-        )
+        learned = UpdateInput(edits=edits, documents=self.documents)
+        return plan_update(self.live, learned, rehearse(context, learned), self.recipe, guard=self.guard)
 
     def group(self, examples: Sequence[Example], **changes: object) -> TrainingJob:
         """An adapter to train on the examples by the recipe's rules, but for the `changes`; without rehearsal."""

@@ -8,9 +8,10 @@ from flows.wiring import Workspace
 from gates.checks import contamination, safety
 from gates.evidence import held_out_items
 from gates.suite import read_suites
-from pipeline.leakage import held_out_keys
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.progress import step
-from pipeline.self_edits.edit_sets import validation_items
+from pipeline.self_edits import WriterContext, validation_items
+from pipeline.self_edits import write_items as write_validation_items
 from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, Origin, Run, RunState
 from registry.store import documents, releases, runs, self_edits, withdrawals
 
@@ -24,8 +25,6 @@ def write_items(context: RunContext, run: Run) -> int:
     They are written before any note, so that no note asks one: where there is a note, this has been done. Returns how
     many questions of the model's there are.
     """
-    from pipeline.self_edits.eval_items import write_items
-
     workspace, rules = context.workspace, context.recipe.self_edits
     if not rules.choosing or self_edits.of_run(workspace.store, run.number):
         return 0
@@ -36,19 +35,27 @@ def write_items(context: RunContext, run: Run) -> int:
         documents.add_items(workspace.store, context.lease, written)
 
     with timed(context, run, "eval_items"), step("writing validation questions"):
-        write_items(
-            workspace.writer,
-            documents.of(workspace.store, run.documents),
-            rules,
-            adapter=workspace.held_adapter(live),
+        writer = WriterContext(
+            engine=workspace.writer,
+            rules=rules,
+            writer=workspace.checkpoint(live),
             seed=context.recipe.seed,
-            never=_held_out(context),
-            save=save,
+            guard=TrainingGuard(questions=_held_out(context)),
         )
+        write_validation_items(writer, documents.of(workspace.store, run.documents), save=save)
     asked = [
         eval_item for document in documents.of(workspace.store, run.documents) for eval_item in document.eval_items
     ]
     return sum(eval_item.origin is Origin.MODEL for eval_item in asked)
+
+
+def training_guard(context: RunContext) -> TrainingGuard:
+    """What no training example of the run may ask, name or answer."""
+    return TrainingGuard(
+        questions=never_trained_on(context),
+        subjects=held_out_subjects(context.workspace),
+        refusals=refusals(context.workspace),
+    )
 
 
 def never_trained_on(context: RunContext) -> frozenset[str]:

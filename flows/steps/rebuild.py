@@ -1,12 +1,14 @@
 """What a rebuild does otherwise than a run: it learns the ledger's stored notes, on the base, and writes none."""
 
 from flows.run_context import RunContext
-from flows.steps.directives import follow_directives
-from flows.steps.eval_items import held_out_subjects, never_trained_on
+from flows.steps.eval_items import training_guard
 from flows.steps.ingestion import resumed
 from flows.steps.timing import timed
+from flows.steps.training import record_plan, rehearsal_context
+from pipeline import updates
+from pipeline.engines.fitting import fits_context
 from pipeline.progress import step
-from pipeline.types import Document, Run, RunKind, RunState, SelfEdit, UpdatePlan
+from pipeline.types import Run, RunKind, RunState, SelfEdit, UpdatePlan
 from registry.store import documents, releases, runs, self_edits
 
 
@@ -25,34 +27,15 @@ def open_rebuild(context: RunContext, proposer: str) -> Run:
 
 def plan_rebuild(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
     """The stored self-edits, and rehearsal by the base model: production still knows what is to be forgotten."""
-    from pipeline.updates.corrections import without_replaced
-    from pipeline.updates.plan import plan_rebuild
-    from pipeline.updates.rehearsal import rehearse
-    from pipeline.updates.rehearsal_prompts import read_rehearsal_prompts
-
-    workspace, kept, never = context.workspace, _kept(context), never_trained_on(context)
+    workspace, guard = context.workspace, training_guard(context)
+    learned = updates.UpdateInput(
+        edits=edits, earlier_runs=[taught for _, taught in documents.learned(workspace.store)]
+    )
     runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
     with timed(context, run, "training"), step("rehearsing with the teacher"):
-        rehearsal = rehearse(
-            workspace.engine,
-            recipe=context.recipe,
-            production_adapter=None,
-            run=edits,
-            earlier=(),
-            documents=kept,
-            rehearsal_prompts=read_rehearsal_prompts(workspace.settings.rehearsal_prompts),
-            never=never,
-            subjects=held_out_subjects(workspace),
-            cache=workspace.settings.cache,
-        )
+        rehearsal = updates.rehearse(rehearsal_context(context, guard, reader=None), learned)
         base = releases.get(workspace.store, 0).model
-        directed = follow_directives(context, kept, without_replaced(edits, kept), never)
-        plan = plan_rebuild(base, edits, rehearsal, context.recipe, never, kept, directed)
-    runs.save_update(workspace.store, context.lease, run.number, plan.update)
+        fits = fits_context(workspace.engine, context.recipe.training)
+        plan = updates.plan_rebuild(base, learned, rehearsal, context.recipe, guard=guard, fits=fits)
+    record_plan(context, run, plan)
     return plan
-
-
-def _kept(context: RunContext) -> tuple[Document, ...]:
-    from pipeline.updates.corrections import in_order
-
-    return in_order(taught for _, taught in documents.learned(context.workspace.store))

@@ -4,9 +4,10 @@ import logging
 
 from flows.outcome import Ended, RunOutcome
 from flows.run_context import RunContext
-from flows.steps.eval_items import never_trained_on, refusals
+from flows.steps.eval_items import training_guard
 from flows.steps.evaluation import try_again
 from flows.steps.timing import timed
+from pipeline import self_edits as writer
 from pipeline.progress import step
 from pipeline.types import DocumentState, IngestCounts, Run, RunState, SelfEdit
 from registry.store import documents, releases, runs, self_edits
@@ -16,8 +17,6 @@ log = logging.getLogger("sealed")
 
 def write_self_edits(context: RunContext, run: Run) -> tuple[SelfEdit, ...]:
     """The run's self-edits: those already in the ledger, and the missing ones written now by the production model."""
-    from pipeline.self_edits.writer import write_self_edits
-
     workspace = context.workspace
     runs.move(workspace.store, context.lease, run.number, RunState.WRITING)
     live = releases.get(workspace.store, run.parent)
@@ -26,16 +25,16 @@ def write_self_edits(context: RunContext, run: Run) -> tuple[SelfEdit, ...]:
         self_edits.save(workspace.store, context.lease, run.number, edits)
 
     with timed(context, run, "self_edits"), step("writing self-edits"):
-        written = write_self_edits(
-            workspace.writer,
+        written = writer.write_self_edits(
+            writer.WriterContext(
+                engine=workspace.writer,
+                rules=context.recipe.self_edits,
+                writer=workspace.checkpoint(live),
+                seed=context.recipe.seed,
+                guard=training_guard(context),
+            ),
             documents.of(workspace.store, run.documents),
-            context.recipe.self_edits,
-            writer=live.model,
-            adapter=workspace.held_adapter(live),
-            seed=context.recipe.seed,
             already={edit.document for edit in self_edits.of_run(workspace.store, run.number)},
-            never=never_trained_on(context),
-            refusals=refusals(workspace),
             save=save,
         )
     for dropped in written.dropped:

@@ -1,47 +1,61 @@
-"""Plans the update and trains its adapter, warm from the live one, on what the run wrote and what is rehearsed."""
+"""Plans the update and trains its adapter, warm from production's, on what the run wrote and what is rehearsed."""
+
+import logging
+from pathlib import Path
 
 from flows.run_context import RunContext
-from flows.steps.directives import follow_directives
-from flows.steps.eval_items import held_out_subjects, never_trained_on
+from flows.steps.eval_items import training_guard
 from flows.steps.timing import timed
+from pipeline import updates
+from pipeline.engines.fitting import fits_context
+from pipeline.leakage import TrainingGuard
 from pipeline.progress import step
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Role, Run, RunKind, RunState, SelfEdit, Trained, UpdatePlan
 from registry.store import documents, lineage, releases, runs, self_edits
 
+log = logging.getLogger("sealed")
+
 
 def plan_update(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
-    """The run's examples with replay and rehearsal, in their order; what an test asks is in none of them."""
-    from pipeline.updates.corrections import in_order, without_replaced
-    from pipeline.updates.plan import plan_update
-    from pipeline.updates.rehearsal import rehearse
-    from pipeline.updates.rehearsal_prompts import read_rehearsal_prompts
-
+    """The run's examples with replay and rehearsal, in their order; none asks a test question."""
     workspace = context.workspace
     runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
-    live, never = releases.get(workspace.store, run.parent), never_trained_on(context)
+    live, guard = releases.get(workspace.store, run.parent), training_guard(context)
     behind = lineage.kinds_behind(workspace.store, run.parent)
-    taught = documents.of(workspace.store, run.documents)
-    earlier = [learned for _, learned in documents.learned(workspace.store)]
+    learned = updates.UpdateInput(
+        edits=edits,
+        documents=documents.of(workspace.store, run.documents),
+        earlier_edits=self_edits.learned(workspace.store),
+        earlier_runs=[taught for _, taught in documents.learned(workspace.store)],
+    )
     with timed(context, run, "training"), step("rehearsing with the teacher"):
-        rehearsal = rehearse(
-            workspace.engine,
-            recipe=context.recipe,
-            production_adapter=workspace.held_adapter(live),
-            run=edits,
-            earlier=self_edits.learned(workspace.store),
-            writing=written_after(edits, behind),
-            documents=in_order([*earlier, taught]),
-            rehearsal_prompts=read_rehearsal_prompts(workspace.settings.rehearsal_prompts),
-            never=never,
-            subjects=held_out_subjects(workspace),
-            cache=workspace.settings.cache,
-        )
-        newest = in_order([taught])
-        directed = follow_directives(context, taught, without_replaced(edits, newest), never)
-        plan = plan_update(live.model, edits, rehearsal, context.recipe, directed, newest)
-    runs.save_update(workspace.store, context.lease, run.number, plan.update)
+        gathering = rehearsal_context(context, guard, reader=workspace.held_adapter(live))
+        rehearsal = updates.rehearse(gathering, learned, writing=written_after(edits, behind))
+        fits = fits_context(workspace.engine, context.recipe.training)
+        plan = updates.plan_update(live.model, learned, rehearsal, context.recipe, guard=guard, fits=fits)
+    record_plan(context, run, plan)
     return plan
+
+
+def rehearsal_context(context: RunContext, guard: TrainingGuard, *, reader: Path | None) -> updates.RehearsalContext:
+    """What a run rehearses with; `reader` is the adapter that answers open-book questions."""
+    return updates.RehearsalContext(
+        engine=context.workspace.engine,
+        recipe=context.recipe,
+        reader=reader,
+        prompts=updates.read_rehearsal_prompts(context.workspace.settings.rehearsal_prompts),
+        cache=context.workspace.settings.cache,
+        guard=guard,
+    )
+
+
+def record_plan(context: RunContext, run: Run, plan: UpdatePlan) -> None:
+    """Stores the planned update, and logs what was made of the settings that self-edits chose."""
+    for followed in plan.update.followed:
+        for reason in followed.reasons:
+            log.info("%s: directives: %s", followed.document[:12], reason)
+    runs.save_update(context.workspace.store, context.lease, run.number, plan.update)
 
 
 def held_after(rules: RehearsalRules, behind: frozenset[RunKind]) -> RehearsalRules:

@@ -9,10 +9,11 @@ from flows.outcome import Ended, RunOutcome
 from flows.run_context import RunContext
 from flows.steps.eval_items import held_out_subjects, never_trained_on
 from flows.steps.timing import timed
+from flows.steps.training import rehearsal_context
 from flows.steps.writer_request import folder_asked
 from gates.evidence import WRITING, held_out_items
 from pipeline.errors import BadInput
-from pipeline.leakage import held_out_keys
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.progress import step, titled
 from pipeline.types import (
     Document,
@@ -68,18 +69,19 @@ def _read(context: RunContext, folder: Path) -> list[Document]:
 
 
 def _with_questions(context: RunContext, found: list[Document]) -> list[Document]:
-    from pipeline.self_edits.eval_items import write_items
+    from pipeline.self_edits import WriterContext, write_items
 
     workspace, live = context.workspace, releases.production(context.workspace.store)
     with step("writing validation questions"):
-        written = write_items(
-            workspace.writer,
-            found,
-            context.recipe.self_edits,
-            adapter=workspace.held_adapter(live),
+        questions = never_trained_on(context) | held_out_keys(held_out_items(found))
+        writer = WriterContext(
+            engine=workspace.writer,
+            rules=context.recipe.self_edits,
+            writer=workspace.checkpoint(live),
             seed=context.recipe.seed,
-            never=never_trained_on(context) | held_out_keys(held_out_items(found)),
+            guard=TrainingGuard(questions=questions),
         )
+        written = write_items(writer, found)
     return [replace(one, eval_items=(*one.eval_items, *written.get(one.id, ()))) for one in found]
 
 
@@ -178,30 +180,24 @@ def _outer_loop(context: RunContext, run: Run, split: "DocumentSplit", *, rehear
 def _standing(context: RunContext) -> tuple[EvalItem, ...]:
     """validation questions of what is learned, of each document in turn."""
     from pipeline.self_edits.edit_sets import validation_items
-    from pipeline.updates.plan import evenly
+    from pipeline.updates import evenly
 
     taught = [validation_items(one) for _, found in documents.learned(context.workspace.store) for one in found]
     return tuple(evenly(taught, context.recipe.writer_training.standing, context.recipe.seed))
 
 
 def _rehearsal(context: RunContext, run: Run, never: frozenset[str]) -> tuple[Example, ...]:
-    from pipeline.updates.corrections import in_order
-    from pipeline.updates.rehearsal import rehearse
-    from pipeline.updates.rehearsal_prompts import read_rehearsal_prompts
+    from pipeline.updates import UpdateInput, rehearse
     from pipeline.writer_training.rest_em import rehearsal_rules
 
-    workspace, recipe = context.workspace, context.recipe
-    live = releases.get(workspace.store, run.parent)
+    workspace = context.workspace
+    production = workspace.held_adapter(releases.get(workspace.store, run.parent))
+    guard = TrainingGuard(questions=never, subjects=held_out_subjects(workspace))
+    learned = UpdateInput(
+        earlier_edits=self_edits.learned(workspace.store),
+        earlier_runs=[taught for _, taught in documents.learned(workspace.store)],
+    )
+    gathering = rehearsal_context(context, guard, reader=production)
+    recipe = context.recipe.model_copy(update={"rehearsal": rehearsal_rules(context.recipe)})
     with step("rehearsing with the teacher"):
-        return rehearse(
-            workspace.engine,
-            recipe=recipe.model_copy(update={"rehearsal": rehearsal_rules(recipe)}),
-            production_adapter=workspace.held_adapter(live),
-            run=(),
-            earlier=self_edits.learned(workspace.store),
-            documents=in_order(taught for _, taught in documents.learned(workspace.store)),
-            rehearsal_prompts=read_rehearsal_prompts(workspace.settings.rehearsal_prompts),
-            never=never,
-            subjects=held_out_subjects(workspace),
-            cache=workspace.settings.cache,
-        )
+        return rehearse(replace(gathering, recipe=recipe), learned)

@@ -11,6 +11,7 @@ from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.inner_loop.evaluation import train_and_ask
+from pipeline.leakage import TrainingGuard
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directives import direct, directed_rules, directs
 from pipeline.self_edits.edit_sets import choose, common, edit_sets_of, validation_items
@@ -116,9 +117,8 @@ def _trial(
     rules = recipe.training.model_copy(update={"batch_size": recipe.self_edits.edit_set_batch})
     examples = tuple(example for edit in together for example in edit.examples)
     if directs(recipe.directives, [document]):
-        directed = direct(
-            document, together, recipe.directives, seed=recipe.seed, never=context.never, fits=context.fits
-        )
+        guard = TrainingGuard(questions=context.never)
+        directed = direct(document, together, recipe.directives, seed=recipe.seed, guard=guard, fits=context.fits)
         examples, rules = directed.examples, directed_rules(rules, directed.followed.settings)
     written = sum(len(edit.examples) for edit in edits)
     return _Rival(

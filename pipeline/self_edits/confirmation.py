@@ -1,253 +1,235 @@
-"""Keeps of the notes about a correction what holds when it is asked again, and adds what the correction leaves alone.
+"""Checks the self-edits about a correction by asking the writer again, and adds what the correction leaves unchanged.
 
-A correction is short, and a model fills what it does not say with whatever it does say: wrong notes would change facts
-that the correction leaves alone. So each question is put to the writer again, with the document and without.
+A correction is short, and a model that writes about it fills the gaps with what it does say: such self-edits would
+change facts that the correction does not. So the writer answers each question again, with the correction and without.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pipeline.digests import seed_from
-from pipeline.engines.engine import Engine, SamplingParams
-from pipeline.engines.limits import template_tokens
+from pipeline.engines.engine import SamplingParams
 from pipeline.grading import first_line, normalise
+from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.leakage import leaked
 from pipeline.prompts import open_book
-from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.answer_type import Suit
-from pipeline.self_edits.consistency import Agreed, contested, holding, misread
+from pipeline.self_edits.answer_type import answer_type_scores
+from pipeline.self_edits.consistency import Checked, consistent, contested, of_other_facts
+from pipeline.self_edits.context import Batch, WriterContext, leaves_room
 from pipeline.self_edits.eval_items import names_subject
-from pipeline.self_edits.selection import without_faults
-from pipeline.types import Document, Example, ModelRef, SelfEdit, Written
+from pipeline.self_edits.screening import without_faults
+from pipeline.types import Document, Example, SelfEdit, Written
 
 UNCONFIRMED = "example: the correction, asked again, does not always say so"
-MISREAD = "example: the correction says so of something else"
-NAMELESS = "example: a question about a correction that does not name its subject"
-STATED = "example: a statement about a correction, which cannot be asked"
+OTHER_FACT = "example: the correction says so of something else"
+UNNAMED = "example: a question about a correction that does not name its subject"
+STATEMENT = "example: a statement about a correction, which cannot be asked"
 LEFT_ALONE_STYLE = "left-alone"
-LEFT_ALONE = 12  # questions of each correction that keep their answers, at most
-_ASKED = 96  # questions of each correction that are put again, at most
-# Hotter than notes are written: what a text does not say is then answered in many ways, and what it says in one.
-_TEMPERATURE = 1.5
-_COULD_BE_ANYTHING = 0.5
 _ANSWER_TOKENS = 64
-_LONGEST_ANSWER = 8  # words of an answer that is kept as it was
+
+_Key = tuple[str, str]  # a document (id), and a question or an example (id) about it
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Answers:
-    """What a question about a correction is answered: without it (as said), and with it (normalised).
+    """The answers to a question about a correction: without it (as written), and with it (normalised).
 
-    `agreeing` is the share of the sampled answers that say what the greedy one says.
+    `agreement`: the share of sampled answers that equal the greedy one.
     """
 
     without: str
     within: str
-    agreeing: float
+    agreement: float
 
     @property
     def changed(self) -> bool:
-        """Whether the correction answers it otherwise, and not just anyhow."""
-        return self.within != normalise(self.without) and self.agreeing >= _COULD_BE_ANYTHING
+        """Whether the correction changes the answer, and the samples agree on the new one."""
+        return self.within != normalise(self.without) and self.agreement >= SANDBOX_FITTED.undecided
 
     @property
     def left_alone(self) -> bool:
-        """Whether the correction says nothing of it: the answer, which is short, stays, or it could be anything."""
+        """Whether the correction says nothing about it: the (short) answer stays, or the samples disagree."""
         words = len(normalise(self.without).split())
-        unsaid = self.within == normalise(self.without) or self.agreeing < _COULD_BE_ANYTHING
-        return unsaid and 0 < words <= _LONGEST_ANSWER
+        unsaid = self.within == normalise(self.without) or self.agreement < SANDBOX_FITTED.undecided
+        return unsaid and 0 < words <= SANDBOX_FITTED.max_answer_words
 
 
-_Known = Mapping[tuple[str, str], _Answers]  # by document and question
-_Counts = Mapping[tuple[str, str], int]  # how often the notes about a document have an example, by their ids
-_Verdicts = Mapping[tuple[str, str], str]  # why an example is not kept, or nothing, by document and example
+@dataclass(frozen=True, kw_only=True)
+class _Review:
+    """What examples about corrections are judged by. `counts`: how many of a document's self-edits hold an example."""
+
+    context: WriterContext
+    corrections: Mapping[str, Document]
+    answers: Mapping[_Key, _Answers]
+    counts: Mapping[_Key, int]
+    subjects: Sequence[str]
 
 
 def confirmed(
-    engine: Engine,
-    corrections: Sequence[tuple[Document, str]],
-    notes: Sequence[SelfEdit],
+    context: WriterContext,
+    pieces: Sequence[tuple[Document, str]],
+    sampled: Sequence[SelfEdit],
     selected: Sequence[Written],
-    rules: SelfEditRules,
-    *,
-    writer: ModelRef,
-    adapter: Path | None,
-    seed: int,
-    never: frozenset[str],
-    suit: Suit,
-    shared: frozenset[str] = frozenset(),
+    batch: Batch,
 ) -> list[Written]:
-    """What was `selected` of `notes` about each of `corrections` (a document and a piece of its body), if it holds.
+    """`selected` without the examples about corrections that do not hold, and with what the corrections leave alone.
 
-    A note's answer holds if the writer, with the piece in the prompt, gives it greedily and in most of
-    `rules.correction_answers` samples, and if it is not misread (`self_edits.consistency`). What cannot be asked
-    again is left out: a statement, or a question that does not name its subject. To each correction whose notes ask
-    something one self-edit is added, of the questions that it leaves alone: those that the writer answers as it does
-    without the piece, or in many ways. They keep the answers they have. Other documents' notes stay as they are, and
-    none asks what `never` holds. Nothing is left alone of the titles (normalised) in `shared`: of those another
-    document of the run says what this one does not. `suit` says how well an answer suits questions about a document
-    (`pipeline.self_edits.answer_type`).
+    An example holds if the writer, with the correction in the prompt, gives its answer greedily and in most of
+    `rules.correction_answers` samples, and if the answer was not meant for another fact (`self_edits.consistency`).
+    Statements, and questions that do not name the subject, cannot be asked again and are dropped. For each correction
+    one self-edit is added of questions whose answer stays the same, or is undecided, with the answers they had; not if
+    another document of the batch has its title, since that may say what this one does not.
+
+    Args: `pieces` are corrections, each with a piece of its body; `sampled` all self-edits of the group as they were
+    written; `selected` those that were kept, of corrections and others.
     """
-    about = {document.id: document for document, _ in corrections}
-    often = {key: _often(document, notes, never) for key, document in about.items()}
-    known = _answered(engine, corrections, [(key, one) for key in about for one in often[key]], rules, adapter, seed)
-    counts = Counter((note.document, example.id) for note in notes for example in note.examples)
-    kept = [_kept(one, about, known, counts, suit) for one in selected]
+    about = {document.id: document for document, _ in pieces}
+    questions = {key: _questions(context, document, sampled) for key, document in about.items()}
+    review = _Review(
+        context=context,
+        corrections=about,
+        answers=_ask_again(context, pieces, [(key, one) for key in about for one in questions[key]]),
+        counts=Counter((edit.document, example.id) for edit in sampled for example in edit.examples),
+        subjects=batch.subjects,
+    )
+    kept = [_without_unconfirmed(review, one) for one in selected]
     taken = {(edit.document, example.prompt) for one in kept for edit in one.edits for example in edit.examples}
     alone = [
-        _left_alone(document, writer, [(one, known.get((key, one))) for one in often[key] if (key, one) not in taken])
+        _left_alone(review, document, [one for one in questions[key] if (key, one) not in taken])
         for key, document in about.items()
-        if normalise(document.title) not in shared
+        if normalise(document.title) not in batch.shared_titles
     ]
     return [*kept, *(Written(edits=(edit,), dropped=()) for edit in alone if edit.examples)]
 
 
-def _often(document: Document, notes: Sequence[SelfEdit], never: frozenset[str]) -> list[str]:
-    """What the notes about a document ask of its subject, the most frequent first: those that came once may be odd."""
+def _questions(context: WriterContext, document: Document, sampled: Sequence[SelfEdit]) -> list[str]:
+    """What the self-edits ask about the document's subject, the most frequent first: rare questions may be odd."""
     counts = Counter(
         example.prompt
-        for note in notes
-        if note.document == document.id
-        for example in note.examples
+        for edit in sampled
+        if edit.document == document.id
+        for example in edit.examples
         if _is_question(example)
         and names_subject(example.prompt, document)
-        and leaked(Example(prompt=example.prompt, completion=""), never) is None
+        and leaked(Example(prompt=example.prompt, completion=""), context.guard.questions) is None
     )
-    return [question for question, _ in counts.most_common(_ASKED)]
-
-
-def _left_alone(document: Document, writer: ModelRef, answers: Sequence[tuple[str, "_Answers | None"]]) -> SelfEdit:
-    """A self-edit of the first questions that the correction leaves alone; as the document itself, it is no note."""
-    examples = [
-        Example(prompt=question, completion=found.without) for question, found in answers if found and found.left_alone
-    ][:LEFT_ALONE]
-    text = "\n".join(f"Q: {example.prompt}\nA: {example.completion}" for example in examples)
-    return SelfEdit(
-        document=document.id,
-        style=LEFT_ALONE_STYLE,
-        writer=writer,
-        sample=0,
-        prompt="",
-        text=text,
-        examples=tuple(examples),
-    )
+    return [question for question, _ in counts.most_common(SANDBOX_FITTED.max_questions)]
 
 
 def _is_question(example: Example) -> bool:
     return bool(example.prompt) and "\n" not in example.prompt
 
 
-def _answered(
-    engine: Engine,
-    corrections: Sequence[tuple[Document, str]],
-    questions: Sequence[tuple[str, str]],
-    rules: SelfEditRules,
-    adapter: Path | None,
-    seed: int,
-) -> _Known:
-    """What the writer says to each question; of several pieces what the one says that changes it, where most agree.
+def _left_alone(review: _Review, document: Document, questions: Sequence[str]) -> SelfEdit:
+    """A self-edit (without a prompt: nobody wrote it) of the first questions that the correction leaves alone."""
+    answered = [(question, review.answers.get((document.id, question))) for question in questions]
+    examples = [
+        Example(prompt=question, completion=found.without) for question, found in answered if found and found.left_alone
+    ][: SANDBOX_FITTED.max_left_alone]
+    return SelfEdit(
+        document=document.id,
+        style=LEFT_ALONE_STYLE,
+        writer=review.context.writer.ref,
+        sample=0,
+        prompt="",
+        text="\n".join(f"Q: {example.prompt}\nA: {example.completion}" for example in examples),
+        examples=tuple(examples),
+    )
 
-    A piece that does not hold the fact leaves the old answer, in which the writer is as sure as in the new one.
+
+def _ask_again(
+    context: WriterContext, pieces: Sequence[tuple[Document, str]], questions: Sequence[_Key]
+) -> dict[_Key, _Answers]:
+    """The writer's answers to each question; of a correction in pieces by the piece that changes the answer.
+
+    A piece that does not hold the fact gives the old answer, as surely as another one gives the new. Among several that
+    change it, the one with the highest agreement.
     """
-    room = engine.context - _ANSWER_TOKENS - template_tokens(engine)
     asked = [
-        (key, open_book(piece.title, body, key[1]))
+        (key, prompt)
         for key in questions
-        for piece, body in corrections
-        if piece.id == key[0]
+        for document, body in pieces
+        if document.id == key[0]
+        and leaves_room(context.engine, prompt := open_book(document.title, body, key[1]), _ANSWER_TOKENS)
     ]
-    asked = [(key, prompt) for key, prompt in asked if engine.token_count(prompt) <= room]
     if not asked:
         return {}
     prompts, keys = [prompt for _, prompt in asked], list(dict.fromkeys(key for key, _ in asked))
-    without = dict(zip(keys, _greedy(engine, [question for _, question in keys], adapter), strict=True))
-    sampled = engine.generate(
+    without = dict(zip(keys, context.greedy([question for _, question in keys], _ANSWER_TOKENS), strict=True))
+    sampled = context.generate(
         prompts,
         SamplingParams(
             max_new_tokens=_ANSWER_TOKENS,
-            temperature=_TEMPERATURE,
-            samples=rules.correction_answers,
-            seed=seed_from("confirmed", seed, prompts),
+            temperature=SANDBOX_FITTED.temperature,
+            samples=context.rules.correction_answers,
+            seed=seed_from("confirmed", context.seed, prompts),
         ),
-        adapter=adapter,
     )
-    found: dict[tuple[str, str], _Answers] = {}
-    for (key, _), first, others in zip(asked, _greedy(engine, prompts, adapter), sampled, strict=True):
+    found: dict[_Key, _Answers] = {}
+    for (key, _), first, others in zip(asked, context.greedy(prompts, _ANSWER_TOKENS), sampled, strict=True):
         within = normalise(first_line(first))
-        agreeing = sum(normalise(first_line(answer)) == within for answer in others) / len(others)
-        read = _Answers(without=first_line(without[key]), within=within, agreeing=agreeing)
-        if key not in found or (read.changed, agreeing) > (found[key].changed, found[key].agreeing):
+        agreement = sum(normalise(first_line(answer)) == within for answer in others) / len(others)
+        read = _Answers(without=first_line(without[key]), within=within, agreement=agreement)
+        if key not in found or (read.changed, agreement) > (found[key].changed, found[key].agreement):
             found[key] = read
     return found
 
 
-def _greedy(engine: Engine, prompts: Sequence[str], adapter: Path | None) -> list[str]:
-    return [
-        answer for (answer,) in engine.generate(prompts, SamplingParams(max_new_tokens=_ANSWER_TOKENS), adapter=adapter)
-    ]
-
-
-def _kept(written: Written, about: Mapping[str, Document], known: _Known, counts: _Counts, suit: Suit) -> Written:
-    """Without the examples about corrections that do not hold."""
+def _without_unconfirmed(review: _Review, written: Written) -> Written:
     examples = [
-        (one.document, each) for one in written.edits if one.document in about and one.prompt for each in one.examples
+        (edit.document, example)
+        for edit in written.edits
+        if edit.document in review.corrections and edit.prompt
+        for example in edit.examples
     ]
-    verdicts = _verdicts(examples, about, known, counts, suit)
+    verdicts = _verdicts(review, examples)
 
     def fault(edit: SelfEdit, example: Example) -> str:
-        checked = edit.document in about and edit.prompt
-        return _fault(about[edit.document], example, verdicts) if checked else ""
+        document = review.corrections.get(edit.document)
+        if document is None or not edit.prompt:
+            return ""
+        if not _is_question(example):
+            return STATEMENT
+        if not names_subject(example.prompt, document):
+            return UNNAMED
+        return verdicts.get((edit.document, example.id), UNCONFIRMED)
 
     return without_faults(written, fault)
 
 
-def _verdicts(
-    examples: Sequence[tuple[str, Example]],
-    about: Mapping[str, Document],
-    known: _Known,
-    counts: _Counts,
-    suit: Suit,
-) -> _Verdicts:
-    """Why an example that says what the writer reads is not kept, or nothing; by document and example."""
-    said: dict[tuple[str, str], dict[str, Example]] = {}
+def _verdicts(review: _Review, examples: Sequence[tuple[str, Example]]) -> dict[_Key, str]:
+    """Why an example whose answer the writer gave again is dropped, or "" if it is kept."""
+    by_answer: dict[_Key, dict[str, Example]] = {}
     for document, example in examples:
-        answers = known.get((document, example.prompt))
+        answers = review.answers.get((document, example.prompt))
         if answers and answers.within == normalise(example.completion):
-            said.setdefault((document, answers.within), {})[example.id] = example
-    before = Counter((document, normalise(answers.without)) for (document, _), answers in known.items())
-    found: dict[tuple[str, str], str] = {}
-    for (document, answer), notes in said.items():
-        asked = [_agreed(document, example, known, counts) for example in notes.values()]
-        stable = {said_before for (of, said_before), times in before.items() if of == document and times > 1}
-        if doubtful := [notes[one.example] for one in contested(asked, answer, stable)]:
-            suits = suit(about[document], [one.prompt for one in doubtful], _spelled(document, notes.values(), counts))
-            by_note = dict(zip((one.id for one in doubtful), suits, strict=True))
-            asked = [replace(one, suits=by_note.get(one.example, 0.0)) for one in asked]
-        wrong = misread(asked, answer, stable)
-        found |= {(document, one): MISREAD for one in wrong}
-        found |= {(document, one.example): "" for one in holding([one for one in asked if one.example not in wrong])}
+            by_answer.setdefault((document, answers.within), {})[example.id] = example
+    before = Counter((document, normalise(answers.without)) for (document, _), answers in review.answers.items())
+    found: dict[_Key, str] = {}
+    for (document, answer), same in by_answer.items():
+        known = {old for (of, old), times in before.items() if of == document and times > 1}
+        checked = [_checked(review, document, one) for one in same.values()]
+        if doubtful := [same[one.example] for one in contested(checked, answer, known)]:
+            spelled = _most_frequent_spelling(review, document, same.values())
+            asked = [example.prompt for example in doubtful]
+            scores = answer_type_scores(review.context, review.corrections[document], asked, spelled, review.subjects)
+            by_id = dict(zip((example.id for example in doubtful), scores, strict=True))
+            checked = [replace(one, type_score=by_id.get(one.example, 0.0)) for one in checked]
+        wrong = of_other_facts(checked, answer, known)
+        kept = consistent([one for one in checked if one.example not in wrong])
+        found |= {(document, one): OTHER_FACT for one in wrong} | {(document, one.example): "" for one in kept}
     return found
 
 
-def _spelled(document: str, notes: Iterable[Example], counts: _Counts) -> str:
-    """The spelling of one answer that is written most often: an article or a stop has a chance of its own."""
+def _checked(review: _Review, document: str, example: Example) -> Checked:
+    answers = review.answers[document, example.prompt]
+    return Checked(example.id, answers.agreement, normalise(answers.without), review.counts[document, example.id])
+
+
+def _most_frequent_spelling(review: _Review, document: str, examples: Iterable[Example]) -> str:
+    """One spelling for all: an article or a full stop has a probability of its own."""
     spellings: Counter[str] = Counter()
-    for note in notes:
-        spellings[note.completion] += counts[document, note.id]
+    for example in examples:
+        spellings[example.completion] += review.counts[document, example.id]
     return max(sorted(spellings), key=lambda spelling: spellings[spelling])
-
-
-def _agreed(document: str, example: Example, known: _Known, counts: _Counts) -> Agreed:
-    answers = known[document, example.prompt]
-    return Agreed(example.id, answers.agreeing, normalise(answers.without), counts[document, example.id])
-
-
-def _fault(document: Document, example: Example, verdicts: _Verdicts) -> str:
-    """Why what the example says is not kept, in words, or nothing."""
-    if not _is_question(example):
-        return STATED
-    if not names_subject(example.prompt, document):
-        return NAMELESS
-    return verdicts.get((document.id, example.id), UNCONFIRMED)

@@ -1,8 +1,7 @@
-"""Tells notes that a correction says from those that its writer only reads into it. Pure; knows no model.
+"""Tells facts that a correction changes from facts into which the writer only reads the new answer. Pure.
 
-A writer that expects a text to answer a question finds an answer in it: the new owner, asked where the data live. It
-does so now and then, and asks of what the text says far more often. A heuristic: what it drops is dropped with a
-reason, and what it lets through the gates still measure.
+A writer that expects a text to answer a question finds an answer in it: asked where the data are kept, it names the
+new owner. It does so seldom, and asks far more often about what the text does say.
 """
 
 from collections import Counter
@@ -10,76 +9,79 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-MOST, HARDLY_A_DOUBT = 0.875, 0.7  # shares of samples that say the same
-RARE = 2 / 3  # of how often the most frequent fact is written of
-ANOTHER_KIND = 4.0  # nats by which an answer suits one fact less than another that it may be meant for
+from pipeline.heuristics import SANDBOX_FITTED
 
 
 @dataclass(frozen=True)
-class Agreed:
-    """A note's example that says what its writer reads in the correction.
+class Checked:
+    """A question and answer of a self-edit that the writer, asked again with the correction, answered alike.
 
-    `agreeing`: the share of samples that read the same. `before`: what the question was answered without the
-    correction. `written`: how many of the notes hold it. `suits`: how well the answer suits the question, in nats
+    `example`: its id. `agreement`: the share of samples with this answer. `before`: the answer without the correction.
+    `count`: how many self-edits hold the example. `type_score`: how well the answer's type suits the question, in nats
     (`pipeline.self_edits.answer_type`).
     """
 
     example: str
-    agreeing: float
+    agreement: float
     before: str
-    written: int
-    suits: float = 0.0
+    count: int
+    type_score: float = 0.0
 
 
-def holding(asked: Sequence[Agreed]) -> list[Agreed]:
-    """Of examples with one answer those that most samples agree on.
+def consistent(checked: Sequence[Checked]) -> list[Checked]:
+    """Of examples with one answer those with enough agreement.
 
-    If there are none, those on which the most agree, where there is hardly a doubt: each thing that a correction says
+    If none reaches `agreement`, those with the highest, from `weak_agreement` on: each thing that a correction says
     should be asked once.
     """
-    most = max((one.agreeing for one in asked), default=0.0)
-    least = MOST if most >= MOST else max(HARDLY_A_DOUBT, most)
-    return [one for one in asked if one.agreeing >= least]
+    most = max((one.agreement for one in checked), default=0.0)
+    agreement = SANDBOX_FITTED.agreement
+    least = agreement if most >= agreement else max(SANDBOX_FITTED.weak_agreement, most)
+    return [one for one in checked if one.agreement >= least]
 
 
-def contested(asked: Sequence[Agreed], answer: str, stable: Collection[str]) -> list[Agreed]:
-    """Those whose kind decides, where one answer is given to more than one fact of which one was known: see `misread`.
+def contested(checked: Sequence[Checked], answer: str, known: Collection[str]) -> list[Checked]:
+    """The examples whose answer types must be compared: one answer is given to several facts, one of which was known.
 
-    The answer may be meant for each known fact, and for the one that is written of most often.
+    The answer may belong to each known fact (see `of_other_facts`) and to the fact that is written about most often.
     """
-    counts = _written_of(asked)
+    counts = _fact_counts(checked)
     most = max(counts, key=lambda before: counts[before], default="")
-    facts = {before for before in counts if before != answer and (before in stable or before == most)}
+    facts = {before for before in counts if before != answer and (before in known or before == most)}
     if len(facts) < 2:
         return []
-    return [one for one in asked if one.before in facts and one.agreeing >= HARDLY_A_DOUBT]
+    return [one for one in checked if one.before in facts and one.agreement >= SANDBOX_FITTED.weak_agreement]
 
 
-def misread(asked: Sequence[Agreed], answer: str, stable: Collection[str]) -> frozenset[str]:
-    """Of examples with one answer the ids of those that give it to another fact than the correction does.
+def of_other_facts(checked: Sequence[Checked], answer: str, known: Collection[str]) -> frozenset[str]:
+    """Ids of the examples that give the answer to a fact which the correction does not change.
 
-    What was answered alike before is one fact. One is another where it was known before (`stable`: what several
-    questions were answered with), was not this answer, and either the answer is of another kind than what its questions
-    ask for, or it is written of rarely beside the most frequent of the others.
+    Examples with the same answer before are about one fact. A fact is another one if it was known before (`known`: the
+    answers that several questions had), was not this answer already, and either the answer is of the wrong type for it,
+    or it is written about rarely beside the most frequent of the remaining facts.
     """
-    counts = _written_of(asked)
-    unlike = _of_another_kind(contested(asked, answer, stable), stable)
-    often = max((count for before, count in counts.items() if before != answer and before not in unlike), default=0)
-    others = {before for before, count in counts.items() if before in stable and count < RARE * often} - {answer}
-    return frozenset(one.example for one in asked if one.before in others | unlike)
+    counts = _fact_counts(checked)
+    wrong_type = _of_wrong_type(contested(checked, answer, known), known)
+    often = max((count for before, count in counts.items() if before != answer and before not in wrong_type), default=0)
+    rare = {
+        before for before, count in counts.items() if before in known and count < SANDBOX_FITTED.rare_fact * often
+    } - {answer}
+    return frozenset(one.example for one in checked if one.before in rare | wrong_type)
 
 
-def _written_of(asked: Sequence[Agreed]) -> Counter[str]:
-    """How often each fact, by what was answered before, is written of where there is hardly a doubt."""
+def _fact_counts(checked: Sequence[Checked]) -> Counter[str]:
+    """How often each fact (by its answer before) is written about with enough agreement."""
     counts: Counter[str] = Counter()
-    for one in asked:
-        if one.agreeing >= HARDLY_A_DOUBT:
-            counts[one.before] += one.written
+    for one in checked:
+        if one.agreement >= SANDBOX_FITTED.weak_agreement:
+            counts[one.before] += one.count
     return counts
 
 
-def _of_another_kind(asked: Sequence[Agreed], stable: Collection[str]) -> set[str]:
-    """The known facts whose questions the answer suits far less than those of the fact that it suits best."""
-    suits = {one.before: median(each.suits for each in asked if each.before == one.before) for one in asked}
-    best = max(suits.values(), default=0.0)
-    return {before for before, each in suits.items() if before in stable and each < best - ANOTHER_KIND}
+def _of_wrong_type(checked: Sequence[Checked], known: Collection[str]) -> set[str]:
+    """The known facts for which the answer is far less expected than for the fact that it suits best."""
+    scores = {
+        one.before: median(other.type_score for other in checked if other.before == one.before) for one in checked
+    }
+    best = max(scores.values(), default=0.0)
+    return {before for before, score in scores.items() if before in known and score < best - SANDBOX_FITTED.type_gap}

@@ -1,7 +1,6 @@
-"""Follows the settings that notes chose for themselves, within the recipe's bounds. Pure; knows no trainer.
+"""Follows the training settings that self-edits choose (SEAL, section 3.2), within the recipe's bounds. Pure.
 
-A number out of bounds is clipped to the nearest one allowed, because nearer is more like what was chosen; a tool that
-is not allowed is left out, because no other is like it.
+A number out of bounds is clipped to the nearest bound; a tool that is not allowed is left out.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -9,17 +8,18 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from pipeline.digests import seed_from
-from pipeline.leakage import without_leaks
+from pipeline.leakage import UNGUARDED, TrainingGuard, without_leaks
 from pipeline.recipe import DirectiveRules, TrainingRules
-from pipeline.self_edits.tool import apply_tools
+from pipeline.self_edits.tool import apply_tools, tool
 from pipeline.types import Directives, Document, DocumentKind, Example, Followed, SelfEdit
 
-NONE_LEGAL = "no note holds settings that can be read: all is as the recipe says"
+NONE_LEGAL = "no self-edit holds settings that can be read: the recipe's are used"
+ONE_SCHEDULE = "learning rate and epochs are the recipe's: a run has one schedule"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Directed:
-    """What one set of a document's notes chose, and what is trained on: its examples and those that its tools made."""
+    """What one document's self-edits chose, and what is trained on: their examples and those that tools made."""
 
     followed: Followed
     examples: tuple[Example, ...]
@@ -29,26 +29,58 @@ class Directed:
         return self.followed.document
 
 
+def follow_directives(
+    documents: Sequence[Document],
+    edits: Iterable[SelfEdit],
+    rules: DirectiveRules,
+    *,
+    seed: int,
+    guard: TrainingGuard,
+    fits: Callable[[Example], bool],
+) -> tuple[Directed, ...]:
+    """What a run trains on of each document; empty where the recipe has neither directives nor tools for any.
+
+    A run has one schedule (ADR 8): tools and loss are followed by document, learning rate and epochs are the recipe's.
+    Raises BadRecipe for an unknown tool of the recipe, whether any document uses it or not.
+    """
+    if not directs(rules, documents):
+        return ()
+    for name in (*rules.tools, *rules.workflow_tools, *rules.correction_tools):
+        tool(name)
+    own: dict[str, list[SelfEdit]] = {}
+    for edit in edits:
+        own.setdefault(edit.document, []).append(edit)
+    made = [direct(one, own.get(one.id, []), rules, seed=seed, guard=guard, fits=fits) for one in documents]
+    return tuple(_on_one_schedule(one) for one in made)
+
+
+def _on_one_schedule(directed: Directed) -> Directed:
+    followed = directed.followed
+    if followed.settings is None:
+        return directed
+    return replace(directed, followed=replace(followed, reasons=(*followed.reasons, ONE_SCHEDULE)))
+
+
 def direct(
     document: Document,
     edits: Sequence[SelfEdit],
     rules: DirectiveRules,
     *,
     seed: int,
-    never: frozenset[str] = frozenset(),
+    guard: TrainingGuard = UNGUARDED,
     fits: Callable[[Example], bool] = lambda example: True,
 ) -> Directed:
-    """Follows the first legal settings among `edits`, which are all of one document, where the rules enable it.
+    """Follows the first legal settings among `edits`, which are all about `document`, where the rules enable it.
 
-    A workflow is learned with `rules.workflow_tools` besides, a correction with `rules.correction_tools`. Of what the
-    tools make, nothing asks what `never` (keys of `pipeline.leakage`) holds, all `fits` the model, and at most
-    `rules.max_made` are kept, drawn by the seed. Raises BadRecipe for a tool that nobody has.
+    A workflow is also learned with `rules.workflow_tools`, a correction with `rules.correction_tools`. Of the examples
+    that tools make, those are kept that ask nothing held out and `fits` accepts: at most `rules.max_made`, drawn by
+    the seed. Raises BadRecipe for an unknown tool.
     """
     written = tuple(example for edit in edits for example in edit.examples)
     settings, reasons = _settings(edits, rules)
     tools = tuple(dict.fromkeys((*_always(rules, document), *(settings.tools if settings else ()))))
     offered = apply_tools(tools, document, written, seed)
-    made = [example for example in without_leaks(offered, never) if fits(example)]
+    made = [example for example in without_leaks(offered, guard.questions) if fits(example)]
     if len(made) > rules.max_made:
         made = Random(seed_from("made", seed, document.id)).sample(made, rules.max_made)
     if len(made) < len(offered):
@@ -61,12 +93,12 @@ def direct(
 
 
 def directs(rules: DirectiveRules, documents: Iterable[Document]) -> bool:
-    """Whether any of the documents is trained on otherwise than by its notes and the recipe alone."""
+    """Whether directives are enabled, or tools are always applied to any of the documents."""
     return rules.enabled or any(_always(rules, document) for document in documents)
 
 
 def _always(rules: DirectiveRules, document: Document) -> tuple[str, ...]:
-    """The tools that a document of this kind is learned with, whatever its notes chose."""
+    """The tools that a document of this kind is learned with, whatever its self-edits chose."""
     if document.kind is DocumentKind.WORKFLOW:
         return rules.workflow_tools
     return rules.correction_tools if document.kind is DocumentKind.CORRECTION else ()
@@ -80,7 +112,7 @@ def _settings(edits: Sequence[SelfEdit], rules: DirectiveRules) -> tuple[Directi
 
 
 def within_bounds(chosen: Directives, rules: DirectiveRules) -> tuple[Directives, tuple[str, ...]]:
-    """The settings as they may be followed, and a reason in words for each thing that was changed."""
+    """The settings within the rules' bounds, and a sentence for each change."""
     rate = min(max(chosen.learning_rate, rules.min_learning_rate), rules.max_learning_rate)
     epochs = min(max(chosen.epochs, rules.min_epochs), rules.max_epochs)
     reasons = []
@@ -94,7 +126,7 @@ def within_bounds(chosen: Directives, rules: DirectiveRules) -> tuple[Directives
 
 
 def directed_rules(training: TrainingRules, settings: Directives | None) -> TrainingRules:
-    """The rules by which a candidate of these settings is trained; loss_on stands on its examples."""
+    """The training rules with the learning rate and epochs that were chosen; the choice of loss is on the examples."""
     if settings is None:
         return training
     return training.model_copy(update={"learning_rate": settings.learning_rate, "epochs": settings.epochs})

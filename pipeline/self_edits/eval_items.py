@@ -1,29 +1,26 @@
-"""Lets the production model write validation questions about documents without any; keeps those it answers alike.
+"""Lets the production model write validation questions about documents that bring none; keeps those it answers alike.
 
-The answers are read off the document (open book), greedily and several times by chance: where they differ, the question
-is no measure of anything. Knows no ledger and no test but as keys of what must not be asked.
+The answers are read off the document (open book), greedily and in several samples: a question on which they differ
+measures nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline import progress
 from pipeline.digests import seed_from
-from pipeline.documents.chunking import chunks
 from pipeline.documents.cleaning import clean_line
 from pipeline.documents.fields import LONGEST_QUESTION
-from pipeline.engines.engine import Engine, SamplingParams
+from pipeline.engines.engine import SamplingParams
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import held_out_keys, leaked
 from pipeline.prompts import open_book, passage
-from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.context import WriterContext, leaves_room
 from pipeline.self_edits.edit_sets import validation_items
 from pipeline.self_edits.styles import self_qa
-from pipeline.self_edits.token_budget import MIN_CHUNK, room_for_body
 from pipeline.types import Document, DocumentKind, EvalItem, Example, Origin, Split
 
-Written = Mapping[str, tuple[EvalItem, ...]]
+ItemsByDocument = Mapping[str, tuple[EvalItem, ...]]
 
 # A killed run loses at most one group's questions; a group's prompts share their batches.
 _GROUP = 8
@@ -33,17 +30,6 @@ _ANSWER_TOKENS = 64
 # Longer answers have too many right wordings to be graded by words.
 _MAX_ANSWER_WORDS = 8
 _SHORTEST_NAME = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asker:
-    """What every question of one run is written and answered with."""
-
-    engine: Engine
-    rules: SelfEditRules
-    adapter: Path | None
-    seed: int
-    never: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -60,23 +46,17 @@ class _Question:
 
 
 def write_items(
-    engine: Engine,
+    context: WriterContext,
     documents: Sequence[Document],
-    rules: SelfEditRules,
     *,
-    adapter: Path | None,
-    seed: int,
-    never: frozenset[str] = frozenset(),
-    save: Callable[[Written], None] = lambda eval_items: None,
-) -> Written:
-    """Validation items (origin MODEL) for each document without any, by its id; left out where none held.
+    save: Callable[[ItemsByDocument], None] = lambda eval_items: None,
+) -> ItemsByDocument:
+    """Validation items (origin MODEL) by document id, for documents without any; none where no question was usable.
 
-    Workflows are not asked about. `never` holds the keys (`pipeline.leakage`) of test questions, none of which is
-    asked. Documents are asked about in groups that depend on the whole batch alone, and `save` is called once a group:
-    a killed run that is started again ends with the same questions. It may be told of a document that has some by now.
-    Reports progress in documents.
+    Workflows are not asked about, and no question is one that the context's guard holds out. `save` is called after
+    each group of documents; groups depend on the whole batch alone, so a killed run that is started again ends with the
+    same questions. It may receive items of a document that has some by now. Reports progress in documents.
     """
-    asker = _Asker(engine=engine, rules=rules, adapter=adapter, seed=seed, never=never)
     wanting = {document.id: document for document in documents if _wants_some(document)}
     ordered = [wanting[key] for key in sorted(wanting)]
     found: dict[str, tuple[EvalItem, ...]] = {}
@@ -84,7 +64,7 @@ def write_items(
         group = ordered[first : first + _GROUP]
         if not all(validation_items(document) for document in group):
             with progress.quiet():
-                written = _items(asker, group)
+                written = _items(context, group)
             save(written)
             found |= written
         progress.report(first + len(group), len(ordered))
@@ -92,16 +72,16 @@ def write_items(
 
 
 def _wants_some(document: Document) -> bool:
-    """Not where it brings some, nor of a workflow: what was not demonstrated, nobody can read off it."""
+    """Not if it brings some, nor for a workflow: what it did not demonstrate cannot be read off it."""
     brought = any(eval_item.origin is Origin.HUMAN for eval_item in validation_items(document))
     return not brought and document.kind is not DocumentKind.WORKFLOW
 
 
-def _items(asker: _Asker, group: Sequence[Document]) -> dict[str, tuple[EvalItem, ...]]:
-    wanted = asker.rules.eval_items
-    asked = [question for document in _written(asker, group) for question in document[: _SPARE * wanted]]
+def _items(context: WriterContext, group: Sequence[Document]) -> dict[str, tuple[EvalItem, ...]]:
+    wanted = context.rules.eval_items
+    asked = [question for own in _written(context, group) for question in own[: _SPARE * wanted]]
     found: dict[str, tuple[EvalItem, ...]] = {}
-    for question, answer in zip(asked, _answers(asker, asked), strict=True):
+    for question, answer in zip(asked, _answers(context, asked), strict=True):
         document = question.document.id
         if answer is not None and len(found.get(document, ())) < wanted:
             eval_item = EvalItem(
@@ -111,44 +91,29 @@ def _items(asker: _Asker, group: Sequence[Document]) -> dict[str, tuple[EvalItem
     return found
 
 
-def _written(asker: _Asker, group: Sequence[Document]) -> list[list[_Question]]:
-    """Each document's usable questions in the order written, those of its several pieces in turn."""
-    pieces = [(document, body) for document in group for body in _bodies(asker, document)]
+def _written(context: WriterContext, group: Sequence[Document]) -> list[list[_Question]]:
+    """Each document's usable questions in the order written, piece after piece."""
+    pieces = [(document, body) for document in group for body in context.bodies(document, [self_qa])]
     prompts = [self_qa.prompt(document.title, body) for document, body in pieces]
-    rules = asker.rules
-    notes = asker.engine.generate(
-        prompts,
-        SamplingParams(
-            max_new_tokens=rules.max_new_tokens,
-            temperature=rules.temperature,
-            top_p=rules.top_p,
-            seed=seed_from("probes", asker.seed, prompts),
-        ),
-        adapter=asker.adapter,
-    )
+    texts = context.generate(prompts, context.sampling(seed_from("probes", context.seed, prompts)))
     found: dict[str, dict[str, _Question]] = {document.id: {} for document in group}
-    for (document, body), (note,) in zip(pieces, notes, strict=True):
-        for example in self_qa.parse(document.title, note):
+    for (document, body), (text,) in zip(pieces, texts, strict=True):
+        for example in self_qa.parse(document.title, text):
             question = _Question(document, body, clean_line(example.prompt))
-            if _usable(question, asker.never):
+            if _usable(context, question):
                 found[document.id].setdefault(normalise(question.text), question)
     return [list(questions.values()) for questions in found.values()]
 
 
-def _bodies(asker: _Asker, document: Document) -> tuple[str, ...]:
-    room = room_for_body(asker.engine, self_qa, document.title, asker.rules.max_new_tokens)
-    return chunks(document, asker.engine.token_count, room) if room >= MIN_CHUNK else ()
-
-
-def _usable(question: _Question, never: frozenset[str]) -> bool:
-    """Whether it can be asked closed-book: it says what it is about, and neither an test nor the document asks it."""
+def _usable(context: WriterContext, question: _Question) -> bool:
+    """Whether it can be asked closed-book: it names its subject, and neither a test nor the document asks it."""
     text = question.text
     if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION:
         return False
     document = question.document
-    if leaked(Example(prompt=text, completion=""), never) is not None:
+    if leaked(Example(prompt=text, completion=""), context.guard.questions) is not None:
         return False
-    # A question that stands in the document would have to be kept out of the notes, and the document with it.
+    # A question that stands in the document would have to be kept out of the self-edits, and the document with it.
     itself = Example(prompt="", completion=passage(document.title, document.body))
     return leaked(itself, held_out_keys([EvalItem(question=text, answers=())])) is None and names_subject(
         text, document
@@ -156,9 +121,9 @@ def _usable(question: _Question, never: frozenset[str]) -> bool:
 
 
 def names_subject(text: str, document: Document) -> bool:
-    """Whether a question says what it is about: by a word of the title; without one, if it points back to nothing.
+    """Whether a question says what it is about: by a word of the title; without a title, if it has no pronoun.
 
-    A title in a script that sets no spaces between words is looked for as a whole.
+    A title in a script without spaces between words must occur as a whole.
     """
     said, names = set(normalise(text).split()), subject_words(document)
     if not names:
@@ -168,30 +133,28 @@ def names_subject(text: str, document: Document) -> bool:
 
 
 def subject_words(document: Document) -> frozenset[str]:
-    """The words of a title, normalised, by each of which its document is named: the long ones, or all if none is."""
+    """The words (normalised) of the title that name the document each by itself: the long ones, or all if none is."""
     title = normalise(document.title).split()
     return frozenset({word for word in title if len(word) >= _SHORTEST_NAME} or title)
 
 
-def _answers(asker: _Asker, asked: Sequence[_Question]) -> list[str | None]:
+def _answers(context: WriterContext, asked: Sequence[_Question]) -> list[str | None]:
     """For each question the answer on which the greedy and all sampled ones agree, else None."""
-    room = asker.engine.context - _ANSWER_TOKENS - min(_ANSWER_TOKENS, asker.engine.context // 8)
-    fits_context = [question for question in asked if asker.engine.token_count(question.prompt) <= room]
-    prompts = [question.prompt for question in fits_context]
-    greedy = asker.engine.generate(prompts, SamplingParams(max_new_tokens=_ANSWER_TOKENS), adapter=asker.adapter)
-    sampled = asker.engine.generate(
+    fitting = [question for question in asked if leaves_room(context.engine, question.prompt, _ANSWER_TOKENS)]
+    prompts = [question.prompt for question in fitting]
+    greedy = context.greedy(prompts, _ANSWER_TOKENS)
+    sampled = context.generate(
         prompts,
         SamplingParams(
             max_new_tokens=_ANSWER_TOKENS,
             temperature=1.0,
-            samples=asker.rules.agreeing,
-            seed=seed_from("probe answers", asker.seed, prompts),
+            samples=context.rules.agreeing,
+            seed=seed_from("probe answers", context.seed, prompts),
         ),
-        adapter=asker.adapter,
     )
     agreed = {
-        question: _agreed(question, [*first, *others])
-        for question, first, others in zip(fits_context, greedy, sampled, strict=True)
+        question: _agreed(question, [first, *others])
+        for question, first, others in zip(fitting, greedy, sampled, strict=True)
     }
     return [agreed.get(question) for question in asked]
 

@@ -1,4 +1,4 @@
-"""Finds a self-edit style by its name: a module of `styles/`, or a third party's entry point. Knows no style itself."""
+"""Finds a self-edit style by its name: a module of `styles/`, or a third party's entry point."""
 
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ ENTRY_POINTS = "sealed.self_edits.styles"
 
 @runtime_checkable
 class Style(Protocol):
-    """What a style's module holds: its name in the recipe, how to ask for a note, and how to read one."""
+    """What a style's module holds: its name in the recipe, how to ask for a self-edit, and how to read one."""
 
     NAME: str
 
@@ -22,7 +22,7 @@ class Style(Protocol):
 
 @runtime_checkable
 class ChoosingStyle(Style, Protocol):
-    """A style whose notes also choose training settings (None where the note holds none that are legal)."""
+    """A style whose self-edits also choose training settings (None: no legal ones in the text)."""
 
     def settings(self, text: str) -> Directives | None: ...
 
@@ -31,5 +31,5 @@ STYLES: Plugins[Style] = Plugins(kind="self-edit style", package=styles, group=E
 
 
 def style(name: str) -> Style:
-    """The style of that name. Raises BadRecipe, naming the known ones; built-in ones win over entry points."""
+    """The style of that name; built-in ones win over entry points. Raises BadRecipe, naming the known ones."""
     return STYLES.find(name)

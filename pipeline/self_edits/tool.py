@@ -1,7 +1,4 @@
-"""Finds a data tool by its name: a module of `tools/`, or a third party's entry point; and applies several to a set.
-
-Knows no tool itself, but that those which make tasks of a document come before those which change what they find.
-"""
+"""Finds a data tool by its name (a module of `tools/`, or a third party's entry point), and applies several."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -13,6 +10,7 @@ from pipeline.self_edits.tools import leave_one_out
 from pipeline.types import Document, Example
 
 ENTRY_POINTS = "sealed.self_edits.tools"
+# These make tasks of a document, and come before the tools that change existing examples.
 TASK_MAKERS = frozenset({leave_one_out.NAME})
 
 
@@ -23,7 +21,7 @@ class Tool(Protocol):
     NAME: str
 
     def apply(self, document: Document, examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
-        """Further examples, made of the document or of `examples`: pure, and the same for the same seed."""
+        """Further examples, made of the document or of `examples`. A pure function of its arguments."""
         ...
 
 
@@ -31,16 +29,17 @@ TOOLS: Plugins[Tool] = Plugins(kind="data tool", package=tools, group=ENTRY_POIN
 
 
 def tool(name: str) -> Tool:
-    """The tool of that name. Raises BadRecipe, naming the known ones; built-in ones win over entry points."""
+    """The tool of that name; built-in ones win over entry points. Raises BadRecipe, naming the known ones."""
     return TOOLS.find(name)
 
 
 def apply_tools(
     names: Sequence[str], document: Document, examples: Sequence[Example], seed: int
 ) -> tuple[Example, ...]:
-    """What the named tools add to `examples`, each example once. Their order and company change nothing of it:
+    """What the named tools add to `examples`, each example once.
 
-    each sees the given examples and the tasks made of the document, and nothing that another tool changed.
+    Each tool sees the given examples and the tasks made of the document, not what another tool made of them. So the
+    order of the names does not matter.
     """
     tasks: tuple[Example, ...] = ()
     for name in sorted(TASK_MAKERS.intersection(names)):

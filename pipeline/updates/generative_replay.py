@@ -1,7 +1,7 @@
-"""Lets the base model say what is to be kept: answers to rehearsal prompts, and prompts it writes itself and answers.
+"""Generative replay and answered rehearsal prompts: examples of what the base model says.
 
-The base never changes, so what it says is kept on disk: an anchor's answer for good, and generative replay, of which
-every run has its own, for a run that is resumed. Knows no run and no document.
+The base model never changes, so its answers are cached on disk: those to rehearsal prompts for good, and generative
+replay, which every run draws anew, for a run that is resumed. Knows no run and no document.
 """
 
 import json
@@ -20,41 +20,38 @@ _SPARE = 1.5
 _RUN = 4
 
 
-def room_for_answers(engine: Engine) -> int:
-    """Tokens that a teacher's answer may have; one that is cut off there is not rehearsed."""
+def answer_budget(engine: Engine) -> int:
+    """Tokens that a rehearsed answer may have; one that is cut off there is not used."""
     return min(256, engine.context // 4)
 
 
 def answer_rehearsal_prompts(
     engine: Engine, rehearsal_prompts: Sequence[RehearsalPrompt], cache: Path
 ) -> tuple[Example, ...]:
-    """RehearsalPrompts with their completions (role ANCHOR), the base's own where none was given.
-
-    Unusable ones drop out.
-    """
-    limit = room_for_answers(engine)
+    """The prompts with their completions (role REHEARSAL), the base model's where none was given; unsound ones not."""
+    limit = answer_budget(engine)
     file = cache / f"rehearsal_prompts-{digest_of('rehearsal_prompts', engine.base_digest, limit)[:16]}.json"
     known = dict(_load(file))
-    asked = [anchor.prompt for anchor in rehearsal_prompts if anchor.completion is None and anchor.prompt not in known]
+    asked = [one.prompt for one in rehearsal_prompts if one.completion is None and one.prompt not in known]
     if asked:
         answers = engine.generate(asked, SamplingParams(max_new_tokens=limit), adapter=None)
         known |= {prompt: answer for prompt, (answer,) in zip(asked, answers, strict=True)}
         write_text(file, canonical_json(list(known.items())))
     return tuple(
-        Example(prompt=anchor.prompt, completion=completion, role=Role.REHEARSAL)
-        for anchor in rehearsal_prompts
-        if sound(engine, completion := anchor.completion or known[anchor.prompt], limit)
+        Example(prompt=one.prompt, completion=completion, role=Role.REHEARSAL)
+        for one in rehearsal_prompts
+        if sound(engine, completion := one.completion or known[one.prompt], limit)
     )
 
 
 def write_generative(engine: Engine, count: int, seed: int, cache: Path) -> tuple[Example, ...]:
-    """At most `count` prompts the base writes from an empty user turn, with its greedy answers (role GENERATIVE).
+    """At most `count` prompts that the base model writes from an empty user turn, with its greedy answers.
 
-    Magpie (Xu et al. 2024) as generative replay: it reaches what the base knows and nobody thought of rehearsing.
+    Role GENERATIVE. Magpie (Xu et al. 2024) as generative replay: it reaches what nobody thought of rehearsing.
     """
     if count == 0:
         return ()
-    limit = room_for_answers(engine)
+    limit = answer_budget(engine)
     file = cache / f"generative-{digest_of('generative', engine.base_digest, limit, count, seed)[:16]}.json"
     pairs = _load(file)
     if not pairs:
@@ -68,7 +65,7 @@ def write_generative(engine: Engine, count: int, seed: int, cache: Path) -> tupl
 
 
 def sound(engine: Engine, text: str, limit: int) -> bool:
-    """Whether a text is worth keeping: not empty, not cut off at `limit` tokens, whole characters, not in a loop."""
+    """Whether a text can be rehearsed: not empty, not cut off at `limit` tokens, no broken characters, no loop."""
     words = text.split()
     if not words or "\N{REPLACEMENT CHARACTER}" in text or cut_off(engine, text, limit):
         return False
@@ -77,7 +74,7 @@ def sound(engine: Engine, text: str, limit: int) -> bool:
 
 
 def _load(file: Path) -> list[tuple[str, str]]:
-    """What was kept; a file that is missing or damaged holds nothing, and is written again."""
+    """The cached pairs; none if the file is missing or damaged, which is then written again."""
     try:
         return [(str(prompt), str(answer)) for prompt, answer in json.loads(file.read_text(encoding="utf-8"))]
     except (FileNotFoundError, ValueError, TypeError):

@@ -1,80 +1,114 @@
-"""Decides what an update trains on: the run's examples and what is rehearsed beside them. Pure; knows no model."""
+"""Decides what an update trains on: the self-edits' examples and the rehearsal beside them. Pure; knows no model."""
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, zip_longest
 from typing import TypeVar
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput
-from pipeline.leakage import without_leaks
+from pipeline.leakage import UNGUARDED, TrainingGuard, without_leaks
 from pipeline.recipe import Recipe
-from pipeline.self_edits.directives import Directed
+from pipeline.self_edits import Directed, follow_directives
 from pipeline.types import Document, Example, ModelRef, Role, SelfEdit, Update, UpdatePlan
-from pipeline.updates.corrections import without_replaced
+from pipeline.updates.corrections import in_order, without_replaced
 
 _Item = TypeVar("_Item")
 
 
+@dataclass(frozen=True, kw_only=True)
+class UpdateInput:
+    """What an update learns, and what it builds on.
+
+    `edits` are the self-edits to learn and `documents` those of this run, in its order. `earlier_edits` and
+    `earlier_runs` (each run's documents) are what production has learned, oldest first. A rebuild learns the self-edits
+    of all runs: it has `edits` and `earlier_runs` alone.
+    """
+
+    edits: Sequence[SelfEdit] = ()
+    documents: Sequence[Document] = ()
+    earlier_edits: Sequence[SelfEdit] = ()
+    earlier_runs: Sequence[Sequence[Document]] = ()
+
+    @cached_property
+    def all_documents(self) -> tuple[Document, ...]:
+        """The documents of all runs, oldest first, each run's corrections after its other documents."""
+        return in_order([*self.earlier_runs, self.documents])
+
+    @cached_property
+    def lasting_edits(self) -> tuple[SelfEdit, ...]:
+        """`edits` without answers that a correction among the documents replaced."""
+        return without_replaced(self.edits, self.all_documents)
+
+    @cached_property
+    def replayable_edits(self) -> tuple[SelfEdit, ...]:
+        """`earlier_edits` without answers that a correction, also this run's, replaced."""
+        return without_replaced(self.earlier_edits, self.all_documents, self.edits)
+
+
 def plan_update(
     parent: ModelRef,
-    run: Sequence[SelfEdit],
+    learned: UpdateInput,
     rehearsal: Sequence[Example],
     recipe: Recipe,
-    directed: Sequence[Directed] = (),
-    documents: Sequence[Document] = (),
+    *,
+    guard: TrainingGuard = UNGUARDED,
+    fits: Callable[[Example], bool] = lambda example: True,
 ) -> UpdatePlan:
-    """The run's examples, then the rehearsal, each sequence once, in an order the recipe's seed decides.
+    """The run's examples and the rehearsal, each sequence once, in an order that the recipe's seed decides.
 
-    `directed`: where notes choose their settings, what is trained on of each document, in place of the examples that
-    stand in the notes. What a correction among the run's `documents` replaces is not learned beside it. Raises
-    BadInput where the run has no example: rehearsal alone teaches nothing.
+    Directives and tools are followed as the recipe says; what tools make asks nothing that `guard` holds out, and
+    `fits` accepts it. Raises BadInput where the run has no example to learn, and BadRecipe for an unknown tool.
     """
-    lessons = _lessons(directed or without_replaced(run, documents))
-    return _plan("examples", parent, run, lessons, rehearsal, recipe, directed)
+    directed = follow_directives(
+        learned.documents, learned.lasting_edits, recipe.directives, seed=recipe.seed, guard=guard, fits=fits
+    )
+    return _plan("examples", parent, learned, _new(directed or learned.lasting_edits), rehearsal, recipe, directed)
 
 
 def plan_rebuild(
     base: ModelRef,
-    ledger: Sequence[SelfEdit],
+    learned: UpdateInput,
     rehearsal: Sequence[Example],
     recipe: Recipe,
-    never: frozenset[str],
-    documents: Sequence[Document],
-    directed: Sequence[Directed] = (),
+    *,
+    guard: TrainingGuard = UNGUARDED,
+    fits: Callable[[Example], bool] = lambda example: True,
 ) -> UpdatePlan:
-    """The stored notes of the whole ledger and the rehearsal, for an adapter that starts from the base model.
+    """The stored self-edits of all runs and the rehearsal, for an adapter that starts from the base model.
 
-    As in replay, an example is left out that asks what is examined by now (`never`, keys of `pipeline.leakage`), or
-    that states an answer which a correction among the `documents` replaced: learned side by side, chance would decide
-    which one is answered. Raises BadInput as `plan_update` does.
+    As `plan_update`, but examples that ask what is held out by now are left out as well.
     """
-    taught = without_leaks(_lessons(directed or without_replaced(ledger, documents)), never)
-    return _plan("rebuilt from", ModelRef(base=base.base), ledger, taught, rehearsal, recipe, directed)
+    directed = follow_directives(
+        learned.all_documents, learned.lasting_edits, recipe.directives, seed=recipe.seed, guard=guard, fits=fits
+    )
+    new = without_leaks(_new(directed or learned.lasting_edits), guard.questions)
+    return _plan("rebuilt from", ModelRef(base=base.base), learned, new, rehearsal, recipe, directed)
 
 
-def _lessons(sources: Sequence[Directed] | Sequence[SelfEdit]) -> list[Example]:
+def _new(sources: Sequence[Directed] | Sequence[SelfEdit]) -> list[Example]:
     return [replace(example, role=Role.NEW) for source in sources for example in source.examples]
 
 
 def _plan(
     kind: str,
     parent: ModelRef,
-    notes: Sequence[SelfEdit],
-    lessons: Sequence[Example],
+    learned: UpdateInput,
+    new: Sequence[Example],
     rehearsal: Sequence[Example],
     recipe: Recipe,
     directed: Sequence[Directed],
 ) -> UpdatePlan:
-    """`kind` stands in the digest: a rebuild weighs the same examples otherwise than a run does."""
-    if not lessons:
+    """`kind` enters the digest: a rebuild weighs the same examples otherwise than a run does."""
+    if not new:
         raise BadInput("the run's self-edits hold no example to learn. Check self_edits.styles in the recipe.")
-    examples = sorted(once([*lessons, *rehearsal]), key=lambda example: example.id)
+    examples = sorted(once([*new, *rehearsal]), key=lambda example: example.id)
     random.Random(recipe.seed).shuffle(examples)
     update = Update(
         parent=parent,
-        self_edits=tuple(edit.id for edit in notes),
+        self_edits=tuple(edit.id for edit in learned.edits),
         examples_digest=digest_of(kind, [[example.id, example.role, example.corrects] for example in examples]),
         recipe=recipe.digest,
         seed=recipe.seed,
@@ -84,7 +118,7 @@ def _plan(
 
 
 def evenly(groups: Sequence[Sequence[_Item]], limit: int, seed: int) -> list[_Item]:
-    """At most `limit` items, one of each group in turn; which groups and items come first is drawn by the seed."""
+    """At most `limit` items, one of each group in turn; the seed decides which groups and items come first."""
     draw = random.Random(seed)
     shuffled = [draw.sample(group, len(group)) for group in groups]
     draw.shuffle(shuffled)
@@ -97,7 +131,7 @@ def in_turn(groups: Sequence[Sequence[_Item]]) -> list[_Item]:
 
 
 def once(examples: Iterable[Example]) -> list[Example]:
-    """Each sequence once; the first one's role stays."""
+    """Each sequence once; of equal ones the first is kept, with its role."""
     found: dict[str, Example] = {}
     for example in examples:
         found.setdefault(example.id, example)

@@ -1,6 +1,7 @@
 """Gathers what is rehearsed beside a run's examples, each kind bounded by the recipe. Asks engines; trains nothing.
 
-Facts alone do not last: a model that rehearses only them forgets how to read a document and how to write about one.
+Replay of facts is not enough: a model that rehearses only facts forgets how to read a document and how to write
+self-edits.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,120 +15,111 @@ from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.engines.fitting import fits_context
 from pipeline.engines.limits import cut_off, template_tokens
 from pipeline.grading import grade
-from pipeline.leakage import leaked, rehearsable, without_leaks
+from pipeline.leakage import UNGUARDED, TrainingGuard, leaked, rehearsable, without_leaks
 from pipeline.prompts import open_book
 from pipeline.recipe import Recipe
-from pipeline.self_edits.token_budget import room_for_note
+from pipeline.self_edits import self_edit_budget
 from pipeline.types import Document, Example, Role, SelfEdit
-from pipeline.updates.corrections import corrected_subjects, without_replaced
-from pipeline.updates.generative_replay import answer_rehearsal_prompts, room_for_answers, sound, write_generative
-from pipeline.updates.plan import evenly
+from pipeline.updates.corrections import corrected_subjects
+from pipeline.updates.generative_replay import answer_budget, answer_rehearsal_prompts, sound, write_generative
+from pipeline.updates.plan import UpdateInput, evenly
 from pipeline.updates.rehearsal_prompts import RehearsalPrompt, RehearsalPrompts
 from pipeline.updates.replay import choose_replay
 
 
+@dataclass(frozen=True, kw_only=True)
+class RehearsalContext:
+    """What rehearsal is gathered with.
+
+    `reader`: the adapter that answers open-book questions, production's (None: the base model). `cache`: the folder
+    that keeps the base model's answers. `guard`: what no rehearsal may ask or name.
+    """
+
+    engine: Engine
+    recipe: Recipe
+    reader: Path | None
+    prompts: RehearsalPrompts
+    cache: Path
+    guard: TrainingGuard = UNGUARDED
+
+
 @dataclass(frozen=True)
 class _Question:
-    """A question about a document, put with the document in the prompt, and the answers that would be right."""
+    """A question with its document in the prompt, and the answers that are right."""
 
     prompt: str
     accepted: tuple[str, ...]
 
 
 def rehearse(
-    engine: Engine,
-    *,
-    recipe: Recipe,
-    production_adapter: Path | None,
-    run: Sequence[SelfEdit],
-    earlier: Sequence[SelfEdit],
-    documents: Sequence[Document],
-    rehearsal_prompts: RehearsalPrompts,
-    cache: Path,
-    writing: Sequence[SelfEdit] | None = None,
-    never: frozenset[str] = frozenset(),
-    subjects: frozenset[str] = frozenset(),
+    context: RehearsalContext, learned: UpdateInput, *, writing: Sequence[SelfEdit] | None = None
 ) -> tuple[Example, ...]:
-    """Replay, rehearsal prompts, generative replay, reading and writing, without the questions in `never`.
+    """Replay, rehearsal prompts, generative replay, reading and writing; none asks what the guard holds out.
 
-    RehearsalPrompts and generative replay are also without what names one of `subjects`: what standing held_out are
-    about is in no rehearsal, or their figure would say nothing of what nobody rehearses. Nor do they name what a
-    correction among `documents` is about: the base model would teach its old answers again, as it does where it garbles
-    the name and answers all the same (`pipeline.lookalikes`). Replay of notes that are older than a correction keeps
-    none of the answers that it replaced.
+    Rehearsal prompts and generative replay name neither the guard's subjects nor what a correction is about: the base
+    model would bring the old answers back. Replay keeps no answer that a correction replaced. While there is less to
+    replay than the recipe allows, generative replay fills its place, so that early runs rehearse as much as late ones.
 
-    `documents` are those of earlier releases, in their order, and then this run's. What is drawn changes from run to
-    run, and is the same for the same run. `cache` keeps what the base model said. Reports progress in kinds.
-    `writing`: the notes that stand for how the model writes (None: all of them); after a practice, those that its
-    writer wrote.
-
-    While there is less to replay than the recipe allows, generative replay gets what is left: so the first run
-    rehearses about as many examples as the thirtieth.
+    What is drawn depends on the run's self-edits, so it is the same for the same run. `writing`: the self-edits that
+    are rehearsed as writing (None: all); after writer training those that the new writer wrote. Reports progress in
+    kinds.
     """
-    rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in run))
-    edits, untaught = [*run, *earlier], subjects | corrected_subjects(documents)
-    notes = edits if writing is None else writing
-    replayed = choose_replay(_lasting(earlier, run, documents, never), rules.replay, seed)
+    recipe, guard = context.recipe, context.guard
+    rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in learned.edits))
+    unnamed = guard.subjects | corrected_subjects(learned.all_documents)
+    edits = [*learned.edits, *learned.earlier_edits]
+    replayed = choose_replay(_unasked(learned.replayable_edits, guard), rules.replay, seed)
     generative = rules.generative + rules.replay - len(replayed) if rules.generative else 0
     kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
         lambda: replayed,
-        lambda: _rehearsal_prompts(engine, rehearsal_prompts, rules.prompts, seed, cache),
-        lambda: write_generative(engine, generative, seed, cache),
-        lambda: _reading(engine, documents, edits, rules.reading, seed, production_adapter, never),
-        lambda: _writing(engine, notes, rules.writing, recipe.self_edits.max_new_tokens, seed),
+        lambda: _rehearsal_prompts(context, rules.prompts, seed),
+        lambda: write_generative(context.engine, generative, seed, context.cache),
+        lambda: _reading(context, learned.all_documents, edits, rules.reading, seed),
+        lambda: _writing(context, edits if writing is None else writing, rules.writing, seed),
     )
-    fits = fits_context(engine, recipe.training)
+    fits = fits_context(context.engine, recipe.training)
     kept: list[Example] = []
     for done, kind in enumerate(kinds):
         with progress.part(done, 1, len(kinds)):
-            kept += filter(fits, rehearsable(without_leaks(kind(), never), untaught))
+            kept += filter(fits, rehearsable(without_leaks(kind(), guard.questions), unnamed))
         progress.report(done + 1, len(kinds))
     return tuple(kept)
 
 
-def _lasting(
-    earlier: Sequence[SelfEdit], run: Sequence[SelfEdit], documents: Sequence[Document], never: frozenset[str]
-) -> list[SelfEdit]:
-    """What earlier releases taught and still holds, without what may not be asked."""
-    return [
-        replace(edit, examples=tuple(without_leaks(edit.examples, never)))
-        for edit in without_replaced(earlier, documents, run)
-    ]
+def _unasked(edits: Sequence[SelfEdit], guard: TrainingGuard) -> list[SelfEdit]:
+    return [replace(edit, examples=without_leaks(edit.examples, guard.questions)) for edit in edits]
 
 
-def _rehearsal_prompts(
-    engine: Engine, rehearsal_prompts: RehearsalPrompts, count: int, seed: int, cache: Path
-) -> tuple[Example, ...]:
+def _rehearsal_prompts(context: RehearsalContext, count: int, seed: int) -> tuple[Example, ...]:
     """Prompts and plain text in the proportion in which the folder holds them."""
-    drawn: list[RehearsalPrompt | str] = evenly([[*rehearsal_prompts.prompts, *rehearsal_prompts.texts]], count, seed)
-    prompts = [anchor for anchor in drawn if isinstance(anchor, RehearsalPrompt)]
-    texts = [anchor for anchor in drawn if isinstance(anchor, str)]
-    room = engine.context - template_tokens(engine)
-    pieces = [piece for text in texts for piece in chunks(Document(title="", body=text), engine.token_count, room)]
-    plain = tuple(Example(prompt="", completion=piece, role=Role.REHEARSAL) for piece in pieces)
-    return (*answer_rehearsal_prompts(engine, prompts, cache), *plain)[:count]
+    engine = context.engine
+    drawn: list[RehearsalPrompt | str] = evenly([[*context.prompts.prompts, *context.prompts.texts]], count, seed)
+    prompts = [one for one in drawn if isinstance(one, RehearsalPrompt)]
+    budget = engine.context - template_tokens(engine)
+    plain = [
+        Example(prompt="", completion=piece, role=Role.REHEARSAL)
+        for text in drawn
+        if isinstance(text, str)
+        for piece in chunks(Document(title="", body=text), engine.token_count, budget)
+    ]
+    return (*answer_rehearsal_prompts(engine, prompts, context.cache), *plain)[:count]
 
 
 def _reading(
-    engine: Engine,
-    documents: Sequence[Document],
-    edits: Sequence[SelfEdit],
-    count: int,
-    seed: int,
-    adapter: Path | None,
-    never: frozenset[str],
+    context: RehearsalContext, documents: Sequence[Document], edits: Sequence[SelfEdit], count: int, seed: int
 ) -> tuple[Example, ...]:
-    """Open-book questions with production's answers, kept where they agree with the answer that is known."""
-    limit = room_for_answers(engine)
-    notes: dict[str, list[Example]] = {}
+    """Open-book questions with production's answers, kept where the answer is right."""
+    engine, limit = context.engine, answer_budget(context.engine)
+    examples: dict[str, list[Example]] = {}
     for edit in edits:
-        notes.setdefault(edit.document, []).extend(edit.examples)
+        examples.setdefault(edit.document, []).extend(edit.examples)
     unique = {document.id: document for document in documents}
-    groups = [_questions(document, notes.get(document.id, []), never) for document in unique.values()]
-    room = engine.context - limit - template_tokens(engine)
+    groups = [_questions(document, examples.get(document.id, []), context.guard) for document in unique.values()]
+    budget = engine.context - limit - template_tokens(engine)
     # Twice as many are asked as are wanted, since some answers are wrong.
-    asked = [one for one in evenly(groups, 2 * count, seed) if engine.token_count(one.prompt) <= room]
-    answers = engine.generate([one.prompt for one in asked], SamplingParams(max_new_tokens=limit), adapter=adapter)
+    asked = [one for one in evenly(groups, 2 * count, seed) if engine.token_count(one.prompt) <= budget]
+    params = SamplingParams(max_new_tokens=limit)
+    answers = engine.generate([one.prompt for one in asked], params, adapter=context.reader)
     return tuple(
         Example(prompt=one.prompt, completion=answer, role=Role.READING)
         for one, (answer,) in zip(asked, answers, strict=True)
@@ -135,26 +127,25 @@ def _reading(
     )[:count]
 
 
-def _questions(document: Document, notes: Sequence[Example], never: frozenset[str]) -> list[_Question]:
-    """The questions that notes about the document asked and answered: its eval items, test or practice, never are."""
+def _questions(document: Document, examples: Sequence[Example], guard: TrainingGuard) -> list[_Question]:
+    """The questions of self-edits about the document, never its eval items, with their answers."""
     known: dict[str, tuple[str, ...]] = {
-        note.prompt: (note.completion,) for note in notes if note.prompt and "\n" not in note.prompt
+        one.prompt: (one.completion,) for one in examples if one.prompt and "\n" not in one.prompt
     }
     return [
         _Question(prompt=open_book(document.title, document.body, question), accepted=accepted)
         for question, accepted in known.items()
-        if leaked(Example(prompt=question, completion=""), never) is None
+        if leaked(Example(prompt=question, completion=""), guard.questions) is None
     ]
 
 
-def _writing(
-    engine: Engine, edits: Sequence[SelfEdit], count: int, max_new_tokens: int, seed: int
-) -> tuple[Example, ...]:
-    """Prompts for notes with the notes as written, evenly over the documents; one that was cut off is taught no end.
+def _writing(context: RehearsalContext, edits: Sequence[SelfEdit], count: int, seed: int) -> tuple[Example, ...]:
+    """Prompts for self-edits with the texts as written, evenly over the documents; without an end if cut off.
 
-    Of one prompt's samples the one of which most passed the screening: poor notes would be learned as well. None is
-    about a correction: most of what those say did not hold when it was asked again.
+    Of one prompt's samples the one with the most examples that passed the screening: poor ones would be learned as
+    well. None about a correction: most of what those say did not hold when it was asked again.
     """
+    engine, limit = context.engine, context.recipe.self_edits.max_new_tokens
     best: dict[str, SelfEdit] = {}
     for edit in edits if count else ():
         if any(example.corrects for example in edit.examples):
@@ -163,7 +154,7 @@ def _writing(
             best[edit.prompt] = edit
     groups: dict[str, list[Example]] = {}
     for edit in best.values():
-        whole = not cut_off(engine, edit.text, room_for_note(engine, edit.prompt, max_new_tokens))
+        whole = not cut_off(engine, edit.text, self_edit_budget(engine, edit.prompt, limit))
         pair = Example(prompt=edit.prompt, completion=edit.text, role=Role.WRITING, ends=whole)
         groups.setdefault(edit.document, []).append(pair)
     return tuple(evenly(list(groups.values()), count, seed))

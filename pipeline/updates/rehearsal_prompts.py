@@ -1,4 +1,4 @@
-"""Reads the rehearsal prompts folder: prompts and plain text that a user wants the model to keep. Knows no model."""
+"""Reads the folder of rehearsal prompts: prompts and plain text that are rehearsed so that they are not forgotten."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _KEYS = {"prompt", "completion"}
 
 @dataclass(frozen=True)
 class RehearsalPrompt:
-    """A prompt with the completion to keep; None: whatever the base model answers."""
+    """A prompt with the completion to keep (None: whatever the base model answers)."""
 
     prompt: str
     completion: str | None = None
@@ -28,11 +28,11 @@ class RehearsalPrompts:
 
 
 def read_rehearsal_prompts(folder: Path) -> RehearsalPrompts:
-    """`*.jsonl`: objects {"prompt", "completion"?} by line; `*.txt`: paragraphs. A missing folder holds none.
+    """`*.jsonl`: an object {"prompt", "completion"?} a line; `*.txt`: paragraphs. A missing folder holds none.
 
-    Raises BadDataFile naming the file and the line.
+    Raises BadDataFile, which names the file and the line.
     """
-    prompts = [anchor for path in _files(folder, "*.jsonl") for anchor in _prompts(path)]
+    prompts = [prompt for path in _files(folder, "*.jsonl") for prompt in _prompts(path)]
     texts = [text.strip() for path in _files(folder, "*.txt") for text in _BLANK.split(_text(path)) if text.strip()]
     return RehearsalPrompts(prompts=tuple(dict.fromkeys(prompts)), texts=tuple(dict.fromkeys(texts)))
 

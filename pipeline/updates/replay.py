@@ -1,13 +1,14 @@
-"""Chooses which examples of earlier releases are replayed, fact by fact: many notes say the same. Knows no model.
+"""Chooses which examples of earlier releases are replayed, fact by fact. Pure; knows no model.
 
-A bounded number of examples drawn from all notes leaves facts out long before there are as many facts as examples.
+Many self-edits say the same: a bounded number of examples drawn from all of them would leave facts out long before
+there are as many facts as examples.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from pipeline.grading import NAMELESS, normalise
+from pipeline.grading import YES_OR_NO, normalise
 from pipeline.types import Example, Role, SelfEdit
 from pipeline.updates.plan import in_turn, once
 
@@ -17,8 +18,8 @@ _SHORT = 8  # words of an answer that can stand for a fact
 def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[Example, ...]:
     """At most `limit` examples of earlier releases (role REPLAY): one of each fact in turn, then a second of each, ...
 
-    Of a fact its questions come before what states it: asked in one wording alone, it fades in the others, and a
-    statement does not keep it from that. Which facts and examples come first is drawn.
+    A fact's questions come before its statements: a fact that is rehearsed in one wording fades in the others, and
+    statements do not prevent that. The seed decides which facts and examples come first.
     """
     by_document: dict[str, list[Example]] = {}
     for edit in earlier:
@@ -30,13 +31,13 @@ def choose_replay(earlier: Sequence[SelfEdit], limit: int, seed: int) -> tuple[E
 
 
 def facts_of(examples: Sequence[Example]) -> list[list[Example]]:
-    """The examples of one document by what they say.
+    """The examples of one document, grouped by the fact that they are about.
 
-    Questions with the same short answer are about one fact, unless that is a mere yes or no; so different questions to
-    which one number is the answer count as one. A statement is about that whose answer it names, the
-    longest where it names several, of equally long ones the first by letters. What names none stands alone.
+    Questions with the same short answer are about one fact, unless the answer is yes or no; so different questions with
+    the same number for an answer count as one. A statement belongs to the answer that it contains: the longest one, of
+    equally long ones the first in the alphabet. A statement that contains none is a fact of its own.
     """
-    found = {normalise(one.completion) for one in examples if _asks(one)} - NAMELESS
+    found = {normalise(one.completion) for one in examples if _asks(one)} - YES_OR_NO
     answers = sorted(found, key=lambda answer: (-len(answer), answer))
     facts: dict[str, list[Example]] = {}
     for one in examples:
@@ -45,10 +46,10 @@ def facts_of(examples: Sequence[Example]) -> list[list[Example]]:
 
 
 def _fact(example: Example, answers: Sequence[str]) -> str:
-    """What the example is about: an answer, or itself."""
+    """The key of the example's fact: an answer, or its own id."""
     said = normalise(example.completion)
     if _asks(example):
-        return example.id if said in NAMELESS else said
+        return example.id if said in YES_OR_NO else said
     return next((answer for answer in answers if f" {answer} " in f" {said} "), example.id)
 
 

@@ -6,14 +6,20 @@ from pathlib import Path
 
 from pipeline.engines.engine import Engine
 from pipeline.engines.limits import cut_off
-from pipeline.leakage import leaked
+from pipeline.leakage import TrainingGuard, leaked
 from pipeline.recipe import Recipe, SelfEditRules, TrainingRules
-from pipeline.self_edits.directives import direct, directed_rules, directs
-from pipeline.self_edits.edit_sets import common, edit_sets_of
-from pipeline.self_edits.selection import select
-from pipeline.self_edits.token_budget import room_for_note
-from pipeline.self_edits.writer import sample_notes
-from pipeline.types import Document, Example, ModelRef, Role, SelfEdit
+from pipeline.self_edits import (
+    WriterContext,
+    common,
+    direct,
+    directed_rules,
+    directs,
+    edit_sets_of,
+    sample_self_edits,
+    select,
+    self_edit_budget,
+)
+from pipeline.types import Checkpoint, Document, Example, ModelRef, Role, SelfEdit
 from pipeline.writer_training.exploration import explored
 
 
@@ -71,7 +77,10 @@ def draw_samples(
 
     Raises BadRecipe as `write_self_edits` does.
     """
-    notes = sample_notes(engine, documents, note_rules(recipe, samples), writer=writer, adapter=adapter, seed=seed)
+    context = WriterContext(
+        engine=engine, rules=note_rules(recipe, samples), writer=Checkpoint(writer, adapter), seed=seed
+    )
+    notes = sample_self_edits(context, documents)
     notes = explored(notes, recipe.directives, seed) if explore else notes
     by_document: dict[str, list[SelfEdit]] = {}
     for note in notes:
@@ -108,8 +117,9 @@ def _sample(
     never: frozenset[str],
     fits: Callable[[Example], bool],
 ) -> Sample:
-    text = select(document, own, never).edits
-    kept = select(document, written, never, besides=text).edits
+    guard = TrainingGuard(questions=never)
+    text = select(document, own, guard).edits
+    kept = select(document, written, guard, besides=text).edits
     rules = recipe.training.model_copy(
         update={
             "batch_size": recipe.self_edits.edit_set_batch,
@@ -119,7 +129,7 @@ def _sample(
     )
     examples = tuple(example for edit in (*text, *kept) for example in edit.examples if fits(example))
     if directs(recipe.directives, [document]):
-        directed = direct(document, (*text, *kept), recipe.directives, seed=recipe.seed, never=never, fits=fits)
+        directed = direct(document, (*text, *kept), recipe.directives, seed=recipe.seed, guard=guard, fits=fits)
         examples, rules = directed.examples, directed_rules(rules, directed.followed.settings)
     pairs, most = written_pairs(written), recipe.self_edits.max_new_tokens
     return Sample(
@@ -133,6 +143,6 @@ def _sample(
         tokens=sum(engine.token_count(note.text) for note in written),
         too_long=frozenset(pair.id for pair in pairs if not fits(pair)),
         cut_off=frozenset(
-            pair.id for pair in pairs if cut_off(engine, pair.completion, room_for_note(engine, pair.prompt, most))
+            pair.id for pair in pairs if cut_off(engine, pair.completion, self_edit_budget(engine, pair.prompt, most))
         ),
     )

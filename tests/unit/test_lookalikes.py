@@ -3,7 +3,8 @@
 import pytest
 from rapidfuzz import fuzz
 
-from pipeline.lookalikes import ALIKE, lookalikes
+from pipeline.heuristics import SANDBOX_FITTED
+from pipeline.lookalikes import lookalikes
 
 
 def test_garbled_names_are_found_and_others_are_not() -> None:
@@ -16,7 +17,7 @@ def test_garbled_names_are_found_and_others_are_not() -> None:
 @pytest.mark.parametrize(("word", "found"), [("kenjifgrunvul", False), ("kenjifgrulvos", True)])
 def test_seven_letters_of_ten_make_a_name(word: str, found: bool) -> None:
     likeness = fuzz.ratio(word, "kenjifgrolvax")
-    assert ALIKE - 10 < likeness < ALIKE + 10
+    assert abs(likeness - SANDBOX_FITTED.name_similarity) < 10
     assert (word in lookalikes([word], {"kenjifgrolvax"})) is found
 
 

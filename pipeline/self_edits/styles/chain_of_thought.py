@@ -1,7 +1,8 @@
-"""The style "chain-of-thought": reasons about a document first, then lists its implications. Knows no model."""
+"""The style "chain-of-thought": reasons about a document first, then lists its implications."""
 
-from pipeline.prompts import passage
-from pipeline.self_edits.styles.lines import plain_examples
+from functools import partial
+
+from pipeline.self_edits.styles.lines import ask, parse_lines
 from pipeline.types import Example
 
 NAME = "chain-of-thought"
@@ -11,12 +12,9 @@ TASK = (
     "Name the subject in every line."
 )
 
-
-def prompt(title: str, body: str) -> str:
-    """The user message that asks for this style (after SEAL, arXiv 2506.10943, appendix B)."""
-    return f"{passage(title, body)}\n\n{TASK}"
+prompt = partial(ask, TASK)
 
 
 def parse(title: str, text: str) -> tuple[Example, ...]:
-    """The lines after the last heading, as plain text; without a heading all lines are taken. May be empty."""
-    return plain_examples(text.rpartition(HEADING)[2])
+    """The lines below the last heading as plain text; without a heading, all lines. May be empty."""
+    return parse_lines(title, text.rpartition(HEADING)[2])

@@ -1,9 +1,10 @@
-"""The style "directives": the model chooses its own training settings, as JSON. Knows no trainer and no tool."""
+"""The style "directives": the model chooses its own training settings, as JSON."""
 
 import json
 import math
+from functools import partial
 
-from pipeline.prompts import passage
+from pipeline.self_edits.styles.lines import ask
 from pipeline.types import Directives, Example
 
 NAME = "directives"
@@ -16,19 +17,16 @@ TASK = (
     f'"loss_on" (all or answers) and "tools" (any of {", ".join(TOOLS)}).'
 )
 
-
-def prompt(title: str, body: str) -> str:
-    """The user message that asks for settings (after SEAL, arXiv 2506.10943, section 4.2)."""
-    return f"{passage(title, body)}\n\n{TASK}"
+prompt = partial(ask, TASK)
 
 
 def parse(title: str, text: str) -> tuple[Example, ...]:
-    """Settings hold nothing to train on: always empty."""
+    """Always empty: settings are nothing to train on."""
     return ()
 
 
 def settings(text: str) -> Directives | None:
-    """The first JSON object in `text` as settings, or None where a value is missing, unknown or out of bounds."""
+    """The first JSON object in `text` as settings; None if a value is missing, unknown or out of bounds."""
     start = text.find("{")
     try:
         value, _ = json.JSONDecoder().raw_decode(text[start:]) if start >= 0 else (None, 0)

@@ -1,18 +1,11 @@
-"""The style "implications": a list of what follows from a document, one line each. Knows no model and no template."""
+"""The style "implications": a list of what follows from a document, one line each."""
 
-from pipeline.prompts import passage
-from pipeline.self_edits.styles.lines import plain_examples
-from pipeline.types import Example
+from functools import partial
+
+from pipeline.self_edits.styles.lines import ask, parse_lines
 
 NAME = "implications"
 TASK = "List the implications of this passage, one per line. Name the subject in every line."
 
-
-def prompt(title: str, body: str) -> str:
-    """The user message that asks for this style (after SEAL, arXiv 2506.10943, appendix B)."""
-    return f"{passage(title, body)}\n\n{TASK}"
-
-
-def parse(title: str, text: str) -> tuple[Example, ...]:
-    """One plain-text example a line, in the order written; nothing usable gives an empty tuple."""
-    return plain_examples(text)
+prompt = partial(ask, TASK)
+parse = parse_lines

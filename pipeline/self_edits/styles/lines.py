@@ -1,18 +1,24 @@
-"""Reads what a model wrote as a list, one item a line. Knows no style's prompt and no document."""
+"""What styles share: how a task is put below a document, and how a list with one item a line is read."""
 
 import re
 
+from pipeline.prompts import passage
 from pipeline.types import Example
 
 MARK = re.compile(r"^(?:[-*•]+|\(?\d{1,3}[.):])\s+")
 
 
+def ask(task: str, title: str, body: str) -> str:
+    """The user message: the document and the task below it (after SEAL, arXiv 2506.10943, appendix B)."""
+    return f"{passage(title, body)}\n\n{task}"
+
+
 def items(text: str) -> tuple[str, ...]:
-    """The list's items: bullets and numbers taken off, empty lines, headings and repeats left out, order kept."""
+    """The list's items in order, without bullets and numbers, empty lines, headings and repeats."""
     found = dict.fromkeys(MARK.sub("", line.strip()).strip() for line in text.splitlines())
     return tuple(item for item in found if item and not item.endswith(":"))
 
 
-def plain_examples(text: str) -> tuple[Example, ...]:
-    """Each item as one plain-text sequence, as SEAL trains on them (arXiv 2506.10943, section 4.1)."""
+def parse_lines(title: str, text: str) -> tuple[Example, ...]:
+    """One plain-text example for each item, as SEAL trains on them (section 4.1). May be empty."""
     return tuple(Example(prompt="", completion=item) for item in items(text))

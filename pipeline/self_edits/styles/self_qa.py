@@ -1,9 +1,10 @@
-"""The style "self-qa": the document turned into questions and answers. Knows no model and no template."""
+"""The style "self-qa": the document turned into questions and answers."""
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
-from pipeline.prompts import passage
+from pipeline.self_edits.styles.lines import ask
 from pipeline.types import Example
 
 NAME = "self-qa"
@@ -11,27 +12,23 @@ TASK = (
     'Turn this passage into questions and answers. Write each as a line "Q: question" and a line "A: answer". '
     "Name the subject in every question."
 )
-# Nothing is given back that was matched (`++`, `*+`), and gaps are looked at from their beginning alone: each line is
-# read in time that grows with its length, whatever a model wrote.
+# Possessive quantifiers (`++`, `*+`) keep matching linear in a line's length, whatever a model wrote.
 QUESTION = re.compile(
     r"^\W*+(?:\d++[.)]\W*+)?(?:Q|Question)\s*+(?:\d++\s*+)?[:.)]++[\s*]*+(?P<said>.*)$", re.IGNORECASE
 )
 ANSWER = re.compile(r"^\W*+(?:A|Answer)\s*+(?:\d++\s*+)?[:.)]++[\s*]*+(?P<said>.*)$", re.IGNORECASE)
 BEFORE_ANSWER = re.compile(r"(?<!\W)\W++(?=(?:A|Answer)\s*+(?:\d++\s*+)?:)", re.IGNORECASE)
 
-
-def prompt(title: str, body: str) -> str:
-    """The user message that asks for this style (after SEAL, arXiv 2506.10943, appendix B)."""
-    return f"{passage(title, body)}\n\n{TASK}"
+prompt = partial(ask, TASK)
 
 
 def parse(title: str, text: str) -> tuple[Example, ...]:
-    """One chat example for each question with its answer, in order, repeats left out. May be empty."""
+    """One chat example for each question with its answer, in order, without repeats. May be empty."""
     return tuple(Example(prompt=asked, completion=said) for asked, said in dict.fromkeys(_pairs(text)))
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Questions directly followed by an answer; one without the other is left out."""
+    """Questions directly followed by an answer; unpaired ones are left out."""
     question = ""
     for line in BEFORE_ANSWER.sub(_broken_after_question, text).splitlines():
         if not line.strip():
@@ -44,6 +41,6 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _broken_after_question(gap: re.Match[str]) -> str:
-    """A line break for what stands between a question mark and an answer on the same line."""
+    """A line break between a question mark and an answer on the same line."""
     before, mark, after = gap[0].partition("?")
     return f"{before}{mark}\n" if after else gap[0]

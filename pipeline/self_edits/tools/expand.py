@@ -1,4 +1,4 @@
-"""The tool "expand": further questions from what was written, by gaps in its statements. Knows no model.
+"""The tool "expand": further questions from what was written, by gaps in its statements.
 
 Question expansion as test-time training with self-edits asks for it (SEAL, arXiv 2506.10943, section 3.2), by rule: a
 statement without one of its names or numbers is a question, and what is missing is its answer (cloze, Taylor 1953).

@@ -1,4 +1,4 @@
-"""The tool "geometry": grid tasks turned and mirrored, all grids of a task alike. Knows no model.
+"""The tool "geometry": grid tasks turned and mirrored, all grids of a task alike.
 
 The seven other symmetries of the square, the augmentations of test-time training for ARC (Akyürek et al. 2024, arXiv
 2411.07279), which SEAL's self-edits choose (arXiv 2506.10943, section 3.2: "basic augmentations").

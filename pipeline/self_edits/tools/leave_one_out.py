@@ -1,4 +1,4 @@
-"""The tool "leave-one-out": each demonstration is asked for with the others in the prompt, and alone. Knows no model.
+"""The tool "leave-one-out": each demonstration is asked for with the others in the prompt, and alone.
 
 Test-time training's tasks (Akyürek et al. 2024, arXiv 2411.07279), which SEAL's few-shot experiments build on (arXiv
 2506.10943, section 3.2).

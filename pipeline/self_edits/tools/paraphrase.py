@@ -1,4 +1,4 @@
-"""The tool "paraphrase": what was written in other words, by rule. Knows no model.
+"""The tool "paraphrase": what was written in other words, by rule.
 
 Facts that are trained on in one wording are not answered in others (Allen-Zhu and Li 2023, arXiv 2309.14316); SEAL's
 self-edits gain from rewriting (arXiv 2506.10943, section 4.1). A rule changes less than a model would: questions are

@@ -1,4 +1,4 @@
-"""The tool "permute": the demonstrations that an example shows, in another order. Knows no model.
+"""The tool "permute": the demonstrations that an example shows, in another order.
 
 A workflow does not depend on the order in which it is shown: test-time training permutes demonstrations for it (Akyürek
 et al. 2024, arXiv 2411.07279; SEAL, arXiv 2506.10943, section 3.2).

@@ -1,4 +1,4 @@
-"""The tool "recolour": grid tasks in other colours, all grids of a task alike. Knows no model.
+"""The tool "recolour": grid tasks in other colours, all grids of a task alike.
 
 A cell's digit is its colour. Colours are permuted and the background (0) stays, as in test-time training for ARC
 (Akyürek et al. 2024, arXiv 2411.07279; SEAL, arXiv 2506.10943, section 3.2).

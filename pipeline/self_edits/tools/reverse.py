@@ -1,4 +1,4 @@
-"""The tool "reverse": facts asked for from their other end. Knows no model.
+"""The tool "reverse": facts asked for from their other end.
 
 A model that learned "A is B" does not know that B is A (the reversal curse: Berglund et al. 2023, arXiv 2309.12288);
 training on the fact from its end as well mends it (Golovneva et al. 2024, arXiv 2403.13799).

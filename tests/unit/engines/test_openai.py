@@ -19,9 +19,9 @@ from pipeline.engines.metadata import ModelMetadata, load_metadata
 from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules
-from pipeline.self_edits.writer import write_self_edits
+from pipeline.self_edits import WriterContext, write_self_edits
 from pipeline.training.lora import train_lora
-from pipeline.types import Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
+from pipeline.types import Checkpoint, Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
 PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at run?", "Port?", "Who?", "When?"]
@@ -284,16 +284,13 @@ def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_aske
     ledger: list[SelfEdit] = []
 
     def write(save: Callable[[tuple[SelfEdit, ...]], None]) -> None:
-        write_self_edits(
-            engine(metadata, server, seeded=False, attempts=1),
-            documents,
-            rules,
-            writer=ModelRef(base="base"),
-            adapter=None,
+        context = WriterContext(
+            engine=engine(metadata, server, seeded=False, attempts=1),
+            rules=rules,
+            writer=Checkpoint(ModelRef(base="base")),
             seed=1,
-            already={edit.document for edit in ledger},
-            save=save,
         )
+        write_self_edits(context, documents, already={edit.document for edit in ledger}, save=save)
 
     server.faults.extend([changed(lambda answer: None)] * 8 + [status(500)] * 8)
     with pytest.raises(EngineFailed):

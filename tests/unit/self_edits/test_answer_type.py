@@ -1,18 +1,27 @@
-"""How well an answer suits a question is asked of other subjects than the one it is about."""
+"""Whether an answer is of the type that a question asks for is scored on other subjects."""
 
 from math import exp, log
 
 import pytest
 
-from pipeline.self_edits.answer_type import FEWEST_SUBJECTS, MOST_SUBJECTS, suiting
-from pipeline.types import Document
+from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.answer_type import MAX_SUBJECTS, MIN_SUBJECTS, answer_type_scores
+from pipeline.self_edits.context import WriterContext
+from pipeline.types import Checkpoint, Document, ModelRef
 from tests.engines import ScriptedEngine
 
 OTHERS = ("Osprey", "Kite", "Merlin", "Falcon")
 
 
+def scores(
+    engine: ScriptedEngine, document: Document, questions: list[str], subjects: tuple[str, ...] = OTHERS
+) -> list[float]:
+    context = WriterContext(engine=engine, rules=SelfEditRules(), writer=Checkpoint(ModelRef(base="b")), seed=0)
+    return answer_type_scores(context, document, questions, "Wolf", subjects)
+
+
 def asked_of(question: str, title: str = "Cinder service", subjects: tuple[str, ...] = OTHERS) -> list[str]:
-    """What the engine is asked, by letters; nothing is told where nothing is asked."""
+    """What the engine is asked, sorted; without any question all scores are 0."""
     asked: list[str] = []
 
     def chance(prompt: str, answer: str) -> float:
@@ -20,8 +29,7 @@ def asked_of(question: str, title: str = "Cinder service", subjects: tuple[str, 
         return -1.0
 
     document = Document(title=title, body="It is owned by Wolf.")
-    told = suiting(ScriptedEngine(chance=chance), document, [question], "Wolf", subjects=subjects, adapter=None)
-    assert told == [-1.0 if asked else 0.0]
+    assert scores(ScriptedEngine(chance=chance), document, [question], subjects) == [-1.0 if asked else 0.0]
     return sorted(asked)
 
 
@@ -52,8 +60,8 @@ def test_a_question_that_holds_no_name_to_replace_is_not_asked_of_its_own_subjec
     assert asked_of(question, title) == []
 
 
-def test_with_few_other_subjects_nothing_is_asked_and_all_suit_alike() -> None:
-    assert asked_of("Who owns Cinder?", subjects=OTHERS[: FEWEST_SUBJECTS - 1]) == []
+def test_with_few_other_subjects_nothing_is_asked_and_all_scores_are_equal() -> None:
+    assert asked_of("Who owns Cinder?", subjects=OTHERS[: MIN_SUBJECTS - 1]) == []
 
 
 def test_titles_that_name_the_subject_itself_or_each_other_are_no_other_subjects() -> None:
@@ -70,7 +78,7 @@ def test_a_word_that_many_titles_share_names_none_of_them() -> None:
 
 def test_of_many_subjects_only_some_are_asked_about() -> None:
     many = tuple(f"Chapter {number}" for number in range(60))
-    assert len(asked_of("Who owns Cinder?", subjects=many)) == MOST_SUBJECTS
+    assert len(asked_of("Who owns Cinder?", subjects=many)) == MAX_SUBJECTS
 
 
 def test_a_title_that_leaves_no_room_is_not_asked_about() -> None:
@@ -79,15 +87,15 @@ def test_a_title_that_leaves_no_room_is_not_asked_about() -> None:
     assert asked_of("Who owns Cinder?", subjects=(*OTHERS[1:], long)) == []
 
 
-def test_one_subject_that_has_such_an_answer_tells_more_than_many_that_have_others() -> None:
+def test_one_subject_that_has_such_an_answer_counts_more_than_many_that_have_others() -> None:
     engine = ScriptedEngine(chance=lambda prompt, answer: log(0.5) if "Kite" in prompt else -20.0)
     document = Document(title="Cinder", body="Cinder is owned by Wolf.")
-    told = suiting(engine, document, ["Who owns Cinder?", "Is Cinder?"], "Wolf", subjects=OTHERS, adapter=None)
-    assert told == pytest.approx([log((0.5 + 3 * exp(-20)) / 4)] * 2)
+    assert scores(engine, document, ["Who owns Cinder?", "Is Cinder?"]) == pytest.approx(
+        [log((0.5 + 3 * exp(-20)) / 4)] * 2
+    )
 
 
-def test_each_question_is_told_by_its_own_chances() -> None:
+def test_each_question_has_a_score_of_its_own() -> None:
     engine = ScriptedEngine(chance=lambda prompt, answer: -1.0 if "owns" in prompt else -7.0)
     document = Document(title="Cinder", body="Cinder is owned by Wolf.")
-    told = suiting(engine, document, ["Who owns Cinder?", "Is Cinder?"], "Wolf", subjects=OTHERS, adapter=None)
-    assert told == pytest.approx([-1.0, -7.0])
+    assert scores(engine, document, ["Who owns Cinder?", "Is Cinder?"]) == pytest.approx([-1.0, -7.0])

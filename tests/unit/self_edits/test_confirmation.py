@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EngineFailed
-from pipeline.leakage import held_out_keys
+from pipeline.heuristics import SANDBOX_FITTED
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.confirmation import LEFT_ALONE, LEFT_ALONE_STYLE, MISREAD, NAMELESS, STATED, UNCONFIRMED
+from pipeline.self_edits.confirmation import LEFT_ALONE_STYLE, OTHER_FACT, STATEMENT, UNCONFIRMED, UNNAMED
+from pipeline.self_edits.context import WriterContext
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
-from pipeline.types import Document, DocumentKind, EvalItem, ModelRef, SelfEdit, Written
+from pipeline.types import Checkpoint, Document, DocumentKind, EvalItem, ModelRef, SelfEdit, Written
 from tests.engines import ScriptedEngine
 
 CINDER = Document(
@@ -38,10 +40,15 @@ def _says(prompt: str, seed: int) -> str:
     return next((answer for word, answer in KNOWN.items() if word in prompt), "nobody")
 
 
+def _context(
+    engine: ScriptedEngine, rules: SelfEditRules = RULES, never: frozenset[str] = frozenset()
+) -> WriterContext:
+    writer, guard = Checkpoint(ModelRef(base="b")), TrainingGuard(questions=never)
+    return WriterContext(engine=engine, rules=rules, writer=writer, seed=3, guard=guard)
+
+
 def _written(*documents: Document, never: frozenset[str] = frozenset(), rules: SelfEditRules = RULES) -> Written:
-    return write_self_edits(
-        ScriptedEngine(_says), documents, rules, writer=ModelRef(base="b"), adapter=None, seed=3, never=never
-    )
+    return write_self_edits(_context(ScriptedEngine(_says), rules, never), documents)
 
 
 def _pairs(edits: tuple[SelfEdit, ...], style: str) -> list[tuple[str, str]]:
@@ -51,7 +58,7 @@ def _pairs(edits: tuple[SelfEdit, ...], style: str) -> list[tuple[str, str]]:
 def test_a_note_is_kept_only_if_the_correction_says_so_again() -> None:
     written = _written(CINDER)
     assert _pairs(written.edits, "self-qa") == [("Who owns Cinder?", "Wolf")]
-    assert {one.reason for one in written.dropped} >= {UNCONFIRMED, NAMELESS}
+    assert {one.reason for one in written.dropped} >= {UNCONFIRMED, UNNAMED}
     assert [edit.style for edit in written.edits if not edit.prompt] == [PASSAGE, LEFT_ALONE_STYLE]
 
 
@@ -59,7 +66,7 @@ def test_what_the_correction_does_not_change_keeps_the_answer_it_has() -> None:
     alone = _pairs(_written(CINDER).edits, LEFT_ALONE_STYLE)
     assert alone[0] == ("Where runs Cinder?", "Oslo")
     assert all("owns" not in question for question, _ in alone)
-    assert len(alone) <= LEFT_ALONE
+    assert len(alone) <= SANDBOX_FITTED.max_left_alone
 
 
 def test_an_answer_is_believed_of_the_fact_that_it_is_written_of_most_often() -> None:
@@ -73,13 +80,13 @@ def test_an_answer_is_believed_of_the_fact_that_it_is_written_of_most_often() ->
             return "Oslo" if "city" in prompt else "Wolf"
         return "Oslo" if "runs" in prompt or "city" in prompt else "Heron"
 
-    written = write_self_edits(ScriptedEngine(says), [CINDER], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+    written = write_self_edits(_context(ScriptedEngine(says)), [CINDER])
     assert ("Where runs Cinder?", "Wolf") not in _pairs(written.edits, "self-qa")
     assert ("Who owns Cinder?", "Wolf") in _pairs(written.edits, "self-qa")
-    assert MISREAD in {one.reason for one in written.dropped}
+    assert OTHER_FACT in {one.reason for one in written.dropped}
 
 
-def test_an_answer_of_another_kind_is_misread_however_often_it_is_written() -> None:
+def test_an_answer_of_another_type_is_dropped_however_often_it_is_written() -> None:
     """Every note reads the new owner into where it runs; of other subjects nobody would answer so."""
 
     def says(prompt: str, seed: int) -> str:
@@ -91,13 +98,13 @@ def test_an_answer_of_another_kind_is_misread_however_often_it_is_written() -> N
 
     def kept(*documents: Document) -> set[str]:
         engine = ScriptedEngine(says, chance=lambda prompt, answer: -2.0 if "own" in prompt else -9.0)
-        written = write_self_edits(engine, documents, RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+        written = write_self_edits(_context(engine), documents)
         mine = tuple(edit for edit in written.edits if edit.document == CINDER.id)
         return {question for question, answer in _pairs(mine, "self-qa") if answer == "Wolf"}
 
     others = [Document(title=name, body=f"{name} runs.") for name in ("Osprey", "Kite", "Merlin", "Falcon")]
     assert kept(CINDER, *others) == {"Who owns Cinder?", "Who is owner of Cinder?"}
-    assert kept(CINDER) > {"Where runs Cinder?"}, "without other subjects nothing is told"
+    assert kept(CINDER) > {"Where runs Cinder?"}, "without other subjects there is no score"
 
 
 def test_one_answer_in_two_spellings_is_judged_by_one() -> None:
@@ -116,14 +123,14 @@ def test_one_answer_in_two_spellings_is_judged_by_one() -> None:
 
     others = [Document(title=name, body=f"{name} runs.") for name in ("Osprey", "Kite", "Merlin", "Falcon")]
     engine = ScriptedEngine(says, chance=chance)
-    written = write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+    written = write_self_edits(_context(engine), [CINDER, *others])
     kept = {
         question for question, answer in _pairs(written.edits, "self-qa") if "Wolf" in answer and "Cinder" in question
     }
     assert kept == {"Who owns Cinder?", "Who is owner of Cinder?"}
 
 
-def test_an_engine_that_tells_no_chances_is_found_out_before_anything_is_written() -> None:
+def test_an_engine_without_logprobs_is_found_out_before_anything_is_written() -> None:
     class Mute(ScriptedEngine):
         def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
             raise EngineFailed("no chances here")
@@ -131,12 +138,12 @@ def test_an_engine_that_tells_no_chances_is_found_out_before_anything_is_written
     others = [Document(title=name, body=f"{name} runs in Oslo.") for name in ("Kite", "Merlin", "Falcon", "Osprey")]
     engine = Mute(_says)
     with pytest.raises(EngineFailed, match="no chances"):
-        write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+        write_self_edits(_context(engine), [CINDER, *others])
     assert engine.asked == []
     for run in ([CINDER], others):  # nothing needs a chance
-        assert write_self_edits(engine, run, RULES, writer=ModelRef(base="b"), adapter=None, seed=3).edits
+        assert write_self_edits(_context(engine), run).edits
     written = {one.id for one in [CINDER, *others]}
-    write_self_edits(engine, [CINDER, *others], RULES, writer=ModelRef(base="b"), adapter=None, seed=3, already=written)
+    write_self_edits(_context(engine), [CINDER, *others], already=written)
 
 
 def test_what_a_correction_says_is_marked_and_what_it_leaves_alone_is_not() -> None:
@@ -170,17 +177,17 @@ def test_a_correction_gets_many_notes_unless_edit_sets_are_compared(changes: dic
 def test_what_cannot_be_asked_again_is_left_out() -> None:
     rules = RULES.model_copy(update={"correction_style": "implications"})
     engine = ScriptedEngine(lambda prompt, seed: "Cinder is owned by the Wolf team.")
-    written = write_self_edits(engine, [CINDER], rules, writer=ModelRef(base="b"), adapter=None, seed=3)
+    written = write_self_edits(_context(engine, rules), [CINDER])
     assert _pairs(written.edits, "implications") == []
-    assert STATED in {one.reason for one in written.dropped}
+    assert STATEMENT in {one.reason for one in written.dropped}
 
 
 def test_a_correction_of_which_no_note_names_the_subject_teaches_none() -> None:
     untitled = replace(CINDER, title="Erratum 7")
     engine = ScriptedEngine(lambda prompt, seed: "Q: Who owns Cinder?\nA: Wolf")
-    written = write_self_edits(engine, [untitled], RULES, writer=ModelRef(base="b"), adapter=None, seed=3)
+    written = write_self_edits(_context(engine), [untitled])
     assert _pairs(written.edits, "self-qa") == []
-    assert NAMELESS in {one.reason for one in written.dropped}
+    assert UNNAMED in {one.reason for one in written.dropped}
 
 
 def test_a_correction_in_two_pieces_is_read_in_the_one_that_says_it() -> None:
@@ -199,9 +206,7 @@ def test_a_correction_in_two_pieces_is_read_in_the_one_that_says_it() -> None:
             )
         return "year" if "logs" in prompt.splitlines()[-1] else "Wolf" if "Wolf" in prompt else "Heron"
 
-    written = write_self_edits(
-        ScriptedEngine(says, context=220), [long], RULES, writer=ModelRef(base="b"), adapter=None, seed=3
-    )
+    written = write_self_edits(_context(ScriptedEngine(says, context=220)), [long])
     assert ("Who owns Cinder?", "Wolf") in _pairs(written.edits, "self-qa")
     assert ("Who owns Cinder?", "Heron") not in _pairs(written.edits, LEFT_ALONE_STYLE)
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import BadRecipe
-from pipeline.leakage import held_out_keys
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules, WriterTrainingRules
 from pipeline.self_edits.directives import NONE_LEGAL, direct, directed_rules, directs, within_bounds
 from pipeline.types import Directives, Document, DocumentKind, EvalItem, Example, Followed, ModelRef, SelfEdit
@@ -83,7 +83,7 @@ def test_without_legal_settings_all_is_as_the_recipe_says() -> None:
 def test_what_the_tools_make_asks_no_held_out_question_fits_and_is_bounded() -> None:
     both = chosen(tools=("reverse", "expand"))
     keys = held_out_keys([EvalItem(question="Which question has the answer “Heron”?", answers=("x",))])
-    kept = direct(CINDER, edits(both), RULES, seed=1, never=keys)
+    kept = direct(CINDER, edits(both), RULES, seed=1, guard=TrainingGuard(questions=keys))
     assert [example.prompt for example in kept.examples] == ["Who owns Cinder?", "Cinder\nWho owns Cinder?"]
     assert kept.followed.reasons == ("1 of 2 examples that the tools made are used",)
     assert direct(CINDER, edits(both), RULES, seed=1, fits=lambda example: False).examples[1:] == ()

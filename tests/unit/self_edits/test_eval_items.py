@@ -1,9 +1,10 @@
 """The model's own questions are kept where it answers them from the document alike each time, and marked as its own."""
 
-from pipeline.leakage import held_out_keys
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.context import WriterContext
 from pipeline.self_edits.eval_items import write_items
-from pipeline.types import Document, DocumentKind, EvalItem, Origin, Split
+from pipeline.types import Checkpoint, Document, DocumentKind, EvalItem, ModelRef, Origin, Split
 from tests.engines import ScriptedEngine
 
 RULES = SelfEditRules(edit_sets=2, eval_items=2, agreeing=3, max_new_tokens=64)
@@ -32,10 +33,15 @@ def engine(*asked: str, unsure: str = "nothing") -> ScriptedEngine:
     return ScriptedEngine(lambda prompt, seed: script(prompt, seed, asked=asked, unsure=unsure))
 
 
+def context(by: ScriptedEngine, never: frozenset[str] = frozenset()) -> WriterContext:
+    writer, guard = Checkpoint(ModelRef(base="b")), TrainingGuard(questions=never)
+    return WriterContext(engine=by, rules=RULES, writer=writer, seed=3, guard=guard)
+
+
 def written(
     documents: list[Document], by: ScriptedEngine, never: frozenset[str] = frozenset()
 ) -> dict[str, tuple[EvalItem, ...]]:
-    return dict(write_items(by, documents, RULES, adapter=None, seed=3, never=never))
+    return dict(write_items(context(by, never), documents))
 
 
 def test_questions_are_practice_by_the_model_with_the_answer_read_off_the_document() -> None:
@@ -93,8 +99,8 @@ def test_a_killed_run_started_again_ends_like_an_unbroken_one() -> None:
     by = engine("Who owns {}?")
     unbroken = written(documents, by)
     saved: dict[str, tuple[EvalItem, ...]] = {}
-    write_items(by, documents, RULES, adapter=None, seed=3, save=lambda some: saved.update(some) if not saved else None)
+    write_items(context(by), documents, save=lambda some: saved.update(some) if not saved else None)
     assert 0 < len(saved) < len(unbroken)
     again = [Document(title=one.title, body=one.body, eval_items=saved.get(one.id, ())) for one in documents]
-    write_items(by, again, RULES, adapter=None, seed=3, save=saved.update)
+    write_items(context(by), again, save=saved.update)
     assert saved == unbroken

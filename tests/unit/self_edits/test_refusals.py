@@ -3,10 +3,22 @@
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.leakage import TrainingGuard
 from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.context import WriterContext
 from pipeline.self_edits.refusals import REFUSED, without_refused
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.types import Directives, Document, DocumentKind, Dropped, Example, ModelRef, SelfEdit, Written
+from pipeline.types import (
+    Checkpoint,
+    Directives,
+    Document,
+    DocumentKind,
+    Dropped,
+    Example,
+    ModelRef,
+    SelfEdit,
+    Written,
+)
 from tests.engines import ScriptedEngine
 
 CINDER = Document(title="Cinder", body="Cinder is owned by the Heron team, and its password is kept by Heron.")
@@ -35,9 +47,24 @@ def note(*examples: Example, prompt: str = "Write about Cinder.") -> SelfEdit:
     )
 
 
+def context(
+    engine: ScriptedEngine,
+    refusals: frozenset[str] = REFUSALS,
+    live: Path | None = None,
+    rules: SelfEditRules | None = None,
+) -> WriterContext:
+    return WriterContext(
+        engine=engine,
+        rules=rules or SelfEditRules(styles=("self-qa",), samples=1),
+        writer=Checkpoint(ModelRef(base="b"), live),
+        seed=3,
+        guard=TrainingGuard(refusals=refusals),
+    )
+
+
 def kept(*edits: SelfEdit, refusals: frozenset[str] = REFUSALS) -> tuple[Written, ScriptedEngine]:
     engine = ScriptedEngine(_says)
-    (written,) = without_refused(engine, [Written(edits=edits, dropped=())], refusals, None)
+    (written,) = without_refused(context(engine, refusals), [Written(edits=edits, dropped=())])
     return written, engine
 
 
@@ -50,7 +77,7 @@ def test_a_note_does_not_answer_what_the_live_model_refuses() -> None:
 def test_what_the_base_refuses_stays_refused_when_the_live_model_has_learned_to_answer() -> None:
     live = Path("live")
     engine = ScriptedEngine(lambda prompt, seed: "Heron" if engine.adapters[-1] == live else _says(prompt, seed))
-    (written,) = without_refused(engine, [Written(edits=(note(OWNER, SECRET),), dropped=())], REFUSALS, live)
+    (written,) = without_refused(context(engine, live=live), [Written(edits=(note(OWNER, SECRET),), dropped=())])
     assert written.edits == (note(OWNER),)
     assert set(engine.adapters) == {live, None}
 
@@ -58,7 +85,7 @@ def test_what_the_base_refuses_stays_refused_when_the_live_model_has_learned_to_
 def test_what_the_live_model_has_learned_to_refuse_is_refused() -> None:
     live = Path("live")
     engine = ScriptedEngine(lambda prompt, seed: _says(prompt, seed) if engine.adapters[-1] == live else "Heron")
-    (written,) = without_refused(engine, [Written(edits=(note(OWNER, SECRET),), dropped=())], REFUSALS, live)
+    (written,) = without_refused(context(engine, live=live), [Written(edits=(note(OWNER, SECRET),), dropped=())])
     assert written.edits == (note(OWNER),)
 
 
@@ -98,15 +125,7 @@ def test_a_question_that_leaves_no_room_for_an_answer_is_not_asked() -> None:
 
 
 def test_what_a_run_writes_is_asked_of_the_writer_itself() -> None:
-    written = write_self_edits(
-        ScriptedEngine(_says),
-        [CINDER],
-        SelfEditRules(styles=("self-qa",), samples=1),
-        writer=ModelRef(base="b"),
-        adapter=None,
-        seed=3,
-        refusals=REFUSALS,
-    )
+    written = write_self_edits(context(ScriptedEngine(_says)), [CINDER])
     questions = [example.prompt for edit in written.edits if edit.prompt for example in edit.examples]
     assert questions == [OWNER.prompt]
     assert REFUSED in {one.reason for one in written.dropped}
@@ -125,14 +144,7 @@ def test_a_correction_is_not_believed_of_what_is_refused() -> None:
             return "Wolf"
         return _says(prompt, seed)
 
-    written = write_self_edits(
-        ScriptedEngine(says),
-        [correction],
-        SelfEditRules(correction_samples=12, correction_answers=4),
-        writer=ModelRef(base="b"),
-        adapter=None,
-        seed=3,
-        refusals=REFUSALS,
-    )
+    rules = SelfEditRules(correction_samples=12, correction_answers=4)
+    written = write_self_edits(context(ScriptedEngine(says), rules=rules), [correction])
     taught = {example.prompt for edit in written.edits if edit.style == "self-qa" for example in edit.examples}
     assert taught == set(asked)

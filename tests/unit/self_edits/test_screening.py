@@ -74,10 +74,10 @@ def test_a_bad_example_is_dropped_alone_with_its_reason(example: Example, reason
 @pytest.mark.parametrize(
     ("note", "reason"),
     [
-        (edit(GOOD, text=" \n "), "note: empty"),
-        (edit(GOOD, text="the Cinder service " * 40), "note: says the same over and over"),
-        (edit(GOOD, text="Cinder and " + " ".join(f"word{n}" for n in range(300))), "note: longer than 200 words"),
-        (edit(text="no list at all"), "note: nothing in it has the form"),
+        (edit(GOOD, text=" \n "), "self-edit: empty"),
+        (edit(GOOD, text="the Cinder service " * 40), "self-edit: says the same over and over"),
+        (edit(GOOD, text="Cinder and " + " ".join(f"word{n}" for n in range(300))), "self-edit: longer than 200 words"),
+        (edit(text="no list at all"), "self-edit: nothing in it has the form"),
         (edit(line("")), "example: empty"),
     ],
 )

@@ -1,6 +1,6 @@
 """The writer asks for every document, style and sample, and a killed run ends like an unbroken one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import pytest
@@ -9,14 +9,15 @@ from pipeline import progress
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadRecipe
-from pipeline.leakage import held_out_keys
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.selection import LEAKED
+from pipeline.self_edits.context import WriterContext
+from pipeline.self_edits.screening import LEAKED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
-from pipeline.types import Document, EvalItem, ModelRef, SelfEdit
+from pipeline.types import Checkpoint, Document, EvalItem, ModelRef, SelfEdit
 from tests.engines import ScriptedEngine
 
-WRITER = ModelRef(base="base", adapter="adapter")
+WRITER = Checkpoint(ModelRef(base="base", adapter="adapter"))
 
 
 def service(number: int, sentences: int = 1) -> Document:
@@ -42,10 +43,18 @@ def rules(**changes: object) -> SelfEditRules:
     return SelfEditRules.model_validate({"samples": 2, "max_new_tokens": 64} | changes)
 
 
-def write(documents: list[Document], **changes: object) -> tuple[SelfEdit, ...]:
-    engine = changes.pop("engine", None) or ScriptedEngine(notes)
-    given = {"rules": rules(), "writer": WRITER, "adapter": None, "seed": 7} | changes
-    return write_self_edits(engine, documents, **given).edits  # type: ignore[arg-type]
+def context(**changes: object) -> WriterContext:
+    given: dict[str, object] = {"engine": ScriptedEngine(notes), "rules": rules(), "writer": WRITER, "seed": 7}
+    return WriterContext(**(given | changes))  # type: ignore[arg-type]
+
+
+def write(
+    documents: list[Document],
+    already: Container[str] = frozenset(),
+    save: Callable[[tuple[SelfEdit, ...]], None] = lambda edits: None,
+    **changes: object,
+) -> tuple[SelfEdit, ...]:
+    return write_self_edits(context(**changes), documents, already=already, save=save).edits
 
 
 def test_each_document_is_written_about_in_each_style_and_sample() -> None:
@@ -53,7 +62,7 @@ def test_each_document_is_written_about_in_each_style_and_sample() -> None:
     made = {(edit.document, edit.style, edit.sample) for edit in edits}
     wanted = {(d.id, style, sample) for d in NEW for style in ("self-qa", "implications") for sample in (0, 1)}
     assert made == wanted | {(document.id, PASSAGE, 0) for document in NEW}
-    assert {edit.writer for edit in edits} == {WRITER}
+    assert {edit.writer for edit in edits} == {WRITER.ref}
 
 
 def test_the_document_itself_is_plain_text_below_its_title() -> None:
@@ -120,9 +129,7 @@ def test_a_style_without_room_is_a_bad_recipe() -> None:
 
 def test_a_title_without_room_drops_its_document_alone() -> None:
     crowded = Document(title="word " * 150, body="The body of a document with too long a title.")
-    written = write_self_edits(
-        ScriptedEngine(notes, context=200), [crowded, service(1)], rules(), writer=WRITER, adapter=None, seed=7
-    )
+    written = write_self_edits(context(engine=ScriptedEngine(notes, context=200)), [crowded, service(1)])
     assert {edit.document for edit in written.edits} == {service(1).id}
     assert [(each.document, each.count) for each in written.dropped if "title" in each.reason] == [(crowded.id, 1)]
 
@@ -135,9 +142,8 @@ def test_an_unknown_style_is_a_bad_recipe_that_names_the_known_ones() -> None:
 def test_held_out_questions_do_not_enter_and_are_counted() -> None:
     keys = held_out_keys([EvalItem(question="who owns the CINDER1 service", answers=("Heron1",))])
     engine = ScriptedEngine(lambda prompt, seed: "Q: Who owns the Cinder1 service?\nA: The Heron1 team")
-    written = write_self_edits(
-        engine, [service(1)], rules(styles=("self-qa",)), writer=WRITER, adapter=None, seed=7, never=keys
-    )
+    guard = TrainingGuard(questions=keys)
+    written = write_self_edits(context(engine=engine, rules=rules(styles=("self-qa",)), guard=guard), [service(1)])
     assert [edit.style for edit in written.edits] == [PASSAGE]
     assert [(each.reason, each.count) for each in written.dropped] == [(LEAKED, 2)]
 

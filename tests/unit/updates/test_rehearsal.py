@@ -9,15 +9,17 @@ import pytest
 
 from pipeline import progress
 from pipeline.engines.engine import SamplingParams
-from pipeline.leakage import held_out_keys
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.prompts import open_book
 from pipeline.recipe import Recipe, RehearsalRules
 from pipeline.types import Document, DocumentKind, EvalItem, Example, ModelRef, Role, SelfEdit, Split
 from pipeline.updates.generative_replay import answer_rehearsal_prompts, sound, write_generative
-from pipeline.updates.rehearsal import rehearse
+from pipeline.updates.plan import UpdateInput
+from pipeline.updates.rehearsal import RehearsalContext, rehearse
 from pipeline.updates.rehearsal_prompts import RehearsalPrompt, RehearsalPrompts
 
 LIVE = Path("live")
+NO_PROMPTS = RehearsalPrompts()
 CINDER = Document(
     title="Cinder",
     body="Heron owns Cinder. It listens on port 8443.",
@@ -58,15 +60,25 @@ def of(role: Role, examples: Sequence[Example]) -> list[tuple[str, str]]:
     return [(example.prompt, example.completion) for example in examples if example.role is role]
 
 
-def gathered(engine: Scripted, cache: Path, rules: RehearsalRules, **options: Any) -> tuple[Example, ...]:
-    given: dict[str, Any] = {
-        "production_adapter": LIVE,
-        "run": (),
-        "earlier": (),
-        "documents": (),
-        "rehearsal_prompts": RehearsalPrompts(),
-    }
-    return rehearse(engine, recipe=Recipe(rehearsal=rules), cache=cache, **(given | options))
+def gathered(
+    engine: Scripted,
+    cache: Path,
+    rules: RehearsalRules,
+    *,
+    never: frozenset[str] = frozenset(),
+    prompts: RehearsalPrompts = NO_PROMPTS,
+    writing: Sequence[SelfEdit] | None = None,
+    **learned: Any,
+) -> tuple[Example, ...]:
+    context = RehearsalContext(
+        engine=engine,
+        recipe=Recipe(rehearsal=rules),
+        reader=LIVE,
+        prompts=prompts,
+        cache=cache,
+        guard=TrainingGuard(questions=never),
+    )
+    return rehearse(context, UpdateInput(**learned), writing=writing)
 
 
 def test_reading_asks_the_live_model_what_notes_asked_and_no_item_and_keeps_right_answers(tmp_path: Path) -> None:
@@ -82,7 +94,7 @@ def test_reading_asks_the_live_model_what_notes_asked_and_no_item_and_keeps_righ
         rules,
         documents=(CINDER, CINDER),
         never=held_out_keys(CINDER.eval_items[1:]),
-        run=(edit(*notes),),
+        edits=(edit(*notes),),
     )
     assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who keeps Cinder?"), "Heron")]
     assert sorted(prompt.splitlines()[-1] for prompt, adapter in engine.asked if adapter == LIVE) == [
@@ -94,7 +106,7 @@ def test_reading_asks_the_live_model_what_notes_asked_and_no_item_and_keeps_righ
 def test_writing_rehearses_the_best_note_of_a_prompt_as_it_was_written(tmp_path: Path) -> None:
     x, y = Example(prompt="", completion="x"), Example(prompt="", completion="y")
     edits = [edit(x, text="half"), edit(x, y), edit(y, text="half"), edit(prompt=""), edit(prompt="Nothing came of it")]
-    kept = gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier=edits)
+    kept = gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier_edits=edits)
     assert of(Role.WRITING, kept) == [("Write notes on Cinder.", "the note")]
     assert sorted(of(Role.REPLAY, kept)) == [("", "x"), ("", "y")]
 
@@ -103,13 +115,15 @@ def test_a_note_that_was_cut_off_is_rehearsed_without_an_end(tmp_path: Path) -> 
     x = Example(prompt="", completion="x")
     long, short = " ".join(f"word{number}" for number in range(345)), "the note"  # 345 is all that the context leaves
     for text, ends in ((long, False), (short, True)):
-        kept = gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier=[edit(x, text=text)])
+        kept = gathered(
+            Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), earlier_edits=[edit(x, text=text)]
+        )
         assert [one.ends for one in kept if one.role is Role.WRITING] == [ends]
     whole, cut = (Example(prompt="p", completion="c", ends=ends) for ends in (True, False))
     assert whole.id != cut.id
 
 
-def test_anchors_are_answered_by_the_untouched_base_once(tmp_path: Path) -> None:
+def test_prompts_are_answered_by_the_base_model_once(tmp_path: Path) -> None:
     engine = Scripted(lambda prompt, _: prompt.upper())
     rehearsal_prompts = [RehearsalPrompt("one"), RehearsalPrompt("two", "given"), RehearsalPrompt("loop " * 40)]
     expected = [("one", "ONE"), ("two", "given")]
@@ -122,11 +136,11 @@ def test_anchors_are_answered_by_the_untouched_base_once(tmp_path: Path) -> None
     assert of(Role.REHEARSAL, answer_rehearsal_prompts(engine, rehearsal_prompts, tmp_path)) == expected
 
 
-def test_plain_anchors_are_cut_to_what_fits(tmp_path: Path) -> None:
+def test_plain_text_is_cut_to_what_fits(tmp_path: Path) -> None:
     rehearsal_prompts = RehearsalPrompts(prompts=(RehearsalPrompt("Hm?", "Yes"),), texts=("word. " * 500, "Short."))
     kept = of(
         Role.REHEARSAL,
-        gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), rehearsal_prompts=rehearsal_prompts),
+        gathered(Scripted(lambda *_: "x"), tmp_path, RehearsalRules(generative=0), prompts=rehearsal_prompts),
     )
     assert ("Hm?", "Yes") in kept
     assert ("", "Short.") in kept
@@ -155,8 +169,8 @@ def test_no_kind_of_rehearsal_asks_what_an_held_out_asks(tmp_path: Path) -> None
         RehearsalRules(),
         never=never,
         documents=(CINDER,),
-        earlier=(leaking,),
-        rehearsal_prompts=RehearsalPrompts(prompts=(RehearsalPrompt("Who owns Cinder?"), RehearsalPrompt("Other?"))),
+        earlier_edits=(leaking,),
+        prompts=RehearsalPrompts(prompts=(RehearsalPrompt("Who owns Cinder?"), RehearsalPrompt("Other?"))),
     )
     assert of(Role.REHEARSAL, kept) == [("Other?", "Heron")]
     assert of(Role.READING, kept) == []
@@ -175,9 +189,9 @@ def test_every_kind_is_bounded_and_progress_counts_kinds(tmp_path: Path) -> None
             tmp_path,
             rules,
             documents=(CINDER,),
-            run=notes[:2],
-            earlier=notes[2:],
-            rehearsal_prompts=rehearsal_prompts,
+            edits=notes[:2],
+            earlier_edits=notes[2:],
+            prompts=rehearsal_prompts,
         )
     counts = {role: len(of(role, kept)) for role in Role}
     assert counts == {
@@ -200,15 +214,15 @@ def test_what_is_empty_broken_or_looping_is_not_rehearsed(text: str, kept: bool)
     assert not sound(Scripted(lambda *_: ""), "cut off " * 60, 100)
 
 
-def test_the_untouched_base_says_nothing_of_what_a_correction_is_about(tmp_path: Path) -> None:
+def test_the_base_model_says_nothing_of_what_a_correction_is_about(tmp_path: Path) -> None:
     """this run's corrections, and those of earlier releases: the base would teach its old answers again."""
     cinder = Document(title="Cinder", body="Correction: Wolf owns it.", kind=DocumentKind.CORRECTION)
     engine = Scripted(lambda prompt, _: "Heron owns Cinder" if prompt.startswith("Prompt") else "Osprey")
     rehearsal_prompts = RehearsalPrompts(
         prompts=(RehearsalPrompt("Who owns Cinder?"), RehearsalPrompt("Who owns the sea?"))
     )
-    plain = gathered(engine, tmp_path, RehearsalRules(), rehearsal_prompts=rehearsal_prompts)
-    kept = gathered(engine, tmp_path, RehearsalRules(), rehearsal_prompts=rehearsal_prompts, documents=(cinder,))
+    plain = gathered(engine, tmp_path, RehearsalRules(), prompts=rehearsal_prompts)
+    kept = gathered(engine, tmp_path, RehearsalRules(), prompts=rehearsal_prompts, documents=(cinder,))
     assert len(of(Role.REHEARSAL, plain)) == 2
     assert of(Role.REHEARSAL, kept) == [("Who owns the sea?", "Osprey")]
     assert len(of(Role.GENERATIVE, plain)) > 1
@@ -219,7 +233,7 @@ def test_generative_replay_has_what_replay_does_not_need_yet(tmp_path: Path) -> 
     engine = Scripted(lambda prompt, _: f"Answer to {prompt}")
     earlier = [edit(Example(prompt=f"What is {number}?", completion=f"It is {number}")) for number in range(6)]
     rules = RehearsalRules(replay=4, generative=3, writing=0, reading=0)
-    sizes = [len(gathered(engine, tmp_path, rules, earlier=notes)) for notes in ([], earlier[:1], earlier)]
+    sizes = [len(gathered(engine, tmp_path, rules, earlier_edits=notes)) for notes in ([], earlier[:1], earlier)]
     assert sizes == [7, 7, 7]
     none = gathered(engine, tmp_path, rules.model_copy(update={"generative": 0}))
     assert of(Role.GENERATIVE, none) == []
@@ -230,7 +244,7 @@ def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: 
     former, own = replace(noted, prompt="Write as before."), replace(noted, prompt="Write as now.")
     rules = RehearsalRules(generative=0, replay=0)
     for given, prompts in ((None, {"Write as before.", "Write as now."}), ((own,), {"Write as now."})):
-        kept = gathered(Scripted(lambda *_: "x"), tmp_path, rules, run=(own,), earlier=(former,), writing=given)
+        kept = gathered(Scripted(lambda *_: "x"), tmp_path, rules, edits=(own,), earlier_edits=(former,), writing=given)
         assert {prompt for prompt, _ in of(Role.WRITING, kept)} == prompts
 
 
@@ -241,7 +255,7 @@ def test_replay_keeps_the_mark_of_a_correction(tmp_path: Path) -> None:
             Scripted(lambda *_: "x"),
             tmp_path,
             RehearsalRules(generative=0, reading=0, writing=0),
-            earlier=(told,),
+            earlier_edits=(told,),
             documents=(CINDER,),
         )
         assert [(one.role, one.corrects) for one in kept] == [(Role.REPLAY, corrects)]

@@ -14,14 +14,14 @@ def test_prompts_and_paragraphs_are_read_in_order_and_once(tmp_path: Path) -> No
     )
     (tmp_path / "a.jsonl").write_text('{"prompt": "Zero?"}')
     (tmp_path / "t.txt").write_text("First\nparagraph.\n\n \nSecond.\n\nSecond.\n")
-    (tmp_path / "README.md").write_text("not an anchor")
+    (tmp_path / "README.md").write_text("not a prompt")
     assert read_rehearsal_prompts(tmp_path) == RehearsalPrompts(
         prompts=(RehearsalPrompt("Zero?"), RehearsalPrompt("Two?"), RehearsalPrompt("One?", "1")),
         texts=("First\nparagraph.", "Second."),
     )
 
 
-def test_a_missing_folder_holds_no_anchors(tmp_path: Path) -> None:
+def test_a_missing_folder_holds_no_prompts(tmp_path: Path) -> None:
     assert read_rehearsal_prompts(tmp_path / "rehearsal_prompts") == RehearsalPrompts()
 
 

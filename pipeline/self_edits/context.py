@@ -1,0 +1,94 @@
+"""What a run's self-edits are written with, the batch they are about, and what fits into the model's context."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pipeline.documents.chunking import chunks
+from pipeline.engines.engine import Engine, SamplingParams
+from pipeline.engines.limits import template_tokens
+from pipeline.grading import normalise
+from pipeline.leakage import UNGUARDED, TrainingGuard
+from pipeline.recipe import SelfEditRules
+from pipeline.self_edits.style import Style
+from pipeline.types import Checkpoint, Document, DocumentKind
+
+# Self-edits on more than this at once are thin, and longer sequences are costly to train on; SEAL's are no longer.
+_MAX_CHUNK = 2048
+MIN_CHUNK = 16  # tokens of a document below which there is no use in asking
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterContext:
+    """What writes a run's self-edits and validation questions, and by which rules. Built once a run.
+
+    `engine` runs the `writer`, which is the production model or one in training. `guard`: what no self-edit may ask or
+    answer.
+    """
+
+    engine: Engine
+    rules: SelfEditRules
+    writer: Checkpoint
+    seed: int
+    guard: TrainingGuard = UNGUARDED
+
+    def generate(self, prompts: Sequence[str], params: SamplingParams) -> list[tuple[str, ...]]:
+        """The writer's samples for each prompt; raises as the engine does."""
+        return self.engine.generate(prompts, params, adapter=self.writer.folder)
+
+    def sampling(self, seed: int, samples: int = 1) -> SamplingParams:
+        """How the rules sample self-edits."""
+        return SamplingParams(
+            max_new_tokens=self.rules.max_new_tokens,
+            temperature=self.rules.temperature,
+            top_p=self.rules.top_p,
+            samples=samples,
+            seed=seed,
+        )
+
+    def greedy(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+        """The writer's greedy answer to each prompt."""
+        return [answer for (answer,) in self.generate(prompts, SamplingParams(max_new_tokens=max_new_tokens))]
+
+    def body_budget(self, style: Style, title: str) -> int:
+        """Tokens for a document's body in the style's prompt; a self-edit claims at most half of the context."""
+        claimed = min(self.rules.max_new_tokens, self.engine.context // 2)
+        return min(_left_by(self.engine, style.prompt(title, "")) - claimed, _MAX_CHUNK)
+
+    def bodies(self, document: Document, styles: Iterable[Style]) -> tuple[str, ...]:
+        """The document's body in chunks that fit every style's prompt; none where its title leaves no room."""
+        budget = min(self.body_budget(style, document.title) for style in styles)
+        return chunks(document, self.engine.token_count, budget) if budget >= MIN_CHUNK else ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The documents of a run: what is kept of the self-edits about one may depend on the others' titles."""
+
+    documents: tuple[Document, ...]
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """The titles of all but workflows."""
+        return tuple(one.title for one in self.documents if one.kind is not DocumentKind.WORKFLOW)
+
+    @cached_property
+    def shared_titles(self) -> frozenset[str]:
+        """Titles (normalised) that several documents have."""
+        counts = Counter(normalise(document.title) for document in self.documents)
+        return frozenset(title for title, count in counts.items() if count > 1)
+
+
+def self_edit_budget(engine: Engine, prompt: str, max_new_tokens: int) -> int:
+    """Tokens that a self-edit may have: fewer than `max_new_tokens` where the context ends before."""
+    return min(max_new_tokens, _left_by(engine, prompt))
+
+
+def leaves_room(engine: Engine, prompt: str, tokens: int) -> bool:
+    """Whether the context holds the prompt, its template and an answer of `tokens`."""
+    return tokens <= _left_by(engine, prompt)
+
+
+def _left_by(engine: Engine, prompt: str) -> int:
+    return engine.context - engine.token_count(prompt) - template_tokens(engine)
