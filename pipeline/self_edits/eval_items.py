@@ -10,9 +10,7 @@ from pathlib import Path
 
 from pipeline import progress
 from pipeline.digests import seed_from
-from pipeline.documents.chunking import chunks
-from pipeline.documents.cleaning import clean_line
-from pipeline.documents.fields import LONGEST_QUESTION
+from pipeline.documents import LONGEST_QUESTION, chunks, clean_line
 from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import held_out_keys, leaked

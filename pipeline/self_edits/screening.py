@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from pipeline.documents.screening import words
+from pipeline.documents import words
 from pipeline.prompts import passage
 from pipeline.types import Document, Example, SelfEdit
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pipeline import progress
 from pipeline.digests import seed_from
-from pipeline.documents.chunking import chunks
-from pipeline.documents.cleaning import clean_text
+from pipeline.documents import chunks, clean_text
 from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.errors import BadRecipe
 from pipeline.grading import normalise
