@@ -86,7 +86,7 @@ class Classroom:
         key = (*styles, str(samples), str(passage), str(writer.model.adapter))
         if key not in self.notes:
             rules = self.recipe.self_edits.model_copy(
-                update={"styles": styles, "samples": samples, "passage": passage, "candidates": 1}
+                update={"styles": styles, "samples": samples, "passage": passage, "edit_sets": 1}
             )
             self.notes[key] = write_self_edits(
                 self.engine,

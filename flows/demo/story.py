@@ -13,8 +13,7 @@ from flows.steps.initialisation import init_workspace
 from flows.wiring import Workspace
 from pipeline.files import write_text
 from pipeline.grading import grade
-from pipeline.recipe import Recipe
-from pipeline.recipe_toml import recipe_toml
+from pipeline.recipe import Recipe, recipe_toml
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
 from pipeline.types import EvalItem, Split

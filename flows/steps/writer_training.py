@@ -180,7 +180,7 @@ def _standing(context: RunContext) -> tuple[EvalItem, ...]:
     from pipeline.updates.plan import evenly
 
     taught = [validation_items(one) for _, found in documents.learned(context.workspace.store) for one in found]
-    return tuple(evenly(taught, context.recipe.writer_training.standing, context.recipe.seed))
+    return tuple(evenly(taught, context.recipe.writer_training.retention_items, context.recipe.seed))
 
 
 def _rehearsal(context: RunContext, run: Run, never: frozenset[str]) -> tuple[Example, ...]:

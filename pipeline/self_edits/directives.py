@@ -42,15 +42,15 @@ def direct(
 
     A workflow is learned with `rules.workflow_tools` besides, a correction with `rules.correction_tools`. Of what the
     tools make, nothing asks what `never` (keys of `pipeline.leakage`) holds, all `fits` the model, and at most
-    `rules.max_made` are kept, drawn by the seed. Raises BadRecipe for a tool that nobody has.
+    `rules.max_examples` are kept, drawn by the seed. Raises BadRecipe for a tool that nobody has.
     """
     written = tuple(example for edit in edits for example in edit.examples)
     settings, reasons = _settings(edits, rules)
     tools = tuple(dict.fromkeys((*_always(rules, document), *(settings.tools if settings else ()))))
     offered = apply_tools(tools, document, written, seed)
     made = [example for example in without_leaks(offered, never) if fits(example)]
-    if len(made) > rules.max_made:
-        made = Random(seed_from("made", seed, document.id)).sample(made, rules.max_made)
+    if len(made) > rules.max_examples:
+        made = Random(seed_from("made", seed, document.id)).sample(made, rules.max_examples)
     if len(made) < len(offered):
         reasons = (*reasons, f"{len(made)} of {len(offered)} examples that the tools made are used")
     loss_on = settings.loss_on if settings else None

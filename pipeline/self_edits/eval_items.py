@@ -182,7 +182,7 @@ def _answers(asker: _Asker, asked: Sequence[_Question]) -> list[str | None]:
         SamplingParams(
             max_new_tokens=_ANSWER_TOKENS,
             temperature=1.0,
-            samples=asker.rules.agreeing,
+            samples=asker.rules.agreement_samples,
             seed=seed_from("probe answers", asker.seed, prompts),
         ),
         adapter=asker.adapter,

@@ -27,8 +27,8 @@ RECIPE = Recipe(
         rounds=2,
         documents=2,
         samples=3,
-        trial_learning_rate=2e-2,
-        trial_epochs=20,
+        inner_learning_rate=2e-2,
+        inner_epochs=20,
         learning_rate=1e-2,
         epochs=4,
         passes=4,
@@ -50,8 +50,8 @@ def service(number: int) -> Document:
 
 
 def loop(base: BaseModel, scratch: Path, method: str = "rest-em") -> OuterLoop:
-    practice = RECIPE.practice.model_copy(update={"method": method})
-    recipe = RECIPE.model_copy(update={"practice": practice})
+    practice = RECIPE.writer_training.model_copy(update={"method": method})
+    recipe = RECIPE.model_copy(update={"writer_training": practice})
     live = ModelRef(base=base.identity.model)
     return OuterLoop(base=base, recipe=recipe, live=live, adapter=None, scratch=scratch)
 
@@ -123,7 +123,7 @@ def _chance(
     from pipeline.chat import encode_example
     from pipeline.writer_training.policy_gradient import _Lesson
 
-    practice = RECIPE.practice.model_copy(update={"temperature": temperature})
+    practice = RECIPE.writer_training.model_copy(update={"temperature": temperature})
     lesson = _Lesson(
         base=base, writer_training=practice, encoded=[encode_example(base.tokenizer, example)], gains=[0.0]
     )
