@@ -37,7 +37,7 @@ from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef
 SEED = 50_031  # of no test, demo or choice of a default
 K = 16
 # PEFT and TRL count all tokens of a step alike.
-RULES = TrainingRules(rank=32, alpha=32, learning_rate=2e-3, epochs=10, batch_size=4, weigh="tokens")
+RULES = TrainingRules(rank=32, alpha=32, learning_rate=2e-3, epochs=10, batch_size=4, loss_reduction="tokens")
 ANSWER_TOKENS = 16
 SEAL_STEPS, SEAL_PROMPTS = 12, 4
 

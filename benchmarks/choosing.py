@@ -96,7 +96,7 @@ def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Sco
 
 def _recipe(seed: int, candidates: int) -> Recipe:
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
-    rules = recipe.self_edits.model_copy(update={"samples": SAMPLES, "candidates": candidates})
+    rules = recipe.self_edits.model_copy(update={"samples": SAMPLES, "edit_sets": candidates})
     training = recipe.training.model_copy(update={"batch_size": rules.edit_set_batch})
     return recipe.model_copy(update={"seed": seed, "self_edits": rules, "training": training})
 

@@ -231,7 +231,7 @@ class Life:
     def _writing(self) -> Marks:
         """For each fact of the unseen documents, whether one greedy note of questions and answers states it."""
         rules = self.recipe.self_edits.model_copy(
-            update={"styles": ("self-qa",), "samples": 1, "temperature": 0.0, "passage": False, "candidates": 1}
+            update={"styles": ("self-qa",), "samples": 1, "temperature": 0.0, "passage": False, "edit_sets": 1}
         )
         written = write_self_edits(self._writer(rules, seed=0), self.standing.unseen)
         stated = {

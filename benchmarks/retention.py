@@ -28,7 +28,7 @@ STANDING = ("base_knowledge", "skills", "reading", "writing")
 DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
 HALF = "half the default's amounts"
 FREE = {"kl_weight": 0.0, "hidden_state_weight": 0.0}
-GIVEN_ALONE = {"rehearsal_prompts": 480, "generative": 0, "reading": 0, "writing": 0}
+GIVEN_ALONE = {"prompts": 480, "generative": 0, "reading": 0, "writing": 0}
 
 
 def long_lives(recipe: Recipe) -> tuple[Arm, ...]:

@@ -96,7 +96,7 @@ def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
     written = write_self_edits(context, run_documents(1, count, SEED))
     unique = {example.id: example for edit in written.edits for example in edit.examples}
     # TRL counts all tokens of a step alike.
-    return tuple(unique[key] for key in sorted(unique)), recipe.training.model_copy(update={"weigh": "tokens"})
+    return tuple(unique[key] for key in sorted(unique)), recipe.training.model_copy(update={"loss_reduction": "tokens"})
 
 
 def _measure(size: Size) -> dict[str, list[Run]]:

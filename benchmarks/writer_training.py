@@ -105,7 +105,7 @@ def _curve(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
         learning_rate=1e-3,
         passes=2,
         batch_size=32,
-        price_length=0.0,
+        length_penalty=0.0,
     )
     loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
     reported = [_examined(one) for seed in REPORTED for one in run_documents(1, size.reported, seed)]
@@ -123,7 +123,7 @@ def _curve(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
 def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """One set of directives a workflow, followed: drawn by chance, and written by the practised writer."""
     bounds = DirectiveRules(
-        enabled=True, workflow_tools=("leave-one-out",), min_learning_rate=5e-4, max_epochs=16, max_made=60
+        enabled=True, workflow_tools=("leave-one-out",), min_learning_rate=5e-4, max_epochs=16, max_examples=60
     )
     rules = WriterTrainingRules(
         style="directives",
@@ -134,9 +134,9 @@ def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]
         learning_rate=3e-3,
         epochs=16,
         batch_size=16,
-        trial_learning_rate=7e-4,
-        trial_epochs=6,
-        price_length=0.0,
+        inner_learning_rate=7e-4,
+        inner_epochs=6,
+        length_penalty=0.0,
     )
     loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0], bounds), scratch)
     seen = [asked_all(one) for seed in WRITER_TRAINING for one in workflow_halves(seed)[0]][: 2 * size.workflows]

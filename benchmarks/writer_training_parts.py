@@ -27,11 +27,11 @@ def fact_rules(*, rounds: int, documents: int, samples: int) -> WriterTrainingRu
         documents=documents,
         samples=samples,
         keep=3,
-        best=0.25,
+        top_share=0.25,
         learning_rate=5e-3,
         epochs=16,
         batch_size=16,
-        price_length=0.0,
+        length_penalty=0.0,
     )
 
 
@@ -40,7 +40,7 @@ def recipe_for(practice: WriterTrainingRules, seed: int, directives: DirectiveRu
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     changed = {
         "seed": seed,
-        "practice": practice,
+        "writer_training": practice,
         "directives": directives or DirectiveRules(),
         "training": recipe.training.model_copy(update={"rank": 32, "alpha": 32}),
         "self_edits": recipe.self_edits.model_copy(update={"passage": directives is not None, "edit_set_batch": 2}),

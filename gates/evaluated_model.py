@@ -67,7 +67,7 @@ class Subject:
         if tokens > self._engine.context:
             raise MeasurementFailed(
                 f"a question and its answer need {tokens} tokens and the model has {self._engine.context}: "
-                f"“{prompt[:80]}”. Shorten the question, or lower policy.max_answer_tokens."
+                f"“{prompt[:80]}”. Shorten the question, or lower advanced.policy.max_answer_tokens."
             )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gates.suite import Suites
-from pipeline.documents.eval_items import asked
+from pipeline.documents import asked
 from pipeline.errors import MeasurementFailed
 from pipeline.types import AdapterManifest, Document, EvalItem, Example, ModelRef, Scores, Split
 

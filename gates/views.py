@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gates.evidence import NEW, WITHDRAWN, Evidence
 from gates.suite import Suite, eval_item_suite
-from pipeline.documents.eval_items import asked
+from pipeline.documents import asked
 from pipeline.types import Document, Example, GateReport, ItemScore, Role, Scores, Split, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import ValidationError  # the command line imports this module, and no pydantic
 
 
 class SealedError(Exception):
@@ -19,7 +19,7 @@ class BadInput(SealedError):
 
 
 class PolicyError(SealedError):
-    """A rule of sealed says no: a gate, the lifecycle, an approval that is missing or void."""
+    """A rule of sealed forbids it: a gate, the lifecycle, an approval that is missing or void."""
 
     exit_code = 3
 
@@ -37,7 +37,7 @@ class InternalError(SealedError):
 
 
 class BadRecipe(BadInput):
-    """A recipe file does not parse, names an unknown key, or holds a value out of bounds."""
+    """A recipe file does not parse, or has an unknown or misplaced key or a value out of bounds."""
 
 
 class BadDataFile(BadInput):
@@ -45,7 +45,7 @@ class BadDataFile(BadInput):
 
 
 class BadDocument(BadInput):
-    """A document cannot be taken in as it is; the message says what is wrong with it."""
+    """A document is refused; the message says what is wrong with it."""
 
 
 class NoWorkspace(BadInput):
@@ -77,15 +77,15 @@ class CorruptAdapter(ExternalError):
 
 
 class TrainingFailed(ExternalError):
-    """A training did not give a usable adapter."""
+    """Training did not yield a usable adapter."""
 
 
 class TooLittleMemory(ExternalError):
-    """Not even one adapter's training step fits into the memory that there is."""
+    """Not even one adapter's training step fits into the available memory."""
 
 
 class EngineFailed(ExternalError):
-    """The server that runs the model did not answer, refused, or answered something else than was asked."""
+    """The inference server did not answer, refused, or gave an invalid answer."""
 
 
 class DatabaseFailed(ExternalError):

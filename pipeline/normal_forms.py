@@ -1,4 +1,4 @@
-"""Unicode's normal forms in time that grows with the text. Knows no document and no answer."""
+"""Unicode normalisation in time that is linear in the text, whatever stands in it."""
 
 import re
 import unicodedata
@@ -7,15 +7,15 @@ from typing import Literal
 
 Form = Literal["NFC", "NFKC"]
 _DECOMPOSED: dict[Form, Literal["NFD", "NFKD"]] = {"NFC": "NFD", "NFKC": "NFKD"}
-# Below U+0300 no character is a mark. Few languages set so many others in a row, and none so many marks.
+# No character below U+0300 is a mark, and no language has so many marks in a row.
 _STRETCH = re.compile("[^\x00-\u02ff]{31,}")
 
 
 def normal_form(form: Form, text: str) -> str:
-    """`text` in that form, as `unicodedata.normalize` gives it.
+    """`text` in that form: the result of `unicodedata.normalize`.
 
-    CPython orders the marks on one character by insertion: a megabyte of them takes it minutes. So long rows of marks
-    are put in Unicode's canonical order first (Unicode Standard, 3.11), which changes nothing of the result.
+    CPython sorts the marks on one character by insertion, which takes minutes for a megabyte of them. So long rows of
+    marks are first put into the canonical order (Unicode Standard, 3.11), which does not change the result.
     """
     return unicodedata.normalize(form, _STRETCH.sub(lambda found: _in_order(found[0], _DECOMPOSED[form]), text))
 

@@ -14,7 +14,7 @@ from benchmarks.learning.classroom import Classroom
 from benchmarks.learning.retrieval import Shelf
 from benchmarks.peers import seal
 from pipeline.chat import encode_example
-from pipeline.documents.chunking import chunks
+from pipeline.documents import chunks
 from pipeline.engines.base import BaseModel
 from pipeline.prompts import open_book, passage
 from pipeline.training.jobs import TrainingJob

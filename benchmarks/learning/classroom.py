@@ -96,7 +96,7 @@ class Classroom:
         key = (*styles, str(samples), str(passage), str(writer.model.adapter))
         if key not in self.notes:
             rules = self.recipe.self_edits.model_copy(
-                update={"styles": styles, "samples": samples, "passage": passage, "candidates": 1}
+                update={"styles": styles, "samples": samples, "passage": passage, "edit_sets": 1}
             )
             context = WriterContext(
                 engine=self.engine,

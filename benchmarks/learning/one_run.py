@@ -18,7 +18,7 @@ from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.plots import Bar, bar_panels
 from benchmarks.learning.task import Task
 from benchmarks.learning.writer import trained_writer
-from pipeline.documents.cleaning import clean_text
+from pipeline.documents import clean_text
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents

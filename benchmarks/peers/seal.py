@@ -45,7 +45,7 @@ RULES = TrainingRules(
     warmup=0.0,
     weight_decay=0.0,
     loss_on="all",
-    weigh="tokens",
+    loss_reduction="tokens",
     new_weight=1.0,
 )
 

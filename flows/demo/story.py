@@ -13,8 +13,7 @@ from flows.steps.initialisation import init_workspace
 from flows.wiring import Workspace
 from pipeline.files import write_text
 from pipeline.grading import grade
-from pipeline.recipe import Recipe
-from pipeline.recipe_toml import recipe_toml
+from pipeline.recipe import Recipe, recipe_toml
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
 from pipeline.types import EvalItem, Split
@@ -141,14 +140,13 @@ def _texts(answers: tuple[Answer, ...]) -> tuple[str, ...]:
 
 def _items(folder: Path) -> tuple[EvalItem, ...]:
     """The test eval items of a folder of documents: one of each document in turn, so that the first are varied."""
-    from pipeline.documents.ingestion import ingest
-    from pipeline.documents.sources.folder import read
+    from pipeline.documents import ingest, read_folder
     from pipeline.recipe import DocumentRules
 
     rules = DocumentRules()
     held_out = [
         [eval_item for eval_item in document.eval_items if eval_item.split is Split.TEST]
-        for document in ingest(read(folder, rules.max_bytes), rules).accepted
+        for document in ingest(read_folder(folder, rules.max_bytes), rules).accepted
     ]
     return tuple(eval_item for turn in zip(*held_out, strict=False) for eval_item in turn)
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.wiring import Workspace
-from pipeline.documents.ingestion import ingest
-from pipeline.documents.rendering import markdown
+from pipeline.documents import ingest, markdown
 from pipeline.errors import BadInput, PolicyError
 from pipeline.files import write_bytes
 from pipeline.grading import normalise

@@ -30,8 +30,7 @@ def reconcile(context: RunContext) -> Reconciled:
 
 def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     """Stores the new documents of `folder` (default: the workspace's incoming). Raises BadInput if it is no folder."""
-    from pipeline.documents.ingestion import portions
-    from pipeline.documents.sources.folder import read
+    from pipeline.documents import ingest_in_batches, read_folder
 
     source = folder or context.workspace.settings.incoming
     if not source.is_dir():
@@ -42,8 +41,8 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     at, counts = datetime.now(UTC), NOTHING_TAKEN
     with step("ingesting documents"):
         report(0, 1)
-        for portion in portions(read(source, rules.max_bytes), rules):
-            counts += documents.accept(context.workspace.store, portion, at)
+        for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
+            counts += documents.accept(context.workspace.store, batch, at)
         report(1, 1)
     return replace(counts, seconds=time.monotonic() - started)
 

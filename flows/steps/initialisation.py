@@ -9,8 +9,7 @@ from flows.wiring import Workspace, open_workspace
 from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
-from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules
-from pipeline.recipe_toml import recipe_toml
+from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules, recipe_toml
 from pipeline.types import ModelRef
 from registry.store import create_store, releases
 

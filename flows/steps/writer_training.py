@@ -57,11 +57,10 @@ def split_documents(context: RunContext, run: Run) -> "DocumentSplit":
 
 
 def _read(context: RunContext, folder: Path) -> list[Document]:
-    from pipeline.documents.ingestion import ingest
-    from pipeline.documents.sources.folder import read
+    from pipeline.documents import ingest, read_folder
 
     rules = context.recipe.documents
-    taken = ingest(read(folder, rules.max_bytes), rules)
+    taken = ingest(read_folder(folder, rules.max_bytes), rules)
     taken = documents.without_withdrawn(context.workspace.store, taken)
     for refusal in taken.refused:
         log.info("%s is not practised on: %s", refusal.name, refusal.reason)
@@ -183,7 +182,7 @@ def _standing(context: RunContext) -> tuple[EvalItem, ...]:
     from pipeline.updates import evenly
 
     taught = [validation_items(one) for _, found in documents.learned(context.workspace.store) for one in found]
-    return tuple(evenly(taught, context.recipe.writer_training.standing, context.recipe.seed))
+    return tuple(evenly(taught, context.recipe.writer_training.retention_items, context.recipe.seed))
 
 
 def _rehearsal(context: RunContext, run: Run, never: frozenset[str]) -> tuple[Example, ...]:

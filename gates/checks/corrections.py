@@ -163,8 +163,8 @@ def _old(answered: _Answered, rules: CorrectionsPolicy) -> Verdict:
 
 def _beside(beside: Comparison | None, rules: CorrectionsPolicy) -> Verdict:
     if beside is None:
-        return Verdict.INCONCLUSIVE if rules.min_neighbours else Verdict.PASS
-    return not_worse(beside, rules.margin, rules.min_neighbours)
+        return Verdict.INCONCLUSIVE if rules.min_locality_items else Verdict.PASS
+    return not_worse(beside, rules.margin, rules.min_locality_items)
 
 
 def _fewest(wanted: float, alpha: float) -> int:
@@ -186,13 +186,13 @@ def _sentence(
         f"(upper bound {percent(answered.most_old)}, allowed {percent(rules.max_old)})",
         f"neighbours: {compared(beside, rules.margin, 'question')}, {flips(beside)}"
         if beside
-        else f"no neighbour is known (policy.corrections.min_neighbours is {rules.min_neighbours}): add questions "
-        "with groups to suites/retention",
+        else f"no neighbour is known (advanced.policy.corrections.min_locality_items is {rules.min_locality_items}): "
+        "add questions with groups to suites/retention",
     ]
     if verdicts[0] is Verdict.INCONCLUSIVE and answered.n < (fewest := _fewest(rules.min_new, alpha)):
         parts.append(f"{counted(fewest, 'question')} are needed, all of them right")
-    if beside and verdicts[2] is Verdict.INCONCLUSIVE and beside.n < rules.min_neighbours:
-        parts.append(f"{counted(rules.min_neighbours, 'neighbour')} are needed")
+    if beside and verdicts[2] is Verdict.INCONCLUSIVE and beside.n < rules.min_locality_items:
+        parts.append(f"{counted(rules.min_locality_items, 'neighbour')} are needed")
     if verdicts[2] is Verdict.FAIL and beside:
         parts.append(f"{points(-beside.difference, signed=False)} points of what lies beside were lost")
     return "; ".join(parts)

@@ -80,7 +80,7 @@ def _too_many(aside: int, eval_items: int, allowed: float) -> str:
         return ""
     return (
         f"this run's corrections would set aside {aside:,} of {counted(eval_items, 'eval item')}, more than the "
-        f"{points(allowed, signed=False)} % of policy.retention.max_corrected: let a run take fewer of them "
+        f"{points(allowed, signed=False)} % of advanced.policy.retention.max_corrected: let a run take fewer of them "
         "(documents.per_run), or raise it"
     )
 

@@ -112,7 +112,7 @@ def _decide(
         return Verdict.FAIL, f"it still knows them. {_WAY_ON}"
     if now.excess <= rules.margin:
         return Verdict.PASS, "forgotten"
-    if now.n >= rules.enough:
+    if now.n >= rules.conclusive_items:
         return Verdict.FAIL, f"more than is answered of what was never seen. {_WAY_ON}"
     if before.surely_above(rules.margin, alpha) and now.excess <= _CHANCE * before.excess:
         return Verdict.PASS, "forgotten, as far as so few questions tell: the rest may be chance"
@@ -137,7 +137,7 @@ def _unasked(
     return _result(
         Verdict.INCONCLUSIVE,
         f"{_documents(documents)} with {counted(total, 'test question')}{others}{lacking}: that they are forgotten "
-        "cannot be shown. policy.withdrawal.min_items = 0 lets them go unexamined",
+        "cannot be shown. advanced.policy.withdrawal.min_items = 0 lets them go unexamined",
     )
 
 

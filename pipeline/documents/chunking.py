@@ -1,4 +1,4 @@
-"""Cuts a document's body into pieces that fit a model's context, at the largest seams that do. Knows no tokenizer."""
+"""Cuts a document's body into pieces that fit a model's context, between paragraphs if possible. Knows no tokenizer."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def _parts(text: str, seams: tuple[re.Pattern[str], ...]) -> list[str]:
 
 
 def _last_fitting(parts: list[str], start: int, fits: Callable[[str], bool]) -> int:
-    """Where a piece that begins at `start` ends: found in doubling, then halving steps, since each look tokenizes."""
+    """The end of the longest piece that begins at `start`: an exponential search, since each check tokenizes."""
     end, step, growing = start + 1, 1, True
     while step:
         if end + step <= len(parts) and fits("".join(parts[start : end + step])):

@@ -22,7 +22,7 @@ def clean_text(text: str) -> str:
     text = _PARAGRAPH_ENDS.sub("\n\n", _LINE_ENDS.sub("\n", text))
     # Dropping an invisible character can bring a letter and its accent together, so NFC comes after it.
     text = _SPACES.sub(" ", normal_form("NFC", _INVISIBLE.sub("", text)))
-    # By line and not by a pattern, which would look at a long row of blanks from each of them.
+    # Line by line: a pattern would be quadratic in the length of a row of blanks.
     text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     return _GAPS.sub("\n\n", text).strip()
 

@@ -1,4 +1,4 @@
-"""Reads the demonstrations of a workflow: lines "given -> made", and grids written a row a word. Knows no document."""
+"""Reads the demonstrations of a workflow: lines "given -> made", and grids whose rows are words. Knows no document."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _CELLS = re.compile(r"(?<!\S)\d+(?: \d+)*(?=[\s?.]|$)")
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What is given, and what the workflow makes of it."""
+    """An input of a workflow, and its output."""
 
     given: str
     made: str
@@ -26,7 +26,7 @@ class Demonstration:
 def demonstration(line: str) -> Demonstration | None:
     """The demonstration that a line holds, if any."""
     line = line.strip()
-    # The line begins and ends with no blank: something stands before and after an arrow that has blanks around it.
+    # Stripped: so an arrow with blanks around it has text on both sides.
     arrow = _ARROW.search(line)
     return Demonstration(line[: arrow.start()].rstrip(), line[arrow.end() :].lstrip()) if arrow else None
 

@@ -1,4 +1,4 @@
-"""Makes a document with its eval items of what a format's parser found: one rule for front matter and JSON alike."""
+"""Checks the fields that a parser found, of front matter and JSON alike, and makes the document of them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ _WORDS_FOR = {bool: "true or false", type(None): "nothing", list: "a list", dict
 
 
 def document_of(name: str, fields: Mapping[str, object], body: object) -> Document:
-    """The cleaned document of `title`, `kind` and `questions` in `fields`. Raises BadDocument on a bad value."""
+    """The cleaned document with the title, kind and questions in `fields`. Raises BadDocument on a bad value."""
     bare = Document(
         title=clean_line(_text(fields.get("title", ""), "the title")),
         body=clean_text(_text(body, "the text")),

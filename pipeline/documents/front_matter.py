@@ -1,4 +1,4 @@
-"""Splits Markdown into its YAML front matter and its body. Knows YAML's traps, and not what the fields mean."""
+"""Reads and writes Markdown with YAML front matter. Knows YAML's traps; `fields` knows what the keys mean."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,10 @@ import frontmatter
 import yaml
 
 from pipeline.errors import BadDocument
+from pipeline.types import Document, DocumentKind
 
 _HANDLER = frontmatter.YAMLHandler()
-# ModelMetadata matter holds a title and questions: 64 KB are some five hundred of them. YAML is read slowly, up to a
-# second for
-# as much; a document with more questions is better a line of JSONL.
+# PyYAML takes up to a second for as much, which are some five hundred questions.
 _MAX_CHARACTERS = 64_000
 
 
@@ -32,6 +31,18 @@ class _PlainLoader(yaml.BaseLoader):
         if len(mapping) < len(node.value):
             raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
         return mapping
+
+
+def markdown(document: Document) -> str:
+    """The document as a Markdown file, which is parsed as the same document again."""
+    head: dict[str, object] = {"title": document.title}
+    if document.kind is not DocumentKind.PASSAGE:
+        head["kind"] = document.kind.value
+    head["questions"] = [
+        {"question": item.question, "answers": list(item.answers), "split": item.split.value}
+        for item in document.eval_items
+    ]
+    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n{document.body}\n"
 
 
 def split_front_matter(text: str) -> tuple[Mapping[str, object], str]:
@@ -62,7 +73,7 @@ def _load(source: str, first_line: int) -> object:
     except yaml.MarkedYAMLError as error:
         raise BadDocument(f"broken front matter: {_located(error, first_line)}") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # PyYAML lets some of Python's own errors through, as for an escape beyond Unicode.
+        # PyYAML does not translate all of Python's own errors, as for an escape beyond Unicode.
         raise BadDocument(f"broken front matter: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise BadDocument("broken front matter: it is nested too deeply") from error

@@ -1,35 +1,33 @@
-"""Takes in what a source gave: parsed, cleaned, screened, without duplicates. Reads no file and stores nothing."""
+"""Turns what a source gave into documents: parsed, cleaned, screened, without duplicates. Stores nothing."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.documents.cleaning import plain_name
 from pipeline.documents.parsing import parse
-from pipeline.documents.screening import too_large, too_slow, unteachable
+from pipeline.documents.screening import too_large, unteachable
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, Ingested, RawDocument, Refusal
 
-# Bytes that are read before they are handed on; a file counts as ten thousand at least, since it makes a row.
-_PORTION = 4_000_000
-_LEAST_OF_A_FILE = 10_000
+_BATCH = 4_000_000  # bytes
+_LEAST_OF_A_FILE = 10_000  # bytes that a small file counts as: each makes a row of the ledger
 _REASONS_SHOWN = 3
-# Some reasons quote the document.
-_LONGEST_REASON = 300
+_LONGEST_REASON = 300  # characters; some reasons quote the document
 
 
 def ingest(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> Ingested:
-    """Each document of `items` once, each refusal with its reason; a bad item never stops the rest.
+    """The documents of `items` without duplicates, and the refusals with their reasons; a bad item stops no other.
 
-    The first of several documents with the same content wins, with its name and its questions. A file has one refusal,
-    however many of its documents are bad.
+    Of several documents with the same content the first is kept, with its name and questions. A file gets one refusal
+    at most, however many of its documents are bad.
     """
-    return _joined(list(portions(items, rules)))
+    return _joined(list(ingest_in_batches(items, rules)))
 
 
-def portions(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> Iterator[Ingested]:
-    """What `ingest` gives in portions of whole files, each as soon as it is read: a folder may be larger than memory.
+def ingest_in_batches(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> Iterator[Ingested]:
+    """As `ingest`, in batches of whole files as they are read, since a folder may be larger than memory.
 
-    A document whose content stood in an earlier portion is a duplicate in a later one.
+    A document whose content stood in an earlier batch is a duplicate in a later one.
     """
     known: set[str] = set()
     read: list[Ingested] = []
@@ -37,7 +35,7 @@ def portions(items: Iterable[RawDocument | Refusal], rules: DocumentRules) -> It
     for item in items:
         read.append(_file(item, rules, known))
         size += max(_LEAST_OF_A_FILE, len(item.data) if isinstance(item, RawDocument) else 0)
-        if size >= _PORTION:
+        if size >= _BATCH:
             yield _joined(read)
             read, size = [], 0
     if read:
@@ -54,7 +52,7 @@ def _joined(parts: Sequence[Ingested]) -> Ingested:
 
 
 def _file(item: RawDocument | Refusal, rules: DocumentRules, known: set[str]) -> Ingested:
-    """What one file gives; the ids of its documents are added to those `known`."""
+    """The documents and the refusal of one file; the documents' ids are added to `known`."""
     name = plain_name(item.name)
     found = [item] if isinstance(item, Refusal) else list(_records(item, rules))
     documents = [one for one in found if isinstance(one, Document)]
@@ -69,31 +67,30 @@ def _file(item: RawDocument | Refusal, rules: DocumentRules, known: set[str]) ->
 
 
 def _records(item: RawDocument, rules: DocumentRules) -> Iterator[Document | Refusal]:
-    """The documents of a file until its time is over.
+    """The documents of a file, up to the one after which its time is over.
 
-    Time is looked at between documents, after each was parsed and screened: no step is broken off, since each takes
-    time that grows with its text alone. It is this thread's own, so that a busy machine refuses nothing.
+    The time is this thread's, so that a busy machine refuses nothing, and is checked after each document was parsed
+    and screened: no step needs to be broken off, since each takes time linear in its text.
     """
     if len(item.data) > rules.max_bytes:
         yield Refusal(name=item.name, reason=too_large(len(item.data), rules.max_bytes))
         return
     started, seconds = time.thread_time(), rules.seconds_per_mb * max(1.0, len(item.data) / 1e6)
-    for record in parse(item, rules.max_lines):
-        found = _screened(record, rules)
+    for found in parse(item, rules.max_lines):
+        if isinstance(found, Document) and (reason := unteachable(found, rules)):
+            found = Refusal(name=found.name, reason=reason)
         if time.thread_time() - started > seconds:
-            yield Refusal(name=found.name, reason=too_slow(seconds))
+            reason = (
+                f"too slow: the file was not read within {seconds:g} seconds (advanced.documents.seconds_per_mb in the "
+                "recipe), and what may follow was left out"
+            )
+            yield Refusal(name=found.name, reason=reason)
             return
         yield found
 
 
-def _screened(document: Document | Refusal, rules: DocumentRules) -> Document | Refusal:
-    if isinstance(document, Document) and (reason := unteachable(document, rules)):
-        return Refusal(name=document.name, reason=reason)
-    return document
-
-
 def _refused(name: str, refusals: Sequence[Refusal], count: int) -> tuple[Refusal, ...]:
-    """One refusal for the file of that name and of `count` documents: its own, or how many and the first few."""
+    """The refusal of a file of `count` documents: the only one, or how many there are with the first reasons."""
     if not refusals:
         return ()
     if count == 1 and refusals[0].name == name:

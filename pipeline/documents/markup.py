@@ -2,28 +2,28 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lxml import etree
 
 from pipeline.errors import BadDocument
 
-_UNSEEN = {"script", "style", "noscript", "template", "head", "title", "svg", "iframe", "object", "canvas"}
-_PARAGRAPHS = {
-    "p", "div", "section", "article", "header", "footer", "main", "aside", "nav", "blockquote", "pre", "figure",
-    "figcaption", "ul", "ol", "dl", "table", "form", "hr", "h1", "h2", "h3", "h4", "h5", "h6",
-}  # fmt: skip
+_HIDDEN = {"script", "style", "noscript", "template", "head", "title", "svg", "iframe", "object", "canvas"}
+_SECTIONS = ("div", "section", "article", "header", "footer", "main", "aside", "nav", "ul", "ol", "dl", "table", "form")
+_BLOCKS = ("p", "blockquote", "pre", "figure", "figcaption", "hr", "h1", "h2", "h3", "h4", "h5", "h6")
+_PARAGRAPHS = {*_SECTIONS, *_BLOCKS}
 _LINES = {"li", "tr", "dt", "dd", "br", "option", "caption"}
 _CELLS = {"td", "th"}
-# Text of their own is no part of a sentence: pronunciations beside the words, and code.
-_ASIDE = {"rt", "rp", "script", "style", "template"}
+# Their text belongs to no sentence around them: pronunciations beside the words, and code.
+_SKIPPED = {"rt", "rp", "script", "style", "template"}
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
 def read_html(text: str) -> tuple[str, str]:
     """The title (of `title`, else of the first `h1`, else "") and the visible text. Raises BadDocument."""
     page = _Page()
-    # libxml2 tells of each tag as it comes and builds no tree: pages may nest without end, and cost what they measure.
+    # Events and no tree: pages may nest without end, and cost time by their length alone.
     parser = etree.HTMLParser(target=page, encoding="utf-8", recover=True)
     try:
         parser.feed(text.encode())
@@ -34,24 +34,24 @@ def read_html(text: str) -> tuple[str, str]:
 
 
 class _Open(NamedTuple):
-    """What an open tag makes of the text in it."""
+    """How the text inside an open tag is shown."""
 
     preformatted: bool = False
-    unseen: bool = False
-    aside: bool = False
+    hidden: bool = False
+    skipped: bool = False
 
 
+@dataclass
 class _Heading:
-    """The texts of the first tag of a name, and whether it began; `depth` is how many tags are open around it."""
+    """The texts of the first tag of a name; `depth`: how many tags are open around it while it is open, else 0."""
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.begun = False
-        self.depth = 0
+    texts: list[str] = field(default_factory=list)
+    begun: bool = False
+    depth: int = 0
 
 
 class _Page:
-    """What a page shows, gathered from the parser's events: a target of `lxml.etree.HTMLParser`."""
+    """The text that a page shows, collected from the parser's events: a target of `lxml.etree.HTMLParser`."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -70,16 +70,16 @@ class _Page:
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         self._flush()
         around = self._open[-1]
-        unseen = around.unseen or _is_unseen(name, attributes)
-        if not unseen:
+        hidden = around.hidden or _is_hidden(name, attributes)
+        if not hidden:
             self._put(_gaps(name)[0])
         if (heading := self._headings.get(name)) and not heading.begun:
             heading.begun, heading.depth = True, len(self._open)
-        self._open.append(_Open(around.preformatted or name == "pre", unseen, around.aside or name in _ASIDE))
+        self._open.append(_Open(around.preformatted or name == "pre", hidden, around.skipped or name in _SKIPPED))
 
     def end(self, name: str) -> None:
         self._flush()
-        if not self._open.pop().unseen:
+        if not self._open.pop().hidden:
             self._put(_gaps(name)[1])
         for heading in self._headings.values():
             if heading.depth == len(self._open):
@@ -89,29 +89,20 @@ class _Page:
         """Keeps a piece of a text, which the parser gives in several."""
         self._waiting.append(text)
 
-    def comment(self, text: str) -> None:
-        self._flush()
-
-    def pi(self, target: str, text: str | None = None) -> None:
-        self._flush()
-
-    def doctype(self, name: str | None, public: str | None, system: str | None) -> None:
-        self._flush()
-
     def close(self) -> None:
         self._flush()
 
-    def _flush(self) -> None:
+    def _flush(self, *_: str | None) -> None:
         if not self._waiting:
             return
         text, within = "".join(self._waiting), self._open[-1]
         self._waiting.clear()
-        if within.aside:
+        if within.skipped:
             return
         for heading in self._headings.values():
             if heading.depth:
                 heading.texts.append(text)
-        if not within.unseen:
+        if not within.hidden:
             at_line_start = not self._parts or self._parts[-1].endswith("\n")
             self._put(text if within.preformatted else _flowing(text, at_line_start))
 
@@ -119,12 +110,11 @@ class _Page:
         if text:
             self._parts.append(text)
 
+    comment = pi = doctype = _flush
 
-def _is_unseen(name: str, attributes: Mapping[str, str]) -> bool:
-    if name in _UNSEEN:
-        return True
-    # Most tags have no attributes.
-    return bool(attributes) and ("hidden" in attributes or bool(_HIDDEN_STYLE.search(attributes.get("style") or "")))
+
+def _is_hidden(name: str, attributes: Mapping[str, str]) -> bool:
+    return name in _HIDDEN or "hidden" in attributes or bool(_HIDDEN_STYLE.search(attributes.get("style") or ""))
 
 
 def _gaps(name: str) -> tuple[str, str]:

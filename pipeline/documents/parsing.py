@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from pipeline.documents.cleaning import plain_name
 from pipeline.documents.fields import document_of
 from pipeline.documents.front_matter import split_front_matter
-from pipeline.documents.screening import EMPTY, too_many_lines, unreadable
+from pipeline.documents.markup import read_html
+from pipeline.documents.screening import EMPTY, unreadable
 from pipeline.documents.workflow import SHOWN, arc_tasks, workflow_of
 from pipeline.errors import BadDocument
 from pipeline.types import Document, RawDocument, Refusal
@@ -39,15 +40,17 @@ def _parsed(name: str, data: bytes, max_lines: int) -> Parsed:
     if not text.strip():
         raise BadDocument(EMPTY)
     if suffix == ".jsonl" and (lines := text.count("\n") + (not text.endswith("\n"))) > max_lines:
-        raise BadDocument(too_many_lines(lines, max_lines))
+        raise BadDocument(
+            f"too many lines: {lines:,}, at most {max_lines:,} are read (advanced.documents.max_lines in the recipe); "
+            "split it"
+        )
     yield from _PARSERS[suffix](name, text)
 
 
 def _markdown(name: str, text: str) -> Parsed:
     fields, body = split_front_matter(text)
-    heading = None if fields.get("title") else _HEADING.match(body)
-    if heading:
-        # The heading becomes the title, which every reader of a document shows above its body.
+    if not fields.get("title") and (heading := _HEADING.match(body)):
+        # The heading becomes the title, which stands above the body in every prompt.
         fields, body = {**fields, "title": heading[1].rstrip("# \t")}, body[heading.end() :]
     yield document_of(name, fields, body)
 
@@ -57,9 +60,6 @@ def _plain(name: str, text: str) -> Parsed:
 
 
 def _html(name: str, text: str) -> Parsed:
-    # The parser is slow to import, and most runs bring no page.
-    from pipeline.documents.markup import read_html
-
     title, body = read_html(text)
     yield document_of(name, {"title": title}, body)
 
@@ -105,6 +105,9 @@ def _json_document(name: str, line: str) -> Document:
 
 
 _PARSERS: dict[str, Callable[[str, str], Parsed]] = {
-    ".md": _markdown, ".markdown": _markdown, ".txt": _plain, ".text": _plain,
-    ".html": _html, ".htm": _html, ".jsonl": _jsonl, ".json": _json,
-}  # fmt: skip
+    **dict.fromkeys((".md", ".markdown"), _markdown),
+    **dict.fromkeys((".txt", ".text"), _plain),
+    **dict.fromkeys((".html", ".htm"), _html),
+    ".jsonl": _jsonl,
+    ".json": _json,
+}

@@ -1,4 +1,4 @@
-"""Says in plain words why bytes or a document cannot be taken in, or None. Changes nothing, and knows no format."""
+"""Says why bytes or a document are refused, as a sentence for the operator. Changes nothing, and knows no format."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from pipeline.types import Document
 # Scripts written without spaces count a character as a word: kana, ideographs, Thai and its neighbours.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
-# Looked at from its first character alone.
+# The look-behind lets a match begin only at a run's first character: else long runs would take quadratic time.
 _RUN = re.compile(rf"(?<![^\s{_UNSPACED}])[^\s{_UNSPACED}]{{200,}}")
 
 # Prose has about 95 % letters, record tables above 50 %; rulers, ASCII art and dumps fall below a quarter.
@@ -21,18 +21,20 @@ _MAX_RUN_SHARE = 0.5
 _MAX_TITLE = 300
 
 _SIGNATURES = (
-    (b"PK\x03\x04", "a ZIP archive or Office document"),
-    (b"%PDF-", "a PDF"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x7fELF", "a program"),
-    (b"SQLite format 3\x00", "an SQLite database"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"\xff\xfe", "not UTF-8: it begins with the mark of UTF-16 or UTF-32; save it as UTF-8"),
+    (b"\xfe\xff", "not UTF-8: it begins with the mark of UTF-16; save it as UTF-8"),
+    (b"\x00\x00\xfe\xff", "not UTF-8: it begins with the mark of UTF-32; save it as UTF-8"),
+    (b"PK\x03\x04", "binary: a ZIP archive or Office document, not text"),
+    (b"%PDF-", "binary: a PDF, not text"),
+    (b"\x89PNG", "binary: a PNG image, not text"),
+    (b"\xff\xd8\xff", "binary: a JPEG image, not text"),
+    (b"GIF8", "binary: a GIF image, not text"),
+    (b"\x1f\x8b", "binary: a gzip archive, not text"),
+    (b"\x7fELF", "binary: a program, not text"),
+    (b"SQLite format 3\x00", "binary: an SQLite database, not text"),
+    (b"\xd0\xcf\x11\xe0", "binary: an old Office document, not text"),
 )
 EMPTY = "empty: the file holds no text"
-_WIDE_MARKS = ((b"\xff\xfe", "UTF-16 or UTF-32"), (b"\xfe\xff", "UTF-16"), (b"\x00\x00\xfe\xff", "UTF-32"))
 
 
 def words(text: str) -> list[str]:
@@ -44,12 +46,8 @@ def unreadable(data: bytes) -> str | None:
     """Why `data` is not UTF-8 text, or None."""
     if not data.strip():
         return EMPTY
-    for mark, encoding in _WIDE_MARKS:
-        if data.startswith(mark):
-            return f"not UTF-8: it begins with the mark of {encoding}; save it as UTF-8"
-    for signature, what in _SIGNATURES:
-        if data.startswith(signature):
-            return f"binary: {what}, not text"
+    if reason := next((reason for signature, reason in _SIGNATURES if data.startswith(signature)), None):
+        return reason
     if b"\x00" in data:
         return f"binary: a zero byte at offset {data.index(0)}"
     try:
@@ -80,19 +78,6 @@ def unteachable(document: Document, rules: DocumentRules) -> str | None:
 def too_large(size: int, max_bytes: int) -> str:
     """The reason for refusing `size` bytes unread."""
     return f"too large: {size:,} bytes, at most {max_bytes:,} are read (documents.max_bytes in the recipe)"
-
-
-def too_many_lines(lines: int, max_lines: int) -> str:
-    """The reason for refusing a file of that many lines."""
-    return f"too many lines: {lines:,}, at most {max_lines:,} are read (documents.max_lines in the recipe); split it"
-
-
-def too_slow(seconds: float) -> str:
-    """The reason for refusing a document that was not read in `seconds` of the file's computing time."""
-    return (
-        f"too slow: the file was not read within {seconds:g} seconds (documents.seconds_per_mb in the recipe), "
-        "and what may follow was left out"
-    )
 
 
 def _run_share(body: str) -> float:

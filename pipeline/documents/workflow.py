@@ -1,43 +1,53 @@
-"""Makes a workflow document of demonstrations: those shown are its text, those held out are its questions.
+"""Makes workflow documents of demonstrations: those shown are the text, those held out the questions.
 
-ARC's task files are such demonstrations (Chollet 2019, arXiv 1911.01547). Knows no file.
+Also of ARC task files (Chollet 2019, arXiv 1911.01547). Knows no file.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TypeGuard
 
 from pipeline.documents.cleaning import clean_line
 from pipeline.documents.demonstrations import Demonstration, demonstration, text_of
 from pipeline.documents.fields import LONGEST_QUESTION, document_of
 from pipeline.errors import BadDocument
-from pipeline.prompts import workflow_question
+from pipeline.prompts import open_book, workflow_question
 from pipeline.types import Document, DocumentKind, EvalItem, Split
 
 _SIDES = ("input", "output")
-# In a line of JSON; the held-out ones are an test or for practice.
+# Keys of a line of JSON.
 SHOWN, HELD_OUT = "demonstrations", {"tests": Split.TEST, "practice": Split.VALIDATION}
 
 
-def workflow_of(name: str, fields: Mapping[str, object]) -> Document:
-    """The workflow of `fields`: "demonstrations", and "tests" and "practice" that are held out and asked.
+def asked(document: Document, split: Split) -> tuple[EvalItem, ...]:
+    """The document's eval items of a split as a user asks them: facts closed-book, a workflow below its demonstrations.
 
-    Each is a list of objects with "input" and "output": a text, or a grid as rows of digits. Without a title the file
-    gives one, since questions name the workflow. Raises BadDocument.
+    To have learned a workflow is to follow it better in context (few-shot learning in SEAL, arXiv 2506.10943, 3.2).
+    """
+    items = tuple(item for item in document.eval_items if item.split is split)
+    if document.kind is not DocumentKind.WORKFLOW:
+        return items
+    return tuple(replace(item, question=open_book(document.title, document.body, item.question)) for item in items)
+
+
+def workflow_of(name: str, fields: Mapping[str, object]) -> Document:
+    """The workflow of `fields`: "demonstrations" are its text, "tests" and "practice" its test and validation items.
+
+    Each is a list of objects with "input" and "output": a text, or a grid as rows of digits. Without a title the file's
+    name is used, since questions name the workflow. Raises BadDocument.
     """
     shown = list(_pairs(fields, SHOWN))
     title = fields.get("title") or PurePosixPath(name).name.replace(":", "-")
     given = {"title": title, "kind": DocumentKind.WORKFLOW, "questions": fields.get("questions")}
     document = document_of(name, given, "\n".join(one.line for one in shown))
-    held = [_item(document, one, split) for key, split in HELD_OUT.items() for one in _pairs(fields, key)]
-    return replace(
-        document, eval_items=tuple({eval_item.id: eval_item for eval_item in (*document.eval_items, *held)}.values())
-    )
+    held_out = [_item(document, one, split) for key, split in HELD_OUT.items() for one in _pairs(fields, key)]
+    return replace(document, eval_items=tuple({item.id: item for item in (*document.eval_items, *held_out)}.values()))
 
 
 def arc_tasks(name: str, value: object) -> Iterator[Document]:
     """The tasks of an ARC file: one task, or several by their names. Raises BadDocument if it is neither."""
-    if isinstance(value, dict) and "train" in value:
+    if _is_task(value):
         yield _arc_task(name, PurePosixPath(name).stem, value)
         return
     if not isinstance(value, dict) or not value or not all(_is_task(task) for task in value.values()):
@@ -46,12 +56,12 @@ def arc_tasks(name: str, value: object) -> Iterator[Document]:
         yield _arc_task(f"{name}:{title}", title, task)
 
 
-def _is_task(value: object) -> bool:
+def _is_task(value: object) -> TypeGuard[dict[str, object]]:
     return isinstance(value, dict) and "train" in value
 
 
 def _arc_task(name: str, title: str, task: Mapping[str, object]) -> Document:
-    # A test whose output is kept from us examines nothing.
+    # A test without its output, as in the competition's files, cannot be scored.
     tests = [pair for pair in _listed(task, "test") if not isinstance(pair, dict) or "output" in pair]
     return workflow_of(name, {"title": title, SHOWN: task["train"], "tests": tests})
 
@@ -89,8 +99,8 @@ def _side(value: object, where: str) -> str:
     return text_of(tuple(tuple(row) for row in cells))
 
 
-def _item(document: Document, held: Demonstration, split: Split) -> EvalItem:
-    question = workflow_question(document.title, held.given)
+def _item(document: Document, held_out: Demonstration, split: Split) -> EvalItem:
+    question = workflow_question(document.title, held_out.given)
     if len(question) > LONGEST_QUESTION:
         raise BadDocument(f"a held-out input makes a question of more than {LONGEST_QUESTION} characters")
-    return EvalItem(question=question, answers=(held.made,), split=split, group=document.id)
+    return EvalItem(question=question, answers=(held_out.made,), split=split, group=document.id)

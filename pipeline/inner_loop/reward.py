@@ -34,5 +34,5 @@ class Evaluation:
 
 def reward(trial: Evaluation, rules: WriterTrainingRules) -> float:
     """The gain less the prices of what was forgotten and of the note's length."""
-    length = rules.price_length * trial.tokens / trial.limit
-    return trial.gain - rules.price_forgetting * trial.forgotten - length
+    length = rules.length_penalty * trial.tokens / trial.limit
+    return trial.gain - rules.forgetting_penalty * trial.forgotten - length

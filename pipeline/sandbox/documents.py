@@ -6,7 +6,7 @@ from random import Random
 from typing import Literal
 
 from pipeline.digests import seed_from
-from pipeline.documents.rendering import markdown
+from pipeline.documents import markdown
 from pipeline.errors import BadInput
 from pipeline.files import write_text
 from pipeline.sandbox import manners, workflows

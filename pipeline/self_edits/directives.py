@@ -73,7 +73,7 @@ def direct(
     """Follows the first legal settings among `edits`, which are all about `document`, where the rules enable it.
 
     A workflow is also learned with `rules.workflow_tools`, a correction with `rules.correction_tools`. Of the examples
-    that tools make, those are kept that ask nothing held out and `fits` accepts: at most `rules.max_made`, drawn by
+    that tools make, those are kept that ask nothing held out and `fits` accepts: at most `rules.max_examples`, drawn by
     the seed. Raises BadRecipe for an unknown tool.
     """
     written = tuple(example for edit in edits for example in edit.examples)
@@ -81,8 +81,8 @@ def direct(
     tools = tuple(dict.fromkeys((*_always(rules, document), *(settings.tools if settings else ()))))
     offered = apply_tools(tools, document, written, seed)
     made = [example for example in without_leaks(offered, guard.questions) if fits(example)]
-    if len(made) > rules.max_made:
-        made = Random(seed_from("made", seed, document.id)).sample(made, rules.max_made)
+    if len(made) > rules.max_examples:
+        made = Random(seed_from("made", seed, document.id)).sample(made, rules.max_examples)
     if len(made) < len(offered):
         reasons = (*reasons, f"{len(made)} of {len(offered)} examples that the tools made are used")
     loss_on = settings.loss_on if settings else None

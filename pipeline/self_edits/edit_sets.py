@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.documents.eval_items import asked
+from pipeline.documents import asked
 from pipeline.grading import normalise
 from pipeline.types import Document, EditSet, EvalItem, Selection, SelfEdit, Split
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from pipeline import progress
 from pipeline.digests import seed_from
-from pipeline.documents.cleaning import clean_line
-from pipeline.documents.fields import LONGEST_QUESTION
+from pipeline.documents import LONGEST_QUESTION, clean_line
 from pipeline.engines.engine import SamplingParams
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import held_out_keys, leaked
@@ -148,7 +147,7 @@ def _answers(context: WriterContext, asked: Sequence[_Question]) -> list[str | N
         SamplingParams(
             max_new_tokens=_ANSWER_TOKENS,
             temperature=1.0,
-            samples=context.rules.agreeing,
+            samples=context.rules.agreement_samples,
             seed=seed_from("probe answers", context.seed, prompts),
         ),
     )

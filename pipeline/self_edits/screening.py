@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from pipeline.documents.screening import words
+from pipeline.documents import words
 from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.leakage import TrainingGuard, leaked
 from pipeline.prompts import passage

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline import progress
 from pipeline.digests import seed_from
-from pipeline.documents.cleaning import clean_text
+from pipeline.documents import clean_text
 from pipeline.errors import BadRecipe
 from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.prompts import passage

@@ -89,7 +89,7 @@ class EncodedJob:
             weights=[weight_of(examples[place], rules) for place in places],
             kl_weight=held.kl_weight,
             hidden_state_weight=held.hidden_state_weight,
-            by_tokens=rules.weigh == "tokens",
+            by_tokens=rules.loss_reduction == "tokens",
         )
 
 

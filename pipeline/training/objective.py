@@ -47,7 +47,8 @@ class Objective:
 
         if rows and not self._plain_head:
             raise BadInput(
-                "this model scales or caps its logits: rehearsal.kl_weight and rehearsal.hidden_state_weight must be 0."
+                "this model scales or caps its logits: rehearsal.kl_weight and advanced.rehearsal.hidden_state_weight "
+                "must be 0."
             )
         heard, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
         with torch.no_grad(), self.attention():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline import progress
 from pipeline.digests import seed_from
-from pipeline.documents.chunking import chunks
+from pipeline.documents import chunks
 from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.engines.fitting import fits_context
 from pipeline.engines.limits import cut_off, template_tokens

@@ -133,7 +133,7 @@ class _NoteBatch:
                     live[place],
                     torch.full_like(now, self.gains[place]),
                     clip=self.writer_training.clip,
-                    kl=self.writer_training.kl,
+                    kl=self.writer_training.kl_weight,
                 ).mean()
                 for place, now in zip(some, self._chances(adapted, some), strict=True)
             ]

@@ -47,7 +47,7 @@ def rehearsal_rules(recipe: Recipe) -> RehearsalRules:
     """
     rules = recipe.rehearsal.model_copy(update={"writing": 0})
     counts = {kind: getattr(rules, kind) for kind in ("replay", "prompts", "generative", "reading")}
-    share = min(1.0, recipe.writer_training.rehearsed / max(1, sum(counts.values())))
+    share = min(1.0, recipe.writer_training.rehearsal_examples / max(1, sum(counts.values())))
     return rules.model_copy(update={kind: round(share * count) for kind, count in counts.items()})
 
 

@@ -53,7 +53,7 @@ def _rest_em(loop: OuterLoop, documents: Sequence[Document]) -> Iterator[Practis
     writer, adapter, plan = loop.live, loop.adapter, None
     for number in range(1, rules.rounds + 1):
         scored = _round(loop, documents, number, writer, adapter)
-        best = keep_best(scored, rules.keep, rules.best)
+        best = keep_best(scored, rules.keep, rules.top_share)
         if best:
             seed = seed_from("writer", loop.recipe.seed)
             plan = plan_writer(loop.live, best, loop.rehearsal, loop.recipe, seed)
@@ -103,7 +103,7 @@ def _improved(
     )
     if not math.isfinite(learned.final_loss):
         raise TrainingFailed(
-            "GRPO's loss is no longer finite: nothing was written. Lower writer_training.learning_rate."
+            "GRPO's loss is no longer finite: nothing was written. Lower advanced.writer_training.learning_rate."
         )
     made_from = Provenance(update=update.id, recipe=update.recipe, ledger=loop.ledger, parent_adapter=loop.live.adapter)
     manifest = save_adapter(out, loop.base, learned, rules, made_from)

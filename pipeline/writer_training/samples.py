@@ -123,8 +123,8 @@ def _sample(
     rules = recipe.training.model_copy(
         update={
             "batch_size": recipe.self_edits.edit_set_batch,
-            "learning_rate": recipe.writer_training.trial_learning_rate,
-            "epochs": recipe.writer_training.trial_epochs,
+            "learning_rate": recipe.writer_training.inner_learning_rate,
+            "epochs": recipe.writer_training.inner_epochs,
         }
     )
     examples = tuple(example for edit in (*text, *kept) for example in edit.examples if fits(example))

@@ -104,7 +104,7 @@ def choosing(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same workspace with a recipe of two candidates, and a document without questions for practice."""
     workspace = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("choosing") / "workspace"))
     recipe = workspace / "recipe.toml"
-    text = recipe.read_text("utf-8").replace("samples = 8", "samples = 4\ncandidates = 2")
+    text = recipe.read_text("utf-8").replace("samples = 8", "samples = 4\nedit_sets = 2")
     recipe.write_text(text, "utf-8")
     first = min((workspace / "incoming").iterdir())
     first.write_text(first.read_text("utf-8").replace("split: validation", "split: test"), "utf-8")

@@ -9,7 +9,7 @@ from flows.cli import main
 from flows.steps.corrections import deliver_correction
 from flows.steps.initialisation import init_workspace
 from flows.wiring import Workspace
-from pipeline.documents.ingestion import ingest
+from pipeline.documents import ingest
 from pipeline.documents.sources.folder import read
 from pipeline.errors import BadInput, PolicyError
 from pipeline.sandbox import model_path

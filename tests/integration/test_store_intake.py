@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from pipeline.documents.ingestion import ingest
+from pipeline.documents import ingest
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentState, Ingested, RawDocument, Refusal
 from registry.store import Store, documents, open_store, releases

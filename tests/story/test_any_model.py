@@ -19,7 +19,7 @@ alpha = 4
 generative = 8
 reading = 4
 writing = 4
-[policy]
+[advanced.policy]
 max_answer_tokens = 8
 """
 DOCUMENT = """---

@@ -16,12 +16,6 @@ samples = 3
 edit_sets = 2
 max_new_tokens = 160
 
-[directives]
-enabled = true
-max_learning_rate = 2e-3
-max_epochs = 8
-workflow_tools = ["leave-one-out"]
-
 [training]
 learning_rate = 1e-3
 epochs = 6
@@ -29,16 +23,24 @@ batch_size = 8
 
 [rehearsal]
 replay = 60
-rehearsal_prompts = 60
+prompts = 60
 generative = 60
 reading = 8
 writing = 8
 
-[policy]
-max_answer_tokens = 16
-
 [policy.acquisition]
 min_items = 20
+
+[advanced.directives]
+enabled = true
+max_learning_rate = 2e-3
+max_epochs = 8
+workflow_tools = ["leave-one-out"]
+
+[advanced.policy]
+max_answer_tokens = 16
+
+[advanced.policy.acquisition]
 min_documents = 4
 """
 
@@ -80,7 +82,7 @@ def test_workflows_are_followed_better_in_context_after_a_run_of_their_demonstra
     plain = RECIPE.replace('"implications", "directives"', '"implications"').replace(
         "enabled = true", "enabled = false"
     )
-    recipe = plain.replace("candidates = 2", "candidates = 1").replace('"leave-one-out"', '"leave-one-out", "permute"')
+    recipe = plain.replace("edit_sets = 2", "edit_sets = 1").replace('"leave-one-out"', '"leave-one-out", "permute"')
     (workspace / "recipe.toml").write_text(recipe, encoding="utf-8")
     made = sealed("sandbox", "documents", "--runs", "1", "--seed", str(SEED), "--workflows", str(runs))
     assert made.code == 0, made.err

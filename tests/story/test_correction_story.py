@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.shortened import shorten
 from gates.evidence import held_out_items
-from pipeline.documents.rendering import markdown
+from pipeline.documents import markdown
 from pipeline.grading import grade
 from pipeline.sandbox.catalogue import ATTRIBUTES, BY_NAME, body, changed, new_service
 from pipeline.sandbox.documents import run_documents

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.writer_training_parts import ground_of
 from flows.wiring import open_workspace
-from pipeline.documents.rendering import markdown
+from pipeline.documents import markdown
 from pipeline.types import DocumentState, RunKind, RunState, Verdict, WriterTrainingRequest
 from registry.store import documents, reports, runs
 from tests.story.running import Sealed
@@ -17,7 +17,6 @@ RECIPE = """
 [self_edits]
 styles = ["self-qa", "implications"]
 samples = 8
-edit_set_batch = 2
 max_new_tokens = 160
 passage = false
 
@@ -32,20 +31,25 @@ rounds = 1
 documents = 32
 held_out = 16
 samples = 8
-price_length = 0.0
-learning_rate = 3e-3
-epochs = 16
-batch_size = 16
 
 [rehearsal]
 replay = 0
-rehearsal_prompts = 20
+prompts = 20
 generative = 100
 reading = 0
 writing = 0
 kl_weight = 5.0
 
-[policy]
+[advanced.self_edits]
+edit_set_batch = 2
+
+[advanced.writer_training]
+length_penalty = 0.0
+learning_rate = 3e-3
+epochs = 16
+batch_size = 16
+
+[advanced.policy]
 max_answer_tokens = 16
 """
 

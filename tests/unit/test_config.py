@@ -1,4 +1,4 @@
-"""Recipes and settings: what is read is what was written, and mistakes are named."""
+"""Settings: the environment wins over the workspace's file, and mistakes are named."""
 
 import shutil
 from pathlib import Path
@@ -6,36 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Settings
-from pipeline.errors import BadInput, BadRecipe, NoWorkspace
-from pipeline.recipe import Recipe
-from pipeline.recipe_toml import recipe_toml
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_the_shipped_default_recipe_is_the_default_of_the_code() -> None:
-    assert (ROOT / "recipes" / "default.toml").read_text(encoding="utf-8") == recipe_toml(Recipe())
-    assert Recipe.read(ROOT / "recipes" / "default.toml") == Recipe()
-
-
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
-        ("[training]\nranks = 3", "training.ranks"),
-        ("[training]\nrank = 65", "training.rank"),
-        ("[training\n", "not TOML"),
-        ("[policy]\nalpha = 0.9", "policy.alpha"),
-    ],
-)
-def test_a_bad_recipe_is_refused_with_the_name_of_the_key(tmp_path: Path, text: str, word: str) -> None:
-    path = tmp_path / "recipe.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(BadRecipe, match=word):
-        Recipe.read(path)
-
-
-def test_every_key_changes_the_digest() -> None:
-    assert Recipe(seed=1).digest != Recipe().digest == Recipe(seed=0).digest
+from pipeline.errors import BadInput, NoWorkspace
 
 
 def written_down(folder: Path, **more: str) -> None:
@@ -85,10 +56,3 @@ def test_a_server_that_writes_needs_an_address_and_a_name_by_digest(
     monkeypatch.setenv("SEALED_SERVER_ADAPTER_MODEL", "live")
     with pytest.raises(BadInput, match="told apart"):
         Settings.read(tmp_path)
-
-
-def test_whatever_stands_in_a_recipe_is_read_back_as_it_was(tmp_path: Path) -> None:
-    odd = Recipe().self_edits.model_copy(update={"styles": ('with "quotes"', "back\\slash", "näme # no comment")})
-    recipe = Recipe().model_copy(update={"self_edits": odd})
-    (tmp_path / "recipe.toml").write_text(recipe_toml(recipe), encoding="utf-8")
-    assert Recipe.read(tmp_path / "recipe.toml") == recipe

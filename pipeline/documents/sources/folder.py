@@ -10,6 +10,8 @@ from pipeline.documents.screening import too_large
 from pipeline.errors import BadInput
 from pipeline.types import RawDocument, Refusal
 
+_IRREGULAR = "no regular file: a pipe, socket or device is not read"
+
 
 def read(folder: Path, max_bytes: int) -> Iterator[RawDocument | Refusal]:
     """Every file below `folder` but those whose name begins with a dot; names are paths below `folder`.
@@ -48,12 +50,12 @@ def _read_file(path: Path, name: str, root: Path, max_bytes: int) -> RawDocument
             return Refusal(name=name, reason="a symbolic link to no file: it is not followed")
         path = target
     if not stat.S_ISREG(path.lstat().st_mode):
-        return Refusal(name=name, reason="no regular file: a pipe, socket or device is not read")
-    # The file may have been swapped since: never wait on a pipe, never follow a new link, and look at it again.
+        return Refusal(name=name, reason=_IRREGULAR)
+    # The file may have been replaced since: do not wait on a pipe, follow no new link, and check it again.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
         state = os.fstat(stream.fileno())
         if not stat.S_ISREG(state.st_mode):
-            return Refusal(name=name, reason="no regular file: a pipe, socket or device is not read")
+            return Refusal(name=name, reason=_IRREGULAR)
         if state.st_size > max_bytes:
             return Refusal(name=name, reason=too_large(state.st_size, max_bytes))
         return RawDocument(name=name, data=stream.read(max_bytes + 1))

@@ -31,9 +31,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
     made = Classroom.of(base, run_documents(1, 2, 1003), seed=1003, cache=tmp_path_factory.mktemp("cache"))
     rules = made.recipe.self_edits.model_copy(update={"samples": 1})
     training = made.recipe.training.model_copy(update={"epochs": 1})
-    rehearsal = made.recipe.rehearsal.model_copy(
-        update={"generative": 8, "rehearsal_prompts": 8, "reading": 2, "writing": 2}
-    )
+    rehearsal = made.recipe.rehearsal.model_copy(update={"generative": 8, "prompts": 8, "reading": 2, "writing": 2})
     changes = {"self_edits": rules, "training": training, "rehearsal": rehearsal}
     return Classroom(
         base=base,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.documents.eval_items import asked
+from pipeline.documents import asked
 from pipeline.types import Document, DocumentKind, EvalItem, Split
 
 EXAM = EvalItem(question="What does Flip make of c d?", answers=("d c",))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.documents.ingestion import ingest
+from pipeline.documents import ingest
 from pipeline.documents.sources.folder import read
 from pipeline.errors import BadInput
 from pipeline.recipe import DocumentRules

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.documents.ingestion import ingest, portions
+from pipeline.documents.ingestion import ingest, ingest_in_batches
 from pipeline.recipe import DocumentRules
 from pipeline.types import Ingested, RawDocument, Refusal
 
@@ -105,7 +105,7 @@ def test_a_file_of_too_many_lines_is_refused_whole() -> None:
     intake = ingest([lines(*good), RawDocument(name="a.txt", data=BODY.encode())], rules)
     assert [document.name for document in intake.accepted] == ["a.txt"]
     assert [refusal.reason for refusal in intake.refused] == [
-        "too many lines: 4, at most 3 are read (documents.max_lines in the recipe); split it"
+        "too many lines: 4, at most 3 are read (advanced.documents.max_lines in the recipe); split it"
     ]
 
 
@@ -124,8 +124,8 @@ def test_a_reason_that_quotes_a_document_is_cut() -> None:
     assert len(intake.refused[0].reason) < 500
 
 
-def test_a_folder_is_handed_on_in_portions_and_a_later_duplicate_is_known() -> None:
+def test_a_folder_is_ingested_in_batches_and_a_later_duplicate_is_known() -> None:
     large = [RawDocument(name=f"{n}.txt", data=f"{n} {('x' * 99 + ' ') * 19_000}".encode()) for n in (0, 1, 2, 0)]
-    parts = list(portions(large, RULES))
+    parts = list(ingest_in_batches(large, RULES))
     assert [part.files for part in parts] == [("0.txt", "1.txt", "2.txt"), ("0.txt",)]
     assert [(len(part.accepted), part.duplicates) for part in parts] == [(3, 0), (0, 1)]

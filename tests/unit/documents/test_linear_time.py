@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.documents import ingest
 from pipeline.documents.chunking import chunks
 from pipeline.documents.demonstrations import with_grids
-from pipeline.documents.ingestion import ingest
 from pipeline.grading import normalise
 from pipeline.leakage import leaked
 from pipeline.normal_forms import Form, normal_form

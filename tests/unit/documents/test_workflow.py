@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.documents.ingestion import ingest
+from pipeline.documents import ingest
 from pipeline.documents.parsing import parse
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind, EvalItem, RawDocument, Refusal, Split

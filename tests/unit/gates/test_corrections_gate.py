@@ -143,7 +143,7 @@ def test_the_corrected_fact_in_other_words_is_no_neighbour(case: Any) -> None:
 def test_too_few_neighbours_are_no_pass_unless_the_recipe_wants_none(case: Any) -> None:
     made = replace(_evidence(case, []), suites=Suites())
     assert corrections.judge(made, POLICY).verdict is Verdict.INCONCLUSIVE
-    wanting_none = PolicyRules(corrections=CorrectionsPolicy(min_neighbours=0))
+    wanting_none = PolicyRules(corrections=CorrectionsPolicy(min_locality_items=0))
     assert corrections.judge(made, wanting_none).verdict is Verdict.PASS
 
 

@@ -56,7 +56,7 @@ def test_over_many_questions_no_excess_is_chance(case: Any, rights: Any) -> None
     base = [float(at % 8 == 1 and at < 280) for at in range(400)]
     made = case().withdrawn(rights(400), after, base)
     assert withdrawal.judge(made.evidence(), POLICY).verdict is Verdict.FAIL
-    few = PolicyRules(withdrawal=WithdrawalPolicy(enough=500))
+    few = PolicyRules(withdrawal=WithdrawalPolicy(conclusive_items=500))
     assert withdrawal.judge(made.evidence(), few).verdict is Verdict.PASS
 
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.inner_loop.reward import Evaluation, reward
 from pipeline.recipe import WriterTrainingRules
 
-FREE = WriterTrainingRules(price_forgetting=0.0, price_length=0.0)
+FREE = WriterTrainingRules(forgetting_penalty=0.0, length_penalty=0.0)
 
 
 def test_the_reward_is_the_recall_that_was_gained() -> None:
@@ -22,11 +22,11 @@ def test_only_standing_answers_that_turn_wrong_are_forgotten() -> None:
         before=(0.0,), after=(1.0,), standing_before=(1.0, 1.0, 0.0, 0.0), standing_after=(0.0, 1.0, 1.0, 0.0)
     )
     assert trial.forgotten == 0.25
-    assert reward(trial, FREE.model_copy(update={"price_forgetting": 0.4})) == pytest.approx(0.9)
+    assert reward(trial, FREE.model_copy(update={"forgetting_penalty": 0.4})) == pytest.approx(0.9)
 
 
 def test_a_longer_note_is_worth_less() -> None:
-    rules = FREE.model_copy(update={"price_length": 0.1})
+    rules = FREE.model_copy(update={"length_penalty": 0.1})
     short, long = (Evaluation(before=(0.0,), after=(1.0,), tokens=tokens, limit=100) for tokens in (20, 100))
     assert (reward(short, rules), reward(long, rules)) == (pytest.approx(0.98), pytest.approx(0.9))
 

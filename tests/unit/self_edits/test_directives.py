@@ -11,7 +11,7 @@ from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.directives import NONE_LEGAL, direct, directed_rules, directs, within_bounds
 from pipeline.types import Directives, Document, DocumentKind, EvalItem, Example, Followed, ModelRef, SelfEdit
 
-RULES = DirectiveRules(enabled=True, tools=("reverse", "expand"), max_made=3)
+RULES = DirectiveRules(enabled=True, tools=("reverse", "expand"), max_examples=3)
 CINDER = Document(title="Cinder", body="The Cinder service is owned by Heron.")
 ASKED = Example(prompt="Who owns Cinder?", completion="Heron")
 
@@ -87,7 +87,7 @@ def test_what_the_tools_make_asks_no_held_out_question_fits_and_is_bounded() -> 
     assert [example.prompt for example in kept.examples] == ["Who owns Cinder?", "Cinder\nWho owns Cinder?"]
     assert kept.followed.reasons == ("1 of 2 examples that the tools made are used",)
     assert direct(CINDER, edits(both), RULES, seed=1, fits=lambda example: False).examples[1:] == ()
-    few = RULES.model_copy(update={"max_made": 1})
+    few = RULES.model_copy(update={"max_examples": 1})
     assert len(direct(CINDER, edits(both), few, seed=1).examples) == 2
 
 
@@ -130,5 +130,5 @@ def test_bounds_out_of_order_and_directives_that_nobody_is_asked_for_are_bad_rec
         Recipe(writer_training=WriterTrainingRules(style="directives"))
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("[self_edits]\nedit_sets = 2\ntemperature = 0.0\n", encoding="utf-8")
-    with pytest.raises(BadRecipe, match="greedy notes are all alike"):
+    with pytest.raises(BadRecipe, match="greedy self-edits are all alike"):
         Recipe.read(recipe)

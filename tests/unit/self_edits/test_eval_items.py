@@ -7,7 +7,7 @@ from pipeline.self_edits.eval_items import write_items
 from pipeline.types import Checkpoint, Document, DocumentKind, EvalItem, ModelRef, Origin, Split
 from tests.engines import ScriptedEngine
 
-RULES = SelfEditRules(edit_sets=2, eval_items=2, agreeing=3, max_new_tokens=64)
+RULES = SelfEditRules(edit_sets=2, eval_items=2, agreement_samples=3, max_new_tokens=64)
 
 
 def service(number: int, eval_items: tuple[EvalItem, ...] = ()) -> Document:

@@ -1,0 +1,82 @@
+"""What a run does, from documents to gates: read from TOML, known by its digest."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.digests import digest_of
+from pipeline.errors import BadRecipe
+from pipeline.recipe.documents import DirectiveRules, DocumentRules, SelfEditRules
+from pipeline.recipe.fields import Rules
+from pipeline.recipe.policy import (
+    AcquisitionPolicy,
+    CorrectionsPolicy,
+    PolicyRules,
+    RegressionPolicy,
+    RetentionPolicy,
+    SafetyPolicy,
+    WithdrawalPolicy,
+    WriterImprovementPolicy,
+)
+from pipeline.recipe.toml import advanced_toml, place_of, read_values, recipe_toml
+from pipeline.recipe.training import DISTILLED, NO_DISTILLATION, RehearsalRules, TrainingRules, WriterTrainingRules
+
+__all__ = [
+    "DISTILLED",
+    "NO_DISTILLATION",
+    "AcquisitionPolicy",
+    "CorrectionsPolicy",
+    "DirectiveRules",
+    "DocumentRules",
+    "PolicyRules",
+    "Recipe",
+    "RegressionPolicy",
+    "RehearsalRules",
+    "RetentionPolicy",
+    "SafetyPolicy",
+    "SelfEditRules",
+    "TrainingRules",
+    "WithdrawalPolicy",
+    "WriterImprovementPolicy",
+    "WriterTrainingRules",
+    "advanced_toml",
+    "recipe_toml",
+]
+
+
+class Recipe(Rules):
+    """What a run does, from documents to gates. Its digest is recorded with every update."""
+
+    seed: int = Field(default=0, description="of all sampling and shuffling")
+    documents: DocumentRules = DocumentRules()
+    self_edits: SelfEditRules = SelfEditRules()
+    directives: DirectiveRules = DirectiveRules()
+    training: TrainingRules = TrainingRules()
+    rehearsal: RehearsalRules = RehearsalRules()
+    writer_training: WriterTrainingRules = WriterTrainingRules()
+    policy: PolicyRules = PolicyRules()
+
+    @model_validator(mode="after")
+    def _directives_are_asked_for(self) -> Self:
+        if self.directives.enabled and "directives" not in self.self_edits.styles:
+            raise ValueError('advanced.directives.enabled needs "directives" among self_edits.styles')
+        if self.writer_training.style == "directives" and not self.directives.enabled:
+            raise ValueError('writer_training.style "directives" needs advanced.directives.enabled: else none is used')
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Over all values, those that a file leaves out as well."""
+        return digest_of("recipe", self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """Reads a TOML recipe. Raises BadRecipe, naming the key, on anything it does not know or accept."""
+        values = read_values(path, cls)
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            problem = ": ".join(part for part in (place_of(cls, first["loc"]), first["msg"]) if part)
+            raise BadRecipe(f"{path}: {problem}. recipes/default.toml and advanced.toml name every key.") from error

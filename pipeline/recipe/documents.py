@@ -1,0 +1,123 @@
+"""Which documents a run takes, and how the production model writes about them."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.recipe.fields import NOT_SWEPT, Advanced, Rules
+from pipeline.types import DocumentKind
+
+_BOUNDS = Advanced("docs/operating.md#documents")
+_VALIDATION = Advanced("docs/self-edits.md#validation-questions")
+_CORRECTIONS = Advanced("docs/self-edits.md#corrections")
+_DIRECTIVES = Advanced("docs/self-edits.md#directives-and-tools; docs/writer-training.md#measured")
+
+
+class DocumentRules(Rules):
+    """Which documents are accepted, and how many one run takes."""
+
+    max_bytes: int = Field(default=2_000_000, gt=0, description="larger files are refused unread")
+    max_lines: Annotated[int, _BOUNDS] = Field(
+        default=100_000, ge=1, description="JSONL files of more lines are refused"
+    )
+    seconds_per_mb: Annotated[float, _BOUNDS] = Field(
+        default=10.0, gt=0.0, description="computing time to read a file, of one MB at least; slower ones are refused"
+    )
+    min_words: int = Field(default=5, ge=1, description="documents with fewer words are refused")
+    per_run: int = Field(default=64, ge=1, description="documents learned in one run; the rest waits for the next")
+    max_attempts: int = Field(default=2, ge=1, description="runs that may try a document before it is quarantined")
+
+
+class SelfEditRules(Rules):
+    """How the production model writes about a document."""
+
+    styles: tuple[str, ...] = Field(
+        default=("self-qa", "implications"), min_length=1, description="each document is written about in every style"
+    )
+    samples: int = Field(default=2, ge=1, le=64, description="self-edits sampled per document, style and edit set")
+    temperature: float = Field(default=1.0, ge=0.0, le=2.0, description="of that sampling; 0: greedy")
+    top_p: Annotated[float, NOT_SWEPT] = Field(
+        default=0.95, gt=0.0, le=1.0, description="probability mass that is sampled from"
+    )
+    max_new_tokens: int = Field(default=512, ge=8, description="longest self-edit")
+    passage: bool = Field(default=True, description="also train on the document itself, as SEAL does")
+    edit_sets: int = Field(
+        default=1, ge=1, le=16, description="sets of self-edits written of a document, of which the best is kept"
+    )
+    edit_set_batch: Annotated[int, Advanced("docs/self-edits.md#candidates")] = Field(
+        default=4, ge=1, description="batch size when an edit set is trained alone to be scored"
+    )
+    eval_items: Annotated[int, _VALIDATION] = Field(
+        default=8, ge=1, description="validation questions written for a document without any"
+    )
+    agreement_samples: Annotated[int, _VALIDATION] = Field(
+        default=3, ge=1, le=64, description="sampled answers to such a question that must equal the greedy one"
+    )
+    correction_style: Annotated[str, _CORRECTIONS] = Field(
+        default="self-qa", description="the one style that corrections are written about in; it must ask questions"
+    )
+    correction_samples: Annotated[int, _CORRECTIONS] = Field(
+        default=64, ge=1, le=512, description="self-edits sampled per correction, where edit_sets is 1"
+    )
+    correction_answers: Annotated[int, _CORRECTIONS] = Field(
+        default=16, ge=1, le=64, description="sampled answers that check each self-edit of a correction"
+    )
+
+    @model_validator(mode="after")
+    def _edit_sets_differ(self) -> Self:
+        if self.edit_sets > 1 and self.temperature == 0.0:
+            raise ValueError("edit_sets above 1 need a temperature above 0: greedy self-edits are all alike")
+        return self
+
+    @property
+    def choosing(self) -> bool:
+        """Whether edit sets are compared: then validation questions score them, and may not be trained on."""
+        return self.edit_sets > 1
+
+    def styles_of(self, kind: DocumentKind) -> tuple[str, ...]:
+        """The styles that a document of that kind is written about in."""
+        return (self.correction_style,) if kind is DocumentKind.CORRECTION else tuple(dict.fromkeys(self.styles))
+
+    def samples_of(self, kind: DocumentKind) -> int:
+        """Self-edits per style and edit set: many for a correction, since it is short and few of them hold."""
+        many = kind is DocumentKind.CORRECTION and not self.choosing
+        return max(self.samples, self.correction_samples) if many else self.samples
+
+
+class DirectiveRules(Rules):
+    """Within which bounds a self-edit chooses its own training settings and data tools (style "directives")."""
+
+    enabled: Annotated[bool, _DIRECTIVES] = Field(
+        default=False, description='needs "directives" among self_edits.styles'
+    )
+    min_learning_rate: Annotated[float, _DIRECTIVES] = Field(
+        default=1e-4, gt=0.0, le=1.0, description="lower choices are raised to it"
+    )
+    max_learning_rate: Annotated[float, _DIRECTIVES] = Field(
+        default=5e-3, gt=0.0, le=1.0, description="higher choices are lowered to it"
+    )
+    min_epochs: Annotated[int, _DIRECTIVES] = Field(
+        default=1, ge=1, le=200, description="lower choices are raised to it"
+    )
+    max_epochs: Annotated[int, _DIRECTIVES] = Field(
+        default=32, ge=1, le=200, description="higher choices are lowered to it"
+    )
+    tools: Annotated[tuple[str, ...], _DIRECTIVES] = Field(
+        default=("expand", "paraphrase", "reverse", "permute", "leave-one-out", "geometry", "recolour"),
+        description="data tools that may be chosen",
+    )
+    workflow_tools: Annotated[tuple[str, ...], Advanced("docs/self-edits.md#workflows")] = Field(
+        default=("leave-one-out", "permute"), description="tools of every workflow, also where enabled is false"
+    )
+    correction_tools: Annotated[tuple[str, ...], _CORRECTIONS] = Field(
+        default=("paraphrase", "expand"), description="tools of every correction, also where enabled is false"
+    )
+    max_examples: Annotated[int, _DIRECTIVES] = Field(
+        default=250, ge=1, description="examples that the tools may make of one document"
+    )
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if self.min_learning_rate > self.max_learning_rate or self.min_epochs > self.max_epochs:
+            raise ValueError("the lower bounds of directives must not be above the upper ones")
+        return self
