@@ -1,9 +1,13 @@
-"""The ledger's tables, as SQLAlchemy Core sees them. Knows no query and no noun but the names of states."""
+"""The ledger's tables, as SQLAlchemy Core sees them, and how their values become nouns and back. Knows no query."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -24,7 +28,23 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline.types import DocumentKind, DocumentState, Origin, ReleaseState, RunKind, RunState, Split
+from pipeline.types import (
+    DocumentKind,
+    DocumentState,
+    GateReport,
+    Origin,
+    ReleaseState,
+    RunKind,
+    RunState,
+    Selection,
+    SelfEdit,
+    Split,
+    StageSeconds,
+    Update,
+    WriterTrainingRequest,
+)
+
+T = TypeVar("T")
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
 HEAD = "schema_1"
@@ -46,9 +66,42 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Noun(TypeDecorator[Any]):
+    """A frozen value of `pipeline.types`, kept as JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__(none_as_null=True)
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else _adapter(self.kind).dump_python(value, mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else _adapter(self.kind).validate_python(value)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def decode(kind: Callable[..., T], row: Mapping[Any, object]) -> T:
+    """The noun whose fields the mapping `row` has, among others."""
+    value: T = _adapter(kind).validate_python(row)
+    return value
+
+
+def fields_of(noun: Any) -> dict[str, Any]:
+    """A noun's fields by name, with their values as they are."""
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}
+
+
 def _one_of(column: str, names: type[StrEnum]) -> CheckConstraint:
-    allowed: Iterable[str] = (f"'{name.value}'" for name in names)
-    return CheckConstraint(f"{column} IN ({', '.join(allowed)})", name=f"{column}_known")
+    allowed = ", ".join(f"'{name.value}'" for name in names)
+    return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
 
 
 METADATA = MetaData(
@@ -102,9 +155,9 @@ runs = Table(
     Column("report", ForeignKey("reports.digest")),
     Column("release", ForeignKey("releases.number"), unique=True),
     Column("sentence", Text, nullable=False, server_default=""),
-    Column("seconds", JSON, nullable=False),
+    Column("seconds", Noun(tuple[StageSeconds, ...]), nullable=False),
     Column("kind", String(16), nullable=False, server_default=RunKind.NIGHTLY.value),
-    Column("asked", JSON(none_as_null=True)),
+    Column("asked", Noun(WriterTrainingRequest)),
     _one_of("state", RunState),
     _one_of("kind", RunKind),
 )
@@ -159,7 +212,7 @@ self_edits = Table(
     METADATA,
     Column("id", DIGEST, primary_key=True),
     Column("document", ForeignKey("documents.id"), nullable=False),
-    Column("body", JSON, nullable=False),
+    Column("body", Noun(SelfEdit), nullable=False),
 )
 
 run_self_edits = Table(
@@ -176,12 +229,12 @@ selections = Table(
     METADATA,
     Column("run", ForeignKey("runs.number"), nullable=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
-    Column("body", JSON, nullable=False),
+    Column("body", Noun(Selection), nullable=False),
     PrimaryKeyConstraint("run", "document"),
 )
 
-practised = Table(
-    "practised",
+writer_training_documents = Table(
+    "writer_training_documents",
     METADATA,
     Column("run", ForeignKey("runs.number"), nullable=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
@@ -198,14 +251,16 @@ withdrawals = Table(
     Column("at", UtcTime, nullable=False),
 )
 
-updates = Table("updates", METADATA, Column("id", DIGEST, primary_key=True), Column("body", JSON, nullable=False))
+updates = Table(
+    "updates", METADATA, Column("id", DIGEST, primary_key=True), Column("body", Noun(Update), nullable=False)
+)
 
 reports = Table(
     "reports",
     METADATA,
     Column("digest", DIGEST, primary_key=True),
     Column("verdict", String(16), nullable=False),
-    Column("body", JSON, nullable=False),
+    Column("body", Noun(GateReport), nullable=False),
 )
 
 deployments = Table(

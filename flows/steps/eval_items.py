@@ -12,7 +12,6 @@ from pipeline.leakage import held_out_keys
 from pipeline.progress import step
 from pipeline.self_edits.edit_sets import validation_items
 from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, Origin, Run, RunState
-from registry.store import documents, releases, runs, self_edits, withdrawals
 
 # A quarantined document is no test: its questions must not be able to empty the rehearsal.
 _ASKED = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
@@ -27,18 +26,18 @@ def write_items(context: RunContext, run: Run) -> int:
     from pipeline.self_edits.eval_items import write_items
 
     workspace, rules = context.workspace, context.recipe.self_edits
-    if not rules.choosing or self_edits.of_run(workspace.store, run.number):
+    if not rules.choosing or workspace.ledger.self_edits.of_run(run.number):
         return 0
-    runs.move(workspace.store, context.lease, run.number, RunState.WRITING)
-    live = releases.get(workspace.store, run.parent)
+    context.session.runs.move(run.number, RunState.WRITING)
+    live = workspace.ledger.releases.get(run.parent)
 
     def save(written: Mapping[str, tuple[EvalItem, ...]]) -> None:
-        documents.add_items(workspace.store, context.lease, written)
+        context.session.documents.add_items(written)
 
     with timed(context, run, "eval_items"), step("writing validation questions"):
         write_items(
             workspace.writer,
-            documents.of(workspace.store, run.documents),
+            workspace.ledger.documents.of(run.documents),
             rules,
             adapter=workspace.held_adapter(live),
             seed=context.recipe.seed,
@@ -46,7 +45,7 @@ def write_items(context: RunContext, run: Run) -> int:
             save=save,
         )
     asked = [
-        eval_item for document in documents.of(workspace.store, run.documents) for eval_item in document.eval_items
+        eval_item for document in workspace.ledger.documents.of(run.documents) for eval_item in document.eval_items
     ]
     return sum(eval_item.origin is Origin.MODEL for eval_item in asked)
 
@@ -71,9 +70,9 @@ def _held_out(context: RunContext) -> frozenset[str]:
 
 
 def _known(context: RunContext) -> list[Document]:
-    store = context.workspace.store
-    forgotten = frozenset(document.id for document in withdrawals.remembered(store))
-    return [one.document for one in documents.listed(store) if one.document and _examined(one, forgotten)]
+    ledger = context.workspace.ledger
+    forgotten = frozenset(document.id for document in ledger.withdrawals.remembered())
+    return [one.document for one in ledger.documents.listed() if one.document and _examined(one, forgotten)]
 
 
 def _examined(record: DocumentRecord, forgotten: frozenset[str]) -> bool:

@@ -7,20 +7,17 @@ from flows.steps.ingestion import resumed
 from flows.steps.timing import timed
 from pipeline.progress import step
 from pipeline.types import Document, Run, RunKind, RunState, SelfEdit, UpdatePlan
-from registry.store import documents, releases, runs, self_edits
 
 
 def stored_self_edits(context: RunContext) -> tuple[SelfEdit, ...]:
     """The notes of all documents that are learned and not withdrawn, as production's releases were trained on them."""
-    return self_edits.learned(context.workspace.store)
+    return context.workspace.ledger.self_edits.learned()
 
 
 def open_rebuild(context: RunContext, proposer: str) -> Run:
     """Resumes the unfinished rebuild if it still stands on production and on this recipe, else begins a new one."""
     run = resumed(context, RunKind.REBUILD)
-    return run or runs.begin_rebuild(
-        context.workspace.store, context.lease, proposer=proposer, recipe=context.recipe.digest
-    )
+    return run or context.session.runs.begin_rebuild(proposer=proposer, recipe=context.recipe.digest)
 
 
 def plan_rebuild(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
@@ -31,7 +28,7 @@ def plan_rebuild(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> 
     from pipeline.updates.rehearsal_prompts import read_rehearsal_prompts
 
     workspace, kept, never = context.workspace, _kept(context), never_trained_on(context)
-    runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
+    context.session.runs.move(run.number, RunState.TRAINING)
     with timed(context, run, "training"), step("rehearsing with the teacher"):
         rehearsal = rehearse(
             workspace.engine,
@@ -45,14 +42,14 @@ def plan_rebuild(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> 
             subjects=held_out_subjects(workspace),
             cache=workspace.settings.cache,
         )
-        base = releases.get(workspace.store, 0).model
+        base = workspace.ledger.releases.get(0).model
         directed = follow_directives(context, kept, without_replaced(edits, kept), never)
         plan = plan_rebuild(base, edits, rehearsal, context.recipe, never, kept, directed)
-    runs.save_update(workspace.store, context.lease, run.number, plan.update)
+    context.session.runs.save_update(run.number, plan.update)
     return plan
 
 
 def _kept(context: RunContext) -> tuple[Document, ...]:
     from pipeline.updates.corrections import in_order
 
-    return in_order(taught for _, taught in documents.learned(context.workspace.store))
+    return in_order(taught for _, taught in context.workspace.ledger.documents.learned())

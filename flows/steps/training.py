@@ -7,7 +7,6 @@ from flows.steps.timing import timed
 from pipeline.progress import step
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Role, Run, RunKind, RunState, SelfEdit, Trained, UpdatePlan
-from registry.store import documents, lineage, releases, runs, self_edits
 
 
 def plan_update(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
@@ -18,18 +17,18 @@ def plan_update(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> U
     from pipeline.updates.rehearsal_prompts import read_rehearsal_prompts
 
     workspace = context.workspace
-    runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
-    live, never = releases.get(workspace.store, run.parent), never_trained_on(context)
-    behind = lineage.kinds_behind(workspace.store, run.parent)
-    taught = documents.of(workspace.store, run.documents)
-    earlier = [learned for _, learned in documents.learned(workspace.store)]
+    context.session.runs.move(run.number, RunState.TRAINING)
+    live, never = workspace.ledger.releases.get(run.parent), never_trained_on(context)
+    behind = workspace.ledger.releases.kinds_behind(run.parent)
+    taught = workspace.ledger.documents.of(run.documents)
+    earlier = [learned for _, learned in workspace.ledger.documents.learned()]
     with timed(context, run, "training"), step("rehearsing with the teacher"):
         rehearsal = rehearse(
             workspace.engine,
             recipe=context.recipe,
             production_adapter=workspace.held_adapter(live),
             run=edits,
-            earlier=self_edits.learned(workspace.store),
+            earlier=workspace.ledger.self_edits.learned(),
             writing=written_after(edits, behind),
             documents=in_order([*earlier, taught]),
             rehearsal_prompts=read_rehearsal_prompts(workspace.settings.rehearsal_prompts),
@@ -40,7 +39,7 @@ def plan_update(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> U
         newest = in_order([taught])
         directed = follow_directives(context, taught, without_replaced(edits, newest), never)
         plan = plan_update(live.model, edits, rehearsal, context.recipe, directed, newest)
-    runs.save_update(workspace.store, context.lease, run.number, plan.update)
+    context.session.runs.save_update(run.number, plan.update)
     return plan
 
 
@@ -79,9 +78,9 @@ def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
     from pipeline.training.lora import train_lora
 
     workspace = context.workspace
-    live = releases.get(workspace.store, run.parent)
+    live = workspace.ledger.releases.get(run.parent)
     warm = plan.update.parent.adapter is not None
-    behind = lineage.kinds_behind(workspace.store, run.parent) if warm else frozenset[RunKind]()
+    behind = workspace.ledger.releases.kinds_behind(run.parent) if warm else frozenset[RunKind]()
     with timed(context, run, "training"), step("training the adapter"):
         return train_lora(
             workspace.base,
@@ -90,5 +89,5 @@ def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
             rehearsal=held_after(context.recipe.rehearsal, behind),
             parent_adapter=workspace.held_adapter(live) if warm else None,
             out=workspace.folder_of(plan.update.id),
-            ledger=documents.ledger_digest(workspace.store, run),
+            ledger=workspace.ledger.documents.ledger_digest(run),
         )

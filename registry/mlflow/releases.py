@@ -1,7 +1,7 @@
 """Puts a release into MLflow as one run, one logged model and one registered version, whatever happens on the way.
 
-MLflow's client repeats requests and remembers nothing of ours, so each step searches by the release first (FACTS:
-24 of 64 kill schedules broke a registration that does not). Knows no ledger: the version is returned to be recorded.
+MLflow's client repeats requests, so each step first searches for what an earlier try made for the release. Without
+that, 24 of 64 kill schedules left a second version. Knows no ledger: the caller records the returned version.
 """
 
 import json
@@ -10,20 +10,19 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModel, Param, Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
-from registry.mlflow_aliases import ID_TAG, NUMBER_TAG
-from registry.mlflow_client import Tracking, addressed, connect, translated
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel, Run
-    from mlflow.entities.model_registry import ModelVersion
-
-__all__ = ["Registration", "Tracking", "register"]
+from registry.mlflow.aliases import ID_TAG, NUMBER_TAG
+from registry.mlflow.client import addressed, connect, translated
+from registry.tracking import Tracking
 
 # MLflow's column for a version's description.
 DESCRIPTION = 5000
@@ -32,7 +31,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """All that MLflow is told about a release. `report` is a folder of files to look at; `description` is Markdown."""
+    """All that MLflow gets about a release. `report` is a folder of files to look at; `description` is Markdown."""
 
     release: Release
     adapter: Path
@@ -75,7 +74,7 @@ def _filter(release: Release) -> str:
     return f"tags.`{ID_TAG}` = '{release.id}'"
 
 
-def _version(client: "MlflowClient", tracking: Tracking, release: Release) -> "ModelVersion | None":
+def _version(client: MlflowClient, tracking: Tracking, release: Release) -> ModelVersion | None:
     """The release's version; a repeated request's later ones are deleted."""
     found = [
         version
@@ -88,7 +87,7 @@ def _version(client: "MlflowClient", tracking: Tracking, release: Release) -> "M
     return first
 
 
-def _experiment(client: "MlflowClient", tracking: Tracking) -> str:
+def _experiment(client: MlflowClient, tracking: Tracking) -> str:
     """The experiment of that name; in a copied database, whose own keeps its files in the original, one beside it."""
     location, name = tracking.artifacts.resolve().as_uri() if tracking.artifacts else None, tracking.experiment
     found = client.get_experiment_by_name(name)
@@ -102,10 +101,8 @@ def _experiment(client: "MlflowClient", tracking: Tracking) -> str:
     return str(found.experiment_id)
 
 
-def _run(client: "MlflowClient", experiment: str, registration: Registration) -> "Run":
+def _run(client: MlflowClient, experiment: str, registration: Registration) -> Run:
     """The release's run with its parameters; metrics are added when the logged model exists."""
-    from mlflow.entities import Param
-
     release = registration.release
     found = [run for run in client.search_runs([experiment], _filter(release)) if _is_of(run.data.tags, release)]
     run = found[0] if found else None
@@ -118,8 +115,8 @@ def _run(client: "MlflowClient", experiment: str, registration: Registration) ->
 
 
 def _logged_model(
-    client: "MlflowClient", tracking: Tracking, experiment: str, run: "Run", registration: Registration
-) -> "LoggedModel":
+    client: MlflowClient, tracking: Tracking, experiment: str, run: Run, registration: Registration
+) -> LoggedModel:
     """The release's finished logged model; those that a kill left unfinished are deleted."""
     release = registration.release
     for model in client.search_logged_models([experiment], filter_string=_filter(release)):
@@ -143,7 +140,7 @@ def _logged_model(
     return client.finalize_logged_model(model.model_id, "READY")
 
 
-def _log_metrics(client: "MlflowClient", run: "Run", model: "LoggedModel", registration: Registration) -> None:
+def _log_metrics(client: MlflowClient, run: Run, model: LoggedModel, registration: Registration) -> None:
     # The release's own time, so that a repeated log is the same point and not a second one.
     at = int(registration.release.created.timestamp() * 1000)
     for figure in registration.metrics:
@@ -154,10 +151,8 @@ def _log_metrics(client: "MlflowClient", run: "Run", model: "LoggedModel", regis
 
 
 def _create_version(
-    client: "MlflowClient", tracking: Tracking, model: "LoggedModel", run: "Run", registration: Registration
-) -> "ModelVersion":
-    from mlflow.exceptions import MlflowException
-
+    client: MlflowClient, tracking: Tracking, model: LoggedModel, run: Run, registration: Registration
+) -> ModelVersion:
     try:
         client.create_registered_model(tracking.model_name, description="Releases of sealed, one version each.")
     except MlflowException as error:
@@ -175,7 +170,7 @@ def _create_version(
     return _version(client, tracking, registration.release) or made
 
 
-def _link(client: "MlflowClient", tracking: Tracking, version: "ModelVersion") -> None:
+def _link(client: MlflowClient, tracking: Tracking, version: ModelVersion) -> None:
     """Lets the logged model's page name its version, as MLflow's server does by itself and its database does not."""
     named = json.dumps([{"name": tracking.model_name, "version": str(version.version)}])
     client.set_logged_model_tags(version.source.removeprefix("models:/"), {"mlflow.modelVersions": named})
@@ -193,8 +188,6 @@ def _expect_stored(tracking: Tracking, location: str, registration: Registration
 
 def _differing(tracking: Tracking, location: str, registration: Registration) -> list[str]:
     """Downloads what lies at `location` and names the adapter's files that are missing, added or other than ours."""
-    from mlflow.artifacts import download_artifacts
-
     with tempfile.TemporaryDirectory() as folder:
         download_artifacts(artifact_uri=f"{location}/adapter", dst_path=folder, tracking_uri=tracking.uri)
         ours, theirs = _digests(registration.adapter), _digests(Path(folder) / "adapter")
