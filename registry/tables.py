@@ -20,7 +20,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -99,9 +98,9 @@ def fields_of(noun: Any) -> dict[str, Any]:
     return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
-def _one_of(column: str, names: type[StrEnum]) -> CheckConstraint:
+def _one_of(column: str, names: type[StrEnum], unless: str = "") -> CheckConstraint:
     allowed = ", ".join(f"'{name.value}'" for name in names)
-    return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
+    return CheckConstraint(f"{unless}{column} IN ({allowed})", name=f"{column}_known")
 
 
 METADATA = MetaData(
@@ -177,7 +176,7 @@ documents = Table(
     Column("run", ForeignKey("runs.number")),
     Column("release", ForeignKey("releases.number")),
     _one_of("state", DocumentState),
-    CheckConstraint(f"kind IS NULL OR kind IN ({', '.join(repr(k.value) for k in DocumentKind)})", name="kind_known"),
+    _one_of("kind", DocumentKind, "kind IS NULL OR "),
     CheckConstraint("(state = 'leased') = (run IS NOT NULL)", name="leased_by_a_run"),
     CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="learned_in_a_release"),
     CheckConstraint("body IS NOT NULL OR state IN ('quarantined', 'discarded')", name="refused_is_never_queued"),
@@ -186,14 +185,13 @@ documents = Table(
 eval_items = Table(
     "eval_items",
     METADATA,
-    Column("document", ForeignKey("documents.id"), nullable=False),
-    Column("position", Integer, nullable=False),
+    Column("document", ForeignKey("documents.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("question", Text, nullable=False),
     Column("answers", JSON, nullable=False),
     Column("split", String(16), nullable=False),
     Column("origin", String(16), nullable=False),
     Column("group", Text, nullable=False),
-    PrimaryKeyConstraint("document", "position"),
     _one_of("split", Split),
     _one_of("origin", Origin),
 )
@@ -201,10 +199,9 @@ eval_items = Table(
 run_documents = Table(
     "run_documents",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
-    Column("position", Integer, nullable=False),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
-    PrimaryKeyConstraint("run", "position"),
 )
 
 self_edits = Table(
@@ -218,28 +215,25 @@ self_edits = Table(
 run_self_edits = Table(
     "run_self_edits",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
     Column("position", Integer, nullable=False),
-    Column("self_edit", ForeignKey("self_edits.id"), nullable=False),
-    PrimaryKeyConstraint("run", "self_edit"),
+    Column("self_edit", ForeignKey("self_edits.id"), primary_key=True),
 )
 
 selections = Table(
     "selections",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
-    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
+    Column("document", ForeignKey("documents.id"), primary_key=True),
     Column("body", Noun(Selection), nullable=False),
-    PrimaryKeyConstraint("run", "document"),
 )
 
 writer_training_documents = Table(
     "writer_training_documents",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
-    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
+    Column("document", ForeignKey("documents.id"), primary_key=True),
     Column("held_out", Boolean, nullable=False),
-    PrimaryKeyConstraint("run", "document"),
 )
 
 withdrawals = Table(

@@ -102,7 +102,7 @@ class Documents:
     def quarantine(self, id_or_prefix: str, reason: str) -> DocumentRecord:
         """Quarantines a waiting document. Raises PolicyError if it is not waiting."""
         if not reason.strip():
-            raise BadInput("setting a document aside needs a reason.")
+            raise BadInput("quarantining a document needs a reason.")
         with self.database.write() as connection:
             return _move(connection, id_or_prefix, _WAITING, DocumentState.QUARANTINED, reason)
 

@@ -29,7 +29,7 @@ class Withdrawals:
         """Marks documents as withdrawn, all or none; what was never learned never will be. There is no way back.
 
         ids: each whole, or a unique beginning. Raises NoSuchDocument, BadInput (an unusable id, no reason or name), or
-        PolicyError in words: withdrawn already, held by a run, or nothing readable was kept of it.
+        PolicyError in words: withdrawn already, leased by a run, or nothing readable was kept of it.
         """
         if not reason.strip() or against_name(actor) is not None:
             why = against_name(actor) or "the ledger keeps both"

@@ -50,10 +50,10 @@ def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_
     parent = ledger.releases.production().model if warm else ModelRef(base=BASE.base)
     lessons = (Example(prompt="", completion="A lesson."),)
     update = Update(parent=parent, self_edits=(), examples_digest="e", recipe=RECIPE, seed=0)
-    with ledger.working() as lease:
-        run = ledger.runs.begin_rebuild(lease, proposer="sealed", recipe=RECIPE)
+    with ledger.session() as session:
+        run = session.runs.begin_rebuild(proposer="sealed", recipe=RECIPE)
         trained: object = train_adapter(
-            RunContext(parts, lease, recipe), run, UpdatePlan(update=update, examples=lessons)
+            RunContext(parts, session, recipe), run, UpdatePlan(update=update, examples=lessons)
         )
     assert trained == (held or recipe.rehearsal.distilled)
 
@@ -63,11 +63,11 @@ def test_status_tells_what_was_refused_of_a_practice_and_why_and_what_to_do(
     ledger: Ledger, tmp_path: Path, refused: RunState
 ) -> None:
     parts, asked = open_workspace(ledger, tmp_path), WriterTrainingRequest(folder="/split")
-    with ledger.working() as lease:
-        run = ledger.runs.begin_writer_training(lease, proposer="sealed", recipe=RECIPE, asked=asked)
-        ledger.runs.finish(lease, run.number, refused, "FAIL: writer_improvement: -1.0 points")
+    with ledger.session() as session:
+        run = session.runs.begin_writer_training(proposer="sealed", recipe=RECIPE, asked=asked)
+        session.runs.finish(run.number, refused, "FAIL: writer_improvement: -1.0 points")
     seen = overview(parts)
-    assert seen.last_run == f"run 1, a practice on /split: {refused} FAIL: writer_improvement: -1.0 points"
+    assert seen.last_run == f"run 1, a writer-training on /split: {refused} FAIL: writer_improvement: -1.0 points"
     assert seen.next_step.startswith("the writer stays as it was")
     ledger.release("atlas")
     seen = overview(parts)

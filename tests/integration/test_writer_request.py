@@ -133,7 +133,7 @@ def test_a_practice_killed_while_registering_goes_on_without_its_folder(
     monkeypatch.setattr("flows.steps.ingestion.lost", lambda context, run: None)
     split = write(tmp_path / "split", "atlas", "borea")
     with opened(ledger, parts, (split, None, None)) as (context, run):
-        context.session.candidates.intend(run.number, manifest_of(ledger.gate(context.lease, run)))
+        context.session.candidates.intend(run.number, manifest_of(ledger.gate(context.session, run)))
     split.rename(tmp_path / "elsewhere")
     for asked in (PLAIN, (split, None, None)):
         with opened(ledger, parts, asked) as (_, again):
