@@ -19,7 +19,6 @@ from flows.outcome import RunOutcome
 from flows.steps.initialisation import init_workspace
 from flows.wiring import Workspace
 from pipeline.sandbox import model_path
-from registry.store import documents, releases
 
 
 def main() -> None:
@@ -37,7 +36,7 @@ def main() -> None:
         outcome = run_nightly(workspace.settings.workspace, None)
         show_outcome(outcome)
         write_results("passages", list(_figures(outcome, workspace, count)), options.out)
-        workspace.store.close()
+        workspace.ledger.close()
 
 
 def write_passages(data: Path, count: int, folder: Path) -> None:
@@ -58,9 +57,9 @@ def _figures(outcome: RunOutcome, workspace: Workspace, count: int) -> Iterator[
         yield Measured(name=figure.name, value=figure.value, unit="share", n=asked)
     for stage in outcome.seconds:
         yield Measured(name=f"seconds: {stage.stage}", value=stage.seconds, unit="s")
-    made = len(releases.listed(workspace.store)) - 1
+    made = len(workspace.ledger.releases.listed()) - 1
     yield Measured(name="releases made", value=made, unit="releases", goal="0", met=made == 0)
-    records = documents.listed(workspace.store)
+    records = workspace.ledger.documents.listed()
     for state, found_there in Counter(record.state for record in records).items():
         yield Measured(name=f"documents {state}", value=found_there, unit="documents")
     yield Measured(

@@ -21,8 +21,6 @@ from flows.steps.initialisation import init_workspace
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
 from pipeline.types import GateReport
-from registry.store import repeats as runs_store
-from registry.store import reports
 
 # Disjoint from every seed that tests, the demo and the choice of the default recipe use.
 SEEDS = (40_011, 40_012, 40_013)
@@ -60,12 +58,12 @@ def _runs(seed: int, runs: int, folder: Path, quick: bool) -> Iterator[Run]:
     for number in range(1, runs + 1):
         outcome = run_nightly(workspace, folder / "documents" / f"run-{number}")
         print(f"seed {seed}, run {number}: {outcome.sentence}", flush=True)
-        found_by = reports.get(workspace.store, runs_store.get(workspace.store, outcome.run or number).report or "")
+        found_by = workspace.ledger.reports.get(workspace.ledger.runs.get(outcome.run or number).report or "")
         yield Run(seed=seed, outcome=outcome, report=found_by)
         if outcome.release is None:
             break
         review.approve(workspace, outcome.release, actor="benchmark-reviewer", note="measured")
-    workspace.store.close()
+    workspace.ledger.close()
 
 
 def _figures(repeats: Sequence[Sequence[Run]], runs: int) -> Iterator[Measured]:

@@ -26,7 +26,6 @@ from pipeline.grading import grade
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents, write_runs
 from pipeline.types import Document, GateReport
-from registry.store import documents, reports, runs, withdrawals
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of the default recipe use.
 SEEDS = (60_011, 60_012, 60_013)
@@ -79,23 +78,23 @@ def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
     if quick:
         shorten(root)
     _learn(workspace, root, folder / "documents", seed, count)
-    learned = [document for _, taught in documents.learned(workspace.store) for document in taught]
+    learned = [document for _, taught in workspace.ledger.documents.learned() for document in taught]
     # Spread over the runs, so that old and new lessons are forgotten.
     leaving = learned[:: max(1, len(learned) // gone)][:gone]
     staying = [document for document in learned if document not in leaving]
     gone_before, kept_before = _share(workspace, leaving), _share(workspace, staying)
-    withdrawals.withdraw(workspace.store, [one.id for one in leaving], actor="benchmark", reason="measured")
+    workspace.ledger.withdrawals.withdraw([one.id for one in leaving], actor="benchmark", reason="measured")
     outcome = run_rebuild(root)
     print(f"seed {seed}, rebuild: {outcome.sentence}", flush=True)
     if outcome.release is None:
         raise SystemExit(f"seed {seed}: the rebuild was not released, so there is nothing to measure")
     review.approve(workspace, outcome.release, actor="benchmark-reviewer", note="measured")
-    run = runs.get(workspace.store, outcome.run or 0)
+    run = workspace.ledger.runs.get(outcome.run or 0)
     unseen = [one for number in UNSEEN for one in run_documents(number, PER_NIGHT, seed)]
     run = Run(
         seed=seed,
         outcome=outcome,
-        report=reports.get(workspace.store, run.report or ""),
+        report=workspace.ledger.reports.get(run.report or ""),
         gone_before=gone_before,
         gone_after=_share(workspace, leaving),
         gone_base=_share(workspace, leaving, release=0),
@@ -103,7 +102,7 @@ def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
         kept_after=_share(workspace, staying),
         unseen=_share(workspace, unseen),
     )
-    workspace.store.close()
+    workspace.ledger.close()
     print(
         f"seed {seed}: withdrawn {run.gone_before} -> {run.gone_after}, base {run.gone_base}; "
         f"kept {run.kept_before} -> {run.kept_after}; never delivered {run.unseen}",

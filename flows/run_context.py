@@ -1,4 +1,4 @@
-"""One run's right to work on the run: the workspace's parts and the lease that keeps every other run out."""
+"""The context of a run: the workspace, the ledger session that keeps every other run out, and the recipe."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,22 +7,21 @@ from pathlib import Path
 
 from flows.wiring import Workspace, open_workspace
 from pipeline.recipe import Recipe
-from pipeline.types import Lease
-from registry.store import lease
+from registry import LedgerSession
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """The workspace's parts, the lease under which the ledger lets this run write, and the recipe of its start."""
+    """The workspace, the session through which this run writes to the ledger, and the recipe as the run began."""
 
     workspace: Workspace
-    lease: Lease
+    session: LedgerSession
     recipe: Recipe
 
 
 @contextmanager
 def acquire_run(workspace: Path) -> Iterator[RunContext]:
-    """Takes the run's lease and gives it back. Raises LockedError while another live run holds it."""
-    parts = open_workspace(workspace)
-    with lease.run_lease(parts.store) as held:
-        yield RunContext(parts, held, parts.recipe)
+    """Takes the lease of the run for the block. Raises LockedError while another living run holds it."""
+    opened = open_workspace(workspace)
+    with opened.ledger.session() as session:
+        yield RunContext(opened, session, opened.recipe)

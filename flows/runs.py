@@ -14,7 +14,6 @@ from flows.steps.artifacts import publish_outcome
 from flows.wiring import open_workspace
 from pipeline.errors import SealedError
 from pipeline.types import RunKind
-from registry.store import runs
 
 P = ParamSpec("P")
 
@@ -47,7 +46,7 @@ def ends_named(run: Callable[P, RunOutcome]) -> Callable[P, RunOutcome]:
 
 def _number(kind: RunKind, workspace: Path) -> str:
     try:
-        return f"-{runs.upcoming(open_workspace(workspace).store, kind)}"
+        return f"-{open_workspace(workspace).ledger.runs.upcoming(kind)}"
     except SealedError:
         # A name is no reason to fail: the run itself meets the same error and says it.
         return ""

@@ -10,14 +10,13 @@ from pipeline.config import Settings
 from pipeline.errors import ModelChanged
 from pipeline.recipe import Recipe
 from pipeline.types import Checkpoint, Release
-from registry.store import Store, open_store
+from registry import Ledger, Reconciled, Tracking, open_ledger
 
 if TYPE_CHECKING:
     from pipeline.engines.base import BaseIdentity, BaseModel
     from pipeline.engines.engine import Engine
     from pipeline.engines.local import LocalEngine
     from pipeline.engines.openai import OpenAIEngine
-    from registry.mlflow_releases import Tracking
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Workspace:
     """A workspace with its parts. What is heavy is built on first use and kept."""
 
     settings: Settings
-    store: Store
+    ledger: Ledger
 
     @property
     def recipe(self) -> Recipe:
@@ -89,9 +88,7 @@ class Workspace:
             )
 
     @cached_property
-    def tracking(self) -> "Tracking":
-        from registry.mlflow_releases import Tracking
-
+    def tracking(self) -> Tracking:
         return Tracking(
             uri=self.settings.tracking_uri,
             model_name=self.settings.model_name,
@@ -99,6 +96,12 @@ class Workspace:
             # A server keeps artifacts where it was told to; a database of our own needs to be told.
             artifacts=self.settings.tracking_artifacts if self.settings.tracking_uri.startswith("sqlite:") else None,
         )
+
+    def reconcile(self) -> Reconciled:
+        """Makes MLflow match the ledger; what fails now is reported and tried again next time."""
+        from registry.mlflow.reconcile import reconcile
+
+        return reconcile(self.ledger, self.tracking)
 
     def held_adapter(self, release: Release) -> Path | None:
         """A release's adapter, verified to be the one of its manifest; None for release 0, the base as it is.
@@ -131,7 +134,7 @@ class Workspace:
 @lru_cache(maxsize=4)
 def _open(workspace: Path) -> Workspace:
     settings = Settings.read(workspace)
-    return Workspace(settings, open_store(settings.database_url))
+    return Workspace(settings, open_ledger(settings.database_url))
 
 
 def open_workspace(workspace: Path) -> Workspace:

@@ -1,1 +1,9 @@
-"""What is known, what was decided, what is live. Knows neither gates nor flows."""
+"""What is known, what was decided, and which release is production. Knows neither gates nor flows.
+
+What needs MLflow stands in `registry.mlflow`, whose import is slow.
+"""
+
+from registry.ledger import Ledger, LedgerSession, create_ledger, open_ledger
+from registry.tracking import Reconciled, Tracking
+
+__all__ = ["Ledger", "LedgerSession", "Reconciled", "Tracking", "create_ledger", "open_ledger"]

@@ -1,6 +1,6 @@
 """What may happen to a release, and what a promotion or a rollback means for all the others: pure decisions.
 
-Knows no database: releases come in as nouns, objections go out as words, moves as values.
+Knows no database. An objection is returned as a sentence without its full stop.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pipeline.actors import against_name, skeleton
 from pipeline.types import Approval, Deployment, Release, ReleaseState, Verdict
 
-# Each state and those that may follow it. Nothing leaves the last three: what fell returns as a new release.
+# Each state and those that may follow it. The last three are final: their documents return in a new release.
 FOLLOWERS: dict[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.REGISTERING: frozenset({ReleaseState.CANDIDATE, ReleaseState.VOID}),
     ReleaseState.CANDIDATE: frozenset({ReleaseState.PRODUCTION, ReleaseState.REJECTED, ReleaseState.VOID}),
@@ -42,13 +42,17 @@ def against_approval(
 ) -> str | None:
     """Why `approval` cannot make `release` production while `production` is it at `epoch`; None: nothing is against it.
 
-    Holds I1 (gates passed, approval over exactly this manifest), I8 (another person, not void) and I9 (parent is live).
+    Holds I1 (gates passed, approval over exactly this manifest), I8 (another person, not void) and I9 (the parent is
+    production).
     """
     number = release.number
     if release.state is not ReleaseState.CANDIDATE:
         return _not_a_candidate(release)
     if release.parent != production.number:
-        return _moved(release, production.number)
+        return (
+            f"production moved from release {release.parent} to {production.number} since release {number} was gated: "
+            "run the update again"
+        )
     if verdict is not Verdict.PASS:
         return f"release {number} did not pass its gates ({verdict or 'no report'}): only a passing one is approved"
     if not approval.approved:
@@ -141,7 +145,7 @@ def rollback_target(
 
 
 def promotion(releases: Sequence[Release], number: int) -> tuple[Move, ...]:
-    """What every release becomes when the candidate `number` goes live: demotions first, the new production last."""
+    """The moves that make the candidate `number` production: demotions first, the new production last."""
     production = next(release for release in releases if release.state is ReleaseState.PRODUCTION)
     why = f"production moved from release {production.number} to {number} since it was gated: run the update again"
     demoted = Move(release=production.number, state=ReleaseState.SUPERSEDED, reason=f"release {number} followed")
@@ -150,7 +154,7 @@ def promotion(releases: Sequence[Release], number: int) -> tuple[Move, ...]:
 
 
 def rollback(releases: Sequence[Release], target: int, actor: str, reason: str) -> tuple[Move, ...]:
-    """What every release becomes when production falls back to its ancestor `target`: the restored one last."""
+    """The moves that make the ancestor `target` production again: it comes last."""
     by_number = {release.number: release for release in releases}
     current = next(release for release in releases if release.state is ReleaseState.PRODUCTION)
     why = f"production was rolled back from release {current.number} to {target} since it was gated"
@@ -177,13 +181,6 @@ def _rolled_back_already(done: Deployment, further: int) -> str:
         f"{done.actor} rolled production back to release {done.release} already, and nothing was released since "
         f"({done.at:%Y-%m-%d %H:%M} UTC: {done.reason}): nothing was done. "
         f"`sealed rollback --to {further}` goes further"
-    )
-
-
-def _moved(release: Release, production: int) -> str:
-    return (
-        f"production moved from release {release.parent} to {production} since release {release.number} was gated: "
-        "run the update again"
     )
 
 

@@ -1,9 +1,13 @@
-"""The ledger's tables, as SQLAlchemy Core sees them. Knows no query and no noun but the names of states."""
+"""The ledger's tables, as SQLAlchemy Core sees them, and how their values become nouns and back. Knows no query."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -16,7 +20,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -24,7 +27,23 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline.types import DocumentKind, DocumentState, Origin, ReleaseState, RunKind, RunState, Split
+from pipeline.types import (
+    DocumentKind,
+    DocumentState,
+    GateReport,
+    Origin,
+    ReleaseState,
+    RunKind,
+    RunState,
+    Selection,
+    SelfEdit,
+    Split,
+    StageSeconds,
+    Update,
+    WriterTrainingRequest,
+)
+
+T = TypeVar("T")
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
 HEAD = "schema_1"
@@ -46,9 +65,42 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _one_of(column: str, names: type[StrEnum]) -> CheckConstraint:
-    allowed: Iterable[str] = (f"'{name.value}'" for name in names)
-    return CheckConstraint(f"{column} IN ({', '.join(allowed)})", name=f"{column}_known")
+class Noun(TypeDecorator[Any]):
+    """A frozen value of `pipeline.types`, kept as JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__(none_as_null=True)
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else _adapter(self.kind).dump_python(value, mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else _adapter(self.kind).validate_python(value)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def decode(kind: Callable[..., T], row: Mapping[Any, object]) -> T:
+    """The noun whose fields the mapping `row` has, among others."""
+    value: T = _adapter(kind).validate_python(row)
+    return value
+
+
+def fields_of(noun: Any) -> dict[str, Any]:
+    """A noun's fields by name, with their values as they are."""
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}
+
+
+def _one_of(column: str, names: type[StrEnum], unless: str = "") -> CheckConstraint:
+    allowed = ", ".join(f"'{name.value}'" for name in names)
+    return CheckConstraint(f"{unless}{column} IN ({allowed})", name=f"{column}_known")
 
 
 METADATA = MetaData(
@@ -102,9 +154,9 @@ runs = Table(
     Column("report", ForeignKey("reports.digest")),
     Column("release", ForeignKey("releases.number"), unique=True),
     Column("sentence", Text, nullable=False, server_default=""),
-    Column("seconds", JSON, nullable=False),
+    Column("seconds", Noun(tuple[StageSeconds, ...]), nullable=False),
     Column("kind", String(16), nullable=False, server_default=RunKind.NIGHTLY.value),
-    Column("asked", JSON(none_as_null=True)),
+    Column("asked", Noun(WriterTrainingRequest)),
     _one_of("state", RunState),
     _one_of("kind", RunKind),
 )
@@ -124,7 +176,7 @@ documents = Table(
     Column("run", ForeignKey("runs.number")),
     Column("release", ForeignKey("releases.number")),
     _one_of("state", DocumentState),
-    CheckConstraint(f"kind IS NULL OR kind IN ({', '.join(repr(k.value) for k in DocumentKind)})", name="kind_known"),
+    _one_of("kind", DocumentKind, "kind IS NULL OR "),
     CheckConstraint("(state = 'leased') = (run IS NOT NULL)", name="leased_by_a_run"),
     CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="learned_in_a_release"),
     CheckConstraint("body IS NOT NULL OR state IN ('quarantined', 'discarded')", name="refused_is_never_queued"),
@@ -133,14 +185,13 @@ documents = Table(
 eval_items = Table(
     "eval_items",
     METADATA,
-    Column("document", ForeignKey("documents.id"), nullable=False),
-    Column("position", Integer, nullable=False),
+    Column("document", ForeignKey("documents.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("question", Text, nullable=False),
     Column("answers", JSON, nullable=False),
     Column("split", String(16), nullable=False),
     Column("origin", String(16), nullable=False),
     Column("group", Text, nullable=False),
-    PrimaryKeyConstraint("document", "position"),
     _one_of("split", Split),
     _one_of("origin", Origin),
 )
@@ -148,10 +199,9 @@ eval_items = Table(
 run_documents = Table(
     "run_documents",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
-    Column("position", Integer, nullable=False),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("document", ForeignKey("documents.id"), nullable=False),
-    PrimaryKeyConstraint("run", "position"),
 )
 
 self_edits = Table(
@@ -159,34 +209,31 @@ self_edits = Table(
     METADATA,
     Column("id", DIGEST, primary_key=True),
     Column("document", ForeignKey("documents.id"), nullable=False),
-    Column("body", JSON, nullable=False),
+    Column("body", Noun(SelfEdit), nullable=False),
 )
 
 run_self_edits = Table(
     "run_self_edits",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
     Column("position", Integer, nullable=False),
-    Column("self_edit", ForeignKey("self_edits.id"), nullable=False),
-    PrimaryKeyConstraint("run", "self_edit"),
+    Column("self_edit", ForeignKey("self_edits.id"), primary_key=True),
 )
 
 selections = Table(
     "selections",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
-    Column("document", ForeignKey("documents.id"), nullable=False),
-    Column("body", JSON, nullable=False),
-    PrimaryKeyConstraint("run", "document"),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
+    Column("document", ForeignKey("documents.id"), primary_key=True),
+    Column("body", Noun(Selection), nullable=False),
 )
 
-practised = Table(
-    "practised",
+writer_training_documents = Table(
+    "writer_training_documents",
     METADATA,
-    Column("run", ForeignKey("runs.number"), nullable=False),
-    Column("document", ForeignKey("documents.id"), nullable=False),
+    Column("run", ForeignKey("runs.number"), primary_key=True),
+    Column("document", ForeignKey("documents.id"), primary_key=True),
     Column("held_out", Boolean, nullable=False),
-    PrimaryKeyConstraint("run", "document"),
 )
 
 withdrawals = Table(
@@ -198,14 +245,16 @@ withdrawals = Table(
     Column("at", UtcTime, nullable=False),
 )
 
-updates = Table("updates", METADATA, Column("id", DIGEST, primary_key=True), Column("body", JSON, nullable=False))
+updates = Table(
+    "updates", METADATA, Column("id", DIGEST, primary_key=True), Column("body", Noun(Update), nullable=False)
+)
 
 reports = Table(
     "reports",
     METADATA,
     Column("digest", DIGEST, primary_key=True),
     Column("verdict", String(16), nullable=False),
-    Column("body", JSON, nullable=False),
+    Column("body", Noun(GateReport), nullable=False),
 )
 
 deployments = Table(

@@ -1,10 +1,9 @@
 """What tests of the ledger start from: nouns with little in them, and a run taken to any point of its story."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+import registry
 from pipeline.types import (
     AdapterManifest,
     Deployment,
@@ -16,7 +15,6 @@ from pipeline.types import (
     GateReport,
     GateResult,
     Ingested,
-    Lease,
     ModelRef,
     Refusal,
     Release,
@@ -27,8 +25,7 @@ from pipeline.types import (
     Verdict,
     WriterTrainingRequest,
 )
-from registry import deploy
-from registry.store import Store, documents, lease, releases, runs, self_edits, writer_trainings
+from registry import LedgerSession
 
 BASE = ModelRef(base="b" * 64)
 RECIPE = "c" * 64
@@ -85,70 +82,63 @@ def report_on(update: Update, verdict: Verdict = Verdict.PASS) -> GateReport:
     )
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """A founded ledger, and the steps of a run on it as the flow takes them."""
+class Ledger(registry.Ledger):
+    """A ledger with its base release, and the steps of a run on it as the flow takes them."""
 
-    store: Store
+    def begin(self, session: LedgerSession, limit: int = 64) -> Run:
+        return session.runs.begin(limit=limit, proposer="sealed", recipe=RECIPE)
 
-    @contextmanager
-    def working(self) -> Iterator[Lease]:
-        with lease.run_lease(self.store) as held:
-            yield held
-
-    def begin(self, held: Lease, limit: int = 64) -> Run:
-        return runs.begin(self.store, held, limit=limit, proposer="sealed", recipe=RECIPE)
-
-    def gate(self, held: Lease, run: Run, verdict: Verdict = Verdict.PASS) -> Update:
+    def gate(self, session: LedgerSession, run: Run, verdict: Verdict = Verdict.PASS) -> Update:
         """From self-edits to the report."""
-        edits = [edit(one) for one in documents.of(self.store, run.documents)]
-        runs.move(self.store, held, run.number, RunState.WRITING)
-        self_edits.save(self.store, held, run.number, edits)
-        runs.move(self.store, held, run.number, RunState.TRAINING)
+        edits = [edit(one) for one in self.documents.of(run.documents)]
+        session.runs.move(run.number, RunState.WRITING)
+        session.self_edits.save(run.number, edits)
+        session.runs.move(run.number, RunState.TRAINING)
         update = Update(
-            parent=releases.get(self.store, run.parent).model,
+            parent=self.releases.get(run.parent).model,
             self_edits=tuple(one.id for one in edits),
             examples_digest="e",
             recipe=RECIPE,
             seed=0,
         )
-        runs.save_update(self.store, held, run.number, update)
-        runs.move(self.store, held, run.number, RunState.GATING)
-        runs.save_report(self.store, held, run.number, report_on(update, verdict))
+        session.runs.save_update(run.number, update)
+        session.runs.move(run.number, RunState.GATING)
+        session.runs.save_report(run.number, report_on(update, verdict))
         return update
 
     def candidate(self, *names: str, register: Callable[[Release], str] | None = None) -> Release:
         """A whole run on documents of these names, until it waits for review."""
-        documents.accept(self.store, intake(*names))
-        with self.working() as held:
-            run = self.begin(held)
-            update = self.gate(held, run)
-            release = runs.intend_release(self.store, held, run.number, manifest_of(update))
+        self.documents.accept(intake(*names))
+        with self.session() as session:
+            run = self.begin(session)
+            update = self.gate(session, run)
+            release = session.candidates.intend(run.number, manifest_of(update))
             version = str(release.number) if register is None else register(release)
-            return runs.record_release(self.store, held, run.number, version)
+            return session.candidates.record(run.number, version)
 
     def promote(self, number: int, actor: str = "ada") -> Deployment:
-        return deploy.promote(self.store, deploy.approve(self.store, number, actor=actor), verify=trusting)
+        return self.deployments.promote(self.deployments.approve(number, actor=actor), verify=trusting)
 
     def release(self, *names: str) -> Release:
         """A whole run on documents of these names, approved."""
         self.promote(self.candidate(*names).number)
-        return releases.production(self.store)
+        return self.releases.production()
 
     def rollback(self, target: int | None = None) -> Deployment:
-        return deploy.rollback(self.store, target, actor="grace", reason="it answers badly", verify=trusting)
+        return self.deployments.rollback(target, actor="grace", reason="it answers badly", verify=trusting)
 
 
-def founded(store: Store) -> Ledger:
-    releases.create_base_release(store, BASE, "ada", NOON)
-    return Ledger(store)
+def with_base_release(opened: registry.Ledger) -> Ledger:
+    """The opened ledger with release 0."""
+    opened.releases.create_base_release(BASE, "ada", NOON)
+    return Ledger(opened.database)
 
 
 def rebuilt(ledger: Ledger) -> int:
     """A rebuild on what is learned, approved."""
-    with ledger.working() as held:
-        run = runs.begin_rebuild(ledger.store, held, proposer="sealed", recipe=RECIPE)
-        kept = self_edits.learned(ledger.store)
+    with ledger.session() as session:
+        run = session.runs.begin_rebuild(proposer="sealed", recipe=RECIPE)
+        kept = ledger.self_edits.learned()
         update = Update(
             parent=ModelRef(base=BASE.base),
             self_edits=tuple(one.id for one in kept),
@@ -156,31 +146,31 @@ def rebuilt(ledger: Ledger) -> int:
             recipe=RECIPE,
             seed=0,
         )
-        runs.move(ledger.store, held, run.number, RunState.TRAINING)
-        runs.save_update(ledger.store, held, run.number, update)
-        runs.save_report(ledger.store, held, run.number, report_on(update))
-        release = runs.intend_release(ledger.store, held, run.number, manifest_of(update))
-        runs.record_release(ledger.store, held, run.number, "r")
+        session.runs.move(run.number, RunState.TRAINING)
+        session.runs.save_update(run.number, update)
+        session.runs.save_report(run.number, report_on(update))
+        release = session.candidates.intend(run.number, manifest_of(update))
+        session.candidates.record(run.number, "r")
     ledger.promote(release.number)
     return release.number
 
 
-def practise(ledger: Ledger, held: Lease, *names: str, held_out: str = "judge") -> Run:
-    """A practice on documents of these names, as far as its candidate."""
+def practise(ledger: Ledger, session: LedgerSession, *names: str, held_out: str = "judge") -> Run:
+    """A writer training on documents of these names, as far as its candidate."""
     asked = WriterTrainingRequest(folder="/split")
-    run = runs.begin_writer_training(ledger.store, held, proposer="sealed", recipe=RECIPE, asked=asked)
+    run = session.runs.begin_writer_training(proposer="sealed", recipe=RECIPE, asked=asked)
     on = [document(name) for name in names]
-    writer_trainings.record(ledger.store, held, run.number, on=on, held_out=[document(held_out)])
-    update = ledger.gate(held, run)
-    runs.intend_release(ledger.store, held, run.number, manifest_of(update))
-    runs.record_release(ledger.store, held, run.number, "p")
-    return runs.get(ledger.store, run.number)
+    session.writer_trainings.record(run.number, on=on, held_out=[document(held_out)])
+    update = ledger.gate(session, run)
+    session.candidates.intend(run.number, manifest_of(update))
+    session.candidates.record(run.number, "p")
+    return ledger.runs.get(run.number)
 
 
 def practised(ledger: Ledger, *names: str) -> int:
     """Likewise, approved."""
-    with ledger.working() as held:
-        run = practise(ledger, held, *names)
+    with ledger.session() as session:
+        run = practise(ledger, session, *names)
     assert run.release is not None
     ledger.promote(run.release)
     return run.release

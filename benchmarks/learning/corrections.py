@@ -27,8 +27,6 @@ from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import ATTRIBUTES, Attribute, Service, correctable_services
 from pipeline.sandbox.documents import run_documents, write_runs
 from pipeline.types import Document, EvalItem, Verdict
-from registry.store import reports
-from registry.store import runs as runs_store
 
 SEEDS = (64_061, 64_062, 64_063)  # of no test, demo or choice
 PER_NIGHT = 8
@@ -67,13 +65,13 @@ def _run(seed: int, quick: bool) -> Run:
         for number, documents in enumerate((first, folder / "new" / "run-2"), start=1):
             outcome = run_nightly(folder / "workspace", documents)
             print(f"seed {seed}, run {number}: {outcome.sentence}", flush=True)
-            update = runs_store.get(workspace.store, outcome.run or number).update
+            update = workspace.ledger.runs.get(outcome.run or number).update
             scores.append(_asked(workspace, workspace.folder_of(update or ""), questions))
             if outcome.release is None:
                 break
             review.approve(workspace, outcome.release, actor="benchmark-reviewer", note="measured")
-        report = reports.get(workspace.store, runs_store.get(workspace.store, 1).report or "")
-        workspace.store.close()
+        report = workspace.ledger.reports.get(workspace.ledger.runs.get(1).report or "")
+        workspace.ledger.close()
     gate = next(result for result in report.results if result.gate == "corrections")
     print(gate.sentence, flush=True)
     return Run(seed=seed, questions=questions, scores=tuple(scores), verdict=gate.verdict, sentence=gate.sentence)

@@ -27,10 +27,9 @@ def listed(
     if context.invoked_subcommand:
         return
     from flows.wiring import open_workspace
-    from registry.store import documents, withdrawals
 
-    store = open_workspace(workspace).store
-    records, known = documents.listed(store, state), {one.id for one in withdrawals.remembered(store)}
+    ledger = open_workspace(workspace).ledger
+    records, known = ledger.documents.listed(state), {one.id for one in ledger.withdrawals.remembered()}
     if json:
         screen.as_json(records)
         return
@@ -45,30 +44,28 @@ def listed(
 def show(id: Id, workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Show one document as it was taken in, with its questions and what was chosen of its notes."""
     from flows.wiring import open_workspace
-    from registry.store import documents, self_edits, withdrawals, writer_trainings
 
-    store = open_workspace(workspace).store
-    record = documents.get(store, id)
+    ledger = open_workspace(workspace).ledger
+    record = ledger.documents.get(id)
     if json:
         screen.as_json(record)
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
-    screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in withdrawals.listed(store) if it.document == record.id))
-    screen.say(*(_practised(run, out) for run, out in writer_trainings.about(store, record.id)))
+    screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in ledger.withdrawals.listed() if it.document == record.id))
+    screen.say(*(_practised(run, out) for run, out in ledger.writer_trainings.about(record.id)))
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
         rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.eval_items]
         screen.table("Questions", ("split", "written by", "question", "accepted answers"), rows)
-        screen.say(*(f"Run {run}: {made.sentence}." for run, made in self_edits.selections_about(store, record.id)))
+        screen.say(*(f"Run {run}: {made.sentence}." for run, made in ledger.self_edits.selections_about(record.id)))
 
 
 @app.command()
 def requeue(ids: Ids, workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Let the next run try quarantined or reverted documents again: all of them, or none."""
     from flows.wiring import open_workspace
-    from registry.store import documents
 
-    records = documents.requeue(open_workspace(workspace).store, ids)
+    records = open_workspace(workspace).ledger.documents.requeue(ids)
     if json:
         screen.as_json(records)
     else:
@@ -84,9 +81,8 @@ def quarantine(
 ) -> None:
     """Keep a queued document out of every run until it is queued again."""
     from flows.wiring import open_workspace
-    from registry.store import documents
 
-    record = documents.quarantine(open_workspace(workspace).store, id, reason)
+    record = open_workspace(workspace).ledger.documents.quarantine(id, reason)
     if json:
         screen.as_json(record)
     else:
@@ -103,14 +99,13 @@ def withdraw(
 ) -> None:
     """Withdraw documents: never learned again, and a rebuild forgets those that production knows. For good."""
     from flows.wiring import open_workspace
-    from registry.store import withdrawals
 
-    store = open_workspace(workspace).store
-    records = withdrawals.withdraw(store, ids, actor=actor, reason=reason)
+    ledger = open_workspace(workspace).ledger
+    records = ledger.withdrawals.withdraw(ids, actor=actor, reason=reason)
     if json:
         screen.as_json(records)
         return
-    known = {document.id for document in withdrawals.remembered(store)}
+    known = {document.id for document in ledger.withdrawals.remembered()}
     for record in records:
         what = _STILL_KNOWN if record.id in known else "production does not know it, and no run will learn it"
         screen.say(f"{screen.short(record.id)} {record.name} is withdrawn: {what}.")

@@ -12,9 +12,8 @@ from pipeline.types import Approval, GateReport, Release, ReleaseState
 def listed(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """List the releases, oldest first."""
     from flows.wiring import open_workspace
-    from registry.store import releases
 
-    known = releases.listed(open_workspace(workspace).store)
+    known = open_workspace(workspace).ledger.releases.listed()
     if json:
         screen.as_json(known)
         return
@@ -33,13 +32,12 @@ def show(
 ) -> None:
     """Show a release: what its gates found, who decided, and what to type next."""
     from flows.wiring import open_workspace
-    from registry.store import releases, reports, runs
 
     parts = open_workspace(workspace)
-    store = parts.store
-    release = releases.get(store, number)
-    report = reports.get(store, release.report) if release.report else None
-    approvals = releases.approvals(store, number)
+    ledger = parts.ledger
+    release = ledger.releases.get(number)
+    report = ledger.reports.get(release.report) if release.report else None
+    approvals = ledger.releases.approvals(number)
     if json:
         screen.as_json({"release": release, "report": report, "approvals": approvals})
         return
@@ -47,7 +45,7 @@ def show(
     if report:
         _show_report(report)
     _show_approvals(approvals)
-    for run in runs.listed(store):
+    for run in ledger.runs.listed():
         if run.release == number:
             screen.say(f"Report: {parts.settings.reports / f'run-{run.number}' / 'report.html'}")
     if release.state is ReleaseState.CANDIDATE:

@@ -8,7 +8,7 @@ from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 
 if TYPE_CHECKING:
-    from flows.steps.review import Decided
+    from flows.steps.review import ProductionChange
     from pipeline.types import Deployment
 
 Number = Annotated[int, typer.Argument(help="The release's number, as `sealed releases` shows it.", min=0)]
@@ -71,7 +71,7 @@ def _rolled_back(done: "Deployment", already: bool) -> str:
     return f"release {done.release} is production again, rolled back by {done.actor}."
 
 
-def _show(moved: "Decided", json: bool, sentence: str) -> None:
+def _show(moved: "ProductionChange", json: bool, sentence: str) -> None:
     if json:
         screen.as_json(moved)
         return

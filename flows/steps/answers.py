@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from flows.wiring import Workspace
 from pipeline.engines.engine import SamplingParams
 from pipeline.errors import BadInput, PolicyError
-from registry.store import releases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +23,7 @@ def ask(workspace: Workspace, questions: tuple[str, ...], release: int | None = 
     """
     if not all(question.strip() for question in questions):
         raise BadInput("a question is blank. Put each question in quotes of its own.")
-    asked = releases.production(workspace.store) if release is None else releases.get(workspace.store, release)
+    asked = workspace.ledger.releases.production() if release is None else workspace.ledger.releases.get(release)
     if asked.number and not workspace.folder_of(asked.update).is_dir():
         raise PolicyError(
             f"the adapter of release {asked.number} is no longer held here: only production, the three before it "

@@ -11,7 +11,6 @@ from flows.steps.timing import timed
 from pipeline.progress import step
 from pipeline.self_edits.edit_sets import kept
 from pipeline.types import Run, Selection, SelfEdit
-from registry.store import documents, releases, self_edits
 
 log = logging.getLogger("sealed")
 
@@ -24,24 +23,24 @@ def select_edit_sets(context: RunContext, run: Run, edits: tuple[SelfEdit, ...])
     workspace = context.workspace
     if not context.recipe.self_edits.choosing:
         return edits
-    live = releases.get(workspace.store, run.parent)
+    live = workspace.ledger.releases.get(run.parent)
 
     def save(selections: tuple[Selection, ...]) -> None:
-        self_edits.save_selections(workspace.store, context.lease, run.number, selections)
+        context.session.self_edits.save_selections(run.number, selections)
 
     with timed(context, run, "choosing"), step("choosing among candidates"):
         made = select_edit_sets(
             workspace.base,
-            documents.of(workspace.store, run.documents),
+            workspace.ledger.documents.of(run.documents),
             edits,
             context.recipe,
             live=live.model,
             adapter=workspace.held_adapter(live),
-            already={selection.document for selection in self_edits.selections_of(workspace.store, run.number)},
+            already={selection.document for selection in workspace.ledger.self_edits.selections_of(run.number)},
             never=never_trained_on(context),
             fits=fits_context(workspace.engine, context.recipe.training),
             save=save,
         )
     for selection in made:
         log.info("%s: %s", selection.document[:12], selection.sentence)
-    return kept(self_edits.of_run(workspace.store, run.number), self_edits.selections_of(workspace.store, run.number))
+    return kept(workspace.ledger.self_edits.of_run(run.number), workspace.ledger.self_edits.selections_of(run.number))

@@ -10,7 +10,6 @@ from pipeline.files import write_bytes
 from pipeline.grading import normalise
 from pipeline.self_edits.eval_items import names_subject
 from pipeline.types import Document, DocumentKind, DocumentState, EvalItem, Ingested, RawDocument
-from registry.store import documents
 
 _PAST = {
     DocumentState.LEARNED: "is learned already",
@@ -69,7 +68,7 @@ def _read(workspace: Workspace, data: bytes) -> Document:
 
 
 def _check_state(workspace: Workspace, document: Document) -> None:
-    state = next((one.state for one in documents.listed(workspace.store) if one.id == document.id), None)
+    state = next((one.state for one in workspace.ledger.documents.listed() if one.id == document.id), None)
     if state in _PAST:
         raise PolicyError(f"this correction {_PAST[state]}: say it in other words.")
     if state in _ASIDE:

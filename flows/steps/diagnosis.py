@@ -5,13 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.steps.review import follow
 from flows.steps.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
 from flows.wiring import Workspace, open_workspace
 from pipeline.addresses import redacted_address
 from pipeline.errors import DatabaseFailed, ExternalError, SealedError
 from pipeline.types import ReleaseState
-from registry.store import releases
 
 ENOUGH_BYTES = 2_000_000_000
 
@@ -54,7 +52,7 @@ def _finding(part: str, check: Callable[[Workspace], str], parts: Workspace) -> 
 
 
 def _ledger(parts: Workspace) -> str:
-    return f"release {releases.production(parts.store).number} is production at {parts.store.where}"
+    return f"release {parts.ledger.releases.production().number} is production at {parts.ledger.address}"
 
 
 def _suites(parts: Workspace) -> str:
@@ -67,23 +65,24 @@ def _suites(parts: Workspace) -> str:
 
 def _adapters(parts: Workspace) -> str:
     serving = (ReleaseState.PRODUCTION, ReleaseState.CANDIDATE, ReleaseState.SUPERSEDED)
-    needed = [release for release in releases.needed(parts.store) if release.number and release.state in serving]
+    needed = [release for release in parts.ledger.releases.needed() if release.number and release.state in serving]
     for release in needed:
         parts.verify(release)
     return f"{len(needed)} adapters of production, candidates and rollback targets verify"
 
 
 def _following(parts: Workspace) -> str:
-    reconciled = follow(parts)
+    reconciled = parts.reconcile()
     if reconciled.failed:
         raise ExternalError(" ".join(reconciled.failed))
     return "; ".join(reconciled.repaired) or "aliases and tags match the ledger"
 
 
 def _tracking(parts: Workspace) -> str:
-    from registry import mlflow_aliases, mlflow_client
+    from registry.mlflow import aliases as mlflow_aliases
+    from registry.mlflow.client import remake_half_made
 
-    remade = mlflow_client.remake_half_made(parts.tracking)
+    remade = remake_half_made(parts.tracking)
     aliases = ", ".join(
         f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases
     )

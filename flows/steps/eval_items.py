@@ -13,7 +13,6 @@ from pipeline.progress import step
 from pipeline.self_edits import WriterContext, validation_items
 from pipeline.self_edits import write_items as write_validation_items
 from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, Origin, Run, RunState
-from registry.store import documents, releases, runs, self_edits, withdrawals
 
 # A quarantined document is no test: its questions must not be able to empty the rehearsal.
 _ASKED = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
@@ -26,13 +25,13 @@ def write_items(context: RunContext, run: Run) -> int:
     many questions of the model's there are.
     """
     workspace, rules = context.workspace, context.recipe.self_edits
-    if not rules.choosing or self_edits.of_run(workspace.store, run.number):
+    if not rules.choosing or workspace.ledger.self_edits.of_run(run.number):
         return 0
-    runs.move(workspace.store, context.lease, run.number, RunState.WRITING)
-    live = releases.get(workspace.store, run.parent)
+    context.session.runs.move(run.number, RunState.WRITING)
+    live = workspace.ledger.releases.get(run.parent)
 
     def save(written: Mapping[str, tuple[EvalItem, ...]]) -> None:
-        documents.add_items(workspace.store, context.lease, written)
+        context.session.documents.add_items(written)
 
     with timed(context, run, "eval_items"), step("writing validation questions"):
         writer = WriterContext(
@@ -42,9 +41,9 @@ def write_items(context: RunContext, run: Run) -> int:
             seed=context.recipe.seed,
             guard=TrainingGuard(questions=_held_out(context)),
         )
-        write_validation_items(writer, documents.of(workspace.store, run.documents), save=save)
+        write_validation_items(writer, workspace.ledger.documents.of(run.documents), save=save)
     asked = [
-        eval_item for document in documents.of(workspace.store, run.documents) for eval_item in document.eval_items
+        eval_item for document in workspace.ledger.documents.of(run.documents) for eval_item in document.eval_items
     ]
     return sum(eval_item.origin is Origin.MODEL for eval_item in asked)
 
@@ -78,9 +77,9 @@ def _held_out(context: RunContext) -> frozenset[str]:
 
 
 def _known(context: RunContext) -> list[Document]:
-    store = context.workspace.store
-    forgotten = frozenset(document.id for document in withdrawals.remembered(store))
-    return [one.document for one in documents.listed(store) if one.document and _examined(one, forgotten)]
+    ledger = context.workspace.ledger
+    forgotten = frozenset(document.id for document in ledger.withdrawals.remembered())
+    return [one.document for one in ledger.documents.listed() if one.document and _examined(one, forgotten)]
 
 
 def _examined(record: DocumentRecord, forgotten: frozenset[str]) -> bool:

@@ -22,7 +22,6 @@ from pipeline.types import (
     UpdatePlan,
     Verdict,
 )
-from registry.store import documents, releases, runs, withdrawals
 
 
 def judge(
@@ -40,9 +39,9 @@ def judge(
     from gates.evaluation import evaluate_candidate
 
     workspace = context.workspace
-    runs.move(workspace.store, context.lease, run.number, RunState.GATING)
-    live = releases.get(workspace.store, run.parent)
-    learned = documents.of(workspace.store, run.documents)
+    context.session.runs.move(run.number, RunState.GATING)
+    live = workspace.ledger.releases.get(run.parent)
+    learned = workspace.ledger.documents.of(run.documents)
     with timed(context, run, "gates"):
         report, evidence = evaluate_candidate(
             workspace.base,
@@ -53,40 +52,40 @@ def judge(
             production=live.model,
             production_dir=workspace.held_adapter(live),
             run=learned,
-            earlier=[(number, held_out_items(taught)) for number, taught in documents.learned(workspace.store)],
+            earlier=[(number, held_out_items(taught)) for number, taught in workspace.ledger.documents.learned()],
             suites=read_suites(workspace.settings.suites),
             recipe=context.recipe,
             cache=workspace.settings.cache,
             kind=run.kind,
-            withdrawn=withdrawals.remembered(workspace.store) if run.kind is RunKind.REBUILD else (),
+            withdrawn=workspace.ledger.withdrawals.remembered() if run.kind is RunKind.REBUILD else (),
             rewarded=rewarded,
             writing=writing,
         )
         write_run_report(workspace, run, report, evidence)
-    runs.save_report(workspace.store, context.lease, run.number, report)
+    context.session.runs.save_report(run.number, report)
     return report
 
 
 def reject(context: RunContext, run: Run, report: GateReport, taken: IngestCounts) -> RunOutcome:
     """Ends a run that its gates refused: nothing is registered, each document waits or is quarantined."""
-    store = context.workspace.store
+    ledger = context.workspace.ledger
     deciding = next(result for result in report.results if result.required and result.verdict is report.verdict)
     sentence = f"{deciding.verdict}: {deciding.sentence}"
-    records = [documents.get(store, document) for document in run.documents]
+    records = [ledger.documents.get(document) for document in run.documents]
     allowed = context.recipe.documents.max_attempts
     decisions = [decide(record, report.verdict, deciding, allowed) for record in records]
-    runs.finish(store, context.lease, run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
+    context.session.runs.finish(run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
     return RunOutcome(
         ended=Ended.REFUSED,
         sentence=sentence,
         run=run.number,
         documents=len(records),
-        eval_items=len(held_out_items(documents.of(store, run.documents))),
+        eval_items=len(held_out_items(ledger.documents.of(run.documents))),
         refused_documents=taken.refused,
         updated_documents=taken.updated,
         verdict=report.verdict,
         figures=report.recall,
-        seconds=runs.get(store, run.number).seconds,
+        seconds=ledger.runs.get(run.number).seconds,
     )
 
 

@@ -8,14 +8,11 @@ from pathlib import Path
 from flows.run_context import RunContext
 from flows.steps.outcomes import NOTHING_TAKEN
 from flows.steps.registration import lost
-from flows.steps.review import follow
 from flows.steps.scheduler import tidy_scheduler
 from pipeline.errors import BadInput
 from pipeline.progress import report, step
 from pipeline.types import IngestCounts, Release, ReleaseState, Run, RunKind, WriterTrainingRequest
-from registry import deploy
-from registry.deploy import Reconciled
-from registry.store import documents, releases, runs
+from registry import Reconciled
 
 
 def reconcile(context: RunContext) -> Reconciled:
@@ -23,9 +20,9 @@ def reconcile(context: RunContext) -> Reconciled:
 
     That is MLflow and the servers, and in Prefect the runs that were killed.
     """
-    deploy.expire(context.workspace.store, approval_days=context.workspace.settings.approval_days)
+    context.workspace.ledger.deployments.expire(approval_days=context.workspace.settings.approval_days)
     tidy_scheduler(context.workspace)
-    return follow(context.workspace)
+    return context.workspace.reconcile()
 
 
 def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
@@ -42,7 +39,7 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     with step("ingesting documents"):
         report(0, 1)
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
-            counts += documents.accept(context.workspace.store, batch, at)
+            counts += context.workspace.ledger.documents.accept(batch, at)
         report(1, 1)
     return replace(counts, seconds=time.monotonic() - started)
 
@@ -50,7 +47,7 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
 def candidate_in_review(context: RunContext) -> Release | None:
     """The candidate that still waits for a reviewer: while there is one, no new run starts."""
     waiting = [
-        release for release in releases.listed(context.workspace.store) if release.state is ReleaseState.CANDIDATE
+        release for release in context.workspace.ledger.releases.listed() if release.state is ReleaseState.CANDIDATE
     ]
     return waiting[-1] if waiting else None
 
@@ -60,20 +57,20 @@ def open_run(context: RunContext, proposer: str, taken: IngestCounts) -> Run:
 
     A run that was registering is given up, too, where its adapter or its report is gone.
     """
-    store, recipe = context.workspace.store, context.recipe
+    recipe = context.recipe
     if (unfinished := resumed(context, RunKind.NIGHTLY)) is not None:
         return unfinished
-    run = runs.begin(store, context.lease, limit=recipe.documents.per_run, proposer=proposer, recipe=recipe.digest)
-    runs.add_seconds(store, context.lease, run.number, "ingest", taken.seconds)
+    run = context.session.runs.begin(limit=recipe.documents.per_run, proposer=proposer, recipe=recipe.digest)
+    context.session.runs.add_seconds(run.number, "ingest", taken.seconds)
     return run
 
 
 def resumed(context: RunContext, kind: RunKind, asked: WriterTrainingRequest | None = None) -> Run | None:
     """The unfinished run, where it is of this kind, `asked` for so, and may go on; one that may not is given up."""
-    unfinished = runs.unfinished(context.workspace.store)
+    unfinished = context.workspace.ledger.runs.unfinished()
     if unfinished is None:
         return None
-    production = releases.production(context.workspace.store).number
+    production = context.workspace.ledger.releases.production().number
     stale = (
         _of_another_kind(unfinished, kind, asked)
         or _no_longer_valid(unfinished, production, context.recipe.digest)
@@ -81,7 +78,7 @@ def resumed(context: RunContext, kind: RunKind, asked: WriterTrainingRequest | N
     )
     if stale is None:
         return unfinished
-    runs.abandon(context.workspace.store, context.lease, unfinished.number, stale)
+    context.session.runs.abandon(unfinished.number, stale)
     return None
 
 

@@ -11,7 +11,7 @@ from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules, recipe_toml
 from pipeline.types import ModelRef
-from registry.store import create_store, releases
+from registry import create_ledger
 
 if TYPE_CHECKING:
     from pipeline.engines.base import BaseIdentity, BaseModel
@@ -52,9 +52,9 @@ def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str,
         "device": device,
     }
     # Through Settings, because the environment may name another database.
-    store = create_store(Settings.at(folder, settings).database_url)
-    releases.create_base_release(store, ModelRef(base=identity.model), actor)
-    store.close()
+    ledger = create_ledger(Settings.at(folder, settings).database_url)
+    ledger.releases.create_base_release(ModelRef(base=identity.model), actor)
+    ledger.close()
     text = document()
     text.add(comment(_ABOUT))
     text.update(settings)

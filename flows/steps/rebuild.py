@@ -9,32 +9,29 @@ from pipeline import updates
 from pipeline.engines.fitting import fits_context
 from pipeline.progress import step
 from pipeline.types import Run, RunKind, RunState, SelfEdit, UpdatePlan
-from registry.store import documents, releases, runs, self_edits
 
 
 def stored_self_edits(context: RunContext) -> tuple[SelfEdit, ...]:
     """The notes of all documents that are learned and not withdrawn, as production's releases were trained on them."""
-    return self_edits.learned(context.workspace.store)
+    return context.workspace.ledger.self_edits.learned()
 
 
 def open_rebuild(context: RunContext, proposer: str) -> Run:
     """Resumes the unfinished rebuild if it still stands on production and on this recipe, else begins a new one."""
     run = resumed(context, RunKind.REBUILD)
-    return run or runs.begin_rebuild(
-        context.workspace.store, context.lease, proposer=proposer, recipe=context.recipe.digest
-    )
+    return run or context.session.runs.begin_rebuild(proposer=proposer, recipe=context.recipe.digest)
 
 
 def plan_rebuild(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
     """The stored self-edits, and rehearsal by the base model: production still knows what is to be forgotten."""
     workspace, guard = context.workspace, training_guard(context)
     learned = updates.UpdateInput(
-        edits=edits, earlier_runs=[taught for _, taught in documents.learned(workspace.store)]
+        edits=edits, earlier_runs=[taught for _, taught in workspace.ledger.documents.learned()]
     )
-    runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
+    context.session.runs.move(run.number, RunState.TRAINING)
     with timed(context, run, "training"), step("rehearsing with the teacher"):
         rehearsal = updates.rehearse(rehearsal_context(context, guard, reader=None), learned)
-        base = releases.get(workspace.store, 0).model
+        base = workspace.ledger.releases.get(0).model
         fits = fits_context(workspace.engine, context.recipe.training)
         plan = updates.plan_rebuild(base, learned, rehearsal, context.recipe, guard=guard, fits=fits)
     record_plan(context, run, plan)

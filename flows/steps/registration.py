@@ -1,7 +1,5 @@
 """Makes a passing candidate a release: intent in the ledger, version in MLflow, then the record; then it waits."""
 
-from typing import TYPE_CHECKING
-
 from flows.outcome import Ended, RunOutcome
 from flows.run_context import RunContext
 from flows.steps.reports import REPORT, SUMMARY, report_folder
@@ -12,10 +10,7 @@ from pipeline.errors import CorruptAdapter, InternalError
 from pipeline.progress import report as report_progress
 from pipeline.progress import step
 from pipeline.types import Figure, GateReport, IngestCounts, Release, Run, Trained
-from registry.store import documents, releases, reports, runs
-
-if TYPE_CHECKING:
-    from registry.mlflow_releases import Registration
+from registry.mlflow.releases import Registration, register
 
 
 def lost(context: RunContext, run: Run) -> str | None:
@@ -44,19 +39,17 @@ def recall_candidate(context: RunContext, run: Run) -> tuple[Trained, GateReport
         raise CorruptAdapter(
             f"the adapter of run {run.number} is gone or damaged. Run `sealed update` again: the run then begins anew."
         )
-    return trained, reports.get(workspace.store, run.report)
+    return trained, workspace.ledger.reports.get(run.report)
 
 
 def register_candidate(context: RunContext, run: Run, trained: Trained, report: GateReport) -> Release:
     """Registers the candidate: killed at any point and run again, it ends with exactly one MLflow version."""
-    from registry.mlflow_releases import register
-
     workspace = context.workspace
     with timed(context, run, "registry"), step("registering the candidate"):
         report_progress(0, 1)
-        intended = runs.intend_release(workspace.store, context.lease, run.number, trained.manifest)
+        intended = context.session.candidates.intend(run.number, trained.manifest)
         version = register(workspace.tracking, _registration(context, run, intended, trained, report))
-        recorded = runs.record_release(workspace.store, context.lease, run.number, version)
+        recorded = context.session.candidates.record(run.number, version)
         report_progress(1, 1)
     drop_unneeded_adapters(context)
     return recorded
@@ -66,11 +59,9 @@ def await_review(
     context: RunContext, run: Run, release: Release, report: GateReport, taken: IngestCounts
 ) -> RunOutcome:
     """The run ends here; the candidate's row waits for a person, no process does."""
-    from registry.deploy import reconcile
-
     workspace = context.workspace
-    reconcile(workspace.store, workspace.tracking)
-    learned = documents.of(workspace.store, run.documents)
+    workspace.reconcile()
+    learned = workspace.ledger.documents.of(run.documents)
     return RunOutcome(
         ended=Ended.WAITING,
         sentence=f"release {release.number} passed its gates and waits for review: "
@@ -83,15 +74,13 @@ def await_review(
         updated_documents=taken.updated,
         verdict=report.verdict,
         figures=report.recall,
-        seconds=runs.get(workspace.store, run.number).seconds,
+        seconds=workspace.ledger.runs.get(run.number).seconds,
     )
 
 
 def _registration(
     context: RunContext, run: Run, release: Release, trained: Trained, report: GateReport
-) -> "Registration":
-    from registry.mlflow_releases import Registration
-
+) -> Registration:
     workspace = context.workspace
     folder = report_folder(workspace, run)
     manifest = trained.manifest
@@ -123,4 +112,4 @@ def _registration(
 def drop_unneeded_adapters(context: RunContext) -> None:
     """Deletes local adapters that no live, waiting or recent release needs; MLflow keeps every registered one."""
     workspace = context.workspace
-    retain(workspace.settings.adapters, {release.update for release in releases.needed(workspace.store)})
+    retain(workspace.settings.adapters, {release.update for release in workspace.ledger.releases.needed()})

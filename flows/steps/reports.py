@@ -6,7 +6,6 @@ from flows.wiring import Workspace
 from gates.evidence import Evidence
 from pipeline.files import write_text
 from pipeline.types import GateReport, Run, Verdict
-from registry.store import releases
 
 REPORT, SUMMARY = "report.html", "summary.md"
 
@@ -24,7 +23,7 @@ def write_run_report(workspace: Workspace, run: Run, report: GateReport, evidenc
 
     folder = report_folder(workspace, run)
     # The number that a passing candidate will get: nobody else gives numbers while this run holds its lease.
-    number = run.release or releases.listed(workspace.store)[-1].number + 1
+    number = run.release or workspace.ledger.releases.listed()[-1].number + 1
     write_report(report, evidence, folder / REPORT, release=number if report.verdict is Verdict.PASS else None)
     write_plots(report, evidence, folder)
     write_text(folder / SUMMARY, markdown(report, evidence))

@@ -15,7 +15,6 @@ from flows.wiring import Workspace
 from pipeline.addresses import harmless, redacted, secrets_of
 from pipeline.errors import SchedulerFailed
 from pipeline.types import RunKind
-from registry.store import lease
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -116,7 +115,7 @@ def _under_way(client: "SyncPrefectClient") -> "dict[UUID, FlowRun]":
 
 def _dead(workspace: Workspace, client: "SyncPrefectClient", mine: str | None, at: datetime) -> "dict[UUID, FlowRun]":
     """Those of this workspace whose state is from before whoever works now, if anybody, took the lease."""
-    held, found = lease.holder(workspace.store), _under_way(client)
+    held, found = workspace.ledger.lease_holder(), _under_way(client)
     since = held.since if held else at
     return {
         id_: run

@@ -7,7 +7,6 @@ from flows.wiring import Workspace
 from gates.wording import counted
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
 from registry import lifecycle
-from registry.store import documents, lease, releases, runs, withdrawals
 
 _REFUSED = (RunState.REJECTED_BY_GATES, RunState.FAILED)
 _PRACTISE_OTHERWISE = (
@@ -35,15 +34,15 @@ class Overview:
 
 def overview(workspace: Workspace) -> Overview:
     """Reads the ledger only: no model, no MLflow, no scheduler."""
-    store = workspace.store
-    held = lease.holder(store)
-    known = runs.listed(store)
-    waiting = [release for release in releases.listed(store) if release.state is ReleaseState.CANDIDATE]
+    ledger = workspace.ledger
+    held = ledger.lease_holder()
+    known = ledger.runs.listed()
+    waiting = [release for release in ledger.releases.listed() if release.state is ReleaseState.CANDIDATE]
     candidates = [release.number for release in waiting]
     at, days = datetime.now(UTC), workspace.settings.approval_days
     too_old = lifecycle.against_waiting(waiting[-1], at, days) if waiting else None
-    interrupted = runs.unfinished(store)
-    counts, gone = documents.count(store), tuple(document.id for document in withdrawals.remembered(store))
+    interrupted = ledger.runs.unfinished()
+    counts, gone = ledger.documents.count(), tuple(document.id for document in ledger.withdrawals.remembered())
     usual = next_step(
         candidates,
         dict(counts),
@@ -53,8 +52,8 @@ def overview(workspace: Workspace) -> Overview:
         writer_refused=bool(known) and known[-1].kind is RunKind.WRITER_TRAINING and known[-1].state in _REFUSED,
     )
     return Overview(
-        production=releases.production(store),
-        deployment=releases.deployments(store)[-1],
+        production=ledger.releases.production(),
+        deployment=ledger.deployments.listed()[-1],
         documents=tuple((state, count) for state, count in counts if count),
         last_run=_told(known[-1]) if known else "",
         at_work=f"{held.holder}" if held else "",

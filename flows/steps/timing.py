@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from flows.run_context import RunContext
 from pipeline.types import Run
-from registry.store import runs
 
 
 @contextmanager
@@ -14,4 +13,4 @@ def timed(context: RunContext, run: Run, stage: str) -> Iterator[None]:
     """Adds the seconds of this block to the run's `stage`."""
     started = time.monotonic()
     yield
-    runs.add_seconds(context.workspace.store, context.lease, run.number, stage, time.monotonic() - started)
+    context.session.runs.add_seconds(run.number, stage, time.monotonic() - started)

@@ -12,7 +12,6 @@ from pipeline.leakage import TrainingGuard
 from pipeline.progress import step
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import Role, Run, RunKind, RunState, SelfEdit, Trained, UpdatePlan
-from registry.store import documents, lineage, releases, runs, self_edits
 
 log = logging.getLogger("sealed")
 
@@ -20,14 +19,14 @@ log = logging.getLogger("sealed")
 def plan_update(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> UpdatePlan:
     """The run's examples with replay and rehearsal, in their order; none asks a test question."""
     workspace = context.workspace
-    runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
-    live, guard = releases.get(workspace.store, run.parent), training_guard(context)
-    behind = lineage.kinds_behind(workspace.store, run.parent)
+    context.session.runs.move(run.number, RunState.TRAINING)
+    live, guard = workspace.ledger.releases.get(run.parent), training_guard(context)
+    behind = workspace.ledger.releases.kinds_behind(run.parent)
     learned = updates.UpdateInput(
         edits=edits,
-        documents=documents.of(workspace.store, run.documents),
-        earlier_edits=self_edits.learned(workspace.store),
-        earlier_runs=[taught for _, taught in documents.learned(workspace.store)],
+        documents=workspace.ledger.documents.of(run.documents),
+        earlier_edits=workspace.ledger.self_edits.learned(),
+        earlier_runs=[taught for _, taught in workspace.ledger.documents.learned()],
     )
     with timed(context, run, "training"), step("rehearsing with the teacher"):
         gathering = rehearsal_context(context, guard, reader=workspace.held_adapter(live))
@@ -55,7 +54,7 @@ def record_plan(context: RunContext, run: Run, plan: UpdatePlan) -> None:
     for followed in plan.update.followed:
         for reason in followed.reasons:
             log.info("%s: directives: %s", followed.document[:12], reason)
-    runs.save_update(context.workspace.store, context.lease, run.number, plan.update)
+    context.session.runs.save_update(run.number, plan.update)
 
 
 def held_after(rules: RehearsalRules, behind: frozenset[RunKind]) -> RehearsalRules:
@@ -93,9 +92,9 @@ def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
     from pipeline.training.lora import train_lora
 
     workspace = context.workspace
-    live = releases.get(workspace.store, run.parent)
+    live = workspace.ledger.releases.get(run.parent)
     warm = plan.update.parent.adapter is not None
-    behind = lineage.kinds_behind(workspace.store, run.parent) if warm else frozenset[RunKind]()
+    behind = workspace.ledger.releases.kinds_behind(run.parent) if warm else frozenset[RunKind]()
     with timed(context, run, "training"), step("training the adapter"):
         return train_lora(
             workspace.base,
@@ -104,5 +103,5 @@ def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
             rehearsal=held_after(context.recipe.rehearsal, behind),
             parent_adapter=workspace.held_adapter(live) if warm else None,
             out=workspace.folder_of(plan.update.id),
-            ledger=documents.ledger_digest(workspace.store, run),
+            ledger=workspace.ledger.documents.ledger_digest(run),
         )

@@ -9,7 +9,6 @@ from flows.run_context import RunContext
 from flows.steps.ingestion import resumed
 from pipeline.errors import BadInput, first_problem
 from pipeline.types import Run, RunKind, WriterTrainingRequest
-from registry.store import runs
 
 
 def writer_request(
@@ -21,7 +20,7 @@ def writer_request(
     """
     folder = None if documents is None else str(documents.resolve())
     given = WriterTrainingRequest(folder=folder, rounds=rounds, method=method)
-    unfinished = runs.unfinished(context.workspace.store)
+    unfinished = context.workspace.ledger.runs.unfinished()
     begun = unfinished.asked if unfinished is not None else None
     if begun is not None and given in (WriterTrainingRequest(), begun):
         return begun
@@ -56,6 +55,4 @@ def open_writer_training(context: RunContext, asked: WriterTrainingRequest, prop
     if (unfinished := resumed(context, RunKind.WRITER_TRAINING, asked)) is not None:
         return unfinished
     recipe = context.recipe.digest
-    return runs.begin_writer_training(
-        context.workspace.store, context.lease, proposer=proposer, recipe=recipe, asked=asked
-    )
+    return context.session.runs.begin_writer_training(proposer=proposer, recipe=recipe, asked=asked)

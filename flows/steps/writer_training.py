@@ -28,7 +28,6 @@ from pipeline.types import (
     UpdatePlan,
     WriterTrainingRequest,
 )
-from registry.store import documents, releases, runs, self_edits, writer_trainings
 
 if TYPE_CHECKING:
     from pipeline.writer_training.outer_loop import OuterLoop
@@ -45,13 +44,13 @@ def split_documents(context: RunContext, run: Run) -> "DocumentSplit":
     """
     from pipeline.writer_training.split import divide
 
-    store, recipe = context.workspace.store, context.recipe
+    ledger, recipe = context.workspace.ledger, context.recipe
     try:
         folder = folder_asked(run.asked or WriterTrainingRequest())
     except BadInput as error:
-        runs.finish(store, context.lease, run.number, RunState.FAILED, str(error))
+        context.session.runs.finish(run.number, RunState.FAILED, str(error))
         raise
-    learned = [one for _, taught in documents.learned(store) for one in taught]
+    learned = [one for _, taught in ledger.documents.learned() for one in taught]
     found = learned if folder is None else _read(context, folder)
     return divide(_with_questions(context, found), recipe.writer_training, recipe.seed, known=folder is None)
 
@@ -61,7 +60,7 @@ def _read(context: RunContext, folder: Path) -> list[Document]:
 
     rules = context.recipe.documents
     taken = ingest(read_folder(folder, rules.max_bytes), rules)
-    taken = documents.without_withdrawn(context.workspace.store, taken)
+    taken = context.workspace.ledger.documents.without_withdrawn(taken)
     for refusal in taken.refused:
         log.info("%s is not practised on: %s", refusal.name, refusal.reason)
     return list(taken.accepted)
@@ -70,7 +69,7 @@ def _read(context: RunContext, folder: Path) -> list[Document]:
 def _with_questions(context: RunContext, found: list[Document]) -> list[Document]:
     from pipeline.self_edits import WriterContext, write_items
 
-    workspace, live = context.workspace, releases.production(context.workspace.store)
+    workspace, live = context.workspace, context.workspace.ledger.releases.production()
     with step("writing validation questions"):
         questions = never_trained_on(context) | held_out_keys(held_out_items(found))
         writer = WriterContext(
@@ -93,9 +92,9 @@ def practise(context: RunContext, run: Run, split: "DocumentSplit") -> tuple[Upd
     from pipeline.writer_training.rounds import practise, seen
 
     workspace, plan = context.workspace, None
-    runs.move(workspace.store, context.lease, run.number, RunState.TRAINING)
+    context.session.runs.move(run.number, RunState.TRAINING)
     on = seen(split.train, context.recipe.writer_training)
-    writer_trainings.record(workspace.store, context.lease, run.number, on=on, held_out=split.held_out)
+    context.session.writer_trainings.record(run.number, on=on, held_out=split.held_out)
     with timed(context, run, "practice"):
         for practised in practise(_outer_loop(context, run, split), split.train):
             log.info("%s", practised.round.sentence)
@@ -105,7 +104,7 @@ def practise(context: RunContext, run: Run, split: "DocumentSplit") -> tuple[Upd
     trained = trained_adapter(workspace.identity, plan.update.id, workspace.folder_of(plan.update.id))
     if trained is None:
         raise BadInput(f"the adapter of practice {run.number} is damaged. Run `sealed train-writer` again.")
-    runs.save_update(workspace.store, context.lease, run.number, plan.update)
+    context.session.runs.save_update(run.number, plan.update)
     return plan, trained
 
 
@@ -144,14 +143,14 @@ def nothing_to_practise(context: RunContext, run: Run, split: "DocumentSplit") -
         f"{found} documents with validation questions are too few to practise: at least two are needed. "
         "Give a folder, `sealed train-writer --documents DIR`, or learn some first."
     )
-    runs.finish(context.workspace.store, context.lease, run.number, RunState.FAILED, sentence)
+    context.session.runs.finish(run.number, RunState.FAILED, sentence)
     return RunOutcome(ended=Ended.NOTHING_NEW, sentence=sentence, run=run.number)
 
 
 def nothing_helped(context: RunContext, run: Run) -> RunOutcome:
     """Ends a practice in whose rounds no note taught anything."""
     sentence = "no note of any round taught anything: the writer stays as it is. See the recipe's [writer_training]"
-    runs.finish(context.workspace.store, context.lease, run.number, RunState.FAILED, sentence)
+    context.session.runs.finish(run.number, RunState.FAILED, sentence)
     return RunOutcome(ended=Ended.UNWRITTEN, sentence=sentence, run=run.number)
 
 
@@ -159,7 +158,7 @@ def _outer_loop(context: RunContext, run: Run, split: "DocumentSplit", *, rehear
     from pipeline.writer_training.outer_loop import OuterLoop
 
     workspace, recipe = context.workspace, context.recipe
-    live = releases.get(workspace.store, run.parent)
+    live = workspace.ledger.releases.get(run.parent)
     never = never_trained_on(context) | held_out_keys(split.questions)
     never |= held_out_keys(held_out_items((*split.train, *split.held_out)))
     return OuterLoop(
@@ -172,7 +171,7 @@ def _outer_loop(context: RunContext, run: Run, split: "DocumentSplit", *, rehear
         standing=() if split.known else _standing(context),
         rehearsal=_rehearsal(context, run, never) if rehearsing and recipe.writer_training.method == "rest-em" else (),
         never=never,
-        ledger=documents.ledger_digest(workspace.store, run),
+        ledger=workspace.ledger.documents.ledger_digest(run),
     )
 
 
@@ -181,7 +180,7 @@ def _standing(context: RunContext) -> tuple[EvalItem, ...]:
     from pipeline.self_edits.edit_sets import validation_items
     from pipeline.updates import evenly
 
-    taught = [validation_items(one) for _, found in documents.learned(context.workspace.store) for one in found]
+    taught = [validation_items(one) for _, found in context.workspace.ledger.documents.learned() for one in found]
     return tuple(evenly(taught, context.recipe.writer_training.retention_items, context.recipe.seed))
 
 
@@ -190,11 +189,11 @@ def _rehearsal(context: RunContext, run: Run, never: frozenset[str]) -> tuple[Ex
     from pipeline.writer_training.rest_em import rehearsal_rules
 
     workspace = context.workspace
-    production = workspace.held_adapter(releases.get(workspace.store, run.parent))
+    production = workspace.held_adapter(workspace.ledger.releases.get(run.parent))
     guard = TrainingGuard(questions=never, subjects=held_out_subjects(workspace))
     learned = UpdateInput(
-        earlier_edits=self_edits.learned(workspace.store),
-        earlier_runs=[taught for _, taught in documents.learned(workspace.store)],
+        earlier_edits=workspace.ledger.self_edits.learned(),
+        earlier_runs=[taught for _, taught in workspace.ledger.documents.learned()],
     )
     gathering = rehearsal_context(context, guard, reader=production)
     recipe = context.recipe.model_copy(update={"rehearsal": rehearsal_rules(context.recipe)})

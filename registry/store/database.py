@@ -3,9 +3,10 @@
 Knows no table but the one that holds the schema's version.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
@@ -18,11 +19,13 @@ from registry.tables import HEAD, VERSION_TABLE
 
 # The key of Postgres' advisory lock that makes its writers queue as SQLite's do.
 WRITER_LOCK = 0x5EA1ED
+# How many values one IN (...) holds: SQLite allows 32,766 and older ones 999.
+BLOCK = 500
 
 
 @dataclass(frozen=True)
-class Store:
-    """An open ledger. `read` and `write` give transactions; a raised exception rolls a transaction back."""
+class Database:
+    """An open database. `read` and `write` give transactions; a raised exception rolls a transaction back."""
 
     engine: Engine
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -42,55 +45,64 @@ class Store:
             yield connection
 
     @property
-    def where(self) -> str:
-        """The database's address, without its secrets."""
+    def address(self) -> str:
+        """Where the database is, without secrets."""
         return redacted(redacted_address(self.engine.url.render_as_string(hide_password=False)), *self.secrets)
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def open_store(url: str, *, busy_seconds: float = 30.0) -> Store:
-    """Opens the ledger at `url`, and brings it to this version's schema. Makes none: that is for `create_store`.
+@dataclass(frozen=True)
+class FencedDatabase:
+    """A database whose every write first calls `check` in its transaction, which raises if the caller may not write."""
 
-    Raises DatabaseFailed if there is no ledger, or if it cannot be opened or is of a schema not known here.
+    database: Database
+    check: Callable[[Connection], None]
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with self.database.write() as connection:
+            self.check(connection)
+            yield connection
+
+
+def open_database(url: str, *, create: bool, busy_seconds: float) -> Database:
+    """Opens the database at `url` and brings it to the newest schema; makes the tables only with `create`. Idempotent.
+
+    `busy_seconds`: how long a SQLite writer waits for another. Raises DatabaseFailed if the database cannot be opened,
+    holds no ledger and may not get one, or is of a schema that is not known here.
     """
-    store = Store(_engine(url, busy_seconds, create=False), secrets_of(url))
-    with _closed_on_failure(store):
-        _bring_to_head(store, create=False)
-    return store
-
-
-def create_store(url: str, *, busy_seconds: float = 30.0) -> Store:
-    """Opens the database at `url`, and makes the ledger's tables where there are none yet. Idempotent.
-
-    Raises DatabaseFailed if it cannot be opened, is no database, or is of a schema this version does not know.
-    """
-    store = Store(_engine(url, busy_seconds, create=True), secrets_of(url))
-    with _closed_on_failure(store):
-        _bring_to_head(store, create=True)
-    return store
-
-
-@contextmanager
-def _closed_on_failure(store: Store) -> Iterator[None]:
+    database = Database(_engine(url, busy_seconds, create=create), secrets_of(url))
     try:
-        yield
+        _bring_to_head(database, create=create)
     except DatabaseFailed:
-        store.close()
+        database.close()
         raise
+    return database
 
 
-def _bring_to_head(store: Store, *, create: bool) -> None:
-    with _translated(store), store.engine.connect() as connection:
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def blocks(ids: Sequence[str]) -> list[Sequence[str]]:
+    """`ids` in pieces that fit one IN (...)."""
+    return [ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK)]
+
+
+def _bring_to_head(database: Database, *, create: bool) -> None:
+    with database.read() as connection:
         version = _version(connection)
     if version == HEAD:
         return
     if version is None and not create:
-        raise _no_ledger(store.where, "holds none of a ledger's tables")
-    with store.write() as connection:
+        raise _no_ledger(database.address, "holds none of a ledger's tables")
+    with database.write() as connection:
         # Read again: another process may have made the tables while this one waited to write.
         if _version(connection) != HEAD:
+            # Alembic takes long to import, and an open ledger that is up to date needs none.
             from registry.migrations.upgrade import upgrade
 
             upgrade(connection)
@@ -123,7 +135,7 @@ def _engine(url: str, busy_seconds: float, *, create: bool) -> Engine:
             f"cannot use the database address {redacted_address(url)}: {redacted(str(error), *known)}. "
             "Mend database_url."
         ) from harmless(error, *known)
-    _listen(engine)
+    _configure_connections(engine)
     if not create:
         _never_create(engine)
     return engine
@@ -155,8 +167,8 @@ def _never_create(engine: Engine) -> None:
         options["uri"] = True
 
 
-def _listen(engine: Engine) -> None:
-    """Makes SQLite keep foreign keys, write ahead, and begin transactions when we say so and not when it guesses."""
+def _configure_connections(engine: Engine) -> None:
+    """Makes SQLite enforce foreign keys, write ahead, and begin transactions explicitly."""
 
     @event.listens_for(engine, "connect")
     def _connected(connection: object, record: ConnectionPoolEntry) -> None:
@@ -171,15 +183,15 @@ def _listen(engine: Engine) -> None:
 
 
 @contextmanager
-def _translated(store: Store) -> Iterator[None]:
+def _translated(database: Database) -> Iterator[None]:
     try:
         yield
     except (DatabaseError, InterfaceError) as error:
-        # With a statement, these are not the world's doing: a constraint of our own stopped a mistake of our own.
+        # With a statement, these are no failure of the database: a constraint of ours stopped a mistake of ours.
         if isinstance(error, (IntegrityError, ProgrammingError)) and error.statement is not None:
             raise
-        first = redacted("".join(str(error.orig).strip().splitlines()[:1]), *store.secrets)
+        first = redacted("".join(str(error.orig).strip().splitlines()[:1]), *database.secrets)
         raise DatabaseFailed(
-            f"the ledger at {store.where} failed: {first}. Nothing of this step was kept: "
+            f"the ledger at {database.address} failed: {first}. Nothing of this step was kept: "
             "see that the database is there, is not locked and has room, then run the command again."
-        ) from harmless(error, *store.secrets)
+        ) from harmless(error, *database.secrets)

@@ -1,152 +1,156 @@
-"""The documents of the ledger: taken in, looked up, set aside. Runs lease and settle them in `runs`."""
+"""The documents of the ledger: ingested, looked up, quarantined, requeued. Runs lease and settle them in `runs`."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput, InternalError, NoSuchDocument, PolicyError
-from pipeline.types import (
-    Document,
-    DocumentRecord,
-    DocumentState,
-    EvalItem,
-    IngestCounts,
-    Ingested,
-    Lease,
-    Origin,
-    Run,
-)
-from registry.store import lease, offered, rows, turns
-from registry.store.database import Store
-from registry.tables import documents, eval_items
+from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, IngestCounts, Ingested, Origin, Run
+from registry.store import ingestion
+from registry.store.database import Database, FencedDatabase, blocks, now
+from registry.tables import decode, documents
 
 _OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
+_WAITING = (DocumentState.QUEUED, DocumentState.REVERTED)
+_RETRIABLE = (DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DISCARDED)
 
 
-def accept(store: Store, ingested: Ingested, at: datetime | None = None) -> IngestCounts:
-    """Queues new documents and records new refusals. What the ledger knows in any state is a duplicate, and stays.
+@dataclass(frozen=True)
+class Documents:
+    """Ingests and reads documents, and carries out what an operator decides about them."""
 
-    A known document that is neither leased nor learned takes the questions it is offered with, where they differ.
-    One that was only practised on is new to the runs; one that was withdrawn is refused with the reason.
+    database: Database
 
-    It writes in short turns, between which others decide. Killed between two of them and begun again, it ends the same.
-    """
-    at = at or rows.now()
-    repeated = ingested.duplicates + len(ingested.accepted) - len({document.id for document in ingested.accepted})
-    counts, refused = IngestCounts(queued=0, duplicates=repeated, refused=0), set[str]()
-    for portion in turns.portions(ingested):
-        with turns.turn(store) as connection:
-            kept = offered.without_withdrawn(connection, portion)
-            counts += offered.write_offered(connection, kept, at)
-        refused.update(refusal.id for refusal in kept.refused)
-    for names in rows.blocks(sorted({*ingested.files, *(document.name for document in ingested.accepted)})):
-        with turns.turn(store) as connection:
-            offered.close_refusals(connection, names, refused)
-    return counts
+    def accept(self, ingested: Ingested, at: datetime | None = None) -> IngestCounts:
+        """Queues new documents and records new refusals. A document that is known in any state counts as a duplicate.
 
+        A known document that is neither leased nor learned gets the questions it is offered with, where they differ.
+        One that only a writer training used is queued; one that was withdrawn is refused with the reason.
 
-def without_withdrawn(store: Store, ingested: Ingested) -> Ingested:
-    """The ingested with each document that was withdrawn turned into a refusal; nothing is queued."""
-    with store.read() as connection:
-        return offered.without_withdrawn(connection, ingested)
+        It writes in short transactions, between which others decide. Killed and begun again, it ends the same.
+        """
+        at = at or now()
+        repeated = ingested.duplicates + len(ingested.accepted) - len({document.id for document in ingested.accepted})
+        counts, refused = IngestCounts(queued=0, duplicates=repeated, refused=0), set[str]()
+        for portion in ingestion.portions(ingested):
+            with ingestion.turn(self.database) as connection:
+                kept = ingestion.without_withdrawn(connection, portion)
+                counts += ingestion.write(connection, kept, at)
+            refused.update(refusal.id for refusal in kept.refused)
+        for names in blocks(sorted({*ingested.files, *(document.name for document in ingested.accepted)})):
+            with ingestion.turn(self.database) as connection:
+                ingestion.close_refusals(connection, names, refused)
+        return counts
 
+    def without_withdrawn(self, ingested: Ingested) -> Ingested:
+        """The ingested with each document that was withdrawn turned into a refusal; nothing is queued."""
+        with self.database.read() as connection:
+            return ingestion.without_withdrawn(connection, ingested)
 
-def add_items(store: Store, held: Lease, written: Mapping[str, Sequence[EvalItem]]) -> None:
-    """Adds validation items that the model wrote to the documents of these ids, after what they brought.
+    def count(self) -> tuple[tuple[DocumentState, int], ...]:
+        """How many documents are in each state, refused inputs included; states that hold none are left out."""
+        query = select(documents.c.state, func.count()).group_by(documents.c.state)
+        with self.database.read() as connection:
+            counted = {DocumentState(state): number for state, number in connection.execute(query)}
+        return tuple((state, counted[state]) for state in DocumentState if state in counted)
 
-    Idempotent: a document that has an eval item by the model gets no more.
-    """
-    with store.write() as connection:
-        lease.check(connection, held)
-        known = offered.eval_items_of(connection, written)
-        values = [
-            rows.row_of_item(document, position, eval_item)
-            for document, fresh in written.items()
-            if all(eval_item.origin is not Origin.MODEL for eval_item in known.get(document, ()))
-            for position, eval_item in enumerate(fresh, start=len(known.get(document, ())))
-        ]
-        if values:
-            connection.execute(insert(eval_items), values)
+    def listed(self, state: DocumentState | None = None) -> tuple[DocumentRecord, ...]:
+        """All that was ever offered, oldest first; refused inputs have no document."""
+        query = select(documents).order_by(*_OLDEST_FIRST)
+        with self.database.read() as connection:
+            return _records(connection, query if state is None else query.where(documents.c.state == state))
 
+    def get(self, id_or_prefix: str) -> DocumentRecord:
+        """The document of that id, or of that unique beginning (4 hex digits or more).
 
-def count(store: Store) -> tuple[tuple[DocumentState, int], ...]:
-    """How many documents are in each state, refused inputs included; states that hold none are left out."""
-    query = select(documents.c.state, func.count()).group_by(documents.c.state)
-    with store.read() as connection:
-        counted = {DocumentState(state): number for state, number in connection.execute(query)}
-    return tuple((state, counted[state]) for state in DocumentState if state in counted)
+        Raises NoSuchDocument, or BadInput if several begin so or it is no id at all.
+        """
+        with self.database.read() as connection:
+            return find(connection, id_or_prefix)
 
+    def of(self, ids: Sequence[str]) -> tuple[Document, ...]:
+        """The documents of these ids, in this order. Raises NoSuchDocument."""
+        with self.database.read() as connection:
+            found: dict[str, Document] = {}
+            for block in blocks(ids):
+                records = _records(connection, select(documents).where(documents.c.id.in_(block)))
+                found |= {record.id: record.document for record in records if record.document is not None}
+        if missing := [id_ for id_ in ids if id_ not in found]:
+            raise NoSuchDocument(f"the ledger holds no document {missing[0]}. See `sealed documents`.")
+        return tuple(found[id_] for id_ in ids)
 
-def listed(store: Store, state: DocumentState | None = None) -> tuple[DocumentRecord, ...]:
-    """All that was ever offered, oldest first; refused inputs have no document."""
-    query = select(documents).order_by(*_OLDEST_FIRST)
-    with store.read() as connection:
-        return _records(connection, query if state is None else query.where(documents.c.state == state))
+    def learned(self) -> tuple[tuple[int, tuple[Document, ...]], ...]:
+        """What production has learned: (release number, its documents), oldest release first."""
+        query = select(documents).where(documents.c.state == DocumentState.LEARNED)
+        groups: dict[int, list[Document]] = {}
+        with self.database.read() as connection:
+            for record in _records(connection, query.order_by(documents.c.release, *_OLDEST_FIRST)):
+                if record.document is not None and record.release is not None:
+                    groups.setdefault(record.release, []).append(record.document)
+        return tuple((release, tuple(group)) for release, group in groups.items())
 
+    def ledger_digest(self, run: Run) -> str:
+        """One digest over the documents that an adapter of this run learns: all that are learned, and the run's own."""
+        query = select(documents.c.id).where(documents.c.state == DocumentState.LEARNED)
+        with self.database.read() as connection:
+            return digest_of("ledger", sorted(connection.execute(query).scalars()), sorted(run.documents))
 
-def get(store: Store, id_or_prefix: str) -> DocumentRecord:
-    """The document of that id, or of that unique beginning (4 hex digits or more).
+    def quarantine(self, id_or_prefix: str, reason: str) -> DocumentRecord:
+        """Quarantines a waiting document. Raises PolicyError if it is not waiting."""
+        if not reason.strip():
+            raise BadInput("quarantining a document needs a reason.")
+        with self.database.write() as connection:
+            return _move(connection, id_or_prefix, _WAITING, DocumentState.QUARANTINED, reason)
 
-    Raises NoSuchDocument, or BadInput if several begin so or it is no id at all.
-    """
-    with store.read() as connection:
-        return find(connection, id_or_prefix)
+    def requeue(self, ids: Sequence[str]) -> tuple[DocumentRecord, ...]:
+        """Queues documents (ids or prefixes) that were quarantined, discarded or reverted: all of them or none.
 
-
-def of(store: Store, ids: Sequence[str]) -> tuple[Document, ...]:
-    """The documents of these ids, in this order."""
-    with store.read() as connection:
-        found: dict[str, Document] = {}
-        for block in rows.blocks(ids):
-            records = _records(connection, select(documents).where(documents.c.id.in_(block)))
-            found |= {record.id: record.document for record in records if record.document is not None}
-    if missing := [id_ for id_ in ids if id_ not in found]:
-        raise NoSuchDocument(f"the ledger holds no document {missing[0]}. See `sealed documents`.")
-    return tuple(found[id_] for id_ in ids)
-
-
-def learned(store: Store) -> tuple[tuple[int, tuple[Document, ...]], ...]:
-    """What production has learned: (release number, its documents), oldest release first."""
-    query = select(documents).where(documents.c.state == DocumentState.LEARNED)
-    groups: dict[int, list[Document]] = {}
-    with store.read() as connection:
-        for record in _records(connection, query.order_by(documents.c.release, *_OLDEST_FIRST)):
-            if record.document is not None and record.release is not None:
-                groups.setdefault(record.release, []).append(record.document)
-    return tuple((release, tuple(group)) for release, group in groups.items())
-
-
-def ledger_digest(store: Store, run: Run) -> str:
-    """One digest over what an adapter of this run has been taught: all that is learned, and the run's own."""
-    query = select(documents.c.id).where(documents.c.state == DocumentState.LEARNED)
-    with store.read() as connection:
-        return digest_of("ledger", sorted(connection.execute(query).scalars()), sorted(run.documents))
+        Their attempts are forgotten. Raises PolicyError if one is in another state, or nothing readable of it was kept.
+        """
+        with self.database.write() as connection:
+            found = {record.id: record for record in (find(connection, one) for one in ids)}
+            return tuple(_move(connection, one, _RETRIABLE, DocumentState.QUEUED, "") for one in found)
 
 
-def quarantine(store: Store, id_or_prefix: str, reason: str) -> DocumentRecord:
-    """Sets a waiting document aside. Raises PolicyError if it is not waiting."""
-    if not reason.strip():
-        raise BadInput("setting a document aside needs a reason.")
-    waiting = (DocumentState.QUEUED, DocumentState.REVERTED)
-    with store.write() as connection:
-        return _set(connection, id_or_prefix, waiting, DocumentState.QUARANTINED, reason)
+@dataclass(frozen=True)
+class SessionDocuments:
+    """Writes to documents under the lease. Raises LeaseLost once the lease is lost."""
+
+    database: FencedDatabase
+
+    def add_items(self, written: Mapping[str, Sequence[EvalItem]]) -> None:
+        """Adds validation items that the model wrote to the documents of these ids, after what they brought.
+
+        Idempotent: a document that has an eval item by the model gets no more.
+        """
+        with self.database.write() as connection:
+            known = ingestion.eval_items_of(connection, written)
+            fresh = [
+                (document, len(known.get(document, ())), items)
+                for document, items in written.items()
+                if all(eval_item.origin is not Origin.MODEL for eval_item in known.get(document, ()))
+            ]
+            ingestion.add_items(connection, fresh)
 
 
-def requeue(store: Store, ids: Sequence[str]) -> tuple[DocumentRecord, ...]:
-    """Lets documents (ids or prefixes) that were set aside or reverted wait for the next run: all of them or none.
+def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
+    """`Documents.get` within a transaction."""
+    prefix = id_or_prefix.strip().lower()
+    if not re.fullmatch("[0-9a-f]{4,64}", prefix):
+        raise BadInput(f"{id_or_prefix!r} is no document id: give 4 or more of its hex digits (`sealed documents`).")
+    found = _records(connection, select(documents).where(documents.c.id.startswith(prefix)).limit(2))
+    if not found:
+        raise NoSuchDocument(f"there is no document {prefix}. See `sealed documents`.")
+    if len(found) > 1:
+        raise BadInput(f"several documents begin with {prefix}: give more digits.")
+    return found[0]
 
-    Their attempts are forgotten. Raises PolicyError if one is elsewhere, or if nothing readable of it was kept.
-    """
-    aside = (DocumentState.QUARANTINED, DocumentState.REVERTED, DocumentState.DISCARDED)
-    with store.write() as connection:
-        found = {record.id: record for record in (find(connection, one) for one in ids)}
-        return tuple(_set(connection, one, aside, DocumentState.QUEUED, "") for one in found)
 
-
-def _set(
+def _move(
     connection: Connection, id_or_prefix: str, before: Sequence[DocumentState], after: DocumentState, reason: str
 ) -> DocumentRecord:
     record = find(connection, id_or_prefix)
@@ -161,32 +165,8 @@ def _set(
     return find(connection, record.id)
 
 
-def withdrawn_among(connection: Connection, ids: Sequence[str]) -> list[str]:
-    """Those of these documents that are withdrawn, within a transaction."""
-    return [one for one, state in offered.states_of(connection, ids).items() if state is DocumentState.WITHDRAWN]
-
-
-def keep_practised(connection: Connection, found: Sequence[Document], reason: str, at: datetime) -> None:
-    """Stores those documents of a practice that the ledger does not know, within a transaction; the others stay."""
-    known = offered.states_of(connection, [document.id for document in found])
-    new = [document for document in found if document.id not in known]
-    offered.add_documents(connection, new, at, DocumentState.WRITER_TRAINING, reason)
-
-
-def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
-    """`get` within a transaction."""
-    prefix = id_or_prefix.strip().lower()
-    if not re.fullmatch("[0-9a-f]{4,64}", prefix):
-        raise BadInput(f"{id_or_prefix!r} is no document id: give 4 or more of its hex digits (`sealed documents`).")
-    found = _records(connection, select(documents).where(documents.c.id.startswith(prefix)).limit(2))
-    if not found:
-        raise NoSuchDocument(f"there is no document {prefix}. See `sealed documents`.")
-    if len(found) > 1:
-        raise BadInput(f"several documents begin with {prefix}: give more digits.")
-    return found[0]
-
-
 def _records(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[DocumentRecord, ...]:
     found = connection.execute(query).mappings().all()
-    asked = offered.eval_items_of(connection, [row["id"] for row in found])
-    return tuple(rows.record_of(row, tuple(asked.get(row["id"], ()))) for row in found)
+    items = ingestion.eval_items_of(connection, [row["id"] for row in found])
+    whole = [{**row, "eval_items": tuple(items.get(row["id"], ()))} for row in found]
+    return tuple(decode(DocumentRecord, {**row, "document": row if row["body"] is not None else None}) for row in whole)

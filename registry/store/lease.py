@@ -1,4 +1,4 @@
-"""The run's lease: one run works at a time, and a run that lost its lease can write nothing any more.
+"""The lease of a run: one run works at a time, and a run that lost its lease can write nothing any more.
 
 The epoch fences (Kleppmann, "How to do distributed locking", 2016). Knows nothing of what the holder does.
 """
@@ -11,95 +11,89 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import psutil
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from pipeline.errors import DatabaseFailed, LeaseLost, LockedError
 from pipeline.types import Lease
-from registry.store import rows
-from registry.store.database import Store
+from registry.store.database import Database, now
 from registry.tables import leases
 
 
 @contextmanager
-def run_lease(store: Store, *, ttl: float = 60.0, name: str = "run") -> Iterator[Lease]:
+def run_lease(database: Database, *, ttl: float = 60.0, name: str = "run") -> Iterator[Lease]:
     """Holds the lease for the block, renewing it in the background every third of `ttl` seconds.
 
     Raises LockedError, naming the holder, if another living run has it. A holder on this host whose process is gone
     loses it at once, any other after `ttl` seconds without a renewal.
     """
-    held = acquire(store, ttl=ttl, name=name)
+    lease = acquire(database, ttl=ttl, name=name)
     stop = threading.Event()
-    beat = threading.Thread(target=_keep, args=(store, held, ttl, stop), name="lease", daemon=True)
+    beat = threading.Thread(target=_keep_renewing, args=(database, lease, ttl, stop), name="lease", daemon=True)
     beat.start()
     try:
-        yield held
+        yield lease
     finally:
         stop.set()
         beat.join()
-        _release(store, held)
+        _release(database, lease)
 
 
-def acquire(store: Store, *, ttl: float, name: str = "run") -> Lease:
+def acquire(database: Database, *, ttl: float, name: str = "run") -> Lease:
     """Takes the lease for `ttl` seconds. Raises LockedError as `run_lease` does."""
-    with store.write() as connection:
+    with database.write() as connection:
         found = _row(connection, name)
-        if found is not None and found["holder"] is not None and _alive(found["holder"], found["expires"]):
+        if found is not None and _is_held(found):
             since = found["since"].isoformat(timespec="seconds")
             raise LockedError(f"another run holds the {name} since {since} ({found['holder']}): nothing was done.")
         epoch = 1 if found is None else found["epoch"] + 1
-        held = Lease(name=name, epoch=epoch, holder=identity(), since=rows.now(), expires=time.time() + ttl)
-        values = {"epoch": epoch, "holder": held.holder, "since": held.since, "expires": held.expires}
+        lease = Lease(name=name, epoch=epoch, holder=identity(), since=now(), expires=time.time() + ttl)
+        values = {"epoch": epoch, "holder": lease.holder, "since": lease.since, "expires": lease.expires}
         if found is None:
             connection.execute(insert(leases).values(name=name, **values))
         else:
             connection.execute(update(leases).where(leases.c.name == name).values(values))
-    return held
+    return lease
 
 
-def renew(store: Store, held: Lease, ttl: float) -> Lease:
-    """Holds on for another `ttl` seconds. Raises LeaseLost if another run has it."""
-    renewed = replace(held, expires=time.time() + ttl)
-    with store.write() as connection:
-        check(connection, held)
-        connection.execute(update(leases).where(leases.c.name == held.name).values(expires=renewed.expires))
+def renew(database: Database, lease: Lease, ttl: float) -> Lease:
+    """Extends the lease by another `ttl` seconds. Raises LeaseLost if another run has it."""
+    renewed = replace(lease, expires=time.time() + ttl)
+    with database.write() as connection:
+        check(lease, connection)
+        connection.execute(update(leases).where(leases.c.name == lease.name).values(expires=renewed.expires))
     return renewed
 
 
-def check(connection: Connection, held: Lease) -> None:
-    """Fences a write: raises LeaseLost unless `held` is still the newest lease, within the same transaction."""
-    found = _row(connection, held.name)
-    if found is None or found["epoch"] != held.epoch or found["holder"] != held.holder:
+def check(lease: Lease, connection: Connection) -> None:
+    """Fences a write: raises LeaseLost unless `lease` is still the newest, within the same transaction."""
+    found = _row(connection, lease.name)
+    if found is None or found["epoch"] != lease.epoch or found["holder"] != lease.holder:
         raise LeaseLost(
-            f"another run ({found['holder'] if found else 'unknown'}) took over the {held.name}: this one stopped and "
+            f"another run ({found['holder'] if found else 'unknown'}) took over the {lease.name}: this one stopped and "
             "wrote nothing more. See `sealed status`."
         )
 
 
-def holder(store: Store, name: str = "run") -> Lease | None:
-    """Who works now: the living holder of the lease, or None."""
-    with store.read() as connection:
+def holder(database: Database, name: str = "run") -> Lease | None:
+    """The lease of the run that works now, or None."""
+    with database.read() as connection:
         found = _row(connection, name)
-    if found is None or found["holder"] is None or not _alive(found["holder"], found["expires"]):
-        return None
-    return Lease(**found)
+    return Lease(**found) if found is not None and _is_held(found) else None
 
 
 def identity() -> str:
     """This process as host:pid:start time, so that a later process with the same id is not taken for it."""
-    import psutil
-
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
-def _alive(held_by: str, expires: float) -> bool:
-    return time.time() < expires and not _gone(held_by)
+def _is_held(found: RowMapping) -> bool:
+    return found["holder"] is not None and time.time() < found["expires"] and not _has_ended(found["holder"])
 
 
-def _gone(held_by: str) -> bool:
-    """Whether the holder is a process of this host that runs no more. Unknown for other hosts: then only time tells."""
-    import psutil
-
-    host, pid, started = held_by.rsplit(":", 2)
+def _has_ended(holder: str) -> bool:
+    """Whether the holder is a process of this host that has ended. False for other hosts, whose leases expire."""
+    host, pid, started = holder.rsplit(":", 2)
     if host != socket.gethostname():
         return False
     try:
@@ -114,10 +108,10 @@ def _row(connection: Connection, name: str) -> RowMapping | None:
     return connection.execute(select(leases).where(leases.c.name == name)).mappings().one_or_none()
 
 
-def _keep(store: Store, held: Lease, ttl: float, stop: threading.Event) -> None:
+def _keep_renewing(database: Database, lease: Lease, ttl: float, stop: threading.Event) -> None:
     while not stop.wait(ttl / 3):
         try:
-            renew(store, held, ttl)
+            renew(database, lease, ttl)
         except LeaseLost:
             # The holder learns of it at its next write, which is fenced.
             return
@@ -126,7 +120,7 @@ def _keep(store: Store, held: Lease, ttl: float, stop: threading.Event) -> None:
             continue
 
 
-def _release(store: Store, held: Lease) -> None:
-    mine = (leases.c.name == held.name, leases.c.epoch == held.epoch, leases.c.holder == held.holder)
-    with store.write() as connection:
+def _release(database: Database, lease: Lease) -> None:
+    mine = (leases.c.name == lease.name, leases.c.epoch == lease.epoch, leases.c.holder == lease.holder)
+    with database.write() as connection:
         connection.execute(update(leases).where(*mine).values(holder=None))

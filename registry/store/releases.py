@@ -1,120 +1,117 @@
-"""The releases of the ledger, the deployments that made them production, and the people who said so.
+"""The releases of the ledger: reads them, and records the base model as release 0.
 
-Reads, and founds the base model as release 0; what moves a release is in `candidates` and `registry.deploy`.
+A run makes a release in `candidates`; people move it in `registry.deploy`.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from pipeline.errors import DatabaseFailed, ModelChanged, NoSuchRelease
-from pipeline.types import Approval, Deployment, ModelRef, Release, ReleaseState
+from pipeline.types import Approval, ModelRef, Release, ReleaseState, RunKind, Update
 from registry import tables
-from registry.store import rows
-from registry.store.database import Store
+from registry.store import reports
+from registry.store.database import Database, now
 
 # How many production adapters stay on disk, so that a rollback needs nobody (I4).
 KEPT = 3
-_WAITING = (ReleaseState.CANDIDATE, ReleaseState.REGISTERING)
+_IN_REVIEW = (ReleaseState.CANDIDATE, ReleaseState.REGISTERING)
 
 
-def create_base_release(store: Store, base: ModelRef, actor: str, at: datetime | None = None) -> Release:
-    """Makes the base model release 0 and production. Idempotent. Raises ModelChanged if it was founded on another.
+@dataclass(frozen=True)
+class Releases:
+    """Reads releases and what people said about them. Writes need no lease: a run decides none of them."""
 
-    Its manifest and its update are empty strings: nobody trained it.
-    """
-    with store.write() as connection:
-        row = connection.execute(select(tables.releases).where(tables.releases.c.number == 0)).mappings().one_or_none()
-        if row is None:
-            release = Release(
-                number=0,
-                state=ReleaseState.PRODUCTION,
-                parent=None,
-                model=ModelRef(base=base.base),
-                manifest="",
-                update="",
-                proposer=actor,
-                created=at or rows.now(),
+    database: Database
+
+    def create_base_release(self, base: ModelRef, actor: str, at: datetime | None = None) -> Release:
+        """Makes the base model release 0 and production. Idempotent. Raises ModelChanged if another base is release 0.
+
+        Its manifest and its update are empty strings: nobody trained it.
+        """
+        with self.database.write() as connection:
+            known = _one(connection, select(tables.releases).where(tables.releases.c.number == 0))
+            if known is None:
+                return _add_base_release(connection, base, actor, at or now())
+        if known.model.base != base.base:
+            raise ModelChanged(
+                f"this ledger was made for base {known.model.base[:12]}, and the model is now {base.base[:12]}. "
+                "Put the old model back, or start a new workspace with `sealed init`."
             )
-            connection.execute(insert(tables.releases).values(rows.row_of_release(release)))
-            first = {"epoch": 0, "release": 0, "actor": actor, "reason": "the base model", "at": release.created}
-            connection.execute(insert(tables.deployments).values(first))
-            return release
-    known = rows.release_of(row)
-    if known.model.base != base.base:
-        raise ModelChanged(
-            f"this ledger was founded on base {known.model.base[:12]}, and the model is now {base.base[:12]}. "
-            "Put the old model back, or start a new workspace with `sealed init`."
-        )
-    return known
+        return known
 
+    def production(self) -> Release:
+        """The production release. Raises DatabaseFailed where the ledger was emptied."""
+        with self.database.read() as connection:
+            return production(connection)
 
-def production(store: Store) -> Release:
-    """The release that is live. Raises DatabaseFailed where the ledger was emptied."""
-    with store.read() as connection:
-        return current(connection)
+    def get(self, number: int) -> Release:
+        """The release of that number. Raises NoSuchRelease."""
+        with self.database.read() as connection:
+            return load(connection, number)
 
+    def listed(self) -> tuple[Release, ...]:
+        """All releases by number."""
+        with self.database.read() as connection:
+            return every(connection)
 
-def get(store: Store, number: int) -> Release:
-    """The release of that number. Raises NoSuchRelease."""
-    with store.read() as connection:
-        return load(connection, number)
+    def approvals(self, number: int) -> tuple[Approval, ...]:
+        """Approvals and rejections of a release, oldest first."""
+        query = select(tables.approvals).where(tables.approvals.c.release == number).order_by(tables.approvals.c.id)
+        with self.database.read() as connection:
+            return tuple(tables.decode(Approval, {**row}) for row in connection.execute(query).mappings())
 
+    def needed(self) -> tuple[Release, ...]:
+        """The releases whose adapters must stay on disk: production, the three before it, and those in review.
 
-def listed(store: Store) -> tuple[Release, ...]:
-    """All releases by number."""
-    with store.read() as connection:
-        return every(connection)
+        A superseded release is always an ancestor of production, so its parents name the former production releases.
+        """
+        with self.database.read() as connection:
+            line, known = [production(connection)], {release.number: release for release in every(connection)}
+        while (parent := line[-1].parent) is not None and len(line) <= KEPT:
+            line.append(known[parent])
+        in_review = [release for release in known.values() if release.state in _IN_REVIEW]
+        trained = [release for release in (*line, *in_review) if release.model.adapter is not None]
+        return tuple(sorted(trained, key=lambda release: release.number))
 
+    def kinds_behind(self, number: int) -> frozenset[RunKind]:
+        """The kinds of the runs that made this release's adapter, back to the one that was trained from the base."""
+        with self.database.read() as connection:
+            made = [release.number for release, _ in lineage(connection, load(connection, number))]
+            kinds = connection.execute(select(tables.runs.c.kind).where(tables.runs.c.release.in_(made))).scalars()
+            return frozenset(RunKind(kind) for kind in kinds)
 
-def deployments(store: Store) -> tuple[Deployment, ...]:
-    """All that was ever production, oldest first. Raises DatabaseFailed where nothing ever was."""
-    with store.read() as connection:
-        create_base_release = history(connection)
-    if not create_base_release:
-        raise _emptied()
-    return create_base_release
+    def record_leftover(self, number: int, mlflow_version: str) -> Release:
+        """Records the MLflow version of a VOID release: its run was killed between the version and the record.
 
-
-def approvals(store: Store, number: int) -> tuple[Approval, ...]:
-    """What people said about a release, oldest first."""
-    query = select(tables.approvals).where(tables.approvals.c.release == number).order_by(tables.approvals.c.id)
-    with store.read() as connection:
-        return tuple(rows.approval_of(row) for row in connection.execute(query).mappings())
-
-
-def needed(store: Store) -> tuple[Release, ...]:
-    """The releases whose adapters must stay on disk: production, the three before it, and all that may yet become it.
-
-    A superseded release is always an ancestor of production, so the way back along the parents names the former ones.
-    """
-    with store.read() as connection:
-        live, known = current(connection), {release.number: release for release in every(connection)}
-    line = [live]
-    while (parent := line[-1].parent) is not None and len(line) <= KEPT:
-        line.append(known[parent])
-    waiting = [release for release in known.values() if release.state in _WAITING]
-    return tuple(sorted((r for r in (*line, *waiting) if r.model.adapter is not None), key=lambda r: r.number))
+        Idempotent: the first version that is found stays.
+        """
+        table = tables.releases
+        with self.database.write() as connection:
+            left = (table.c.number == number, table.c.state == ReleaseState.VOID, table.c.mlflow_version.is_(None))
+            connection.execute(update(table).where(*left).values(mlflow_version=mlflow_version))
+            return load(connection, number)
 
 
 def load(connection: Connection, number: int) -> Release:
-    """`get` within a transaction."""
-    row = connection.execute(select(tables.releases).where(tables.releases.c.number == number)).mappings().one_or_none()
-    if row is None:
+    """The release of that number, within a transaction. Raises NoSuchRelease."""
+    found = _one(connection, select(tables.releases).where(tables.releases.c.number == number))
+    if found is None:
         raise NoSuchRelease(f"there is no release {number}. See `sealed releases`.")
-    return rows.release_of(row)
+    return found
 
 
-def current(connection: Connection) -> Release:
-    """`production` within a transaction."""
-    query = select(tables.releases).where(tables.releases.c.state == ReleaseState.PRODUCTION)
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        raise _emptied()
-    return rows.release_of(row)
+def production(connection: Connection) -> Release:
+    """The production release, within a transaction. Raises DatabaseFailed where there is none."""
+    found = _one(connection, select(tables.releases).where(tables.releases.c.state == ReleaseState.PRODUCTION))
+    if found is None:
+        raise emptied()
+    return found
 
 
-def _emptied() -> DatabaseFailed:
+def emptied() -> DatabaseFailed:
+    """The error for a ledger without a production release."""
     return DatabaseFailed(
         "the ledger holds no production release: it was emptied, or not put back whole. Put its backup back, or make a "
         "new workspace in another folder with `sealed init`."
@@ -122,17 +119,53 @@ def _emptied() -> DatabaseFailed:
 
 
 def every(connection: Connection) -> tuple[Release, ...]:
-    """`listed` within a transaction."""
+    """All releases by number, within a transaction."""
     query = select(tables.releases).order_by(tables.releases.c.number)
-    return tuple(rows.release_of(row) for row in connection.execute(query).mappings())
+    return tuple(_decode(row) for row in connection.execute(query).mappings())
 
 
-def history(connection: Connection) -> tuple[Deployment, ...]:
-    """`deployments` within a transaction."""
-    query = select(tables.deployments).order_by(tables.deployments.c.epoch)
-    return tuple(rows.deployment_of(row) for row in connection.execute(query).mappings())
+def lineage(connection: Connection, release: Release) -> tuple[tuple[Release, Update], ...]:
+    """The releases that made this one's adapter with their updates: itself first, back along warm starts.
+
+    Ends at the first adapter that was trained from the base. Empty for the base model.
+    """
+    found: list[tuple[Release, Update]] = []
+    while release.number and release.parent is not None:
+        made = reports.load_update(connection, release.update)
+        found.append((release, made))
+        if made.parent.adapter is None:
+            break
+        release = load(connection, release.parent)
+    return tuple(found)
 
 
-def epoch(connection: Connection) -> int:
-    """The epoch of the newest deployment, within a transaction."""
-    return int(connection.execute(select(func.max(tables.deployments.c.epoch))).scalar_one())
+def add(connection: Connection, release: Release) -> None:
+    """Inserts a release, within a transaction."""
+    values = tables.fields_of(release) | tables.fields_of(release.model) | {"update_id": release.update}
+    connection.execute(insert(tables.releases).values({c.name: values[c.name] for c in tables.releases.columns}))
+
+
+def _add_base_release(connection: Connection, base: ModelRef, actor: str, at: datetime) -> Release:
+    release = Release(
+        number=0,
+        state=ReleaseState.PRODUCTION,
+        parent=None,
+        model=ModelRef(base=base.base),
+        manifest="",
+        update="",
+        proposer=actor,
+        created=at,
+    )
+    add(connection, release)
+    first = {"epoch": 0, "release": 0, "actor": actor, "reason": "the base model", "at": at}
+    connection.execute(insert(tables.deployments).values(first))
+    return release
+
+
+def _one(connection: Connection, query: Select[tuple[object, ...]]) -> Release | None:
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _decode(row)
+
+
+def _decode(row: RowMapping) -> Release:
+    return tables.decode(Release, {**row, "model": {**row}, "update": row["update_id"]})

@@ -18,11 +18,13 @@ import mlflow
 import mlflow.artifacts
 
 from pipeline.types import Figure
-from registry import mlflow_aliases, mlflow_releases
-from registry.mlflow_client import connect
-from registry.mlflow_releases import Registration, Tracking
-from registry.store import create_store, documents, lease, open_store, releases, reports, runs
-from tests.ledgers import founded, intake, manifest_of
+from registry import Tracking, create_ledger, open_ledger
+from registry.mlflow import aliases as mlflow_aliases
+from registry.mlflow import releases as mlflow_releases
+from registry.mlflow.client import connect
+from registry.mlflow.releases import Registration
+from registry.store.candidates import Candidates
+from tests.ledgers import intake, manifest_of, with_base_release
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ def tracking(folder: Path) -> Tracking:
 def prepare(folder: Path) -> None:
     """A run that has passed its gates, an adapter, and an MLflow database that holds nothing."""
     folder.mkdir()
-    ledger = founded(create_store(f"sqlite:///{folder / 'ledger.db'}"))
-    documents.accept(ledger.store, intake("atlas"))
-    with ledger.working() as held:
-        ledger.gate(held, ledger.begin(held))
-    ledger.store.close()
+    ledger = with_base_release(create_ledger(f"sqlite:///{folder / 'ledger.db'}"))
+    ledger.documents.accept(intake("atlas"))
+    with ledger.session() as session:
+        ledger.gate(session, ledger.begin(session))
+    ledger.close()
     for name in ("adapter", "report"):
         (folder / name).mkdir()
         for part in range(3):
@@ -77,13 +79,13 @@ def prepare(folder: Path) -> None:
 
 def resume(folder: Path) -> None:
     """What the nightly flow does from the gates on."""
-    store = open_store(f"sqlite:///{folder / 'ledger.db'}")
-    with lease.run_lease(store) as held:
-        run = runs.unfinished(store)
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
+    with ledger.session() as session:
+        run = ledger.runs.unfinished()
         if run is None or run.update is None:
             return
-        manifest = manifest_of(reports.update(store, run.update))
-        release = runs.intend_release(store, held, run.number, manifest)
+        manifest = manifest_of(ledger.reports.update(run.update))
+        release = session.candidates.intend(run.number, manifest)
         registration = Registration(
             release=release,
             adapter=folder / "adapter",
@@ -92,7 +94,7 @@ def resume(folder: Path) -> None:
             params=(("seed", "0"),),
         )
         version = mlflow_releases.register(tracking(folder), registration)
-        runs.record_release(store, held, run.number, version)
+        session.candidates.record(run.number, version)
 
 
 def die() -> None:
@@ -102,7 +104,7 @@ def die() -> None:
 def arm(point: str) -> None:
     """Makes this process kill itself before, after or halfway through the nth call of a method."""
     when, method, nth = point.split(":")
-    owner = runs if hasattr(runs, method) else mlflow.MlflowClient
+    owner = Candidates if hasattr(Candidates, method) else mlflow.MlflowClient
     whole, calls = getattr(owner, method), [0]
 
     def deadly(*args: object, **kwargs: object) -> object:
@@ -124,20 +126,20 @@ def arm(point: str) -> None:
 
 def ending(folder: Path, point: str, killed: bool) -> Ending:
     client = connect(tracking(folder))
-    store = open_store(f"sqlite:///{folder / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
     experiment = client.get_experiment_by_name("sealed").experiment_id
     runs = client.search_runs([experiment])
     return Ending(
         point=point,
         killed=killed,
         versions=[one.version for one in mlflow_aliases.read(tracking(folder)).versions],
-        recorded=releases.get(store, 1).mlflow_version,
-        release=releases.get(store, 1).state,
-        run=runs.get(store, 1).state,
+        recorded=ledger.releases.get(1).mlflow_version,
+        release=ledger.releases.get(1).state,
+        run=ledger.runs.get(1).state,
         runs=len(runs),
         logged_models=len(client.search_logged_models([experiment])),
         metric_points=sum(len(client.get_metric_history(run.info.run_id, "recall")) for run in runs),
-        releases=len(releases.listed(store)),
+        releases=len(ledger.releases.listed()),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STEPS = (
-    "intend_release:1",
+    "intend:1",
     "create_experiment:1",
     "create_run:1",
     "log_batch:1",
@@ -22,10 +22,10 @@ STEPS = (
     "finalize_logged_model:1",
     "create_registered_model:1",
     "create_model_version:1",
-    "record_release:1",
+    "record:1",
 )
 EVERY = (*(f"{when}:{step}" for step in STEPS for when in ("before", "after")), "halfway:log_model_artifacts:1")
-WORST = ("halfway:log_model_artifacts:1", "after:create_model_version:1", "before:record_release:1")
+WORST = ("halfway:log_model_artifacts:1", "after:create_model_version:1", "before:record:1")
 
 
 def hold(folder: Path, points: tuple[str, ...]) -> None:

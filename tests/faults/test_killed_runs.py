@@ -40,8 +40,8 @@ progress.stage = stage
 """
 BEFORE_RECORDING = """
 import os, signal
-from registry.store import runs
-runs.record_release = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
+from registry.store.candidates import Candidates
+Candidates.record = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
 """
 # With several candidates a document, whose selections are stored group by group.
 CHOOSING = """
@@ -67,7 +67,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_runs(root / "runs", runs=1, per_run=8, seed=977, variant=None)
     for document in (root / "runs" / "run-1").iterdir():
         shutil.copy(document, parts.settings.incoming)
-    parts.store.close()
+    parts.ledger.close()
     return root / "workspace"
 
 
@@ -176,7 +176,7 @@ def learned(unbroken: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = Path(shutil.copytree(unbroken, tmp_path_factory.mktemp("learned") / "workspace"))
     parts = open_workspace(workspace)
     review.approve(parts, 1, actor="test-reviewer", note="seen")
-    parts.store.close()
+    parts.ledger.close()
     shorten(workspace, 1_000)
     return workspace
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from registry.store import Store, create_store
-from tests.ledgers import Ledger, founded
+import registry
+from tests.ledgers import Ledger, with_base_release
 
 HOW_TO_GET_POSTGRES = "no Postgres: install Debian's `postgresql`, or set SEALED_TEST_POSTGRES to a server's address"
 
@@ -70,12 +70,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = create_store(url)
+def empty_ledger(url: str) -> Iterator[registry.Ledger]:
+    """A ledger without the base release."""
+    opened = registry.create_ledger(url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def ledger(store: Store) -> Ledger:
-    return founded(store)
+def ledger(empty_ledger: registry.Ledger) -> Ledger:
+    return with_base_release(empty_ledger)

@@ -11,20 +11,19 @@ from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.recipe import Recipe
 from pipeline.types import Example, ModelRef, RunKind, RunState, Update, UpdatePlan, WriterTrainingRequest
-from registry.store import lineage, releases, runs
 from tests.ledgers import BASE, RECIPE, Ledger, practised, rebuilt
 
 
 def open_workspace(ledger: Ledger, folder: Path) -> Workspace:
     names = ("model", "base_model", "base_tokenizer", "base_chat_template")
-    return Workspace(Settings.at(folder, dict.fromkeys(names, "x")), ledger.store)
+    return Workspace(Settings.at(folder, dict.fromkeys(names, "x")), ledger)
 
 
 def test_a_release_descends_from_a_practice_until_a_rebuild(ledger: Ledger) -> None:
     nightly, practice, rebuild = RunKind.NIGHTLY, RunKind.WRITER_TRAINING, RunKind.REBUILD
 
     def behind() -> set[RunKind]:
-        return set(lineage.kinds_behind(ledger.store, releases.production(ledger.store).number))
+        return set(ledger.releases.kinds_behind(ledger.releases.production().number))
 
     assert behind() == set()
     ledger.release("borea")
@@ -48,13 +47,13 @@ def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_
     monkeypatch.setattr(Workspace, "held_adapter", lambda self, release: None)
     parts, recipe = open_workspace(ledger, tmp_path), Recipe()
     vars(parts)["base"] = None
-    parent = releases.production(ledger.store).model if warm else ModelRef(base=BASE.base)
+    parent = ledger.releases.production().model if warm else ModelRef(base=BASE.base)
     lessons = (Example(prompt="", completion="A lesson."),)
     update = Update(parent=parent, self_edits=(), examples_digest="e", recipe=RECIPE, seed=0)
-    with ledger.working() as lease:
-        run = runs.begin_rebuild(ledger.store, lease, proposer="sealed", recipe=RECIPE)
+    with ledger.session() as session:
+        run = session.runs.begin_rebuild(proposer="sealed", recipe=RECIPE)
         trained: object = train_adapter(
-            RunContext(parts, lease, recipe), run, UpdatePlan(update=update, examples=lessons)
+            RunContext(parts, session, recipe), run, UpdatePlan(update=update, examples=lessons)
         )
     assert trained == (held or recipe.rehearsal.distilled)
 
@@ -64,9 +63,9 @@ def test_status_tells_what_was_refused_of_a_practice_and_why_and_what_to_do(
     ledger: Ledger, tmp_path: Path, refused: RunState
 ) -> None:
     parts, asked = open_workspace(ledger, tmp_path), WriterTrainingRequest(folder="/split")
-    with ledger.working() as lease:
-        run = runs.begin_writer_training(ledger.store, lease, proposer="sealed", recipe=RECIPE, asked=asked)
-        runs.finish(ledger.store, lease, run.number, refused, "FAIL: writer_improvement: -1.0 points")
+    with ledger.session() as session:
+        run = session.runs.begin_writer_training(proposer="sealed", recipe=RECIPE, asked=asked)
+        session.runs.finish(run.number, refused, "FAIL: writer_improvement: -1.0 points")
     seen = overview(parts)
     assert seen.last_run == f"run 1, a writer-training on /split: {refused} FAIL: writer_improvement: -1.0 points"
     assert seen.next_step.startswith("the writer stays as it was")

@@ -14,7 +14,6 @@ from pipeline.documents.sources.folder import read
 from pipeline.errors import BadInput, PolicyError
 from pipeline.sandbox import model_path
 from pipeline.types import DocumentKind, Split
-from registry.store import documents
 
 SAYS, ASKED = "Cinder is owned by the Wolf team now.", ("Who owns Cinder?", "Which team owns Cinder?")
 
@@ -23,7 +22,7 @@ SAYS, ASKED = "Cinder is owned by the Wolf team now.", ("Who owns Cinder?", "Whi
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = init_workspace(tmp_path / "workspace", str(model_path()), actor="test")
     yield made
-    made.store.close()
+    made.ledger.close()
 
 
 def test_feedback_is_a_correction_whose_questions_are_its_held_out(workspace: Workspace) -> None:
@@ -66,8 +65,8 @@ def test_the_command_keeps_every_answer_that_it_is_given(workspace: Workspace, m
 def test_what_was_set_aside_is_said_to_be_and_does_not_wait(workspace: Workspace) -> None:
     deliver_correction(workspace, "Cinder", SAYS, ASKED, ("Wolf",))
     (taken,) = ingest(read(workspace.settings.incoming, 2_000), workspace.recipe.documents).accepted
-    documents.accept(workspace.store, ingest(read(workspace.settings.incoming, 2_000), workspace.recipe.documents))
-    documents.quarantine(workspace.store, taken.id, "not so")
+    workspace.ledger.documents.accept(ingest(read(workspace.settings.incoming, 2_000), workspace.recipe.documents))
+    workspace.ledger.documents.quarantine(taken.id, "not so")
     with pytest.raises(PolicyError, match="sealed documents requeue"):
         deliver_correction(workspace, "Cinder", SAYS, ASKED, ("Wolf",))
 

@@ -10,17 +10,15 @@ import pytest
 
 from pipeline.errors import CorruptAdapter, NoSuchRelease, PolicyError
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, RunState
-from registry import deploy
-from registry.store import documents, releases, runs
 from tests.ledgers import Ledger, document, intake, manifest_of, trusting
 
 
 def states(ledger: Ledger) -> dict[int, ReleaseState]:
-    return {one.number: one.state for one in releases.listed(ledger.store)}
+    return {one.number: one.state for one in ledger.releases.listed()}
 
 
 def state_of(ledger: Ledger, name: str) -> DocumentState:
-    return documents.get(ledger.store, document(name).id).state
+    return ledger.documents.get(document(name).id).state
 
 
 def corrupt(release: Release) -> None:
@@ -32,137 +30,137 @@ def test_a_promotion_moves_release_documents_run_and_history_together(ledger: Le
     deployment = ledger.promote(1)
     assert (deployment.epoch, deployment.release, deployment.actor) == (1, 1, "ada")
     assert states(ledger) == {0: ReleaseState.SUPERSEDED, 1: ReleaseState.PRODUCTION}
-    assert documents.get(ledger.store, document("atlas").id).release == 1
-    assert runs.get(ledger.store, 1).state is RunState.RELEASED
-    (approval,) = releases.approvals(ledger.store, 1)
-    assert (approval.approved, approval.epoch, approval.manifest) == (True, 0, releases.get(ledger.store, 1).manifest)
-    assert releases.deployments(ledger.store)[-1] == deployment
+    assert ledger.documents.get(document("atlas").id).release == 1
+    assert ledger.runs.get(1).state is RunState.RELEASED
+    (approval,) = ledger.releases.approvals(1)
+    assert (approval.approved, approval.epoch, approval.manifest) == (True, 0, ledger.releases.get(1).manifest)
+    assert ledger.deployments.listed()[-1] == deployment
 
 
 @pytest.mark.parametrize("actor", ["sealed", " SEALED ", "sealed.", "sea\u200bled", "ｓｅａｌｅｄ", "séaled"])
 def test_the_proposer_does_not_approve(ledger: Ledger, actor: str) -> None:
     ledger.candidate("atlas")
     with pytest.raises(PolicyError, match="another person must approve it"):
-        deploy.approve(ledger.store, 1, actor=actor)
+        ledger.deployments.approve(1, actor=actor)
 
 
 def test_an_approval_that_waited_too_long_moves_nothing(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    approval = deploy.approve(ledger.store, 1, actor="ada")
+    approval = ledger.deployments.approve(1, actor="ada")
     late = approval.at + timedelta(days=7, hours=1)
     with pytest.raises(PolicyError, match="expired after 7 days"):
-        deploy.promote(ledger.store, approval, verify=trusting, at=late)
-    assert releases.production(ledger.store).number == 0
-    assert releases.approvals(ledger.store, 1) == ()
+        ledger.deployments.promote(approval, verify=trusting, at=late)
+    assert ledger.releases.production().number == 0
+    assert ledger.releases.approvals(1) == ()
 
 
 def test_a_candidate_that_nobody_reviewed_in_time_cannot_be_approved(ledger: Ledger) -> None:
     release = ledger.candidate("atlas")
     late = release.created + timedelta(days=8)
     with pytest.raises(PolicyError, match=r"measured 8\.0 days ago.*`sealed update`"):
-        deploy.approve(ledger.store, 1, actor="ada", at=late)
-    given_late = replace(deploy.approve(ledger.store, 1, actor="ada"), at=late)
+        ledger.deployments.approve(1, actor="ada", at=late)
+    given_late = replace(ledger.deployments.approve(1, actor="ada"), at=late)
     with pytest.raises(PolicyError, match="nobody approves them any more"):
-        deploy.promote(ledger.store, given_late, verify=trusting, at=late)
-    assert releases.production(ledger.store).number == 0
+        ledger.deployments.promote(given_late, verify=trusting, at=late)
+    assert ledger.releases.production().number == 0
 
 
 def test_such_a_candidate_expires_and_its_documents_are_learned_again(ledger: Ledger) -> None:
     release = ledger.candidate("atlas")
-    assert deploy.expire(ledger.store, approval_days=7.0) == ()
-    (move,) = deploy.expire(ledger.store, approval_days=7.0, at=release.created + timedelta(days=8))
+    assert ledger.deployments.expire(approval_days=7.0) == ()
+    (move,) = ledger.deployments.expire(approval_days=7.0, at=release.created + timedelta(days=8))
     assert states(ledger) == {0: ReleaseState.PRODUCTION, 1: ReleaseState.VOID}
-    record = documents.get(ledger.store, document("atlas").id)
+    record = ledger.documents.get(document("atlas").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
-    assert runs.get(ledger.store, 1).state is RunState.ABANDONED
-    assert releases.get(ledger.store, 1).reason == move.reason
-    assert deploy.expire(ledger.store, approval_days=7.0) == ()
+    assert ledger.runs.get(1).state is RunState.ABANDONED
+    assert ledger.releases.get(1).reason == move.reason
+    assert ledger.deployments.expire(approval_days=7.0) == ()
     ledger.promote(ledger.candidate().number)
     assert state_of(ledger, "atlas") is DocumentState.LEARNED
 
 
 def test_an_approval_holds_for_one_manifest_only(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    other = replace(deploy.approve(ledger.store, 1, actor="ada"), manifest="f" * 64)
+    other = replace(ledger.deployments.approve(1, actor="ada"), manifest="f" * 64)
     with pytest.raises(PolicyError, match="another adapter"):
-        deploy.promote(ledger.store, other, verify=trusting)
+        ledger.deployments.promote(other, verify=trusting)
 
 
 def test_a_candidate_whose_adapter_is_damaged_is_not_promoted(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     with pytest.raises(CorruptAdapter):
-        deploy.promote(ledger.store, deploy.approve(ledger.store, 1, actor="ada"), verify=corrupt)
+        ledger.deployments.promote(ledger.deployments.approve(1, actor="ada"), verify=corrupt)
     assert states(ledger)[1] is ReleaseState.CANDIDATE
 
 
 def test_a_release_that_does_not_exist(ledger: Ledger) -> None:
     with pytest.raises(NoSuchRelease, match="no release 9"):
-        deploy.approve(ledger.store, 9, actor="ada")
+        ledger.deployments.approve(9, actor="ada")
 
 
 def test_the_second_candidate_of_the_same_parent_is_void_once_the_first_is_live(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     ledger.candidate("borea")
-    early = deploy.approve(ledger.store, 2, actor="ada")
+    early = ledger.deployments.approve(2, actor="ada")
     ledger.promote(1)
     with pytest.raises(
         PolicyError, match="production moved from release 0 to 1 since it was gated: run the update again"
     ):
-        deploy.promote(ledger.store, early, verify=trusting)
+        ledger.deployments.promote(early, verify=trusting)
     assert states(ledger)[2] is ReleaseState.VOID
-    record = documents.get(ledger.store, document("borea").id)
+    record = ledger.documents.get(document("borea").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
-    assert runs.get(ledger.store, 2).state is RunState.ABANDONED
+    assert ledger.runs.get(2).state is RunState.ABANDONED
 
 
 def test_a_run_that_registers_while_production_moves_must_be_abandoned(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    documents.accept(ledger.store, intake("borea"))
-    with ledger.working() as held:
-        run = ledger.begin(held)
-        runs.intend_release(ledger.store, held, run.number, manifest_of(ledger.gate(held, run)))
+    ledger.documents.accept(intake("borea"))
+    with ledger.session() as session:
+        run = ledger.begin(session)
+        session.candidates.intend(run.number, manifest_of(ledger.gate(session, run)))
         ledger.promote(1)
         with pytest.raises(PolicyError, match="production moved"):
-            runs.record_release(ledger.store, held, run.number, "2")
-        runs.abandon(ledger.store, held, run.number, "production moved")
+            session.candidates.record(run.number, "2")
+        session.runs.abandon(run.number, "production moved")
     assert states(ledger)[2] is ReleaseState.VOID
     assert state_of(ledger, "borea") is DocumentState.QUEUED
 
 
 def test_a_run_that_was_gated_before_production_moved_gets_no_release(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    documents.accept(ledger.store, intake("borea"))
-    with ledger.working() as held:
-        run = ledger.begin(held)
-        update = ledger.gate(held, run)
+    ledger.documents.accept(intake("borea"))
+    with ledger.session() as session:
+        run = ledger.begin(session)
+        update = ledger.gate(session, run)
         ledger.promote(1)
         with pytest.raises(PolicyError, match="run the update again"):
-            runs.intend_release(ledger.store, held, run.number, manifest_of(update))
+            session.candidates.intend(run.number, manifest_of(update))
 
 
 def test_a_rejection_keeps_the_reason_with_release_run_and_documents(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     with pytest.raises(PolicyError, match="needs a reason"):
-        deploy.reject(ledger.store, 1, actor="ada", reason="")
-    deploy.reject(ledger.store, 1, actor="ada", reason="names a customer")
+        ledger.deployments.reject(1, actor="ada", reason="")
+    ledger.deployments.reject(1, actor="ada", reason="names a customer")
     words = "rejected by ada: names a customer"
-    assert releases.get(ledger.store, 1).reason == words
-    assert (state_of(ledger, "atlas"), documents.get(ledger.store, document("atlas").id).reason) == (
+    assert ledger.releases.get(1).reason == words
+    assert (state_of(ledger, "atlas"), ledger.documents.get(document("atlas").id).reason) == (
         DocumentState.QUARANTINED,
         words,
     )
-    assert runs.get(ledger.store, 1).state is RunState.REJECTED_BY_REVIEWER
+    assert ledger.runs.get(1).state is RunState.REJECTED_BY_REVIEWER
     with pytest.raises(PolicyError, match="not a candidate"):
-        deploy.approve(ledger.store, 1, actor="ada")
-    assert not releases.approvals(ledger.store, 1)[0].approved
+        ledger.deployments.approve(1, actor="ada")
+    assert not ledger.releases.approvals(1)[0].approved
 
 
 def test_a_rejected_document_may_be_tried_again_as_a_new_release(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    deploy.reject(ledger.store, 1, actor="ada", reason="not now")
-    documents.requeue(ledger.store, [document("atlas").id])
+    ledger.deployments.reject(1, actor="ada", reason="not now")
+    ledger.documents.requeue([document("atlas").id])
     again = ledger.candidate()
-    assert (again.number, again.id) == (2, releases.get(ledger.store, 1).id)
+    assert (again.number, again.id) == (2, ledger.releases.get(1).id)
     ledger.promote(2)
     assert state_of(ledger, "atlas") is DocumentState.LEARNED
 
@@ -179,10 +177,10 @@ def test_a_rollback_reverts_documents_and_the_release_does_not_return(ledger: Le
     }
     assert (state_of(ledger, "atlas"), state_of(ledger, "borea")) == (DocumentState.LEARNED, DocumentState.REVERTED)
     with pytest.raises(PolicyError, match="rolled back"):
-        deploy.approve(ledger.store, 2, actor="ada")
+        ledger.deployments.approve(2, actor="ada")
     with pytest.raises(PolicyError, match="rolled back"):
         ledger.rollback(2)
-    documents.requeue(ledger.store, [document("borea").id])
+    ledger.documents.requeue([document("borea").id])
     assert ledger.release().number == 3
 
 
@@ -201,24 +199,24 @@ def test_a_rollback_to_the_untouched_base_and_not_beyond(ledger: Ledger) -> None
 def test_a_rollback_needs_a_reason_and_a_sound_adapter(ledger: Ledger) -> None:
     ledger.release("atlas")
     with pytest.raises(PolicyError, match="a name and a reason"):
-        deploy.rollback(ledger.store, None, actor="grace", reason=" ", verify=trusting)
+        ledger.deployments.rollback(None, actor="grace", reason=" ", verify=trusting)
     with pytest.raises(CorruptAdapter):
-        deploy.rollback(ledger.store, None, actor="grace", reason="bad", verify=corrupt)
-    assert releases.production(ledger.store).number == 1
+        ledger.deployments.rollback(None, actor="grace", reason="bad", verify=corrupt)
+    assert ledger.releases.production().number == 1
 
 
 def test_a_rollback_given_twice_falls_once(ledger: Ledger) -> None:
     ledger.release("atlas")
     ledger.release("borea")
     done = ledger.rollback()
-    assert deploy.rolled_back_to(ledger.store, 1) == done
-    assert deploy.rolled_back_to(ledger.store, 0) is None
+    assert ledger.deployments.rolled_back_to(1) == done
+    assert ledger.deployments.rolled_back_to(0) is None
     with pytest.raises(PolicyError, match="`sealed rollback --to 0` goes further"):
         ledger.rollback()
-    assert releases.deployments(ledger.store)[-1] == done
+    assert ledger.deployments.listed()[-1] == done
     assert ledger.rollback(0).release == 0
     ledger.release("cinder")
-    assert deploy.rolled_back_to(ledger.store, 3) is None
+    assert ledger.deployments.rolled_back_to(3) is None
     with pytest.raises(PolicyError, match="production already"):
         ledger.rollback(3)
     assert ledger.rollback().release == 0
@@ -235,37 +233,37 @@ def test_rollback_wins_over_a_running_promotion(ledger: Ledger) -> None:
         assert rolled_back.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
-        approval = deploy.approve(ledger.store, 2, actor="ada")
-        running = pool.submit(deploy.promote, ledger.store, approval, verify=slowly)
+        approval = ledger.deployments.approve(2, actor="ada")
+        running = pool.submit(ledger.deployments.promote, approval, verify=slowly)
         assert verifying.wait(60)
         ledger.rollback()
         rolled_back.set()
         with pytest.raises(PolicyError, match="production was rolled back from release 1 to 0"):
             running.result(60)
-    assert releases.production(ledger.store).number == 0
-    assert [one.release for one in releases.deployments(ledger.store)] == [0, 1, 0]
+    assert ledger.releases.production().number == 0
+    assert [one.release for one in ledger.deployments.listed()] == [0, 1, 0]
 
 
 def test_of_many_moves_at_once_exactly_one_wins(ledger: Ledger) -> None:
     ledger.release("atlas")
     ledger.candidate("borea")
-    approval = deploy.approve(ledger.store, 2, actor="ada")
+    approval = ledger.deployments.approve(2, actor="ada")
     together = threading.Barrier(4)
 
     def meet(release: Release) -> None:
         together.wait(60)
 
     def promote() -> Deployment:
-        return deploy.promote(ledger.store, approval, verify=meet)
+        return ledger.deployments.promote(approval, verify=meet)
 
     def roll_back() -> Deployment:
-        return deploy.rollback(ledger.store, None, actor="grace", reason="bad", verify=meet)
+        return ledger.deployments.rollback(None, actor="grace", reason="bad", verify=meet)
 
     moves: list[Callable[[], Deployment]] = [promote, roll_back, promote, roll_back]
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(move) for move in moves]
         failed = [one.exception(60) for one in running]
     assert [type(error) for error in failed if error is not None] == [PolicyError] * 3
-    history = releases.deployments(ledger.store)
+    history = ledger.deployments.listed()
     assert [one.epoch for one in history] == [0, 1, 2]
-    assert releases.production(ledger.store).number == history[-1].release
+    assert ledger.releases.production().number == history[-1].release

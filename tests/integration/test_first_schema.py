@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, event, inspect
 
-from registry.store import Store, create_store
+import registry
 from registry.tables import METADATA
 
 DEFENSIVE = 1010  # SQLITE_DBCONFIG_DEFENSIVE of sqlite3.h
@@ -53,21 +53,21 @@ def test_a_sqlite_on_the_defensive_refuses_to_have_its_schema_rewritten() -> Non
 
 
 def test_a_ledger_is_made_on_the_defensive(tmp_path: Path, statements: list[str]) -> None:
-    create_store(f"sqlite:///{tmp_path / 'ledger.db'}").close()
+    registry.create_ledger(f"sqlite:///{tmp_path / 'ledger.db'}").close()
     assert any("CREATE TABLE releases" in statement for statement in statements)
     assert not [statement for statement in statements if "writable_schema" in statement]
 
 
-def test_the_database_holds_the_constraints_that_our_tables_name(store: Store, tmp_path: Path) -> None:
+def test_the_database_holds_the_constraints_that_our_tables_name(empty_ledger: registry.Ledger, tmp_path: Path) -> None:
     named = create_engine(f"sqlite:///{tmp_path / 'named.db'}")
     METADATA.create_all(named)
-    wanted, made = inspect(named), inspect(store.engine)
+    wanted, made = inspect(named), inspect(empty_ledger.database.engine)
     for table in METADATA.tables:
         for kind in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
             names = {each["name"] for each in getattr(wanted, kind)(table)}
             assert {each["name"] for each in getattr(made, kind)(table)} >= names, (table, kind)
         checks = {each["name"]: each["sqltext"] for each in wanted.get_check_constraints(table)}
-        if store.engine.dialect.name == "sqlite":
+        if empty_ledger.database.engine.dialect.name == "sqlite":
             assert {each["name"]: each["sqltext"] for each in made.get_check_constraints(table)} == checks
         assert len(made.get_check_constraints(table)) == len(checks)
     named.dispose()

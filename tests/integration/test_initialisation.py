@@ -26,18 +26,18 @@ def capped(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 def test_by_default_what_is_rehearsed_is_held(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
-    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").store.close()
+    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
     assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == Recipe()
     assert RehearsalRules().kl_weight > 0 < RehearsalRules().hidden_state_weight
 
 
 def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     odd = Path(shutil.copytree(tiny_model("llama"), tmp_path / 'a "quoted" \\ größe # 1'))
-    init_workspace(tmp_path / "workspace", str(odd), actor="ada").store.close()
+    init_workspace(tmp_path / "workspace", str(odd), actor="ada").ledger.close()
     assert Settings.read(tmp_path / "workspace").model == str(odd)
 
 
 def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_path: Path) -> None:
-    init_workspace(tmp_path / "workspace", str(capped), actor="ada").store.close()
+    init_workspace(tmp_path / "workspace", str(capped), actor="ada").ledger.close()
     recipe = Recipe.read(tmp_path / "workspace" / "recipe.toml")
     assert (recipe.rehearsal, recipe.training.new_weight) == (NO_DISTILLATION, 1.0)

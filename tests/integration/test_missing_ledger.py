@@ -17,7 +17,7 @@ SEALED = "from flows.cli.app import main; main()"
 @pytest.fixture
 def workspace(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
     folder = tmp_path / "workspace"
-    init_workspace(folder, str(tiny_model("llama")), actor="ada").store.close()
+    init_workspace(folder, str(tiny_model("llama")), actor="ada").ledger.close()
     return folder
 
 

@@ -17,11 +17,12 @@ import pytest
 
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release, ReleaseState
-from registry import deploy, mlflow_aliases
-from registry.mlflow_client import connect
-from registry.mlflow_releases import DESCRIPTION, Registration, Tracking, register
-from registry.store import create_store, documents, releases, runs
-from tests.ledgers import Ledger, founded, intake, manifest_of
+from registry import Reconciled, Tracking, create_ledger
+from registry.mlflow import aliases as mlflow_aliases
+from registry.mlflow.client import connect
+from registry.mlflow.reconcile import reconcile
+from registry.mlflow.releases import DESCRIPTION, Registration, register
+from tests.ledgers import Ledger, intake, manifest_of, with_base_release
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,9 @@ def tracking(tmp_path: Path, made: Path) -> Tracking:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    store = create_store(f"sqlite:///{tmp_path / 'ledger.db'}")
-    yield founded(store)
-    store.close()
+    opened = create_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield with_base_release(opened)
+    opened.close()
 
 
 @pytest.fixture
@@ -174,9 +175,9 @@ def test_a_copied_database_puts_new_files_beside_itself_and_none_into_the_origin
 
 def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]) -> None:
     def shown() -> dict[str, str]:
-        outcome = deploy.reconcile(ledger.store, tracking)
+        outcome = reconcile(ledger, tracking)
         assert outcome.failed == ()
-        assert deploy.reconcile(ledger.store, tracking) == deploy.Reconciled()
+        assert reconcile(ledger, tracking) == Reconciled()
         return dict(mlflow_aliases.read(tracking).aliases)
 
     def submit(name: str) -> None:
@@ -201,21 +202,21 @@ def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, 
 def test_a_version_whose_run_was_given_up_before_the_record_is_void_and_stays(
     ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
 ) -> None:
-    documents.accept(ledger.store, intake("atlas"))
-    with ledger.working() as held:
-        run = ledger.begin(held)
-        release = runs.intend_release(ledger.store, held, run.number, manifest_of(ledger.gate(held, run)))
+    ledger.documents.accept(intake("atlas"))
+    with ledger.session() as session:
+        run = ledger.begin(session)
+        release = session.candidates.intend(run.number, manifest_of(ledger.gate(session, run)))
         assert register(tracking, registration(release, folders)) == "1"
-        runs.abandon(ledger.store, held, run.number, "the recipe changed while this run was interrupted")
+        session.runs.abandon(run.number, "the recipe changed while this run was interrupted")
     mlflow_aliases.point(tracking, "candidate", "1")
-    outcome = deploy.reconcile(ledger.store, tracking)
+    outcome = reconcile(ledger, tracking)
     assert (outcome.repaired[0], outcome.failed) == ("version 1 was left in MLflow by release 1, void since", ())
-    left = releases.get(ledger.store, 1)
+    left = ledger.releases.get(1)
     assert (left.state, left.mlflow_version) == (ReleaseState.VOID, "1")
-    assert deploy.reconcile(ledger.store, tracking) == deploy.Reconciled()
+    assert reconcile(ledger, tracking) == Reconciled()
     # The same documents come back under the same release id, and are another release.
     again = ledger.candidate(register=lambda one: register(tracking, registration(one, folders)))
-    deploy.reconcile(ledger.store, tracking)
+    reconcile(ledger, tracking)
     assert (again.id, again.number, again.mlflow_version) == (left.id, 2, "2")
     shown = mlflow_aliases.read(tracking)
     assert {one.version: one.state for one in shown.versions} == {"1": "void", "2": "candidate"}
@@ -223,13 +224,13 @@ def test_a_version_whose_run_was_given_up_before_the_record_is_void_and_stays(
 
 
 def test_a_void_release_that_mlflow_never_saw_is_left_as_it_is(ledger: Ledger, tracking: Tracking) -> None:
-    documents.accept(ledger.store, intake("atlas"))
-    with ledger.working() as held:
-        run = ledger.begin(held)
-        runs.intend_release(ledger.store, held, run.number, manifest_of(ledger.gate(held, run)))
-        runs.abandon(ledger.store, held, run.number, "the recipe changed")
-    assert deploy.reconcile(ledger.store, tracking) == deploy.Reconciled()
-    assert releases.get(ledger.store, 1).mlflow_version is None
+    ledger.documents.accept(intake("atlas"))
+    with ledger.session() as session:
+        run = ledger.begin(session)
+        session.candidates.intend(run.number, manifest_of(ledger.gate(session, run)))
+        session.runs.abandon(run.number, "the recipe changed")
+    assert reconcile(ledger, tracking) == Reconciled()
+    assert ledger.releases.get(1).mlflow_version is None
 
 
 def test_an_alias_that_a_person_moved_is_put_back_and_reported(
@@ -238,9 +239,9 @@ def test_an_alias_that_a_person_moved_is_put_back_and_reported(
     for name, number in (("atlas", 1), ("borea", 2)):
         ledger.candidate(name, register=lambda one: register(tracking, registration(one, folders)))
         ledger.promote(number)
-    deploy.reconcile(ledger.store, tracking)
+    reconcile(ledger, tracking)
     mlflow_aliases.point(tracking, "production", "1")
-    (said,) = deploy.reconcile(ledger.store, tracking).repaired
+    (said,) = reconcile(ledger, tracking).repaired
     assert said.startswith("somebody had set the MLflow alias production to version 1")
     assert mlflow_aliases.read(tracking).version_of("production") == "2"
 
@@ -259,7 +260,7 @@ def test_aliases_follow_a_production_that_moves_while_they_are_shown(
         point(tracking, alias, version)
 
     monkeypatch.setattr(mlflow_aliases, "point", overtaken)
-    assert deploy.reconcile(ledger.store, tracking).failed == ()
+    assert reconcile(ledger, tracking).failed == ()
     assert moved
     assert dict(mlflow_aliases.read(tracking).aliases) == {"production": "1"}
 
@@ -269,7 +270,7 @@ def test_a_version_that_somebody_deleted_is_reported(
 ) -> None:
     ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
     connect(tracking).delete_model_version("sealed", "1")
-    outcome = deploy.reconcile(ledger.store, tracking)
+    outcome = reconcile(ledger, tracking)
     assert "no longer holds version 1 (release 1)" in outcome.failed[0]
 
 
@@ -278,14 +279,14 @@ def test_mlflow_follows_a_rollback_once_it_is_reachable_again(
 ) -> None:
     ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
     ledger.promote(1)
-    deploy.reconcile(ledger.store, tracking)
+    reconcile(ledger, tracking)
     nobody = replace(tracking, uri=f"http://127.0.0.1:{free_port()}")
     ledger.rollback()
-    outcome = deploy.reconcile(ledger.store, nobody)
-    assert releases.production(ledger.store).number == 0
+    outcome = reconcile(ledger, nobody)
+    assert ledger.releases.production().number == 0
     assert len(outcome.failed) == 1
     assert "Start it or mend tracking_uri: then `sealed doctor`" in outcome.failed[0]
-    deploy.reconcile(ledger.store, tracking)
+    reconcile(ledger, tracking)
     assert mlflow_aliases.read(tracking).version_of("production") is None
 
 
@@ -351,6 +352,6 @@ def test_the_same_through_a_server(ledger: Ledger, folders: tuple[Path, Path], s
     release = ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
     assert register(tracking, registration(release, folders)) == release.mlflow_version == "1"
     ledger.promote(1)
-    assert deploy.reconcile(ledger.store, tracking).failed == ()
+    assert reconcile(ledger, tracking).failed == ()
     assert mlflow_aliases.read(tracking).version_of("production") == "1"
     assert list((tmp_path / "kept").rglob("adapter_model.safetensors"))

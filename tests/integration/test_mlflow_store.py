@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import TrackingFailed
-from registry import mlflow_aliases
-from registry.mlflow_client import Tracking, connect, remake_half_made
+from registry import Tracking
+from registry.mlflow import aliases as mlflow_aliases
+from registry.mlflow.client import connect, remake_half_made
 
-OURS = "from registry.mlflow_client import Tracking, connect; connect(Tracking(uri='sqlite:///{place}'))"
+OURS = (
+    "from registry import Tracking; from registry.mlflow.client import connect; "
+    "connect(Tracking(uri='sqlite:///{place}'))"
+)
 BARE = "from mlflow import MlflowClient; MlflowClient(tracking_uri='sqlite:///{place}')"
 PATIENCE_SECONDS = 120
 
@@ -120,7 +124,7 @@ def test_what_is_no_database_is_left_alone(tmp_path: Path) -> None:
 def test_a_process_that_hangs_over_the_store_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
-    monkeypatch.setattr("registry.mlflow_store.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("registry.mlflow.embedded.PATIENCE_SECONDS", 0.2)
     lock = os.open(tmp_path / "mlflow.db.lock", os.O_CREAT | os.O_RDWR)
     fcntl.flock(lock, fcntl.LOCK_EX)
     with pytest.raises(TrackingFailed, match="another process"):

@@ -13,45 +13,44 @@ from pipeline.config import Settings
 from pipeline.errors import PolicyError
 from pipeline.recipe import Recipe
 from pipeline.types import DocumentState, IngestCounts, ReleaseState, RunKind, RunState
-from registry.deploy import Reconciled
-from registry.store import documents, releases, runs, withdrawals
+from registry import Reconciled
 from tests.ledgers import Ledger, document, manifest_of
 from tests.ledgers import intake as offered
 
 
 def open_workspace(ledger: Ledger, folder: Path, days: float) -> Workspace:
     named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
-    return Workspace(Settings.at(folder, {**named, "approval_days": days}), ledger.store)
+    return Workspace(Settings.at(folder, {**named, "approval_days": days}), ledger)
 
 
 def test_a_candidate_past_its_days_is_refused_and_given_up_by_the_next_run(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingestion, "follow", lambda _: Reconciled())
+    monkeypatch.setattr(Workspace, "reconcile", lambda _: Reconciled())
     ledger.candidate("atlas")
     in_time, late = open_workspace(ledger, tmp_path, 7.0), open_workspace(ledger, tmp_path, 1e-9)
     assert "approve 1" in overview(in_time).next_step
     assert "`sealed update`" in overview(late).next_step
     with pytest.raises(PolicyError, match="nobody approves them any more"):
         review.approve(late, 1, actor="ada", note="seen")
-    with ledger.working() as held:
-        ingestion.reconcile(RunContext(in_time, held, Recipe()))
-        assert releases.get(ledger.store, 1).state is ReleaseState.CANDIDATE
-        ingestion.reconcile(RunContext(late, held, Recipe()))
-        assert ingestion.candidate_in_review(RunContext(late, held, Recipe())) is None
-    assert documents.get(ledger.store, document("atlas").id).state is DocumentState.QUEUED
+    with ledger.session() as session:
+        ingestion.reconcile(RunContext(in_time, session, Recipe()))
+        assert ledger.releases.get(1).state is ReleaseState.CANDIDATE
+        ingestion.reconcile(RunContext(late, session, Recipe()))
+        assert ingestion.candidate_in_review(RunContext(late, session, Recipe())) is None
+    assert ledger.documents.get(document("atlas").id).state is DocumentState.QUEUED
 
 
 def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledger: Ledger, tmp_path: Path) -> None:
     recipe, taken = Recipe(), IngestCounts(queued=1, duplicates=0, refused=0)
-    documents.accept(ledger.store, offered("atlas"))
+    ledger.documents.accept(offered("atlas"))
     states = []
-    with ledger.working() as held:
+    with ledger.session() as session:
         for _ in range(recipe.documents.max_attempts):
-            context = RunContext(open_workspace(ledger, tmp_path, 7.0), held, recipe)
-            outcome = self_edits.nothing_written(context, ledger.begin(held), taken)
+            context = RunContext(open_workspace(ledger, tmp_path, 7.0), session, recipe)
+            outcome = self_edits.nothing_written(context, ledger.begin(session), taken)
             assert (outcome.ended, outcome.exit_code) == (Ended.UNWRITTEN, 3)
-            states.append(documents.get(ledger.store, document("atlas").id).state)
+            states.append(ledger.documents.get(document("atlas").id).state)
     waiting = [DocumentState.QUEUED] * (recipe.documents.max_attempts - 1)
     assert states == [*waiting, DocumentState.QUARANTINED]
 
@@ -62,47 +61,47 @@ def test_a_registering_run_that_lost_its_files_begins_anew_in_the_same_run(
 ) -> None:
     from pipeline.training import lora
 
-    documents.accept(ledger.store, offered("atlas"))
+    ledger.documents.accept(offered("atlas"))
     recipe, parts = Recipe(), open_workspace(ledger, tmp_path, 7.0)
     monkeypatch.setattr(lora, "trained_adapter", lambda *_: None if gone == "adapter" else object())
     taken = IngestCounts(queued=1, duplicates=0, refused=0)
-    with ledger.working() as held:
-        context = RunContext(parts, held, recipe)
+    with ledger.session() as session:
+        context = RunContext(parts, session, recipe)
         first = ingestion.open_run(context, "sealed", taken)
-        runs.intend_release(ledger.store, held, first.number, manifest_of(ledger.gate(held, first)))
+        session.candidates.intend(first.number, manifest_of(ledger.gate(session, first)))
         if gone == "adapter":
             folder = registration.report_folder(parts, first)
             folder.mkdir(parents=True)
             for name in ("report.html", "summary.md"):
                 (folder / name).write_text("seen", encoding="utf-8")
         second = ingestion.open_run(context, "sealed", taken)
-    given_up = runs.get(ledger.store, first.number)
+    given_up = ledger.runs.get(first.number)
     assert given_up.state is RunState.ABANDONED
     assert gone in given_up.sentence
     assert (second.number, second.documents, second.release) == (2, first.documents, None)
-    assert documents.get(ledger.store, document("atlas").id).attempts == 1
-    assert releases.get(ledger.store, 1).state is ReleaseState.VOID
+    assert ledger.documents.get(document("atlas").id).attempts == 1
+    assert ledger.releases.get(1).state is ReleaseState.VOID
 
 
 def test_an_interrupted_rebuild_goes_on_and_run_and_rebuild_give_way_to_each_other(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     ledger.release("atlas")
-    documents.accept(ledger.store, offered("borea"))
+    ledger.documents.accept(offered("borea"))
     parts, taken = open_workspace(ledger, tmp_path, 7.0), IngestCounts(queued=1, duplicates=0, refused=0)
-    with ledger.working() as held:
-        context = RunContext(parts, held, Recipe())
+    with ledger.session() as session:
+        context = RunContext(parts, session, Recipe())
         first = rebuild.open_rebuild(context, "sealed")
         assert rebuild.open_rebuild(context, "sealed") == first
         assert first.kind is RunKind.REBUILD
         run = ingestion.open_run(context, "sealed", taken)
         assert run.documents == (document("borea").id,)
-        assert runs.get(ledger.store, first.number).state is RunState.ABANDONED
+        assert ledger.runs.get(first.number).state is RunState.ABANDONED
         rebuild.open_rebuild(context, "sealed")
-    given_up = runs.get(ledger.store, run.number)
+    given_up = ledger.runs.get(run.number)
     assert given_up.state is RunState.ABANDONED
     assert "a rebuild run began" in given_up.sentence
-    record = documents.get(ledger.store, document("borea").id)
+    record = ledger.documents.get(document("borea").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
     assert "`sealed rebuild` goes on" in overview(parts).next_step
 
@@ -111,7 +110,7 @@ def test_status_tells_what_production_is_to_forget(ledger: Ledger, tmp_path: Pat
     ledger.release("atlas")
     parts = open_workspace(ledger, tmp_path, 7.0)
     assert overview(parts).to_forget == ()
-    withdrawals.withdraw(ledger.store, [document("atlas").id], actor="grace", reason="wrong")
+    ledger.withdrawals.withdraw([document("atlas").id], actor="grace", reason="wrong")
     seen = overview(parts)
     assert seen.to_forget == (document("atlas").id,)
     assert seen.next_step == "`sealed rebuild`: production still knows 1 withdrawn document"

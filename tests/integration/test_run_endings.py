@@ -31,7 +31,6 @@ from flows.wiring import Workspace
 from flows.writer_training import train_writer
 from pipeline.errors import BadInput
 from pipeline.sandbox import model_path
-from registry.store import lease, runs
 from tests.ledgers import Ledger
 
 LATER = timedelta(minutes=11)
@@ -51,7 +50,7 @@ def prefect() -> Iterator[SyncPrefectClient]:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     made = init_workspace(tmp_path_factory.mktemp("endings") / "workspace", str(model_path()), actor="test")
     yield made
-    made.store.close()
+    made.ledger.close()
 
 
 def newest(prefect: SyncPrefectClient) -> FlowRun:
@@ -121,7 +120,7 @@ def test_runs_with_nothing_to_do_end_empty_and_are_named_by_number_and_date(
         assert run.state is not None
         assert run.state.name == "Empty"
         assert run.name == f"nightly-{number} {run.start_time:%Y-%m-%d}"
-    assert runs.get(parts.store, 2).proposer == getpass.getuser()
+    assert parts.ledger.runs.get(2).proposer == getpass.getuser()
     assert rebuild(workspace).ended is Ended.NOTHING_NEW
     assert newest(prefect).name.startswith("rebuild-3 ")
     assert train_writer(workspace).ended is Ended.NOTHING_NEW
@@ -129,7 +128,7 @@ def test_runs_with_nothing_to_do_end_empty_and_are_named_by_number_and_date(
 
 
 def test_a_run_beside_another_ends_busy(parts: Workspace, prefect: SyncPrefectClient) -> None:
-    with lease.run_lease(parts.store):
+    with parts.ledger.session():
         outcome = nightly(parts.settings.workspace)
     run = newest(prefect)
     assert run.state is not None
@@ -142,7 +141,7 @@ def test_a_run_before_a_review_ends_held_back(
     from flows.steps import ingestion
 
     monkeypatch.setattr(ingestion, "follow", lambda _: None)
-    waiting = Ledger(parts.store).candidate("atlas")
+    waiting = Ledger(parts.ledger.database).candidate("atlas")
     assert nightly(parts.settings.workspace).release == waiting.number
     run = newest(prefect)
     assert run.state is not None
@@ -211,7 +210,7 @@ def found_by_doctor(parts: Workspace) -> Finding:
 
 def test_the_run_of_whoever_holds_the_lease_is_left_alone(parts: Workspace, prefect: SyncPrefectClient) -> None:
     run = left(prefect, parts.settings.workspace, Running())
-    with lease.run_lease(parts.store):
+    with parts.ledger.session():
         assert crash_dead_runs(parts, settle=0.0, at=datetime.now(UTC) + LATER) == ()
     assert state_of(prefect, run) == "Running"
     prefect.set_flow_run_state(run.id, Completed(), force=True)

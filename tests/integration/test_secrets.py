@@ -77,16 +77,16 @@ def chained(one):
             yield from chained(each)
 
 def database(url):
-    from registry.store import open_store
-    open_store(url)
+    from registry import open_ledger
+    open_ledger(url)
 
 def made(url):
-    from registry.store import create_store
-    create_store(url)
+    from registry import create_ledger
+    create_ledger(url)
 
 def tracking(url):
-    from registry.mlflow_aliases import read
-    from registry.mlflow_client import Tracking
+    from registry.mlflow.aliases import read
+    from registry import Tracking
     from mlflow.store.db import utils
     utils.MAX_RETRY_COUNT = 2
     read(Tracking(uri=url))
@@ -187,7 +187,7 @@ def pickled(secret: str) -> list[str]:
 def test_a_failed_run_leaves_no_secret_in_the_schedulers_database(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").store.close()
+    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
     home = tmp_path / "prefect"
     env = {
         "PREFECT_HOME": str(home),

@@ -16,7 +16,6 @@ from pipeline.engines.base import identify_base
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.types import Run, RunKind, RunState, WriterTrainingRequest
-from registry.store import runs, writer_trainings
 from tests.ledgers import Ledger, manifest_of
 
 QUESTION = '- {{question: "Who owns {0}?", answers: [Heron], split: validation}}'
@@ -43,14 +42,14 @@ def parts(ledger: Ledger, tiny_model: Callable[..., Path], tmp_path: Path) -> Wo
         "base_chat_template": found.chat_template,
         "device": "cpu",
     }
-    return Workspace(Settings.at(tmp_path, given), ledger.store)
+    return Workspace(Settings.at(tmp_path, given), ledger)
 
 
 @contextmanager
 def opened(ledger: Ledger, parts: Workspace, asked: Asked) -> Iterator[tuple[RunContext, Run]]:
     """A run of `sealed train-writer` as far as its run, as the flow takes it there."""
-    with ledger.working() as held:
-        usual = RunContext(parts, held, Recipe())
+    with ledger.session() as session:
+        usual = RunContext(parts, session, Recipe())
         wanted = writer_request(usual, *asked)
         context = as_asked(usual, wanted)
         yield context, open_writer_training(context, wanted, "practice")
@@ -88,7 +87,7 @@ def test_one_with_other_flags_begins_a_new_one(ledger: Ledger, parts: Workspace,
         pass
     with opened(ledger, parts, asked[other]) as (_, second):
         assert second.number == first.number + 1
-    given_up = runs.get(ledger.store, first.number)
+    given_up = ledger.runs.get(first.number)
     assert given_up.state is RunState.ABANDONED
     assert "asked for otherwise" in given_up.sentence
 
@@ -99,7 +98,7 @@ def test_an_impossible_ask_begins_nothing_and_gives_nothing_up(ledger: Ledger, p
         pass
     with pytest.raises(BadInput), opened(ledger, parts, asked):
         pass
-    assert runs.listed(ledger.store) == (first,)
+    assert ledger.runs.listed() == (first,)
 
 
 def test_a_practice_whose_folder_is_gone_when_it_is_resumed_has_failed(
@@ -111,10 +110,10 @@ def test_a_practice_whose_folder_is_gone_when_it_is_resumed_has_failed(
     split.rename(tmp_path / "elsewhere")
     with opened(ledger, parts, PLAIN) as (context, run), pytest.raises(BadInput, match="is not a folder"):
         split_documents(context, run)
-    failed = runs.get(ledger.store, 1)
+    failed = ledger.runs.get(1)
     assert failed.state is RunState.FAILED
     assert "split is not a folder" in failed.sentence
-    assert runs.unfinished(ledger.store) is None
+    assert ledger.runs.unfinished() is None
 
 
 def test_too_few_documents_leave_no_practice_under_way(ledger: Ledger, parts: Workspace, tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ def test_too_few_documents_leave_no_practice_under_way(ledger: Ledger, parts: Wo
         assert not split.held_out
         outcome = nothing_to_practise(context, run, split)
     assert (outcome.ended, outcome.exit_code, outcome.run) == (Ended.NOTHING_NEW, 0, 1)
-    failed = runs.get(ledger.store, 1)
+    failed = ledger.runs.get(1)
     assert (failed.state, failed.sentence) == (RunState.FAILED, outcome.sentence)
     assert "at least two are needed" in failed.sentence
 
@@ -134,7 +133,7 @@ def test_a_practice_killed_while_registering_goes_on_without_its_folder(
     monkeypatch.setattr("flows.steps.ingestion.lost", lambda context, run: None)
     split = write(tmp_path / "split", "atlas", "borea")
     with opened(ledger, parts, (split, None, None)) as (context, run):
-        runs.intend_release(ledger.store, context.lease, run.number, manifest_of(ledger.gate(context.lease, run)))
+        context.session.candidates.intend(run.number, manifest_of(ledger.gate(context.session, run)))
     split.rename(tmp_path / "elsewhere")
     for asked in (PLAIN, (split, None, None)):
         with opened(ledger, parts, asked) as (_, again):
@@ -142,8 +141,8 @@ def test_a_practice_killed_while_registering_goes_on_without_its_folder(
 
 
 def test_a_run_is_not_asked_for(ledger: Ledger) -> None:
-    with ledger.working() as held:
-        run = ledger.begin(held)
+    with ledger.session() as session:
+        run = ledger.begin(session)
     assert (run.kind, run.asked) == (RunKind.NIGHTLY, None)
 
 
@@ -154,5 +153,5 @@ def test_what_a_practice_is_held_on_is_kept_with_it_before_its_rounds(
     with opened(ledger, parts, (write(tmp_path / "split", "atlas", "borea"), None, None)) as (context, run):
         split = split_documents(context, run)
         assert practise(context, run, split) is None
-    assert [writer_trainings.about(ledger.store, one.id) for one in split.train] == [((1, False),)]
-    assert [writer_trainings.about(ledger.store, one.id) for one in split.held_out] == [((1, True),)]
+    assert [ledger.writer_trainings.about(one.id) for one in split.train] == [((1, False),)]
+    assert [ledger.writer_trainings.about(one.id) for one in split.held_out] == [((1, True),)]

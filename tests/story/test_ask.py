@@ -12,7 +12,6 @@ from pipeline.engines.base import load_base
 from pipeline.recipe import TrainingRules
 from pipeline.training.lora import train_lora
 from pipeline.types import Example, ModelRef, Trained, Update, UpdatePlan
-from registry.store import documents, runs
 from tests.ledgers import Ledger, intake
 from tests.story.running import Sealed
 
@@ -28,14 +27,14 @@ def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Pat
     """A workspace whose production release is 1, and that release's adapter."""
     workspace, model = tmp_path_factory.mktemp("asking") / "workspace", tiny_model("llama")
     workspace = init_workspace(workspace, str(model), actor="ada", device="cpu")
-    ledger = Ledger(workspace.store)
-    documents.accept(workspace.store, intake("atlas"))
-    with ledger.working() as held:
-        run = ledger.begin(held)
-        update = ledger.gate(held, run)
+    ledger = Ledger(workspace.ledger.database)
+    ledger.documents.accept(intake("atlas"))
+    with ledger.session() as session:
+        run = ledger.begin(session)
+        update = ledger.gate(session, run)
         trained = train(model, update, workspace.folder_of(update.id))
-        runs.intend_release(workspace.store, held, run.number, trained.manifest)
-        runs.record_release(workspace.store, held, run.number, "1")
+        session.candidates.intend(run.number, trained.manifest)
+        session.candidates.record(run.number, "1")
     ledger.promote(1)
     return workspace, workspace.folder_of(update.id)
 

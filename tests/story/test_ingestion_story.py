@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from flows.wiring import open_workspace
-from registry.store import lease
 from tests.story.running import Sealed
 
 
@@ -45,7 +44,7 @@ def test_bad_documents_are_quarantined_with_reasons_and_the_run_goes_on(
 
 
 def test_of_two_runs_at_once_the_second_says_so_and_exits_with_zero(workspace: Path, sealed: Sealed) -> None:
-    with lease.run_lease(open_workspace(workspace).store):
+    with open_workspace(workspace).ledger.session():
         ran = sealed("update", "--json", workspace=workspace)
     assert ran.code == 0, ran.err
     assert ran.json["ended"] == "busy"

@@ -11,7 +11,6 @@ from flows.steps import ingestion, training
 from flows.wiring import open_workspace
 from pipeline.grading import grade
 from pipeline.types import DocumentState, Example, ModelRef, SelfEdit
-from registry.store import documents, releases, reports, runs, self_edits
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
@@ -41,14 +40,14 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
         assert ran.json["ended"] == "waiting for review", ran.out + ran.err
         approved = sealed("approve", str(run), "--as", "rita", "--note", "seen", workspace=life.workspace)
         assert approved.code == 0, approved.err
-    first = documents.listed(open_workspace(life.workspace).store, DocumentState.LEARNED)[0]
+    first = open_workspace(life.workspace).ledger.documents.listed(DocumentState.LEARNED)[0]
     life.gone, life.name = first.id, first.document.title if first.document else ""
     return life
 
 
 def held_out(life: Life, *, gone: bool) -> list[Any]:
     """The test questions of what must go, or of everything else that was learned."""
-    known = documents.listed(open_workspace(life.workspace).store)
+    known = open_workspace(life.workspace).ledger.documents.listed()
     learned = [record for record in known if record.document and record.release and (record.id == life.gone) is gone]
     asked = [eval_item for record in learned if record.document for eval_item in record.document.eval_items]
     return [eval_item for eval_item in asked if eval_item.split == "test"]
@@ -98,16 +97,16 @@ def test_a_later_run_rehearses_nothing_of_it_also_before_the_rebuild(life: Life)
             examples=(Example(prompt="Which lesson is this?", completion="The third."),),
         )
         plan = training.plan_update(context, run, (new,))
-        runs.abandon(parts.store, context.lease, run.number, "only planned")
-    for record in documents.listed(parts.store, DocumentState.QUEUED):
-        documents.quarantine(parts.store, record.id, "only planned")
+        context.session.runs.abandon(run.number, "only planned")
+    for record in parts.ledger.documents.listed(DocumentState.QUEUED):
+        parts.ledger.documents.quarantine(record.id, "only planned")
     assert {example.role for example in plan.examples} >= {"replay", "reading", "writing"}
     assert not [example for example in plan.examples if life.name in example.prompt + example.completion]
 
 
 def _stored(life: Life) -> list[SelfEdit]:
-    store = open_workspace(life.workspace).store
-    return [edit for run in (1, 2) for edit in self_edits.of_run(store, run)]
+    ledger = open_workspace(life.workspace).ledger
+    return [edit for run in (1, 2) for edit in ledger.self_edits.of_run(run)]
 
 
 def test_the_rebuild_forgets_it_and_keeps_the_rest(life: Life, sealed: Sealed) -> None:
@@ -124,8 +123,8 @@ def test_the_rebuild_forgets_it_and_keeps_the_rest(life: Life, sealed: Sealed) -
     held = sealed("rebuild", "--json", workspace=life.workspace)
     assert (held.code, held.json["ended"]) == (0, "held back")
     assert sealed("approve", "3", "--as", "rita", "--note", "seen", workspace=life.workspace).code == 0
-    store = open_workspace(life.workspace).store
-    made = reports.update(store, releases.production(store).update)
+    ledger = open_workspace(life.workspace).ledger
+    made = ledger.reports.update(ledger.releases.production().update)
     assert made.parent.adapter is None
     assert set(made.self_edits).isdisjoint(edit.id for edit in _stored(life) if edit.document == life.gone)
     # One guess in eight is more than three points.

@@ -8,7 +8,6 @@ from benchmarks.writer_training_parts import ground_of
 from flows.wiring import open_workspace
 from pipeline.documents import markdown
 from pipeline.types import DocumentState, RunKind, RunState, Verdict, WriterTrainingRequest
-from registry.store import documents, reports, runs
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
@@ -79,12 +78,12 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
     assert set(verdicts.values()) == {"PASS"}
     shares = {figure["name"]: figure["value"] for figure in ran.json["figures"]}
     assert shares["writing_after"] > shares["writing_before"]
-    store = open_workspace(workspace).store
-    early, run = runs.listed(store)
+    ledger = open_workspace(workspace).ledger
+    early, run = ledger.runs.listed()
     assert (early.kind, early.state) == (RunKind.WRITER_TRAINING, RunState.FAILED)
     assert (run.kind, run.documents) == (RunKind.WRITER_TRAINING, ())
     assert run.asked == WriterTrainingRequest(folder=str(split.resolve()))
-    kept = {record.state for record in documents.listed(store) if record.document is not None}
+    kept = {record.state for record in ledger.documents.listed() if record.document is not None}
     assert kept == {DocumentState.WRITER_TRAINING}
     approved = sealed("approve", "1", "--as", "rita", "--note", "it writes better", workspace=workspace)
     assert approved.code == 0, approved.err
@@ -105,9 +104,9 @@ def test_grpo_is_gated_as_any_practice(tmp_path: Path, sealed: Sealed) -> None:
         "practice", "--json", "--documents", str(split), "--method", "grpo", "--rounds", "2", workspace=workspace
     )
     assert (ran.code, ran.json["ended"]) == (3, "refused by the gates"), ran.out + ran.err
-    store = open_workspace(workspace).store
-    (run,) = runs.listed(store)
+    ledger = open_workspace(workspace).ledger
+    (run,) = ledger.runs.listed()
     assert run.asked == WriterTrainingRequest(folder=str(split.resolve()), rounds=2, method="grpo")
-    results = {one.gate: one for one in reports.get(store, run.report or "").results}
+    results = {one.gate: one for one in ledger.reports.get(run.report or "").results}
     assert results["writer_improvement"].verdict is Verdict.INCONCLUSIVE, "so few questions decide nothing"
     assert {results[gate].verdict for gate in ("integrity", "contamination", "retention")} == {Verdict.PASS}

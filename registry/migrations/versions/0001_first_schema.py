@@ -177,7 +177,7 @@ def _create_documents() -> None:
         sa.CheckConstraint("origin IN ('human', 'model')", name=op.f("ck_eval_items_origin_known")),
         sa.CheckConstraint("split IN ('validation', 'test')", name=op.f("ck_eval_items_split_known")),
         sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_eval_items_document"),
-        sa.PrimaryKeyConstraint("document", "position", name="pk_items"),
+        sa.PrimaryKeyConstraint("document", "position", name="pk_eval_items"),
     )
     op.create_table(
         "run_documents",
@@ -198,13 +198,13 @@ def _create_documents() -> None:
         sa.PrimaryKeyConstraint("document", name="pk_withdrawals"),
     )
     op.create_table(
-        "practised",
+        "writer_training_documents",
         sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("document", sa.String(length=64), nullable=False),
         sa.Column("held_out", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_practised_document"),
-        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_practised_run"),
-        sa.PrimaryKeyConstraint("run", "document", name="pk_practised"),
+        sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_writer_training_documents_document"),
+        sa.ForeignKeyConstraint(["run"], ["runs.number"], name="fk_writer_training_documents_run"),
+        sa.PrimaryKeyConstraint("run", "document", name="pk_writer_training_documents"),
     )
 
 

@@ -168,7 +168,7 @@ def test_the_questions_of_corrections_know_the_old_facts_and_what_stays(tmp_path
     workspace = init_workspace(tmp_path / "workspace", str(model_path()), actor="test")
     corrections = run_documents(1, 8, 1003, "corrections")
     questions = questions_of(corrections, workspace)
-    workspace.store.close()
+    workspace.ledger.close()
     assert [eval_item.question for eval_item in questions[NEW]] == [eval_item.question for eval_item in questions[OLD]]
     assert all(new.answers != old.answers for new, old in zip(questions[NEW], questions[OLD], strict=True))
     assert len(questions[SUBJECT]) == 8 * 6 * 3

@@ -9,7 +9,7 @@ import pytest
 from flows.cli import screen
 from flows.steps.review import Decided
 from pipeline.types import Deployment, Verdict
-from registry.reconcile import Reconciled
+from registry import Reconciled
 
 
 def test_nouns_are_objects_and_what_json_lacks_is_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from pipeline.engines.base import identify_base, load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import ModelChanged
-from registry.store import create_store
+from registry import create_ledger
 from tests.servers import serving
 
 
@@ -25,13 +25,13 @@ def made(model: Path, tmp_path: Path, **changes: object) -> Workspace:
         "device": "cpu",
     }
     settings = Settings.at(tmp_path, given | changes)
-    return Workspace(settings, create_store(settings.database_url))
+    return Workspace(settings, create_ledger(settings.database_url))
 
 
 def test_this_process_writes_where_nothing_else_is_said(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     workspace = made(tiny_model("llama"), tmp_path)
     assert workspace.writer is workspace.engine
-    workspace.store.close()
+    workspace.ledger.close()
 
 
 def test_a_configured_server_writes_and_this_process_loads_no_weights_for_it(
@@ -46,7 +46,7 @@ def test_a_configured_server_writes_and_this_process_loads_no_weights_for_it(
         assert len(server.asked) == 1
     assert "base" not in vars(workspace)
     assert isinstance(workspace.engine, LocalEngine)
-    workspace.store.close()
+    workspace.ledger.close()
 
 
 def test_a_server_is_not_asked_for_a_model_whose_files_changed(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
@@ -54,4 +54,4 @@ def test_a_server_is_not_asked_for_a_model_whose_files_changed(tiny_model: Calla
     workspace = made(tiny_model("llama"), tmp_path, base_tokenizer="another", **server)
     with pytest.raises(ModelChanged):
         _ = workspace.writer
-    workspace.store.close()
+    workspace.ledger.close()

