@@ -17,11 +17,9 @@ from typing import Any
 
 from benchmarks.peers import seal
 from flows.steps.training import weighed
-from gates.checks.contamination import held_out_questions, held_out_subjects
-from gates.checks.safety import refusals
 from gates.evidence import held_out_items
 from gates.measure import measure
-from gates.suite import Suites, read_suites
+from gates.suite import Suites, held_out_questions, held_out_subjects, read_suites, refusals
 from pipeline.chat import Encoded, encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.engine import SamplingParams
@@ -33,7 +31,17 @@ from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits.writer import write_self_edits
 from pipeline.training.lora import train_lora
-from pipeline.types import Document, EvalItem, Example, ModelRef, RunKind, Scores, SelfEdit, UpdatePlan
+from pipeline.types import (
+    Checkpoint,
+    Document,
+    EvalItem,
+    Example,
+    ModelRef,
+    RunKind,
+    Scores,
+    SelfEdit,
+    UpdatePlan,
+)
 from pipeline.updates.plan import plan_rebuild, plan_update
 from pipeline.updates.rehearsal import rehearse
 from pipeline.updates.rehearsal_prompts import RehearsalPrompts, read_rehearsal_prompts
@@ -251,8 +259,7 @@ class Life:
     def _skills(self) -> Marks:
         scores: tuple[Scores, ...] = measure(
             self.base,
-            self.live,
-            self.adapter,
+            Checkpoint(self.live, self.adapter),
             self.standing.suites.regression,
             self.recipe.policy,
             self.folder / "scores",

@@ -57,13 +57,13 @@ def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_p
     assert report.verdict is Verdict.PASS
     page = write_report(report, evidence, tmp_path / "reports" / "report.html", release=4).read_text()
     for words in [
-        "This model may replace the live one, once a person has approved it.",
+        "This model may replace production once a person has approved it.",
         "40 eval items of 10 documents",
         "base-knowledge question 1?",
         "sealed approve 4 --note",
-        evidence.manifest.digest,
+        evidence.case.manifest.digest,
         "Release 1",
-        "Skill: sorting",
+        ">sorting (600)<",
         "3 right before and wrong now",
     ]:
         assert words in page, words
@@ -73,7 +73,7 @@ def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_p
 def test_a_refused_candidate_has_no_commands_to_approve_it(case: Any, rights: Any, tmp_path: Path) -> None:
     report, evidence = _judged(case().run(rights(40, 38), rights(40, 38)))
     page = write_report(report, evidence, tmp_path / "report.html").read_text()
-    assert "This model must not replace the live one." in page
+    assert "This model must not replace production." in page
     assert "sealed approve" not in page
     assert "There is nothing to approve" in page
 
@@ -85,7 +85,7 @@ def test_a_candidate_that_was_never_measured_has_a_page_too(case: Any, rights: A
     page = write_report(report, evidence, tmp_path / "report.html").read_text()
     assert "the weights are damaged." in page
     assert "Nothing was measured." in page
-    assert write_plots(report, evidence, tmp_path) == ()
+    assert write_plots(evidence, tmp_path) == ()
     assert "the weights are damaged" in markdown(report, evidence)
 
 
@@ -136,13 +136,13 @@ def test_names_of_suites_are_text_in_the_plots(good: Any, rights: Any, tmp_path:
     assert (found.tags, found.attributes) == (calm.tags, calm.attributes)
     drawn = page[page.index("What each model knows") : page.index("What broke")]
     assert '>&lt;script&gt;alert(2)&amp; "$x^2$ 世界 (5)</text>' in drawn
-    assert len(write_plots(report, evidence, tmp_path)) == 2
+    assert len(write_plots(evidence, tmp_path)) == 2
 
 
 def test_the_plots_say_what_was_right_before_and_after(good: Any, tmp_path: Path) -> None:
     page = write_report(*_judged(good), tmp_path / "report.html").read_text().replace("\u00a0", " ")
     bars = page[page.index("Before and after") : page.index("What each model knows")]
-    for words in ("this run's questions", "40 questions", "5 % before", "95 % after", "+90.0 points"):
+    for words in ("This run's questions", "40 questions", "5 % before", "95 % after", "+90.0 points"):
         assert f">{words}</" in bars, words
     matrix = page[page.index("What each model knows") : page.index("What broke")]
     for words in ("base model", "production model", "candidate", "Release 1 (40)", "▼ -0.7", "99 %"):
@@ -165,7 +165,7 @@ def test_the_markdown_is_short_and_its_titles_are_only_letters(good: Any) -> Non
     assert "](" not in text.replace("\\]\\(", "")
     assert plain(HOSTILE[5], 200).startswith("\\!\\[track\\]\\(http")
     assert "| retention |" in text
-    assert evidence.manifest.digest in text
+    assert evidence.case.manifest.digest in text
 
 
 def test_the_markdown_of_a_long_run_still_fits(good: Any) -> None:
@@ -177,8 +177,8 @@ def test_the_markdown_of_a_long_run_still_fits(good: Any) -> None:
 
 
 def test_plots_are_written_as_png(good: Any, tmp_path: Path) -> None:
-    report, evidence = _judged(good)
-    written = write_plots(report, evidence, tmp_path)
+    _, evidence = _judged(good)
+    written = write_plots(evidence, tmp_path)
     assert [path.name for path in written] == ["recall.png", "retention.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
 
