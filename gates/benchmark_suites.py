@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from gates.judging import Against, Comparison, Evidence, GateResult, Verdict, compare, result, worst
+from gates.judging import Against, Comparison, Evidence, GateResult, Verdict, compare, points, result, worst
 from gates.suite import Suite
-from gates.wording import points
 from pipeline.recipe import RegressionPolicy, SafetyPolicy
 
 _FILES = {

@@ -153,9 +153,11 @@ class Evidence:
         before = self.production_scores if against is Against.PRODUCTION else self.base_scores
         return join(_of(before, suite), _of(self.candidate_scores, suite))
 
-    def pooled(self, suites: Iterable[str], against: Against = Against.PRODUCTION) -> list[Pair]:
-        """The pairs of all these suites together. Raises MeasurementFailed as `pairs` does."""
-        return [pair for suite in suites for pair in self.pairs(suite, against)]
+    def pooled(
+        self, suites: Iterable[str], against: Against = Against.PRODUCTION, without: frozenset[str] = frozenset()
+    ) -> list[Pair]:
+        """The pairs of all these suites but for the items `without`. Raises MeasurementFailed as `pairs` does."""
+        return [pair for suite in suites for pair in self.pairs(suite, against) if pair.item not in without]
 
 
 def held_out_items(documents: Iterable[Document]) -> tuple[EvalItem, ...]:

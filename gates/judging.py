@@ -1,6 +1,6 @@
 """What a gate judges with: the paired comparison, the rules that make it a verdict, and the words for both. All pure.
 
-The door of a gate's file: it also hands on the types of `judge(evidence, policy) -> GateResult`.
+The door of a gate's file: it hands on the types of `judge(evidence, policy) -> GateResult` and the words too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from gates.evidence import Against, Evidence, Pair
 from gates.statistics import clustered_bounds, items_needed, mcnemar, tango_lower, tango_upper
-from gates.wording import counted, p_value, points
+from gates.wording import counted, p_value, percent, points
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, WriterImprovementPolicy
 from pipeline.types import Figure, GateResult, Verdict
 
-__all__ = ["Against", "Evidence", "GateResult", "Pair", "PolicyRules", "Verdict"]
+__all__ = ["Against", "Comparison", "Evidence", "GateResult", "Pair", "PolicyRules", "Verdict"]
+__all__ += ["compare", "counted", "judge_gain", "percent", "points", "result", "worst"]
 
 _LEAST_DISCORDANT = 0.02
 

@@ -40,7 +40,9 @@ def render(report: GateReport, evidence: Evidence, release: int | None) -> str:
         **_decide(report, release),
         digests=_digests(report, evidence),
     )
-    return page.replace(" %", "\u00a0%") + "\n"
+    for unbroken in ("%", "right→wrong", "wrong→right"):
+        page = page.replace(f" {unbroken}", f"\u00a0{unbroken}")
+    return page + "\n"
 
 
 def _head(report: GateReport, evidence: Evidence, release: int | None) -> Mapping[str, object]:
@@ -104,7 +106,9 @@ def _readable(flips: Sequence[Flip]) -> list[Flip]:
 
 def _decide(report: GateReport, release: int | None) -> Mapping[str, object]:
     if report.verdict is not Verdict.PASS:
-        return {"decide": "There is nothing to approve: production stays. For its documents see `sealed documents`."}
+        return {
+            "decide": "There is nothing to approve: production stays. Type sealed documents to see where its documents are."
+        }
     number = release if release is not None else "N"
     return {
         "decide": "Look at what broke and at what the model was trained on. Approve only what you would answer for:",

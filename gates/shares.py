@@ -52,7 +52,7 @@ def _share(
     evidence: Evidence, key: str, label: str, suites: Iterable[str], left_out: frozenset[str] = frozenset()
 ) -> Share | None:
     try:
-        pairs = [pair for pair in evidence.pooled(suites) if pair.item not in left_out]
+        pairs = evidence.pooled(suites, without=left_out)
     except MeasurementFailed:
         return None
     if not pairs:

@@ -1,8 +1,7 @@
 """This run's documents were learned: their test questions are answered better than before, surely and by enough."""
 
 from gates.evidence import RUN, held_out_items
-from gates.judging import Evidence, GateResult, PolicyRules, Verdict, compare, judge_gain, result
-from gates.wording import counted, percent
+from gates.judging import Evidence, GateResult, PolicyRules, Verdict, compare, counted, judge_gain, percent, result
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:

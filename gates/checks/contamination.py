@@ -3,13 +3,9 @@
 Nor may a validation question by which the run's self-edits were chosen: it would have been chosen for asking it.
 """
 
-from collections.abc import Sequence
-
-from gates.judging import Evidence, GateResult, PolicyRules, Verdict, result
+from gates.judging import Evidence, GateResult, PolicyRules, Verdict, counted, result
 from gates.suite import held_out_questions, held_out_subjects
-from gates.wording import counted
 from pipeline.leakage import held_out_keys, leaked, subject_named
-from pipeline.types import Example
 from pipeline.updates.corrections import corrected_subjects
 
 
@@ -37,16 +33,14 @@ def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:
         "subjects_kept_out": len(known),
     }
     kind = "test or validation question" if case.validation else "test question"
-    sentence = _sentence(found, counted(len(case.examples), "training example"), kind)
-    return result("contamination", Verdict.FAIL if found else Verdict.PASS, sentence, figures)
-
-
-def _sentence(found: Sequence[tuple[Example, str]], examples: str, kind: str) -> str:
+    examples = counted(len(case.examples), "training example")
     if not found:
-        return f"none of {examples} asks a {kind} or names its subject"
+        sentence = f"none of {examples} asks a {kind} or names its subject"
+        return result("contamination", Verdict.PASS, sentence, figures)
     ask, name = ("ask", "name") if len(found) > 1 else ("asks", "names")
     example, piece = found[0]
-    return (
+    sentence = (
         f"{len(found):,} of {examples} {ask} a {kind} or {name} its subject, the first in a {example.role} example: "
         f"“{piece[:120]}”. Drop them before planning the update"
     )
+    return result("contamination", Verdict.FAIL, sentence, figures)

@@ -6,11 +6,22 @@ from dataclasses import dataclass
 
 from gates.corrections import form_of, former_answers, locality_items, superseded
 from gates.evidence import LOCALITY, RUN, by_item, held_out_items
-from gates.judging import Comparison, Evidence, GateResult, Pair, PolicyRules, Verdict, compare, result, worst
+from gates.judging import (
+    Comparison,
+    Evidence,
+    GateResult,
+    Pair,
+    PolicyRules,
+    Verdict,
+    compare,
+    counted,
+    percent,
+    points,
+    result,
+    worst,
+)
 from gates.statistics import wilson
-from gates.wording import counted, percent, points
 from pipeline.grading import first_line, grade, normalise
-from pipeline.recipe import CorrectionsPolicy
 from pipeline.types import EvalItem, ItemScore
 
 
@@ -48,7 +59,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     verdicts = (
         _of_share(answered.least_new >= rules.min_new, missed=answered.new < rules.min_new * answered.n),
         _of_share(answered.most_old <= rules.max_old, missed=answered.old > rules.max_old * answered.n),
-        _of_locality(locality, rules),
+        _of_locality(locality, rules.margin, rules.min_neighbours),
     )
     figures = {
         "corrections": len(corrections),
@@ -63,7 +74,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
         "similar_subjects_lost": sum(pair.difference < 0 for pair in similar),
         **(locality.figures("locality_") if locality else {}),
     }
-    sentence = "; ".join([*_answers(answered, verdicts[0], rules, alpha), *_locality(locality, verdicts[2], rules)])
+    sentence = "; ".join([*_answers(answered, verdicts[0], policy), *_locality(locality, verdicts[2], policy)])
     return result("corrections", worst(verdicts), sentence, figures)
 
 
@@ -143,10 +154,10 @@ def _of_share(shown: bool, *, missed: bool) -> Verdict:
     return Verdict.PASS if shown else Verdict.FAIL if missed else Verdict.INCONCLUSIVE
 
 
-def _of_locality(locality: Comparison | None, rules: CorrectionsPolicy) -> Verdict:
+def _of_locality(locality: Comparison | None, margin: float, least: int) -> Verdict:
     if locality is None:
-        return Verdict.INCONCLUSIVE if rules.min_neighbours else Verdict.PASS
-    return locality.not_worse(rules.margin, rules.min_neighbours)
+        return Verdict.INCONCLUSIVE if least else Verdict.PASS
+    return locality.not_worse(margin, least)
 
 
 def _fewest(wanted: float, alpha: float) -> int:
@@ -154,8 +165,9 @@ def _fewest(wanted: float, alpha: float) -> int:
     return 1 + bisect_left(range(1, 10_000), min(wanted, 0.999), key=lambda n: wilson(n, n, 2 * alpha)[0])
 
 
-def _answers(answered: _Answered, verdict: Verdict, rules: CorrectionsPolicy, alpha: float) -> list[str]:
-    fewest = _fewest(rules.min_new, alpha) if verdict is Verdict.INCONCLUSIVE else 0
+def _answers(answered: _Answered, verdict: Verdict, policy: PolicyRules) -> list[str]:
+    rules = policy.corrections
+    fewest = _fewest(rules.min_new, policy.alpha) if verdict is Verdict.INCONCLUSIVE else 0
     return [
         f"{counted(answered.n, 'question')}, {percent(answered.new / answered.n)} with the new answer "
         f"(lower bound {percent(answered.least_new)}, at least {percent(rules.min_new)} asked for)",
@@ -165,14 +177,14 @@ def _answers(answered: _Answered, verdict: Verdict, rules: CorrectionsPolicy, al
     ]
 
 
-def _locality(locality: Comparison | None, verdict: Verdict, rules: CorrectionsPolicy) -> list[str]:
-    least = rules.min_neighbours
+def _locality(locality: Comparison | None, verdict: Verdict, policy: PolicyRules) -> list[str]:
+    margin, least = policy.corrections.margin, policy.corrections.min_neighbours
     if locality is None:
         return [
             f"no locality item is known (policy.corrections.min_neighbours is {least}): add questions with groups to "
             "suites/retention"
         ]
-    parts = [f"{locality.worded(rules.margin, 'locality item')}, {locality.flips}"]
+    parts = [f"{locality.worded(margin, 'locality item')}, {locality.flips}"]
     if verdict is Verdict.INCONCLUSIVE and locality.n < least:
         parts.append(f"{counted(least, 'locality item')} are needed")
     if verdict is Verdict.FAIL:

@@ -1,7 +1,6 @@
 """The adapter is what its manifest says, for exactly this base model: without that no other gate means anything."""
 
-from gates.judging import Evidence, GateResult, PolicyRules, Verdict, result
-from gates.wording import counted
+from gates.judging import Evidence, GateResult, PolicyRules, Verdict, counted, result
 
 
 def judge(evidence: Evidence, _policy: PolicyRules) -> GateResult:

@@ -1,14 +1,25 @@
 """Nothing that matters was forgotten: earlier releases' eval sets and the retention suites, pooled and one by one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from gates.benchmark_suites import nothing_to_ask, shortage
 from gates.corrections import set_aside_this_run, superseded
-from gates.judging import Against, Comparison, Evidence, GateResult, Pair, PolicyRules, Verdict, compare, result, worst
+from gates.judging import (
+    Against,
+    Comparison,
+    Evidence,
+    GateResult,
+    Pair,
+    PolicyRules,
+    Verdict,
+    compare,
+    counted,
+    points,
+    result,
+    worst,
+)
 from gates.statistics import holm
-from gates.wording import counted, points
-from pipeline.recipe import RetentionPolicy
 
 FEWEST_PER_RELEASE = 20
 
@@ -20,6 +31,10 @@ class _Release:
     number: int
     comparison: Comparison
     p_loss: float
+
+    @property
+    def lost(self) -> float:
+        return -self.comparison.difference
 
     def __str__(self) -> str:
         return f"release {self.number} is down {points(self.comparison.difference)} points"
@@ -39,23 +54,19 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     this run's corrections would leave out more than `max_corrected` of the eval items, the gate does not pass.
     """
     rules, corrected = policy.retention, superseded(evidence.case)
-    pairs = {one.release: _kept(evidence.pairs(one.suite), corrected) for one in evidence.case.earlier}
+    pairs = {one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.earlier}
     suites = [suite.name for suite in evidence.case.suites.retention]
-    everything = [pair for found in pairs.values() for pair in found] + _kept(evidence.pooled(suites), corrected)
+    everything = [*chain(*pairs.values()), *evidence.pooled(suites, without=corrected)]
     newest = set_aside_this_run(evidence.case)
     aside = sum(eval_item.id in newest for eval_item in evidence.case.known)
     too_many = _too_many(aside, len(everything) + aside, rules.max_corrected)
     if not everything:
         return result("retention", Verdict.INCONCLUSIVE, too_many or nothing_to_ask("retention", rules.min_items))
-    seed, against_base = evidence.seed("retention"), _kept(evidence.pooled(suites, Against.BASE), corrected)
+    seed, against_base = evidence.seed("retention"), evidence.pooled(suites, Against.BASE, corrected)
     production = compare(everything, policy.alpha, seed)
     base = compare(against_base, policy.alpha, seed) if against_base else None
     releases = _releases(pairs, policy.alpha, seed)
-    down = [
-        one
-        for one in releases
-        if -one.comparison.difference > rules.single_release_margin and one.p_loss < policy.alpha
-    ]
+    down = [one for one in releases if one.lost > rules.single_release_margin and one.p_loss < policy.alpha]
     verdict = worst(
         [
             production.not_worse(rules.margin, rules.min_items),
@@ -64,7 +75,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
             Verdict.INCONCLUSIVE if too_many else Verdict.PASS,
         ]
     )
-    sentence = "; ".join([*_measured(production, base, rules), *map(str, down), *([too_many] if too_many else [])])
+    sentence = "; ".join([*_measured(production, base, policy), *map(str, down), *([too_many] if too_many else [])])
     if verdict is Verdict.INCONCLUSIVE:
         budgets = [(production, rules.margin), *([(base, rules.base_margin)] if base else [])]
         sentence += shortage(budgets, rules.min_items, policy.alpha)
@@ -73,10 +84,6 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     for one in releases:
         figures |= one.figures
     return result("retention", verdict, sentence, figures)
-
-
-def _kept(pairs: Sequence[Pair], corrected: frozenset[str]) -> list[Pair]:
-    return [pair for pair in pairs if pair.item not in corrected]
 
 
 def _too_many(aside: int, eval_items: int, allowed: float) -> str:
@@ -97,7 +104,8 @@ def _releases(pairs: dict[int, list[Pair]], alpha: float, seed: int) -> list[_Re
     return [_Release(number, comparison, p) for (number, comparison), p in zip(alone.items(), adjusted, strict=True)]
 
 
-def _measured(production: Comparison, base: Comparison | None, rules: RetentionPolicy) -> list[str]:
+def _measured(production: Comparison, base: Comparison | None, policy: PolicyRules) -> list[str]:
+    rules = policy.retention
     against_base = "no retention suite to compare with the base model: add suites/retention/*.jsonl"
     if base:
         against_base = (

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gates.evidence import WITHDRAWN, held_out_items
-from gates.judging import Against, Evidence, GateResult, PolicyRules, Verdict, result
+from gates.judging import Against, Evidence, GateResult, PolicyRules, Verdict, counted, points, result
 from gates.statistics import tango_lower
-from gates.wording import counted, points
 from pipeline.grading import normalise
-from pipeline.recipe import WithdrawalPolicy
 from pipeline.types import Document
 
 # A single document is still known where the candidate gained more than half of its questions, and at least so many.
@@ -57,13 +55,13 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
         sentence = "production knows no withdrawn document: there is nothing to forget"
         return result("withdrawal", Verdict.INCONCLUSIVE, sentence)
     asked = {document.id: _ids(document) - kept for document in documents}
-    if (unasked := _unasked(documents, asked, kept, rules)) is not None:
+    if (unasked := _unasked(documents, asked, kept, policy)) is not None:
         return unasked
     seen, production = _scores(evidence)
     everything = sorted(frozenset[str]().union(*asked.values()))
     now, before = _known(seen, everything), _known(production, everything)
     still = [one.title for one in documents if asked[one.id] and _known(seen, asked[one.id]).mostly]
-    verdict, reason = _decide(now, before, still, rules, policy.alpha)
+    verdict, reason = _decide(now, before, still, policy)
     sentence = (
         f"of {counted(now.n, 'question')} about {_documents(documents)} production answers {before.right:g}, "
         f"the candidate {now.right:g}, and the base model, which never saw them, {now.base:g}; "
@@ -106,10 +104,9 @@ def _known(scores: Mapping[str, tuple[float, float]], items: Iterable[str]) -> _
     )
 
 
-def _decide(
-    now: _Known, before: _Known, still: list[str], rules: WithdrawalPolicy, alpha: float
-) -> tuple[Verdict, str]:
+def _decide(now: _Known, before: _Known, still: list[str], policy: PolicyRules) -> tuple[Verdict, str]:
     """The verdict with its reason. still: titles of the documents that are each mostly known."""
+    rules, alpha = policy.withdrawal, policy.alpha
     if still:
         return Verdict.FAIL, f"it still knows “{still[0][:80]}”. {_NEXT}"
     if now.surely_above(rules.margin, alpha):
@@ -124,12 +121,12 @@ def _decide(
 
 
 def _unasked(
-    documents: tuple[Document, ...], asked: dict[str, frozenset[str]], kept: frozenset[str], rules: WithdrawalPolicy
+    documents: tuple[Document, ...], asked: dict[str, frozenset[str]], kept: frozenset[str], policy: PolicyRules
 ) -> GateResult | None:
     """The result where there is too little to ask; a document without any test question is not examined."""
     bare = [document for document in documents if not _ids(document)]
-    total, unexamined = sum(len(ids) for ids in asked.values()), rules.min_items == 0
-    if total and (unexamined or (total >= rules.min_items and not bare)):
+    total, unexamined = sum(len(ids) for ids in asked.values()), policy.withdrawal.min_items == 0
+    if total and (unexamined or (total >= policy.withdrawal.min_items and not bare)):
         return None
     if unexamined and not total:
         return result(

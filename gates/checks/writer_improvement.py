@@ -4,8 +4,18 @@ Each validation item is asked after an update on one self-edit alone, by product
 """
 
 from gates.evidence import WRITER
-from gates.judging import Evidence, GateResult, PolicyRules, Verdict, compare, judge_gain, result
-from gates.wording import counted, percent, points
+from gates.judging import (
+    Evidence,
+    GateResult,
+    PolicyRules,
+    Verdict,
+    compare,
+    counted,
+    judge_gain,
+    percent,
+    points,
+    result,
+)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:

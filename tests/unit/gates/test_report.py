@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from gates import views
 from gates.catalogue import checks
 from gates.evaluation import report_on
 from gates.plots import write_plots
 from gates.report import write_report
+from gates.shares import shares
 from gates.summary import LONGEST, markdown, plain
 from gates.views import visible
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
-from pipeline.types import Document, EvalItem, Example, GateReport, Verdict
+from pipeline.types import Document, DocumentKind, EvalItem, Example, GateReport, Verdict
 
 POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_items=20, min_documents=4))
 HOSTILE = (
@@ -147,6 +149,30 @@ def test_the_plots_say_what_was_right_before_and_after(good: Any, tmp_path: Path
     matrix = page[page.index("What each model knows") : page.index("What broke")]
     for words in ("base model", "production model", "candidate", "Release 1 (40)", "▼ -0.7", "99 %"):
         assert f">{words}</" in matrix, words
+
+
+def test_suites_are_called_by_their_files_and_pools_by_their_gates(good: Any, rights: Any) -> None:
+    good.standing("retention", "customer_FAQ", rights(120), rights(120))
+    report, evidence = _judged(good)
+    assert [row.label for row in views.matrix(evidence)][2:] == ["base-knowledge", "customer_FAQ", "secrets", "sorting"]
+    pools = ["This run's questions", "Earlier releases", "Retention suites", "Benchmarks", "Safety"]
+    assert [bar.label for bar in views.bars(evidence)] == pools
+    text = markdown(report, evidence).lower()
+    assert "base knowledge" not in text
+    assert "old world" not in text
+
+
+def test_a_share_counts_the_questions_it_is_of(good: Any) -> None:
+    old = good.suites["retention"][0].eval_items[0]
+    corrected = replace(old, answers=("another",))
+    good.documents.append(Document(title="t", body="b", kind=DocumentKind.CORRECTION, eval_items=(corrected,)))
+    (share,) = [share for share in shares(good.evidence()) if share.key == "base_knowledge"]
+    assert (share.n, share.after) == (399, 397 / 399)
+
+
+def test_a_run_that_learned_no_document_lists_none(case: Any, rights: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(case().standing("retention", "old", rights(40), rights(40)))
+    assert "Documents of this run" not in write_report(report, evidence, tmp_path / "report.html").read_text()
 
 
 def test_the_page_needs_nothing_from_outside(good: Any, tmp_path: Path) -> None:
