@@ -106,9 +106,8 @@ def _readable(flips: Sequence[Flip]) -> list[Flip]:
 
 def _decide(report: GateReport, release: int | None) -> Mapping[str, object]:
     if report.verdict is not Verdict.PASS:
-        return {
-            "decide": "There is nothing to approve: production stays. Type sealed documents to see where its documents are."
-        }
+        sentence = "There is nothing to approve: production stays. Its documents:"
+        return {"decide": sentence, "commands": "sealed documents"}
     number = release if release is not None else "N"
     return {
         "decide": "Look at what broke and at what the model was trained on. Approve only what you would answer for:",

@@ -50,7 +50,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     FAIL where it is surely above the margin, or above it at all over many questions, or knows most of one document.
     Else INCONCLUSIVE. Questions that a document which stays answers alike are not asked.
     """
-    rules, documents, kept = policy.withdrawal, evidence.case.withdrawn, still_taught(evidence)
+    rules, documents, kept = policy.withdrawal, evidence.case.withdrawn, still_stated(evidence)
     if not documents:
         sentence = "production knows no withdrawn document: there is nothing to forget"
         return result("withdrawal", Verdict.INCONCLUSIVE, sentence)
@@ -70,7 +70,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     return result("withdrawal", verdict, sentence, _figures(now, before, len(kept), policy.alpha))
 
 
-def still_taught(evidence: Evidence) -> frozenset[str]:
+def still_stated(evidence: Evidence) -> frozenset[str]:
     """Ids of withdrawn questions that a remaining document asks as well, with an accepted answer in common."""
     kept: dict[str, set[str]] = {}
     for eval_item in (eval_item for release_set in evidence.case.earlier for eval_item in release_set.eval_items):
