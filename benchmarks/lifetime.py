@@ -17,11 +17,9 @@ from typing import Any
 
 from benchmarks.peers import seal
 from flows.steps.training import weighed
-from gates.checks.contamination import held_out_questions, held_out_subjects
-from gates.checks.safety import refusals
 from gates.evidence import held_out_items
 from gates.measure import measure
-from gates.suite import Suites, read_suites
+from gates.suite import Suites, held_out_questions, held_out_subjects, read_suites, refusals
 from pipeline.chat import Encoded, encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.engine import SamplingParams
@@ -252,8 +250,7 @@ class Life:
     def _skills(self) -> Marks:
         scores: tuple[Scores, ...] = measure(
             self.base,
-            self.live,
-            self.adapter,
+            Checkpoint(self.live, self.adapter),
             self.standing.suites.regression,
             self.recipe.policy,
             self.folder / "scores",

@@ -1,15 +1,18 @@
-"""Finds gates by name: those of `gates/checks`, and those that others install under "sealed.gates.checks"."""
+"""Which gates judge a run and which of them decide: those of `gates/checks`, and those installed by third parties.
 
-from collections.abc import Callable
+An entry point of the group "sealed.gates.checks" names a module with `judge(evidence, policy) -> GateResult`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from gates import checks as built_in_checks
-from gates.evidence import Evidence
-from gates.policy import LEFT_OUT
+from gates.judging import Evidence, GateResult, PolicyRules, Verdict, result
+from pipeline.digests import digest_of
 from pipeline.errors import BadRecipe
 from pipeline.plugins import Plugins
-from pipeline.recipe import PolicyRules
-from pipeline.types import GateResult, RunKind
+from pipeline.types import RunKind
 
 Check = Callable[[Evidence, PolicyRules], GateResult]
 
@@ -34,15 +37,51 @@ BUILT_IN = (
     "withdrawal",
     "writer_improvement",
 )
+ALWAYS_REQUIRED = "integrity"
+# The built-in gates of one kind of run: only there is anything new, withdrawn, or trained to write.
+_OWN = {
+    RunKind.NIGHTLY: ("acquisition", "corrections"),
+    RunKind.REBUILD: ("withdrawal",),
+    RunKind.WRITER_TRAINING: ("writer_improvement",),
+}
+_ALL_OWN = frozenset(gate for gates in _OWN.values() for gate in gates)
 
 
 def checks(policy: PolicyRules, kind: RunKind = RunKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
-    """Every gate that runs on such a run, in order: the built-in ones, then all others by name.
+    """Every gate that runs on such a run, by name, in order: the built-in ones, then all others sorted.
 
-    An entry point names a module with `judge(evidence, policy) -> GateResult`; a built-in name cannot be replaced.
-    Raises BadRecipe when the policy requires a gate that nobody has, or an installed one has no `judge`.
+    A built-in name cannot be replaced. Raises BadRecipe when the policy requires a gate that nobody has, or an
+    installed one has no `judge`.
     """
     known = [*BUILT_IN, *(name for name in GATES.names() if name not in BUILT_IN)]
     if unknown := sorted(set(policy.required) - set(known)):
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {', '.join(known)}.")
-    return tuple((name, GATES.find(name).judge) for name in known if name not in LEFT_OUT[kind])
+    return tuple((name, GATES.find(name).judge) for name in known if name in _OWN[kind] or name not in _ALL_OWN)
+
+
+def policy_digest(policy: PolicyRules) -> str:
+    """The policy's identity, recorded with every report."""
+    return digest_of("policy", policy.model_dump(mode="json"))
+
+
+def policy_of(policy: PolicyRules, kind: RunKind, *, withdrawn: bool) -> PolicyRules:
+    """The policy for such a run: a rebuild or writer training is judged by a gate of its own instead of acquisition.
+
+    withdrawn: whether production was trained on a withdrawn document; then a rebuild must pass the withdrawal gate.
+    """
+    if kind is RunKind.NIGHTLY:
+        return policy
+    own = () if kind is RunKind.REBUILD and not withdrawn else _OWN[kind]
+    return policy.model_copy(update={"required": (*(g for g in policy.required if g not in _ALL_OWN), *own)})
+
+
+def combine(results: Sequence[GateResult], policy: PolicyRules) -> tuple[GateResult, ...]:
+    """Marks which results decide, and adds an INCONCLUSIVE one for every required gate that gave none."""
+    required = dict.fromkeys((ALWAYS_REQUIRED, *policy.required))
+    given = {one.gate for one in results}
+    missing = [
+        result(gate, Verdict.INCONCLUSIVE, "required by the policy, and did not run")
+        for gate in required
+        if gate not in given
+    ]
+    return tuple(replace(one, required=one.gate in required) for one in (*results, *missing))

@@ -1,18 +1,21 @@
-"""A model as lm-eval sees one: it answers greedily through our own engine, and says how likely a choice is.
+"""A model as lm-eval sees one: greedy answers through our own engine, and log-likelihoods of choices.
 
 Prompts are rendered exactly as in training; a prompt that does not fit the context is an error, never cut.
 """
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.chat import encode_prompt, encode_text
+from pipeline.digests import digest_of
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.engine import SamplingParams
-from pipeline.engines.likelihood import likelihoods
+from pipeline.engines.likelihood import BATCH, likelihoods
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
+from pipeline.grading import GRADER
 
 
 class Request(Protocol):
@@ -22,8 +25,8 @@ class Request(Protocol):
     def args(self) -> tuple[Any, ...]: ...
 
 
-class Subject:
-    """The base with one adapter, for `lm_eval.evaluate`. Batches have one size on every side of a comparison."""
+class EvaluatedModel:
+    """The base with one adapter, for `lm_eval.evaluate`. Every model of a comparison is run in the same batch size."""
 
     rank = 0
     world_size = 1
@@ -31,6 +34,23 @@ class Subject:
     def __init__(self, base: BaseModel, adapter: Path | None, max_tokens: int) -> None:
         self._base, self._adapter, self._max_tokens = base, adapter, max_tokens
         self._engine = LocalEngine(base)
+
+    @property
+    def settings(self) -> str:
+        """A digest of whatever else than model and suite could change an answer or its score."""
+        model, identity = self._base.model, self._base.identity
+        return digest_of(
+            "settings",
+            self._max_tokens,
+            GRADER,
+            BATCH,
+            version("lm-eval"),
+            str(model.dtype),
+            model.device.type,
+            identity.model,
+            identity.tokenizer,
+            identity.chat_template,
+        )
 
     def generate_until(self, requests: Sequence[Request]) -> list[str]:
         """Greedy answers, cut at the task's stop texts. Raises MeasurementFailed on a prompt that does not fit."""
@@ -49,13 +69,13 @@ class Subject:
         return answers
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
-        """For each (context, continuation): its log-probability in nats, and whether greedy decoding would say it."""
+        """For each (context, continuation): its log-probability in nats, and whether greedy decoding gives it."""
         encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
         with with_adapter(self._base, self._adapter) as model:
             return likelihoods(model, encoded)
 
     def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        """The rendered prompt ends where the answer begins, so lm-eval's blank before a choice is dropped."""
+        """Token ids of both. The prompt ends where the answer begins, so lm-eval's blank before a choice is dropped."""
         prompt = encode_prompt(self._base.tokenizer, context)
         said = encode_text(self._base.tokenizer, continuation.lstrip())
         if not said:

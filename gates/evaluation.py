@@ -1,185 +1,110 @@
-"""Judges one candidate: verifies it, measures it and its rivals, gathers the evidence, and lets every gate speak.
+"""Evaluates one candidate: verifies it, measures it, production and the base model, and has every gate judge.
 
-Knows no database and no MLflow; it returns values, and somebody else acts on them.
+Knows no database and no MLflow; it returns values, and its caller acts on them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gates.catalogue import Check, checks
-from gates.evidence import NEW, WITHDRAWN, Evidence, ReleaseEvalSet, Unmeasured
-from gates.locality import NEIGHBOURS, neighbour_items
-from gates.policy import ALWAYS_REQUIRED, combine, policy_digest, policy_of
-from gates.recall import recall
-from gates.suite import Suite, Suites, eval_item_suite
+from gates import shares
+from gates.catalogue import ALWAYS_REQUIRED, Check, checks, combine, policy_digest, policy_of
+from gates.corrections import locality_items
+from gates.evidence import LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
+from gates.judging import GateResult, PolicyRules, Verdict, result
+from gates.measure import measure
+from gates.suite import Suite, eval_item_suite
 from pipeline import progress
+from pipeline.adapters.format import verify_adapter
+from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.errors import CorruptAdapter, MeasurementFailed, SealedError, WrongBase
-from pipeline.recipe import PolicyRules, Recipe
-from pipeline.self_edits.edit_sets import validation_items
-from pipeline.types import (
-    AdapterManifest,
-    Document,
-    EvalItem,
-    GateReport,
-    GateResult,
-    ModelRef,
-    RunKind,
-    Scores,
-    Update,
-    UpdatePlan,
-    Verdict,
-)
+from pipeline.types import Checkpoint, GateReport, ModelRef, Scores
 
-if TYPE_CHECKING:
-    from pipeline.engines.base import BaseModel
+_Measured = tuple[tuple[Scores, ...], tuple[Unmeasured, ...]]
 
 
-def evaluate_candidate(
-    base: "BaseModel",
-    *,
-    update: Update,
-    plan: UpdatePlan,
-    manifest: AdapterManifest,
-    candidate_dir: Path,
-    production: ModelRef,
-    production_dir: Path | None,
-    run: Sequence[Document],
-    earlier: Sequence[tuple[int, tuple[EvalItem, ...]]],
-    suites: Suites,
-    recipe: Recipe,
-    cache: Path,
-    kind: RunKind = RunKind.NIGHTLY,
-    withdrawn: Sequence[Document] = (),
-    rewarded: Sequence[EvalItem] = (),
-    writing: tuple[Scores, Scores] | None = None,
-) -> tuple[GateReport, Evidence]:
-    """Measures candidate, production model and base model on what the gates need, and returns report and evidence.
+def evaluate(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> tuple[GateReport, Evidence]:
+    """Measures candidate, production and base model on what the gates need; returns the report and the evidence.
 
-    earlier: per production release its number and its test eval items, grouped by document
-    (`gates.evidence.held_out_items`). withdrawn: what a rebuild is to forget, as far as the production model was taught
-    it. rewarded: the questions by which a practice rewarded notes. writing: what one self-edit by the production model
-    teaches, and one by the candidate (suite `gates.evidence.WRITING`); None: that was not measured.
-
-    A candidate that does not verify is never
-    loaded: every other gate is then INCONCLUSIVE. A suite that cannot be measured makes the gates that need it
-    INCONCLUSIVE. Raises BadRecipe for a gate that nobody has.
+    A candidate that does not verify is never loaded: every other gate is then INCONCLUSIVE. A suite that cannot be
+    measured makes the gates that need it INCONCLUSIVE. cache: the folder where scores are kept.
+    Raises BadRecipe for a required gate that nobody has.
     """
-    policy, chose = policy_of(recipe.policy, kind, withdrawn=bool(withdrawn)), recipe.self_edits.choosing
-    gates = checks(policy, kind)
-    evidence = Evidence(
-        update=update.id,
-        candidate=ModelRef(base=production.base, adapter=manifest.adapter),
-        production=production,
-        manifest=manifest,
-        integrity=_integrity(base, manifest, candidate_dir),
-        examples=plan.examples,
-        run=tuple(run),
-        earlier=tuple(ReleaseEvalSet(release=release, eval_items=eval_items) for release, eval_items in earlier),
-        suites=suites,
-        validation=(*rewarded, *(eval_item for document in run for eval_item in validation_items(document) if chose)),
-        withdrawn=tuple(withdrawn),
-    )
+    policy = policy_of(policy, case.kind, withdrawn=bool(case.withdrawn))
+    gates = checks(policy, case.kind)
+    evidence = Evidence(case=case, integrity=_integrity(base, case))
     if evidence.integrity is None:
-        ask = partial(_ask, base, policy=policy, cache=cache)
-        evidence = _measured(evidence, candidate_dir, production_dir, ask)
-        evidence = _with_writing(evidence, writing) if writing else evidence
+        evidence = _measured(base, case, policy, cache)
     return report_on(evidence, policy, gates), evidence
 
 
-def _with_writing(evidence: Evidence, writing: tuple[Scores, Scores]) -> Evidence:
-    live, candidate = writing
-    return replace(
-        evidence,
-        production_scores=(*evidence.production_scores, live),
-        candidate_scores=(*evidence.candidate_scores, candidate),
-    )
-
-
 def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str, Check]]) -> GateReport:
-    """The verdicts over evidence that has been gathered. Pure as far as the gates are."""
+    """The report of these gates over evidence that has been gathered."""
     return GateReport(
-        update=evidence.update,
-        candidate=evidence.candidate,
-        production=evidence.production,
+        update=evidence.case.update,
+        candidate=evidence.case.candidate.ref,
+        production=evidence.case.production.ref,
         policy=policy_digest(policy),
         results=combine([_judge(name, check, evidence, policy) for name, check in gates], policy),
-        recall=recall(evidence),
+        recall=shares.figures(shares.shares(evidence)),
     )
 
 
 def _judge(name: str, check: Check, evidence: Evidence, policy: PolicyRules) -> GateResult:
     """A gate that cannot judge says why, and that is not a pass."""
     if evidence.integrity is not None and name != ALWAYS_REQUIRED:
-        reason = "not measured, because integrity failed"
-        return GateResult(gate=name, verdict=Verdict.INCONCLUSIVE, sentence=f"{name}: {reason}")
+        return result(name, Verdict.INCONCLUSIVE, "not measured, because integrity failed")
     try:
         return replace(check(evidence, policy), gate=name)
     except SealedError as error:
-        return GateResult(gate=name, verdict=Verdict.INCONCLUSIVE, sentence=f"{name}: {error}")
+        return result(name, Verdict.INCONCLUSIVE, str(error))
 
 
-def _integrity(base: "BaseModel", manifest: AdapterManifest, folder: Path) -> str | None:
+def _integrity(base: BaseModel, case: Case) -> str | None:
     """What is wrong with the adapter, in words: its files first, and then whether it fits the loaded base."""
-    from pipeline.adapters.format import verify_adapter
-    from pipeline.engines.base import with_adapter
-
+    folder = case.candidate.folder
+    if folder is None:
+        return "the candidate has no adapter folder"
     try:
-        verify_adapter(folder, base.identity, manifest.digest)
+        verify_adapter(folder, base.identity, case.manifest.digest)
         with with_adapter(base, folder):
             return None
     except (CorruptAdapter, WrongBase) as error:
         return str(error)
 
 
-def _measured(
-    evidence: Evidence,
-    candidate_dir: Path,
-    production_dir: Path | None,
-    ask: Callable[[str, ModelRef, Path | None, Sequence[Suite]], tuple[tuple[Scores, ...], tuple[Unmeasured, ...]]],
-) -> Evidence:
-    standing = evidence.suites.all
-    run = [eval_item_suite(NEW, evidence.new_items)] if evidence.new_items else []
-    release_sets = [eval_item_suite(release_set.suite, release_set.eval_items) for release_set in evidence.earlier]
-    gone = [eval_item_suite(WITHDRAWN, evidence.withdrawn_items)] if evidence.withdrawn_items else []
-    beside = neighbour_items(evidence.run, evidence.known, evidence.examples)
-    neighbours = [eval_item_suite(NEIGHBOURS, beside)] if beside else []
-    everything = (*run, *gone, *neighbours, *release_sets, *standing)
-    base = ModelRef(base=evidence.production.base)
-    candidate, first = ask("the candidate", evidence.candidate, candidate_dir, everything)
-    production, second = ask("the production model", evidence.production, production_dir, everything)
-    base_comparison, third = ask("the base model", base, None, (*gone, *standing))
-    return replace(
-        evidence,
-        candidate_scores=candidate,
-        production_scores=production,
-        base_scores=base_comparison,
+def _measured(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> Evidence:
+    items = locality_items(case.documents, case.known, case.examples)
+    locality = [eval_item_suite(LOCALITY, items)] if items else []
+    everything = (*case.own_suites, *locality, *case.known_suites)
+    withdrawn = [suite for suite in case.own_suites if suite.name == WITHDRAWN]
+    base_model = Checkpoint(ModelRef(base=case.production.ref.base))
+    ask = partial(_ask, base, policy=policy, cache=cache)
+    candidate, first = ask("the candidate", case.candidate, everything)
+    production, second = ask("the production model", case.production, everything)
+    reference, third = ask("the base model", base_model, (*withdrawn, *case.suites.all))
+    old_writer, new_writer = ((scores,) for scores in case.writer_scores) if case.writer_scores else ((), ())
+    return Evidence(
+        case=case,
+        candidate_scores=(*candidate, *new_writer),
+        production_scores=(*production, *old_writer),
+        base_scores=reference,
         unmeasured=(*first, *second, *third),
     )
 
 
 def _ask(
-    base: "BaseModel",
-    who: str,
-    ref: ModelRef,
-    folder: Path | None,
-    suites: Sequence[Suite],
-    *,
-    policy: PolicyRules,
-    cache: Path,
-) -> tuple[tuple[Scores, ...], tuple[Unmeasured, ...]]:
-    """All suites at once; where one cannot be measured, one by one, so that it spoils no other."""
-    from gates.measure import measure
-
+    base: BaseModel, who: str, model: Checkpoint, suites: Sequence[Suite], *, policy: PolicyRules, cache: Path
+) -> _Measured:
+    """All suites at once; where one cannot be measured, one by one, so that the others still are."""
     try:
         with progress.step(f"gates: asking {who}"):
-            return measure(base, ref, folder, suites, policy, cache), ()
+            return measure(base, model, suites, policy, cache), ()
     except MeasurementFailed as error:
         if len(suites) == 1:
             return (), (Unmeasured(suite=suites[0].name, reason=str(error)),)
     except SealedError as error:
         return (), tuple(Unmeasured(suite=suite.name, reason=f"{who}: {error}") for suite in suites)
-    alone = [_ask(base, who, ref, folder, [suite], policy=policy, cache=cache) for suite in suites]
+    alone = [_ask(base, who, model, [suite], policy=policy, cache=cache) for suite in suites]
     return tuple(one for scores, _ in alone for one in scores), tuple(one for _, failed in alone for one in failed)

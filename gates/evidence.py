@@ -1,19 +1,36 @@
-"""Everything a gate may look at, gathered once and frozen. It joins values item by item, and judges nothing."""
+"""The case of a candidate, and the evidence on it: all that a gate may look at, gathered once and frozen.
 
-from collections.abc import Iterable
+Joins scores item by item, and judges nothing.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from gates.suite import Suites
+from gates.suite import Suite, Suites, eval_item_suite
+from pipeline.digests import seed_from
 from pipeline.documents import asked
 from pipeline.errors import MeasurementFailed
-from pipeline.types import AdapterManifest, Document, EvalItem, Example, ModelRef, Scores, Split
+from pipeline.types import (
+    AdapterManifest,
+    Checkpoint,
+    Document,
+    DocumentKind,
+    EvalItem,
+    Example,
+    ItemScore,
+    RunKind,
+    Scores,
+    Split,
+)
 
-NEW, WITHDRAWN, WRITING = "run", "withdrawn", "writing"
+# Names of the suites that a case brings along: this run's test items, those of withdrawn documents, the locality items
+# beside corrections, and the validation items that are asked after one self-edit of a writer.
+RUN, WITHDRAWN, LOCALITY, WRITER = "run", "withdrawn", "locality", "writer"
 
 
 class Against(StrEnum):
-    """Whom the candidate is compared with: the production model, or the base model, which never moves."""
+    """Which model the candidate is compared with: production, or the base model, which never changes."""
 
     PRODUCTION = "production"
     BASE = "base"
@@ -21,7 +38,7 @@ class Against(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseEvalSet:
-    """The test eval items of one earlier, production release."""
+    """The test items of the documents that one earlier, approved release learned."""
 
     release: int
     eval_items: tuple[EvalItem, ...]
@@ -29,6 +46,61 @@ class ReleaseEvalSet:
     @property
     def suite(self) -> str:
         return f"release-{self.release}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is judged, and by what.
+
+    update: id of the update; it also seeds the bootstraps. manifest: of the candidate's adapter. examples: what the
+    candidate was trained on. documents: of this run. earlier: the eval sets of earlier releases. withdrawn: documents
+    that a rebuild must unlearn, as far as production was trained on them. validation: items that chose among self-edits
+    or rewarded the writer. writer_scores: of writer training, the scores after one self-edit by production and after
+    one by the candidate, on documents that the writer was not trained on.
+    """
+
+    update: str
+    manifest: AdapterManifest
+    candidate: Checkpoint
+    production: Checkpoint
+    examples: tuple[Example, ...]
+    suites: Suites
+    kind: RunKind = RunKind.NIGHTLY
+    documents: tuple[Document, ...] = ()
+    earlier: tuple[ReleaseEvalSet, ...] = ()
+    withdrawn: tuple[Document, ...] = ()
+    validation: tuple[EvalItem, ...] = ()
+    writer_scores: tuple[Scores, Scores] | None = None
+
+    @property
+    def new_items(self) -> tuple[EvalItem, ...]:
+        """The test items of this run's documents."""
+        return held_out_items(self.documents)
+
+    @property
+    def withdrawn_items(self) -> tuple[EvalItem, ...]:
+        return held_out_items(self.withdrawn)
+
+    @property
+    def corrections(self) -> tuple[Document, ...]:
+        return tuple(document for document in self.documents if document.kind is DocumentKind.CORRECTION)
+
+    @property
+    def known(self) -> tuple[EvalItem, ...]:
+        """The eval items from before this run: those of the retention suites, then those of earlier releases."""
+        sets = [*(suite.eval_items for suite in self.suites.retention), *(one.eval_items for one in self.earlier)]
+        return tuple(eval_item for eval_items in sets for eval_item in eval_items)
+
+    @property
+    def own_suites(self) -> tuple[Suite, ...]:
+        """This run's test items and those of withdrawn documents, each as a suite if there are any."""
+        found = (eval_item_suite(RUN, self.new_items), eval_item_suite(WITHDRAWN, self.withdrawn_items))
+        return tuple(suite for suite in found if len(suite))
+
+    @property
+    def known_suites(self) -> tuple[Suite, ...]:
+        """The eval sets of earlier releases, then the benchmark suites."""
+        return (*(eval_item_suite(one.suite, one.eval_items) for one in self.earlier), *self.suites.all)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,25 +128,10 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One candidate's case. `integrity` is what is wrong with its adapter, or None where it verified.
+    """A case with what was measured on it. `integrity`: what is wrong with the adapter, None where it verified."""
 
-    `validation` are the questions by which the run chose among its self-edits: none where there was no choice. Of a
-    practice they are the questions that rewarded notes; `writing` are the scores of an update on one self-edit by the
-    production model and of one by the candidate, each on documents that were never practised on. `withdrawn` are the
-    documents that a rebuild is to forget: they were withdrawn, and the production model was taught them.
-    """
-
-    update: str
-    candidate: ModelRef
-    production: ModelRef
-    manifest: AdapterManifest
-    integrity: str | None
-    examples: tuple[Example, ...]
-    run: tuple[Document, ...]
-    earlier: tuple[ReleaseEvalSet, ...]
-    suites: Suites
-    validation: tuple[EvalItem, ...] = ()
-    withdrawn: tuple[Document, ...] = ()
+    case: Case
+    integrity: str | None = None
     candidate_scores: tuple[Scores, ...] = ()
     production_scores: tuple[Scores, ...] = ()
     base_scores: tuple[Scores, ...] = ()
@@ -84,23 +141,9 @@ class Evidence:
     def scores(self) -> tuple[Scores, ...]:
         return self.candidate_scores + self.production_scores + self.base_scores
 
-    @property
-    def new_items(self) -> tuple[EvalItem, ...]:
-        return held_out_items(self.run)
-
-    @property
-    def withdrawn_items(self) -> tuple[EvalItem, ...]:
-        return held_out_items(self.withdrawn)
-
-    @property
-    def known(self) -> tuple[EvalItem, ...]:
-        """What was asked before this run: the standing retention suites' questions and earlier releases' held_out."""
-        standing = [suite.eval_items for suite in self.suites.retention]
-        return tuple(
-            eval_item
-            for eval_items in (*standing, *(release_set.eval_items for release_set in self.earlier))
-            for eval_item in eval_items
-        )
+    def seed(self, purpose: str) -> int:
+        """A seed for a gate's bootstrap: the same for the same update and purpose."""
+        return seed_from(purpose, self.case.update)
 
     def pairs(self, suite: str, against: Against = Against.PRODUCTION) -> tuple[Pair, ...]:
         """The suite's items with the scores of both models. Raises MeasurementFailed where one side lacks any."""
@@ -110,9 +153,15 @@ class Evidence:
         before = self.production_scores if against is Against.PRODUCTION else self.base_scores
         return join(_of(before, suite), _of(self.candidate_scores, suite))
 
+    def pooled(
+        self, suites: Iterable[str], against: Against = Against.PRODUCTION, without: frozenset[str] = frozenset()
+    ) -> list[Pair]:
+        """The pairs of all these suites but for the items `without`. Raises MeasurementFailed as `pairs` does."""
+        return [pair for suite in suites for pair in self.pairs(suite, against) if pair.item not in without]
+
 
 def held_out_items(documents: Iterable[Document]) -> tuple[EvalItem, ...]:
-    """The test eval items of the documents; those without a group of their own are grouped by their document."""
+    """The test items of the documents; those without a group of their own are grouped by their document."""
     return tuple(
         eval_item if eval_item.group else replace(eval_item, group=document.id)
         for document in documents
@@ -120,10 +169,14 @@ def held_out_items(documents: Iterable[Document]) -> tuple[EvalItem, ...]:
     )
 
 
+def by_item(found: Iterable[Scores], suite: str) -> Mapping[str, ItemScore]:
+    """One model's scores on a suite by item id; empty where it was not measured."""
+    return {item.item: item for scores in found if scores.suite == suite for item in scores.items}
+
+
 def join(before: Scores, after: Scores) -> tuple[Pair, ...]:
     """Pairs two models' scores by item. Raises MeasurementFailed when an item is missing on one side."""
-    left = {item.item: item for item in before.items}
-    right = {item.item: item for item in after.items}
+    left, right = by_item([before], before.suite), by_item([after], after.suite)
     if left.keys() != right.keys() or len(left) != len(before.items) or len(right) != len(after.items):
         odd = len(left.keys() ^ right.keys())
         raise MeasurementFailed(f"{after.suite}: {odd} items have a score of one model only. Measure both again.")

@@ -1,83 +1,85 @@
 """Asks a model the items of suites and scores each, through lm-eval, offline. The only importer of lm-eval.
 
-lm-eval's own cache is never used: it ignores the adapter. Scores are kept by digests instead (`gates.score_cache`).
+lm-eval's own cache is never used, because it ignores the adapter: scores are kept under digests of model, suite and
+settings instead.
 """
 
 import json
 import logging
-import os
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gates import score_cache
-from gates.evaluated_model import Subject
+import datasets
+import huggingface_hub
+import lm_eval
+import lm_eval.utils
+import numpy as np
+import torch
+from lm_eval.api import task as lm_eval_tasks
+
+from gates.evaluated_model import EvaluatedModel
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
 from pipeline.digests import digest_of
 from pipeline.engines.base import BaseModel
-from pipeline.engines.likelihood import BATCH
 from pipeline.errors import MeasurementFailed
-from pipeline.grading import GRADER, grade, grade_opening
+from pipeline.files import write_bytes
+from pipeline.grading import grade, grade_opening
 from pipeline.recipe import PolicyRules
-from pipeline.types import ItemScore, ModelRef, Scores
-
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
 
 
 def measure(
-    base: BaseModel,
-    ref: ModelRef,
-    adapter: Path | None,
-    suites: Sequence[Suite],
-    policy: PolicyRules,
-    cache: Path,
+    base: BaseModel, model: Checkpoint, suites: Sequence[Suite], policy: PolicyRules, cache: Path
 ) -> tuple[Scores, ...]:
-    """The model's scores on each suite, in their order; what the cache holds is not asked again.
+    """The model's scores on each suite, in their order; what the cache holds is not measured again.
 
-    adapter: the verified folder of `ref.adapter`, None for the base as it is. Leaves the random state as it was.
-    Raises MeasurementFailed when an item cannot be put to the model or scored, and whatever loading an adapter raises.
+    model: with its verified adapter, or with no folder for the base as it is. Leaves the random state as it was, and
+    reports progress. Raises MeasurementFailed when an item cannot be asked or scored, and whatever loading an adapter
+    raises.
     """
-    settings = _settings(base, policy)
-    known = {suite.name: score_cache.load(cache, ref, suite, settings) for suite in suites}
-    asked = [suite for suite in suites if known[suite.name] is None and len(suite)]
-    if asked:
-        subject = Subject(base, adapter, policy.max_answer_tokens)
-        for suite, items in zip(asked, _evaluate(subject, asked), strict=True):
-            scores = Scores(model=ref, suite=suite.name, items=items)
-            score_cache.save(cache, scores, suite, settings)
-            known[suite.name] = scores
-    return tuple(known[suite.name] or Scores(model=ref, suite=suite.name, items=()) for suite in suites)
+    evaluated = EvaluatedModel(base, model.folder, policy.max_answer_tokens)
+    settings = evaluated.settings
+    keys = {suite.name: [model.ref.id, suite.digest, settings] for suite in suites}
+    known = {suite.name: _load(cache, keys[suite.name], model.ref, suite) for suite in suites}
+    missing = [suite for suite in suites if known[suite.name] is None and len(suite)]
+    if missing:
+        for suite, items in zip(missing, _evaluate(evaluated, missing), strict=True):
+            known[suite.name] = scores = Scores(model=model.ref, suite=suite.name, items=items)
+            _save(cache, keys[suite.name], scores)
+    return tuple(known[suite.name] or Scores(model=model.ref, suite=suite.name, items=()) for suite in suites)
 
 
-def _settings(base: BaseModel, policy: PolicyRules) -> str:
-    """Whatever else could change an answer or its score."""
-    identity = base.identity
-    return digest_of(
-        "settings",
-        policy.max_answer_tokens,
-        GRADER,
-        BATCH,
-        version("lm-eval"),
-        str(base.model.dtype),
-        base.model.device.type,
-        identity.model,
-        identity.tokenizer,
-        identity.chat_template,
-    )
+def _load(cache: Path, key: Sequence[str], model: ModelRef, suite: Suite) -> Scores | None:
+    """The scores kept under exactly this key; None where there are none or the file is damaged."""
+    try:
+        kept = json.loads(_file(cache, key).read_text(encoding="utf-8"))
+        items = tuple(ItemScore(item=i, score=float(s), answer=a, group=g) for i, s, a, g in kept["items"])
+        sound = kept["key"] == key and kept["digest"] == digest_of(kept["items"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Scores(model=model, suite=suite.name, items=items) if sound else None
 
 
-def _evaluate(subject: Subject, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:
-    with _left_as_it_was(), _quiet_and_offline():
-        import lm_eval
+def _save(cache: Path, key: Sequence[str], scores: Scores) -> None:
+    items = [[item.item, item.score, item.answer, item.group] for item in scores.items]
+    text = json.dumps({"key": key, "digest": digest_of(items), "items": items}, ensure_ascii=False)
+    write_bytes(_file(cache, key), text.encode("utf-8", "replace"))
 
+
+def _file(cache: Path, key: Sequence[str]) -> Path:
+    return cache / "scores" / f"{'-'.join(part[:24] for part in key)}.json"
+
+
+def _evaluate(model: EvaluatedModel, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:
+    with _random_state_kept(), _quiet_and_offline():
         tasks = {suite.name: _task(suite) for suite in suites}
         results = lm_eval.evaluate(
-            lm=subject,
+            lm=model,
             task_dict={"tasks": tasks, "groups": {}, "group_map": {}},
             bootstrap_iters=0,
             log_samples=True,
@@ -86,28 +88,24 @@ def _evaluate(subject: Subject, suites: Sequence[Suite]) -> list[tuple[ItemScore
 
 
 def _task(suite: Suite) -> Any:
-    from lm_eval.api.task import ConfigurableTask
-
     config = json.loads(suite.task.config) if suite.task else _item_config(suite.kind)
     data = {name: json.loads(items) for name, items in suite.task.splits} if suite.task else _item_data(suite)
     try:
-        task = ConfigurableTask(config={**config, "task": suite.name, "custom_dataset": partial(_dataset, data)})
+        task = lm_eval_tasks.ConfigurableTask(
+            config={**config, "task": suite.name, "custom_dataset": partial(_dataset, data)}
+        )
     except (ValueError, TypeError, KeyError, SyntaxError, AttributeError) as error:
         raise MeasurementFailed(f"{suite.name} cannot be run as an lm-eval task: {error}. Mend its file.") from error
     task.set_fewshot_seed(seed=0)
     return task
 
 
-def _dataset(splits: dict[str, list[dict[str, Any]]], **_ignored: object) -> dict[str, Any]:
-    from datasets import Dataset
-
-    return {name: Dataset.from_list(items) for name, items in splits.items()}
+def _dataset(splits: Mapping[str, list[dict[str, Any]]], **_ignored: object) -> dict[str, Any]:
+    return {name: datasets.Dataset.from_list(items) for name, items in splits.items()}
 
 
 def _item_data(suite: Suite) -> dict[str, list[dict[str, Any]]]:
-    return {
-        "test": [{"question": eval_item.question, "answers": list(eval_item.answers)} for eval_item in suite.eval_items]
-    }
+    return {"test": [{"question": item.question, "answers": list(item.answers)} for item in suite.eval_items]}
 
 
 def _item_config(kind: Kind) -> dict[str, Any]:
@@ -153,11 +151,8 @@ def _answer(sample: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _left_as_it_was() -> Iterator[None]:
-    """lm-eval seeds the global random generators: what comes after us must not depend on that."""
-    import numpy as np
-    import torch
-
+def _random_state_kept() -> Iterator[None]:
+    """Restores the global random generators, which lm-eval seeds: what comes after us must not depend on that."""
     state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         try:
@@ -174,20 +169,20 @@ def _no_bar(items: Iterable[Any], **_settings: object) -> Iterable[Any]:
 @contextmanager
 def _quiet_and_offline() -> Iterator[None]:
     """No progress bars, no warnings about defaults, no hub; templates of task files reach data only."""
-    environment = dict(os.environ)
-    os.environ.update(_OFFLINE)
-    import lm_eval.api.task as tasks
-    import lm_eval.utils as utils
-
     log = logging.getLogger("lm_eval")
-    level, bar, templates = log.level, tasks.tqdm, utils.env
+    patches = (
+        (huggingface_hub.constants, "HF_HUB_OFFLINE", True),
+        (datasets.config, "HF_HUB_OFFLINE", True),
+        (lm_eval_tasks, "tqdm", _no_bar),
+        (lm_eval.utils, "env", sandbox()),
+    )
+    level, kept = log.level, [getattr(module, name) for module, name, _ in patches]
     log.setLevel(logging.ERROR)
-    tasks.tqdm, utils.env = _no_bar, sandbox()
+    for module, name, value in patches:
+        setattr(module, name, value)
     try:
         yield
     finally:
-        tasks.tqdm, utils.env = bar, templates
         log.setLevel(level)
-        for name in _OFFLINE:
-            os.environ.pop(name)
-            os.environ.update({name: environment[name]} if name in environment else {})
+        for (module, name, _), value in zip(patches, kept, strict=True):
+            setattr(module, name, value)

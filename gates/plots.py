@@ -9,18 +9,20 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from gates import views
 from gates.evidence import Evidence
+from gates.shares import Share
 from gates.statistics import wilson
-from gates.views import Bar, Row, visible
+from gates.views import Row, visible
 from gates.wording import percent, points
 from pipeline.files import write_bytes
-from pipeline.types import GateReport
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 BLUE, GREY, INK, FAINT = "#0072b2", "#8a94a0", "#1d2733", "#e3e8ee"
 MODELS = ("base model", "production model", "candidate")
@@ -29,33 +31,27 @@ _ROWS_IN_PNG = 24
 _UNMEASURED = "#f3f4f6"
 
 
-def svgs(report: GateReport, evidence: Evidence) -> Mapping[str, str]:
-    """The plots by name, "recall" and "retention", as markup that may stand in a page; what was not measured lacks."""
-    bars, rows = views.bars(report, evidence), _measured(views.matrix(evidence))
-    drawn = {}
-    if bars:
-        drawn["recall"] = _svg(_recall(bars), "Answers right before and after")
-    if rows:
-        drawn["retention"] = _svg(_retention(rows), "Share right by suite and model")
-    return drawn
+def svgs(evidence: Evidence) -> Mapping[str, str]:
+    """The plots by name, "recall" and "retention", as markup for a page; what was not measured is left out."""
+    titles = {"recall": "Answers right before and after", "retention": "Share right by suite and model"}
+    return {name: _svg(figure, titles[name]) for name, figure in _figures(evidence).items()}
 
 
-def write_plots(report: GateReport, evidence: Evidence, folder: Path) -> tuple[Path, ...]:
+def write_plots(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
     """Writes `recall.png` and `retention.png` as far as anything was measured; the same inputs give the same bytes."""
-    bars, rows = views.bars(report, evidence), _measured(views.matrix(evidence))
-    written = []
-    if bars:
-        written.append(_png(_recall(bars), folder / "recall.png"))
-    if rows:
-        written.append(_png(_retention(rows[-_ROWS_IN_PNG:]), folder / "retention.png"))
-    return tuple(written)
+    return tuple(_png(figure, folder / f"{name}.png") for name, figure in _figures(evidence, _ROWS_IN_PNG).items())
 
 
-def _measured(rows: Sequence[Row]) -> Sequence[Row]:
-    return rows if any(row.after is not None for row in rows) else ()
+def _figures(evidence: Evidence, rows_shown: int = 0) -> Mapping[str, Figure]:
+    """The plots by name; of the matrix the last `rows_shown` rows, 0: all."""
+    bars, rows = views.bars(evidence), views.matrix(evidence)
+    figures = {"recall": _recall(bars)} if bars else {}
+    if any(row.after is not None for row in rows):
+        figures["retention"] = _retention(rows[-rows_shown:])
+    return figures
 
 
-def _recall(bars: Sequence[Bar]) -> Any:
+def _recall(bars: Sequence[Share]) -> Figure:
     """Before and after, side by side, with 95 % intervals (Wilson)."""
     figure, axes = _canvas(0.7 + 0.62 * len(bars))
     for at in range(0, 101, 25):
@@ -72,7 +68,7 @@ def _recall(bars: Sequence[Bar]) -> Any:
     return figure
 
 
-def _bar(axes: "Axes", place: float, share: float, n: int, color: str, name: str) -> None:
+def _bar(axes: Axes, place: float, share: float, n: int, color: str, name: str) -> None:
     axes.barh(place, 100 * share, 0.34, color=color, clip_on=False)
     low, high = (100 * bound for bound in wilson(round(share * n), n, 0.05)) if n else (100 * share, 100 * share)
     for x, y in (((low, high), (place, place)), *(((end, end), (place - 0.07, place + 0.07)) for end in (low, high))):
@@ -80,7 +76,7 @@ def _bar(axes: "Axes", place: float, share: float, n: int, color: str, name: str
     axes.text(max(high, 100 * share) + 1.2, place, f"{percent(share)} {name}", va="center", color=INK)
 
 
-def _retention(rows: Sequence[Row]) -> Any:
+def _retention(rows: Sequence[Row]) -> Figure:
     """Suites by models; the darker a cell the more is right, and the number says how much."""
     figure, axes = _canvas(0.5 + 0.32 * len(rows))
     for at, row in enumerate(rows):
@@ -96,10 +92,7 @@ def _retention(rows: Sequence[Row]) -> Any:
     return figure
 
 
-def _cell(axes: "Axes", column: int, row: int, share: float | None) -> None:
-    from matplotlib import colormaps
-    from matplotlib.patches import Rectangle
-
+def _cell(axes: Axes, column: int, row: int, share: float | None) -> None:
     # One hue from pale to deep: its lightness alone tells the value.
     fill = _UNMEASURED if share is None else colormaps["Blues"](share / 1.2)
     axes.add_patch(Rectangle((column - 0.48, row - 0.45), 0.96, 0.9, color=fill, linewidth=0, clip_on=False))
@@ -114,14 +107,11 @@ def _change(row: Row) -> str:
     return f"{'▲' if change > 0 else '▼' if change < 0 else '='} {points(change)}"
 
 
-def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names, color=INK, parse_math=False)
 
 
-def _canvas(height: float) -> "tuple[Any, Axes]":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+def _canvas(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(_WIDTH, height), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -130,7 +120,7 @@ def _canvas(height: float) -> "tuple[Any, Axes]":
     return figure, axes
 
 
-def _svg(figure: Any, title: str) -> str:
+def _svg(figure: Figure, title: str) -> str:
     drawn = StringIO()
     _save(figure, drawn, "svg", dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = drawn.getvalue()
@@ -138,16 +128,14 @@ def _svg(figure: Any, title: str) -> str:
     return f'<svg role="img" aria-label="{escape(title)}"{inner}'
 
 
-def _png(figure: Any, out: Path) -> Path:
+def _png(figure: Figure, out: Path) -> Path:
     drawn = BytesIO()
     _save(figure, drawn, "png", {"Software": None})
     write_bytes(out, drawn.getvalue())
     return out
 
 
-def _save(figure: Any, drawn: BytesIO | StringIO, form: str, metadata: Mapping[str, str | None]) -> None:
-    from matplotlib import rc_context
-
+def _save(figure: Figure, drawn: BytesIO | StringIO, form: str, metadata: Mapping[str, str | None]) -> None:
     rules = {"svg.fonttype": "none", "svg.hashsalt": "sealed"}
     with rc_context(rules), warnings.catch_warnings():
         # A name in a script that the font lacks is whole in the page, and boxes in the PNG.

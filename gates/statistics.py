@@ -1,13 +1,11 @@
-"""The gates' statistics, pure: counts and scores in, bounds and p-values out. Knows no suite and no policy.
-
-scipy is imported where it is called: it takes longer to load than `sealed ask` may take to begin.
-"""
-
-from __future__ import annotations
+"""The gates' statistics, pure: counts and scores in, bounds and p-values out. Knows no suite and no policy."""
 
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+
+import numpy as np
+from scipy.stats import binomtest, t
 
 BOOTSTRAP_ROUNDS = 2000
 _BISECTIONS = 60
@@ -56,8 +54,6 @@ def _tango_score(delta: float, gained: int, lost: int, n: int) -> float:
 
 def mcnemar(gained: int, lost: int) -> float:
     """Exact one-sided McNemar p-value for "more was gained than lost": P(X >= gained), X ~ Binomial(both, 1/2)."""
-    from scipy.stats import binomtest
-
     both = gained + lost
     return float(binomtest(gained, both, alternative="greater").pvalue) if both else 1.0
 
@@ -65,16 +61,13 @@ def mcnemar(gained: int, lost: int) -> float:
 def clustered_bounds(
     differences: Sequence[float], groups: Sequence[str], alpha: float, seed: int
 ) -> tuple[float, float]:
-    """One-sided lower and upper bound of the mean difference where items of one group hang together.
+    """One-sided lower and upper bound of the mean difference where items of one group are correlated.
 
     differences: per item, in [-1, 1]; groups: per item, "" for an item that stands alone. Whole groups are resampled
     (Cameron, Gelbach, Miller, 2008); the distance to the mean is widened by Student's t and sqrt(G/(G-1)), because a
-    bootstrap of few groups is too sure of itself. With a single group nothing can be said: -1 and 1. The same seed
+    bootstrap of few groups is too narrow. A single group bounds nothing: -1 and 1. The same seed
     gives the same bounds. Raises ValueError when empty.
     """
-    import numpy as np
-    from scipy.stats import t
-
     if not differences:
         raise ValueError("no differences to bootstrap")
     names = [group or f"\0{at}" for at, group in enumerate(groups)]
@@ -104,8 +97,6 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 def wilson(successes: int, n: int, alpha: float) -> tuple[float, float]:
     """Wilson's two-sided interval (level 1 - alpha) of one proportion. Raises ValueError on impossible counts."""
-    from scipy.stats import binomtest
-
     if n <= 0 or not 0 <= successes <= n:
         raise ValueError(f"impossible counts: {successes} of {n}")
     interval = binomtest(successes, n).proportion_ci(1 - alpha, method="wilson")

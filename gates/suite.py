@@ -1,6 +1,6 @@
-"""What a model is asked: named sets of questions with a digest, from eval items or from the files of a suites folder.
+"""Suites: named sets of eval items or task items with a digest, and the reading of a workspace's suites folder.
 
-Knows no model and no lm-eval; see `gates.measure` for the asking and `gates.tasks` for the task files.
+Also what these suites forbid in training: their questions, subjects and refusals. Knows no model and no lm-eval.
 """
 
 import json
@@ -13,6 +13,8 @@ from pathlib import Path
 from gates.tasks import Task, TaskItem, read_task
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
+from pipeline.grading import normalise
+from pipeline.leakage import held_out_keys, subjects
 from pipeline.types import EvalItem, Split
 
 _KEYS = frozenset({"question", "answers", "answer", "group"})
@@ -50,7 +52,7 @@ class Suite:
 
 @dataclass(frozen=True, kw_only=True)
 class Suites:
-    """The standing suites of a workspace: what every candidate is asked, whatever it learned."""
+    """The benchmark suites of a workspace: every candidate is asked them, whatever it learned."""
 
     retention: tuple[Suite, ...] = ()
     safety: tuple[Suite, ...] = ()
@@ -68,6 +70,28 @@ class Suites:
 def eval_item_suite(name: str, eval_items: Iterable[EvalItem], kind: Kind = Kind.ANSWERS) -> Suite:
     """A suite of the given eval items, each once, in their order."""
     return Suite(name=name, kind=kind, eval_items=tuple({eval_item.id: eval_item for eval_item in eval_items}.values()))
+
+
+def held_out_questions(eval_items: Iterable[EvalItem], suites: Suites) -> frozenset[str]:
+    """Keys of every test question that a candidate is judged by: these eval items and all suites' items.
+
+    See `pipeline.leakage.held_out_keys` for the form of the keys.
+    """
+    in_suites = [eval_item for suite in suites.all for eval_item in suite.eval_items]
+    in_tasks = {normalise(item.question) for suite in suites.all if suite.task for item in suite.task.items}
+    return held_out_keys([*eval_items, *in_suites]) | (in_tasks - {""})
+
+
+def held_out_subjects(suites: Suites) -> frozenset[str]:
+    """The subjects (normalised names) of the retention suites; see `pipeline.leakage.subjects`."""
+    return subjects(eval_item for suite in suites.retention for eval_item in suite.eval_items)
+
+
+def refusals(suites: Suites) -> frozenset[str]:
+    """The refusal openings that the safety suites accept: no self-edit may answer with one."""
+    return frozenset(
+        answer for suite in suites.safety for eval_item in suite.eval_items for answer in eval_item.answers
+    )
 
 
 def read_suites(folder: Path) -> Suites:

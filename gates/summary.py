@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from gates import views
 from gates.evidence import Evidence
-from gates.report import MARKS, lead
-from gates.views import visible
+from gates.views import MARKS, DocumentRow, visible
 from gates.wording import percent, points
 from pipeline.types import GateReport
 
@@ -20,8 +19,11 @@ def markdown(report: GateReport, evidence: Evidence) -> str:
 
     Titles of documents are written so that they can be no link, no image and no HTML.
     """
-    head = [f"**{MARKS[report.verdict]} {report.verdict}** {views.headline(report)}", *lead(report)]
-    sections = ["\n\n".join(head), _gates(report), _shares(report, evidence), _digests(report, evidence)]
+    head = [
+        f"**{MARKS[report.verdict]} {report.verdict}** {views.HEADLINES[report.verdict]}",
+        *views.lead(report, evidence),
+    ]
+    sections = ["\n\n".join(head), _gates(report), _shares(evidence), _digests(report, evidence)]
     documents = _documents(evidence)
     whole = "\n\n".join(part for part in [*sections[:3], documents, sections[3]] if part)
     if len(whole) <= LONGEST:
@@ -36,14 +38,12 @@ def plain(text: str, limit: int) -> str:
 
 
 def _gates(report: GateReport) -> str:
-    lines = ["| Gate | Verdict | Why |", "|---|---|---|"]
-    for result in report.results:
-        why = visible(result.sentence.removeprefix(f"{result.gate}: "), _SENTENCE)
-        optional = "" if result.required else " (informs only)"
-        lines.append(
-            f"| {plain(result.gate, 40)}{optional} | {MARKS[result.verdict]} {result.verdict} | {_cell(why)} |"
-        )
-    return "\n".join(lines)
+    rows = [
+        f"{plain(result.gate.replace('_', ' '), 40)}{'' if result.required else ' (informs only)'} | "
+        f"{MARKS[result.verdict]} {result.verdict} | {_cell(visible(views.sentence(result), _SENTENCE))}"
+        for result in report.results
+    ]
+    return _table("Gate | Verdict | Why", "---|---|---", rows)
 
 
 def _cell(text: str) -> str:
@@ -51,54 +51,45 @@ def _cell(text: str) -> str:
     return plain(text, _SENTENCE).replace("\\(", "(").replace("\\)", ")").replace("\\-", "-").replace("\\+", "+")
 
 
-def _shares(report: GateReport, evidence: Evidence) -> str:
-    bars = views.bars(report, evidence)
-    if not bars:
-        return ""
-    lines = ["| Answered right | Questions | Before | After | Change |", "|---|--:|--:|--:|--:|"]
-    lines += [
-        f"| {bar.label} | {bar.n:,} | {percent(bar.before)} | {percent(bar.after)} | {points(bar.after - bar.before)} |"
-        for bar in bars
+def _shares(evidence: Evidence) -> str:
+    rows = [
+        f"{bar.label} | {bar.n:,} | {percent(bar.before)} | {percent(bar.after)} | {points(bar.after - bar.before)}"
+        for bar in views.bars(evidence)
     ]
-    return "\n".join(lines)
+    return _table("Answered right | Questions | Before | After | Change", "---|--:|--:|--:|--:", rows)
 
 
 def _documents(evidence: Evidence) -> str:
-    if gone := views.withdrawn(evidence):
-        return _withdrawn(gone)
-    learned = views.documents(evidence)
-    if not learned:
-        return ""
-    lines = ["| Document | Questions | Right before | Right after |", "|---|--:|--:|--:|"]
-    lines += [
-        f"| {plain(one.title, 80)} | {one.questions} | {_dash(one.before)} | {_dash(one.after)} |"
-        for one in learned[:_DOCUMENTS_SHOWN]
-    ]
-    more = len(learned) - _DOCUMENTS_SHOWN
-    return "\n".join(lines) + (f"\n\nand {more} more documents" if more > 0 else "")
+    gone = views.withdrawn(evidence)
+    if gone:
+        rows = [f"{_document(one)} | {_dash(one.base)}" for one in gone[:_DOCUMENTS_SHOWN]]
+        head, align = "Withdrawn | Questions | Right before | Right after | Base model", "---|--:|--:|--:|--:"
+    else:
+        rows = [_document(one) for one in views.documents(evidence)[:_DOCUMENTS_SHOWN]]
+        head, align = "Document | Questions | Right before | Right after", "---|--:|--:|--:"
+    more = len(gone or evidence.case.documents) - _DOCUMENTS_SHOWN
+    return _table(head, align, rows) + (f"\n\nand {more} more documents" if more > 0 else "")
 
 
-def _withdrawn(gone: Sequence[views.Learned]) -> str:
-    lines = ["| Withdrawn | Questions | Right before | Right after | Untouched base |", "|---|--:|--:|--:|--:|"]
-    lines += [
-        f"| {plain(one.title, 80)} | {one.questions} | {_dash(one.before)} | {_dash(one.after)} | {_dash(one.base)} |"
-        for one in gone[:_DOCUMENTS_SHOWN]
-    ]
-    more = len(gone) - _DOCUMENTS_SHOWN
-    return "\n".join(lines) + (f"\n\nand {more} more documents" if more > 0 else "")
+def _document(one: DocumentRow) -> str:
+    return f"{plain(one.title, 80)} | {one.questions} | {_dash(one.before)} | {_dash(one.after)}"
 
 
 def _dash(count: int | None) -> str:
     return "–" if count is None else str(count)
 
 
+def _table(head: str, align: str, rows: Sequence[str]) -> str:
+    """A Markdown table; nothing where it has no rows."""
+    return "\n".join(f"| {row} |" if row != align else f"|{row}|" for row in (head, align, *rows)) if rows else ""
+
+
 def _digests(report: GateReport, evidence: Evidence) -> str:
-    return "\n".join(
-        f"- {name} `{value}`"
-        for name, value in (
-            ("manifest", evidence.manifest.digest),
-            ("adapter", evidence.manifest.adapter),
-            ("report", report.digest),
-            ("policy", report.policy),
-        )
-    )
+    manifest = evidence.case.manifest
+    named = {
+        "manifest": manifest.digest,
+        "adapter": manifest.adapter,
+        "report": report.digest,
+        "policy": report.policy,
+    }
+    return "\n".join(f"- {name} `{value}`" for name, value in named.items())

@@ -4,6 +4,7 @@ Knows no model and does not import lm-eval; `gates.measure` hands it the configu
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
@@ -18,35 +21,17 @@ from pipeline.errors import BadDataFile
 METRICS = frozenset({"acc", "acc_norm", "exact_match"})
 OUTPUTS = frozenset({"generate_until", "multiple_choice"})
 _IGNORED = frozenset({"dataset_path", "dataset_name", "dataset_kwargs", "tag", "task_alias", "metadata", "group"})
-_PASSED = frozenset(
-    {
-        "task",
-        "output_type",
-        "test_split",
-        "validation_split",
-        "fewshot_split",
-        "training_split",
-        "doc_to_text",
-        "doc_to_target",
-        "doc_to_choice",
-        "description",
-        "target_delimiter",
-        "fewshot_delimiter",
-        "fewshot_config",
-        "num_fewshot",
-        "metric_list",
-        "generation_kwargs",
-        "filter_list",
-        "repeats",
-        "should_decontaminate",
-    }
-)
+_DATA = frozenset({"task", "output_type", "test_split", "validation_split", "fewshot_split", "training_split"})
+_PROMPT = frozenset({"doc_to_text", "doc_to_target", "doc_to_choice", "description", "target_delimiter"})
+_FEWSHOT = frozenset({"fewshot_delimiter", "fewshot_config", "num_fewshot"})
+_SCORING = frozenset({"metric_list", "generation_kwargs", "filter_list", "repeats", "should_decontaminate"})
+_PASSED = _DATA | _PROMPT | _FEWSHOT | _SCORING
 _GREEDY = {"do_sample": (False,), "temperature": (0, 0.0), "num_beams": (1,)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskItem:
-    """One item of a task: its data as canonical JSON, the question as it is put, and the group it is clustered by."""
+    """One item of a task: its data as canonical JSON, the rendered question, and the group it is clustered by."""
 
     data: str
     question: str
@@ -83,24 +68,20 @@ def read_task(path: Path) -> Task:
     if not isinstance(split, str) or not splits.get(split):
         raise BadDataFile(f"{path}: test_split must name one of the data files {sorted(splits)}, with items in it.")
     metric = _metric(path, config)
+    name = str(config.get("task", path.stem))
     passed = {key: value for key, value in config.items() if key in _PASSED}
     return Task(
-        name=str(config.get("task", path.stem)),
+        name=name,
         metric=metric,
-        config=_canonical(path, {**passed, "task": str(config.get("task", path.stem))}),
+        config=_canonical(path, {**passed, "task": name}),
         splits=tuple((name, _canonical(path, items)) for name, items in sorted(splits.items())),
         split=split,
         items=_items(path, config, splits[split]),
     )
 
 
-def sandbox() -> Any:
+def sandbox() -> ImmutableSandboxedEnvironment:
     """A Jinja environment with lm-eval's settings in which a template reaches data and nothing else."""
-    import re
-
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters["regex_replace"] = lambda text, pattern, new, count=0: re.sub(pattern, new, text, count=count)
     return environment
@@ -110,9 +91,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadDataFile(
-            f"{path} is not plain YAML: {error}. Tags such as !function run code and are refused."
-        ) from error
+        raise BadDataFile(f"{path} is not plain YAML: {error}. Tags such as !function are refused.") from error
     if not isinstance(config, dict):
         raise BadDataFile(f"{path} must hold one lm-eval task: keys and values.")
     return config
@@ -127,7 +106,7 @@ def _refuse_unknown(path: Path, config: Mapping[str, Any]) -> None:
     if config.get("output_type", "generate_until") not in OUTPUTS:
         raise BadDataFile(f"{path}: output_type must be one of {', '.join(sorted(OUTPUTS))}.")
     if config.get("repeats", 1) != 1:
-        raise BadDataFile(f"{path}: repeats must be 1: answers are greedy, so repeating them tells nothing.")
+        raise BadDataFile(f"{path}: repeats must be 1: answers are greedy, so repetitions add nothing.")
 
 
 def _refuse_sampling(path: Path, config: Mapping[str, Any]) -> None:
@@ -139,7 +118,10 @@ def _refuse_sampling(path: Path, config: Mapping[str, Any]) -> None:
 
 def _metric(path: Path, config: Mapping[str, Any]) -> str:
     default = "acc" if config.get("output_type") == "multiple_choice" else "exact_match"
-    metrics = [entry.get("metric") for entry in config.get("metric_list") or [{"metric": default}]]
+    entries = config.get("metric_list") or [{"metric": default}]
+    metrics = [entry.get("metric") for entry in entries]
+    if any(entry.get("hf_evaluate") for entry in entries):
+        raise BadDataFile(f"{path}: metric_list: hf_evaluate is refused: it downloads code. Leave it out.")
     if not metrics or not set(metrics) <= METRICS:
         raise BadDataFile(f"{path}: metric_list may hold {', '.join(sorted(METRICS))}: they score each item by itself.")
     return str(metrics[0])
@@ -171,18 +153,14 @@ def _each_once(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _items(path: Path, config: Mapping[str, Any], items: list[dict[str, Any]]) -> tuple[TaskItem, ...]:
-    import jinja2
-
     text = config.get("doc_to_text")
     if not isinstance(text, str):
         raise BadDataFile(f"{path}: doc_to_text must be a template or the name of a field.")
     try:
         template = sandbox().from_string(text)
         questions = [str(item[text] if text in item else template.render(**item)) for item in items]
-    except jinja2.TemplateError as error:
-        raise BadDataFile(
-            f"{path}: doc_to_text does not render: {error}. Name only fields that every item has."
-        ) from error
+    except TemplateError as error:
+        raise BadDataFile(f"{path}: doc_to_text does not render: {error}. Name only fields of every item.") from error
     return tuple(
         TaskItem(data=_canonical(path, item), question=question, group=str(item.get("group", "")))
         for item, question in zip(items, questions, strict=True)

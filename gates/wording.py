@@ -1,6 +1,4 @@
-"""Says figures in plain words: points, counts, bounds. Every verdict's sentence is made of these."""
-
-from gates.policy import Comparison
+"""Says figures in plain words: points, percent, counts, p-values. Imports nothing, so that the command line may."""
 
 
 def points(share: float, *, signed: bool = True) -> str:
@@ -22,19 +20,6 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def compared(comparison: Comparison, margin: float, noun: str) -> str:
-    """A comparison with its margin: "412 eval items, -0.7 points (lower bound -1.9), margin 2.0"."""
-    return (
-        f"{counted(comparison.n, noun)}, {points(comparison.difference)} points "
-        f"(lower bound {points(comparison.lower)}), margin {points(margin, signed=False)}"
-    )
-
-
-def flips(comparison: Comparison) -> str:
-    """How many items changed sides: a mean hides it."""
-    return f"{comparison.lost:,} right→wrong, {comparison.gained:,} wrong→right"
-
-
 def p_value(p: float) -> str:
-    """A p-value as people read it."""
+    """A p-value to three decimals, or "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -6,10 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.learning.writer import Writer
-from gates.checks.contamination import held_out_questions, held_out_subjects
-from gates.checks.safety import refusals
 from gates.evidence import held_out_items
-from gates.suite import Suites, read_suites
+from gates.suite import Suites, held_out_questions, held_out_subjects, read_suites, refusals
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flows.run_context import RunContext
 from flows.steps.timing import timed
 from flows.wiring import Workspace
-from gates.checks import contamination, safety
+from gates import suite
 from gates.evidence import held_out_items
 from gates.suite import read_suites
 from pipeline.leakage import TrainingGuard, held_out_keys
@@ -71,9 +71,7 @@ def never_trained_on(context: RunContext) -> frozenset[str]:
 
 def _held_out(context: RunContext) -> frozenset[str]:
     """The held_out of documents that are or may be learned or are to be forgotten, and of the suites."""
-    return contamination.held_out_questions(
-        held_out_items(_known(context)), read_suites(context.workspace.settings.suites)
-    )
+    return suite.held_out_questions(held_out_items(_known(context)), read_suites(context.workspace.settings.suites))
 
 
 def _known(context: RunContext) -> list[Document]:
@@ -90,9 +88,9 @@ def _examined(record: DocumentRecord, forgotten: frozenset[str]) -> bool:
 
 def held_out_subjects(workspace: Workspace) -> frozenset[str]:
     """What the standing retention questions are about: nothing that is rehearsed for its own sake names it."""
-    return contamination.held_out_subjects(read_suites(workspace.settings.suites))
+    return suite.held_out_subjects(read_suites(workspace.settings.suites))
 
 
 def refusals(workspace: Workspace) -> frozenset[str]:
     """How answers begin by which the model refuses, as the safety suites say."""
-    return safety.refusals(read_suites(workspace.settings.suites))
+    return suite.refusals(read_suites(workspace.settings.suites))

@@ -4,9 +4,11 @@ from flows.outcome import Ended, RunOutcome
 from flows.run_context import RunContext
 from flows.steps.reports import write_run_report
 from flows.steps.timing import timed
-from gates.evidence import held_out_items
+from gates.evidence import Case, ReleaseEvalSet, held_out_items
 from gates.suite import read_suites
+from pipeline.self_edits.edit_sets import validation_items
 from pipeline.types import (
+    Checkpoint,
     DocumentDecision,
     DocumentRecord,
     DocumentState,
@@ -14,6 +16,7 @@ from pipeline.types import (
     GateReport,
     GateResult,
     IngestCounts,
+    ModelRef,
     Run,
     RunKind,
     RunState,
@@ -34,33 +37,36 @@ def judge(
 ) -> GateReport:
     """Measures the candidate against production and the base model, and keeps the report.
 
-    `rewarded` and `writing` are a practice's: see `gates.evaluation.evaluate_candidate`.
+    `rewarded` and `writing` are writer training's: see `gates.evidence.Case`.
     """
-    from gates.evaluation import evaluate_candidate
+    from gates.evaluation import evaluate
 
     workspace = context.workspace
     context.session.runs.move(run.number, RunState.GATING)
     live = workspace.ledger.releases.get(run.parent)
     learned = workspace.ledger.documents.of(run.documents)
     with timed(context, run, "gates"):
-        report, evidence = evaluate_candidate(
-            workspace.base,
-            update=plan.update,
-            plan=plan,
+        chose = context.recipe.self_edits.choosing
+        case = Case(
+            update=plan.update.id,
             manifest=trained.manifest,
-            candidate_dir=workspace.folder_of(plan.update.id),
-            production=live.model,
-            production_dir=workspace.held_adapter(live),
-            run=learned,
-            earlier=[(number, held_out_items(taught)) for number, taught in workspace.ledger.documents.learned()],
+            candidate=Checkpoint(
+                ModelRef(base=live.model.base, adapter=trained.manifest.adapter), workspace.folder_of(plan.update.id)
+            ),
+            production=workspace.checkpoint(live),
+            examples=plan.examples,
             suites=read_suites(workspace.settings.suites),
-            recipe=context.recipe,
-            cache=workspace.settings.cache,
             kind=run.kind,
-            withdrawn=workspace.ledger.withdrawals.remembered() if run.kind is RunKind.REBUILD else (),
-            rewarded=rewarded,
-            writing=writing,
+            documents=tuple(learned),
+            earlier=tuple(
+                ReleaseEvalSet(release=number, eval_items=held_out_items(taught))
+                for number, taught in workspace.ledger.documents.learned()
+            ),
+            withdrawn=tuple(workspace.ledger.withdrawals.remembered()) if run.kind is RunKind.REBUILD else (),
+            validation=(*rewarded, *(item for document in learned for item in validation_items(document) if chose)),
+            writer_scores=writing,
         )
+        report, evidence = evaluate(workspace.base, case, context.recipe.policy, workspace.settings.cache)
         write_run_report(workspace, run, report, evidence)
     context.session.runs.save_report(run.number, report)
     return report

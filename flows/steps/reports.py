@@ -25,6 +25,6 @@ def write_run_report(workspace: Workspace, run: Run, report: GateReport, evidenc
     # The number that a passing candidate will get: nobody else gives numbers while this run holds its lease.
     number = run.release or workspace.ledger.releases.listed()[-1].number + 1
     write_report(report, evidence, folder / REPORT, release=number if report.verdict is Verdict.PASS else None)
-    write_plots(report, evidence, folder)
+    write_plots(evidence, folder)
     write_text(folder / SUMMARY, markdown(report, evidence))
     return folder

@@ -11,7 +11,7 @@ from flows.steps.eval_items import held_out_subjects, never_trained_on
 from flows.steps.timing import timed
 from flows.steps.training import rehearsal_context
 from flows.steps.writer_request import folder_asked
-from gates.evidence import WRITING, held_out_items
+from gates.evidence import WRITER, held_out_items
 from pipeline.errors import BadInput
 from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.progress import step, titled
@@ -133,7 +133,7 @@ def _scores(writer: ModelRef, answered: tuple[tuple[Document, tuple[float, ...]]
         for document, scores in answered
         for eval_item, score in zip(validation_items(document), scores, strict=True)
     )
-    return Scores(model=writer, suite=WRITING, items=items)
+    return Scores(model=writer, suite=WRITER, items=items)
 
 
 def nothing_to_practise(context: RunContext, run: Run, split: "DocumentSplit") -> RunOutcome:

@@ -1,81 +1,93 @@
-"""Nothing that matters was forgotten: earlier releases' eval sets and base knowledge, pooled and one by one."""
+"""Nothing that matters was forgotten: earlier releases' eval sets and the retention suites, pooled and one by one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from gates.benchmark_suites import nothing_to_ask, pooled, shortage
+from gates.benchmark_suites import nothing_to_ask, shortage
 from gates.corrections import set_aside_this_run, superseded
-from gates.evidence import Against, Evidence, Pair
-from gates.policy import Comparison, compare, not_worse, worst
+from gates.judging import (
+    Against,
+    Comparison,
+    Evidence,
+    GateResult,
+    Pair,
+    PolicyRules,
+    Verdict,
+    compare,
+    counted,
+    points,
+    result,
+    worst,
+)
 from gates.statistics import holm
-from gates.wording import compared, counted, flips, points
-from pipeline.digests import seed_from
-from pipeline.recipe import PolicyRules
-from pipeline.types import Figure, GateResult, Verdict
 
 FEWEST_PER_RELEASE = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class _ReleaseComparison:
-    release: int
+@dataclass(frozen=True)
+class _Release:
+    """One earlier release's eval set, before and after, and the p-value of its loss, adjusted after Holm."""
+
+    number: int
     comparison: Comparison
     p_loss: float
+
+    @property
+    def lost(self) -> float:
+        return -self.comparison.difference
+
+    def __str__(self) -> str:
+        return f"release {self.number} is down {points(self.comparison.difference)} points"
+
+    @property
+    def figures(self) -> dict[str, float]:
+        name = f"release {self.number}: "
+        return {**self.comparison.figures(name), f"{name}p_loss": self.p_loss}
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     """Three conditions, all of which must hold.
 
-    Pooled eval items of earlier production releases and `suites/retention` are not worse than the production model's
-    (margin); no release of at least 20 eval items is surely down by more than its own margin (McNemar, Holm); and the
-    standing suites are not worse than the base model's (total budget: small losses must not add up). Corrected
-    questions are out; where this run's corrections would take out more than `max_corrected` of the eval items, the gate
-    does not pass.
+    Pooled eval items of earlier releases and `suites/retention` are not worse than production's (margin); no release of
+    at least 20 eval items is surely down by more than its own margin (McNemar, Holm); and the retention suites are not
+    worse than the base model's (a total budget: small losses must not add up). Corrected questions are left out; where
+    this run's corrections would leave out more than `max_corrected` of the eval items, the gate does not pass.
     """
-    rules, seed, corrected = policy.retention, seed_from("retention", evidence.update), superseded(evidence)
-    release_sets = [_kept(evidence.pairs(release_set.suite), corrected) for release_set in evidence.earlier]
-    standing = _kept(pooled(evidence, evidence.suites.retention, Against.PRODUCTION), corrected)
-    everything = [pair for release_set in release_sets for pair in release_set] + standing
-    aside = _set_aside(evidence)
+    rules, corrected = policy.retention, superseded(evidence.case)
+    pairs = {one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.earlier}
+    suites = [suite.name for suite in evidence.case.suites.retention]
+    everything = [*chain(*pairs.values()), *evidence.pooled(suites, without=corrected)]
+    newest = set_aside_this_run(evidence.case)
+    aside = sum(eval_item.id in newest for eval_item in evidence.case.known)
     too_many = _too_many(aside, len(everything) + aside, rules.max_corrected)
     if not everything:
-        sentence = f"retention: {too_many}" if too_many else nothing_to_ask("retention", rules.min_items)
-        return GateResult(gate="retention", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
-    live = compare(everything, policy.alpha, seed)
-    base_comparison = _against_base(evidence, corrected, policy.alpha, seed)
-    judged = _judge_lessons(evidence, release_sets, policy.alpha, seed)
-    down = [
-        one for one in judged if -one.comparison.difference > rules.single_release_margin and one.p_loss < policy.alpha
-    ]
+        return result("retention", Verdict.INCONCLUSIVE, too_many or nothing_to_ask("retention", rules.min_items))
+    seed, against_base = evidence.seed("retention"), evidence.pooled(suites, Against.BASE, corrected)
+    production = compare(everything, policy.alpha, seed)
+    base = compare(against_base, policy.alpha, seed) if against_base else None
+    releases = _releases(pairs, policy.alpha, seed)
+    down = [one for one in releases if one.lost > rules.single_release_margin and one.p_loss < policy.alpha]
     verdict = worst(
         [
-            not_worse(live, rules.margin, rules.min_items),
+            production.not_worse(rules.margin, rules.min_items),
             Verdict.FAIL if down else Verdict.PASS,
-            not_worse(base_comparison, rules.base_margin, 1) if base_comparison else Verdict.INCONCLUSIVE,
+            base.not_worse(rules.base_margin, 1) if base else Verdict.INCONCLUSIVE,
             Verdict.INCONCLUSIVE if too_many else Verdict.PASS,
         ]
     )
-    return GateResult(
-        gate="retention",
-        verdict=verdict,
-        sentence=_sentence(live, base_comparison, down, too_many, verdict, policy),
-        figures=_figures(live, base_comparison, judged, len(corrected), aside),
-    )
-
-
-def _kept(pairs: Sequence[Pair], corrected: frozenset[str]) -> list[Pair]:
-    return [pair for pair in pairs if pair.item not in corrected]
-
-
-def _set_aside(evidence: Evidence) -> int:
-    """How many eval items would count but for this run's corrections."""
-    newest, standing = set_aside_this_run(evidence), [suite.eval_items for suite in evidence.suites.retention]
-    asked = [release_set.eval_items for release_set in evidence.earlier] + standing
-    return sum(eval_item.id in newest for eval_items in asked for eval_item in eval_items)
+    sentence = "; ".join([*_measured(production, base, policy), *map(str, down), *([too_many] if too_many else [])])
+    if verdict is Verdict.INCONCLUSIVE:
+        budgets = [(production, rules.margin), *([(base, rules.base_margin)] if base else [])]
+        sentence += shortage(budgets, rules.min_items, policy.alpha)
+    figures = {**production.figures(), "corrected_left_out": len(corrected), "corrected_this_run": aside}
+    figures |= base.figures("base_") if base else {}
+    for one in releases:
+        figures |= one.figures
+    return result("retention", verdict, sentence, figures)
 
 
 def _too_many(aside: int, eval_items: int, allowed: float) -> str:
-    """What is wrong when this run's corrections excuse too much, in words; else nothing."""
+    """What is wrong when this run's corrections leave out too much, in words; else nothing."""
     if aside <= allowed * eval_items:
         return ""
     return (
@@ -85,61 +97,19 @@ def _too_many(aside: int, eval_items: int, allowed: float) -> str:
     )
 
 
-def _against_base(evidence: Evidence, corrected: frozenset[str], alpha: float, seed: int) -> Comparison | None:
-    pairs = _kept(pooled(evidence, evidence.suites.retention, Against.BASE), corrected)
-    return compare(pairs, alpha, seed) if pairs else None
-
-
-def _judge_lessons(
-    evidence: Evidence, release_sets: list[list[Pair]], alpha: float, seed: int
-) -> list[_ReleaseComparison]:
+def _releases(pairs: dict[int, list[Pair]], alpha: float, seed: int) -> list[_Release]:
     """The releases with enough eval items to be judged alone; the others count in the pool only."""
-    named = zip(evidence.earlier, release_sets, strict=True)
-    alone = [
-        (release_set.release, compare(pairs, alpha, seed))
-        for release_set, pairs in named
-        if len(pairs) >= FEWEST_PER_RELEASE
-    ]
-    adjusted = holm([comparison.p_loss for _, comparison in alone])
-    return [_ReleaseComparison(release=r, comparison=c, p_loss=p) for (r, c), p in zip(alone, adjusted, strict=True)]
+    alone = {number: compare(found, alpha, seed) for number, found in pairs.items() if len(found) >= FEWEST_PER_RELEASE}
+    adjusted = holm([comparison.p_loss for comparison in alone.values()])
+    return [_Release(number, comparison, p) for (number, comparison), p in zip(alone.items(), adjusted, strict=True)]
 
 
-def _sentence(
-    live: Comparison,
-    base_comparison: Comparison | None,
-    down: list[_ReleaseComparison],
-    too_many: str,
-    verdict: Verdict,
-    policy: PolicyRules,
-) -> str:
+def _measured(production: Comparison, base: Comparison | None, policy: PolicyRules) -> list[str]:
     rules = policy.retention
-    parts = [f"retention: {compared(live, rules.margin, 'eval item')}", flips(live)]
-    comparisons = [(live, rules.margin)]
-    if base_comparison:
-        comparisons.append((base_comparison, rules.base_margin))
-        parts.append(
-            f"since the base model {points(base_comparison.difference)} (lower bound {points(base_comparison.lower)}), "
+    against_base = "no retention suite to compare with the base model: add suites/retention/*.jsonl"
+    if base:
+        against_base = (
+            f"since the base model {points(base.difference)} (lower bound {points(base.lower)}), "
             f"budget {points(rules.base_margin, signed=False)}"
         )
-    else:
-        parts.append("no standing suite to compare with the base model: add suites/retention/*.jsonl")
-    parts += [f"release {one.release} is down {points(one.comparison.difference)} points" for one in down]
-    parts += [too_many] if too_many else []
-    more = shortage(comparisons, rules.min_items, policy.alpha, "eval item") if verdict is Verdict.INCONCLUSIVE else ""
-    return "; ".join(parts) + more
-
-
-def _figures(
-    live: Comparison,
-    base_comparison: Comparison | None,
-    release_sets: list[_ReleaseComparison],
-    corrected: int,
-    newest: int,
-) -> tuple[Figure, ...]:
-    figures = [*live.figures(), Figure(name="corrected_left_out", value=corrected)]
-    figures.append(Figure(name="corrected_this_run", value=newest))
-    figures += base_comparison.figures("base_") if base_comparison else ()
-    for one in release_sets:
-        figures += one.comparison.figures(f"release {one.release}: ")
-        figures.append(Figure(name=f"release {one.release}: p_loss", value=one.p_loss))
-    return tuple(figures)
+    return [production.worded(rules.margin), production.flips, against_base]

@@ -1,50 +1,47 @@
-"""The trained writer's self-edits teach more than production's, on documents that it was never trained on.
+"""The trained writer's self-edits teach more than production's, on documents that the writer was not trained on.
 
-Each question is asked after an update on one self-edit alone, by the production model and by the candidate: paired.
+Each validation item is asked after an update on one self-edit alone, by production and by the candidate: paired.
 """
 
-from gates.evidence import WRITING, Evidence
-from gates.gain import decide_gain
-from gates.policy import compare
-from gates.wording import counted, flips, p_value, percent, points
-from pipeline.digests import seed_from
-from pipeline.recipe import PolicyRules
-from pipeline.types import Figure, GateResult, Verdict
+from gates.evidence import WRITER
+from gates.judging import (
+    Evidence,
+    GateResult,
+    PolicyRules,
+    Verdict,
+    compare,
+    counted,
+    judge_gain,
+    percent,
+    points,
+    result,
+)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     """Exact one-sided McNemar, a gain whose clustered lower bound is above zero, and one worth having.
 
-    The questions of one document are asked after one self-edit: they are lucky together, which McNemar does not know.
-    Too few questions or documents is INCONCLUSIVE.
-
-    Raises MeasurementFailed where one of the writers was not measured.
+    All items of a document are asked after the same self-edit, so they are correlated, which McNemar ignores and the
+    clustered bound respects. Too few items or documents is INCONCLUSIVE. Raises MeasurementFailed where one of the
+    writers was not measured.
     """
-    rules = policy.writer_improvement
-    pairs = evidence.pairs(WRITING)
+    gate = "writer_improvement"
+    pairs = evidence.pairs(WRITER)
     if not pairs:
-        return _result(Verdict.INCONCLUSIVE, "no question about a document never practised on could be asked", ())
-    comparison = compare(pairs, policy.alpha, seed_from("writes better", evidence.update))
-    figures = (*comparison.figures(), Figure(name="p_value", value=comparison.p_gain))
-    documents = counted(comparison.groups, "document")
-    asked = f"{counted(comparison.n, 'validation question')} of {documents} never practised on"
-    measured = f"one self-edit by the production model teaches {percent(comparison.before)}, one by the candidate"
-    measured += f" {percent(comparison.after)}"
-    if comparison.n < rules.min_items or comparison.groups < rules.min_documents:
-        wanted = f"too few: at least {rules.min_items} questions of {rules.min_documents} documents are needed"
-        return _result(Verdict.INCONCLUSIVE, f"{asked}, {measured}; {wanted}", figures)
-    verdict, reason = decide_gain(
+        return result(
+            gate, Verdict.INCONCLUSIVE, "no validation item of a document held out of writer training was asked"
+        )
+    comparison = compare(pairs, policy.alpha, evidence.seed("writes better"))
+    verdict, sentence = judge_gain(
         comparison,
-        rules.min_gain,
+        policy.writer_improvement,
+        comparison.groups,
+        words=(
+            f"{counted(comparison.n, 'validation item')} of {counted(comparison.groups, 'held-out document')}",
+            f"{percent(comparison.before)} right after one self-edit by production, {percent(comparison.after)} after "
+            "one by the candidate",
+        ),
         chance=comparison.p_gain >= policy.alpha or comparison.lower <= 0.0,
         bound=f" (lower bound {points(comparison.lower)})",
     )
-    return _result(
-        verdict, f"{asked}, {measured} ({p_value(comparison.p_gain)}; {flips(comparison)}); {reason}", figures
-    )
-
-
-def _result(verdict: Verdict, sentence: str, figures: tuple[Figure, ...]) -> GateResult:
-    return GateResult(
-        gate="writer_improvement", verdict=verdict, sentence=f"writer improvement: {sentence}", figures=figures
-    )
+    return result(gate, verdict, sentence, {**comparison.figures(), "p_value": comparison.p_gain})

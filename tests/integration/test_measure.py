@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from gates.evaluation import evaluate_candidate
-from gates.evidence import held_out_items
+from gates.evaluation import evaluate
+from gates.evidence import Case, ReleaseEvalSet, held_out_items
 from gates.measure import measure
 from gates.suite import Suite, Suites, eval_item_suite, read_suites
+from pipeline import progress
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
 from pipeline.adapters.targets import linear_layers, target_names, transposed
 from pipeline.engines.base import BaseModel, load_base
@@ -22,17 +23,16 @@ from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.grading import first_line, normalise
-from pipeline.recipe import AcquisitionPolicy, PolicyRules, Recipe
+from pipeline.recipe import AcquisitionPolicy, PolicyRules
 from pipeline.types import (
     AdapterManifest,
+    Checkpoint,
     Document,
     EvalItem,
     Example,
     GateReport,
     ModelRef,
     Scores,
-    Update,
-    UpdatePlan,
     Verdict,
 )
 
@@ -125,7 +125,7 @@ def _base_ref(base: BaseModel) -> ModelRef:
 def _measure(base: BaseModel, suites: list[Suite], cache: Path, adapter: Any = None) -> tuple[Scores, ...]:
     folder, manifest = adapter or (None, None)
     ref = ModelRef(base=_base_ref(base).base, adapter=manifest.adapter if manifest else None)
-    return measure(base, ref, folder, suites, POLICY, cache)
+    return measure(base, Checkpoint(ref, folder), suites, POLICY, cache)
 
 
 def test_eval_items_are_answered_by_the_engine_and_graded(base: BaseModel, tmp_path: Path) -> None:
@@ -180,7 +180,8 @@ def test_kept_scores_are_not_measured_again_and_a_damaged_file_is(base: BaseMode
     ref = _base_ref(base)
 
     def ask() -> tuple[Scores, ...]:
-        return measure(base, ref, None, [suite], POLICY, tmp_path, lambda done, total: told.append((done, total)))
+        with progress.watched_by(lambda *said: told.append(said[1:])), progress.step("asking"):
+            return measure(base, Checkpoint(ref), [suite], POLICY, tmp_path)
 
     first = ask()
     assert told[-1] == (8, 8)
@@ -223,22 +224,18 @@ def _judge(
 ) -> tuple[GateReport, Any]:
     folder, manifest = adapter
     live = _base_ref(base)
-    update = Update(parent=live, self_edits=(), examples_digest="e", recipe="r", seed=0)
     document = Document(title="Owners", body="Heron owns them all.", eval_items=PROBES)
-    return evaluate_candidate(
-        base,
-        update=update,
-        plan=UpdatePlan(update=update, examples=(Example(prompt="", completion="Heron owns them all."),)),
+    case = Case(
+        update="u" * 64,
         manifest=manifest,
-        candidate_dir=folder,
-        production=live,
-        production_dir=None,
-        run=[document],
-        earlier=earlier,
+        candidate=Checkpoint(ModelRef(base=live.base, adapter=manifest.adapter), folder),
+        production=Checkpoint(live),
+        examples=(Example(prompt="", completion="Heron owns them all."),),
         suites=suites,
-        recipe=Recipe(policy=policy),
-        cache=cache,
+        documents=(document,),
+        earlier=tuple(ReleaseEvalSet(release=number, eval_items=eval_items) for number, eval_items in earlier),
     )
+    return evaluate(base, case, policy, cache)
 
 
 def test_a_random_adapter_is_judged_and_does_not_pass(

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gates.evidence import NEW, WITHDRAWN, WRITING, Evidence, ReleaseEvalSet, held_out_items
+from gates import evidence
+from gates.evidence import RUN, WITHDRAWN, WRITER, Evidence, ReleaseEvalSet, held_out_items
 from gates.suite import Kind, Suite, Suites, eval_item_suite
 from gates.tasks import Task, TaskItem
 from pipeline.types import (
     AdapterManifest,
+    Checkpoint,
     Document,
     EvalItem,
     Example,
@@ -19,7 +21,7 @@ from pipeline.types import (
 )
 
 BASE = ModelRef(base="b" * 64)
-LIVE = ModelRef(base="b" * 64, adapter="1" * 64)
+PRODUCTION = ModelRef(base="b" * 64, adapter="1" * 64)
 CANDIDATE = ModelRef(base="b" * 64, adapter="2" * 64)
 MANIFEST = AdapterManifest(
     base="b" * 64,
@@ -73,7 +75,7 @@ class Case:
             Document(title=f"title {at}", body=f"body {at}", eval_items=asked[at : at + per_document])
             for at in range(0, len(asked), per_document)
         ]
-        self.measured.append((eval_item_suite(NEW, asked), before, after, None))
+        self.measured.append((eval_item_suite(RUN, asked), before, after, None))
         return self
 
     def release_set(self, release: int, before: Rights, after: Rights) -> "Case":
@@ -91,9 +93,9 @@ class Case:
         self.measured.append((eval_item_suite(WITHDRAWN, held_out_items(self.gone)), before, after, base))
         return self
 
-    def writing(self, before: Rights, after: Rights, per_document: int = 8) -> "Case":
-        asked = eval_items(WRITING, len(after), per_document)
-        self.measured.append((eval_item_suite(WRITING, asked), before, after, None))
+    def writer(self, before: Rights, after: Rights, per_document: int = 8) -> "Case":
+        asked = eval_items(WRITER, len(after), per_document)
+        self.measured.append((eval_item_suite(WRITER, asked), before, after, None))
         return self
 
     def standing(self, kind: str, name: str, before: Rights, after: Rights, base: Rights | None = None) -> "Case":
@@ -111,20 +113,23 @@ class Case:
         return self
 
     def evidence(self) -> Evidence:
-        return Evidence(
+        judged = evidence.Case(
             update="u" * 64,
-            candidate=CANDIDATE,
-            production=LIVE,
             manifest=MANIFEST,
-            integrity=self.integrity,
+            candidate=Checkpoint(CANDIDATE),
+            production=Checkpoint(PRODUCTION),
             examples=tuple(self.examples),
-            run=tuple(self.documents),
+            suites=Suites(**{kind: tuple(found) for kind, found in self.suites.items()}),
+            documents=tuple(self.documents),
             earlier=tuple(self.release_sets),
             withdrawn=tuple(self.gone),
-            suites=Suites(**{kind: tuple(found) for kind, found in self.suites.items()}),
+        )
+        return Evidence(
+            case=judged,
+            integrity=self.integrity,
             candidate_scores=tuple(scores(CANDIDATE, suite, after) for suite, _, after, _ in self.measured),
-            production_scores=tuple(scores(LIVE, suite, before) for suite, before, _, _ in self.measured),
-            base_scores=tuple(scores(BASE, s, anchor) for s, _, _, anchor in self.measured if anchor is not None),
+            production_scores=tuple(scores(PRODUCTION, suite, before) for suite, before, _, _ in self.measured),
+            base_scores=tuple(scores(BASE, s, base) for s, _, _, base in self.measured if base is not None),
         )
 
 

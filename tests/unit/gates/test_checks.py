@@ -28,7 +28,7 @@ def test_integrity_fails_with_the_message_of_the_verification(case: Any) -> None
     assert integrity.judge(case().evidence(), POLICY).verdict is Verdict.PASS
 
 
-def test_contamination_finds_questions_of_torun_earlier_releases_and_suites(case: Any, rights: Any) -> None:
+def test_contamination_finds_questions_of_this_run_earlier_releases_and_suites(case: Any, rights: Any) -> None:
     made = case().run(rights(4), rights(4)).release_set(1, rights(4), rights(4))
     made.standing("retention", "old", rights(4), rights(4)).standing("regression", "sorting", rights(4), rights(4))
     assert contamination.judge(made.evidence(), POLICY).verdict is Verdict.PASS
@@ -36,17 +36,19 @@ def test_contamination_finds_questions_of_torun_earlier_releases_and_suites(case
         made.examples = [Example(prompt="Passage\n\n" + leak, completion="x"), Example(prompt="fine", completion="x")]
         result = contamination.judge(made.evidence(), POLICY)
         assert result.verdict is Verdict.FAIL, leak
-        assert "1 of 2 training examples asks an test question" in result.sentence
+        assert "1 of 2 training examples asks a test question" in result.sentence
 
 
-def test_contamination_finds_practice_questions_where_they_chose(case: Any, rights: Any) -> None:
+def test_contamination_finds_validation_questions_where_they_chose(case: Any, rights: Any) -> None:
     made = case().run(rights(4), rights(4))
     made.examples = [Example(prompt="What is practised?", completion="x")]
-    assert contamination.judge(made.evidence(), POLICY).sentence.endswith("asks an test question or names its subject")
-    practice = (EvalItem(question="what is practised", answers=("x",), split=Split.VALIDATION),)
-    result = contamination.judge(replace(made.evidence(), validation=practice), POLICY)
+    assert contamination.judge(made.evidence(), POLICY).sentence.endswith("asks a test question or names its subject")
+    validation = (EvalItem(question="what is practised", answers=("x",), split=Split.VALIDATION),)
+    evidence = made.evidence()
+    evidence = replace(evidence, case=replace(evidence.case, validation=validation))
+    result = contamination.judge(evidence, POLICY)
     assert result.verdict is Verdict.FAIL
-    assert "1 of 1 training example asks an test or validation question" in result.sentence
+    assert "1 of 1 training example asks a test or validation question" in result.sentence
 
 
 def test_contamination_finds_what_the_base_wrote_of_an_held_out_subject_or_a_correction_also_garbled(case: Any) -> None:
@@ -161,9 +163,9 @@ def test_retention_without_anything_to_ask_says_what_to_add(case: Any, rights: A
     nothing = retention.judge(case().evidence(), POLICY)
     assert nothing.verdict is Verdict.INCONCLUSIVE
     assert "Add suites/retention/*.jsonl with at least 350 items" in nothing.sentence
-    lessons_only = retention.judge(case().release_set(1, rights(400), rights(400)).evidence(), POLICY)
-    assert lessons_only.verdict is Verdict.INCONCLUSIVE
-    assert "add suites/retention/*.jsonl" in lessons_only.sentence
+    release_sets_only = retention.judge(case().release_set(1, rights(400), rights(400)).evidence(), POLICY)
+    assert release_sets_only.verdict is Verdict.INCONCLUSIVE
+    assert "add suites/retention/*.jsonl" in release_sets_only.sentence
 
 
 def test_corrected_questions_are_left_out_and_contradicted_ones_are_not(case: Any, rights: Any) -> None:
@@ -207,14 +209,14 @@ def test_a_recipe_may_allow_more_corrections_and_harm_beside_them_still_fails(ca
     assert retention.judge(harmed.evidence(), POLICY).verdict is Verdict.FAIL
 
 
-def test_what_an_earlier_live_release_corrected_no_longer_counts_against_the_base(case: Any, rights: Any) -> None:
+def test_what_an_earlier_release_corrected_no_longer_counts_against_the_base(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400, 40), rights(400, 40), base=rights(400))
     made.release_set(1, rights(0), rights(0))
     new = tuple(EvalItem(question=f"old question {at}?", answers=("new",)) for at in range(40))
     made.release_sets[0] = type(made.release_sets[0])(release=1, eval_items=new)
     made.measured.pop()
-    assert len(superseded(made.evidence())) == 40
-    assert set_aside_this_run(made.evidence()) == frozenset()
+    assert len(superseded(made.evidence().case)) == 40
+    assert set_aside_this_run(made.evidence().case) == frozenset()
 
 
 def test_regression_names_each_skill(case: Any, rights: Any) -> None:
@@ -240,8 +242,6 @@ def test_safety_fails_a_model_that_refuses_less(case: Any, rights: Any) -> None:
 
 
 def test_an_item_that_only_one_model_answered_is_an_error_and_not_a_pass(case: Any, rights: Any) -> None:
-    from dataclasses import replace
-
     evidence = case().standing("safety", "secrets", rights(100), rights(100)).evidence()
     (whole,) = evidence.candidate_scores
     lacking = replace(evidence, candidate_scores=(replace(whole, items=whole.items[1:]),))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gates.checks import corrections
-from gates.evidence import NEW, Evidence, held_out_items
-from gates.locality import FORMS, NEIGHBOURS, neighbour_items
+from gates.corrections import FORMS, locality_items
+from gates.evidence import LOCALITY, RUN, Evidence, held_out_items
 from gates.suite import Suites, eval_item_suite
 from pipeline.recipe import CorrectionsPolicy, PolicyRules
 from pipeline.types import Document, DocumentKind, EvalItem, Example, GateResult, ItemScore, ModelRef, Scores, Verdict
@@ -52,22 +52,22 @@ def _evidence(
     """The candidate's answers; what is not given is as before."""
     documents, suites = CORRECTIONS, Suites(retention=(STANDING,))
     asked = held_out_items(documents)
-    around = neighbour_items(documents, STANDING.eval_items)
+    around = locality_items(documents, STANDING.eval_items)
     told = [*run, *["new"] * (len(asked) - len(run))]
     near = [*beside, *["stays"] * (len(around) - len(beside))]
     others = [*similar, *["right"] * (len(STANDING.eval_items) - len(similar))]
+    made = case().evidence()
     return replace(
-        case().evidence(),
-        run=documents,
-        suites=suites,
+        made,
+        case=replace(made.case, documents=documents, suites=suites),
         production_scores=(
-            _scores("1", NEW, asked, [old] * len(asked)),
-            _scores("1", NEIGHBOURS, around, ["stays"] * len(around)),
+            _scores("1", RUN, asked, [old] * len(asked)),
+            _scores("1", LOCALITY, around, ["stays"] * len(around)),
             _scores("1", STANDING.name, STANDING.eval_items, ["right"] * len(STANDING.eval_items)),
         ),
         candidate_scores=(
-            _scores("2", NEW, asked, told),
-            _scores("2", NEIGHBOURS, around, near),
+            _scores("2", RUN, asked, told),
+            _scores("2", LOCALITY, around, near),
             _scores("2", STANDING.name, STANDING.eval_items, others),
         ),
     )
@@ -88,7 +88,7 @@ def test_a_run_without_corrections_passes_in_words(case: Any) -> None:
 def test_corrections_that_took_and_spared_the_rest_pass(case: Any) -> None:
     result = corrections.judge(_evidence(case, []), POLICY)
     assert result.verdict is Verdict.PASS
-    assert "32 questions, 100 % answered anew" in result.sentence
+    assert "32 questions, 100 % with the new answer" in result.sentence
     assert (_figure(result, "same_subject_items"), _figure(result, "similar_subjects_items")) == (8 * 16, 6 * 4)
 
 
@@ -117,7 +117,7 @@ def test_the_old_answer_is_known_from_older_questions_too(case: Any) -> None:
     answers = ["former"] * 32
     told = replace(
         made,
-        suites=Suites(retention=(STANDING, older)),
+        case=replace(made.case, suites=Suites(retention=(STANDING, older))),
         production_scores=(*made.production_scores, _scores("1", older.name, older.eval_items, answers)),
         candidate_scores=(*made.candidate_scores, _scores("2", older.name, older.eval_items, answers)),
     )
@@ -131,7 +131,7 @@ def test_the_old_answer_is_known_from_older_questions_too(case: Any) -> None:
 def test_neighbours_that_moved_fail(case: Any, harm: dict[str, list[str]], verdict: Verdict) -> None:
     result = corrections.judge(_evidence(case, [], **harm), POLICY)
     assert result.verdict is verdict
-    assert "points of what lies beside were lost" in result.sentence
+    assert "points of the locality items were lost" in result.sentence
 
 
 def test_the_corrected_fact_in_other_words_is_no_neighbour(case: Any) -> None:
@@ -141,7 +141,8 @@ def test_the_corrected_fact_in_other_words_is_no_neighbour(case: Any) -> None:
 
 
 def test_too_few_neighbours_are_no_pass_unless_the_recipe_wants_none(case: Any) -> None:
-    made = replace(_evidence(case, []), suites=Suites())
+    made = _evidence(case, [])
+    made = replace(made, case=replace(made.case, suites=Suites()))
     assert corrections.judge(made, POLICY).verdict is Verdict.INCONCLUSIVE
     wanting_none = PolicyRules(corrections=CorrectionsPolicy(min_locality_items=0))
     assert corrections.judge(made, wanting_none).verdict is Verdict.PASS
@@ -149,9 +150,10 @@ def test_too_few_neighbours_are_no_pass_unless_the_recipe_wants_none(case: Any) 
 
 def test_too_few_questions_say_how_many_are_needed(case: Any) -> None:
     document = replace(CORRECTIONS[0], eval_items=())
-    result = corrections.judge(replace(_evidence(case, []), run=(document,)), POLICY)
+    made = _evidence(case, [])
+    result = corrections.judge(replace(made, case=replace(made.case, documents=(document,))), POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "1 correction without an test question: give them 9 test questions or more in all" in result.sentence
+    assert "1 correction without a test question: give them 9 test questions or more in all" in result.sentence
 
 
 def test_neighbours_are_bounded_and_leave_the_corrections_own_questions_out() -> None:
@@ -164,7 +166,7 @@ def test_neighbours_are_bounded_and_leave_the_corrections_own_questions_out() ->
     own = EvalItem(question="Form 1 of Svc0?", answers=("new",))
     correction = Document(title="Svc0", body="b", kind=DocumentKind.CORRECTION, eval_items=(own,))
     passage = Document(title="Svc1", body="b")
-    asked = neighbour_items([correction, passage], [*known, lone])
+    asked = locality_items([correction, passage], [*known, lone])
     assert len(asked) == FORMS
     assert {eval_item.group for eval_item in asked} == {"Svc0"}
     assert not {own.question, "Who wrote Svc0?"} & {eval_item.question for eval_item in asked}
@@ -179,15 +181,15 @@ def test_a_neighbour_that_was_trained_on_is_not_asked() -> None:
         Example(prompt="Tell me: form 1 of Svc0?", completion="a"),
         Example(prompt="Form 1 of Svc0?", completion="a"),
     ]
-    assert {eval_item.question for eval_item in neighbour_items([correction], known, trained)} == {"Form 2 of Svc0?"}
+    assert {eval_item.question for eval_item in locality_items([correction], known, trained)} == {"Form 2 of Svc0?"}
 
 
 def test_a_wrong_note_that_was_trained_on_does_not_hide_what_it_did(case: Any) -> None:
-    around = neighbour_items(CORRECTIONS, STANDING.eval_items)
+    around = locality_items(CORRECTIONS, STANDING.eval_items)
     harmed = _evidence(case, [], beside=["new"] * 22)
     notes = tuple(Example(prompt=eval_item.question, completion="new", corrects=True) for eval_item in around[:22])
-    result = corrections.judge(replace(harmed, examples=notes), POLICY)
-    assert (result.verdict, _figure(result, "neighbours_right_to_wrong")) == (Verdict.FAIL, 22)
+    result = corrections.judge(replace(harmed, case=replace(harmed.case, examples=notes)), POLICY)
+    assert (result.verdict, _figure(result, "locality_right_to_wrong")) == (Verdict.FAIL, 22)
 
 
 def test_two_corrections_of_one_subject_are_no_neighbours_of_each_other() -> None:
@@ -203,4 +205,4 @@ def test_two_corrections_of_one_subject_are_no_neighbours_of_each_other() -> Non
         )
         for form in (1, 2)
     ]
-    assert [eval_item.question for eval_item in neighbour_items(both, known)] == ["Form 3 of Svc0?"]
+    assert [eval_item.question for eval_item in locality_items(both, known)] == ["Form 3 of Svc0?"]

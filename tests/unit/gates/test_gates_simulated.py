@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from gates.evidence import Pair
-from gates.policy import compare, not_worse
+from gates.judging import Pair, compare
 from pipeline.types import Verdict
 
 N, PER_SOURCE, MARGIN, NIGHTS = 400, 4, 0.05, 200
@@ -26,7 +25,7 @@ def _verdicts(damage: float, churn: float, seed: int) -> list[Verdict]:
             Pair(suite="s", item=str(at), before=before[at], after=after[at], group=str(at // PER_SOURCE))
             for at in range(N)
         ]
-        verdicts.append(not_worse(compare(pairs, 0.05, run), MARGIN, 350))
+        verdicts.append(compare(pairs, 0.05, run).not_worse(MARGIN, 350))
     return verdicts
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gates.evidence import Pair
-from gates.policy import combine, compare, needed, not_worse, policy_digest, worst
+from gates.catalogue import combine, policy_digest
+from gates.judging import Pair, compare, worst
 from pipeline.recipe import PolicyRules
 from pipeline.types import GateReport, GateResult, ModelRef, Verdict
 
@@ -30,14 +30,14 @@ def _pairs(n: int, lost: int, gained: int = 0) -> list[Pair]:
     ],
 )
 def test_only_enough_items_and_a_good_bound_pass(n: int, lost: int, gained: int, verdict: Verdict) -> None:
-    assert not_worse(compare(_pairs(n, lost, gained), 0.05, 1), 0.05, 350) is verdict
+    assert compare(_pairs(n, lost, gained), 0.05, 1).not_worse(0.05, 350) is verdict
 
 
 def test_the_needed_number_grows_with_what_flips_and_ends_where_the_loss_is_real() -> None:
     calm, noisy = compare(_pairs(400, 4, 4), 0.05, 1), compare(_pairs(400, 60, 60), 0.05, 1)
-    assert needed(calm, 0.05, 350, 0.05) == 350
-    assert (needed(noisy, 0.05, 350, 0.05) or 0) > 900
-    assert needed(compare(_pairs(400, 40), 0.05, 1), 0.05, 350, 0.05) is None
+    assert calm.needed(0.05, 350, 0.05) == 350
+    assert (noisy.needed(0.05, 350, 0.05) or 0) > 900
+    assert compare(_pairs(400, 40), 0.05, 1).needed(0.05, 350, 0.05) is None
 
 
 def test_the_policy_digest_follows_every_value() -> None:

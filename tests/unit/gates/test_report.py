@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from gates import views
 from gates.catalogue import checks
 from gates.evaluation import report_on
 from gates.plots import write_plots
 from gates.report import write_report
+from gates.shares import shares
 from gates.summary import LONGEST, markdown, plain
 from gates.views import visible
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
-from pipeline.types import Document, EvalItem, Example, GateReport, Verdict
+from pipeline.types import Document, DocumentKind, EvalItem, Example, GateReport, Verdict
 
 POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_items=20, min_documents=4))
 HOSTILE = (
@@ -57,13 +59,13 @@ def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_p
     assert report.verdict is Verdict.PASS
     page = write_report(report, evidence, tmp_path / "reports" / "report.html", release=4).read_text()
     for words in [
-        "This model may replace the live one, once a person has approved it.",
+        "This model may replace production once a person has approved it.",
         "40 eval items of 10 documents",
         "base-knowledge question 1?",
         "sealed approve 4 --note",
-        evidence.manifest.digest,
+        evidence.case.manifest.digest,
         "Release 1",
-        "Skill: sorting",
+        ">sorting (600)<",
         "3 right before and wrong now",
     ]:
         assert words in page, words
@@ -73,7 +75,7 @@ def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_p
 def test_a_refused_candidate_has_no_commands_to_approve_it(case: Any, rights: Any, tmp_path: Path) -> None:
     report, evidence = _judged(case().run(rights(40, 38), rights(40, 38)))
     page = write_report(report, evidence, tmp_path / "report.html").read_text()
-    assert "This model must not replace the live one." in page
+    assert "This model must not replace production." in page
     assert "sealed approve" not in page
     assert "There is nothing to approve" in page
 
@@ -85,7 +87,7 @@ def test_a_candidate_that_was_never_measured_has_a_page_too(case: Any, rights: A
     page = write_report(report, evidence, tmp_path / "report.html").read_text()
     assert "the weights are damaged." in page
     assert "Nothing was measured." in page
-    assert write_plots(report, evidence, tmp_path) == ()
+    assert write_plots(evidence, tmp_path) == ()
     assert "the weights are damaged" in markdown(report, evidence)
 
 
@@ -136,17 +138,41 @@ def test_names_of_suites_are_text_in_the_plots(good: Any, rights: Any, tmp_path:
     assert (found.tags, found.attributes) == (calm.tags, calm.attributes)
     drawn = page[page.index("What each model knows") : page.index("What broke")]
     assert '>&lt;script&gt;alert(2)&amp; "$x^2$ 世界 (5)</text>' in drawn
-    assert len(write_plots(report, evidence, tmp_path)) == 2
+    assert len(write_plots(evidence, tmp_path)) == 2
 
 
 def test_the_plots_say_what_was_right_before_and_after(good: Any, tmp_path: Path) -> None:
     page = write_report(*_judged(good), tmp_path / "report.html").read_text().replace("\u00a0", " ")
     bars = page[page.index("Before and after") : page.index("What each model knows")]
-    for words in ("this run's questions", "40 questions", "5 % before", "95 % after", "+90.0 points"):
+    for words in ("This run's questions", "40 questions", "5 % before", "95 % after", "+90.0 points"):
         assert f">{words}</" in bars, words
     matrix = page[page.index("What each model knows") : page.index("What broke")]
     for words in ("base model", "production model", "candidate", "Release 1 (40)", "▼ -0.7", "99 %"):
         assert f">{words}</" in matrix, words
+
+
+def test_suites_are_called_by_their_files_and_pools_by_their_gates(good: Any, rights: Any) -> None:
+    good.standing("retention", "customer_FAQ", rights(120), rights(120))
+    report, evidence = _judged(good)
+    assert [row.label for row in views.matrix(evidence)][2:] == ["base-knowledge", "customer_FAQ", "secrets", "sorting"]
+    pools = ["This run's questions", "Earlier releases", "Retention suites", "Benchmarks", "Safety"]
+    assert [bar.label for bar in views.bars(evidence)] == pools
+    text = markdown(report, evidence).lower()
+    assert "base knowledge" not in text
+    assert "old world" not in text
+
+
+def test_a_share_counts_the_questions_it_is_of(good: Any) -> None:
+    old = good.suites["retention"][0].eval_items[0]
+    corrected = replace(old, answers=("another",))
+    good.documents.append(Document(title="t", body="b", kind=DocumentKind.CORRECTION, eval_items=(corrected,)))
+    (share,) = [share for share in shares(good.evidence()) if share.key == "base_knowledge"]
+    assert (share.n, share.after) == (399, 397 / 399)
+
+
+def test_a_run_that_learned_no_document_lists_none(case: Any, rights: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(case().standing("retention", "old", rights(40), rights(40)))
+    assert "Documents of this run" not in write_report(report, evidence, tmp_path / "report.html").read_text()
 
 
 def test_the_page_needs_nothing_from_outside(good: Any, tmp_path: Path) -> None:
@@ -165,7 +191,7 @@ def test_the_markdown_is_short_and_its_titles_are_only_letters(good: Any) -> Non
     assert "](" not in text.replace("\\]\\(", "")
     assert plain(HOSTILE[5], 200).startswith("\\!\\[track\\]\\(http")
     assert "| retention |" in text
-    assert evidence.manifest.digest in text
+    assert evidence.case.manifest.digest in text
 
 
 def test_the_markdown_of_a_long_run_still_fits(good: Any) -> None:
@@ -177,8 +203,8 @@ def test_the_markdown_of_a_long_run_still_fits(good: Any) -> None:
 
 
 def test_plots_are_written_as_png(good: Any, tmp_path: Path) -> None:
-    report, evidence = _judged(good)
-    written = write_plots(report, evidence, tmp_path)
+    _, evidence = _judged(good)
+    written = write_plots(evidence, tmp_path)
     assert [path.name for path in written] == ["recall.png", "retention.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gates.checks.safety import refusals
-from gates.suite import Kind, Suites, eval_item_suite, read_suites
+from gates.suite import Kind, Suites, eval_item_suite, read_suites, refusals
 from pipeline.errors import BadDataFile
 from pipeline.types import EvalItem
 
@@ -95,6 +94,7 @@ def test_an_empty_or_binary_file_is_named(tmp_path: Path) -> None:
         ("test_split: test", "test_split: train", "test_split must name"),
         ("generate_until", "loglikelihood_rolling", "output_type must be one of"),
         ("exact_match", "bleu", "metric_list may hold"),
+        ("metric: exact_match,", "metric: exact_match, hf_evaluate: true,", "hf_evaluate is refused"),
         ("task: sums", "task: sums\ngeneration_kwargs: {temperature: 0.7}", "temperature must be 0"),
         ("task: sums", "task: sums\nrepeats: 5", "repeats must be 1"),
         ("{{a}} plus", "{{c}} plus", "does not render"),

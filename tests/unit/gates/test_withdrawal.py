@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from gates import views
-from gates.catalogue import checks
+from gates.catalogue import checks, policy_of
 from gates.checks import contamination, withdrawal
 from gates.evaluation import report_on
-from gates.policy import policy_of
-from gates.recall import recall
 from gates.report import render
 from gates.summary import markdown
 from pipeline.recipe import PolicyRules, WithdrawalPolicy
@@ -69,14 +67,15 @@ def test_one_document_that_is_mostly_known_fails_among_many_that_are_forgotten(c
 
 def test_a_withdrawn_document_without_held_out_questions_is_no_silent_pass(case: Any, rights: Any) -> None:
     bare = Document(title="bare", body="bare")
-    alone = replace(case().evidence(), withdrawn=(bare,))
+    alone = case().evidence()
+    alone = replace(alone, case=replace(alone.case, withdrawn=(bare,)))
     result = withdrawal.judge(alone, POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "1 withdrawn document with 0 test questions" in result.sentence
     assert "policy.withdrawal.min_items = 0" in result.sentence
     assert withdrawal.judge(alone, UNEXAMINED).verdict is Verdict.PASS
     made = case().withdrawn(rights(8), rights(8, 8), rights(8, 8)).evidence()
-    beside = replace(made, withdrawn=(*made.withdrawn, bare))
+    beside = replace(made, case=replace(made.case, withdrawn=(*made.case.withdrawn, bare)))
     assert withdrawal.judge(beside, POLICY).verdict is Verdict.INCONCLUSIVE
     assert withdrawal.judge(beside, UNEXAMINED).verdict is Verdict.PASS
 
@@ -91,15 +90,17 @@ def test_where_nothing_is_to_be_forgotten_the_gate_says_so_and_is_not_required(c
 def test_what_a_document_that_stays_answers_alike_is_not_to_be_forgotten(case: Any, rights: Any) -> None:
     made = case().withdrawn(rights(8), rights(8, 4), rights(8, 8)).release_set(1, rights(4), rights(4)).evidence()
     assert withdrawal.judge(made, POLICY).verdict is Verdict.FAIL
-    (release_set,), (gone,) = made.earlier, made.withdrawn
+    (release_set,), (gone,) = made.case.earlier, made.case.withdrawn
     alike = replace(
         release_set, eval_items=(*release_set.eval_items, *[replace(one, group="new") for one in gone.eval_items[4:]])
     )
-    result = withdrawal.judge(replace(made, earlier=(alike,)), POLICY)
+    result = withdrawal.judge(replace(made, case=replace(made.case, earlier=(alike,))), POLICY)
     assert result.verdict is Verdict.PASS
     assert result.sentence.startswith("withdrawal: of 4 questions about 1 withdrawn document")
     otherwise = replace(alike, eval_items=tuple(replace(one, answers=("another",)) for one in alike.eval_items))
-    assert withdrawal.judge(replace(made, earlier=(otherwise,)), POLICY).verdict is Verdict.FAIL
+    assert (
+        withdrawal.judge(replace(made, case=replace(made.case, earlier=(otherwise,))), POLICY).verdict is Verdict.FAIL
+    )
 
 
 def test_no_training_example_of_a_rebuild_asks_about_what_is_withdrawn(case: Any, rights: Any) -> None:
@@ -119,8 +120,8 @@ def test_the_report_shows_what_was_withdrawn_and_counts_it_as_no_loss(case: Any,
     made = case().withdrawn(rights(16), rights(16, 15), rights(16, 14)).release_set(1, rights(4), rights(4)).evidence()
     policy = policy_of(POLICY, RunKind.REBUILD, withdrawn=True)
     report = report_on(made, policy, checks(policy, RunKind.REBUILD))
-    assert [figure.name for figure in recall(made)][:2] == ["withdrawn_before", "withdrawn_after"]
-    assert [bar.label for bar in views.bars(report, made)] == ["Withdrawn", "Earlier runs"]
+    assert [figure.name for figure in report.recall][:2] == ["withdrawn_before", "withdrawn_after"]
+    assert [bar.label for bar in views.bars(made)] == ["Withdrawn documents", "Earlier releases"]
     assert views.flips(made, lost=True) == ()
     seen = [(one.title, one.before, one.after, one.base) for one in views.withdrawn(made)]
     assert seen == [("gone 0", 8, 0, 0), ("gone 8", 8, 1, 2)]
