@@ -55,10 +55,10 @@ class ModelServer:
             )
             scored = self._scored(model, body["prompt"]) if "prompt_logprobs" in body else None
         texts = [self.base.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
-        selections = [{"index": place, "text": text, "finish_reason": "stop"} for place, text in enumerate(texts)]
+        choices = [{"index": place, "text": text, "finish_reason": "stop"} for place, text in enumerate(texts)]
         if scored:
-            selections = [choice | {"prompt_logprobs": scored} for choice in selections]
-        return {"object": "text_completion", "model": body["model"], "selections": selections[::-1]}
+            choices = [choice | {"prompt_logprobs": scored} for choice in choices]
+        return {"object": "text_completion", "model": body["model"], "choices": choices[::-1]}
 
     def _scored(self, model: Any, prompt: list[int]) -> list[Answer | None]:
         """As vLLM says it: nothing of the first token, of each other one its log-probability by its id."""

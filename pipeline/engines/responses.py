@@ -30,8 +30,8 @@ def check_served(url: str, name: str, listing: Mapping[str, Any]) -> None:
 
 def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -> tuple[str, ...]:
     """The samples of one completion, in their order. Raises EngineFailed unless all are there, whole, and `model`'s."""
-    selections = _choices(url, answer, model, count)
-    whole = {each.get("index"): each.get("text") for each in selections if each.get("finish_reason") in _WHOLE}
+    choices = _choices(url, answer, model, count)
+    whole = {each.get("index"): each.get("text") for each in choices if each.get("finish_reason") in _WHOLE}
     if set(whole) != set(range(count)) or not all(isinstance(text, str) for text in whole.values()):
         raise EngineFailed(f"{url} gave a sample that is not whole: nothing of it is kept. See the server's log.")
     return tuple(str(whole[place]) for place in range(count))
@@ -56,13 +56,13 @@ def logprob_of(url: str, answer: Mapping[str, Any], said: Sequence[int], *, mode
 
 
 def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> list[dict[str, Any]]:
-    """The selections of a completion. Raises EngineFailed unless they are as many as were asked for, and `model`'s."""
-    selections = answer.get("selections")
-    if not isinstance(selections, list) or not all(isinstance(each, dict) for each in selections):
-        raise EngineFailed(f"{url} gave an answer without selections. Use a server that is OpenAI-compatible.")
-    if len(selections) != count:
+    """The choices of a completion. Raises EngineFailed unless they are as many as were asked for, and `model`'s."""
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
+        raise EngineFailed(f"{url} gave an answer without choices. Use a server that is OpenAI-compatible.")
+    if len(choices) != count:
         raise EngineFailed(
-            f"{url} gave {len(selections)} samples where {count} were asked for: it does not know `n`, or limits it. "
+            f"{url} gave {len(choices)} samples where {count} were asked for: it does not know `n`, or limits it. "
             "Use a server that samples as often as it is asked to, or lower self_edits.samples in the recipe."
         )
     if answer.get("model", model) != model:
@@ -70,4 +70,4 @@ def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> lis
             f"{url} answered as {answer['model']!r} where {model!r} was asked: nothing of it is kept. "
             "Look at what stands between us and the server."
         )
-    return selections
+    return choices

@@ -100,7 +100,7 @@ def test_a_prompt_and_its_answer_leave_a_server_room_for_the_token_that_it_must_
 
 
 def test_a_server_that_tells_no_chances_is_refused(metadata: ModelMetadata, server: ModelServer) -> None:
-    server.faults.append(changed(lambda answer: answer["selections"][0].pop("prompt_logprobs")))
+    server.faults.append(changed(lambda answer: answer["choices"][0].pop("prompt_logprobs")))
     with pytest.raises(EngineFailed, match="does not say how likely"):
         engine(metadata, server).logprobs([("Who?", "Heron")], adapter=None)
 
@@ -199,13 +199,13 @@ def test_patience_beyond_the_deadline_is_not_begun(metadata: ModelMetadata, serv
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (changed(lambda answer: answer["selections"].pop()), "2 samples where 3 were asked"),
-        (changed(lambda answer: answer["selections"].append(answer["selections"][0])), "4 samples where 3"),
-        (changed(lambda answer: answer["selections"][0].update(index=0)), "not whole"),
-        (changed(lambda answer: answer["selections"][0].update(text=None)), "not whole"),
-        (changed(lambda answer: answer["selections"][0].update(finish_reason="abort")), "not whole"),
+        (changed(lambda answer: answer["choices"].pop()), "2 samples where 3 were asked"),
+        (changed(lambda answer: answer["choices"].append(answer["choices"][0])), "4 samples where 3"),
+        (changed(lambda answer: answer["choices"][0].update(index=0)), "not whole"),
+        (changed(lambda answer: answer["choices"][0].update(text=None)), "not whole"),
+        (changed(lambda answer: answer["choices"][0].update(finish_reason="abort")), "not whole"),
         (changed(lambda answer: answer.update(model="another")), "answered as 'another' where 'base'"),
-        (changed(lambda answer: answer.pop("selections")), "without selections"),
+        (changed(lambda answer: answer.pop("choices")), "without choices"),
         (text(b"<html>welcome</html>"), "no JSON: '<html>welcome</html>'"),
         (text(b"[]"), "JSON of another kind"),
     ],
