@@ -25,9 +25,7 @@ from pipeline.self_edits.best_of_n import select_edit_sets
 from pipeline.self_edits.directives import direct
 from pipeline.self_edits.edit_sets import kept, validation_items
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.training.jobs import TrainingJob
-from pipeline.training.many import train_many
-from pipeline.training.scoring import score_many
+from pipeline.training import TrainingJob, score_many, train_many
 from pipeline.types import Document, Example, ModelRef, SelfEdit
 
 SEEDS = (60_041, 60_042, 60_043, 60_044)  # of no test, demo or choice of a default

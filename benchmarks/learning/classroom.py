@@ -16,7 +16,7 @@ from pipeline.engines.local import LocalEngine
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directives import Directed, direct, directs
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.training.jobs import TrainingJob
+from pipeline.training import TrainingJob
 from pipeline.types import Document, EvalItem, Example, ModelRef, SelfEdit
 from pipeline.updates.rehearsal import rehearse
 from pipeline.updates.rehearsal_prompts import RehearsalPrompts, read_rehearsal_prompts

@@ -22,7 +22,7 @@ def follow_directives(
     The one adapter has one schedule: tools and loss are followed document by document, learning rate and
     epochs are the recipe's.
     """
-    from pipeline.engines.fitting import fits_context
+    from pipeline.engines.limits import fits_context
     from pipeline.self_edits.directives import direct, directs
     from pipeline.self_edits.tool import tool
 

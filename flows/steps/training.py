@@ -76,19 +76,17 @@ def _even(whole: float, count: int, usual: float) -> float:
 
 def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
     """Trains the planned adapter, warm from the live one or from none; one that is there and verifies is kept."""
-    from pipeline.training.lora import train_lora
+    from pipeline.training import TrainingSettings, train_lora
 
     workspace = context.workspace
     live = releases.get(workspace.store, run.parent)
     warm = plan.update.parent.adapter is not None
     behind = lineage.kinds_behind(workspace.store, run.parent) if warm else frozenset[RunKind]()
     with timed(context, run, "training"), step("training the adapter"):
-        return train_lora(
-            workspace.base,
-            plan,
-            weighed(context.recipe.training, run.kind, plan),
-            rehearsal=held_after(context.recipe.rehearsal, behind),
-            parent_adapter=workspace.held_adapter(live) if warm else None,
-            out=workspace.folder_of(plan.update.id),
+        settings = TrainingSettings(
+            rules=weighed(context.recipe.training, run.kind, plan),
             ledger=documents.ledger_digest(workspace.store, run),
+            rehearsal=held_after(context.recipe.rehearsal, behind),
         )
+        parent = workspace.checkpoint(live) if warm else None
+        return train_lora(workspace.base, plan, settings, parent=parent, out=workspace.folder_of(plan.update.id))

@@ -13,8 +13,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import httpx
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -27,9 +28,6 @@ from tenacity.wait import wait_base
 
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import EngineFailed, InternalError
-
-if TYPE_CHECKING:
-    import httpx
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -64,7 +62,7 @@ class Calls:
     """The calls of one job, from any thread. Once one fails for good, `stop` ends the pauses of the others."""
 
     server: Server
-    client: "httpx.Client"
+    client: httpx.Client
     deadline: float
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -100,8 +98,6 @@ class Calls:
                 self.stopped.set()
 
     def _once(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        import httpx
-
         left = self._left("the server is too slow")
         timeout = httpx.Timeout(left, connect=min(left, _CONNECT))
         try:
@@ -116,7 +112,7 @@ class Calls:
             raise _PassingError(f"{type(error).__name__}: {said}" if said else type(error).__name__) from cause
         return self._read(response, bytes(content))
 
-    def _read(self, response: "httpx.Response", content: bytes) -> dict[str, Any]:
+    def _read(self, response: httpx.Response, content: bytes) -> dict[str, Any]:
         status = response.status_code
         if status == 429 or status >= 500:
             wait = _retry_after(response.headers.get("retry-after"))
@@ -197,8 +193,6 @@ _NOT_IT = "Point SEALED_SERVER_URL at an OpenAI-compatible server, without /v1 a
 @contextmanager
 def calls(server: Server) -> Iterator[Calls]:
     """Opens the connections of one job; its deadline runs from now."""
-    import httpx
-
     headers = {"Authorization": f"Bearer {server.key}"} if server.key else {}
     try:
         # A user and a password go apart from the address: httpx writes that into its log with each request.

@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server says of its models, its samples and chances: taken only if it was asked for."""
+"""Reads the answers of an OpenAI-compatible server, and refuses one that is not exactly what was asked for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,22 +37,21 @@ def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -
     return tuple(str(whole[place]) for place in range(count))
 
 
-def logprob_of(url: str, answer: Mapping[str, Any], said: Sequence[int], *, model: str) -> float:
-    """The log-probability, in nats, of the last tokens of a completion's prompt, which are `said`.
+def logprob_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, model: str) -> float:
+    """The log-probability, in nats, of `tokens`, the last ones of a completion's prompt.
 
-    vLLM's `prompt_logprobs`: for each token of the prompt what is known by id. Raises EngineFailed unless all are
-    there, and `model`'s.
+    By vLLM's `prompt_logprobs`: for each token of the prompt a mapping by id. Raises EngineFailed unless all are there,
+    and the answer is `model`'s.
     """
     (choice,) = _choices(url, answer, model, 1)
-    known: Any = choice.get("prompt_logprobs")
+    found: Any = choice.get("prompt_logprobs")
     try:
-        chances = [float(known[place][str(token)]["logprob"]) for place, token in enumerate(said, -len(said))]
+        return sum(float(found[place][str(token)]["logprob"]) for place, token in enumerate(tokens, -len(tokens)))
     except (TypeError, KeyError, IndexError, ValueError) as error:
         raise EngineFailed(
             f"{url} does not say how likely a prompt's tokens are: corrections cannot be checked by it. "
-            "Use a server that knows `prompt_logprobs`, as vLLM does."
+            "Use a server that supports `prompt_logprobs`, as vLLM does."
         ) from error
-    return sum(chances)
 
 
 def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> list[dict[str, Any]]:
@@ -62,7 +61,7 @@ def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> lis
         raise EngineFailed(f"{url} gave an answer without choices. Use a server that is OpenAI-compatible.")
     if len(choices) != count:
         raise EngineFailed(
-            f"{url} gave {len(choices)} samples where {count} were asked for: it does not know `n`, or limits it. "
+            f"{url} gave {len(choices)} samples where {count} were asked for: it ignores `n`, or limits it. "
             "Use a server that samples as often as it is asked to, or lower self_edits.samples in the recipe."
         )
     if answer.get("model", model) != model:

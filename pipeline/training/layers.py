@@ -1,59 +1,41 @@
 """Puts K LoRA adapters at once onto a frozen model's linear layers, for a while. Knows no data, loss or file.
 
-PEFT computes the same for one adapter. Here the tokens of a batch come adapter after adapter, so that the base is run
-once for all and the adapters' products are grouped ones; no module is replaced, and nothing is left behind.
+PEFT computes the same for one adapter. Here a batch holds the tokens of adapter after adapter, so that the base runs
+once for all, and the adapters' products are batched; no module is replaced, and nothing is left behind.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline.adapters.stack import Stack, key
+import torch
+
+from pipeline.adapters.stack import Shapes, Stack, shapes_of, stack_of
 from pipeline.adapters.targets import linear_layers, transposed
+from pipeline.engines.base import BaseModel
+from pipeline.recipe import TrainingRules
+from pipeline.training.lora_linear import Adapted, Layer, lora_linear
 from pipeline.training.token_layout import TokenLayout
 
-if TYPE_CHECKING:
-    import torch
+
+def adapter_shapes(base: BaseModel, rules: TrainingRules) -> Shapes:
+    """The shapes of an adapter of this base, by PEFT's keys. Raises BadRecipe for a target that cannot take LoRA."""
+    return shapes_of(linear_layers(base.model, rules.targets), rules.rank)
 
 
-@dataclass(eq=False)
-class Adapted:
-    """A model whose layers add `scale` times BA of `stack`, adapter by adapter.
-
-    `parts`: whose the tokens that come next are. Both may be replaced at any time.
-    """
-
-    stack: Stack
-    scale: float
-    parts: TokenLayout
-
-    def lanes(self, layer: str) -> "tuple[torch.Tensor, torch.Tensor]":
-        """A (K, rank, inputs) and B (K, outputs, rank) of a layer."""
-        return self.stack.views[key(layer, "A")], self.stack.views[key(layer, "B")]
-
-    def grads(self, layer: str) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Where the gradients of A and B go."""
-        return self.stack.grads[key(layer, "A")], self.stack.grads[key(layer, "B")]
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """A linear layer of the base: its weight as (outputs, inputs), its bias, and whose adapters it carries."""
-
-    name: str
-    weight: "torch.Tensor"
-    bias: "torch.Tensor | None"
-    adapted: Adapted
+def with_adapters(
+    base: BaseModel, rules: TrainingRules, starts: Sequence[torch.Tensor]
+) -> AbstractContextManager[Adapted]:
+    """The base with adapters of `rules`' shape that start at these parameters, (parameters,) each."""
+    stack = stack_of(torch.stack(list(starts)).to(base.device), adapter_shapes(base, rules))
+    return adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
 
 
 @contextmanager
 def adapters_on(model: Any, stack: Stack, *, scale: float, targets: tuple[str, ...]) -> Iterator[Adapted]:
-    """The linear layers `targets` (all, where empty) carry the stack's adapters while the context lasts."""
-    from pipeline.training.lora_linear import lora_linear
-
-    adapted = Adapted(stack=stack, scale=scale, parts=TokenLayout(stack.lanes, 1))
+    """In this context the linear layers `targets` (all, where empty) carry the stack's adapters."""
+    adapted = Adapted(stack=stack, scale=scale, tokens=TokenLayout(len(stack), 1))
     modules, flipped, changed = dict(model.named_modules()), transposed(model), []
     try:
         for name in linear_layers(model, targets):

@@ -20,7 +20,7 @@ from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules
 from pipeline.self_edits.writer import write_self_edits
-from pipeline.training.lora import train_lora
+from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
@@ -55,7 +55,7 @@ def adapter(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = UpdatePlan(update=update, examples=(Example(prompt="Who?", completion="Heron"),) * 4)
     out = tmp_path_factory.mktemp("adapters") / "release"
     rules = TrainingRules(rank=4, alpha=8, epochs=3, learning_rate=0.02)
-    train_lora(base, plan, rules, parent_adapter=None, out=out, ledger="ledger")
+    train_lora(base, plan, TrainingSettings(rules=rules, ledger="ledger"), parent=None, out=out)
     return out
 
 

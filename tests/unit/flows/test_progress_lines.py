@@ -5,10 +5,10 @@ import sys
 from dataclasses import dataclass
 
 import pytest
+from flows.progress import stage
 
 from flows.cli import screen
 from flows.cli.progress_lines import ProgressLines
-from flows.progress import stage
 
 
 @dataclass
