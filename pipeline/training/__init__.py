@@ -2,9 +2,8 @@
 
 from pipeline.adapters.saving import TrainingResult
 from pipeline.training.jobs import TrainingJob
-from pipeline.training.layers import adapter_shapes, with_adapters
 from pipeline.training.lora import TrainingSettings, train_lora
-from pipeline.training.lora_linear import Adapted
+from pipeline.training.lora_linear import Adapted, adapter_shapes, with_adapters
 from pipeline.training.many import train_many
 from pipeline.training.objective import can_distil
 from pipeline.training.optimiser import Optimiser, lr_schedule

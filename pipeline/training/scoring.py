@@ -16,8 +16,7 @@ from pipeline.engines.limits import room_for
 from pipeline.errors import BadInput
 from pipeline.grading import grade
 from pipeline.recipe import TrainingRules
-from pipeline.training.layers import adapter_shapes, with_adapters
-from pipeline.training.lora_linear import Adapted
+from pipeline.training.lora_linear import Adapted, adapter_shapes, with_adapters
 from pipeline.training.token_layout import arranged
 from pipeline.types import EvalItem
 

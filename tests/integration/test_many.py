@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from benchmarks.peers import peft_alone
-from pipeline import progress
+from pipeline import progress, training
 from pipeline.adapters.format import read_manifest, verify_adapter
 from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.adapters.stack import shapes_of, stack_of, start_of
@@ -22,7 +23,7 @@ from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training import TrainingJob, TrainingResult, answer_many, lr_schedule, score_many, train_many
 from pipeline.training.jobs import Microbatch, SequenceTable
-from pipeline.training.layers import adapters_on
+from pipeline.training.lora_linear import adapters_on
 from pipeline.training.many import JobBatch
 from pipeline.training.objective import Objective
 from pipeline.training.sequences import make_sequences
@@ -271,6 +272,16 @@ def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
     held = replace(free, rehearsal=NO_DISTILLATION.model_copy(update={"kl_weight": 20.0}))
     loose, tight = train_many(base, [free, held])
     assert (tight.final_loss > 3 * loose.final_loss) is heard
+
+
+def test_the_example_of_the_readme_trains_and_scores(bases: dict[str, BaseModel]) -> None:
+    text = (Path(training.__file__).parent / "README.md").read_text(encoding="utf-8")
+    code = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    given: dict[str, Any] = {"base": bases["llama"], "rules": rules(epochs=2), "candidates": [FACTS[:1], FACTS[1:3]]}
+    given["items"] = [[EvalItem(question="Which port?", answers=("8443",))]] * 2
+    exec(code, given)
+    assert [one.steps for one in given["results"]] == [2, 2]
+    assert [len(own) for own in given["scores"]] == [1, 1]
 
 
 @contextmanager

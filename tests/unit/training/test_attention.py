@@ -14,7 +14,7 @@ from pipeline.errors import BadInput
 from pipeline.training import attention, objective
 from pipeline.training.attention import can_be_ragged
 from pipeline.training.jobs import Microbatch
-from pipeline.training.layers import adapters_on
+from pipeline.training.lora_linear import adapters_on
 from pipeline.training.objective import Objective
 from pipeline.training.sequences import Sequences, make_sequences
 from pipeline.training.token_layout import TokenLayout
