@@ -29,9 +29,7 @@ from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits import WriterContext, write_self_edits
-from pipeline.training.jobs import TrainingJob
-from pipeline.training.many import train_many
-from pipeline.training.scoring import score_many
+from pipeline.training import TrainingJob, score_many, train_many
 from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef
 
 SEED = 50_031  # of no test, demo or choice of a default
@@ -46,7 +44,7 @@ SEAL_STEPS, SEAL_PROMPTS = 12, 4
 class EditSet:
     """What one candidate trains on and is asked."""
 
-    group: TrainingJob
+    job: TrainingJob
     eval_items: tuple[EvalItem, ...]
 
 
@@ -94,18 +92,18 @@ def _candidates(count: int) -> list[EditSet]:
 def _candidate(document: Document, edits: Sequence[Any]) -> EditSet:
     mine = {example.id: example for edit in edits if edit.document == document.id for example in edit.examples}
     examples = tuple(mine[key] for key in sorted(mine))
-    return EditSet(group=TrainingJob(examples=examples, rules=RULES, seed=1), eval_items=document.eval_items)
+    return EditSet(job=TrainingJob(examples=examples, rules=RULES, seed=1), eval_items=document.eval_items)
 
 
 def _shorter(candidate: EditSet) -> EditSet:
     rules = RULES.model_copy(update={"epochs": 3})
-    return replace(candidate, group=replace(candidate.group, rules=rules, examples=candidate.group.examples[:16]))
+    return replace(candidate, job=replace(candidate.job, rules=rules, examples=candidate.job.examples[:16]))
 
 
 def _few(candidate: EditSet) -> EditSet:
     """Two steps, for the memory of a large model."""
     rules = RULES.model_copy(update={"epochs": 2})
-    return replace(candidate, group=replace(candidate.group, rules=rules, examples=candidate.group.examples[:4]))
+    return replace(candidate, job=replace(candidate.job, rules=rules, examples=candidate.job.examples[:4]))
 
 
 def _side_by_side(base: BaseModel, candidates: list[EditSet], *, repeats: int, on_card: bool) -> Iterator[Measured]:
@@ -139,12 +137,12 @@ def _side_by_side(base: BaseModel, candidates: list[EditSet], *, repeats: int, o
 
 def _at_once(base: BaseModel, candidates: Sequence[EditSet]) -> Run:
     began = time.perf_counter()
-    learned = train_many(base, [candidate.group for candidate in candidates])
+    learned = train_many(base, [candidate.job for candidate in candidates])
     scores = score_many(
         base,
         [one.tensors for one in learned],
         [candidate.eval_items for candidate in candidates],
-        candidates[0].group.rules,
+        candidates[0].job.rules,
         max_new_tokens=ANSWER_TOKENS,
     )
     seconds = time.perf_counter() - began
@@ -155,8 +153,8 @@ def _peft(base: BaseModel, candidates: Sequence[EditSet], *, flat: bool) -> Run:
     """The same batches by PEFT alone; `flat`: in one row of tokens, which takes the library's packed attention."""
     began, scores, tokens = time.perf_counter(), [], 0
     for candidate in candidates:
-        rules = candidate.group.rules
-        encoded = [encode_example(base.tokenizer, example) for example in candidate.group.examples]
+        rules = candidate.job.rules
+        encoded = [encode_example(base.tokenizer, example) for example in candidate.job.examples]
         made = peft_alone.train(
             base,
             encoded,
@@ -167,7 +165,7 @@ def _peft(base: BaseModel, candidates: Sequence[EditSet], *, flat: bool) -> Run:
             batch_size=rules.batch_size,
             warmup=rules.warmup,
             clip_norm=rules.clip_norm,
-            seed=candidate.group.seed,
+            seed=candidate.job.seed,
             flat=flat,
         )
         questions = [eval_item.question for eval_item in candidate.eval_items]
@@ -184,7 +182,7 @@ def _seal(base: BaseModel, candidates: Sequence[EditSet]) -> float:
     """Seconds that SEAL's procedure would take for all candidates, from some steps of the first."""
     total = 0.0
     for number, candidate in enumerate(candidates):
-        encoded = [encode_example(base.tokenizer, example) for example in candidate.group.examples]
+        encoded = [encode_example(base.tokenizer, example) for example in candidate.job.examples]
         if number == 0:
             questions = [eval_item.question for eval_item in candidate.eval_items]
             made = seal.measure(base, encoded, questions, seed=1, steps=SEAL_STEPS, answered=SEAL_PROMPTS)
@@ -195,42 +193,42 @@ def _seal(base: BaseModel, candidates: Sequence[EditSet]) -> float:
 
 def _growth(base: BaseModel, candidates: Sequence[EditSet]) -> Iterator[Measured]:
     """What a token of training costs as K, the rank and the length of the sequences grow, and its share of the peak."""
-    groups = [replace(one.group, rules=RULES.model_copy(update={"epochs": 2})) for one in candidates]
+    jobs = [replace(one.job, rules=RULES.model_copy(update={"epochs": 2})) for one in candidates]
     peak = matmul_peak(base)
     yield Measured(name="matrix products of 1024 x 1024 x 1024, the peak", value=peak / 1e9, unit="GFLOP/s")
-    all_of_them = f"K = {len(groups)}"
-    for k in (1, 2, 4, 8, 16)[: len(groups)]:
-        yield from _cost(base, groups[:k], f"K = {k}", peak)
+    all_of_them = f"K = {len(jobs)}"
+    for k in (1, 2, 4, 8, 16)[: len(jobs)]:
+        yield from _cost(base, jobs[:k], f"K = {k}", peak)
     for rank in (8, 16, 64):
         rules = RULES.model_copy(update={"epochs": 2, "rank": rank, "alpha": rank})
-        yield from _cost(base, [replace(one, rules=rules) for one in groups], f"{all_of_them}, rank {rank}", peak)
+        yield from _cost(base, [replace(one, rules=rules) for one in jobs], f"{all_of_them}, rank {rank}", peak)
     for words in (32, 128, 512):
         text = Example(prompt="", completion="the team " * (words // 2))
-        long = [replace(one, examples=(text,) * 8) for one in groups]
+        long = [replace(one, examples=(text,) * 8) for one in jobs]
         yield from _cost(base, long, f"{all_of_them}, sequences of {words} tokens, all learned", peak)
 
 
-def _cost(base: BaseModel, groups: Sequence[TrainingJob], name: str, peak: float) -> Iterator[Measured]:
+def _cost(base: BaseModel, jobs: Sequence[TrainingJob], name: str, peak: float) -> Iterator[Measured]:
     """Microseconds a token, and the share of the peak that the operations counted by hand make of it."""
-    taken, learned = [], train_many(base, groups)
+    taken, learned = [], train_many(base, jobs)
     for _ in range(3):
         began = time.perf_counter()
-        learned = train_many(base, groups)
+        learned = train_many(base, jobs)
         taken.append(time.perf_counter() - began)
     tokens, seconds = sum(one.tokens for one in learned), median(taken)
-    share = operations(base, groups) / seconds / peak
+    share = operations(base, jobs) / seconds / peak
     yield Measured(name=f"a token of training, {name}", value=1e6 * seconds / tokens, unit="us", n=len(taken))
     yield Measured(name=f"share of the peak, {name}", value=share, unit="share", n=len(taken))
 
 
 def _memory(path: Path, candidates: Sequence[EditSet], device: str) -> Iterator[Measured]:
     """The peak beside the base, by the formula of `pipeline.training.memory` and as it was, in a process of its own."""
-    groups = [candidate.group for candidate in candidates]
+    jobs = [candidate.job for candidate in candidates]
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
-        formula, peak = fresh.submit(memory_of, path, groups, device).result()
-    yield Measured(name=f"K = {len(groups)}: memory beside the base, by the formula", value=formula / 1e9, unit="GB")
+        formula, peak = fresh.submit(memory_of, path, jobs, device).result()
+    yield Measured(name=f"K = {len(jobs)}: memory beside the base, by the formula", value=formula / 1e9, unit="GB")
     yield Measured(
-        name=f"K = {len(groups)}: memory beside the base, measured",
+        name=f"K = {len(jobs)}: memory beside the base, measured",
         value=peak / 1e9,
         unit="GB",
         goal="within 20 % of the formula",

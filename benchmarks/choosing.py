@@ -23,9 +23,7 @@ from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits import WriterContext, direct, kept, validation_items, write_self_edits
 from pipeline.self_edits.best_of_n import select_edit_sets
-from pipeline.training.jobs import TrainingJob
-from pipeline.training.many import train_many
-from pipeline.training.scoring import score_many
+from pipeline.training import TrainingJob, score_many, train_many
 from pipeline.types import Checkpoint, Document, Example, ModelRef, SelfEdit
 
 SEEDS = (60_041, 60_042, 60_043, 60_044)  # of no test, demo or choice of a default

@@ -31,7 +31,7 @@ from pipeline.recipe import Recipe, SelfEditRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits import WriterContext, write_self_edits
-from pipeline.training.lora import train_lora
+from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef, RunKind, Scores, SelfEdit, UpdatePlan
 from pipeline.updates import (
     RehearsalContext,
@@ -168,11 +168,11 @@ class Life:
         trained = train_lora(
             self.base,
             plan,
-            weighed(self.recipe.training, kind, plan),
+            TrainingSettings(
+                rules=weighed(self.recipe.training, kind, plan), ledger="benchmark", rehearsal=self.recipe.rehearsal
+            ),
+            parent=None if self.arm.rebuilds else Checkpoint(self.live, self.adapter),
             out=out,
-            ledger="benchmark",
-            parent_adapter=None if self.arm.rebuilds else self.adapter,
-            rehearsal=self.recipe.rehearsal,
         )
         if self.arm.by_seal:
             self.base = _merged(self.base, out, self.folder / f"merged-{run}")

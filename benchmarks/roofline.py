@@ -9,11 +9,10 @@ from pathlib import Path
 from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.training.jobs import TrainingJob
-from pipeline.training.many import JobBatch, train_many
+from pipeline.training import JobBatch, TrainingJob, train_many
 
 
-def operations(base: BaseModel, groups: Sequence[TrainingJob]) -> float:
+def operations(base: BaseModel, jobs: Sequence[TrainingJob]) -> float:
     """Multiplications and additions of a training, counted by hand.
 
     A token: the base's linear layers W forward and back to its input (2W + 2W); an adapter of P parameters forward and
@@ -24,14 +23,14 @@ def operations(base: BaseModel, groups: Sequence[TrainingJob]) -> float:
     layers = linear_layers(base.model)
     weights = sum(inputs * outputs for inputs, outputs in layers.values())
     total = 0.0
-    for group in groups:
-        adapter = sum(group.rules.rank * (inputs + outputs) for inputs, outputs in layers.values())
-        for example in group.examples:
+    for job in jobs:
+        adapter = sum(job.rules.rank * (inputs + outputs) for inputs, outputs in layers.values())
+        for example in job.examples:
             encoded = encode_example(base.tokenizer, example)
             tokens, learned = len(encoded.ids), sum(encoded.loss[1:])
             attention = 12 * config.num_hidden_layers * config.hidden_size * tokens / 2
             head = 4 * config.vocab_size * config.hidden_size * learned
-            total += group.rules.epochs * (tokens * (4 * weights + 6 * adapter + attention) + head)
+            total += job.rules.epochs * (tokens * (4 * weights + 6 * adapter + attention) + head)
     return total
 
 
@@ -50,11 +49,11 @@ def matmul_peak(base: BaseModel) -> float:
     return float(2 * size**3 / best)
 
 
-def memory_of(path: Path, groups: Sequence[TrainingJob], device: str) -> tuple[int, float]:
-    """Bytes beside the base that training all groups at once takes by the formula, and that it held at most."""
+def memory_of(path: Path, jobs: Sequence[TrainingJob], device: str) -> tuple[int, float]:
+    """Bytes beside the base that training all jobs at once takes by the formula, and that it held at most."""
     base = load_base(str(path), device=device)
-    formula = JobBatch.of(base, list(enumerate(groups))).need().of(len(groups))
-    return formula, peak_memory(base, lambda: train_many(base, groups))
+    formula = JobBatch.of(base, list(enumerate(jobs))).need().of(len(jobs))
+    return formula, peak_memory(base, lambda: train_many(base, jobs))
 
 
 def peak_memory(base: BaseModel, work: Callable[[], object]) -> float:

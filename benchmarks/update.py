@@ -26,7 +26,7 @@ from pipeline.recipe import Recipe, TrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits import WriterContext, write_self_edits
-from pipeline.training.many import TrainingJob, train_many
+from pipeline.training import TrainingJob, train_many
 from pipeline.types import Checkpoint, Example, ModelRef
 
 SEED = 50_021  # of no test, demo or choice of a default
@@ -125,9 +125,9 @@ def _ours(
     base: BaseModel, examples: Sequence[Example], encoded: Sequence[Encoded], rules: TrainingRules, seed: int
 ) -> Run:
     """Ours is timed with its encoding and set-up, which the peers' seconds leave out."""
-    group = TrainingJob(examples=tuple(examples), rules=rules, seed=seed_from("lora", seed))
+    job = TrainingJob(examples=tuple(examples), rules=rules, seed=seed_from("lora", seed))
     started = time.perf_counter()
-    (made,) = train_many(base, [group])
+    (made,) = train_many(base, [job])
     seconds = time.perf_counter() - started
     loss = peft_alone.loss_of(base, encoded, made.tensors, rank=rules.rank, alpha=rules.alpha)
     return Run(tokens_per_second=made.tokens / seconds, loss=loss)

@@ -13,7 +13,8 @@ from pipeline.types import Checkpoint, Release
 from registry import Ledger, Reconciled, Tracking, open_ledger
 
 if TYPE_CHECKING:
-    from pipeline.engines.base import BaseIdentity, BaseModel
+    from pipeline.adapters.identity import BaseIdentity
+    from pipeline.engines.base import BaseModel
     from pipeline.engines.engine import Engine
     from pipeline.engines.local import LocalEngine
     from pipeline.engines.openai import OpenAIEngine
@@ -34,7 +35,7 @@ class Workspace:
     @cached_property
     def identity(self) -> "BaseIdentity":
         """The base this workspace was made with: every adapter must be for exactly this one."""
-        from pipeline.engines.base import BaseIdentity
+        from pipeline.adapters.identity import BaseIdentity
 
         return BaseIdentity(
             model=self.settings.base_model,

@@ -1,21 +1,19 @@
 """Turns prompts and examples into token ids, by the tokenizer's chat template or plainly where it has none.
 
-Text of users and documents never yields a control token here; what is done with the ids is not known here.
+Text of users and documents never yields a control token here. Knows no model.
 """
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
+
+from jinja2 import TemplateError
 
 from pipeline.errors import ExternalError
 from pipeline.types import Example
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from pipeline.engines.metadata import ModelMetadata
-
+Tokenizer = Any  # a PreTrainedTokenizerBase of transformers, which is not imported here
 _MARK = "placeholdertext"
 
 
@@ -29,7 +27,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class UserTurn:
-    """How a user's turn opens (`ids`), which ids end it, and the plain text that ends it, if any."""
+    """The ids that open a user's turn, the ids that end it, and the plain text that ends it, if any."""
 
     ids: tuple[int, ...]
     stops: frozenset[int]
@@ -45,14 +43,14 @@ class _Frame:
     closing: str
 
 
-def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:
+def render_prompt(tokenizer: Tokenizer, prompt: str) -> str:
     """The text the model continues. Tokenising it parses control tokens: for untrusted text use `encode_prompt`."""
     if not tokenizer.chat_template:
         return f"{prompt}\n"
     return _render(tokenizer, [{"role": "user", "content": prompt}], generation=True)
 
 
-def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int]:
+def encode_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
     """Ids of `render_prompt`, in which no part of `prompt` becomes a control token. BOS stands at most once."""
     text = render_prompt(tokenizer, prompt)
     if not tokenizer.chat_template:
@@ -63,12 +61,11 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int
     return _encode_around(tokenizer, frame, text, prompt)
 
 
-def encode_example(tokenizer: "PreTrainedTokenizerBase", example: Example, *, whole: bool = False) -> Encoded:
-    """A training sequence: the completion and what closes it are learned; of plain text (no prompt), all is.
+def encode_example(tokenizer: Tokenizer, example: Example, *, whole: bool = False) -> Encoded:
+    """A training sequence, in which the completion and its end of turn are learned; of plain text (no prompt), all is.
 
-    Nothing closes a completion that was cut off.
-
-    `whole`: the prompt is learned as well, as SEAL's loss on all tokens has it.
+    A completion that was cut off has no end of turn. `whole`: the prompt is learned as well, as in SEAL's loss on all
+    tokens.
     """
     completion = encode_text(tokenizer, example.completion)
     if example.prompt:
@@ -79,15 +76,18 @@ def encode_example(tokenizer: "PreTrainedTokenizerBase", example: Example, *, wh
     return Encoded(ids=(*opening, *learned), loss=(*[whole] * len(opening), *[True] * len(learned)))
 
 
-def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
     """Ids of plain text: the names of control tokens are spelled out, and nothing is added around it."""
     cuts = [match.start() + 1 for match in _control(tokenizer).finditer(text)]
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     return [token for piece in pieces if piece for token in _encode(tokenizer, piece, split=True)]
 
 
-def stop_ids(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel | ModelMetadata") -> set[int]:
-    """Ids that end an answer: EOS of the tokenizer and of the model's configuration, and the template's end of turn."""
+def stop_ids(tokenizer: Tokenizer, model: Any) -> set[int]:
+    """Ids that end an answer: EOS of the tokenizer and of the model's configurations, and the template's end of turn.
+
+    `model`: anything with a `config` and perhaps a `generation_config`.
+    """
     stops = {*_eos(tokenizer), *_closing(tokenizer)[-1:]}
     for holder in (model.config, getattr(model, "generation_config", None)):
         found = getattr(holder, "eos_token_id", None)
@@ -95,7 +95,7 @@ def stop_ids(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel | Mod
     return stops
 
 
-def open_user_turn(tokenizer: "PreTrainedTokenizerBase") -> UserTurn:
+def open_user_turn(tokenizer: Tokenizer) -> UserTurn:
     """The opening of a user's turn without words, from which a model writes a prompt itself (Magpie, Xu et al. 2024).
 
     Without a chat template a prompt is a line, so the opening is BOS (or EOS) and a newline ends it.
@@ -116,7 +116,7 @@ def written_prompt(turn: UserTurn, text: str) -> str:
     return (text.partition(turn.mark)[0] if turn.mark else text).strip()
 
 
-def _encode_around(tokenizer: "PreTrainedTokenizerBase", frame: _Frame, text: str, prompt: str) -> list[int]:
+def _encode_around(tokenizer: Tokenizer, frame: _Frame, text: str, prompt: str) -> list[int]:
     """The frame's control tokens are parsed; the words between the innermost two are plain."""
     framed = text.startswith(frame.head) and text.endswith(frame.tail)
     words = text[len(frame.head) : len(text) - len(frame.tail)] if framed else prompt
@@ -132,7 +132,7 @@ def _encode_around(tokenizer: "PreTrainedTokenizerBase", frame: _Frame, text: st
 
 
 @lru_cache(maxsize=8)
-def _frame(tokenizer: "PreTrainedTokenizerBase", template: str) -> _Frame:
+def _frame(tokenizer: Tokenizer, template: str) -> _Frame:
     del template  # part of the cache's key only: a tokenizer's template can be replaced
     user, assistant = {"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}
     head, _, tail = _render(tokenizer, [user], generation=True).partition(_MARK)
@@ -140,23 +140,21 @@ def _frame(tokenizer: "PreTrainedTokenizerBase", template: str) -> _Frame:
     return _Frame(head=head, tail=tail, closing=closing)
 
 
-def _render(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]], *, generation: bool) -> str:
-    from jinja2 import TemplateError
-
+def _render(tokenizer: Tokenizer, messages: list[dict[str, str]], *, generation: bool) -> str:
     try:
-        # Templates that know thinking are asked for a direct answer; all others ignore the word.
+        # Templates with a thinking mode are asked for a direct answer; all others ignore the argument.
         text = tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=generation, enable_thinking=False
         )
     except TemplateError as error:
         raise ExternalError(
-            f"the chat template cannot render a user's turn: {error}. Mend chat_template.jinja of the base model."
+            f"the chat template cannot render a user's turn: {error}. Correct chat_template.jinja of the base model."
         ) from error
     return str(text)
 
 
 @lru_cache(maxsize=8)
-def _control(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern[str]:
+def _control(tokenizer: Tokenizer) -> re.Pattern[str]:
     """Matches, without width, where the name of an added token begins (overlapping names included)."""
     names = sorted({token.content for token in tokenizer.added_tokens_decoder.values()}, key=len, reverse=True)
     return re.compile(f"(?={'|'.join(re.escape(name) for name in names)})") if names else re.compile(r"(?!)")
@@ -168,21 +166,21 @@ def _control_text(control: re.Pattern[str], text: str, start: int) -> str:
     return named.group() if named else ""
 
 
-def _encode(tokenizer: "PreTrainedTokenizerBase", text: str, *, split: bool = False) -> list[int]:
+def _encode(tokenizer: Tokenizer, text: str, *, split: bool = False) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=split))
 
 
-def _bos(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def _bos(tokenizer: Tokenizer) -> list[int]:
     """BOS, where this tokenizer begins a text with it."""
     bos = tokenizer.bos_token_id
     return [bos] if bos is not None and tokenizer.encode("a")[:1] == [bos] else []
 
 
-def _eos(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def _eos(tokenizer: Tokenizer) -> list[int]:
     return [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
 
 
-def _closing(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def _closing(tokenizer: Tokenizer) -> list[int]:
     """What ends an assistant's turn: the template's text up to its first control token, else EOS."""
     if not tokenizer.chat_template:
         return _eos(tokenizer)

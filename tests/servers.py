@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from pipeline.engines.base import BaseModel, with_adapter
-from pipeline.engines.decoding import Sampling, decode
+from pipeline.engines.decoding import DecodingJob, decode
+from pipeline.engines.engine import SamplingParams
 
 Answer = dict[str, Any]
 Fault = Callable[["_Handler", Answer], None]
@@ -44,21 +45,26 @@ class ModelServer:
         chance.manual_seed(body["seed"]) if "seed" in body else chance.seed()
         draws = torch.rand(body["n"], body["max_tokens"], generator=chance) if body["temperature"] else None
         with self.running, with_adapter(self.base, self.adapters.get(body["model"])) as model:
-            written = decode(
-                model,
-                [body["prompt"]],
-                copies=body["n"],
+            params = SamplingParams(
+                max_new_tokens=body["max_tokens"],
+                temperature=body["temperature"],
+                top_p=body["top_p"],
+                samples=body["n"],
+            )
+            job = DecodingJob(
+                prompts=[body["prompt"]],
                 limits=[body["max_tokens"]],
                 stops=frozenset(body["stop_token_ids"]),
-                sampling=Sampling(body["temperature"], body["top_p"]),
+                params=params,
                 draws=draws,
             )
+            written = decode(model, job)
             scored = self._scored(model, body["prompt"]) if "prompt_logprobs" in body else None
         texts = [self.base.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
-        selections = [{"index": place, "text": text, "finish_reason": "stop"} for place, text in enumerate(texts)]
+        choices = [{"index": place, "text": text, "finish_reason": "stop"} for place, text in enumerate(texts)]
         if scored:
-            selections = [choice | {"prompt_logprobs": scored} for choice in selections]
-        return {"object": "text_completion", "model": body["model"], "selections": selections[::-1]}
+            choices = [choice | {"prompt_logprobs": scored} for choice in choices]
+        return {"object": "text_completion", "model": body["model"], "choices": choices[::-1]}
 
     def _scored(self, model: Any, prompt: list[int]) -> list[Answer | None]:
         """As vLLM says it: nothing of the first token, of each other one its log-probability by its id."""

@@ -17,8 +17,7 @@ from pipeline.chat import encode_example
 from pipeline.documents import chunks
 from pipeline.engines.base import BaseModel
 from pipeline.prompts import open_book, passage
-from pipeline.training.jobs import TrainingJob
-from pipeline.training.optimiser import lr_schedule
+from pipeline.training import TrainingJob, lr_schedule
 from pipeline.training.sequences import epoch_order, make_sequences
 from pipeline.types import Document, Example, Role, SelfEdit
 

@@ -14,7 +14,7 @@ from pipeline.engines.local import LocalEngine
 from pipeline.leakage import TrainingGuard
 from pipeline.recipe import Recipe
 from pipeline.self_edits import WriterContext, write_self_edits
-from pipeline.training.jobs import TrainingJob
+from pipeline.training import TrainingJob
 from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef, SelfEdit, UpdatePlan
 from pipeline.updates import (
     RehearsalContext,

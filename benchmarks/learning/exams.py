@@ -10,9 +10,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
-from pipeline.training.jobs import TrainingJob, TrainingResult
-from pipeline.training.many import train_many
-from pipeline.training.scoring import answer_many
+from pipeline.training import TrainingJob, TrainingResult, answer_many, train_many
 from pipeline.types import EvalItem
 
 Arm = TypeVar("Arm")

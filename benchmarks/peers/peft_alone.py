@@ -11,7 +11,7 @@ import torch
 from benchmarks.peers.wrapping import tensors_of, trainable, wrapped
 from pipeline.chat import Encoded, encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel
-from pipeline.training.optimiser import lr_schedule
+from pipeline.training import lr_schedule
 from pipeline.training.sequences import Sequences, epoch_order, make_sequences
 
 Loss = Callable[[Any, Sequences, Sequence[int]], torch.Tensor]

@@ -23,7 +23,7 @@ from benchmarks.peers.peft_alone import IGNORED
 from benchmarks.peers.wrapping import tensors_of
 from pipeline.adapters.targets import target_names, transposed
 from pipeline.chat import Encoded
-from pipeline.training.optimiser import lr_schedule
+from pipeline.training import lr_schedule
 
 INSTALL = 'pip install -e ".[bench]"'
 FLAT: Mapping[str, Any] = {"padding_free": True, "max_length": None}

@@ -17,7 +17,7 @@ log = logging.getLogger("sealed")
 
 def select_edit_sets(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> tuple[SelfEdit, ...]:
     """The notes that are kept, each with its candidate's reward: all of them where there is one candidate."""
-    from pipeline.engines.fitting import fits_context
+    from pipeline.engines.limits import fits_context
     from pipeline.self_edits.best_of_n import select_edit_sets
 
     workspace = context.workspace

@@ -14,7 +14,8 @@ from pipeline.types import ModelRef
 from registry import create_ledger
 
 if TYPE_CHECKING:
-    from pipeline.engines.base import BaseIdentity, BaseModel
+    from pipeline.adapters.identity import BaseIdentity
+    from pipeline.engines.base import BaseModel
 
 # A model folder may bring a recipe, rehearsal prompts and suites of its own, in a folder of this name.
 BROUGHT = "sealed"
@@ -75,7 +76,7 @@ def _bring(base: "BaseModel", folder: Path) -> None:
 
 def _recipe_for(base: "BaseModel") -> Recipe:
     """The default recipe; of a model whose teacher cannot be heard, words alone are rehearsed, and weigh alike."""
-    from pipeline.training.objective import can_distil
+    from pipeline.training import can_distil
 
     if can_distil(base.model):
         return Recipe()

@@ -15,7 +15,7 @@ from registry.mlflow.releases import Registration, register
 
 def lost(context: RunContext, run: Run) -> str | None:
     """What a run that was killed while registering lacks on disk to go on, in words; None: it has all it needs."""
-    from pipeline.training.lora import trained_adapter
+    from pipeline.adapters.saving import trained_adapter
 
     if run.release is None or not run.update:
         return None
@@ -29,7 +29,7 @@ def lost(context: RunContext, run: Run) -> str | None:
 
 def recall_candidate(context: RunContext, run: Run) -> tuple[Trained, GateReport]:
     """What a run had trained and judged before it was killed while registering. Raises CorruptAdapter."""
-    from pipeline.training.lora import trained_adapter
+    from pipeline.adapters.saving import trained_adapter
 
     workspace = context.workspace
     if not run.update or not run.report:

@@ -7,7 +7,7 @@ from flows.run_context import RunContext
 from flows.steps.eval_items import training_guard
 from flows.steps.timing import timed
 from pipeline import updates
-from pipeline.engines.fitting import fits_context
+from pipeline.engines.limits import fits_context
 from pipeline.leakage import TrainingGuard
 from pipeline.progress import step
 from pipeline.recipe import RehearsalRules, TrainingRules
@@ -89,19 +89,17 @@ def _even(whole: float, count: int, usual: float) -> float:
 
 def train_adapter(context: RunContext, run: Run, plan: UpdatePlan) -> Trained:
     """Trains the planned adapter, warm from the live one or from none; one that is there and verifies is kept."""
-    from pipeline.training.lora import train_lora
+    from pipeline.training import TrainingSettings, train_lora
 
     workspace = context.workspace
     live = workspace.ledger.releases.get(run.parent)
     warm = plan.update.parent.adapter is not None
     behind = workspace.ledger.releases.kinds_behind(run.parent) if warm else frozenset[RunKind]()
     with timed(context, run, "training"), step("training the adapter"):
-        return train_lora(
-            workspace.base,
-            plan,
-            weighed(context.recipe.training, run.kind, plan),
-            rehearsal=held_after(context.recipe.rehearsal, behind),
-            parent_adapter=workspace.held_adapter(live) if warm else None,
-            out=workspace.folder_of(plan.update.id),
+        settings = TrainingSettings(
+            rules=weighed(context.recipe.training, run.kind, plan),
             ledger=workspace.ledger.documents.ledger_digest(run),
+            rehearsal=held_after(context.recipe.rehearsal, behind),
         )
+        parent = workspace.checkpoint(live) if warm else None
+        return train_lora(workspace.base, plan, settings, parent=parent, out=workspace.folder_of(plan.update.id))

@@ -88,7 +88,7 @@ def practise(context: RunContext, run: Run, split: "DocumentSplit") -> tuple[Upd
 
     A killed practice begins its rounds anew; ReST-EM keeps the adapters of those that were done.
     """
-    from pipeline.training.lora import trained_adapter
+    from pipeline.adapters.saving import trained_adapter
     from pipeline.writer_training.rounds import practise, seen
 
     workspace, plan = context.workspace, None

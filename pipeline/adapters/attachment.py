@@ -1,26 +1,26 @@
-"""Puts a verified adapter onto a loaded base with PEFT, and takes it off without a trace. Knows no manifest."""
+"""Attaches a verified adapter to a loaded base with PEFT, and removes it without a trace. Knows no manifest."""
 
 import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
 
 from pipeline.adapters.format import AGAIN, read_config, read_tensors
 from pipeline.adapters.targets import linear_layers
 from pipeline.errors import BadRecipe, CorruptAdapter
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
 
 MAX_GROWTH = 20.0  # norm of a layer's change against the layer's own
 _NAME = "default"  # PEFT's own name for the only adapter
 
 
 @contextmanager
-def attach(model: "PreTrainedModel", folder: Path) -> "Iterator[PreTrainedModel]":
+def attach(model: PreTrainedModel, folder: Path) -> Iterator[PreTrainedModel]:
     """Attaches a *verified* adapter to the model in place, and puts the model's own layers back afterwards.
 
     Raises CorruptAdapter where the adapter does not fit this model's layers, or PEFT did not load exactly its bytes.
@@ -42,10 +42,8 @@ def attach(model: "PreTrainedModel", folder: Path) -> "Iterator[PreTrainedModel]
             model.__dict__.pop(mark, None)
 
 
-def _inject(model: Any, folder: Path) -> "dict[str, torch.Tensor]":
-    """Lets PEFT put its layers in, and returns what they hold by the file's keys."""
-    from peft import PeftModel
-
+def _inject(model: Any, folder: Path) -> dict[str, torch.Tensor]:
+    """Attaches the adapter with PEFT and returns the loaded tensors by the file's keys."""
     with warnings.catch_warnings():
         # PEFT 0.21 reads a property that transformers 5.23 renamed.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
@@ -55,9 +53,12 @@ def _inject(model: Any, folder: Path) -> "dict[str, torch.Tensor]":
 
 
 def check_fit(
-    tensors: "Mapping[str, torch.Tensor]", model: "PreTrainedModel", scale: float, targets: tuple[str, ...]
+    tensors: Mapping[str, torch.Tensor], model: PreTrainedModel, scale: float, targets: tuple[str, ...]
 ) -> None:
-    """The keys are exactly those of the targeted linear layers, the shapes fit, and no layer changes out of bounds."""
+    """Checks that keys and shapes are those of the targeted layers, and that no layer changes by more than its bound.
+
+    `scale`: alpha / rank. Raises CorruptAdapter.
+    """
     layers, modules = _layers(model, targets), dict(model.named_modules())
     expected = {f"base_model.model.{layer}.lora_{side}.weight" for layer in layers for side in "AB"}
     if expected != set(tensors):
@@ -73,14 +74,12 @@ def check_fit(
             raise CorruptAdapter(f"the adapter changes {layer} by {change:.3g}, beyond {bound:.3g}. {AGAIN}")
 
 
-def _layers(model: "PreTrainedModel", targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+def _layers(model: PreTrainedModel, targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     try:
         return linear_layers(model, targets)
     except BadRecipe as error:
         raise CorruptAdapter(f"the adapter is for layers that the base does not have: {error} {AGAIN}") from error
 
 
-def _alike(ours: "torch.Tensor", theirs: "torch.Tensor") -> bool:
-    import torch
-
+def _alike(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     return ours.shape == theirs.shape and torch.equal(ours.detach().cpu().to(theirs.dtype), theirs)

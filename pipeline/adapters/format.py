@@ -1,4 +1,4 @@
-"""An adapter on disk: its manifest and its verification, since PEFT loads damaged and foreign ones without a word.
+"""An adapter on disk: its manifest and its verification, since PEFT loads damaged and foreign ones silently.
 
 Knows no loaded model, no training and no release.
 """
@@ -8,15 +8,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.digests import canonical_json, digest_file
 from pipeline.errors import CorruptAdapter, WrongBase
 from pipeline.types import AdapterManifest, FileDigest
-
-if TYPE_CHECKING:
-    import torch
 
 MANIFEST = "sealed-manifest.json"
 CONFIG = "adapter_config.json"
@@ -29,12 +30,19 @@ AGAIN = "Fetch the release's adapter again, or roll back."
 
 
 def config_of(*, rank: int, alpha: int, targets: tuple[str, ...], transposed: bool) -> dict[str, object]:
-    """The only `adapter_config.json` we write and accept. It names no base: paths differ, and the manifest knows it."""
+    """The only `adapter_config.json` we write and accept. It names no base: that is in the manifest, by content."""
     return {
-        "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": None,
-        "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0, "bias": "none", "target_modules": list(targets),
-        "fan_in_fan_out": transposed, "inference_mode": True,
-    }  # fmt: skip
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": None,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": list(targets),
+        "fan_in_fan_out": transposed,
+        "inference_mode": True,
+    }
 
 
 def digest_directory(folder: Path) -> tuple[FileDigest, ...]:
@@ -86,11 +94,8 @@ def verify_adapter(folder: Path, base: BaseIdentity, expected_manifest_digest: s
     return manifest
 
 
-def read_tensors(folder: Path) -> "dict[str, torch.Tensor]":
+def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """The adapter's tensors by key, on the CPU. Raises CorruptAdapter where the file is no safetensors."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         return dict(load_file(folder / WEIGHTS))
     except (SafetensorError, OSError) as error:
@@ -102,8 +107,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     return _object(_text(folder / CONFIG), CONFIG)
 
 
-def check_tensors(tensors: "Mapping[str, torch.Tensor]", manifest: AdapterManifest) -> None:
-    """Keys come in pairs below the targets, shapes agree with the rank, values are finite and not outsized."""
+def check_tensors(tensors: Mapping[str, torch.Tensor], manifest: AdapterManifest) -> None:
+    """Checks keys (A and B of each targeted layer), shapes (by the rank) and values (finite, at most MAX_VALUE).
+
+    Raises CorruptAdapter.
+    """
     sides: dict[str, set[str]] = {}
     for key, tensor in tensors.items():
         match = _KEY.fullmatch(key)
@@ -145,10 +153,8 @@ def _check_base(folder: Path, manifest: AdapterManifest, base: BaseIdentity) -> 
 def _check_config(folder: Path, manifest: AdapterManifest) -> None:
     config = read_config(folder)
     rank, alpha = manifest.rank, manifest.alpha
-    expected = config_of(
-        rank=rank, alpha=alpha, targets=manifest.target_modules,
-        transposed=config.get("fan_in_fan_out") is True,
-    )  # fmt: skip
+    flipped = config.get("fan_in_fan_out") is True
+    expected = config_of(rank=rank, alpha=alpha, targets=manifest.target_modules, transposed=flipped)
     if canonical_json(config) != canonical_json(expected):
         odd = sorted(key for key in {*config, *expected} if config.get(key) != expected.get(key))
         raise CorruptAdapter(f"{CONFIG} in {folder} says something unexpected of {', '.join(odd)}. {AGAIN}")
@@ -156,9 +162,7 @@ def _check_config(folder: Path, manifest: AdapterManifest) -> None:
         raise CorruptAdapter(f"{folder}: rank {rank} (at most {MAX_RANK}), alpha {alpha} (at most 4 x rank). {AGAIN}")
 
 
-def _check_values(key: str, tensor: "torch.Tensor", rank: int, expected: int) -> None:
-    import torch
-
+def _check_values(key: str, tensor: torch.Tensor, rank: int, expected: int) -> None:
     if tensor.dim() != 2 or rank != expected or tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
         raise CorruptAdapter(f"{key} is {tuple(tensor.shape)} of {tensor.dtype}: not of rank {expected}. {AGAIN}")
     if not bool(torch.isfinite(tensor).all()):
@@ -173,10 +177,8 @@ def _targeted(layer: str, targets: tuple[str, ...]) -> bool:
 
 def _typed(manifest: AdapterManifest) -> bool:
     numbers = (manifest.rank, manifest.alpha, manifest.parameters)
-    return all(type(number) is int for number in numbers) and [file.name for file in manifest.files] == [
-        CONFIG,
-        WEIGHTS,
-    ]
+    names = [file.name for file in manifest.files]
+    return all(type(number) is int for number in numbers) and names == [CONFIG, WEIGHTS]
 
 
 def _text(path: Path) -> str:

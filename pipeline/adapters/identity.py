@@ -8,10 +8,8 @@ from pathlib import Path
 from pipeline.digests import digest_bytes, digest_file, digest_of
 from pipeline.errors import ModelMissing
 
-_TOKENIZER = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
-    "vocab.json", "vocab.txt", "merges.txt", "spiece.model",
-)  # fmt: skip
+_JSON = ("tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens", "vocab")
+_TOKENIZER = (*(f"{name}.json" for name in _JSON), "tokenizer.model", "vocab.txt", "merges.txt", "spiece.model")
 _MODEL = ("config.json", "generation_config.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 

@@ -1,18 +1,41 @@
-"""Writes a trained adapter as a standard PEFT directory with its manifest, all or nothing. Knows no training."""
+"""Writes a trained adapter as a standard PEFT directory with its manifest, all or nothing, and reads its facts again.
 
+Knows no training.
+"""
+
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, verify_adapter, write_manifest
+from pipeline.adapters.identity import BaseIdentity
 from pipeline.adapters.targets import target_names, transposed
 from pipeline.digests import canonical_json
-from pipeline.engines.base import BaseModel
+from pipeline.errors import BadInput, CorruptAdapter
 from pipeline.files import new_folder
 from pipeline.recipe import TrainingRules
-from pipeline.training.jobs import TrainingResult
-from pipeline.types import AdapterManifest
+from pipeline.types import AdapterManifest, Trained
 
-FACTS = "sealed"  # the key of the weights' metadata under which is written how the training went
+_FACTS = "sealed"  # the key of the weights' metadata that holds how the training went
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingResult:
+    """A trained adapter in memory, its tensors by PEFT's keys, and how its training went.
+
+    `final_loss`: mean over the last epoch; an adapter whose loss is not finite is of no use. `tokens`: those of all
+    sequences it was trained on, counted once an epoch.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    steps: int
+    final_loss: float
+    tokens: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,27 +49,28 @@ class Provenance:
 
 
 def save_adapter(
-    out: Path, base: BaseModel, learned: TrainingResult, rules: TrainingRules, made_from: Provenance
+    out: Path, base: BaseIdentity, model: Any, result: TrainingResult, rules: TrainingRules, made_from: Provenance
 ) -> AdapterManifest:
-    """Writes weights and configuration first, the manifest last; `out` appears when all is there, and is replaced."""
-    from safetensors.torch import save_file
+    """Writes the adapter into `out`, which is replaced, and appears only when all its files are written.
 
-    identity, targets = base.identity, target_names(base.model, rules.targets)
-    facts = {"steps": learned.steps, "final_loss": learned.final_loss, "tokens": learned.tokens}
-    config = config_of(rank=rules.rank, alpha=rules.alpha, targets=targets, transposed=transposed(base.model))
+    `base` and `model`: the base that it was trained on; `rules`: those it was trained by.
+    """
+    targets = target_names(model, rules.targets)
+    facts = {"steps": result.steps, "final_loss": result.final_loss, "tokens": result.tokens}
+    config = config_of(rank=rules.rank, alpha=rules.alpha, targets=targets, transposed=transposed(model))
     with new_folder(out) as folder:
         # One key only: safetensors writes several in an order of chance.
-        save_file(learned.tensors, folder / WEIGHTS, metadata={FACTS: canonical_json(facts)})
+        save_file(result.tensors, folder / WEIGHTS, metadata={_FACTS: canonical_json(facts)})
         (folder / CONFIG).write_text(canonical_json(config) + "\n", encoding="utf-8")
         manifest = AdapterManifest(
-            base=identity.model,
-            tokenizer=identity.tokenizer,
-            chat_template=identity.chat_template,
+            base=base.model,
+            tokenizer=base.tokenizer,
+            chat_template=base.chat_template,
             files=digest_directory(folder),
             rank=rules.rank,
             alpha=rules.alpha,
             target_modules=targets,
-            parameters=sum(tensor.numel() for tensor in learned.tensors.values()),
+            parameters=sum(tensor.numel() for tensor in result.tensors.values()),
             update=made_from.update,
             recipe=made_from.recipe,
             ledger=made_from.ledger,
@@ -54,3 +78,21 @@ def save_adapter(
         )
         write_manifest(folder, manifest)
     return manifest
+
+
+def trained_adapter(base: BaseIdentity, update: str, out: Path) -> Trained | None:
+    """The adapter that an earlier run of the same update left in `out`; None where there is none, or it is damaged.
+
+    Raises WrongBase, and BadInput where `out` holds the adapter of another update.
+    """
+    if not out.exists():
+        return None
+    try:
+        manifest = verify_adapter(out, base)
+    except CorruptAdapter:
+        return None
+    if manifest.update != update:
+        raise BadInput(f"{out} holds the adapter of another update. Give an empty place.")
+    with safe_open(out / WEIGHTS, framework="pt") as file:
+        facts = json.loads(file.metadata()[_FACTS])
+    return Trained(manifest=manifest, steps=facts["steps"], final_loss=facts["final_loss"], tokens=facts["tokens"])

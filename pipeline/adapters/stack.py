@@ -1,14 +1,13 @@
-"""The parameters of K LoRA adapters as one tensor, a row an adapter, and their gradients likewise. Knows no module."""
+"""The parameters of K LoRA adapters as one tensor, a row each, and their gradients likewise. Knows no module."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
 Shapes = Mapping[str, tuple[int, int]]
+Tensors = Mapping[str, torch.Tensor]
 
 
 def key(layer: str, side: str) -> str:
@@ -26,35 +25,31 @@ def shapes_of(layers: Mapping[str, tuple[int, int]], rank: int) -> dict[str, tup
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """K adapters: `flat` and `gradients` are (K, parameters), `views` and `grads` the same by key (K, rows, columns).
+    """K adapters: `flat` and `gradients` are (K, parameters); `views` `grads` their parts by key: (K, rows, columns).
 
     One row holds a whole adapter, so that its clipping and its optimiser step are one operation each.
     """
 
-    flat: "torch.Tensor"
-    gradients: "torch.Tensor"
-    views: "dict[str, torch.Tensor]"
-    grads: "dict[str, torch.Tensor]"
+    flat: torch.Tensor
+    gradients: torch.Tensor
+    views: dict[str, torch.Tensor]
+    grads: dict[str, torch.Tensor]
     shapes: Shapes
 
-    @property
-    def lanes(self) -> int:
-        """How many adapters there are."""
+    def __len__(self) -> int:
         return len(self.flat)
 
-    def tensors(self, lane: int) -> "dict[str, torch.Tensor]":
-        """Copies of one adapter by PEFT's keys, ready to be saved."""
-        return {name: view[lane].detach().clone().cpu().contiguous() for name, view in self.views.items()}
+    def tensors(self, adapter: int) -> dict[str, torch.Tensor]:
+        """Copies of one adapter's tensors by PEFT's keys, on the CPU, ready to be saved."""
+        return {name: view[adapter].detach().clone().cpu().contiguous() for name, view in self.views.items()}
 
-    def keep(self, lanes: Sequence[int]) -> "Stack":
-        """These adapters alone, in this order."""
-        return stack_of(self.flat[list(lanes)], self.shapes)
+    def keep(self, adapters: Sequence[int]) -> "Stack":
+        """A stack of these adapters alone, in this order."""
+        return stack_of(self.flat[list(adapters)], self.shapes)
 
 
-def stack_of(flat: "torch.Tensor", shapes: Shapes) -> Stack:
+def stack_of(flat: torch.Tensor, shapes: Shapes) -> Stack:
     """A stack whose parameters are `flat` (K, parameters); its gradients are zero."""
-    import torch
-
     gradients, views, grads, place = torch.zeros_like(flat), {}, {}, 0
     for name, (rows, columns) in shapes.items():
         span = slice(place, place + rows * columns)
@@ -64,10 +59,8 @@ def stack_of(flat: "torch.Tensor", shapes: Shapes) -> Stack:
     return Stack(flat=flat, gradients=gradients, views=views, grads=grads, shapes=shapes)
 
 
-def start_of(shapes: Shapes, seed: int, start: "Mapping[str, torch.Tensor] | None") -> "torch.Tensor":
+def start_of(shapes: Shapes, seed: int, start: Tensors | None) -> torch.Tensor:
     """One adapter's parameters (parameters,): those of `start`, else A as PEFT draws it (Kaiming uniform), B zero."""
-    import torch
-
     flat = torch.zeros(sum(rows * columns for rows, columns in shapes.values()))
     draw, place = torch.Generator().manual_seed(seed), 0
     for name, (rows, columns) in shapes.items():

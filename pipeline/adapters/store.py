@@ -1,4 +1,4 @@
-"""Removes the local adapters that nobody needs any more. Knows no release: it is told which ones stay."""
+"""Removes local adapters that are no longer needed. Knows no release: the caller names those to keep."""
 
 import shutil
 from collections.abc import Collection

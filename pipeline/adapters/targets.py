@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
 from pipeline.errors import BadInput, BadRecipe
 
 
@@ -11,9 +14,6 @@ def linear_layers(model: Any, targets: tuple[str, ...] = ()) -> dict[str, tuple[
     `targets` are full names or their last parts, as PEFT takes them; empty means all layers but the output head.
     Raises BadRecipe where a target names no layer, or something that cannot take LoRA.
     """
-    from torch import nn
-    from transformers.pytorch_utils import Conv1D
-
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     layers: dict[str, tuple[int, int]] = {}
     for name, module in model.named_modules():
@@ -43,8 +43,6 @@ def target_names(model: Any, targets: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 def transposed(model: Any) -> bool:
     """Whether the layers keep their weights as (inputs, outputs), as GPT-2's Conv1D does: PEFT's `fan_in_fan_out`."""
-    from transformers.pytorch_utils import Conv1D
-
     return any(isinstance(module, Conv1D) for module in model.modules())
 
 

@@ -1,22 +1,23 @@
-"""Loads a base model once and lends it out, with or without an adapter. The base itself is never changed."""
+"""Loads a base model once and provides it with or without an adapter. The base itself is never changed."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError, safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from pipeline.adapters.attachment import attach
 from pipeline.adapters.format import verify_adapter
 from pipeline.adapters.identity import BaseIdentity, check_files, identify_base
 from pipeline.errors import BadInput, InternalError, ModelMissing
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-__all__ = ["BaseIdentity", "BaseModel", "identify_base", "load_base", "with_adapter"]
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 
@@ -27,8 +28,8 @@ class BaseModel:
 
     path: Path
     identity: BaseIdentity
-    model: "PreTrainedModel"
-    tokenizer: "PreTrainedTokenizerBase"
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
 
     @property
     def context(self) -> int:
@@ -36,7 +37,7 @@ class BaseModel:
         return context_of(self.model.config, self.tokenizer)
 
     @property
-    def device(self) -> "torch.device":
+    def device(self) -> torch.device:
         place: torch.device = next(self.model.parameters()).device
         return place
 
@@ -58,7 +59,7 @@ def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> Bas
 
 
 @contextmanager
-def with_adapter(base: BaseModel, adapter_dir: Path | None) -> "Iterator[PreTrainedModel]":
+def with_adapter(base: BaseModel, adapter_dir: Path | None) -> Iterator[PreTrainedModel]:
     """The model with a verified adapter attached while the context lasts; afterwards the base is as it was.
 
     Raises CorruptAdapter or WrongBase before PEFT sees a file. Not re-entrant: one adapter at a time.
@@ -73,20 +74,20 @@ def with_adapter(base: BaseModel, adapter_dir: Path | None) -> "Iterator[PreTrai
         yield adapted
 
 
-def context_of(config: Any, tokenizer: "PreTrainedTokenizerBase") -> int:
+def context_of(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
     """Longest sequence in tokens that a configuration allows, else the one its tokenizer names."""
     longest = getattr(config.get_text_config(), "max_position_embeddings", None)
     return int(longest) if longest else int(min(tokenizer.model_max_length, 1 << 20))
 
 
 def find_base(path_or_id: str) -> Path:
-    """A folder as it is; anything else is asked of the hub, or of its cache alone when the hub is switched off."""
+    """The model's folder: the given one, else the hub's (only its local cache where HF_HUB_OFFLINE is set).
+
+    Raises ModelMissing.
+    """
     path = Path(path_or_id).expanduser()
     if path.exists() or path.is_absolute() or path_or_id.startswith((".", "~")) or path_or_id.count("/") > 1:
         return path
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
     try:
         return Path(snapshot_download(path_or_id, allow_patterns=_WANTED, local_files_only=offline))
@@ -98,8 +99,6 @@ def find_base(path_or_id: str) -> Path:
 
 
 def _check_weights(weights: list[Path]) -> None:
-    from safetensors import SafetensorError, safe_open
-
     for file in weights:
         try:
             with safe_open(file, framework="pt") as tensors:
@@ -108,9 +107,7 @@ def _check_weights(weights: list[Path]) -> None:
             raise ModelMissing(f"{file} is not readable as safetensors: {error}. Copy the model again.") from error
 
 
-def _placement(device: str, dtype: str) -> "tuple[torch.device, torch.dtype | str]":
-    import torch
-
+def _placement(device: str, dtype: str) -> tuple[torch.device, torch.dtype | str]:
     named = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
         place = torch.device(named)
@@ -125,10 +122,7 @@ def _placement(device: str, dtype: str) -> "tuple[torch.device, torch.dtype | st
     return place, types.get(dtype, torch.float32 if place.type == "cpu" else "auto")
 
 
-def _load(path: Path, device: "torch.device", dtype: "torch.dtype | str") -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
+def _load(path: Path, device: torch.device, dtype: torch.dtype | str) -> tuple[Any, Any]:
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, **options)
@@ -146,9 +140,7 @@ def _load(path: Path, device: "torch.device", dtype: "torch.dtype | str") -> tup
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars of the library while it loads: ours are drawn one layer out."""
-    from transformers.utils import logging
-
+    """Switches the library's progress bars off while it loads."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

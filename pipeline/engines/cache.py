@@ -1,7 +1,4 @@
-"""A key-value cache with room to grow, so that a new token does not copy all that went before. Knows no model.
-
-Imported where it is used only: it needs transformers.
-"""
+"""A key-value cache with spare capacity, so that a new token does not copy all earlier ones. Knows no model."""
 
 from typing import Any
 
@@ -9,24 +6,24 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-_ROOM = 64  # tokens
+_SPARE = 64  # tokens
 
 
 def roomy_cache(config: Any) -> DynamicCache:
-    """A DynamicCache whose plain layers have room; sliding and other layers stay what the library makes them."""
+    """A DynamicCache whose plain layers have spare capacity; sliding and other layers are the library's own."""
     cache = DynamicCache(config=config)
     cache.layers = [_RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
 class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
-    """Keys and values (rows, heads, tokens, width) as views of tensors with more tokens than are used yet."""
+    """Keys and values (rows, heads, tokens, width) as views of tensors with spare tokens."""
 
     def __init__(self) -> None:
         super().__init__()
         self.keys: torch.Tensor | None = None
         self.values: torch.Tensor | None = None
-        self._held: list[torch.Tensor] = []
+        self._storage: list[torch.Tensor] = []
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
@@ -36,28 +33,29 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
             self.lazy_initialization(key_states, value_states)
         used = self.get_seq_length()
         wanted = used + key_states.shape[-2]
-        if not self._held or wanted > self._held[0].shape[-2]:
-            self._held = [_grown(key_states, self.keys, used, wanted), _grown(value_states, self.values, used, wanted)]
-        for held, new in zip(self._held, (key_states, value_states), strict=True):
-            held[:, :, used:wanted] = new
-        keys, values = (held[:, :, :wanted] for held in self._held)
+        if not self._storage or wanted > self._storage[0].shape[-2]:
+            pairs = ((key_states, self.keys), (value_states, self.values))
+            self._storage = [_grown(new, old, used, wanted) for new, old in pairs]
+        for storage, new in zip(self._storage, (key_states, value_states), strict=True):
+            storage[:, :, used:wanted] = new
+        keys, values = (storage[:, :, :wanted] for storage in self._storage)
         self.keys, self.values = keys, values
         return keys, values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keeps these rows; the room is made anew when it is needed."""
+        """Keeps these rows; spare capacity is allocated again when it is needed."""
         super().batch_select_indices(indices)
-        self._held = []
+        self._storage = []
 
     def batch_repeat_interleave(self, repeats: int) -> None:
-        """Repeats each row; the room is made anew when it is needed."""
+        """Repeats each row; spare capacity is allocated again when it is needed."""
         super().batch_repeat_interleave(repeats)
-        self._held = []
+        self._storage = []
 
 
 def _grown(new: torch.Tensor, old: torch.Tensor | None, used: int, wanted: int) -> torch.Tensor:
     rows, heads, _, width = new.shape
-    held = new.new_empty(rows, heads, wanted + _ROOM, width)
+    grown = new.new_empty(rows, heads, wanted + _SPARE, width)
     if old is not None and used:
-        held[:, :, :used] = old
-    return held
+        grown[:, :, :used] = old
+    return grown

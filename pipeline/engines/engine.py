@@ -26,11 +26,7 @@ class Engine(Protocol):
     """Runs one base model, with an adapter or without."""
 
     def generate(
-        self,
-        prompts: Sequence[str],
-        params: SamplingParams,
-        *,
-        adapter: Path | None,
+        self, prompts: Sequence[str], params: SamplingParams, *, adapter: Path | None
     ) -> list[tuple[str, ...]]:
         """`params.samples` answers for each prompt, in order. Reports progress in prompts.
 

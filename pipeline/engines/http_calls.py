@@ -1,7 +1,7 @@
-"""JSON calls to one HTTP server: with a deadline, and again where that can help. Knows no model and no prompt.
+"""JSON calls to one HTTP server, with a deadline and retries. Knows no model and no prompt.
 
-Connection errors, 429 (its Retry-After is kept) and 5xx are tried again after a pause that doubles, with jitter; any
-other refusal is final, since asking again would be refused again.
+Connection errors, 429 (its Retry-After is respected) and 5xx are retried with exponential backoff and jitter; any other
+status is final.
 """
 
 import json
@@ -13,8 +13,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import httpx
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -28,9 +29,6 @@ from tenacity.wait import wait_base
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import EngineFailed, InternalError
 
-if TYPE_CHECKING:
-    import httpx
-
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -41,7 +39,7 @@ _LONGEST_PAUSE = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """Where a server is and how patient we are. `url` is the part before /v1; `seconds` bounds a whole job."""
+    """A server's address and key, the attempts of one call, and the seconds of a whole job. `url`: without /v1."""
 
     url: str = field(repr=False)
     key: str | None = field(default=None, repr=False)
@@ -50,26 +48,26 @@ class Server:
 
     @property
     def name(self) -> str:
-        """Its address as it may be seen."""
+        """Its address without secrets."""
         return redacted_address(self.url)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must stand in no error: a library, or the server itself, may tell it."""
+        """What no error may contain, though a library's or the server's own message might."""
         return (*secrets_of(self.url), *([self.key] if self.key else []))
 
 
 @dataclass
 class Calls:
-    """The calls of one job, from any thread. Once one fails for good, `stop` ends the pauses of the others."""
+    """The calls of one job, from any thread. Once one fails for good, `stopped` ends the pauses of the others."""
 
     server: Server
-    client: "httpx.Client"
+    client: httpx.Client
     deadline: float
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def json(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The object that GET (no body) or POST gives. Raises EngineFailed, saying what happened and what to do."""
+        """The JSON object that GET (no body) or POST returns. Raises EngineFailed."""
         tries = Retrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(self.server.attempts),
@@ -87,7 +85,7 @@ class Calls:
             ) from last
 
     def bounded(self, work: Callable[[Item], Found], items: Sequence[Item], most: int) -> Iterator[Found]:
-        """Results as they come. At most `most` items are begun at a time; after a failure none is begun or repeated."""
+        """Results as they finish, of at most `most` items at a time. After a failure no item is begun or repeated."""
         waiting, begun = deque(items), set[Future[Found]]()
         with ThreadPoolExecutor(max_workers=most, thread_name_prefix="sealed-engine") as pool:
             try:
@@ -100,8 +98,6 @@ class Calls:
                 self.stopped.set()
 
     def _once(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        import httpx
-
         left = self._left("the server is too slow")
         timeout = httpx.Timeout(left, connect=min(left, _CONNECT))
         try:
@@ -116,7 +112,7 @@ class Calls:
             raise _PassingError(f"{type(error).__name__}: {said}" if said else type(error).__name__) from cause
         return self._read(response, bytes(content))
 
-    def _read(self, response: "httpx.Response", content: bytes) -> dict[str, Any]:
+    def _read(self, response: httpx.Response, content: bytes) -> dict[str, Any]:
         status = response.status_code
         if status == 429 or status >= 500:
             wait = _retry_after(response.headers.get("retry-after"))
@@ -135,7 +131,7 @@ class Calls:
         return found
 
     def _excerpt(self, content: bytes) -> str:
-        """The server's own words, without our secrets, short, on one line and without control characters."""
+        """The start of the server's answer on one line, without secrets and control characters."""
         text = " ".join(redacted(content[:2000].decode("utf-8", "replace"), *self.server.secrets).split())
         return repr("".join(letter for letter in text if letter.isprintable())[:200])
 
@@ -144,7 +140,7 @@ class Calls:
         pause, problem = state.upcoming_sleep, str(_problem(state))
         if pause >= self._left(problem):
             raise EngineFailed(
-                f"{self.server.name} asks for {pause:.0f} s of patience, which is beyond the deadline: {problem}. "
+                f"{self.server.name} asks for a pause of {pause:.0f} s, which is beyond the deadline: {problem}. "
                 "Try again later, or raise SEALED_SERVER_SECONDS."
             )
 
@@ -163,7 +159,7 @@ class Calls:
 
 
 class _PassingError(Exception):
-    """A failure that may pass, and how many seconds the server asked us to wait."""
+    """A failure worth a retry, with the pause in seconds that the server asked for, if any."""
 
     def __init__(self, problem: str, wait: float | None = None) -> None:
         super().__init__(problem)
@@ -171,10 +167,7 @@ class _PassingError(Exception):
 
 
 class _Pause(wait_base):
-    """As long as the server asked for; else it doubles with each try, drawn from its upper half.
-
-    So many clients do not come back at once.
-    """
+    """The pause before a retry: what the server asked for, else exponential backoff with jitter."""
 
     def __call__(self, retry_state: RetryCallState) -> float:
         asked = _problem(retry_state).wait
@@ -197,25 +190,23 @@ _NOT_IT = "Point SEALED_SERVER_URL at an OpenAI-compatible server, without /v1 a
 @contextmanager
 def calls(server: Server) -> Iterator[Calls]:
     """Opens the connections of one job; its deadline runs from now."""
-    import httpx
-
     headers = {"Authorization": f"Bearer {server.key}"} if server.key else {}
     try:
-        # A user and a password go apart from the address: httpx writes that into its log with each request.
+        # User and password are passed apart from the address, which httpx logs with each request.
         url = httpx.URL(server.url)
         auth = (url.username, url.password) if url.userinfo else None
         client = httpx.Client(base_url=url.copy_with(userinfo=b""), auth=auth, headers=headers)
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         said = redacted(str(error), *server.secrets)
         raise EngineFailed(
-            f"{server.name} cannot be asked: {said}. Mend SEALED_SERVER_URL or SEALED_SERVER_KEY."
+            f"{server.name} cannot be reached: {said}. Correct SEALED_SERVER_URL or SEALED_SERVER_KEY."
         ) from harmless(error, *server.secrets)
     with client:
         yield Calls(server=server, client=client, deadline=time.monotonic() + server.seconds)
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds, given as a number or as a date; None where there is none that can be read."""
+    """Seconds from a Retry-After header, a number or a date; None where it cannot be read."""
     if not value:
         return None
     try:

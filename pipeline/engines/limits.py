@@ -1,9 +1,11 @@
-"""What every engine refuses before it runs anything, and whether it had to stop. Knows numbers only."""
+"""The token budget of a prompt, of an answer and of a training example. Knows numbers only, and runs nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipeline.engines.engine import Engine, SamplingParams
 from pipeline.errors import BadInput
+from pipeline.recipe import TrainingRules
+from pipeline.types import Example
 
 _TEMPLATE = 64  # tokens for roles, turns, a short system message
 
@@ -31,7 +33,7 @@ def room_for(prompt: Sequence[int], wanted: int, context: int) -> int:
 def check_scored(prompt: Sequence[int], answer: Sequence[int], context: int) -> None:
     """Raises BadInput where an answer has no token, or it and its prompt are longer than the context."""
     if not answer:
-        raise BadInput("an empty answer has no chance that could be told. Give it words.")
+        raise BadInput("an empty answer has no log-probability. Give it at least one word.")
     if len(prompt) + len(answer) > context:
         raise BadInput(
             f"a prompt and its answer have {len(prompt) + len(answer)} tokens, and the context {context}. Shorten them."
@@ -43,9 +45,15 @@ def template_tokens(engine: Engine) -> int:
     return min(_TEMPLATE, engine.context // 8)
 
 
-def cut_off(engine: Engine, text: str, limit: int) -> bool:
-    """Whether a text that might have `limit` tokens was not at its end there, by its length: engines do not tell.
+def fits_context(engine: Engine, rules: TrainingRules) -> Callable[[Example], bool]:
+    """A filter for examples that, with the chat template around them, fit into a training sequence of `rules`."""
+    limit = min(rules.max_tokens or engine.context, engine.context) - template_tokens(engine)
+    return lambda example: engine.token_count(example.prompt) + engine.token_count(example.completion) <= limit
 
-    One token less is taken for cut off as well: what was written may have been cleaned since.
+
+def cut_off(engine: Engine, text: str, limit: int) -> bool:
+    """Whether a text, generated with at most `limit` tokens, was cut off there: engines do not say, so by its length.
+
+    A text one token shorter counts as cut off as well, since cleaning may have shortened it.
     """
     return engine.token_count(text) >= limit - 1

@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+import torch
 
 from pipeline import progress
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.engines.base import BaseModel, with_adapter
-from pipeline.engines.decoding import Sampling, decode
+from pipeline.engines.decoding import DecodingJob, decode
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.likelihood import likelihoods
 from pipeline.engines.limits import check_params, check_scored, room_for
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
 
 _MAX_ROWS = 256
 _CACHE_BYTES = 512 * 2**20  # what keys, values and logits of one batch may take
@@ -41,11 +39,7 @@ class LocalEngine:
         return len(encode_text(self._base.tokenizer, text))
 
     def generate(
-        self,
-        prompts: Sequence[str],
-        params: SamplingParams,
-        *,
-        adapter: Path | None,
+        self, prompts: Sequence[str], params: SamplingParams, *, adapter: Path | None
     ) -> list[tuple[str, ...]]:
         """See `Engine.generate`. A seed's samples do not depend on how the prompts are batched."""
         check_params(params)
@@ -55,7 +49,7 @@ class LocalEngine:
         stops = frozenset(stop_ids(tokenizer, self._base.model))
         with with_adapter(self._base, adapter) as model:
             written = self._decode_all(model, rows, limits, stops, params)
-        return [tuple(self._text(ids) for ids in group) * (params.samples // params.copies) for group in written]
+        return [tuple(map(self._text, copies)) * (params.samples // params.copies) for copies in written]
 
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         """See `Engine.logprobs`."""
@@ -64,7 +58,7 @@ class LocalEngine:
         for prompt, answer in rows:
             check_scored(prompt, answer, self.context)
         with with_adapter(self._base, adapter) as model:
-            return [chance for chance, _ in likelihoods(model, rows)]
+            return [logprob for logprob, _ in likelihoods(model, rows)]
 
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         """See `Engine.write_prompts`: sampled at temperature 1, adapter off; some may be empty or alike."""
@@ -76,33 +70,34 @@ class LocalEngine:
         stops = turn.stops | stop_ids(self._base.tokenizer, self._base.model)
         params = SamplingParams(max_new_tokens=max_new_tokens, temperature=1.0, seed=seed)
         written = self._decode_all(self._base.model, rows, limits, stops, params)
-        return [written_prompt(turn, self._text(group[0])) for group in written]
+        return [written_prompt(turn, self._text(ids)) for (ids,) in written]
 
     def _decode_all(
         self,
-        model: "PreTrainedModel",
+        model: Any,
         rows: Sequence[list[int]],
         limits: Sequence[int],
         stops: frozenset[int],
         params: SamplingParams,
     ) -> list[list[list[int]]]:
-        """Continuations by row and copy: short rows first, so that little is padded and alike lengths share a batch."""
-        copies, sampling = params.copies, Sampling(temperature=params.temperature, top_p=params.top_p)
-        draws = _uniforms(len(rows) * copies, max(limits, default=0), params.seed) if params.temperature else None
+        """Continuations by row and copy. Rows of similar length share a batch, so that little is padded."""
+        copies, draws = params.copies, None
+        if params.temperature:
+            generator = torch.Generator().manual_seed(params.seed)
+            draws = torch.rand(len(rows) * copies, max(limits, default=0), generator=generator)
         written: list[list[list[int]]] = [[] for _ in rows]
         order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
         done = 0
         for batch in self._batches(order, rows, limits, copies):
             chosen = [index * copies + copy for index in batch for copy in range(copies)]
-            out = decode(
-                model,
-                [rows[index] for index in batch],
-                copies=copies,
+            job = DecodingJob(
+                prompts=[rows[index] for index in batch],
                 limits=[limits[index] for index in batch],
                 stops=stops,
-                sampling=sampling,
+                params=params,
                 draws=None if draws is None else draws[chosen],
             )
+            out = decode(model, job)
             for place, index in enumerate(batch):
                 written[index] = out[place * copies : (place + 1) * copies]
             done += len(batch)
@@ -112,7 +107,7 @@ class LocalEngine:
     def _batches(
         self, order: Sequence[int], rows: Sequence[list[int]], limits: Sequence[int], copies: int
     ) -> list[list[int]]:
-        """Cuts the sorted order so that a batch's keys, values and logits stay within the memory meant for them."""
+        """Cuts the sorted order so that a batch's keys, values and logits stay within _CACHE_BYTES."""
         config = self._base.model.config.get_text_config()
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
@@ -121,7 +116,7 @@ class LocalEngine:
         for index in order:
             row_bytes = copies * (per_token * (len(rows[index]) + max(limits)) + 16 * config.vocab_size)
             room = max(1, min(_MAX_ROWS // copies, _CACHE_BYTES // row_bytes))
-            # Much longer prompts open a batch of their own, lest the short ones be mostly padding.
+            # Much longer prompts open a new batch: the short ones would be mostly padding.
             if not batches or len(batches[-1]) >= room or len(rows[index]) > 2 * len(rows[batches[-1][0]]) + 16:
                 batches.append([])
             batches[-1].append(index)
@@ -130,9 +125,3 @@ class LocalEngine:
     def _text(self, ids: list[int]) -> str:
         text = self._base.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return str(text)
-
-
-def _uniforms(rows: int, steps: int, seed: int) -> "torch.Tensor":
-    import torch
-
-    return torch.rand(rows, steps, generator=torch.Generator().manual_seed(seed))

@@ -1,23 +1,22 @@
-"""What of a base model is needed to ask a server that runs it: tokenizer, configuration, identity. No weights."""
+"""A base model without its weights: what is needed to ask a server that runs it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PretrainedConfig, PreTrainedTokenizerBase
 
 from pipeline.adapters.identity import BaseIdentity, identify_base
 from pipeline.engines.base import context_of, find_base
 from pipeline.errors import ModelMissing
 
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
 
 @dataclass(frozen=True, eq=False)
 class ModelMetadata:
-    """A base model as it is seen without its weights."""
+    """A base model's identity, tokenizer and configuration."""
 
     identity: BaseIdentity
-    tokenizer: "PreTrainedTokenizerBase"
-    config: "PretrainedConfig"
+    tokenizer: PreTrainedTokenizerBase
+    config: PretrainedConfig
     generation_config: Any
 
     @property
@@ -28,8 +27,6 @@ class ModelMetadata:
 
 def load_metadata(path_or_id: str) -> ModelMetadata:
     """Reads a model folder, or hub id, without its weights. Raises ModelMissing with what to do."""
-    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-
     path = find_base(path_or_id)
     identity = identify_base(path)
     options = {"local_files_only": True, "trust_remote_code": False}

@@ -1,8 +1,7 @@
 """The engine that asks an OpenAI-compatible server, vLLM in production. Prompts travel as token ids, never as text.
 
 A server that parses text would turn words of a document into control tokens. So /v1/completions must take token ids,
-`n`, `stop_token_ids`, `seed` and `prompt_logprobs`, as vLLM's does; one that does not is told apart by what it answers,
-and refused.
+`n`, `stop_token_ids`, `seed` and `prompt_logprobs`, as vLLM's does; a server that does not is refused by its answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,11 +64,7 @@ class OpenAIEngine:
         return len(encode_text(self._metadata.tokenizer, text))
 
     def generate(
-        self,
-        prompts: Sequence[str],
-        params: SamplingParams,
-        *,
-        adapter: Path | None,
+        self, prompts: Sequence[str], params: SamplingParams, *, adapter: Path | None
     ) -> list[tuple[str, ...]]:
         """See `Engine.generate`. All samples of a prompt are one request, so that the server reads the prompt once.
 
@@ -86,9 +81,9 @@ class OpenAIEngine:
         return [texts * (params.samples // params.copies) for texts in self._ask(asked, settings, params.seed)]
 
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
-        """See `Engine.logprobs`. The server must write one token more, which is thrown away: it needs room as well.
+        """See `Engine.logprobs`. The server must generate one more token, which is dropped: it needs room as well.
 
-        Raises EngineFailed as `generate` does, and where the server does not say how likely a prompt's tokens are.
+        Raises EngineFailed as `generate` does, and where the server returns no log-probabilities of a prompt.
         """
         if not asked:
             return []
@@ -96,15 +91,13 @@ class OpenAIEngine:
         rows = [(encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)) for prompt, answer in asked]
         for prompt, answer in rows:
             check_scored(prompt, answer, self.context - 1)
-        settings = self._settings(adapter, set(), SamplingParams(max_new_tokens=1)) | {
-            "prompt_logprobs": 0,
-            "max_tokens": 1,
-        }
+        settings = self._settings(adapter, set(), SamplingParams(max_new_tokens=1))
+        settings |= {"prompt_logprobs": 0, "max_tokens": 1}
 
         def score(place: int, job: Calls) -> float:
             prompt, answer = rows[place]
-            said = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
-            return logprob_of(job.server.name, said, answer, model=settings["model"])
+            found = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
+            return logprob_of(job.server.name, found, answer, model=settings["model"])
 
         return self._each(score, len(rows), settings["model"])
 
@@ -124,7 +117,7 @@ class OpenAIEngine:
     def _settings(
         self, adapter: Path | None, stops: set[int] | frozenset[int], params: SamplingParams
     ) -> dict[str, Any]:
-        """What all requests of a call have in common. What the server's own configuration might add is switched off."""
+        """What all requests of a call have in common. Defaults of the server's own configuration are switched off."""
         name = self._names.base
         if adapter is not None:
             name = self._names.adapter.format(digest=verify_adapter(adapter, self._metadata.identity).adapter)
@@ -149,7 +142,7 @@ class OpenAIEngine:
         return self._each(complete, len(asked), settings["model"])
 
     def _each(self, work: Callable[[int, Calls], Found], count: int, model: str) -> list[Found]:
-        """What `work` gives for each of `count` places, in order, some at once, by a server that serves `model`."""
+        """The results of `work` for places 0 to `count` - 1, in order; some run at once. `model` must be served."""
         found: dict[int, Found] = {}
         with calls(self._server) as job:
             check_served(job.server.name, model, job.json("/v1/models"))

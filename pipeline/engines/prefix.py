@@ -1,7 +1,7 @@
-"""Attention of many samples to the one prompt they continue: its keys and values are held, and read, once.
+"""Attention of many samples to the one prompt they continue: its keys and values are stored, and read, once.
 
-For architectures whose attention is the plain one; any other repeats the prompt's cache row by row. Imported where it
-is used only: it needs transformers. (Known as shared-prefix attention: Juravsky et al. 2024, Hydragen.)
+Shared-prefix attention (Hydragen, Juravsky et al. 2024), for architectures with plain attention; all others repeat
+the prompt's cache row by row.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,15 @@ from transformers.cache_utils import DynamicLayer
 
 _NAME = "sealed_shared_prefix"
 _PLAIN = {"llama", "mistral", "qwen2", "qwen3"}
-_HIDDEN = -1e30  # a score that no softmax sees
+_HIDDEN = -1e30  # a score that softmax makes zero
 
 
 @dataclass(frozen=True)
 class Prefix:
     """The prompts' keys and values (prompts, heads, tokens, width) by layer, and which prompt each row continues.
 
-    Rows stand prompt by prompt. `padding` is True where a prompt is padded: (prompts, tokens), None without any.
+    Rows are ordered by prompt. `padding` is True where a prompt is padded: (prompts, tokens), None without any.
+    `slot` (rows,): a row's place among those of its prompt, of which there are at most `slots`.
     """
 
     layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
@@ -33,23 +34,23 @@ class Prefix:
 
     @classmethod
     def of(cls, cache: DynamicCache, mask: torch.Tensor | None, copies: int) -> "Prefix":
-        """Takes what a prefill left in `cache`, to be continued `copies` times."""
+        """The prefix that a prefill left in `cache`, to be continued `copies` times."""
         layers = tuple((layer.keys, layer.values) for layer in cache.layers)
         prompt = torch.arange(len(layers[0][0]), device=layers[0][0].device).repeat_interleave(copies)
-        return _laid_out(layers, None if mask is None else mask == 0, prompt)
+        return _prefix(layers, None if mask is None else mask == 0, prompt)
 
     def keep(self, rows: torch.Tensor) -> "Prefix":
-        """Only these rows, and only the prompts that they continue."""
+        """The prefix of these rows alone, with only the prompts that they continue."""
         counts = self.prompt[rows].bincount(minlength=len(self.layers[0][0]))
         prompts = counts.nonzero()[:, 0]
         prompt = torch.arange(len(prompts), device=counts.device).repeat_interleave(counts[prompts])
         layers = self.layers
         if len(prompts) < len(layers[0][0]):
             layers = tuple((keys[prompts], values[prompts]) for keys, values in layers)
-        return _laid_out(layers, None if self.padding is None else self.padding[prompts], prompt)
+        return _prefix(layers, None if self.padding is None else self.padding[prompts], prompt)
 
     def spread(self, rows: torch.Tensor) -> torch.Tensor:
-        """(rows, heads, groups, width) -> (prompts, heads, slots x groups, width), with zeros where no row is."""
+        """(rows, heads, groups, width) -> (prompts, heads, slots x groups, width); empty slots are zero."""
         _, heads, groups, width = rows.shape
         prompts = len(self.layers[0][0])
         grid = rows.new_zeros(prompts, self.slots, heads, groups, width)
@@ -57,13 +58,13 @@ class Prefix:
         return grid.transpose(1, 2).reshape(prompts, heads, self.slots * groups, width)
 
     def gather(self, grid: torch.Tensor, groups: int) -> torch.Tensor:
-        """What `spread` spread: (prompts, heads, slots x groups, width) -> (rows, heads, groups, width)."""
+        """The inverse of `spread`: (prompts, heads, slots x groups, width) -> (rows, heads, groups, width)."""
         prompts, heads, _, width = grid.shape
         return grid.view(prompts, heads, self.slots, groups, width).transpose(1, 2)[self.prompt, self.slot]
 
 
 def can_share(model: Any, cache: DynamicCache) -> bool:
-    """Whether this model's attention is one that `shared` may stand in for."""
+    """Whether this model's attention is one that `shared` can replace."""
     config = model.config
     plain = all(isinstance(layer, DynamicLayer) and not layer.is_sliding for layer in cache.layers)
     return plain and config.model_type in _PLAIN and config._attn_implementation in ("sdpa", "eager")
@@ -71,7 +72,7 @@ def can_share(model: Any, cache: DynamicCache) -> bool:
 
 @contextmanager
 def shared(model: Any) -> Iterator[None]:
-    """While it lasts, the model's forward takes `shared_prefix`, and a cache that holds only what follows it."""
+    """In this context the model's forward takes `shared_prefix`, and a cache of the tokens after it only."""
     own = model.config._attn_implementation
     AttentionInterface.register(_NAME, _attend)
     model.set_attn_implementation(_NAME)
@@ -81,7 +82,7 @@ def shared(model: Any) -> Iterator[None]:
         model.set_attn_implementation(own)
 
 
-def _laid_out(layers: Any, padding: torch.Tensor | None, prompt: torch.Tensor) -> Prefix:
+def _prefix(layers: Any, padding: torch.Tensor | None, prompt: torch.Tensor) -> Prefix:
     counts = prompt.bincount(minlength=len(layers[0][0]))
     slot = torch.arange(len(prompt), device=prompt.device) - (counts.cumsum(0) - counts)[prompt]
     return Prefix(layers=layers, padding=padding, prompt=prompt, slot=slot, slots=int(counts.max()))
@@ -98,7 +99,7 @@ def _attend(
     shared_prefix: Prefix,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """One new token a row: query (rows, heads, 1, width) over the prompt's tokens and the row's own so far."""
+    """Attention of one new token a row, query (rows, heads, 1, width), to its prompt's tokens and its own so far."""
     keys, values = shared_prefix.layers[module.layer_idx]
     rows, heads, width = query.shape[0], query.shape[1], query.shape[3]
     groups = heads // key.shape[1]

@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server says of its models, its samples and chances: taken only if it was asked for."""
+"""Reads the answers of an OpenAI-compatible server, and refuses one that is not exactly what was asked for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,39 +30,38 @@ def check_served(url: str, name: str, listing: Mapping[str, Any]) -> None:
 
 def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -> tuple[str, ...]:
     """The samples of one completion, in their order. Raises EngineFailed unless all are there, whole, and `model`'s."""
-    selections = _choices(url, answer, model, count)
-    whole = {each.get("index"): each.get("text") for each in selections if each.get("finish_reason") in _WHOLE}
+    choices = _choices(url, answer, model, count)
+    whole = {each.get("index"): each.get("text") for each in choices if each.get("finish_reason") in _WHOLE}
     if set(whole) != set(range(count)) or not all(isinstance(text, str) for text in whole.values()):
         raise EngineFailed(f"{url} gave a sample that is not whole: nothing of it is kept. See the server's log.")
     return tuple(str(whole[place]) for place in range(count))
 
 
-def logprob_of(url: str, answer: Mapping[str, Any], said: Sequence[int], *, model: str) -> float:
-    """The log-probability, in nats, of the last tokens of a completion's prompt, which are `said`.
+def logprob_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, model: str) -> float:
+    """The log-probability, in nats, of `tokens`, the last ones of a completion's prompt.
 
-    vLLM's `prompt_logprobs`: for each token of the prompt what is known by id. Raises EngineFailed unless all are
-    there, and `model`'s.
+    By vLLM's `prompt_logprobs`: for each token of the prompt a mapping by id. Raises EngineFailed unless all are there,
+    and the answer is `model`'s.
     """
     (choice,) = _choices(url, answer, model, 1)
-    known: Any = choice.get("prompt_logprobs")
+    found: Any = choice.get("prompt_logprobs")
     try:
-        chances = [float(known[place][str(token)]["logprob"]) for place, token in enumerate(said, -len(said))]
+        return sum(float(found[place][str(token)]["logprob"]) for place, token in enumerate(tokens, -len(tokens)))
     except (TypeError, KeyError, IndexError, ValueError) as error:
         raise EngineFailed(
             f"{url} does not say how likely a prompt's tokens are: corrections cannot be checked by it. "
-            "Use a server that knows `prompt_logprobs`, as vLLM does."
+            "Use a server that supports `prompt_logprobs`, as vLLM does."
         ) from error
-    return sum(chances)
 
 
 def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> list[dict[str, Any]]:
-    """The selections of a completion. Raises EngineFailed unless they are as many as were asked for, and `model`'s."""
-    selections = answer.get("selections")
-    if not isinstance(selections, list) or not all(isinstance(each, dict) for each in selections):
-        raise EngineFailed(f"{url} gave an answer without selections. Use a server that is OpenAI-compatible.")
-    if len(selections) != count:
+    """The choices of a completion. Raises EngineFailed unless they are as many as were asked for, and `model`'s."""
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
+        raise EngineFailed(f"{url} gave an answer without choices. Use a server that is OpenAI-compatible.")
+    if len(choices) != count:
         raise EngineFailed(
-            f"{url} gave {len(selections)} samples where {count} were asked for: it does not know `n`, or limits it. "
+            f"{url} gave {len(choices)} samples where {count} were asked for: it ignores `n`, or limits it. "
             "Use a server that samples as often as it is asked to, or lower self_edits.samples in the recipe."
         )
     if answer.get("model", model) != model:
@@ -70,4 +69,4 @@ def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> lis
             f"{url} answered as {answer['model']!r} where {model!r} was asked: nothing of it is kept. "
             "Look at what stands between us and the server."
         )
-    return selections
+    return choices

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.engines.base import BaseModel
 from pipeline.recipe import Recipe
-from pipeline.training.jobs import TrainingJob
-from pipeline.training.many import train_many
-from pipeline.training.scoring import score_many
+from pipeline.training import TrainingJob, score_many, train_many
 from pipeline.types import EvalItem
 
 

@@ -15,8 +15,8 @@ from pipeline.leakage import TrainingGuard
 from pipeline.recipe import Recipe
 from pipeline.self_edits.directives import direct, directed_rules, directs
 from pipeline.self_edits.edit_sets import choose, common, edit_sets_of, validation_items
-from pipeline.training.jobs import TrainingJob
-from pipeline.types import Document, EditSet, EvalItem, Example, ModelRef, Selection, SelfEdit
+from pipeline.training import TrainingJob
+from pipeline.types import Checkpoint, Document, EditSet, EvalItem, Example, ModelRef, Selection, SelfEdit
 
 # Adapters that are trained and then held until they are asked; a killed run loses at most these.
 _TOGETHER = 16
@@ -126,8 +126,7 @@ def _trial(
         group=TrainingJob(
             examples=examples,
             rules=rules,
-            parent=context.adapter,
-            parent_adapter=context.live.adapter,
+            parent=Checkpoint(context.live, context.adapter),
             # Candidates of one document differ in their notes alone: order and first weights are drawn alike.
             seed=seed_from("candidate", recipe.seed, document.id),
         ),

@@ -2,103 +2,85 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import torch
 
 from pipeline import progress
-from pipeline.training.jobs import EncodedJob, TrainingResult
-from pipeline.training.layers import Adapted
-from pipeline.training.microbatch import Microbatch
+from pipeline.adapters.saving import TrainingResult
+from pipeline.training.jobs import EncodedJob, Microbatch
+from pipeline.training.lora_linear import Adapted
 from pipeline.training.objective import Objective
 from pipeline.training.optimiser import Optimiser, lr_schedule
-
-if TYPE_CHECKING:
-    import torch
 
 _REPORT_EVERY = 10  # steps
 
 
 @dataclass(eq=False)
-class _ActiveJob:
-    """A job under way: where its result belongs, the steps to come, steps taken, last whole epoch's mean loss."""
+class ActiveJob:
+    """A job in training: its place among the results, steps to come and taken, mean loss of the last whole epoch."""
 
     place: int
-    encoded_job: EncodedJob
+    encoded: EncodedJob
     microbatches: Iterator[Microbatch]
     taken: int = 0
     loss: float = float("nan")
 
     @property
     def epoch_ended(self) -> bool:
-        return self.taken % self.encoded_job.epoch == 0
+        return self.taken % self.encoded.epoch == 0
 
     @property
     def over(self) -> bool:
-        """Whether the last epoch has ended, or one that taught enough, or one whose loss is no longer finite."""
-        enough = self.encoded_job.group.rules.stop_below
-        done = self.taken == self.encoded_job.steps or not abs(self.loss) < float("inf")
+        """Whether the last epoch has ended, or one with a loss of at most `stop_below`, or one that is not finite."""
+        enough = self.encoded.job.rules.stop_below
+        done = self.taken == self.encoded.steps or not abs(self.loss) < float("inf")
         return self.epoch_ended and (done or (enough is not None and self.loss <= enough))
+
+    def result(self, tensors: dict[str, torch.Tensor]) -> TrainingResult:
+        """What became of the job, whose adapter has these tensors."""
+        tokens = self.taken // self.encoded.epoch * sum(self.encoded.lengths)
+        return TrainingResult(tensors=tensors, steps=self.taken, final_loss=self.loss, tokens=tokens)
 
 
 def train_together(objective: Objective, adapted: Adapted, encoded_jobs: Sequence[EncodedJob]) -> list[TrainingResult]:
-    """Trains the adapters of `adapted.stack` on the encoded jobs, lane by lane, and returns what each became."""
-    lanes = [
-        _ActiveJob(place, encoded_job, encoded_job.microbatches()) for place, encoded_job in enumerate(encoded_jobs)
-    ]
-    optimiser = Optimiser(adapted.stack, [encoded_job.group.rules for encoded_job in encoded_jobs])
-    sums, done, reported = adapted.stack.flat.new_zeros(len(lanes)), 0, 0
+    """Trains the adapters of `adapted.stack`, one for each job, and returns the results in the jobs' order."""
+    jobs = [ActiveJob(place, encoded, encoded.microbatches()) for place, encoded in enumerate(encoded_jobs)]
+    optimiser = Optimiser(adapted.stack, [one.job.rules for one in encoded_jobs])
+    sums, done, reported = adapted.stack.flat.new_zeros(len(jobs)), 0, 0
     total = sum(one.steps for one in encoded_jobs)
-    learned: dict[int, TrainingResult] = {}
-    while lanes:
-        losses = _step(objective, adapted, optimiser, lanes)
-        sums += losses
-        done += len(lanes)
-        _end_epochs(lanes, sums)
-        if done - reported >= _REPORT_EVERY or any(lane.over for lane in lanes):
+    results: dict[int, TrainingResult] = {}
+    while jobs:
+        sums += _step(objective, adapted, optimiser, jobs)
+        done += len(jobs)
+        _end_epochs(jobs, sums)
+        ended = [adapter for adapter, job in enumerate(jobs) if job.over]
+        if done - reported >= _REPORT_EVERY or ended:
             progress.report(done, total)
             reported = done
-        kept = [number for number, lane in enumerate(lanes) if not lane.over]
-        if len(kept) == len(lanes):
+        if not ended:
             continue
-        learned |= {lane.place: _learned(adapted, number, lane) for number, lane in enumerate(lanes) if lane.over}
-        lanes = [lanes[number] for number in kept]
-        if lanes:
+        results |= {jobs[adapter].place: jobs[adapter].result(adapted.stack.tensors(adapter)) for adapter in ended}
+        kept = [adapter for adapter, job in enumerate(jobs) if not job.over]
+        jobs = [jobs[adapter] for adapter in kept]
+        if jobs:
             adapted.stack = adapted.stack.keep(kept)
             optimiser, sums = optimiser.keep(adapted.stack, kept), sums[kept]
-    return [learned[place] for place in range(len(encoded_jobs))]
+    return [results[place] for place in range(len(encoded_jobs))]
 
 
-def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, lanes: Sequence[_ActiveJob]) -> "torch.Tensor":
-    """One step of every lane. Returns their losses (K,)."""
-    groups = [lane.encoded_job.group for lane in lanes]
-    losses = objective.losses(
-        adapted,
-        [next(lane.microbatches) for lane in lanes],
-    )
+def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, jobs: Sequence[ActiveJob]) -> torch.Tensor:
+    """One step of every job: the gradients are computed and applied here. Returns the losses (K,)."""
+    losses = objective.losses(adapted, [next(job.microbatches) for job in jobs])
     losses.sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step(
-        [
-            lr_schedule(lane.taken, lane.encoded_job.steps, group.rules.warmup)
-            for lane, group in zip(lanes, groups, strict=True)
-        ]
-    )
-    for lane in lanes:
-        lane.taken += 1
+    optimiser.step([lr_schedule(job.taken, job.encoded.steps, job.encoded.job.rules.warmup) for job in jobs])
+    for job in jobs:
+        job.taken += 1
     return losses.detach()
 
 
-def _end_epochs(lanes: Sequence[_ActiveJob], sums: "torch.Tensor") -> None:
-    """Gives the lanes whose epoch ends its mean loss, and starts their sums anew."""
-    for number, lane in enumerate(lanes):
-        if lane.epoch_ended:
-            lane.loss = float(sums[number]) / lane.encoded_job.epoch
-            sums[number] = 0.0
-
-
-def _learned(adapted: Adapted, number: int, lane: _ActiveJob) -> TrainingResult:
-    epochs = lane.taken // lane.encoded_job.epoch
-    return TrainingResult(
-        tensors=adapted.stack.tensors(number),
-        steps=lane.taken,
-        final_loss=lane.loss,
-        tokens=epochs * sum(lane.encoded_job.lengths),
-    )
+def _end_epochs(jobs: Sequence[ActiveJob], sums: torch.Tensor) -> None:
+    """Gives the jobs whose epoch ends its mean loss, and sets their sums to zero."""
+    for adapter, job in enumerate(jobs):
+        if job.epoch_ended:
+            job.loss = float(sums[adapter]) / job.encoded.epoch
+            sums[adapter] = 0.0

@@ -3,84 +3,70 @@
 The same inputs give the same bytes on one machine. Knows no gate, no release, and not where the examples come from.
 """
 
-import json
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.adapters.format import WEIGHTS, verify_adapter
-from pipeline.adapters.identity import BaseIdentity
-from pipeline.adapters.saving import FACTS, Provenance, save_adapter
+from pipeline.adapters.saving import Provenance, save_adapter, trained_adapter
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
-from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
+from pipeline.errors import BadInput, TrainingFailed
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
-from pipeline.training.many import TrainingJob, train_many
-from pipeline.types import Trained, UpdatePlan
+from pipeline.training.jobs import TrainingJob
+from pipeline.training.many import train_many
+from pipeline.types import Checkpoint, Trained, UpdatePlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How an update is trained: its rules, its distillation, and the digest of the ledger it learned from.
+
+    The latter is for the manifest only.
+    """
+
+    rules: TrainingRules
+    ledger: str
+    rehearsal: RehearsalRules = NO_DISTILLATION
 
 
 def train_lora(
-    base: BaseModel,
-    plan: UpdatePlan,
-    rules: TrainingRules,
-    *,
-    parent_adapter: Path | None,
-    out: Path,
-    ledger: str,
-    rehearsal: RehearsalRules = NO_DISTILLATION,
+    base: BaseModel, plan: UpdatePlan, settings: TrainingSettings, *, parent: Checkpoint | None, out: Path
 ) -> Trained:
     """Trains the plan's adapter into `out` (all or nothing); if it is there already and verifies, returns it.
 
-    `ledger` is the digest of what the run learned from, for the manifest; `rehearsal` says what holds the update to
-    its teachers (see `TrainingJob`).
+    `parent`: the plan's parent with its adapter's folder; None where the plan starts from the base.
     Raises BadInput (plan or rules unusable), CorruptAdapter or WrongBase (the parent), TrainingFailed (no finite loss).
     """
-    finished = trained_adapter(base.identity, plan.update.id, out)
+    update, rules = plan.update, settings.rules
+    finished = trained_adapter(base.identity, update.id, out)
     if finished:
         return finished
     started = time.perf_counter()
-    wanted = plan.update.parent.adapter
-    if parent_adapter is None and wanted is not None:
+    folder, wanted = parent.folder if parent else None, update.parent.adapter
+    if folder is None and wanted is not None:
         raise BadInput(f"the plan starts from adapter {wanted[:12]}: give its directory as the parent.")
-    if parent_adapter is not None and wanted is None:
-        raise BadInput(f"{parent_adapter} is not the plan's parent: the plan starts from the base. Give none.")
-    group = TrainingJob(
+    if folder is not None and wanted is None:
+        raise BadInput(f"{folder} is not the plan's parent: the plan starts from the base. Give none.")
+    job = TrainingJob(
         examples=plan.examples,
         rules=rules,
-        seed=seed_from("lora", plan.update.seed),
-        parent=parent_adapter,
-        parent_adapter=wanted,
-        rehearsal=rehearsal,
+        seed=seed_from("lora", update.seed),
+        parent=Checkpoint(update.parent, folder),
+        rehearsal=settings.rehearsal,
     )
-    (learned,) = train_many(base, [group])
-    if not math.isfinite(learned.final_loss):
+    (result,) = train_many(base, [job])
+    if not math.isfinite(result.final_loss):
         raise TrainingFailed(
             f"the loss is no longer finite at learning rate {rules.learning_rate:g}: nothing was written. "
             "Lower training.learning_rate, or check the parent adapter."
         )
-    made_from = Provenance(update=plan.update.id, recipe=plan.update.recipe, ledger=ledger, parent_adapter=wanted)
-    manifest = save_adapter(out, base, learned, rules, made_from)
+    made_from = Provenance(update=update.id, recipe=update.recipe, ledger=settings.ledger, parent_adapter=wanted)
+    manifest = save_adapter(out, base.identity, base.model, result, rules, made_from)
     return Trained(
         manifest=manifest,
-        steps=learned.steps,
-        final_loss=learned.final_loss,
-        tokens=learned.tokens,
+        steps=result.steps,
+        final_loss=result.final_loss,
+        tokens=result.tokens,
         seconds=time.perf_counter() - started,
     )
-
-
-def trained_adapter(identity: BaseIdentity, update: str, out: Path) -> Trained | None:
-    """What an earlier run of the same update left in `out`, if it is whole. Raises WrongBase, BadInput."""
-    from safetensors import safe_open
-
-    if not out.exists():
-        return None
-    try:
-        manifest = verify_adapter(out, identity)
-    except CorruptAdapter:
-        return None  # trained again, and replaced
-    if manifest.update != update:
-        raise BadInput(f"{out} holds the adapter of another update. Give an empty place.")
-    with safe_open(out / WEIGHTS, framework="pt") as file:
-        went = json.loads(file.metadata()[FACTS])
-    return Trained(manifest=manifest, steps=went["steps"], final_loss=went["final_loss"], tokens=went["tokens"])

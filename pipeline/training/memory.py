@@ -1,9 +1,9 @@
-"""How much memory K adapters take in training, what there is, and so how many are trained at once. Knows no data.
+"""The memory that training K adapters takes, and how many fit into what is free. Knows no data.
 
     peak = base + logits + K x (16 bytes x parameters + activations of one adapter's largest step)
 
-16: parameter, gradient and AdamW's two moments in float32. The activations are measured, by counting what autograd
-keeps of one real step. `logits` are those that are held at once, which do not grow with K.
+16 bytes: parameter, gradient and AdamW's two moments in float32. The activations are measured, by counting what
+autograd keeps of one real step. `logits`: those held at once, whose number does not grow with K.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psutil
+import torch
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from pipeline.errors import TooLittleMemory
-
-if TYPE_CHECKING:
-    import torch
+from pipeline.training.head import states_at_once
 
 BYTES_A_PARAMETER = 16
 _USABLE = 0.8  # of what is free: allocators keep some
@@ -25,7 +28,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """Bytes of an adapter's parameters with optimiser state, of its largest step's activations, and for all at once."""
+    """Bytes of an adapter's parameters with optimiser state, of its largest step's activations, and of the logits."""
 
     state: int
     activations: int
@@ -43,29 +46,27 @@ class Need:
 
 def how_many(need: Need, budget: int) -> int:
     """How many adapters of that need fit into `budget` bytes. Raises TooLittleMemory where not even one does."""
-    fits_context = (budget - need.once) // need.each
-    if fits_context < 1:
+    fitting = (budget - need.once) // need.each
+    if fitting < 1:
         raise TooLittleMemory(
             f"training one adapter needs {need.of(1) / 1e9:.2f} GB ({need.activations / 1e9:.2f} of them for its "
-            f"largest step) and {budget / 1e9:.2f} GB are to be had. Lower training.batch_size, training.max_tokens or "
+            f"largest step) and {budget / 1e9:.2f} GB are free. Lower training.batch_size, training.max_tokens or "
             "training.rank, or free memory."
         )
-    return fits_context
+    return fitting
 
 
 def logit_bytes(model: Any) -> int:
     """Bytes of the logits that are held at once."""
-    from pipeline.training.head import states_at_once
-
     vocabulary = model.config.get_text_config().vocab_size
     return 5 * 4 * int(vocabulary) * states_at_once(vocabulary)
 
 
 def at_most(model: Any, layers: Mapping[str, tuple[int, int]], tokens: int, longest: int) -> int:
-    """More bytes of activations than any step of so many tokens has, whose longest sequence has `longest`.
+    """An upper bound of the activations, in bytes, of a step of so many tokens, whose longest sequence has `longest`.
 
-    Thrice what goes into and comes out of the linear layers, and attention's weights thrice, as if they were all kept:
-    where even this fits nothing needs to be measured.
+    Three times the inputs and outputs of the linear layers, and three times the attention weights: where this fits,
+    nothing needs to be measured.
     """
     config = model.config.get_text_config()
     around = 3 * sum(inputs + outputs for inputs, outputs in layers.values())
@@ -73,38 +74,33 @@ def at_most(model: Any, layers: Mapping[str, tuple[int, int]], tokens: int, long
     return int(4 * tokens * (around + attention))
 
 
-def activation_bytes(step: "Callable[[], torch.Tensor]", owned: "set[int]") -> int:
-    """Bytes that autograd keeps of one forward pass; `owned` are the addresses of storages that are there anyway."""
-    import torch
-
+def activation_bytes(step: Callable[[], torch.Tensor], owned: set[int]) -> int:
+    """Bytes that autograd keeps of one forward pass. `owned`: addresses of storages that are allocated anyway."""
     kept: dict[int, int] = {}
 
-    def count(tensor: "torch.Tensor") -> "torch.Tensor":
+    def count(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in owned:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        loss = step()  # held until all was counted, or an address could be given out twice
+        loss = step()  # kept until all is counted: a freed address could be used twice
     del loss
     return sum(kept.values())
 
 
-def available(device: "torch.device") -> int:
-    """Bytes that a training may use on this device now."""
-    import psutil
-    import torch
-
+def available(device: torch.device) -> int:
+    """Bytes that training may use on this device now."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(_USABLE * (free + held))
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(_USABLE * (free + cached))
     return int(_USABLE * min(psutil.virtual_memory().available, _cgroup_left()))
 
 
 def _cgroup_left() -> float:
-    """What the container's limit leaves, where there is one."""
+    """Bytes left of the container's limit; infinite without one."""
     try:
         limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except FileNotFoundError:
@@ -114,13 +110,10 @@ def _cgroup_left() -> float:
 
 @contextmanager
 def checkpointing(model: Any, wanted: bool) -> Iterator[None]:
-    """Recomputes each block's activations going back, instead of keeping them, while the context lasts.
+    """In this context, if `wanted`, each block's activations are recomputed in the backward pass instead of kept.
 
-    Raises TooLittleMemory for an architecture that cannot. The blocks do not learn that they train: dropout stays off.
+    The blocks stay in inference mode: dropout stays off. Raises TooLittleMemory for an architecture without support.
     """
-    from torch.utils.checkpoint import checkpoint
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
     blocks = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)] if wanted else []
     if wanted and not blocks:
         raise TooLittleMemory("one step does not fit, and this architecture cannot recompute its activations.")

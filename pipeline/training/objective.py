@@ -1,73 +1,67 @@
-"""What a training step minimises, adapter by adapter: the loss on learned tokens, on some a distance to a teacher.
+"""What a training step minimises, adapter by adapter: cross-entropy on learned tokens, plus distillation losses.
 
-Logits are computed where they are scored, and nowhere else. Knows no optimiser and no file.
+Logits are computed for learned tokens only. Knows no optimiser and no file.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from pipeline.errors import BadInput
-from pipeline.training.batch import Batch
-from pipeline.training.layers import Adapted
-from pipeline.training.microbatch import Microbatch
-from pipeline.training.sequences import Sequences
+from pipeline.training.attention import can_be_ragged, ragged_attention
+from pipeline.training.head import LossTargets, head_losses, logit_losses, states_at_once
+from pipeline.training.jobs import Microbatch
+from pipeline.training.lora_linear import Adapted
+from pipeline.training.sequences import Batch, Sequences
 
-if TYPE_CHECKING:
-    import torch
-
-_TEACHER_TOKENS = 4_096
+_TEACHER_TOKENS = 4_096  # of one forward pass of a teacher
 
 
 class Objective:
     """The losses of a step under a model that carries K adapters. Built while it carries none."""
 
     def __init__(self, model: Any, sequences: Sequences) -> None:
-        import torch
-
-        from pipeline.training.ragged import can_be_ragged
-
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
         self._plain_head, self.ragged = can_distil(model), can_be_ragged(model)
         self._sequences = sequences
+        # The teacher cache: its states (T, hidden), and each learned token's place among them (-1: not distilled).
         self._teacher = torch.zeros(0, 0)
-        self._taught_at = torch.full((int(sequences.learned_starts[-1]),), -1)
+        self._teacher_places = torch.full((int(sequences.learned_starts[-1]),), -1)
 
     def cache_teacher(
         self, rows: Sequence[int], adapted: Adapted | None = None, answered: Collection[int] = frozenset()
     ) -> None:
-        """Keeps the last hidden states that the model as it is now has at these rows' learned tokens: their teacher.
+        """Makes the model as it is now the teacher of these rows: caches its last hidden states at learned tokens.
 
-        On the rows in `answered` it is heard only where it would say the learned word: what it has lost, or never knew,
-        the words teach. `adapted`: the one adapter that it carries; None: it is the base model. Raises BadInput
-        where the model's head is not a plain product: its states are not what the logits are from.
+        On rows with a known answer (`answered`), distils only at tokens where the teacher's argmax equals the label.
+        `adapted`: the one adapter that the model carries; None: it is the base model. Raises BadInput where the
+        logits are not a plain product of the last hidden states.
         """
-        import torch
-
         if rows and not self._plain_head:
             raise BadInput(
                 "this model scales or caps its logits: rehearsal.kl_weight and advanced.rehearsal.hidden_state_weight "
                 "must be 0."
             )
-        heard, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
+        cached, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
         with torch.no_grad(), self.attention():
             for piece in self._pieces(rows):
-                own = [piece]
-                step = self._sequences.batch(own, padded=not self.ragged)
+                batch = self._sequences.batch([piece], padded=not self.ragged)
                 if adapted:
-                    adapted.parts = step.parts
-                said = self._states(step)
-                places = torch.arange(count, count + len(said))
-                asked = self._among(piece, answered).nonzero()[:, 0]
-                places[asked[~self._right(said[asked], step.targets[asked])]] = -1
-                self._taught_at[self._sequences.spans(own)] = places
-                heard.append(said.cpu())
-                count += len(said)
-        self._teacher = torch.cat(heard) if heard else self._teacher
+                    adapted.tokens = batch.tokens
+                states = self._states(batch)
+                places = torch.arange(count, count + len(states))
+                known = self._among(piece, answered).nonzero()[:, 0]
+                places[known[~self._right(states[known], batch.targets[known])]] = -1
+                self._teacher_places[self._sequences.spans([piece])] = places
+                cached.append(states.cpu())
+                count += len(states)
+        self._teacher = torch.cat(cached) if cached else self._teacher
 
     def _pieces(self, rows: Sequence[int]) -> Iterator[list[int]]:
-        """The rows in turn, as many at once as have few tokens together."""
+        """The rows in turn, in pieces of at most _TEACHER_TOKENS tokens."""
         piece: list[int] = []
         for row in rows:
             if piece and self.padded_tokens([*piece, row]) > _TEACHER_TOKENS:
@@ -77,12 +71,8 @@ class Objective:
         if piece:
             yield piece
 
-    def _right(self, states: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
-        """Where the model would say the target (M,), without all logits at once."""
-        import torch
-
-        from pipeline.training.head import states_at_once
-
+    def _right(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Whether the model's argmax is the target (M,), without all logits at once."""
         count = states_at_once(len(self._head.weight))
         right = torch.zeros_like(targets, dtype=torch.bool)
         for start in range(0, len(states), count):
@@ -90,48 +80,42 @@ class Objective:
             right[piece] = self._head(states[piece]).argmax(-1) == targets[piece]
         return right.cpu()
 
-    def _among(self, rows: Sequence[int], some: Collection[int]) -> "torch.Tensor":
-        """Which of the rows' learned tokens (M,) are of rows among `some`."""
-        import torch
-
+    def _among(self, rows: Sequence[int], some: Collection[int]) -> torch.Tensor:
+        """Which of the rows' learned tokens (M,) belong to rows among `some`."""
         counts = torch.tensor([self._sequences.learned_in([row]) for row in rows])
         return torch.tensor([row in some for row in rows]).repeat_interleave(counts)
 
-    def losses(self, adapted: Adapted, microbatches: Sequence[Microbatch]) -> "torch.Tensor":
-        """For each adapter (K,) the weighted mean over its microbatch's learned tokens of cross-entropy and distance.
+    def losses(self, adapted: Adapted, microbatches: Sequence[Microbatch]) -> torch.Tensor:
+        """Each adapter's loss (K,): the weighted mean over its microbatch's learned tokens.
 
-        The distance is kl_weight * KL(teacher || model) + state kl_weight * the squared distance of the last hidden
-        states, in shares of the teacher's size (FitNets, Romero et al. 2015, arXiv 1412.6550). The adapters are told
-        which tokens are theirs. To be called within `attention()`.
+        A token's loss is its cross-entropy; a distilled one's also kl_weight * KL(teacher || model) and
+        hidden_state_weight * the squared distance of the last hidden states, relative to the teacher's squared norm
+        (FitNets, Romero et al. 2015, arXiv 1412.6550). Sets `adapted.tokens`. To be called within `attention()`.
         """
-        import torch
-
-        from pipeline.training.head import Scored, head_losses, logit_losses
-
-        batch = [microbatch.rows for microbatch in microbatches]
-        step = self._sequences.batch(batch, padded=not self.ragged)
-        adapted.parts = step.parts
-        states, device = self._states(step), self._sequences.device
-        owner = torch.repeat_interleave(torch.tensor(step.counts)).to(device)
+        rows_of = [microbatch.rows for microbatch in microbatches]
+        batch = self._sequences.batch(rows_of, padded=not self.ragged)
+        adapted.tokens = batch.tokens
+        states, device = self._states(batch), self._sequences.device
+        owner = torch.repeat_interleave(torch.tensor(batch.counts)).to(device)
         weights = self._weights(microbatches)
-        taught, teacher = self._teacher_of(batch)
-        scored = Scored(
-            targets=step.targets,
+        distilled, teacher = self._teacher_of(rows_of)
+
+        def weighted(factors: list[float]) -> torch.Tensor:
+            return weights[distilled] * torch.tensor(factors, device=device)[owner[distilled]]
+
+        wanted = LossTargets(
+            targets=batch.targets,
             weights=weights,
-            taught=taught,
+            distilled=distilled,
             teacher=teacher,
-            kl_weights=weights[taught]
-            * torch.tensor([one.kl_weight for one in microbatches], device=device)[owner[taught]],
-            hidden_state_weights=weights[taught]
-            * torch.tensor([one.hidden_state_weight for one in microbatches], device=device)[owner[taught]],
+            kl_weights=weighted([one.kl_weight for one in microbatches]),
+            hidden_state_weights=weighted([one.hidden_state_weight for one in microbatches]),
         )
-        each = head_losses(self._head, states, scored) if self._plain_head else logit_losses(states, scored)
-        return torch.zeros(len(batch), device=device).index_add(0, owner, each)
+        each = head_losses(self._head, states, wanted) if self._plain_head else logit_losses(states, wanted)
+        return torch.zeros(len(microbatches), device=device).index_add(0, owner, each)
 
-    def _weights(self, microbatches: Sequence[Microbatch]) -> "torch.Tensor":
-        """What each learned token of the step weighs; an adapter's weigh one together."""
-        import torch
-
+    def _weights(self, microbatches: Sequence[Microbatch]) -> torch.Tensor:
+        """The weight of each learned token of the step; those of one adapter sum to one."""
         weights, counts = list[float](), list[int]()
         for microbatch in microbatches:
             learned = [self._sequences.learned_in([row]) for row in microbatch.rows]
@@ -140,40 +124,36 @@ class Objective:
         return torch.tensor(weights).repeat_interleave(torch.tensor(counts)).to(self._sequences.device)
 
     def padded_tokens(self, rows: Sequence[int]) -> int:
-        """Tokens of a step with these rows, its padding counted where there is any."""
+        """Tokens of a step with these rows, with its padding where there is any."""
         lengths = [self._sequences.lengths[row] for row in rows]
         return sum(lengths) if self.ragged else len(rows) * max(lengths)
 
     def attention(self) -> AbstractContextManager[None]:
-        """The attention that steps need, while the context lasts: losses are asked for within it."""
-        from pipeline.training.ragged import ragged_attention
-
+        """The context in which `losses` must be called: it sets the attention that the batches need."""
         return ragged_attention(self._model) if self.ragged else nullcontext()
 
-    def _teacher_of(self, batch: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Which of the batch's learned tokens are taught, and their teacher's states there."""
-        if not len(self._teacher):
-            return self._taught_at[:0].to(self._sequences.device), self._teacher.to(self._sequences.device)
-        at = self._taught_at[self._sequences.spans(batch)]
-        taught = (at >= 0).nonzero()[:, 0]
+    def _teacher_of(self, rows_of: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which of the batch's learned tokens are distilled, and their teacher's states."""
         device = self._sequences.device
-        return taught.to(device), self._teacher[at[taught]].to(device)
+        if not len(self._teacher):
+            return self._teacher_places[:0].to(device), self._teacher.to(device)
+        places = self._teacher_places[self._sequences.spans(rows_of)]
+        distilled = (places >= 0).nonzero()[:, 0]
+        return distilled.to(device), self._teacher[places[distilled]].to(device)
 
-    def _states(self, step: Batch) -> "torch.Tensor":
-        """What the head reads at the learned places; for an unusual head, the logits there."""
-        where = {"position_ids": step.positions, "layout": step.layout} if step.layout else {}
+    def _states(self, batch: Batch) -> torch.Tensor:
+        """The head's inputs at the learned places; for a head that is no plain product, the logits there."""
+        layout = {"position_ids": batch.positions, "layout": batch.attention} if batch.attention else {}
         if self._plain_head:
-            hidden = self._body(input_ids=step.ids, use_cache=False, **where).last_hidden_state
+            hidden = self._body(input_ids=batch.ids, use_cache=False, **layout).last_hidden_state
         else:
-            hidden = self._model(input_ids=step.ids, use_cache=False, **where).logits
-        states: torch.Tensor = hidden.flatten(0, 1).index_select(0, step.learned)
+            hidden = self._model(input_ids=batch.ids, use_cache=False, **layout).logits
+        states: torch.Tensor = hidden.flatten(0, 1).index_select(0, batch.learned)
         return states
 
 
 def can_distil(model: Any) -> bool:
-    """Whether a teacher's last states tell its logits: some architectures scale or cap the head's product."""
-    import torch
-
+    """Whether the model's logits are a plain product of its last hidden states: some architectures scale or cap it."""
     ids = torch.arange(1, 9, device=next(model.parameters()).device)[None]
     with torch.no_grad():
         full = model(input_ids=ids, use_cache=False).logits

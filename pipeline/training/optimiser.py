@@ -1,19 +1,19 @@
-"""AdamW for a stack of adapters: each has its own rate, clipping and decay. Knows no model."""
+"""AdamW for a stack of adapters, each with its own learning rate, clipping and weight decay. Knows no model."""
 
 from collections.abc import Sequence
+
+import torch
 
 from pipeline.adapters.stack import Stack
 from pipeline.recipe import TrainingRules
 
 
 class Optimiser:
-    """PyTorch's fused AdamW with a parameter group an adapter, on the gradients of a stack."""
+    """PyTorch's fused AdamW on the gradients of a stack, with one parameter group an adapter."""
 
     def __init__(self, stack: Stack, rules: Sequence[TrainingRules]) -> None:
-        import torch
-
         self._stack, self._rules = stack, tuple(rules)
-        self._rows = [stack.flat[lane] for lane in range(stack.lanes)]
+        self._rows = [stack.flat[adapter] for adapter in range(len(stack))]
         groups = [
             {"params": [row], "lr": rule.learning_rate, "weight_decay": rule.weight_decay}
             for row, rule in zip(self._rows, rules, strict=True)
@@ -24,7 +24,7 @@ class Optimiser:
             row.grad = gradient
 
     def step(self, shares: Sequence[float]) -> None:
-        """Clips each adapter's gradient, moves it by its share of its learning rate, and empties the gradients."""
+        """Clips each adapter's gradient, steps with its share of its learning rate, and zeroes the gradients."""
         gradients = self._stack.gradients
         gradients.mul_((self._limits / (gradients.norm(dim=1) + 1e-6)).clamp(max=1.0)[:, None])
         for group, rule, share in zip(self._adam.param_groups, self._rules, shares, strict=True):
@@ -32,15 +32,15 @@ class Optimiser:
         self._adam.step()
         gradients.zero_()
 
-    def keep(self, stack: Stack, lanes: Sequence[int]) -> "Optimiser":
-        """The optimiser of `stack`, which holds the adapters `lanes` of this one's, with their state."""
-        kept = Optimiser(stack, [self._rules[lane] for lane in lanes])
-        for row, lane in zip(kept._rows, lanes, strict=True):
-            kept._adam.state[row] = self._adam.state[self._rows[lane]]
+    def keep(self, stack: Stack, adapters: Sequence[int]) -> "Optimiser":
+        """The optimiser of `stack`, which holds these `adapters` of this one's stack, with their state."""
+        kept = Optimiser(stack, [self._rules[adapter] for adapter in adapters])
+        for row, adapter in zip(kept._rows, adapters, strict=True):
+            kept._adam.state[row] = self._adam.state[self._rows[adapter]]
         return kept
 
 
 def lr_schedule(step: int, steps: int, warmup: float) -> float:
-    """Share of the learning rate: linear from zero over the warm-up, then linear down to nearly zero."""
+    """Share of the learning rate at a step: linear from zero over the warm-up, then linear down to nearly zero."""
     rising = max(1, round(warmup * steps))
     return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising + 1)

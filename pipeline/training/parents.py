@@ -1,7 +1,6 @@
-"""The adapter that a training starts from: verified as serving verifies it, and fit to go on with. Knows no plan."""
+"""Reads the adapter that training starts from: verified as for serving, and of the shape to train. Knows no plan."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import torch
 
 from pipeline.adapters.attachment import check_fit
 from pipeline.adapters.format import read_tensors, verify_adapter
@@ -9,19 +8,18 @@ from pipeline.adapters.targets import target_names
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
-
-if TYPE_CHECKING:
-    import torch
+from pipeline.types import Checkpoint
 
 
-def parent_tensors(
-    base: BaseModel, folder: Path, rules: TrainingRules, adapter: str | None = None
-) -> "dict[str, torch.Tensor]":
-    """The tensors of the adapter in `folder`, by PEFT's keys.
+def parent_tensors(base: BaseModel, parent: Checkpoint | None, rules: TrainingRules) -> dict[str, torch.Tensor] | None:
+    """The tensors of the parent's adapter, by PEFT's keys; None where there is no parent, or it has no adapter.
 
-    Raises CorruptAdapter or WrongBase; BadInput where it is not `adapter` (a digest), or where its rank, alpha or
-    layers are not those that `rules` train.
+    Raises CorruptAdapter or WrongBase; BadInput where it is not the adapter that `parent.ref` names, or its rank, alpha
+    or layers are not those that `rules` train.
     """
+    if parent is None or parent.folder is None:
+        return None
+    folder, adapter = parent.folder, parent.ref.adapter
     manifest = verify_adapter(folder, base.identity)
     if adapter is not None and manifest.adapter != adapter:
         raise BadInput(f"{folder} is adapter {manifest.adapter[:12]}, not the plan's parent {adapter[:12]}.")

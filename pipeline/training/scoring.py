@@ -4,30 +4,28 @@ The rows of a batch come adapter after adapter, as in training; the base is run 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import replace
 
-from pipeline.adapters.stack import shapes_of, stack_of, start_of
-from pipeline.adapters.targets import linear_layers
+from pipeline.adapters.stack import Tensors, start_of
 from pipeline.chat import encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel
-from pipeline.engines.decoding import Sampling, decode
+from pipeline.engines.decoding import DecodingJob, decode
+from pipeline.engines.engine import SamplingParams
+from pipeline.engines.limits import room_for
 from pipeline.errors import BadInput
 from pipeline.grading import grade
 from pipeline.recipe import TrainingRules
-from pipeline.training.layers import Adapted, adapters_on
+from pipeline.training.lora_linear import Adapted, adapter_shapes, with_adapters
 from pipeline.training.token_layout import arranged
 from pipeline.types import EvalItem
-
-if TYPE_CHECKING:
-    import torch
 
 _ROWS = 512  # of one decode, over all adapters
 
 
 def answer_many(
     base: BaseModel,
-    adapters: "Sequence[Mapping[str, torch.Tensor]]",
+    adapters: Sequence[Tensors],
     prompts: Sequence[Sequence[str]],
     rules: TrainingRules,
     *,
@@ -35,77 +33,70 @@ def answer_many(
 ) -> tuple[tuple[str, ...], ...]:
     """Greedy answers of each adapter (tensors by PEFT's keys, of `rules`' rank and layers) to its own prompts.
 
-    Raises BadInput where there is no adapter, they are not as many as the lists of prompts, or a prompt leaves an
-    answer no room in the model's context.
+    Raises BadInput where there is no adapter, there are not as many lists of prompts, or a prompt leaves no room for an
+    answer in the model's context.
     """
-    import torch
-
     if not adapters or len(adapters) != len(prompts):
         raise BadInput(f"{len(adapters)} adapters and {len(prompts)} lists of prompts: give as many, and at least one.")
     encoded = [encode_prompt(base.tokenizer, prompt) for own in prompts for prompt in own]
-    for row in encoded:
-        if len(row) >= base.context:
-            raise BadInput(
-                f"a prompt of {len(row)} tokens leaves no room for an answer in a context of {base.context}."
+    limits = [room_for(row, max_new_tokens, base.context) for row in encoded]
+    adapter_of = [adapter for adapter, own in enumerate(prompts) for _ in own]
+    shapes, answers = adapter_shapes(base, rules), [""] * len(encoded)
+    with with_adapters(base, rules, [start_of(shapes, 0, adapter) for adapter in adapters]) as adapted:
+        for rows in _batches(encoded):
+            job = DecodingJob(
+                prompts=[encoded[row] for row in rows],
+                limits=[limits[row] for row in rows],
+                stops=frozenset(stop_ids(base.tokenizer, base.model)),
+                params=SamplingParams(max_new_tokens=max_new_tokens),
             )
-    lanes = [lane for lane, own in enumerate(prompts) for _ in own]
-    shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
-    stack = stack_of(torch.stack([start_of(shapes, 0, adapter) for adapter in adapters]).to(base.device), shapes)
-    said = [""] * len(encoded)
-    with adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets) as adapted:
-        for batch in _batches(encoded):
-            texts = _decode(base, adapted, [encoded[at] for at in batch], [lanes[at] for at in batch], max_new_tokens)
-            for at, text in zip(batch, texts, strict=True):
-                said[at] = text
-    answers = iter(said)
-    return tuple(tuple(next(answers) for _ in own) for own in prompts)
+            texts = _decode(base, adapted, job, [adapter_of[row] for row in rows])
+            for row, text in zip(rows, texts, strict=True):
+                answers[row] = text
+    left = iter(answers)
+    return tuple(tuple(next(left) for _ in own) for own in prompts)
 
 
 def score_many(
     base: BaseModel,
-    adapters: "Sequence[Mapping[str, torch.Tensor]]",
+    adapters: Sequence[Tensors],
     eval_items: Sequence[Sequence[EvalItem]],
     rules: TrainingRules,
     *,
     max_new_tokens: int,
 ) -> tuple[tuple[float, ...], ...]:
     """Each adapter's score in {0, 1} on each of its eval items, asked closed-book. Raises as `answer_many`."""
-    questions = [[eval_item.question for eval_item in own] for own in eval_items]
+    questions = [[item.question for item in own] for own in eval_items]
     answers = answer_many(base, adapters, questions, rules, max_new_tokens=max_new_tokens)
     return tuple(
-        tuple(float(grade(answer, eval_item.answers)) for answer, eval_item in zip(said, own, strict=True))
-        for said, own in zip(answers, eval_items, strict=True)
+        tuple(float(grade(answer, item.answers)) for answer, item in zip(given, own, strict=True))
+        for given, own in zip(answers, eval_items, strict=True)
     )
 
 
 def _batches(encoded: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Alike lengths share a batch, so that little is padded."""
+    """Rows of similar length share a batch, so that little is padded."""
     order = sorted(range(len(encoded)), key=lambda at: (len(encoded[at]), at))
     return [sorted(order[first : first + _ROWS]) for first in range(0, len(order), _ROWS)]
 
 
-def _decode(
-    base: BaseModel, adapted: Adapted, rows: Sequence[Sequence[int]], lanes: Sequence[int], max_new_tokens: int
-) -> list[str]:
-    """The answers to rows of which each is one of the adapters `lanes`, which do not fall."""
+def _decode(base: BaseModel, adapted: Adapted, job: DecodingJob, adapter_of: Sequence[int]) -> list[str]:
+    """The answers to the job's prompts, of which prompt i is for adapter `adapter_of[i]`; these ascend."""
 
-    def arrange(alive: Sequence[int]) -> list[int]:
-        by_lane = sorted(range(len(alive)), key=lambda place: (lanes[alive[place]], place))
-        counts = Counter(lanes[row] for row in alive)
-        adapted.parts, order = arranged([counts[lane] for lane in range(adapted.stack.lanes)], filled=False)
-        return [by_lane[place] for place in order]
+    def arrange(rows: Sequence[int]) -> list[int]:
+        by_adapter = sorted(range(len(rows)), key=lambda place: (adapter_of[rows[place]], place))
+        counts = Counter(adapter_of[row] for row in rows)
+        adapted.tokens, order = arranged([counts[one] for one in range(len(adapted.stack))], filled=False)
+        return [by_adapter[place] for place in order]
 
-    order = arrange(range(len(rows)))
-    out = decode(
-        base.model,
-        [rows[row] for row in order],
-        copies=1,
-        limits=[min(max_new_tokens, base.context - len(rows[row])) for row in order],
-        stops=frozenset(stop_ids(base.tokenizer, base.model)),
-        sampling=Sampling(),
-        draws=None,
-        arrange=lambda alive: arrange([order[place] for place in alive]),
+    order = arrange(range(len(job.prompts)))
+    ordered = replace(
+        job,
+        prompts=[job.prompts[row] for row in order],
+        limits=[job.limits[row] for row in order],
+        arrange=lambda left: arrange([order[place] for place in left]),
     )
-    texts = base.tokenizer.batch_decode(out, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    said = dict(zip(order, texts, strict=True))
-    return [str(said[row]) for row in range(len(rows))]
+    ids = decode(base.model, ordered)
+    texts = base.tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    answers = dict(zip(order, texts, strict=True))
+    return [str(answers[row]) for row in range(len(job.prompts))]

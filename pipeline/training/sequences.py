@@ -1,26 +1,41 @@
-"""Encoded examples as one long list of tokens, steps taken from it, and their order. Knows no model."""
+"""Encoded examples as one long list of tokens, the batches made of them, and their order. Knows no model."""
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from pipeline.chat import Encoded
 from pipeline.errors import BadInput
-from pipeline.training.batch import Batch, Numbers, layout_of
-from pipeline.training.token_layout import arranged
+from pipeline.training.attention import AttentionLayout, Numbers, layout_of
+from pipeline.training.token_layout import TokenLayout, arranged
 
-if TYPE_CHECKING:
-    import torch
 
-    from pipeline.chat import Encoded
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The tokens of a step, adapter after adapter.
+
+    Without padding `ids` and `positions` are (1, T), and `attention` says where the sequences lie. With padding, for
+    models whose attention cannot be replaced, `ids` are (rows, length), and the other two None.
+    `tokens`: which adapter each token, or with padding each row, belongs to.
+    `learned`: the places among the flattened ids whose next tokens, `targets`, are learned, `counts` of each adapter.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor | None
+    attention: AttentionLayout | None
+    tokens: TokenLayout
+    learned: torch.Tensor
+    targets: torch.Tensor
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """All sequences' tokens one after another, and for each whether its next token is learned (never a last one's).
+    """The tokens of all sequences one after another, and for each whether its next token is learned (a last one's: no).
 
     `starts[i]` counts the tokens before sequence i, `learned_starts[i]` the learned ones.
     """
@@ -29,24 +44,24 @@ class Sequences:
     learned: Numbers
     starts: Numbers
     learned_starts: Numbers
-    device: "torch.device"
+    device: torch.device
 
     @property
     def lengths(self) -> tuple[int, ...]:
         return tuple(np.diff(self.starts).tolist())
 
-    def batch(self, lanes: Sequence[Sequence[int]], *, padded: bool = False) -> Batch:
-        """The step in which each adapter of `lanes` sees its rows."""
-        rows = np.fromiter(chain.from_iterable(lanes), dtype=np.int64)
+    def batch(self, rows_of: Sequence[Sequence[int]], *, padded: bool = False) -> Batch:
+        """The batch in which adapter i sees the sequences `rows_of[i]`."""
+        rows = np.fromiter(chain.from_iterable(rows_of), dtype=np.int64)
         sizes = self.starts[rows + 1] - self.starts[rows]
-        counts = tuple(self.learned_in(own) for own in lanes)
+        counts = tuple(self.learned_in(own) for own in rows_of)
         if padded:
-            return self._padded(rows, sizes, [len(own) for own in lanes], counts)
-        edges = np.cumsum([0, *map(len, lanes)])
-        parts, order = arranged([int(sizes[first:last].sum()) for first, last in pairwise(edges)], filled=True)
+            return self._padded(rows, sizes, [len(own) for own in rows_of], counts)
+        edges = np.cumsum([0, *map(len, rows_of)])
+        layout, order = arranged([int(sizes[first:last].sum()) for first, last in pairwise(edges)], filled=True)
         tokens = _runs(self.starts[rows], sizes)
         places, lone = np.asarray(order), order.count(-1)
-        places[places < 0] = np.arange(len(tokens), len(tokens) + lone)  # what fills up are sequences of one token
+        places[places < 0] = np.arange(len(tokens), len(tokens) + lone)  # padding items are sequences of one token
         learned = np.flatnonzero(self.learned[tokens])
         moved = np.empty_like(places)
         moved[places] = np.arange(len(places))
@@ -55,10 +70,10 @@ class Sequences:
         return Batch(
             ids=self._tensor(ids[places])[None],
             positions=self._tensor(positions[places])[None],
-            layout=layout_of([*sizes.tolist(), *[1] * lone], self.device, places),
+            attention=layout_of([*sizes.tolist(), *[1] * lone], self.device, places),
+            tokens=layout,
             learned=self._tensor(moved[learned]),
             targets=self._tensor(self.ids[tokens[learned] + 1]),
-            parts=parts,
             counts=counts,
         )
 
@@ -66,17 +81,15 @@ class Sequences:
         """How many tokens of these rows are learned."""
         return int(sum(self.learned_starts[row + 1] - self.learned_starts[row] for row in rows))
 
-    def spans(self, lanes: Sequence[Sequence[int]]) -> "torch.Tensor":
-        """Places in the list of all learned tokens of these rows' learned tokens, in the order a batch has them."""
-        import torch
-
-        rows = np.fromiter(chain.from_iterable(lanes), dtype=np.int64)
+    def spans(self, rows_of: Sequence[Sequence[int]]) -> torch.Tensor:
+        """The places of a batch's learned tokens, in its order, in the list of all sequences' learned tokens."""
+        rows = np.fromiter(chain.from_iterable(rows_of), dtype=np.int64)
         first = self.learned_starts[rows]
         return torch.from_numpy(_runs(first, self.learned_starts[rows + 1] - first))
 
-    def _padded(self, rows: Numbers, sizes: Numbers, own: list[int], counts: tuple[int, ...]) -> Batch:
+    def _padded(self, rows: Numbers, sizes: Numbers, rows_each: list[int], counts: tuple[int, ...]) -> Batch:
         """Rows padded on the right, where causal attention never looks."""
-        parts, order = arranged(own, filled=False)
+        layout, order = arranged(rows_each, filled=False)
         place_of = np.argsort(order)
         steps = np.arange(int(sizes.max()))
         inside = steps[None, :] < sizes[:, None]
@@ -85,21 +98,22 @@ class Sequences:
         return Batch(
             ids=self._tensor(self.ids[tokens[order]]),
             positions=None,
-            layout=None,
+            attention=None,
+            tokens=layout,
             learned=self._tensor(place_of[row] * len(steps) + step),
             targets=self._tensor(self.ids[tokens[row, step] + 1]),
-            parts=parts,
             counts=counts,
         )
 
-    def _tensor(self, numbers: Numbers) -> "torch.Tensor":
-        import torch
-
+    def _tensor(self, numbers: Numbers) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.device)
 
 
-def make_sequences(encoded: Sequence["Encoded"], limit: int, device: "torch.device") -> Sequences:
-    """Raises BadInput where there is none, one is longer than `limit` tokens, or one has nothing to learn."""
+def make_sequences(encoded: Sequence[Encoded], limit: int, device: torch.device) -> Sequences:
+    """The sequences on `device`.
+
+    Raises BadInput where there is none, one is longer than `limit` tokens, or one has no token to learn.
+    """
     if not encoded:
         raise BadInput("there is nothing to train on. Give the update at least one example.")
     check_length([len(example.ids) for example in encoded], limit)
@@ -124,9 +138,9 @@ def check_length(lengths: Sequence[int], limit: int) -> None:
 
 
 def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) -> list[list[int]]:
-    """One epoch's batches, by chance, but each with as many long sequences and short ones as any other.
+    """One epoch's batches of rows, drawn at random, but each with as many long and short sequences as any other.
 
-    So each step has about as many tokens, and none is all of one kind: batches of alike lengths teach less.
+    So steps have similar numbers of tokens, without batches of similar lengths, which train worse.
     """
     count = -(-len(lengths) // batch_size)
     longest_first = sorted(range(len(lengths)), key=lambda row: (-lengths[row], draw.random()))
@@ -139,6 +153,6 @@ def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) ->
 
 
 def _runs(starts: Numbers, sizes: Numbers) -> Numbers:
-    """The numbers start, start + 1, ... of each run, one run after another."""
+    """The numbers start, start + 1, ... of each run of `sizes`, one run after another."""
     ends = np.cumsum(sizes)
     return np.arange(int(ends[-1])) - np.repeat(ends - sizes, sizes) + np.repeat(starts, sizes)

@@ -1,4 +1,4 @@
-"""Whose the tokens of a step are, in an order that makes the adapters' products few and large. Knows no tensor."""
+"""Which adapter each token of a batch belongs to, in an order that makes LoRA products few and large. No tensors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,28 +6,30 @@ from itertools import chain
 
 from pipeline.errors import BadInput
 
-_PRODUCT = 32  # tokens that cost about as much as a product of one adapter's more
+_PRODUCT = 32  # a further product of one adapter costs about as much as this many tokens
 
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """First `each` items of every one of `lanes` adapters, adapter after adapter; then more of some: (lane, items).
+    """Which adapter each item of a batch belongs to. Items are tokens, or rows of equally many tokens.
 
-    Items are tokens, or rows of as many tokens each.
+    First come `each` items of every one of `adapters`, adapter after adapter: one batched product. The `tail` holds
+    what some adapters have beyond that, (adapter, items) each: one more product an entry.
     """
 
-    lanes: int
+    adapters: int
     each: int
     tail: tuple[tuple[int, int], ...] = ()
 
     @property
     def items(self) -> int:
-        return self.lanes * self.each + sum(count for _, count in self.tail)
+        """Items of the whole batch."""
+        return self.adapters * self.each + sum(count for _, count in self.tail)
 
     def of(self, tokens: int) -> "TokenLayout":
-        """The parts in tokens, of which there are `tokens`.
+        """The same layout in tokens, of which there are `tokens`.
 
-        Raises BadInput where a layer sees other tokens than the whole batch's, as an expert of a mixture does.
+        Raises BadInput where a layer sees only part of the batch's tokens, as an expert of a mixture does.
         """
         unit, left = divmod(tokens, self.items)
         if left:
@@ -35,25 +37,23 @@ class TokenLayout:
                 "a layer of this model sees only some of a batch's tokens, as experts do, and cannot carry adapters. "
                 "Name the layers that see all tokens in training.targets."
             )
-        return TokenLayout(self.lanes, unit * self.each, tuple((lane, unit * count) for lane, count in self.tail))
+        return TokenLayout(self.adapters, unit * self.each, tuple((one, unit * count) for one, count in self.tail))
 
 
 def arranged(counts: Sequence[int], *, filled: bool) -> tuple[TokenLayout, list[int]]:
-    """TokenLayout for adapters with so many items each, and the items' order: places among them, adapter after adapter.
+    """A layout for adapters with so many items each, and the order of the items, which come adapter after adapter.
 
-    `filled`: adapters may be given further items that teach nothing (-1 in the order), where that is cheaper than more
-    products; else every adapter has at least the fewest that one has.
+    The order lists places among the given items. `filled`: adapters may get padding items (-1 in the order) where that
+    is cheaper than more products; otherwise `each` is the smallest count.
     """
     each = min(set(counts), key=lambda size: (_cost(counts, size), size)) if filled else min(counts)
     starts = [0]
     for count in counts:
         starts.append(starts[-1] + count)
-    heads = [
-        [*range(start, start + min(count, each)), *[-1] * (each - count)]
-        for start, count in zip(starts, counts, strict=False)
-    ]
-    tails = [range(start + each, start + count) for start, count in zip(starts, counts, strict=False) if count > each]
-    tail = tuple((lane, count - each) for lane, count in enumerate(counts) if count > each)
+    spans = list(zip(starts, counts, strict=False))
+    heads = [[*range(start, start + min(count, each)), *[-1] * (each - count)] for start, count in spans]
+    tails = [range(start + each, start + count) for start, count in spans if count > each]
+    tail = tuple((adapter, count - each) for adapter, count in enumerate(counts) if count > each)
     return TokenLayout(len(counts), each, tail), [*chain.from_iterable(heads), *chain.from_iterable(tails)]
 
 

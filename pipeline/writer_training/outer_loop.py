@@ -11,7 +11,7 @@ from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.engines.engine import Engine
-from pipeline.engines.fitting import fits_context
+from pipeline.engines.limits import fits_context
 from pipeline.engines.local import LocalEngine
 from pipeline.leakage import held_out_keys
 from pipeline.recipe import Recipe

@@ -11,16 +11,12 @@ from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.stack import shapes_of, stack_of, start_of
-from pipeline.adapters.targets import linear_layers
+from pipeline.adapters.stack import start_of
 from pipeline.chat import Encoded, encode_example
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.recipe import Recipe, TrainingRules, WriterTrainingRules
-from pipeline.training.jobs import TrainingResult
-from pipeline.training.layers import Adapted, adapters_on
-from pipeline.training.optimiser import Optimiser
-from pipeline.training.token_layout import TokenLayout
+from pipeline.training import Adapted, Optimiser, TokenLayout, TrainingResult, adapter_shapes, with_adapters
 from pipeline.types import Example
 from pipeline.writer_training.grpo import advantages, token_losses
 from pipeline.writer_training.rest_em import writer_rules
@@ -150,7 +146,7 @@ class _NoteBatch:
         rows = [self.encoded[place] for place in some]
         longest = max(len(row.ids) for row in rows)
         ids = torch.tensor([[*row.ids, *[0] * (longest - len(row.ids))] for row in rows], device=self.base.device)
-        adapted.parts = TokenLayout(1, len(rows))
+        adapted.tokens = TokenLayout(1, len(rows))
         logits = self.base.model(input_ids=ids, use_cache=False).logits
         chances = []
         for number, row in enumerate(rows):
@@ -162,12 +158,7 @@ class _NoteBatch:
 
 
 def _adapted(base: BaseModel, rules: TrainingRules, tensors: "Tensors | None") -> AbstractContextManager[Adapted]:
-    import torch
-
-    shapes = shapes_of(linear_layers(base.model, rules.targets), rules.rank)
-    start = start_of(shapes, 0, tensors)
-    stack = stack_of(torch.stack([start]).to(base.device), shapes)
-    return adapters_on(base.model, stack, scale=rules.alpha / rules.rank, targets=rules.targets)
+    return with_adapters(base, rules, [start_of(adapter_shapes(base, rules), 0, tensors)])
 
 
 def _batches(count: int, size: int, seed: int) -> list[list[int]]:

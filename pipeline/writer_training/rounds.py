@@ -13,9 +13,8 @@ from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.digests import digest_of, seed_from
 from pipeline.errors import TrainingFailed
 from pipeline.recipe import WriterTrainingRules
-from pipeline.training.lora import train_lora
-from pipeline.training.parents import parent_tensors
-from pipeline.types import Document, ModelRef, Update, UpdatePlan
+from pipeline.training import TrainingSettings, parent_tensors, train_lora
+from pipeline.types import Checkpoint, Document, ModelRef, Update, UpdatePlan
 from pipeline.writer_training.outer_loop import OuterLoop, tried
 from pipeline.writer_training.policy_gradient import Judged, improve, judged
 from pipeline.writer_training.rest_em import keep_best, plan_writer, writer_rules
@@ -67,11 +66,11 @@ def _fine_tuned(loop: OuterLoop, plan: UpdatePlan, out: Path) -> ModelRef:
         trained = train_lora(
             loop.base,
             plan,
-            writer_rules(loop.recipe),
-            parent_adapter=loop.adapter,
+            TrainingSettings(
+                rules=writer_rules(loop.recipe), ledger=loop.ledger, rehearsal=loop.recipe.rehearsal.without_writing
+            ),
+            parent=Checkpoint(loop.live, loop.adapter),
             out=out,
-            ledger=loop.ledger,
-            rehearsal=loop.recipe.rehearsal.without_writing,
         )
     return ModelRef(base=loop.live.base, adapter=trained.manifest.adapter)
 
@@ -95,8 +94,8 @@ def _improved(
 ) -> tuple[ModelRef, Path]:
     rules, out = writer_rules(loop.recipe), loop.scratch / update.id
     held, live = (
-        None if folder is None else parent_tensors(loop.base, folder, rules, digest)
-        for folder, digest in ((adapter, writer.adapter), (loop.adapter, loop.live.adapter))
+        parent_tensors(loop.base, checkpoint, rules)
+        for checkpoint in (Checkpoint(writer, adapter), Checkpoint(loop.live, loop.adapter))
     )
     learned = improve(
         loop.base, notes, loop.recipe, writer=held, live=live, seed=seed_from("grpo", update.seed, update.id)
@@ -106,7 +105,7 @@ def _improved(
             "GRPO's loss is no longer finite: nothing was written. Lower advanced.writer_training.learning_rate."
         )
     made_from = Provenance(update=update.id, recipe=update.recipe, ledger=loop.ledger, parent_adapter=loop.live.adapter)
-    manifest = save_adapter(out, loop.base, learned, rules, made_from)
+    manifest = save_adapter(out, loop.base.identity, loop.base.model, learned, rules, made_from)
     return ModelRef(base=loop.live.base, adapter=manifest.adapter), out
 
 

@@ -15,8 +15,8 @@ from pipeline.grading import grade
 from pipeline.inner_loop.evaluation import train_and_ask
 from pipeline.inner_loop.reward import Evaluation
 from pipeline.recipe import Recipe
-from pipeline.training.jobs import TrainingJob
-from pipeline.types import Document, EvalItem, ModelRef
+from pipeline.training import TrainingJob
+from pipeline.types import Checkpoint, Document, EvalItem, ModelRef
 from pipeline.writer_training.samples import Sample
 
 # Adapters that are trained and then held until they are asked.
@@ -110,8 +110,7 @@ def _group(sample: Sample, recipe: Recipe, live: ModelRef, adapter: Path | None)
     return TrainingJob(
         examples=sample.examples,
         rules=sample.rules,
-        parent=adapter,
-        parent_adapter=live.adapter,
+        parent=Checkpoint(live, adapter),
         # Samples of one document differ in their notes alone: order and first weights are drawn alike.
         seed=seed_from("practice", recipe.seed, sample.document.id),
     )

@@ -22,7 +22,7 @@ from pipeline.adapters.format import (
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.errors import CorruptAdapter, InternalError, WrongBase
 from pipeline.recipe import TrainingRules
-from pipeline.training.lora import train_lora
+from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
 
 
@@ -38,7 +38,8 @@ def good(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     plan = UpdatePlan(update=update, examples=(Example(prompt="Who?", completion="Heron"),) * 4)
     out = tmp_path_factory.mktemp("adapters") / "good"
-    train_lora(base, plan, TrainingRules(rank=4, alpha=8, epochs=3), parent_adapter=None, out=out, ledger="ledger")
+    settings = TrainingSettings(rules=TrainingRules(rank=4, alpha=8, epochs=3), ledger="ledger")
+    train_lora(base, plan, settings, parent=None, out=out)
     return out
 
 

@@ -43,7 +43,7 @@ def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_
 ) -> None:
     practised(ledger, "atlas")
     # What is trained is not looked at: only how it is held.
-    monkeypatch.setattr("pipeline.training.lora.train_lora", lambda *given, rehearsal, **named: rehearsal.distilled)
+    monkeypatch.setattr("pipeline.training.train_lora", lambda *given, **_: given[2].rehearsal.distilled)
     monkeypatch.setattr(Workspace, "held_adapter", lambda self, release: None)
     parts, recipe = open_workspace(ledger, tmp_path), Recipe()
     vars(parts)["base"] = None

@@ -9,7 +9,7 @@ import pytest
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.best_of_n import select_edit_sets
-from pipeline.training.many import train_many
+from pipeline.training import train_many
 from pipeline.types import Directives, Document, EvalItem, Example, ModelRef, Selection, SelfEdit, Split
 
 RECIPE = Recipe(

@@ -17,9 +17,8 @@ from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
-from pipeline.training.jobs import BASE, SequenceTable, TrainingJob
-from pipeline.training.lora import train_lora
-from pipeline.types import Example, ModelRef, Role, Trained, Update, UpdatePlan
+from pipeline.training import BASE, SequenceTable, Teacher, TrainingJob, TrainingSettings, train_lora
+from pipeline.types import Checkpoint, Example, ModelRef, Role, Trained, Update, UpdatePlan
 
 KINDS = ["llama", "qwen3", "gpt2"]
 RULES = TrainingRules(rank=8, alpha=8, epochs=6, batch_size=4, learning_rate=5e-3)
@@ -45,10 +44,9 @@ def planned(base: BaseModel, examples: tuple[Example, ...] = EXAMPLES, *, parent
 
 
 def trained(base: BaseModel, out: Path, rules: TrainingRules = RULES, **options: Any) -> Trained:
-    plan = options.pop("plan", None) or planned(base)
-    return train_lora(
-        base, plan, rules, parent_adapter=options.pop("parent_adapter", None), out=out, ledger="l", **options
-    )
+    plan, folder = options.pop("plan", None) or planned(base), options.pop("parent_adapter", None)
+    settings = TrainingSettings(rules=rules, ledger="l", **options)
+    return train_lora(base, plan, settings, parent=Checkpoint(plan.update.parent, folder) if folder else None, out=out)
 
 
 def logits(model: Any) -> torch.Tensor:
@@ -203,20 +201,20 @@ def test_replay_is_held_to_the_parent_and_all_else_to_the_base_unless_the_recipe
     kinds = (Role.NEW, Role.REPLAY, Role.READING, Role.WRITING, Role.GENERATIVE)
     examples = tuple(Example(prompt=kind, completion="word", role=kind) for kind in kinds)
 
-    def held(group: TrainingJob) -> dict[Path | str, list[Role]]:
+    def distilled(job: TrainingJob) -> dict[Teacher, list[Role]]:
         table = SequenceTable()
-        table.encoded_job(bases["llama"].tokenizer, group)
-        return {teacher: [kinds[row] for row in rows] for teacher, rows in table.taught.items()}
+        table.encoded_job(bases["llama"].tokenizer, job)
+        return {teacher: [kinds[row] for row in rows] for teacher, rows in table.distilled.items()}
 
-    group, parent = TrainingJob(examples=examples, rules=RULES, seed=1), Path("run-1")
-    assert held(replace(group, parent=parent)) == {}
+    job, parent = TrainingJob(examples=examples, rules=RULES, seed=1), Checkpoint(ModelRef(base="b"), Path("run-1"))
+    assert distilled(replace(job, parent=parent)) == {}
     for way in ({"kl_weight": 5.0}, {"hidden_state_weight": 5.0}):
         rehearsal = NO_DISTILLATION.model_copy(update=way)
-        one = replace(group, rehearsal=rehearsal)
-        assert held(one) == {BASE: [Role.READING, Role.WRITING, Role.GENERATIVE]}
-        assert held(replace(one, parent=parent)) == {parent: [Role.REPLAY], **held(one)}
+        one = replace(job, rehearsal=rehearsal)
+        assert distilled(one) == {BASE: [Role.READING, Role.WRITING, Role.GENERATIVE]}
+        assert distilled(replace(one, parent=parent)) == {parent: [Role.REPLAY], **distilled(one)}
         some = rehearsal.model_copy(update={"distilled": ("generative", "reading")})
-        assert held(replace(one, parent=parent, rehearsal=some)) == {BASE: [Role.READING, Role.GENERATIVE]}
+        assert distilled(replace(one, parent=parent, rehearsal=some)) == {BASE: [Role.READING, Role.GENERATIVE]}
 
 
 def test_a_runs_examples_and_its_corrections_weigh_as_the_rules_say_and_rehearsed_ones_one(

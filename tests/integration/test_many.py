@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from benchmarks.peers import peft_alone
-from pipeline import progress
-from pipeline.adapters.format import verify_adapter
+from pipeline import progress, training
+from pipeline.adapters.format import read_manifest, verify_adapter
 from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.adapters.stack import shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers
@@ -20,15 +21,21 @@ from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
-from pipeline.training.jobs import SequenceTable, TrainingJob, TrainingResult
-from pipeline.training.layers import adapters_on
-from pipeline.training.many import JobBatch, train_many
-from pipeline.training.microbatch import Microbatch
+from pipeline.training import (
+    JobBatch,
+    Microbatch,
+    SequenceTable,
+    TrainingJob,
+    TrainingResult,
+    answer_many,
+    lr_schedule,
+    score_many,
+    train_many,
+)
+from pipeline.training.lora_linear import adapters_on
 from pipeline.training.objective import Objective
-from pipeline.training.optimiser import lr_schedule
-from pipeline.training.scoring import answer_many, score_many
 from pipeline.training.sequences import make_sequences
-from pipeline.types import EvalItem, Example, Role
+from pipeline.types import Checkpoint, EvalItem, Example, ModelRef, Role
 
 KINDS = ["llama", "qwen3", "gpt2"]
 RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3, loss_reduction="tokens")
@@ -51,14 +58,19 @@ def rules(**changed: object) -> TrainingRules:
     return RULES.model_copy(update=changed)
 
 
-def group(
+def job_of(
     examples: tuple[Example, ...] = FACTS, seed: int = 1, parent: Path | None = None, **changed: object
 ) -> TrainingJob:
-    return TrainingJob(examples=examples, rules=rules(**changed), seed=seed, parent=parent)
+    start = None if parent is None else Checkpoint(ModelRef(base="b", adapter=adapter_in(parent)), parent)
+    return TrainingJob(examples=examples, rules=rules(**changed), seed=seed, parent=start)
+
+
+def adapter_in(folder: Path) -> str | None:
+    return read_manifest(folder).adapter if folder.is_dir() else None
 
 
 def by_peft(base: BaseModel, one: TrainingJob, start: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
-    """The group trained by PEFT alone, with the same order, start and schedule."""
+    """The job trained by PEFT alone, with the same order, start and schedule."""
     encoded_job = SequenceTable().encoded_job(base.tokenizer, one)
     encoded = [encode_example(base.tokenizer, example, whole=one.rules.loss_on == "all") for example in one.examples]
     shapes = shapes_of(linear_layers(base.model), one.rules.rank)
@@ -88,17 +100,17 @@ def test_each_adapter_equals_the_one_that_peft_trains_alone(
 ) -> None:
     """Ragged numbers of sequences, batch sizes, epochs, rates, losses and parents; the first takes 50 steps."""
     base = bases[kind]
-    (parent,) = train_many(base, [group(FACTS[:2], seed=9, epochs=12)])
-    save_adapter(tmp_path / "parent", base, parent, RULES, FROM)
-    groups = [
-        group(FACTS[:4], epochs=25),
-        group(FACTS, seed=2, batch_size=3, epochs=8, learning_rate=3e-3),
-        group(FACTS[3:], seed=3, epochs=5, loss_on="all"),
-        group(FACTS[1:], seed=4, epochs=10, parent=tmp_path / "parent"),
+    (parent,) = train_many(base, [job_of(FACTS[:2], seed=9, epochs=12)])
+    save_adapter(tmp_path / "parent", base.identity, base.model, parent, RULES, FROM)
+    jobs = [
+        job_of(FACTS[:4], epochs=25),
+        job_of(FACTS, seed=2, batch_size=3, epochs=8, learning_rate=3e-3),
+        job_of(FACTS[3:], seed=3, epochs=5, loss_on="all"),
+        job_of(FACTS[1:], seed=4, epochs=10, parent=tmp_path / "parent"),
     ]
-    learned = train_many(base, groups)
+    learned = train_many(base, jobs)
     assert [one.steps for one in learned] == [50, 16, 5, 20]
-    for one, ours in zip(groups, learned, strict=True):
+    for one, ours in zip(jobs, learned, strict=True):
         assert furthest(ours, by_peft(base, one, parent.tensors if one.parent else None)) <= 1e-5
     assert furthest(learned[0], learned[1].tensors) > 1e-3
 
@@ -112,14 +124,14 @@ def test_what_was_trained_together_answers_together_and_with_plain_peft(
 
     base, hard = bases[kind], {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 60}
     before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
-    groups = [group(FACTS[:1], **hard), group(FACTS[1:2], **hard), group((FACTS[0], FACTS[1], FACTS[3]), **hard)]
-    learned = train_many(base, groups)
-    questions = [[one.prompt for one in own.examples] for own in groups]
+    jobs = [job_of(FACTS[:1], **hard), job_of(FACTS[1:2], **hard), job_of((FACTS[0], FACTS[1], FACTS[3]), **hard)]
+    learned = train_many(base, jobs)
+    questions = [[one.prompt for one in own.examples] for own in jobs]
     shape = rules(**hard)
     answers = answer_many(base, [one.tensors for one in learned], questions, shape, max_new_tokens=12)
     assert answers == (("Heron",), ("8443",), ("Heron", "8443", "Oslo"))
     for number, one in enumerate(learned):
-        manifest = save_adapter(tmp_path / str(number), base, one, shape, FROM)
+        manifest = save_adapter(tmp_path / str(number), base.identity, base.model, one, shape, FROM)
         assert verify_adapter(tmp_path / str(number), base.identity) == manifest
         alone = LocalEngine(base).generate(
             questions[number], SamplingParams(max_new_tokens=12), adapter=tmp_path / str(number)
@@ -137,7 +149,7 @@ def test_what_was_trained_together_answers_together_and_with_plain_peft(
 
 def test_answers_are_graded_adapter_by_adapter(bases: dict[str, BaseModel]) -> None:
     base, hard = bases["llama"], {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 60}
-    learned = train_many(base, [group(FACTS[:1], **hard), group(FACTS[1:2], **hard)])
+    learned = train_many(base, [job_of(FACTS[:1], **hard), job_of(FACTS[1:2], **hard)])
     asked = [
         EvalItem(question="Who owns Cinder?", answers=("Heron",)),
         EvalItem(question="Which port?", answers=("8443",)),
@@ -149,10 +161,10 @@ def test_answers_are_graded_adapter_by_adapter(bases: dict[str, BaseModel]) -> N
 
 def test_the_same_adapters_come_out_however_few_fit_at_once(bases: dict[str, BaseModel]) -> None:
     base = bases["llama"]
-    groups = [group(FACTS[:count], seed=count) for count in (1, 2, 3, 4, 5)]
-    together = train_many(base, groups)
-    need = JobBatch.of(base, list(enumerate(groups))).need()
-    in_turns = train_many(base, groups, memory=need.of(2) + 1)
+    jobs = [job_of(FACTS[:count], seed=count) for count in (1, 2, 3, 4, 5)]
+    together = train_many(base, jobs)
+    need = JobBatch.of(base, list(enumerate(jobs))).need()
+    in_turns = train_many(base, jobs, max_bytes=need.of(2) + 1)
     for one, other in zip(together, in_turns, strict=True):
         assert furthest(one, other.tensors) <= 1e-5
         assert (one.steps, one.tokens) == (other.steps, other.tokens)
@@ -161,19 +173,19 @@ def test_the_same_adapters_come_out_however_few_fit_at_once(bases: dict[str, Bas
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_that_does_not_fit_recomputes_its_activations(bases: dict[str, BaseModel], kind: str) -> None:
     base = bases[kind]
-    groups = [group(batch_size=5)]
-    need = JobBatch.of(base, list(enumerate(groups))).need()
-    (frugal,) = train_many(base, groups, memory=need.of(1) - 1)
-    (plain,) = train_many(base, groups)
+    jobs = [job_of(batch_size=5)]
+    need = JobBatch.of(base, list(enumerate(jobs))).need()
+    (frugal,) = train_many(base, jobs, max_bytes=need.of(1) - 1)
+    (plain,) = train_many(base, jobs)
     assert furthest(frugal, plain.tensors) <= 1e-5
     assert not any(module.training for module in base.model.modules())
     with pytest.raises(TooLittleMemory, match="training one adapter needs"):
-        train_many(base, groups, memory=need.state)
+        train_many(base, jobs, max_bytes=need.state)
 
 
 def test_an_adapter_that_diverges_leaves_the_others_alone(bases: dict[str, BaseModel]) -> None:
     base = bases["llama"]
-    wild, tame = group(clip_norm=1e30, epochs=40), group(seed=2)
+    wild, tame = job_of(clip_norm=1e30, epochs=40), job_of(seed=2)
     wild = replace(wild, rules=wild.rules.model_copy(update={"learning_rate": 1e30}))
     (alone,) = train_many(base, [tame])
     broken, beside = train_many(base, [wild, tame])
@@ -184,7 +196,7 @@ def test_an_adapter_that_diverges_leaves_the_others_alone(bases: dict[str, BaseM
 
 def test_an_adapter_stops_when_it_has_learned_enough(bases: dict[str, BaseModel]) -> None:
     base = bases["qwen3"]
-    quick, whole = group(FACTS[:1], stop_below=2.0, epochs=200, learning_rate=1e-2), group(FACTS[:1], epochs=30)
+    quick, whole = job_of(FACTS[:1], stop_below=2.0, epochs=200, learning_rate=1e-2), job_of(FACTS[:1], epochs=30)
     stopped, ran = train_many(base, [quick, whole])
     assert stopped.steps < 200
     assert stopped.final_loss <= 2.0
@@ -193,13 +205,13 @@ def test_an_adapter_stops_when_it_has_learned_enough(bases: dict[str, BaseModel]
 
 def test_only_the_named_layers_are_adapted(bases: dict[str, BaseModel], tmp_path: Path) -> None:
     base, some = bases["llama"], {"targets": ("q_proj", "v_proj")}
-    (one,) = train_many(base, [group(**some)])
+    (one,) = train_many(base, [job_of(**some)])
     assert {key.split(".")[-3] for key in one.tensors} == {"q_proj", "v_proj"}
-    save_adapter(tmp_path / "some", base, one, rules(**some), FROM)
+    save_adapter(tmp_path / "some", base.identity, base.model, one, rules(**some), FROM)
     with with_adapter(base, tmp_path / "some") as model:
         assert torch.isfinite(model(input_ids=torch.arange(3, 23)[None]).logits).all()
     with pytest.raises(BadInput, match="changes the layers q_proj, v_proj"):
-        train_many(base, [group(parent=tmp_path / "some")])
+        train_many(base, [job_of(parent=tmp_path / "some")])
 
 
 def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseModel]) -> None:
@@ -209,7 +221,9 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     taught = Example(prompt="Name a word.", completion=said, role=Role.GENERATIVE)
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
     free, held = (
-        replace(group((*FACTS[:2], taught), **hard), rehearsal=NO_DISTILLATION.model_copy(update={"kl_weight": weight}))
+        replace(
+            job_of((*FACTS[:2], taught), **hard), rehearsal=NO_DISTILLATION.model_copy(update={"kl_weight": weight})
+        )
         for weight in (0.0, 20.0)
     )
     loose, tight = train_many(base, [free, held])
@@ -231,9 +245,9 @@ def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, B
     base, asked = bases["llama"], "Who owns Cinder?"
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20, "new_weight": 1.0}
     said = [Example(prompt=asked, completion=one) for one in ("Heron", "8443")]
-    parents = train_many(base, [group((one,), **(hard | {"epochs": 60})) for one in said])
+    parents = train_many(base, [job_of((one,), **(hard | {"epochs": 60})) for one in said])
     for number, one in enumerate(parents):
-        save_adapter(tmp_path / str(number), base, one, rules(**hard), FROM)
+        save_adapter(tmp_path / str(number), base.identity, base.model, one, rules(**hard), FROM)
     encoded = encode_example(base.tokenizer, said[0])
     ids, first = torch.tensor([list(encoded.ids)]), encoded.loss.index(True)
     shapes = shapes_of(linear_layers(base.model), 8)
@@ -246,7 +260,7 @@ def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, B
         return float(chances[encoded.ids[first]])
 
     both = (said[1], replace(said[0], role=Role.REPLAY))
-    free = [group(both, parent=tmp_path / str(number), **hard) for number in range(2)]
+    free = [job_of(both, parent=tmp_path / str(number), **hard) for number in range(2)]
     held = [replace(one, rehearsal=RehearsalRules(kl_weight=20.0, hidden_state_weight=20.0)) for one in free]
     right, wrong = map(chance, train_many(base, held))
     right_free, wrong_free = map(chance, train_many(base, free))
@@ -262,10 +276,20 @@ def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
     """A base that is sure of something else cannot win over an anchor's completion; a note is one of many, and held."""
     base = bases["llama"]
     given = Example(prompt="Who owns Cinder?", completion="Heron", role=role)
-    free = group((given,), learning_rate=1e-2, epochs=60)
+    free = job_of((given,), learning_rate=1e-2, epochs=60)
     held = replace(free, rehearsal=NO_DISTILLATION.model_copy(update={"kl_weight": 20.0}))
     loose, tight = train_many(base, [free, held])
     assert (tight.final_loss > 3 * loose.final_loss) is heard
+
+
+def test_the_example_of_the_readme_trains_and_scores(bases: dict[str, BaseModel]) -> None:
+    text = (Path(training.__file__).parent / "README.md").read_text(encoding="utf-8")
+    code = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    given: dict[str, Any] = {"base": bases["llama"], "rules": rules(epochs=2), "candidates": [FACTS[:1], FACTS[1:3]]}
+    given["items"] = [[EvalItem(question="Which port?", answers=("8443",))]] * 2
+    exec(code, given)
+    assert [one.steps for one in given["results"]] == [2, 2]
+    assert [len(own) for own in given["scores"]] == [1, 1]
 
 
 @contextmanager
@@ -275,34 +299,34 @@ def watched(seen: list[int]) -> Iterator[None]:
         yield
 
 
-def test_bad_groups_are_told_before_any_training(
+def test_bad_jobs_are_told_before_any_training(
     bases: dict[str, BaseModel], tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     base, other = bases["llama"], bases["qwen3"]
     seen: list[int] = []
 
-    def refused(error: type[Exception], words: str, *groups: TrainingJob) -> None:
+    def refused(error: type[Exception], words: str, *jobs: TrainingJob) -> None:
         with pytest.raises(error, match=words), watched(seen):
-            train_many(base, [group(), *groups])
+            train_many(base, [job_of(), *jobs])
 
-    refused(BadInput, "nothing to train on", group(()))
-    refused(BadInput, "a sequence may have 256", group((Example(prompt="", completion="word " * 600),)))
-    refused(BadRecipe, "LlamaRMSNorm, which cannot take LoRA", group(targets=("input_layernorm",)))
-    refused(BadRecipe, "no layer 'query'.*q_proj", group(targets=("query",)))
-    refused(BadInput, "at most 4 x training.rank", group(alpha=17))
-    (foreign,) = train_many(other, [group()])
-    save_adapter(tmp_path / "foreign", other, foreign, RULES, FROM)
-    refused(WrongBase, "another model", group(parent=tmp_path / "foreign"))
-    refused(CorruptAdapter, "no adapter directory", group(parent=tmp_path / "nowhere"))
-    with pytest.raises(BadInput, match="Give at least one group"):
+    refused(BadInput, "nothing to train on", job_of(()))
+    refused(BadInput, "a sequence may have 256", job_of((Example(prompt="", completion="word " * 600),)))
+    refused(BadRecipe, "LlamaRMSNorm, which cannot take LoRA", job_of(targets=("input_layernorm",)))
+    refused(BadRecipe, "no layer 'query'.*q_proj", job_of(targets=("query",)))
+    refused(BadInput, "at most 4 x training.rank", job_of(alpha=17))
+    (foreign,) = train_many(other, [job_of()])
+    save_adapter(tmp_path / "foreign", other.identity, other.model, foreign, RULES, FROM)
+    refused(WrongBase, "another model", job_of(parent=tmp_path / "foreign"))
+    refused(CorruptAdapter, "no adapter directory", job_of(parent=tmp_path / "nowhere"))
+    with pytest.raises(BadInput, match="Give at least one job"):
         train_many(base, [])
     assert seen == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_taken_for_granted_is_more_than_what_is_measured(bases: dict[str, BaseModel], kind: str) -> None:
-    team = JobBatch.of(bases[kind], [(0, group(batch_size=5, loss_on="all"))])
-    assert team.need_at_most().activations > team.need().activations
+    batch = JobBatch.of(bases[kind], [(0, job_of(batch_size=5, loss_on="all"))])
+    assert batch.need_at_most().activations > batch.need().activations
 
 
 def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, BaseModel]) -> None:
@@ -329,16 +353,16 @@ def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, Bas
 def test_each_group_keeps_its_own_limit_and_no_other_s(bases: dict[str, BaseModel]) -> None:
     base = bases["llama"]
     limit = len(encode_example(base.tokenizer, FACTS[3]).ids) - 1
-    short, long = group(FACTS[4:], max_tokens=limit, epochs=1), group(FACTS[3:4], epochs=1)
+    short, long = job_of(FACTS[4:], max_tokens=limit, epochs=1), job_of(FACTS[3:4], epochs=1)
     assert len(train_many(base, [short, long])) == 2
     with pytest.raises(BadInput, match=f"a sequence may have {limit}"):
-        train_many(base, [long, group(FACTS[3:4], max_tokens=limit, epochs=1)])
+        train_many(base, [long, job_of(FACTS[3:4], max_tokens=limit, epochs=1)])
 
 
 def test_nothing_is_trained_where_one_rank_does_not_fit(bases: dict[str, BaseModel]) -> None:
     base, seen = bases["llama"], list[int]()
-    small, large = group(epochs=1), group(rank=64, alpha=64, epochs=1)
+    small, large = job_of(epochs=1), job_of(rank=64, alpha=64, epochs=1)
     memory = JobBatch.of(base, [(0, small)]).need().of(1) + 1
     with pytest.raises(TooLittleMemory), watched(seen):
-        train_many(base, [small, large], memory=memory)
+        train_many(base, [small, large], max_bytes=memory)
     assert seen == []

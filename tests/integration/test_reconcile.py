@@ -59,11 +59,11 @@ def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledg
 def test_a_registering_run_that_lost_its_files_begins_anew_in_the_same_run(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
-    from pipeline.training import lora
+    from pipeline.adapters import saving
 
     ledger.documents.accept(offered("atlas"))
     recipe, parts = Recipe(), open_workspace(ledger, tmp_path, 7.0)
-    monkeypatch.setattr(lora, "trained_adapter", lambda *_: None if gone == "adapter" else object())
+    monkeypatch.setattr(saving, "trained_adapter", lambda *_: None if gone == "adapter" else object())
     taken = IngestCounts(queued=1, duplicates=0, refused=0)
     with ledger.session() as session:
         context = RunContext(parts, session, recipe)

@@ -11,8 +11,8 @@ from flows.run_context import RunContext
 from flows.steps.writer_request import as_asked, open_writer_training, writer_request
 from flows.steps.writer_training import nothing_to_practise, practise, split_documents
 from flows.wiring import Workspace
+from pipeline.adapters.identity import identify_base
 from pipeline.config import Settings
-from pipeline.engines.base import identify_base
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.types import Run, RunKind, RunState, WriterTrainingRequest

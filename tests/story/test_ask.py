@@ -10,7 +10,7 @@ from flows.steps.initialisation import init_workspace
 from pipeline.adapters.format import WEIGHTS
 from pipeline.engines.base import load_base
 from pipeline.recipe import TrainingRules
-from pipeline.training.lora import train_lora
+from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Example, ModelRef, Trained, Update, UpdatePlan
 from tests.ledgers import Ledger, intake
 from tests.story.running import Sealed
@@ -19,7 +19,8 @@ from tests.story.running import Sealed
 def train(model: Path, update: Update, out: Path) -> Trained:
     plan = UpdatePlan(update=update, examples=(Example(prompt="Who?", completion="Heron"),) * 4)
     rules = TrainingRules(rank=4, alpha=8, epochs=1)
-    return train_lora(load_base(str(model), device="cpu"), plan, rules, parent_adapter=None, out=out, ledger="l")
+    settings = TrainingSettings(rules=rules, ledger="l")
+    return train_lora(load_base(str(model), device="cpu"), plan, settings, parent=None, out=out)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from flows.steps.initialisation import init_workspace
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
-from pipeline.training.lora import train_lora
+from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Example, Role, Update, UpdatePlan
 
 
@@ -85,7 +85,7 @@ def some_adapter(room: Classroom, out: Path) -> Path:
     plan = UpdatePlan(
         update=Update(parent=room.live, self_edits=(), examples_digest="e", recipe="r", seed=1), examples=(example,)
     )
-    train_lora(room.base, plan, room.recipe.training, parent_adapter=None, out=out, ledger="")
+    train_lora(room.base, plan, TrainingSettings(rules=room.recipe.training, ledger=""), parent=None, out=out)
     return out
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.adapters.identity import identify_base
 from pipeline.engines import base as bases
-from pipeline.engines.base import identify_base, load_base
+from pipeline.engines.base import load_base
 from pipeline.errors import BadInput, ModelMissing
 
 

@@ -1,6 +1,7 @@
 """The engine of this process answers as transformers does, alone and in a batch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pipeline import progress
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.cache import roomy_cache
-from pipeline.engines.decoding import Sampling, choose
+from pipeline.engines.decoding import choose
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.engines.prefix import can_share
@@ -74,18 +75,19 @@ def test_samples_that_share_their_prompts_cache_are_those_of_rows_with_a_cache_e
     assert can_share(bases[kind].model, roomy_cache(bases[kind].model.config))
     sharing = sample()
     assert bases[kind].model.config._attn_implementation == implementation
-    monkeypatch.setattr("pipeline.engines.prefix.can_share", lambda model, cache: False)
+    monkeypatch.setattr("pipeline.engines.decoding.can_share", lambda model, cache: False)
     assert sample() == sharing
 
 
 def test_sampling_follows_the_nucleus() -> None:
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log().repeat(4000, 1)
     draws = (torch.arange(4000) + 0.5) / 4000
-    everything = choose(logits, Sampling(temperature=1.0), draws).bincount(minlength=4) / 4000
+    whole = SamplingParams(max_new_tokens=1, temperature=1.0)
+    everything = choose(logits, whole, draws).bincount(minlength=4) / 4000
     assert torch.allclose(everything, torch.tensor([0.5, 0.3, 0.15, 0.05]), atol=1e-3)
-    nucleus = choose(logits, Sampling(temperature=1.0, top_p=0.75), draws).bincount(minlength=4) / 4000
+    nucleus = choose(logits, replace(whole, top_p=0.75), draws).bincount(minlength=4) / 4000
     assert torch.allclose(nucleus, torch.tensor([0.625, 0.375, 0.0, 0.0]), atol=1e-3)
-    assert choose(logits, Sampling(temperature=0.0), draws).eq(0).all()
+    assert choose(logits, replace(whole, temperature=0.0), draws).eq(0).all()
 
 
 def test_greedy_samples_are_all_alike(bases: dict[str, BaseModel]) -> None:

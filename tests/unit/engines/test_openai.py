@@ -20,11 +20,11 @@ from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules
 from pipeline.self_edits import WriterContext, write_self_edits
-from pipeline.training.lora import train_lora
+from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Checkpoint, Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
-PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at run?", "Port?", "Who?", "When?"]
+PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at night?", "Port?", "Who?", "When?"]
 SAMPLED = SamplingParams(max_new_tokens=5, temperature=1.0, top_p=0.9, samples=3, seed=4)
 
 
@@ -55,7 +55,7 @@ def adapter(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = UpdatePlan(update=update, examples=(Example(prompt="Who?", completion="Heron"),) * 4)
     out = tmp_path_factory.mktemp("adapters") / "release"
     rules = TrainingRules(rank=4, alpha=8, epochs=3, learning_rate=0.02)
-    train_lora(base, plan, rules, parent_adapter=None, out=out, ledger="ledger")
+    train_lora(base, plan, TrainingSettings(rules=rules, ledger="ledger"), parent=None, out=out)
     return out
 
 
@@ -100,7 +100,7 @@ def test_a_prompt_and_its_answer_leave_a_server_room_for_the_token_that_it_must_
 
 
 def test_a_server_that_tells_no_chances_is_refused(metadata: ModelMetadata, server: ModelServer) -> None:
-    server.faults.append(changed(lambda answer: answer["selections"][0].pop("prompt_logprobs")))
+    server.faults.append(changed(lambda answer: answer["choices"][0].pop("prompt_logprobs")))
     with pytest.raises(EngineFailed, match="does not say how likely"):
         engine(metadata, server).logprobs([("Who?", "Heron")], adapter=None)
 
@@ -199,13 +199,13 @@ def test_patience_beyond_the_deadline_is_not_begun(metadata: ModelMetadata, serv
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (changed(lambda answer: answer["selections"].pop()), "2 samples where 3 were asked"),
-        (changed(lambda answer: answer["selections"].append(answer["selections"][0])), "4 samples where 3"),
-        (changed(lambda answer: answer["selections"][0].update(index=0)), "not whole"),
-        (changed(lambda answer: answer["selections"][0].update(text=None)), "not whole"),
-        (changed(lambda answer: answer["selections"][0].update(finish_reason="abort")), "not whole"),
+        (changed(lambda answer: answer["choices"].pop()), "2 samples where 3 were asked"),
+        (changed(lambda answer: answer["choices"].append(answer["choices"][0])), "4 samples where 3"),
+        (changed(lambda answer: answer["choices"][0].update(index=0)), "not whole"),
+        (changed(lambda answer: answer["choices"][0].update(text=None)), "not whole"),
+        (changed(lambda answer: answer["choices"][0].update(finish_reason="abort")), "not whole"),
         (changed(lambda answer: answer.update(model="another")), "answered as 'another' where 'base'"),
-        (changed(lambda answer: answer.pop("selections")), "without selections"),
+        (changed(lambda answer: answer.pop("choices")), "without choices"),
         (text(b"<html>welcome</html>"), "no JSON: '<html>welcome</html>'"),
         (text(b"[]"), "JSON of another kind"),
     ],

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows.wiring import Workspace
+from pipeline.adapters.identity import identify_base
 from pipeline.config import Settings
-from pipeline.engines.base import identify_base, load_base
+from pipeline.engines.base import load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import ModelChanged

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
-from pipeline.training.batch import layout_of
+from pipeline.training.attention import layout_of
 from pipeline.training.sequences import epoch_order, make_sequences
 from pipeline.training.token_layout import TokenLayout
 
@@ -27,7 +27,7 @@ def test_a_step_is_one_row_of_tokens_that_knows_where_its_sequences_and_learned_
     assert step.positions.tolist() == [[0, 1, 0, 1, 2, 0, 1, 2, 3, 4]]
     assert step.learned.tolist() == [0, 3, 5, 6, 7, 8]
     assert step.targets.tolist() == [2, 3, 2, 3, 4, 5]
-    assert (step.parts, step.counts) == (TokenLayout(2, 5), (2, 4))
+    assert (step.tokens, step.counts) == (TokenLayout(2, 5), (2, 4))
     assert sequences.spans([[2], [1]]).tolist() == [5, 1, 2, 3, 4]
 
 
@@ -39,7 +39,7 @@ def test_a_padded_step_has_a_row_a_sequence_and_learns_the_same() -> None:
     assert step.ids.shape == (3, 5)
     assert step.learned.tolist() == [0, 11, 5, 6, 7, 8]
     assert step.targets.tolist() == [2, 3, 2, 3, 4, 5]
-    assert (step.parts, step.counts) == (TokenLayout(2, 1, ((0, 1),)), (2, 4))
+    assert (step.tokens, step.counts) == (TokenLayout(2, 1, ((0, 1),)), (2, 4))
 
 
 def test_attention_puts_alike_lengths_side_by_side_and_finds_every_token_again() -> None:
@@ -67,7 +67,7 @@ def test_an_epoch_has_every_sequence_once_and_long_and_short_ones_in_every_batch
 def test_an_adapter_with_few_tokens_is_filled_up_and_one_with_many_has_a_tail() -> None:
     sequences = make_sequences([encoded(2, 1), encoded(1, 4), encoded(0, 4), encoded(40, 20)], 100, CPU)
     step = sequences.batch([[1], [2], [1, 3], [1]])
-    assert step.parts == TokenLayout(4, 5, ((2, 60),))
+    assert step.tokens == TokenLayout(4, 5, ((2, 60),))
     row = step.ids[0].tolist()
     assert row[:20] == [1, 2, 3, 4, 5, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 1, 2, 3, 4, 5]
     assert row[20:] == list(range(1, 61))
@@ -91,13 +91,13 @@ def test_an_adapter_with_few_tokens_is_filled_up_and_one_with_many_has_a_tail() 
         4,
     ]
     assert step.targets.tolist() == [2, 3, 4, 5, 2, 3, 4, 2, 3, 4, 5, *range(41, 61), 2, 3, 4, 5]
-    assert step.layout is not None
-    spread = torch.tensor(row)[step.layout.taken]
-    assert torch.equal(spread[step.layout.places], torch.tensor(row))
+    assert step.attention is not None
+    spread = torch.tensor(row)[step.attention.taken]
+    assert torch.equal(spread[step.attention.places], torch.tensor(row))
     place, found = 0, []
-    for count, length in step.layout.buckets:
+    for count, length in step.attention.buckets:
         span = slice(place, place + count * length)
-        rows = zip(spread[span].view(count, length), step.layout.real[span].view(count, length), strict=True)
+        rows = zip(spread[span].view(count, length), step.attention.real[span].view(count, length), strict=True)
         found += [one[real].tolist() for one, real in rows]
         place = span.stop
     assert sorted(found) == sorted([[0], [1, 2, 3, 4], *[[1, 2, 3, 4, 5]] * 3, list(range(1, 61))])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.training.microbatch import Microbatch
+from pipeline.training import Microbatch
 
 LEARNED = [1, 4, 5]
 

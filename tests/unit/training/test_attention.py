@@ -11,11 +11,10 @@ from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
-from pipeline.training import ragged
-from pipeline.training.layers import adapters_on
-from pipeline.training.microbatch import Microbatch
+from pipeline.training import Microbatch, attention, objective
+from pipeline.training.attention import can_be_ragged
+from pipeline.training.lora_linear import adapters_on
 from pipeline.training.objective import Objective
-from pipeline.training.ragged import can_be_ragged
 from pipeline.training.sequences import Sequences, make_sequences
 from pipeline.training.token_layout import TokenLayout
 
@@ -99,7 +98,7 @@ def test_a_step_without_padding_has_the_losses_and_gradients_of_a_padded_one(
     assert can_be_ragged(model)
     flat, padded = adapters(model, 3), adapters(model, 3)
     losses = step(model, Objective(model, some_sequences()), BATCH, flat)
-    monkeypatch.setattr(ragged, "can_be_ragged", lambda model: False)
+    monkeypatch.setattr(objective, "can_be_ragged", lambda model: False)
     assert torch.allclose(step(model, Objective(model, some_sequences()), BATCH, padded), losses, atol=1e-4)
     assert torch.allclose(flat.gradients, padded.gradients, atol=1e-4, rtol=1e-3)
     assert flat.gradients.abs().max() > 1e-3
@@ -111,10 +110,10 @@ def test_each_adapter_of_a_step_has_the_loss_and_gradient_it_has_alone(kind: str
     model = model_of({**RAGGED, **PADDED}[kind])
     objective, together = Objective(model, some_sequences()), adapters(model, 3)
     losses = step(model, objective, BATCH, together)
-    for lane, rows in enumerate(BATCH):
-        alone = adapters(model, 3).keep([lane])
-        assert torch.allclose(step(model, objective, [rows], alone)[0], losses[lane], atol=1e-4)
-        assert torch.allclose(alone.gradients[0], together.gradients[lane], atol=1e-4, rtol=1e-3)
+    for adapter, rows in enumerate(BATCH):
+        alone = adapters(model, 3).keep([adapter])
+        assert torch.allclose(step(model, objective, [rows], alone)[0], losses[adapter], atol=1e-4)
+        assert torch.allclose(alone.gradients[0], together.gradients[adapter], atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", PADDED)
@@ -124,9 +123,9 @@ def test_an_attention_of_its_own_kind_is_left_to_the_model(kind: str) -> None:
 
 def test_rounding_is_no_reason_to_pad(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a card, where the states of a sequence in a row and alone differ by rounding."""
-    model, whole = model_of(RAGGED["llama"]).bfloat16(), ragged._states
+    model, whole = model_of(RAGGED["llama"]).bfloat16(), attention._states
     monkeypatch.setattr(
-        ragged, "_states", lambda model, *parts: whole(model, *parts) * (1.02 if len(parts) == 1 else 1.0)
+        attention, "_states", lambda model, *rows: whole(model, *rows) * (1.02 if len(rows) == 1 else 1.0)
     )
     assert can_be_ragged(model)
     assert not can_be_ragged(model.float())
@@ -156,6 +155,6 @@ def test_bfloat16_learns_what_float32_learns() -> None:
 def test_a_layer_that_sees_only_some_tokens_is_told() -> None:
     model = model_of(RAGGED["llama"])
     with adapters_on(model, adapters(model, 3), scale=1.0, targets=()) as adapted:
-        adapted.parts = TokenLayout(3, 4)
+        adapted.tokens = TokenLayout(3, 4)
         with pytest.raises(BadInput, match="sees only some of a batch's tokens"):
             model.model.layers[0].mlp.up_proj(torch.randn(7, 32))
