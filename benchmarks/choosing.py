@@ -17,6 +17,7 @@ from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
+from pipeline.inner_loop import EvalContext
 from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import DirectiveRules, Recipe
 from pipeline.sandbox import model_path
@@ -31,7 +32,7 @@ SAMPLES = 3
 K = 4
 ANSWER_TOKENS = 16
 TOOLS = ("leave-one-out", "permute")
-ONE, OUT, BEST = "one candidate", "one candidate, validation questions kept out", f"best of {K} candidates"
+ONE, OUT, BEST = "one edit set", "one edit set, validation questions kept out", f"best of {K} edit sets"
 CONTEXT, NOTES, TOOLED = "in context alone", "its notes", "its notes and tools"
 
 Scores = dict[str, float]
@@ -57,12 +58,12 @@ def _facts(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Scores]
     documents = run_documents(1, size, seed)
     held_out = held_out_keys(held_out_items(documents))
     never = held_out | held_out_keys(eval_item for document in documents for eval_item in validation_items(document))
-    for name, candidates, kept_out in ((ONE, 1, held_out), (OUT, 1, never), (BEST, K, never)):
-        recipe = _recipe(seed, candidates)
+    for name, edit_sets, kept_out in ((ONE, 1, held_out), (OUT, 1, never), (BEST, K, never)):
+        recipe = _recipe(seed, edit_sets)
         edits = _written(base, documents, recipe, kept_out)
-        if candidates > 1:
-            live = ModelRef(base=base.identity.model)
-            edits = kept(edits, select_edit_sets(base, documents, edits, recipe, live=live, adapter=None))
+        if edit_sets > 1:
+            context = EvalContext(base=base, recipe=recipe, start=Checkpoint(ModelRef(base=base.identity.model)))
+            edits = kept(edits, select_edit_sets(context, documents, edits, guard=TrainingGuard()))
         yield name, _learned(base, documents, [one for edit in edits for one in edit.examples], recipe)
 
 
@@ -92,9 +93,9 @@ def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Sco
         yield name, _learned(base, documents, examples, recipe)
 
 
-def _recipe(seed: int, candidates: int) -> Recipe:
+def _recipe(seed: int, edit_sets: int) -> Recipe:
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
-    rules = recipe.self_edits.model_copy(update={"samples": SAMPLES, "edit_sets": candidates})
+    rules = recipe.self_edits.model_copy(update={"samples": SAMPLES, "edit_sets": edit_sets})
     training = recipe.training.model_copy(update={"batch_size": rules.edit_set_batch})
     return recipe.model_copy(update={"seed": seed, "self_edits": rules, "training": training})
 

@@ -1,9 +1,9 @@
-"""What practice is worth: the recall that one self-edit gives, before and after it, on documents never practised on.
+"""What writer training is worth: the recall that one self-edit gives, before and after it, on held-out documents.
 
 With the product's own rounds and generative rehearsal, from the base model and without gates. Facts: ReST-EM on the
 style "implications", and GRPO's mean reward by step. Workflows: ReST-EM on the style "directives". The documents
-reported on are asked their test questions; workflows reported on are of compositions that were not practised. Every
-update starts from the base, so that only what was written differs. All settings were chosen on seeds 1001 to 1003.
+reported on are asked their test questions; workflows reported on are of compositions not trained on. Every update
+starts from the base, so that only what was written differs. All settings were chosen on seeds 1001 to 1003.
 """
 
 import argparse
@@ -15,7 +15,14 @@ from statistics import fmean
 
 from benchmarks.figures import RESULTS, Measured, write_results
 from benchmarks.plots import draw_practice
-from benchmarks.writer_training_parts import asked_all, fact_rules, ground_of, recipe_for, school_of, workflow_halves
+from benchmarks.writer_training_parts import (
+    asked_all,
+    fact_rules,
+    outer_loop,
+    recipe_for,
+    training_documents,
+    workflow_halves,
+)
 from gates.statistics import clustered_bounds, mcnemar
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.engine import SamplingParams
@@ -26,9 +33,8 @@ from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import PER_NIGHT
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits.edit_sets import validation_items
-from pipeline.types import Document, ModelRef, Split
-from pipeline.writer_training.outer_loop import OuterLoop, examined
-from pipeline.writer_training.rounds import Practised, practise
+from pipeline.types import Checkpoint, Document, Split
+from pipeline.writer_training import OuterLoop, RoundResult, held_out_scores, train_writer
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of defaults use.
 WRITER_TRAINING = (61_004, 61_005, 61_006)
@@ -43,7 +49,7 @@ Answered = dict[str, tuple[float, ...]]  # by document
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is practised and asked."""
+    """How much is trained on and asked."""
 
     rounds: int
     documents: int
@@ -64,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
     base = load_base(str(model_path()), device="cpu")
-    with tempfile.TemporaryDirectory(prefix="sealed-practice-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sealed-writer-training-") as folder:
         figures = [*_facts(base, size, Path(folder)), *_curve(base, size, Path(folder))]
         figures += _workflows(base, size, Path(folder))
     out = options.out or RESULTS / "writer-training.json"
@@ -75,28 +81,28 @@ def main(arguments: list[str] | None = None) -> None:
 def _facts(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """One self-edit a document in the style "implications", by the base and by the writer after each round."""
     rules = fact_rules(rounds=size.rounds, documents=size.documents, samples=size.samples)
-    loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
-    documents = [one for seed in WRITER_TRAINING for one in ground_of(seed, min(size.documents, PER_NIGHT))]
+    loop = outer_loop(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
+    documents = [one for seed in WRITER_TRAINING for one in training_documents(seed, min(size.documents, PER_NIGHT))]
     reported = [_examined(one) for seed in REPORTED for one in run_documents(1, size.reported, seed)]
-    before = _answered(loop, reported, loop.live, None)
+    before = _answered(loop, reported, loop.production)
     yield _share("facts: closed book", _closed_book(base, reported))
     yield _share("facts: one self-edit by the base", before)
-    for practised in practise(loop, documents):
-        print(practised.round.sentence, flush=True)
-        yield _reward(f"facts: mean reward in ReST-EM round {practised.round.number}", practised)
-        after = _answered(loop, reported, practised.writer, practised.adapter)
-        name = f"facts: one self-edit after ReST-EM round {practised.round.number}"
+    for result in train_writer(loop, documents):
+        print(result.stats.sentence, flush=True)
+        yield _reward(f"facts: mean reward in ReST-EM round {result.stats.number}", result)
+        after = _answered(loop, reported, result.writer)
+        name = f"facts: one self-edit after ReST-EM round {result.stats.number}"
         yield _share(name, after)
-        wanted = GOAL if practised.round.number == GOAL_ROUND else None
+        wanted = GOAL if result.stats.number == GOAL_ROUND else None
         yield _change(f"{name}, over the base's", before, after, wanted)
         yield _p_value(f"{name}, paired", before, after)
-        if practised.round.number == rules.rounds:
-            yield _share("facts: the same, on top of the new writer", _on_top(loop, reported, practised))
+        if result.stats.number == rules.rounds:
+            yield _share("facts: the same, on top of the new writer", _on_top(loop, reported, result))
 
 
 def _curve(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """GRPO's mean reward by step, each of which writes about documents of its own."""
-    documents = [one for seed in WRITER_TRAINING for one in ground_of(seed, 48)]
+    documents = [one for seed in WRITER_TRAINING for one in training_documents(seed, 48)]
     rules = WriterTrainingRules(
         method="grpo",
         rounds=size.steps,
@@ -107,21 +113,21 @@ def _curve(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
         batch_size=32,
         length_penalty=0.0,
     )
-    loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
+    loop = outer_loop(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
     reported = [_examined(one) for seed in REPORTED for one in run_documents(1, size.reported, seed)]
-    practised = None
-    for practised in practise(loop, documents):
-        print(f"GRPO {practised.round.sentence}", flush=True)
-        yield _reward(f"GRPO: mean reward at step {practised.round.number}", practised)
-    if practised is not None:
-        before = _answered(loop, reported, loop.live, None)
-        after = _answered(loop, reported, practised.writer, practised.adapter)
+    result = None
+    for result in train_writer(loop, documents):
+        print(f"GRPO {result.stats.sentence}", flush=True)
+        yield _reward(f"GRPO: mean reward at step {result.stats.number}", result)
+    if result is not None:
+        before = _answered(loop, reported, loop.production)
+        after = _answered(loop, reported, result.writer)
         yield _share(f"facts: one self-edit after {size.steps} steps of GRPO", after)
         yield _change("facts: GRPO, over the base's", before, after, None)
 
 
 def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
-    """One set of directives a workflow, followed: drawn by chance, and written by the practised writer."""
+    """One set of directives a workflow, followed: drawn at random, and written by the trained writer."""
     bounds = DirectiveRules(
         enabled=True, workflow_tools=("leave-one-out",), min_learning_rate=5e-4, max_epochs=16, max_examples=60
     )
@@ -138,40 +144,38 @@ def _workflows(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]
         inner_epochs=6,
         length_penalty=0.0,
     )
-    loop = school_of(base, recipe_for(rules, WRITER_TRAINING[0], bounds), scratch)
+    loop = outer_loop(base, recipe_for(rules, WRITER_TRAINING[0], bounds), scratch)
     seen = [asked_all(one) for seed in WRITER_TRAINING for one in workflow_halves(seed)[0]][: 2 * size.workflows]
     few = min(WORKFLOWS_A_SEED, size.reported)
     reported = [_examined(one) for seed in REPORTED for one in workflow_halves(seed)[1][:few]]
     arms = {"in context": _closed_book(base, reported)}
-    arms["the base's own directives: none legal, as the recipe says"] = _answered(loop, reported, loop.live, None)
-    arms["untrained directives, drawn within the bounds"] = _answered(loop, reported, loop.live, None, drawn=True)
-    for practised in practise(loop, seen):
-        print(practised.round.sentence, flush=True)
-    arms["practised directives"] = _answered(loop, reported, practised.writer, practised.adapter)
+    arms["the base's own directives: none legal, as the recipe says"] = _answered(loop, reported, loop.production)
+    arms["untrained directives, drawn within the bounds"] = _answered(loop, reported, loop.production, drawn=True)
+    for result in train_writer(loop, seen):
+        print(result.stats.sentence, flush=True)
+    arms["trained directives"] = _answered(loop, reported, result.writer)
     for name, answered in arms.items():
         yield _share(f"workflows: {name}", answered)
     context, _, untrained, trained = arms.values()
     yield _change("workflows: untrained directives, over in context", context, untrained, STEP)
-    yield _change("workflows: practised directives, over untrained", untrained, trained, STEP)
+    yield _change("workflows: trained directives, over untrained", untrained, trained, STEP)
 
 
 def _examined(document: Document) -> Document:
-    """The document with its test questions alone, in the place where practice asks: it is never practised on."""
+    """The document with its test questions alone, as validation items: it is never trained on."""
     test = [eval_item for eval_item in document.eval_items if eval_item.split is Split.TEST]
     return replace(document, eval_items=tuple(replace(eval_item, split=Split.VALIDATION) for eval_item in test))
 
 
-def _answered(
-    loop: OuterLoop, reported: Sequence[Document], writer: ModelRef, adapter: Path | None, *, drawn: bool = False
-) -> Answered:
-    found = examined(loop, reported, writer, adapter, explore=drawn)
+def _answered(loop: OuterLoop, reported: Sequence[Document], writer: Checkpoint, *, drawn: bool = False) -> Answered:
+    found = held_out_scores(loop, reported, writer, explore=drawn)
     return {document.id: scores for document, scores in found}
 
 
-def _on_top(loop: OuterLoop, reported: Sequence[Document], practised: Practised) -> Answered:
-    """As a run after the practice would have it: the update starts from the new writer."""
-    there = replace(loop, live=practised.writer, adapter=practised.adapter)
-    return _answered(there, reported, practised.writer, practised.adapter)
+def _on_top(loop: OuterLoop, reported: Sequence[Document], result: RoundResult) -> Answered:
+    """As a run after writer training would have it: the update starts from the new writer."""
+    there = replace(loop, production=result.writer)
+    return _answered(there, reported, result.writer)
 
 
 def _closed_book(base: BaseModel, reported: Sequence[Document]) -> Answered:
@@ -191,9 +195,9 @@ def _share(name: str, answered: Answered) -> Measured:
     return Measured(name=name, value=fmean(scores), unit="share", n=len(scores))
 
 
-def _reward(name: str, practised: Practised) -> Measured:
-    """What the notes of a round were worth, as the writer before it wrote them."""
-    return Measured(name=name, value=practised.round.reward, unit="reward", n=practised.round.notes)
+def _reward(name: str, result: RoundResult) -> Measured:
+    """The mean reward of a round's self-edits, as the writer before it wrote them."""
+    return Measured(name=name, value=result.stats.reward, unit="reward", n=result.stats.self_edits)
 
 
 def _change(name: str, before: Answered, after: Answered, goal: float | None) -> Measured:

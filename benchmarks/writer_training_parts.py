@@ -1,6 +1,6 @@
-"""Schools for benchmarks of practice: the embedded base, its recipe with small adapters, and documents to practise on.
+"""What the benchmarks of writer training share: the embedded base, its recipe with small adapters, and documents.
 
-Documents that are practised on put all their questions in practice, since no test ever asks them.
+Documents that the writer is trained on put all their questions as validation items, since no test ever asks them.
 """
 
 from dataclasses import replace
@@ -8,20 +8,21 @@ from pathlib import Path
 
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
+from pipeline.leakage import TrainingGuard
 from pipeline.recipe import DirectiveRules, Recipe, WriterTrainingRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import ATTRIBUTES, PER_NIGHT, new_service
 from pipeline.sandbox.documents import run_documents
 from pipeline.sandbox.workflows import HELD_OUT, MARKS, Workflow
-from pipeline.types import Document, EvalItem, ModelRef, Split
+from pipeline.types import Checkpoint, Document, EvalItem, ModelRef, Split
 from pipeline.updates.generative_replay import write_generative
-from pipeline.writer_training.outer_loop import OuterLoop
+from pipeline.writer_training import OuterLoop
 
 REHEARSED = 100
 
 
 def fact_rules(*, rounds: int, documents: int, samples: int) -> WriterTrainingRules:
-    """How ReST-EM practises the style "implications" on the embedded model; chosen on seeds 1001 to 1003."""
+    """How ReST-EM trains the style "implications" on the embedded model; chosen on seeds 1001 to 1003."""
     return WriterTrainingRules(
         rounds=rounds,
         documents=documents,
@@ -35,12 +36,12 @@ def fact_rules(*, rounds: int, documents: int, samples: int) -> WriterTrainingRu
     )
 
 
-def recipe_for(practice: WriterTrainingRules, seed: int, directives: DirectiveRules | None = None) -> Recipe:
-    """The embedded model's recipe with small adapters, without the document's text where notes are to tell."""
+def recipe_for(rules: WriterTrainingRules, seed: int, directives: DirectiveRules | None = None) -> Recipe:
+    """The embedded model's recipe with small adapters, without the document's text but for directives."""
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
     changed = {
         "seed": seed,
-        "writer_training": practice,
+        "writer_training": rules,
         "directives": directives or DirectiveRules(),
         "training": recipe.training.model_copy(update={"rank": 32, "alpha": 32}),
         "self_edits": recipe.self_edits.model_copy(update={"passage": directives is not None, "edit_set_batch": 2}),
@@ -48,14 +49,14 @@ def recipe_for(practice: WriterTrainingRules, seed: int, directives: DirectiveRu
     return recipe.model_copy(update=changed)
 
 
-def school_of(base: BaseModel, recipe: Recipe, scratch: Path) -> OuterLoop:
+def outer_loop(base: BaseModel, recipe: Recipe, scratch: Path) -> OuterLoop:
     """From the base model, with generative rehearsal and without a ledger."""
     return OuterLoop(
         base=base,
         recipe=recipe,
-        live=ModelRef(base=base.identity.model),
-        adapter=None,
+        production=Checkpoint(ModelRef(base=base.identity.model)),
         scratch=scratch,
+        guard=TrainingGuard(),
         rehearsal=write_generative(LocalEngine(base), REHEARSED, recipe.seed, scratch / "teacher"),
     )
 
@@ -68,13 +69,13 @@ def asked_all(document: Document) -> Document:
 
 
 def workflow_halves(seed: int) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
-    """A seed's workflows in two halves that share no composition: to practise on, and to report on."""
+    """A seed's workflows in two halves that share no composition: to train on, and to report on."""
     documents = run_documents(1, PER_NIGHT, seed, "workflows")
-    practised = set(HELD_OUT[::2])
+    trained = set(HELD_OUT[::2])
     made = [(document, composition(document)) for document in documents]
     return (
-        tuple(document for document, operations in made if operations in practised),
-        tuple(document for document, operations in made if operations not in practised),
+        tuple(document for document, operations in made if operations in trained),
+        tuple(document for document, operations in made if operations not in trained),
     )
 
 
@@ -96,8 +97,8 @@ def _demonstrated(line: str) -> tuple[str, str]:
     return given, made
 
 
-def ground_of(seed: int, count: int) -> tuple[Document, ...]:
-    """Documents to practise on, with every question that can be put about them as a validation question."""
+def training_documents(seed: int, count: int) -> tuple[Document, ...]:
+    """Documents to train a writer on, with every question that can be put about them as a validation question."""
     return tuple(
         replace(document, eval_items=_every_question(seed, index))
         for index, document in enumerate(run_documents(1, count, seed))

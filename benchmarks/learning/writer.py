@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.writer_training_parts import fact_rules, ground_of, recipe_for, school_of
+from benchmarks.writer_training_parts import fact_rules, outer_loop, recipe_for, training_documents
 from pipeline.engines.base import BaseModel
 from pipeline.types import ModelRef
-from pipeline.writer_training.rounds import practise
+from pipeline.writer_training import train_writer
 
-SEEDS = (1001, 1002)  # of the documents that are practised on
+SEEDS = (1001, 1002)  # of the documents that the writer is trained on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +23,9 @@ def trained_writer(base: BaseModel, scratch: Path, *, quick: bool) -> Writer:
     """The writer after the rounds of `benchmarks.writer_training`; the base itself where no note helped."""
     count, samples = (6, 4) if quick else (48, 10)
     rules = fact_rules(rounds=1 if quick else 3, documents=count, samples=samples)
-    loop = school_of(base, recipe_for(rules, SEEDS[0]), scratch)
-    model, adapter = loop.live, loop.adapter
-    for practised in practise(loop, [one for seed in SEEDS for one in ground_of(seed, count)]):
-        print(practised.round.sentence, flush=True)
-        model, adapter = practised.writer, practised.adapter
-    return Writer(model=model, adapter=adapter)
+    loop = outer_loop(base, recipe_for(rules, SEEDS[0]), scratch)
+    writer = loop.production
+    for result in train_writer(loop, [one for seed in SEEDS for one in training_documents(seed, count)]):
+        print(result.stats.sentence, flush=True)
+        writer = result.writer
+    return Writer(model=writer.ref, adapter=writer.folder)

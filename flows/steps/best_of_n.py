@@ -8,6 +8,7 @@ import logging
 from flows.run_context import RunContext
 from flows.steps.eval_items import never_trained_on
 from flows.steps.timing import timed
+from pipeline.leakage import TrainingGuard
 from pipeline.progress import step
 from pipeline.self_edits.edit_sets import kept
 from pipeline.types import Run, Selection, SelfEdit
@@ -17,7 +18,7 @@ log = logging.getLogger("sealed")
 
 def select_edit_sets(context: RunContext, run: Run, edits: tuple[SelfEdit, ...]) -> tuple[SelfEdit, ...]:
     """The notes that are kept, each with its candidate's reward: all of them where there is one candidate."""
-    from pipeline.engines.limits import fits_context
+    from pipeline.inner_loop import EvalContext
     from pipeline.self_edits.best_of_n import select_edit_sets
 
     workspace = context.workspace
@@ -30,15 +31,11 @@ def select_edit_sets(context: RunContext, run: Run, edits: tuple[SelfEdit, ...])
 
     with timed(context, run, "choosing"), step("choosing among candidates"):
         made = select_edit_sets(
-            workspace.base,
+            EvalContext(base=workspace.base, recipe=context.recipe, start=workspace.checkpoint(live)),
             workspace.ledger.documents.of(run.documents),
             edits,
-            context.recipe,
-            live=live.model,
-            adapter=workspace.held_adapter(live),
+            guard=TrainingGuard(questions=never_trained_on(context)),
             already={selection.document for selection in workspace.ledger.self_edits.selections_of(run.number)},
-            never=never_trained_on(context),
-            fits=fits_context(workspace.engine, context.recipe.training),
             save=save,
         )
     for selection in made:

@@ -16,6 +16,7 @@ from pipeline.errors import BadInput
 from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.progress import step, titled
 from pipeline.types import (
+    Checkpoint,
     Document,
     EvalItem,
     Example,
@@ -30,8 +31,7 @@ from pipeline.types import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.writer_training.outer_loop import OuterLoop
-    from pipeline.writer_training.split import DocumentSplit
+    from pipeline.writer_training import DocumentSplit, OuterLoop
 
 log = logging.getLogger("sealed")
 
@@ -42,7 +42,7 @@ def split_documents(context: RunContext, run: Run) -> "DocumentSplit":
     Where a document brings no validation questions, the production model writes some. Raises BadInput where it is no
     folder: the practice has then failed.
     """
-    from pipeline.writer_training.split import divide
+    from pipeline.writer_training import divide
 
     ledger, recipe = context.workspace.ledger, context.recipe
     try:
@@ -89,16 +89,16 @@ def practise(context: RunContext, run: Run, split: "DocumentSplit") -> tuple[Upd
     A killed practice begins its rounds anew; ReST-EM keeps the adapters of those that were done.
     """
     from pipeline.adapters.saving import trained_adapter
-    from pipeline.writer_training.rounds import practise, seen
+    from pipeline.writer_training import documents_of_rounds, train_writer
 
     workspace, plan = context.workspace, None
     context.session.runs.move(run.number, RunState.TRAINING)
-    on = seen(split.train, context.recipe.writer_training)
+    on = documents_of_rounds(split.train, context.recipe.writer_training)
     context.session.writer_trainings.record(run.number, on=on, held_out=split.held_out)
     with timed(context, run, "practice"):
-        for practised in practise(_outer_loop(context, run, split), split.train):
-            log.info("%s", practised.round.sentence)
-            plan = practised.plan
+        for result in train_writer(_outer_loop(context, run, split), split.train):
+            log.info("%s", result.stats.sentence)
+            plan = result.plan
     if plan is None:
         return None
     trained = trained_adapter(workspace.identity, plan.update.id, workspace.folder_of(plan.update.id))
@@ -110,19 +110,17 @@ def practise(context: RunContext, run: Run, split: "DocumentSplit") -> tuple[Upd
 
 def examine_writing(context: RunContext, run: Run, split: "DocumentSplit", trained: Trained) -> tuple[Scores, Scores]:
     """Scores on the held-out documents after one self-edit by the production model, and by the new writer."""
-    from pipeline.writer_training.outer_loop import examined
+    from pipeline.writer_training import held_out_scores
 
     workspace, loop = context.workspace, _outer_loop(context, run, split, rehearsing=False)
-    candidate = ModelRef(base=loop.live.base, adapter=trained.manifest.adapter)
+    ref = ModelRef(base=loop.production.ref.base, adapter=trained.manifest.adapter)
+    candidate = Checkpoint(ref, workspace.folder_of(trained.manifest.update))
     with timed(context, run, "gates"), titled("examining the writing"):
-        live, new = (
-            _scores(writer, examined(loop, split.held_out, writer, adapter))
-            for writer, adapter in (
-                (loop.live, loop.adapter),
-                (candidate, workspace.folder_of(trained.manifest.update)),
-            )
+        before, after = (
+            _scores(writer.ref, held_out_scores(loop, split.held_out, writer))
+            for writer in (loop.production, candidate)
         )
-    return live, new
+    return before, after
 
 
 def _scores(writer: ModelRef, answered: tuple[tuple[Document, tuple[float, ...]], ...]) -> Scores:
@@ -155,7 +153,7 @@ def nothing_helped(context: RunContext, run: Run) -> RunOutcome:
 
 
 def _outer_loop(context: RunContext, run: Run, split: "DocumentSplit", *, rehearsing: bool = True) -> "OuterLoop":
-    from pipeline.writer_training.outer_loop import OuterLoop
+    from pipeline.writer_training import OuterLoop
 
     workspace, recipe = context.workspace, context.recipe
     live = workspace.ledger.releases.get(run.parent)
@@ -164,13 +162,12 @@ def _outer_loop(context: RunContext, run: Run, split: "DocumentSplit", *, rehear
     return OuterLoop(
         base=workspace.base,
         recipe=recipe,
-        live=live.model,
-        adapter=workspace.held_adapter(live),
+        production=workspace.checkpoint(live),
         scratch=workspace.settings.adapters,
-        afresh=split.known,
+        from_base=split.known,
         standing=() if split.known else _standing(context),
         rehearsal=_rehearsal(context, run, never) if rehearsing and recipe.writer_training.method == "rest-em" else (),
-        never=never,
+        guard=TrainingGuard(questions=never),
         ledger=workspace.ledger.documents.ledger_digest(run),
     )
 
@@ -186,7 +183,7 @@ def _standing(context: RunContext) -> tuple[EvalItem, ...]:
 
 def _rehearsal(context: RunContext, run: Run, never: frozenset[str]) -> tuple[Example, ...]:
     from pipeline.updates import UpdateInput, rehearse
-    from pipeline.writer_training.rest_em import rehearsal_rules
+    from pipeline.writer_training import rehearsal_rules
 
     workspace = context.workspace
     production = workspace.held_adapter(workspace.ledger.releases.get(run.parent))

@@ -1,6 +1,6 @@
-"""SEAL's outer loop: what its rounds share, and how a writer's self-edits are evaluated, in a round and at the end.
+"""What the rounds of writer training share, and how the self-edits of a writer are rewarded: one inner loop each.
 
-Knows no ledger and no gate, and asks validation questions alone.
+Asks validation items alone. Knows no ledger and no gate.
 """
 
 from collections.abc import Sequence
@@ -10,104 +10,87 @@ from pathlib import Path
 from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
-from pipeline.engines.engine import Engine
-from pipeline.engines.limits import fits_context
-from pipeline.engines.local import LocalEngine
-from pipeline.leakage import held_out_keys
+from pipeline.inner_loop import EvalContext, EvalJob, Evaluation, evaluate, reward
+from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import Recipe
 from pipeline.self_edits.edit_sets import validation_items
-from pipeline.types import Document, EvalItem, Example, ModelRef
-from pipeline.writer_training.samples import draw_samples
-from pipeline.writer_training.scored import Scored, score
-from pipeline.writer_training.trials import try_samples
+from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef
+from pipeline.writer_training.samples import Sample, SamplePlan, Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
 class OuterLoop:
-    """What all rounds are held with. `live` is the model that practises, its adapter in `adapter` (None: the base).
+    """What all rounds share. `production` is the model whose writing is trained.
 
-    Notes are tried from it; with `afresh`, from the base model: who knows a document learns nothing of it.
-    `standing`: questions of earlier documents, of which a good note unlearns none. `rehearsal`: what is rehearsed
-    beside the kept notes. `never`: keys (`pipeline.leakage`) of what no note may ask. `scratch`: where the writers
-    between rounds lie. `ledger`: the digest of what was known, for the manifests.
+    Updates on single self-edits start from it; with `from_base` from the base model, for documents that production
+    knows already. `standing`: items of earlier documents, which show what an update forgets. `rehearsal`: examples
+    that the writer is trained on beside its self-edits. `guard`: what no self-edit may ask. `scratch`: the folder of
+    the rounds' adapters. `ledger`: the digest of what production has learned, for the manifests.
     """
 
     base: BaseModel
     recipe: Recipe
-    live: ModelRef
-    adapter: Path | None
+    production: Checkpoint
     scratch: Path
-    afresh: bool = False
+    guard: TrainingGuard
+    from_base: bool = False
     standing: tuple[EvalItem, ...] = ()
     rehearsal: tuple[Example, ...] = ()
-    never: frozenset[str] = frozenset()
     ledger: str = ""
 
     @property
-    def start(self) -> tuple[ModelRef, Path | None]:
-        """Where each trial starts: the model, and its adapter."""
-        return (ModelRef(base=self.live.base), None) if self.afresh else (self.live, self.adapter)
-
-    @property
-    def engine(self) -> Engine:
-        return LocalEngine(self.base)
+    def start(self) -> Checkpoint:
+        """The checkpoint that each update on a single self-edit starts from."""
+        return Checkpoint(ModelRef(base=self.production.ref.base)) if self.from_base else self.production
 
 
-def tried(
-    loop: OuterLoop,
-    documents: Sequence[Document],
-    writer: ModelRef,
-    adapter: Path | None,
-    *,
-    samples: int,
-    draw: int,
-    explore: bool = False,
-) -> tuple[Scored, ...]:
-    """What `writer` writes about the documents, `samples` self-edits each, with what each is worth.
+@dataclass(frozen=True, kw_only=True)
+class ScoredSample:
+    """A sampled self-edit, the evaluation of the update on it alone, and the reward."""
 
-    `draw` numbers what is sampled; `explore`: settings are drawn where the writer chooses none. Each is tried from the
-    same model, so that rewards of several writers compare notes and nothing else.
+    sample: Sample
+    evaluation: Evaluation
+    reward: float
+
+
+def sample_and_score(loop: OuterLoop, documents: Sequence[Document], plan: SamplePlan) -> tuple[ScoredSample, ...]:
+    """Samples self-edits of the documents and rewards each by the update on it alone.
+
+    All updates start from the same checkpoint, so that rewards of several writers compare their self-edits only.
     """
     recipe = loop.recipe
-    asked = {document.id: validation_items(document) for document in documents}
+    context = EvalContext(base=loop.base, recipe=recipe, start=loop.start, standing=loop.standing)
+    items = {document.id: validation_items(document) for document in documents}
+    asked = held_out_keys(item for own in items.values() for item in own)
+    guard = TrainingGuard(questions=loop.guard.questions | asked)
     with progress.step("writing"):
-        written = draw_samples(
-            loop.engine,
-            documents,
-            recipe,
-            samples=samples,
-            writer=writer,
-            adapter=adapter,
-            seed=seed_from("practice", recipe.seed, draw),
-            never=loop.never | held_out_keys(eval_item for own in asked.values() for eval_item in own),
-            fits=fits_context(loop.engine, recipe.training),
-            explore=explore,
-        )
-    start, folder = loop.start
+        samples = Sampler(engine=context.engine, recipe=recipe, guard=guard, fits=context.fits).draw(documents, plan)
     with progress.step("evaluating the self-edits"):
-        trials = try_samples(
-            loop.base,
-            written,
-            recipe,
-            eval_items=asked,
-            standing=loop.standing,
-            live=start,
-            adapter=folder,
-        )
-    return score(written, trials, recipe.writer_training)
+        evaluations = evaluate(context, [_job(one, items[one.document.id], recipe) for one in samples])
+    return tuple(
+        ScoredSample(sample=sample, evaluation=found, reward=reward(found, recipe.writer_training))
+        for sample, found in zip(samples, evaluations, strict=True)
+    )
 
 
-def examined(
-    loop: OuterLoop,
-    documents: Sequence[Document],
-    writer: ModelRef,
-    adapter: Path | None,
-    *,
-    explore: bool = False,
+def _job(sample: Sample, items: tuple[EvalItem, ...], recipe: Recipe) -> EvalJob:
+    return EvalJob(
+        examples=sample.examples,
+        rules=sample.rules,
+        # Samples of one document differ in their self-edits alone: order and first weights are drawn alike.
+        seed=seed_from("practice", recipe.seed, sample.document.id),
+        items=items,
+        tokens=sample.tokens,
+        limit=recipe.self_edits.max_new_tokens * max(1, len(sample.self_edits)),
+    )
+
+
+def held_out_scores(
+    loop: OuterLoop, documents: Sequence[Document], writer: Checkpoint, *, explore: bool = False
 ) -> tuple[tuple[Document, tuple[float, ...]], ...]:
-    """For each document, what is answered of its validation questions after an update on one self-edit by `writer`.
+    """Each document with the scores on its validation items after an update on one self-edit by `writer`.
 
-    All writers' updates start alike. A document that leaves no room for a note is left out.
+    A document whose title leaves no room for a self-edit is left out.
     """
-    scored = tried(loop, documents, writer, adapter, samples=1, draw=0, explore=explore)
-    return tuple((one.sample.document, one.trial.after) for one in scored)
+    scored = sample_and_score(loop, documents, SamplePlan(writer=writer, samples=1, number=0, explore=explore))
+    return tuple((one.sample.document, one.evaluation.after) for one in scored)

@@ -1,7 +1,6 @@
-"""The writer as a policy: the chances it gives its own notes, and GRPO's steps on them. Writes no file.
+"""The writer as a policy: the logprobs of its self-edits, and GRPO's steps on them. Writes no file.
 
-Chances are at the temperature at which notes are sampled; that sampling leaves out what is beyond top_p is ignored.
-On the adapters of `pipeline.updates`, so that what it becomes is saved, gated and served as any other update is.
+Logprobs are at the temperature of sampling; that sampling leaves out what is beyond top_p is ignored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,162 +8,120 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING
+
+import torch
 
 from pipeline.adapters.stack import start_of
 from pipeline.chat import Encoded, encode_example
 from pipeline.digests import seed_from
-from pipeline.engines.base import BaseModel
-from pipeline.recipe import Recipe, TrainingRules, WriterTrainingRules
-from pipeline.training import Adapted, Optimiser, TokenLayout, TrainingResult, adapter_shapes, with_adapters
-from pipeline.types import Example
-from pipeline.writer_training.grpo import advantages, token_losses
-from pipeline.writer_training.rest_em import writer_rules
-from pipeline.writer_training.scored import Scored
+from pipeline.training import (
+    Adapted,
+    Optimiser,
+    TokenLayout,
+    TrainingResult,
+    adapter_shapes,
+    parent_tensors,
+    with_adapters,
+)
+from pipeline.types import Checkpoint
+from pipeline.writer_training.grpo import RatedExample, token_losses
+from pipeline.writer_training.outer_loop import OuterLoop
+from pipeline.writer_training.rules import writer_rules
 
-if TYPE_CHECKING:
-    import torch
-
-    Tensors = Mapping[str, torch.Tensor]
+Tensors = Mapping[str, torch.Tensor]
 
 _ROWS = 16  # sequences whose logits are held at once
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """A note as it was written, and how much better than its document's others it is."""
+def improve(loop: OuterLoop, rated: Sequence[RatedExample], writer: Checkpoint, *, seed: int) -> TrainingResult:
+    """The adapter after GRPO's steps from `writer` on one round's examples, kept near the production model by the KL.
 
-    example: Example
-    advantage: float
-
-
-def judged(scored: Sequence[Scored]) -> tuple[Judged, ...]:
-    """The notes of a round with their advantages among those of their document; none of what taught all alike.
-
-    Nor a note that asks what must not be asked, however little it may be worth: it would be trained on.
+    There are `writer_training.passes` passes over the examples; the first step clips nothing, since the writer is
+    still the one that sampled them.
     """
-    groups: dict[str, list[Scored]] = {}
-    for one in scored:
-        groups.setdefault(one.sample.document.id, []).append(one)
-    return tuple(
-        Judged(example=example, advantage=advantage)
-        for group in groups.values()
-        if len({(one.trial.gain, one.trial.forgotten) for one in group}) > 1  # else length alone would decide
-        for one, advantage in zip(group, advantages([one.reward for one in group]), strict=True)
-        if advantage and not one.sample.asks
-        for example in one.sample.written
-    )
-
-
-def improve(
-    base: BaseModel,
-    notes: Sequence[Judged],
-    recipe: Recipe,
-    *,
-    writer: "Tensors | None",
-    live: "Tensors | None",
-    seed: int,
-) -> TrainingResult:
-    """The writer (None: the base) after GRPO's steps on one round's notes. `live`: whom it may not leave far behind.
-
-    The round's notes are gone through `writer_training.passes` times; in the first step nothing is clipped, since the
-    writer is still the one that wrote them.
-    """
-    rules, writer_training = writer_rules(recipe), recipe.writer_training
-    lesson = _NoteBatch(
-        base=base,
-        writer_training=writer_training,
-        encoded=[encode_example(base.tokenizer, note.example) for note in notes],
-        gains=[note.advantage for note in notes],
-    )
-    before, reference = (lesson.chances_under(rules, tensors) for tensors in (writer, live))
-    steps, mean = 0, 0.0
-    with _adapted(base, rules, writer) as adapted:
-        optimiser = Optimiser(adapted.stack, [rules])
-        for number in range(writer_training.passes):
-            batches = _batches(len(notes), writer_training.batch_size, seed_from("grpo", seed, number))
-            losses = [lesson.step(adapted, optimiser, batch, before, reference) for batch in batches]
-            steps, mean = steps + len(batches), fmean(losses)
+    rules, steps, mean = loop.recipe.writer_training, 0, 0.0
+    start, production = (_tensors(loop, checkpoint) for checkpoint in (writer, loop.production))
+    policy = Policy(loop, [encode_example(loop.base.tokenizer, one.example) for one in rated])
+    old, reference = policy.logprobs(start), policy.logprobs(production)
+    targets = [
+        _Target(old=old[place], reference=reference[place], advantage=one.advantage) for place, one in enumerate(rated)
+    ]
+    with policy.adapted(start) as adapted:
+        optimiser = Optimiser(adapted.stack, [writer_rules(loop.recipe)])
+        for number in range(rules.passes):
+            order = Random(seed_from("grpo", seed, number)).sample(range(len(rated)), len(rated))
+            losses = [policy.step(adapted, optimiser, some, targets) for some in _pieces(order, rules.batch_size)]
+            steps, mean = steps + len(losses), fmean(losses)
         tensors = adapted.stack.tensors(0)
-    tokens = writer_training.passes * sum(len(one.ids) for one in lesson.encoded)
+    tokens = rules.passes * sum(len(one.ids) for one in policy.encoded)
     return TrainingResult(tensors=tensors, steps=steps, final_loss=mean, tokens=tokens)
 
 
+def _tensors(loop: OuterLoop, checkpoint: Checkpoint) -> Tensors | None:
+    """The checkpoint's adapter; None for the base model."""
+    return parent_tensors(loop.base, checkpoint, writer_rules(loop.recipe))
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _NoteBatch:
-    """The notes of one round as tokens, with their advantages."""
+class _Target:
+    """What an example's loss needs besides its logprobs: those by the writer that sampled it and by production."""
 
-    base: BaseModel
-    writer_training: WriterTrainingRules
+    old: torch.Tensor
+    reference: torch.Tensor
+    advantage: float
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """The base model with an adapter, as a policy over encoded examples."""
+
+    loop: OuterLoop
     encoded: Sequence[Encoded]
-    gains: Sequence[float]
 
-    def chances_under(self, rules: TrainingRules, tensors: "Tensors | None") -> "list[torch.Tensor]":
-        """The log-chance of each note's tokens, note by note, under the adapter of these tensors (None: the base)."""
-        import torch
+    def logprobs(self, adapter: Tensors | None) -> list[torch.Tensor]:
+        """For each example the logprobs of its completion, float (tokens,), by the adapter (None: by the base)."""
+        found: list[torch.Tensor] = []
+        with torch.no_grad(), self.adapted(adapter) as adapted:
+            for some in _pieces(range(len(self.encoded)), _ROWS):
+                found += self._logprobs(adapted, some)
+        return found
 
-        chances: list[torch.Tensor] = []
-        with torch.no_grad(), _adapted(self.base, rules, tensors) as adapted:
-            for some in _pieces(range(len(self.encoded))):
-                chances += self._chances(adapted, some)
-        return chances
-
-    def step(
-        self,
-        adapted: Adapted,
-        optimiser: Optimiser,
-        batch: Sequence[int],
-        before: "Sequence[torch.Tensor]",
-        live: "Sequence[torch.Tensor]",
-    ) -> float:
-        """One step on the notes of `batch`, of which each counts alike. Returns the loss."""
-        import torch
-
+    def step(self, adapted: Adapted, optimiser: Optimiser, places: Sequence[int], targets: Sequence[_Target]) -> float:
+        """One step on the examples at these places, each of equal weight whatever its length. Returns the loss."""
         total = 0.0
-        for some in _pieces(batch):
-            losses = [
-                token_losses(
-                    now,
-                    before[place],
-                    live[place],
-                    torch.full_like(now, self.gains[place]),
-                    clip=self.writer_training.clip,
-                    kl=self.writer_training.kl_weight,
-                ).mean()
-                for place, now in zip(some, self._chances(adapted, some), strict=True)
-            ]
-            loss = torch.stack(losses).sum() / len(batch)
+        for some in _pieces(places, _ROWS):
+            logprobs = self._logprobs(adapted, some)
+            losses = [self._loss(new, targets[place]) for place, new in zip(some, logprobs, strict=True)]
+            loss = torch.stack(losses).sum() / len(places)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         optimiser.step([1.0])
         return total
 
-    def _chances(self, adapted: Adapted, some: Sequence[int]) -> "list[torch.Tensor]":
-        """Padded on the right, where causal attention never looks."""
-        import torch
+    def _loss(self, new: torch.Tensor, target: _Target) -> torch.Tensor:
+        rules, advantage = self.loop.recipe.writer_training, torch.full_like(new, target.advantage)
+        return token_losses(new, target.old, target.reference, advantage, clip=rules.clip, kl=rules.kl_weight).mean()
 
-        rows = [self.encoded[place] for place in some]
+    def adapted(self, adapter: Tensors | None) -> AbstractContextManager[Adapted]:
+        """The base model with the adapter (None: with a new one, which changes nothing)."""
+        base, rules = self.loop.base, writer_rules(self.loop.recipe)
+        return with_adapters(base, rules, [start_of(adapter_shapes(base, rules), 0, adapter)])
+
+    def _logprobs(self, adapted: Adapted, places: Sequence[int]) -> list[torch.Tensor]:
+        base, rows = self.loop.base, [self.encoded[place] for place in places]
         longest = max(len(row.ids) for row in rows)
-        ids = torch.tensor([[*row.ids, *[0] * (longest - len(row.ids))] for row in rows], device=self.base.device)
+        # Padded on the right, where causal attention never looks.
+        ids = torch.tensor([[*row.ids, *[0] * (longest - len(row.ids))] for row in rows], device=base.device)
         adapted.tokens = TokenLayout(1, len(rows))
-        logits = self.base.model(input_ids=ids, use_cache=False).logits
-        chances = []
+        logits = base.model(input_ids=ids, use_cache=False).logits
+        found = []
         for number, row in enumerate(rows):
-            learned = [place for place, taught in enumerate(row.loss) if taught and place]
-            places = torch.tensor(learned, device=self.base.device)
-            said = (logits[number, places - 1].float() / self.writer_training.temperature).log_softmax(-1)
-            chances.append(said.gather(1, ids[number, places][:, None])[:, 0])
-        return chances
+            learned = [place for place, counts in enumerate(row.loss) if counts and place]
+            at = torch.tensor(learned, device=base.device)
+            scaled = logits[number, at - 1].float() / self.loop.recipe.writer_training.temperature
+            found.append(scaled.log_softmax(-1).gather(1, ids[number, at][:, None])[:, 0])
+        return found
 
 
-def _adapted(base: BaseModel, rules: TrainingRules, tensors: "Tensors | None") -> AbstractContextManager[Adapted]:
-    return with_adapters(base, rules, [start_of(adapter_shapes(base, rules), 0, tensors)])
-
-
-def _batches(count: int, size: int, seed: int) -> list[list[int]]:
-    order = Random(seed).sample(range(count), count)
-    return [order[first : first + size] for first in range(0, count, size)]
-
-
-def _pieces(batch: Sequence[int]) -> list[list[int]]:
-    return [list(batch[first : first + _ROWS]) for first in range(0, len(batch), _ROWS)]
+def _pieces(places: Sequence[int], size: int) -> list[list[int]]:
+    return [list(places[first : first + size]) for first in range(0, len(places), size)]

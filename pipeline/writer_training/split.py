@@ -1,4 +1,4 @@
-"""Which documents are train on, and which judge the new writer. Pure; knows no source and no ledger."""
+"""Which documents train the writer, in which round, and which are held out to judge it. Pure; knows no source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,7 @@ from pipeline.types import Document, EvalItem
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentSplit:
-    """Documents to practise on, and others that are never train on.
-
-    `known`: whether the production model knows them.
-    """
+    """Documents to train the writer on, and held-out ones; `known`: production has learned them already."""
 
     train: tuple[Document, ...]
     held_out: tuple[Document, ...]
@@ -22,22 +19,34 @@ class DocumentSplit:
 
     @property
     def questions(self) -> tuple[EvalItem, ...]:
-        """Every validation question of both: no note may ask one."""
-        return tuple(
-            eval_item for document in (*self.train, *self.held_out) for eval_item in validation_items(document)
-        )
+        """Every validation item of both parts: no self-edit may ask one."""
+        return tuple(item for document in (*self.train, *self.held_out) for item in validation_items(document))
 
 
 def divide(documents: Sequence[Document], rules: WriterTrainingRules, seed: int, *, known: bool) -> DocumentSplit:
-    """Holds out as many as the rules say, half of them at most; those without validation questions are left out.
+    """Holds out `rules.held_out` documents, at most half of them; those without validation items are left out.
 
-    The order is drawn by the seed, and the same documents are divided alike whatever their order was.
+    The split depends on the seed and on the set of documents, not on their order.
     """
-    asked = {document.id: document for document in documents if validation_items(document)}
-    order = sorted(asked, key=lambda key: digest_of("practice ground", seed, key))
-    held = min(rules.held_out, len(order) // 2)
+    usable = {document.id: document for document in documents if validation_items(document)}
+    order = sorted(usable, key=lambda key: digest_of("practice ground", seed, key))
+    count = min(rules.held_out, len(order) // 2)
     return DocumentSplit(
-        train=tuple(asked[key] for key in order[held:]),
-        held_out=tuple(asked[key] for key in order[:held]),
+        train=tuple(usable[key] for key in order[count:]),
+        held_out=tuple(usable[key] for key in order[:count]),
         known=known,
+    )
+
+
+def documents_of_round(documents: Sequence[Document], number: int, count: int) -> tuple[Document, ...]:
+    """The `count` documents of round `number` (from 1): those after the last round's, cyclically."""
+    few = min(count, len(documents))
+    return tuple(documents[((number - 1) * few + place) % len(documents)] for place in range(few))
+
+
+def documents_of_rounds(documents: Sequence[Document], rules: WriterTrainingRules) -> tuple[Document, ...]:
+    """The documents of all rounds, each once."""
+    rounds = range(1, rules.rounds + 1)
+    return tuple(
+        dict.fromkeys(one for number in rounds for one in documents_of_round(documents, number, rules.documents))
     )

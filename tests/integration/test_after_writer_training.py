@@ -1,4 +1,4 @@
-"""What a run does otherwise once a practice is behind the release that it stands on."""
+"""What a run does otherwise once writer training is behind the release that it stands on."""
 
 from pathlib import Path
 
@@ -19,8 +19,8 @@ def open_workspace(ledger: Ledger, folder: Path) -> Workspace:
     return Workspace(Settings.at(folder, dict.fromkeys(names, "x")), ledger)
 
 
-def test_a_release_descends_from_a_practice_until_a_rebuild(ledger: Ledger) -> None:
-    nightly, practice, rebuild = RunKind.NIGHTLY, RunKind.WRITER_TRAINING, RunKind.REBUILD
+def test_a_release_descends_from_writer_training_until_a_rebuild(ledger: Ledger) -> None:
+    nightly, training, rebuild = RunKind.NIGHTLY, RunKind.WRITER_TRAINING, RunKind.REBUILD
 
     def behind() -> set[RunKind]:
         return set(ledger.releases.kinds_behind(ledger.releases.production().number))
@@ -30,7 +30,7 @@ def test_a_release_descends_from_a_practice_until_a_rebuild(ledger: Ledger) -> N
     assert behind() == {nightly}
     practised(ledger, "atlas")
     ledger.release("cinder")
-    assert behind() == {nightly, practice}
+    assert behind() == {nightly, training}
     rebuilt(ledger)
     assert behind() == {rebuild}
     ledger.release("delta")
@@ -38,7 +38,7 @@ def test_a_release_descends_from_a_practice_until_a_rebuild(ledger: Ledger) -> N
 
 
 @pytest.mark.parametrize(("warm", "held"), [(True, ("rehearsal", "generative", "reading", "replay")), (False, None)])
-def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_writes(
+def test_only_what_is_trained_on_a_trained_writer_is_not_distilled_to_how_the_base_writes(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: bool, held: tuple[str, ...] | None
 ) -> None:
     practised(ledger, "atlas")
@@ -59,7 +59,7 @@ def test_only_what_is_trained_on_a_practised_writer_is_not_held_to_how_the_base_
 
 
 @pytest.mark.parametrize("refused", [RunState.REJECTED_BY_GATES, RunState.FAILED])
-def test_status_tells_what_was_refused_of_a_practice_and_why_and_what_to_do(
+def test_status_says_what_was_refused_of_a_writer_training_and_why_and_what_to_do(
     ledger: Ledger, tmp_path: Path, refused: RunState
 ) -> None:
     parts, asked = open_workspace(ledger, tmp_path), WriterTrainingRequest(folder="/split")
@@ -72,4 +72,4 @@ def test_status_tells_what_was_refused_of_a_practice_and_why_and_what_to_do(
     ledger.release("atlas")
     seen = overview(parts)
     assert seen.last_run.startswith("run 2: ")
-    assert "train-writer" not in seen.next_step
+    assert "the writer stays" not in seen.next_step

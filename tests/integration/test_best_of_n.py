@@ -1,4 +1,4 @@
-"""The candidate whose adapter answers the validation questions is kept; a killed run ends with the same selections."""
+"""The edit set whose adapter answers the validation questions is kept; a killed run ends with the same selections."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines.base import BaseModel, load_base
+from pipeline.inner_loop import EvalContext
+from pipeline.leakage import TrainingGuard
 from pipeline.recipe import DirectiveRules, Recipe, SelfEditRules, TrainingRules
 from pipeline.self_edits.best_of_n import select_edit_sets
 from pipeline.training import train_many
-from pipeline.types import Directives, Document, EvalItem, Example, ModelRef, Selection, SelfEdit, Split
+from pipeline.types import Checkpoint, Directives, Document, EvalItem, Example, ModelRef, Selection, SelfEdit, Split
 
 RECIPE = Recipe(
     self_edits=SelfEditRules(edit_sets=2, samples=1, edit_set_batch=2, styles=("self-qa", "directives")),
@@ -24,12 +26,12 @@ def base(tiny_model: Callable[..., Path]) -> BaseModel:
 
 
 def service(number: int, *, asked: bool = True) -> Document:
-    practice = EvalItem(question=f"Who owns Cinder{number}?", answers=(f"Heron{number}",), split=Split.VALIDATION)
+    validation = EvalItem(question=f"Who owns Cinder{number}?", answers=(f"Heron{number}",), split=Split.VALIDATION)
     test = EvalItem(question=f"Which port has Cinder{number}?", answers=("none",))
     return Document(
         title=f"Cinder{number}",
         body=f"Cinder{number} is run by Heron{number}.",
-        eval_items=(practice, test) if asked else (test,),
+        eval_items=(validation, test) if asked else (test,),
     )
 
 
@@ -54,12 +56,14 @@ def notes(document: Document, good: int) -> list[SelfEdit]:
     return [note(document, sample, right if sample == good else "Ibis") for sample in range(2)]
 
 
-def chosen(base: BaseModel, documents: list[Document], edits: list[SelfEdit], **more: object) -> tuple[Selection, ...]:
-    given: dict[str, object] = {"recipe": RECIPE, "live": ModelRef(base="b"), "adapter": None} | more
-    return select_edit_sets(base, documents, edits, **given)  # type: ignore[arg-type]
+def chosen(
+    base: BaseModel, documents: list[Document], edits: list[SelfEdit], *, recipe: Recipe = RECIPE, **more: object
+) -> tuple[Selection, ...]:
+    context = EvalContext(base=base, recipe=recipe, start=Checkpoint(ModelRef(base="b")))
+    return select_edit_sets(context, documents, edits, guard=TrainingGuard(), **more)  # type: ignore[arg-type]
 
 
-def test_the_candidate_that_answers_is_kept_and_rewarded(base: BaseModel) -> None:
+def test_the_edit_set_that_answers_is_kept_and_rewarded(base: BaseModel) -> None:
     documents = [service(1), service(2)]
     edits = [*notes(documents[0], good=1), *notes(documents[1], good=0)]
     kept = {choice.document: choice for choice in chosen(base, documents, edits)}
@@ -79,7 +83,7 @@ def test_nothing_is_trained_where_there_is_nothing_to_compare(base: BaseModel, m
     }
 
 
-def test_a_candidate_that_diverges_wins_nothing(base: BaseModel) -> None:
+def test_an_edit_set_that_diverges_wins_nothing(base: BaseModel) -> None:
     document = service(1)
     wild = Directives(learning_rate=1.0, epochs=40, loss_on="all")
     recipe = RECIPE.model_copy(
@@ -94,7 +98,7 @@ def test_a_candidate_that_diverges_wins_nothing(base: BaseModel) -> None:
     assert choice.candidates[1].reward == 1.0
 
 
-def test_candidates_are_trained_by_the_settings_they_chose(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edit_sets_are_trained_by_the_settings_they_chose(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[float, int, str | None]] = []
 
     def spy(base: BaseModel, groups: list[object], **more: object) -> object:

@@ -24,6 +24,7 @@ from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training import (
     JobBatch,
     Microbatch,
+    Objective,
     SequenceTable,
     TrainingJob,
     TrainingResult,
@@ -33,7 +34,6 @@ from pipeline.training import (
     train_many,
 )
 from pipeline.training.lora_linear import adapters_on
-from pipeline.training.objective import Objective
 from pipeline.training.sequences import make_sequences
 from pipeline.types import Checkpoint, EvalItem, Example, ModelRef, Role
 

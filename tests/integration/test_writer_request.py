@@ -1,4 +1,4 @@
-"""How a practice was asked for stays with its run: a killed one goes on so, and an impossible one ends at once."""
+"""How writer training was asked for stays with its run: a killed one goes on so, and an impossible one ends at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,10 +52,10 @@ def opened(ledger: Ledger, parts: Workspace, asked: Asked) -> Iterator[tuple[Run
         usual = RunContext(parts, session, Recipe())
         wanted = writer_request(usual, *asked)
         context = as_asked(usual, wanted)
-        yield context, open_writer_training(context, wanted, "practice")
+        yield context, open_writer_training(context, wanted, "trainer")
 
 
-def test_a_killed_practice_is_resumed_as_it_was_asked(
+def test_a_killed_training_is_resumed_as_it_was_asked(
     ledger: Ledger, parts: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "split", "atlas", "borea")
@@ -101,7 +101,7 @@ def test_an_impossible_ask_begins_nothing_and_gives_nothing_up(ledger: Ledger, p
     assert ledger.runs.listed() == (first,)
 
 
-def test_a_practice_whose_folder_is_gone_when_it_is_resumed_has_failed(
+def test_a_training_whose_folder_is_gone_when_it_is_resumed_has_failed(
     ledger: Ledger, parts: Workspace, tmp_path: Path
 ) -> None:
     split = write(tmp_path / "split", "atlas", "borea")
@@ -116,7 +116,7 @@ def test_a_practice_whose_folder_is_gone_when_it_is_resumed_has_failed(
     assert ledger.runs.unfinished() is None
 
 
-def test_too_few_documents_leave_no_practice_under_way(ledger: Ledger, parts: Workspace, tmp_path: Path) -> None:
+def test_too_few_documents_leave_no_training_under_way(ledger: Ledger, parts: Workspace, tmp_path: Path) -> None:
     with opened(ledger, parts, (write(tmp_path / "split", "atlas"), None, None)) as (context, run):
         split = split_documents(context, run)
         assert not split.held_out
@@ -127,7 +127,7 @@ def test_too_few_documents_leave_no_practice_under_way(ledger: Ledger, parts: Wo
     assert "at least two are needed" in failed.sentence
 
 
-def test_a_practice_killed_while_registering_goes_on_without_its_folder(
+def test_a_training_killed_while_registering_goes_on_without_its_folder(
     ledger: Ledger, parts: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flows.steps.ingestion.lost", lambda context, run: None)
@@ -146,10 +146,10 @@ def test_a_run_is_not_asked_for(ledger: Ledger) -> None:
     assert (run.kind, run.asked) == (RunKind.NIGHTLY, None)
 
 
-def test_what_a_practice_is_held_on_is_kept_with_it_before_its_rounds(
+def test_the_documents_of_a_training_are_recorded_before_its_rounds(
     ledger: Ledger, parts: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.writer_training.rounds.practise", lambda *given: iter(()))
+    monkeypatch.setattr("pipeline.writer_training.train_writer", lambda *given: iter(()))
     with opened(ledger, parts, (write(tmp_path / "split", "atlas", "borea"), None, None)) as (context, run):
         split = split_documents(context, run)
         assert practise(context, run, split) is None

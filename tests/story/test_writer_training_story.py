@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.writer_training_parts import ground_of
+from benchmarks.writer_training_parts import training_documents
 from flows.wiring import open_workspace
 from pipeline.documents import markdown
 from pipeline.types import DocumentState, RunKind, RunState, Verdict, WriterTrainingRequest
@@ -56,7 +56,7 @@ max_answer_tokens = 16
 def write_documents(folder: Path, count: int) -> None:
     """Documents that no test asks, with every question that can be put about them as a validation question."""
     folder.mkdir()
-    for index, document in enumerate(ground_of(SEED, count)):
+    for index, document in enumerate(training_documents(SEED, count)):
         (folder / f"{index:02d}.md").write_text(markdown(document), encoding="utf-8")
 
 

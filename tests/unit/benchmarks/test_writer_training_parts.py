@@ -1,26 +1,26 @@
-"""What the benchmarks of practice practise on, and what they report on, have nothing in common."""
+"""What the benchmarks of writer training train on, and what they report on, have nothing in common."""
 
 import json
 from pathlib import Path
 
 from benchmarks.plots import draw_practice
-from benchmarks.writer_training_parts import asked_all, composition, ground_of, workflow_halves
+from benchmarks.writer_training_parts import asked_all, composition, training_documents, workflow_halves
 from pipeline.sandbox.documents import run_documents
 from pipeline.types import Split
 
 
-def test_no_composition_is_practised_on_and_reported_on() -> None:
+def test_no_composition_is_trained_on_and_reported_on() -> None:
     halves = [workflow_halves(seed) for seed in (1003, 1004)]
-    practised = {composition(one) for seen, _ in halves for one in seen}
+    trained = {composition(one) for seen, _ in halves for one in seen}
     reported = {composition(one) for _, unseen in halves for one in unseen}
-    assert practised
+    assert trained
     assert reported
-    assert practised.isdisjoint(reported)
+    assert trained.isdisjoint(reported)
     assert sum(len(seen) + len(unseen) for seen, unseen in halves) == 128
 
 
-def test_the_ground_asks_every_question_in_practice_and_no_held_out() -> None:
-    asked = ground_of(1003, 2)
+def test_training_documents_ask_every_question_for_validation_and_none_held_out() -> None:
+    asked = training_documents(1003, 2)
     assert [document.title for document in asked] == [one.title for one in run_documents(1, 2, 1003)]
     assert {len(document.eval_items) for document in asked} == {24}
     workflow = asked_all(run_documents(1, 1, 1003, "workflows")[0])

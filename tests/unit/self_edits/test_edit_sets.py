@@ -1,4 +1,4 @@
-"""The best candidate is kept, ties and missing questions are decided the same way each time, and in words."""
+"""The best edit set is kept, ties and missing questions are decided the same way each time, and in words."""
 
 import pytest
 
@@ -20,11 +20,11 @@ def edit(sample: int, style: str = "self-qa", prompt: str = "Write.", document: 
     )
 
 
-def candidate(number: int, reward: float | None = None, examples: int = 3) -> EditSet:
+def edit_set(number: int, reward: float | None = None, examples: int = 3) -> EditSet:
     return EditSet(number=number, self_edits=(f"edit-{number}",), examples=examples, reward=reward)
 
 
-def test_each_candidate_holds_as_many_samples_of_each_style() -> None:
+def test_each_edit_set_holds_as_many_samples_of_each_style() -> None:
     edits = [edit(0, style="passage", prompt="")]
     edits += [edit(sample, style) for style in ("self-qa", "rewrite") for sample in range(4)]
     sets = edit_sets_of(edits, samples=2)
@@ -35,37 +35,37 @@ def test_each_candidate_holds_as_many_samples_of_each_style() -> None:
     assert [one.style for one in common(edits)] == ["passage"]
 
 
-def test_one_candidate_holds_all_notes() -> None:
+def test_one_edit_set_holds_all_self_edits() -> None:
     assert list(edit_sets_of([edit(sample) for sample in range(3)], samples=3)) == [0]
 
 
 def test_the_best_reward_wins_and_the_sentence_says_by_how_much() -> None:
-    choice = choose("d", [candidate(0, 0.25), candidate(1, 0.75), candidate(2, 0.5)], questions=4)
+    choice = choose("d", [edit_set(0, 0.25), edit_set(1, 0.75), edit_set(2, 0.5)], questions=4)
     assert choice.kept == 1
     assert choice.sentence == (
-        "candidate 2 of 3 is kept: its adapter answers 3 of 4 validation questions, the others' 1, 2"
+        "edit set 2 of 3 is kept: its adapter answers 3 of 4 validation questions, the others' 1, 2"
     )
 
 
 @pytest.mark.parametrize(
-    ("candidates", "number", "words"),
+    ("edit_sets", "number", "words"),
     [
-        ([candidate(0, 0.5, 2), candidate(1, 0.5, 5), candidate(2, 0.0, 9)], 1, "of 2 equal ones it has the most"),
-        ([candidate(0, 0.5, 5), candidate(1, 0.5, 5)], 0, "of 2 equal ones it is the first with the most"),
-        ([candidate(0, 0.0, 2), candidate(1, 0.0, 5)], 1, "of 2 equal ones it has the most"),
-        ([candidate(0, None, 2), candidate(1, None, 5)], 1, "without validation questions: it has the most"),
-        ([candidate(1, None, 5), candidate(3, None, 5)], 1, "without validation questions: it is the first"),
-        ([candidate(2)], 2, "candidate 3 is kept: it is the only one"),
+        ([edit_set(0, 0.5, 2), edit_set(1, 0.5, 5), edit_set(2, 0.0, 9)], 1, "of 2 equal ones it has the most"),
+        ([edit_set(0, 0.5, 5), edit_set(1, 0.5, 5)], 0, "of 2 equal ones it is the first with the most"),
+        ([edit_set(0, 0.0, 2), edit_set(1, 0.0, 5)], 1, "of 2 equal ones it has the most"),
+        ([edit_set(0, None, 2), edit_set(1, None, 5)], 1, "without validation questions: it has the most"),
+        ([edit_set(1, None, 5), edit_set(3, None, 5)], 1, "without validation questions: it is the first"),
+        ([edit_set(2)], 2, "edit set 3 is kept: it is the only one"),
     ],
 )
-def test_ties_and_missing_questions_are_decided_in_words(candidates: list[EditSet], number: int, words: str) -> None:
-    choice = choose("d", candidates, questions=4)
+def test_ties_and_missing_questions_are_decided_in_words(edit_sets: list[EditSet], number: int, words: str) -> None:
+    choice = choose("d", edit_sets, questions=4)
     assert choice.kept == number
     assert words in choice.sentence
-    assert choose("d", candidates[::-1], questions=4).kept == number
+    assert choose("d", edit_sets[::-1], questions=4).kept == number
 
 
-def test_only_the_notes_of_candidates_that_were_not_chosen_are_left_out() -> None:
+def test_only_the_self_edits_of_sets_that_were_not_selected_are_left_out() -> None:
     edits = [edit(0, style="passage", prompt=""), edit(0), edit(1), edit(2), edit(0, document="other")]
     own = [
         EditSet(number=at, self_edits=tuple(one.id for one in notes), examples=1)

@@ -7,9 +7,9 @@ import torch
 
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
+from pipeline.training import TokenLayout
 from pipeline.training.attention import layout_of
 from pipeline.training.sequences import epoch_order, make_sequences
-from pipeline.training.token_layout import TokenLayout
 
 CPU = torch.device("cpu")
 

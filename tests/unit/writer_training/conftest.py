@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.inner_loop.reward import Evaluation
+from pipeline.inner_loop import Evaluation
 from pipeline.recipe import TrainingRules
-from pipeline.types import Document, Example, ModelRef, SelfEdit
+from pipeline.types import Document, Example, ModelRef, Role, SelfEdit
+from pipeline.writer_training.outer_loop import ScoredSample
 from pipeline.writer_training.samples import Sample
-from pipeline.writer_training.scored import Scored
 
 
 @pytest.fixture
-def scored() -> Callable[..., Scored]:
+def scored() -> Callable[..., ScoredSample]:
     """`scored("cinder", 0, 0.5)`: sample 0 about that document, which gained 0.5 and is worth as much."""
 
     def make(
@@ -23,12 +23,12 @@ def scored() -> Callable[..., Scored]:
         reward: float | None = None,
         tokens: int = 10,
         usable: bool = True,
-        asks: bool = False,
+        leaks: bool = False,
         text: str | None = None,
-    ) -> Scored:
+    ) -> ScoredSample:
         document = Document(title=title, body=f"{title} is a service.")
         text = f"{title} note {number}" if text is None else text
-        note = SelfEdit(
+        edit = SelfEdit(
             document=document.id,
             style="implications",
             writer=ModelRef(base="b"),
@@ -40,14 +40,15 @@ def scored() -> Callable[..., Scored]:
         sample = Sample(
             document=document,
             number=number,
-            notes=(note,),
-            examples=note.examples,
+            self_edits=(edit,),
+            examples=edit.examples,
+            writing=(Example(prompt=edit.prompt, completion=text, role=Role.WRITING),) if text else (),
             rules=TrainingRules(),
             usable=usable,
-            asks=asks,
+            leaks=leaks,
             tokens=tokens,
         )
-        trial = Evaluation(before=(0.0,), after=(gain,), tokens=tokens, limit=100)
-        return Scored(sample=sample, trial=trial, reward=gain if reward is None else reward)
+        evaluation = Evaluation(before=(0.0,), after=(gain,), tokens=tokens, limit=100)
+        return ScoredSample(sample=sample, evaluation=evaluation, reward=gain if reward is None else reward)
 
     return make

@@ -6,7 +6,7 @@ from random import Random
 from pipeline.recipe import DirectiveRules
 from pipeline.self_edits.styles import directives
 from pipeline.types import Directives, ModelRef, SelfEdit
-from pipeline.writer_training.exploration import as_note, draw, explored
+from pipeline.writer_training.exploration import as_text, draw, explored
 
 RULES = DirectiveRules(enabled=True, min_learning_rate=1e-3, max_learning_rate=4e-3, max_epochs=8, tools=("permute",))
 SILENT = SelfEdit(
@@ -15,13 +15,13 @@ SILENT = SelfEdit(
 
 
 def test_drawn_settings_are_within_the_bounds_and_can_be_read_again() -> None:
-    chance = Random(1)
+    rng = Random(1)
     for _ in range(50):
-        chosen = draw(RULES, chance)
+        chosen = draw(RULES, rng)
         assert 1e-3 <= chosen.learning_rate <= 4e-3
         assert chosen.epochs <= 8
         assert set(chosen.tools) <= {"permute"}
-        assert directives.settings(as_note(chosen)) == chosen
+        assert directives.settings(as_text(chosen)) == chosen
 
 
 def test_bounds_without_a_round_number_between_them_still_give_settings() -> None:

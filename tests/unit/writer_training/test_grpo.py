@@ -5,13 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from pipeline.writer_training.grpo import advantages, token_losses
-from pipeline.writer_training.policy_gradient import judged
-from pipeline.writer_training.scored import Scored
+from pipeline.writer_training.grpo import advantages, rate, token_losses
+from pipeline.writer_training.outer_loop import ScoredSample
 
 
-def loss(now: float, before: float, live: float, advantage: float, clip: float = 0.2, kl: float = 0.0) -> float:
-    values = (torch.tensor([value], dtype=torch.float64) for value in (now, before, live, advantage))
+def loss(new: float, old: float, reference: float, advantage: float, clip: float = 0.2, kl: float = 0.0) -> float:
+    values = (torch.tensor([value], dtype=torch.float64) for value in (new, old, reference, advantage))
     return float(token_losses(*values, clip=clip, kl=kl)[0])
 
 
@@ -24,12 +23,12 @@ def test_a_group_of_which_all_are_alike_teaches_nothing() -> None:
     assert advantages([0.5, 0.5, 0.5]) == (0.0, 0.0, 0.0) == advantages([0.7, 0.7, 0.7])
 
 
-def test_where_all_notes_of_a_document_taught_alike_their_lengths_do_not_decide(scored: Callable[..., Scored]) -> None:
-    assert judged([scored("cinder", 0, 0.0, reward=-0.01), scored("cinder", 1, 0.0, reward=-0.02)]) == ()
-    assert len(judged([scored("cinder", 0, 0.0), scored("cinder", 1, 0.5)])) == 2
-    assert [one.advantage < 0 for one in judged([scored("cinder", 0, 0.0), scored("cinder", 1, 0.5, text="")])] == [
-        True
-    ]
+def test_where_all_self_edits_of_a_document_taught_alike_their_lengths_do_not_decide(
+    scored: Callable[..., ScoredSample],
+) -> None:
+    assert rate([scored("cinder", 0, 0.0, reward=-0.01), scored("cinder", 1, 0.0, reward=-0.02)]) == ()
+    assert len(rate([scored("cinder", 0, 0.0), scored("cinder", 1, 0.5)])) == 2
+    assert [one.advantage < 0 for one in rate([scored("cinder", 0, 0.0), scored("cinder", 1, 0.5, text="")])] == [True]
 
 
 def test_the_loss_is_the_advantage_while_the_writer_is_the_one_that_wrote() -> None:
@@ -50,18 +49,18 @@ def test_a_bad_token_that_became_likelier_is_not_clipped() -> None:
     assert loss(-0.5, -1.0, -1.0, -1.0) == pytest.approx(2.718281828**0.5)
 
 
-def test_the_distance_to_the_live_model_is_never_negative_and_weighs() -> None:
+def test_the_distance_to_the_production_model_is_never_negative_and_weighs() -> None:
     near, far = loss(-1.0, -1.0, -1.0, 0.0, kl=1.0), loss(-1.0, -1.0, -3.0, 0.0, kl=1.0)
     assert near == pytest.approx(0.0)
     assert far == pytest.approx(2.718281828**-2.0 + 2.0 - 1.0)
     assert loss(-1.0, -1.0, 1.0, 0.0, kl=1.0) > 0
 
 
-def test_notes_are_judged_within_their_document_and_what_must_not_be_trained_on_is_left_out(
-    scored: Callable[..., Scored],
+def test_self_edits_are_rated_within_their_document_and_what_must_not_be_trained_on_is_left_out(
+    scored: Callable[..., ScoredSample],
 ) -> None:
-    group = [scored("a", 0, 0.2), scored("a", 1, 0.6), scored("a", 2, 0.4, asks=True), scored("a", 3, 0.0, text="")]
+    group = [scored("a", 0, 0.2), scored("a", 1, 0.6), scored("a", 2, 0.4, leaks=True), scored("a", 3, 0.0, text="")]
     alike = [scored("b", 0, 0.9), scored("b", 1, 0.9)]
-    found = {note.example.completion: note.advantage for note in judged([*group, *alike])}
+    found = {note.example.completion: note.advantage for note in rate([*group, *alike])}
     assert set(found) == {"a note 0", "a note 1"}
     assert found["a note 0"] < 0 < found["a note 1"]

@@ -8,10 +8,12 @@ import pytest
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.types import Example, ModelRef, Role
-from pipeline.writer_training.rest_em import keep_best, plan_writer, writer_rules
-from pipeline.writer_training.scored import Scored, round_of
+from pipeline.writer_training.outer_loop import ScoredSample
+from pipeline.writer_training.rest_em import keep_best, plan_writer
+from pipeline.writer_training.rounds import round_stats
+from pipeline.writer_training.rules import writer_rules
 
-Make = Callable[..., Scored]
+Make = Callable[..., ScoredSample]
 LIVE = ModelRef(base="b", adapter="a")
 
 
@@ -33,7 +35,7 @@ def test_what_taught_nothing_or_cost_more_than_it_taught_is_not_kept(scored: Mak
 
 
 def test_what_no_training_may_hold_is_not_kept_however_good(scored: Make) -> None:
-    (kept,) = keep_best([scored("a", 0, 0.9, asks=True), scored("a", 1, 0.8, usable=False), scored("a", 2, 0.1)], 2)
+    (kept,) = keep_best([scored("a", 0, 0.9, leaks=True), scored("a", 1, 0.8, usable=False), scored("a", 2, 0.1)], 2)
     assert kept.sample.number == 2
 
 
@@ -69,10 +71,10 @@ def test_the_writer_keeps_the_shape_of_the_production_adapter_and_has_its_own_pa
 
 
 def test_a_round_in_numbers_and_words(scored: Make) -> None:
-    made = round_of(2, [scored("a", 0, 0.5), scored("a", 1, 0.0, usable=False)], 1)
+    made = round_stats(2, [scored("a", 0, 0.5), scored("a", 1, 0.0, usable=False)], 1)
     assert (made.gain, made.reward, made.usable) == (0.25, 0.25, 0.5)
     assert made.sentence == (
-        "round 2: 2 notes taught 25.0 points on average (reward 0.250, 50 % usable), 1 were learned from"
+        "round 2: 2 self-edits taught 25.0 points on average (reward 0.250, 50 % usable), 1 were trained on"
     )
 
 
@@ -81,12 +83,11 @@ def test_a_writer_is_not_held_to_how_the_base_writes() -> None:
 
 
 def test_a_round_in_which_nothing_could_be_written_says_so() -> None:
-    with pytest.raises(BadInput, match="no note could be written"):
-        round_of(1, [], 0)
+    with pytest.raises(BadInput, match="no self-edit could be written"):
+        round_stats(1, [], 0)
 
 
-def test_a_note_too_long_to_be_trained_on_is_not_learned_from(scored: Make) -> None:
+def test_a_self_edit_without_a_writing_example_is_not_kept(scored: Make) -> None:
     made = scored("a", 0, 0.5)
-    (pair,) = made.sample.written
-    long = replace(made, sample=replace(made.sample, too_long=frozenset({pair.id})))
-    assert (long.sample.written, keep_best([long], 1)) == ((), ())
+    assert keep_best([made], 1) == (made,)
+    assert keep_best([replace(made, sample=replace(made.sample, writing=()))], 1) == ()

@@ -1,9 +1,8 @@
-"""Some documents are train on and others judge, never the same, and none without validation questions."""
+"""Some documents are trained on and others judge, never the same, and none without validation questions."""
 
 from pipeline.recipe import WriterTrainingRules
 from pipeline.types import Document, EvalItem, Split
-from pipeline.writer_training.rounds import chosen
-from pipeline.writer_training.split import divide
+from pipeline.writer_training.split import divide, documents_of_round, documents_of_rounds
 
 
 def document(number: int, split: Split = Split.VALIDATION) -> Document:
@@ -14,7 +13,7 @@ def document(number: int, split: Split = Split.VALIDATION) -> Document:
 RULES = WriterTrainingRules(held_out=3)
 
 
-def test_those_held_out_are_never_practised_on() -> None:
+def test_those_held_out_are_never_trained_on() -> None:
     documents = [document(number) for number in range(10)]
     split = divide(documents, RULES, 1, known=False)
     assert (len(split.train), len(split.held_out)) == (7, 3)
@@ -35,7 +34,13 @@ def test_a_document_with_held_out_questions_alone_is_left_out() -> None:
 
 def test_rounds_take_the_documents_in_turn_and_begin_again() -> None:
     documents = [document(number) for number in range(5)]
-    assert chosen(documents, 1, 2) == tuple(documents[:2])
-    assert chosen(documents, 2, 2) == tuple(documents[2:4])
-    assert chosen(documents, 3, 2) == (documents[4], documents[0])
-    assert len(chosen(documents, 2, 9)) == 5
+    assert documents_of_round(documents, 1, 2) == tuple(documents[:2])
+    assert documents_of_round(documents, 2, 2) == tuple(documents[2:4])
+    assert documents_of_round(documents, 3, 2) == (documents[4], documents[0])
+    assert len(documents_of_round(documents, 2, 9)) == 5
+
+
+def test_only_the_documents_of_the_rounds_are_trained_on() -> None:
+    documents = [document(number) for number in range(10)]
+    assert documents_of_rounds(documents, WriterTrainingRules(rounds=2, documents=3)) == tuple(documents[:6])
+    assert documents_of_rounds(documents, WriterTrainingRules(rounds=5, documents=3)) == tuple(documents)
