@@ -140,7 +140,7 @@ class Calls:
         pause, problem = state.upcoming_sleep, str(_problem(state))
         if pause >= self._left(problem):
             raise EngineFailed(
-                f"{self.server.name} asks for a pause of {pause:.0f} s, which is beyond the deadline: {problem}. "
+                f"{self.server.name} asks for {pause:.0f} s of patience, which is beyond the deadline: {problem}. "
                 "Try again later, or raise SEALED_SERVER_SECONDS."
             )
 
