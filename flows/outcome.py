@@ -24,7 +24,7 @@ STATES = {
     Ended.UNWRITTEN: "NothingToTrainOn",
     Ended.NOTHING_NEW: "Empty",
     Ended.HELD: "HeldBack",
-    Ended.BUSY: "LockedError",
+    Ended.BUSY: "Busy",
 }
 
 

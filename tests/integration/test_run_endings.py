@@ -133,7 +133,7 @@ def test_a_run_beside_another_ends_busy(parts: Workspace, prefect: SyncPrefectCl
         outcome = nightly(parts.settings.workspace)
     run = newest(prefect)
     assert run.state is not None
-    assert (outcome.ended, run.state.name, run.state.message) == (Ended.BUSY, "LockedError", outcome.sentence)
+    assert (outcome.ended, run.state.name, run.state.message) == (Ended.BUSY, "Busy", outcome.sentence)
 
 
 def test_a_run_before_a_review_ends_held_back(
