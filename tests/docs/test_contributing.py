@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md work: each is installed as somebody else's package, and found and run as a user's is."""
+"""The examples of CONTRIBUTING.md work: each is installed as the package of somebody else, found and run."""
 
 import importlib
 import sqlite3

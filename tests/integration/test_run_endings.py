@@ -28,7 +28,7 @@ from flows.steps.diagnosis import Finding, examine
 from flows.steps.initialisation import init_workspace
 from flows.steps.scheduler import crash_dead_runs
 from flows.wiring import Workspace
-from flows.writer_training import practice
+from flows.writer_training import train_writer
 from pipeline.errors import BadInput
 from pipeline.sandbox import model_path
 from registry.store import lease, runs
@@ -124,8 +124,8 @@ def test_runs_with_nothing_to_do_end_empty_and_are_named_by_number_and_date(
     assert runs.get(parts.store, 2).proposer == getpass.getuser()
     assert rebuild(workspace).ended is Ended.NOTHING_NEW
     assert newest(prefect).name.startswith("rebuild-3 ")
-    assert practice(workspace).ended is Ended.NOTHING_NEW
-    assert newest(prefect).name.startswith("practice-3 ")
+    assert train_writer(workspace).ended is Ended.NOTHING_NEW
+    assert newest(prefect).name.startswith("writer-training-3 ")
 
 
 def test_a_run_beside_another_ends_busy(parts: Workspace, prefect: SyncPrefectClient) -> None:
