@@ -33,7 +33,7 @@ def _call(words: list[str]) -> tuple[str, ...]:
 
 
 COMMANDS = [service["command"] for service in STACK["services"].values() if "command" in service]
-SCHEDULING = re.findall(r"^    (.+)$", GUIDE, flags=re.MULTILINE)
+SCHEDULING = re.findall(r"^\$ (.*prefect .+)$", GUIDE, flags=re.MULTILINE)
 CALLS = sorted({call for text in (*COMMANDS, *SCHEDULING) for call in calls(text)})
 
 
