@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from flows.cli import screen
-from flows.steps.review import Decided
+from flows.steps.review import ProductionChange
 from pipeline.types import Deployment, Verdict
 from registry import Reconciled
 
 
 def test_nouns_are_objects_and_what_json_lacks_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     noon = datetime(2026, 11, 2, 12, tzinfo=UTC)
-    moved = Decided(
+    moved = ProductionChange(
         deployment=Deployment(epoch=1, release=2, actor="ada", reason="größer", at=noon),
         reconciled=Reconciled(repaired=("one",)),
     )
