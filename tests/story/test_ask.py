@@ -27,17 +27,17 @@ def train(model: Path, update: Update, out: Path) -> Trained:
 def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Path]) -> tuple[Path, Path]:
     """A workspace whose production release is 1, and that release's adapter."""
     workspace, model = tmp_path_factory.mktemp("asking") / "workspace", tiny_model("llama")
-    workspace = init_workspace(workspace, str(model), actor="ada", device="cpu")
-    ledger = Ledger(workspace.ledger.database)
+    opened = init_workspace(workspace, str(model), actor="ada", device="cpu")
+    ledger = Ledger(opened.ledger.database)
     ledger.documents.accept(intake("atlas"))
     with ledger.session() as session:
         run = ledger.begin(session)
         update = ledger.gate(session, run)
-        trained = train(model, update, workspace.folder_of(update.id))
+        trained = train(model, update, opened.folder_of(update.id))
         session.candidates.intend(run.number, trained.manifest)
         session.candidates.record(run.number, "1")
     ledger.promote(1)
-    return workspace, workspace.folder_of(update.id)
+    return workspace, opened.folder_of(update.id)
 
 
 def test_a_flipped_byte_of_the_production_adapter_is_refused(live: tuple[Path, Path], sealed: Sealed) -> None:

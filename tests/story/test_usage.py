@@ -60,6 +60,6 @@ def test_into_a_pipe_an_update_tells_its_steps_on_standard_error(tmp_path: Path,
     assert sealed("init", str(tmp_path / "w")).code == 0
     ran = sealed("update", workspace=tmp_path / "w")
     assert ran.code == 0, ran.err
-    assert "taking documents in: begins\n" in ran.err
-    assert "taking documents in: done, 1/1" in ran.err
+    assert "ingesting documents: begins\n" in ran.err
+    assert "ingesting documents: done, 1/1" in ran.err
     assert ran.out.startswith("nothing to learn: ")

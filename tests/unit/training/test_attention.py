@@ -11,10 +11,13 @@ from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
 from pipeline.adapters.targets import linear_layers
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
-from pipeline.training import Microbatch, Objective, TokenLayout, attention, objective
+from pipeline.training import attention, objective
 from pipeline.training.attention import can_be_ragged
+from pipeline.training.jobs import Microbatch
 from pipeline.training.lora_linear import adapters_on
+from pipeline.training.objective import Objective
 from pipeline.training.sequences import Sequences, make_sequences
+from pipeline.training.token_layout import TokenLayout
 
 SIZES: dict[str, Any] = {
     "vocab_size": 64,
