@@ -8,9 +8,9 @@ from pipeline.recipe.fields import NOT_SWEPT, Advanced, Rules
 from pipeline.types import DocumentKind
 
 _BOUNDS = Advanced("docs/operating.md#documents")
-_VALIDATION = Advanced("docs/self-edits.md#validation-questions")
-_CORRECTIONS = Advanced("docs/self-edits.md#corrections")
-_DIRECTIVES = Advanced("docs/self-edits.md#directives-and-tools; docs/writer-training.md#measured")
+_VALIDATION = Advanced("docs/self-edits.md#where-do-validation-questions-come-from")
+_CORRECTIONS = Advanced("docs/self-edits.md#how-are-corrections-written-about")
+_DIRECTIVES = Advanced("docs/self-edits.md#what-may-the-model-choose-itself; docs/writer-training.md#what-was-measured")
 
 
 class DocumentRules(Rules):
@@ -44,7 +44,7 @@ class SelfEditRules(Rules):
     edit_sets: int = Field(
         default=1, ge=1, le=16, description="sets of self-edits written of a document, of which the best is kept"
     )
-    edit_set_batch: Annotated[int, Advanced("docs/self-edits.md#candidates")] = Field(
+    edit_set_batch: Annotated[int, Advanced("docs/self-edits.md#can-one-of-several-edit-sets-be-selected")] = Field(
         default=4, ge=1, description="batch size when an edit set is trained alone to be scored"
     )
     eval_items: Annotated[int, _VALIDATION] = Field(

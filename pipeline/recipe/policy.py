@@ -6,9 +6,9 @@ from pydantic import Field
 
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules, Share
 
-_GATES = Advanced("docs/operating.md#the-gates")
+_GATES = Advanced("docs/operating.md#what-the-gates-decide")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
-_WRITER = Advanced("docs/writer-training.md#the-gate")
+_WRITER = Advanced("docs/writer-training.md#which-gate-decides")
 
 
 class AcquisitionPolicy(Rules):

@@ -7,7 +7,7 @@ from pydantic import Field
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules, Share
 
 _WEIGHTS = Advanced("docs/adr/0013-hidden-states-are-held.md; docs/learning.md#the-sweep")
-_WRITER = Advanced("docs/writer-training.md#measured")
+_WRITER = Advanced("docs/writer-training.md#what-was-measured")
 _AFTER_A_RUN = Advanced("docs/writer-training.md#through-the-gates")
 _GRPO = Advanced("docs/adr/0011-grpo-on-our-own-adapters.md; arXiv 2402.03300")
 

@@ -1,16 +1,16 @@
 """What the pages name exists: files, sections, commands, options, settings, recipe keys, states and tests."""
 
 import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from flows.outcome import STATES
 from gates.catalogue import BUILT_IN
 from pipeline import errors
 from pipeline.config import Settings
-from pipeline.recipe import Recipe
 from tests.docs.commands import unknown_names
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, inline_code, links, read
 
@@ -30,17 +30,18 @@ INVARIANTS = [f"I{number}" for number in range(1, 10)]
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def recipe_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
-    """Every dotted key of a recipe, tables included."""
+def typed_keys(recipe: dict[str, Any], prefix: str = "") -> set[str]:
+    """Every dotted key as a recipe spells it, tables included."""
     keys: set[str] = set()
-    for name, field in model.model_fields.items():
+    for name, value in recipe.items():
         keys.add(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys |= recipe_keys(field.annotation, f"{prefix}{name}.")
+        if isinstance(value, dict):
+            keys |= typed_keys(value, f"{prefix}{name}.")
     return keys
 
 
-RECIPE_KEYS = recipe_keys(Recipe)
+RECIPES = [ROOT / "recipes" / name for name in ("default.toml", "advanced.toml")]
+RECIPE_KEYS = {key for path in RECIPES for key in typed_keys(tomllib.loads(read(path)))}
 TABLES = {key for key in RECIPE_KEYS if any(other.startswith(f"{key}.") for other in RECIPE_KEYS)}
 
 
