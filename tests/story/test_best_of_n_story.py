@@ -70,7 +70,7 @@ def test_candidates_are_compared_and_one_of_each_document_is_learned(tmp_path: P
     own = next(record["document"] for record in listed if record["name"] == bare.name)
     assert {(eval_item["origin"], eval_item["split"]) for eval_item in own["eval_items"]} == {
         ("human", "test"),
-        ("model", "practice"),
+        ("model", "validation"),
     }
 
 

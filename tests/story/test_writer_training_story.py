@@ -64,13 +64,13 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
     workspace, split = tmp_path / "workspace", tmp_path / "split"
     assert sealed("init", str(workspace)).code == 0
     (workspace / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    none = sealed("practice", "--json", workspace=workspace)
+    none = sealed("train-writer", "--json", workspace=workspace)
     assert (none.code, none.json["ended"]) == (0, "nothing to learn"), none.err
-    refused = sealed("practice", "--method", "guessing", workspace=workspace)
+    refused = sealed("train-writer", "--method", "guessing", workspace=workspace)
     assert refused.code == 2
     assert "rest-em" in refused.err
     write_documents(split, 48)
-    ran = sealed("practice", "--json", "--documents", str(split), workspace=workspace)
+    ran = sealed("train-writer", "--json", "--documents", str(split), workspace=workspace)
     assert ran.json["ended"] == "waiting for review", ran.out + ran.err
     results = sealed("show", "1", "--json", workspace=workspace).json["report"]["results"]
     verdicts = {result["gate"]: result["verdict"] for result in results}
@@ -101,7 +101,7 @@ def test_grpo_is_gated_as_any_practice(tmp_path: Path, sealed: Sealed) -> None:
     (workspace / "recipe.toml").write_text(small, encoding="utf-8")
     write_documents(split, 12)
     ran = sealed(
-        "practice", "--json", "--documents", str(split), "--method", "grpo", "--rounds", "2", workspace=workspace
+        "train-writer", "--json", "--documents", str(split), "--method", "grpo", "--rounds", "2", workspace=workspace
     )
     assert (ran.code, ran.json["ended"]) == (3, "refused by the gates"), ran.out + ran.err
     ledger = open_workspace(workspace).ledger
