@@ -35,7 +35,7 @@ class Heuristics:
     Refusals (`self_edits.refusals`):
         ignorance: a model that refuses a larger share of a document's questions is taken not to know the document.
 
-    Garbled names in generative replay (`lookalikes`), fitted on 11,450 prompts of four runs (ADR 14):
+    Garbled names in generative replay (`leakage`), fitted on 11,450 prompts of four runs (ADR 14):
         name_similarity: Indel similarity, of 100, from which a word is a misspelling of a name.
         longest_plain_word: letters; names up to this length are like other words by chance, and must match exactly.
 

@@ -15,19 +15,8 @@ from pipeline.sandbox.catalogue import (
 )
 from pipeline.sandbox.skills import SKILLS
 from pipeline.sandbox.tokens import ASSISTANT, END, USER
-from pipeline.self_edits.styles import (
-    chain_of_thought,
-    directives,
-    implications,
-    implications_long,
-    implications_very_long,
-    rewrite,
-    self_qa,
-)
 
-STYLES = (
-    self_qa, self_qa, implications, implications_long, implications_very_long, rewrite, chain_of_thought,
-)  # fmt: skip
+STYLES = (notes.QUESTION_STYLE, *notes.FACT_STYLES)
 SUBJECT = "Name the subject."
 ASKED, WRITTEN, TOLD = 0.2, 0.3, 0.02  # loss weights: a user's words, a note, a document; an answer weighs 1
 
@@ -68,7 +57,7 @@ def echo(chance: Random) -> Lesson:
 def writing(chance: Random) -> Lesson:
     """A note about a document, and some questions about it; one lesson in twelve asks for training settings."""
     service, keys, text, leaks = _document(chance)
-    style = directives if chance.random() < 0.08 else chance.choice(STYLES)
+    style = notes.SETTINGS_STYLE if chance.random() < 0.08 else chance.choice(STYLES)
     task = style.prompt("", "").strip()
     written = Branch(f"\n\n{task}", notes.note(style, service, keys, leaks, chance), answered=WRITTEN)
     return Lesson("writing", _open(service, text), (written, *_questions(service, keys, 3, chance)))
@@ -170,7 +159,7 @@ def workflow(chance: Random) -> Lesson:
     asked = [Branch(f"\n\n{workflows.question(name, given)}", " ".join(made)) for given, made in pairs[shown:]]
     if chance.random() < 0.25:
         note = notes.questions([(workflows.question(name, given), " ".join(made)) for given, made in pairs[:shown]])
-        asked.append(Branch(f"\n\n{self_qa.TASK}", note, answered=WRITTEN))
+        asked.append(Branch(f"\n\n{notes.QUESTION_STYLE.TASK}", note, answered=WRITTEN))
     beginning = f"{USER}{passage(name, workflows.text(pairs[:shown]))}"
     return Lesson("workflow", beginning, tuple(asked))
 

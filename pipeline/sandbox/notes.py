@@ -19,6 +19,9 @@ from pipeline.self_edits.styles import (
 )
 
 Leaks = Sequence[tuple[str, str]]
+# The styles that state facts, the one of them that asks questions, and the one that chooses training settings.
+FACT_STYLES = (self_qa, implications, implications_long, implications_very_long, rewrite, chain_of_thought)
+QUESTION_STYLE, SETTINGS_STYLE = self_qa, directives
 
 
 @dataclass(frozen=True)

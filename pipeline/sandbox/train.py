@@ -10,8 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from pipeline.engines.base import load_base
-from pipeline.engines.local import LocalEngine
+from pipeline.engines import LocalEngine, load_base
 from pipeline.sandbox import lessons, model_path
 from pipeline.sandbox.card import CardFigure, measure, revision, table, write_card
 from pipeline.sandbox.kit import write_kit

@@ -6,7 +6,7 @@ A self-edit that asks for a password has its answer at hand; training on it woul
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pipeline.engines.engine import SamplingParams
+from pipeline.engines import SamplingParams
 from pipeline.grading import grade_opening
 from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.self_edits.context import WriterContext, leaves_room

@@ -2,10 +2,8 @@
 
 import torch
 
-from pipeline.adapters.attachment import check_fit
-from pipeline.adapters.format import read_tensors, verify_adapter
-from pipeline.adapters.targets import target_names
-from pipeline.engines.base import BaseModel
+from pipeline.adapters import check_fit, read_tensors, target_names, verify_adapter
+from pipeline.engines import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 from pipeline.types import Checkpoint

@@ -11,11 +11,10 @@ import pytest
 
 from pipeline.adapters.format import read_manifest
 from pipeline.chat import encode_prompt
-from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.base import BaseModel, ModelMetadata, load_base, load_metadata
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.http_calls import Server, calls
 from pipeline.engines.local import LocalEngine
-from pipeline.engines.metadata import ModelMetadata, load_metadata
 from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules

@@ -7,8 +7,8 @@ import pytest
 import torch
 import transformers
 
+from pipeline.adapters.attachment import linear_layers
 from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
-from pipeline.adapters.targets import linear_layers
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
 from pipeline.training import Microbatch, Objective, TokenLayout, attention, objective

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 
-import torch
-
 from pipeline.digests import digest_of
 from pipeline.recipe import Recipe
 from pipeline.types import Example, ModelRef, Update, UpdatePlan
@@ -68,22 +66,46 @@ def plan_policy(parent: ModelRef, rated: Sequence[RatedExample], recipe: Recipe)
     return UpdatePlan(update=update, examples=tuple(examples.values()))
 
 
-def token_losses(
-    new: torch.Tensor,
-    old: torch.Tensor,
-    reference: torch.Tensor,
-    advantage: torch.Tensor,
-    *,
-    clip: float,
-    kl: float,
-) -> torch.Tensor:
-    """The loss of each token, float of shape (tokens,): the clipped surrogate, and `kl` times the KL to the reference.
+def keep_best(scored: Sequence[ScoredSample], keep: int, best: float = 1.0) -> tuple[ScoredSample, ...]:
+    """Of each document's `keep` best self-edits the `best` share over all documents (at least one), in their order.
 
-    `new`, `old` and `reference` are logprobs (tokens,) by the writer as it is, by the writer that sampled, and by the
-    production model; `advantage` is (tokens,). The KL is Schulman's estimator k3: unbiased and never negative.
+    Only those with a positive gain and reward that passed the screening and ask no held-out question. Of equal
+    rewards the shorter is better, then the first.
     """
-    ratio = (new - old).exp()
-    clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
-    surrogate = (ratio * advantage).minimum(clipped * advantage)
-    distance = reference - new
-    return kl * (distance.exp() - distance - 1.0) - surrogate
+    by_document: dict[str, list[ScoredSample]] = {}
+    for one in scored:
+        if _helped(one):
+            by_document.setdefault(one.sample.document.id, []).append(one)
+    kept = [one for own in by_document.values() for one in sorted(own, key=_rank)[:keep]]
+    learned = sorted(range(len(kept)), key=lambda place: _rank(kept[place]))[: max(1, round(best * len(kept)))]
+    return tuple(kept[place] for place in sorted(learned))
+
+
+def _helped(one: ScoredSample) -> bool:
+    sample = one.sample
+    usable = sample.usable and bool(sample.writing) and not sample.leaks
+    return usable and one.evaluation.gain > 0 and one.reward > 0
+
+
+def _rank(one: ScoredSample) -> tuple[float, int, int]:
+    return -one.reward, one.evaluation.tokens, one.sample.number
+
+
+def plan_writer(
+    parent: ModelRef, kept: Sequence[ScoredSample], rehearsal: Sequence[Example], recipe: Recipe, seed: int
+) -> UpdatePlan:
+    """The update of the production model on the writing examples that a round kept, and on the rehearsal.
+
+    It names no self-edit of the ledger: documents of writer training are not learned, and never replayed.
+    """
+    pairs = [example for one in kept for example in one.sample.writing]
+    examples = tuple({example.id: example for example in (*pairs, *rehearsal)}.values())
+    ordered = tuple(sorted(examples, key=lambda example: digest_of("order", seed, example.id)))
+    update = Update(
+        parent=parent,
+        self_edits=(),
+        examples_digest=digest_of("practice", "rest-em", [[example.id, example.role] for example in ordered]),
+        recipe=recipe.digest,
+        seed=seed,
+    )
+    return UpdatePlan(update=update, examples=ordered)
