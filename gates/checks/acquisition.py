@@ -1,7 +1,18 @@
 """This run's documents were learned: their test questions are answered better than before, surely and by enough."""
 
-from gates.evidence import RUN, held_out_items
-from gates.judging import Evidence, GateResult, PolicyRules, Verdict, compare, counted, judge_gain, percent, result
+from gates.judging import (
+    RUN,
+    Evidence,
+    GateResult,
+    PolicyRules,
+    Verdict,
+    compare,
+    counted,
+    held_out_items,
+    judge_gain,
+    percent,
+    result,
+)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:

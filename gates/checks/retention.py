@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from itertools import chain
 
-from gates.benchmark_suites import nothing_to_ask, shortage
 from gates.corrections import set_aside_this_run, superseded
 from gates.judging import (
     Against,
@@ -15,11 +14,13 @@ from gates.judging import (
     Verdict,
     compare,
     counted,
+    holm,
+    nothing_to_ask,
     points,
     result,
+    shortage,
     worst,
 )
-from gates.statistics import holm
 
 FEWEST_PER_RELEASE = 20
 

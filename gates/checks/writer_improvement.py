@@ -3,8 +3,8 @@
 Each validation item is asked after an update on one self-edit alone, by production and by the candidate: paired.
 """
 
-from gates.evidence import WRITER
 from gates.judging import (
+    WRITER,
     Evidence,
     GateResult,
     PolicyRules,

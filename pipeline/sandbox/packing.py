@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from tokenizers import Encoding
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.sandbox.lessons import Branch, Lesson
 from pipeline.sandbox.tokens import ASSISTANT, END
-
-if TYPE_CHECKING:
-    from tokenizers import Encoding
-    from transformers import PreTrainedTokenizerFast
 
 STUB = "x"  # stands before a branch so that it is cut into tokens as it is after its document; taken off again
 
@@ -43,7 +40,7 @@ class Rows:
     kinds: list[tuple[str, bool]]
 
 
-def pieces(tokenizer: "PreTrainedTokenizerFast", lessons: Sequence[Lesson]) -> list[Piece]:
+def pieces(tokenizer: PreTrainedTokenizerFast, lessons: Sequence[Lesson]) -> list[Piece]:
     """Lessons cut into tokens, all in one go."""
     texts: list[str] = []
     for one in lessons:

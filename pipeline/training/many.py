@@ -15,11 +15,18 @@ from pipeline.adapters import MAX_SCALE, TrainingResult, linear_layers, start_of
 from pipeline.engines import BaseModel
 from pipeline.errors import BadInput
 from pipeline.training import memory
-from pipeline.training.jobs import BASE, EncodedJob, Microbatch, SequenceTable, TrainingJob, longest_first
+from pipeline.training.jobs import (
+    BASE,
+    EncodedJob,
+    Microbatch,
+    SequenceTable,
+    TrainingJob,
+    longest_first,
+    parent_tensors,
+)
 from pipeline.training.lockstep import train_together
 from pipeline.training.lora_linear import adapter_shapes, with_adapters
 from pipeline.training.objective import Objective
-from pipeline.training.parents import parent_tensors
 from pipeline.training.sequences import check_length, make_sequences
 
 

@@ -14,12 +14,11 @@ from pipeline.digests import seed_from
 from pipeline.errors import BadInput, TrainingFailed
 from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Checkpoint, Document, ModelRef, UpdatePlan
-from pipeline.writer_training.outer_loop import OuterLoop, ScoredSample, sample_and_score
+from pipeline.writer_training.outer_loop import OuterLoop, ScoredSample, documents_of_round, sample_and_score
 from pipeline.writer_training.policy_gradient import improve
 from pipeline.writer_training.rules import writer_rules
 from pipeline.writer_training.samples import SamplePlan
 from pipeline.writer_training.selection import RatedExample, keep_best, plan_policy, plan_writer, rate
-from pipeline.writer_training.split import documents_of_round
 
 
 @dataclass(frozen=True, kw_only=True)

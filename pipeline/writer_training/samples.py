@@ -9,8 +9,15 @@ from pipeline.digests import seed_from
 from pipeline.engines import Engine, cut_off
 from pipeline.leakage import TrainingGuard, leaked
 from pipeline.recipe import DirectiveRules, Recipe, TrainingRules
-from pipeline.self_edits import WriterContext, sample_self_edits, select, self_edit_budget
-from pipeline.self_edits.edit_sets import common, edit_sets_of, training_data
+from pipeline.self_edits import (
+    WriterContext,
+    common,
+    edit_sets_of,
+    sample_self_edits,
+    select,
+    self_edit_budget,
+    training_data,
+)
 from pipeline.self_edits.styles import directives
 from pipeline.types import Checkpoint, Directives, Document, Example, Role, SelfEdit
 from pipeline.writer_training.rules import evaluation_recipe, sampling_rules
