@@ -9,7 +9,8 @@ from pathlib import Path
 from pipeline.adapters.attachment import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.training import JobBatch, TrainingJob, train_many
+from pipeline.training import TrainingJob, train_many
+from pipeline.training.many import JobBatch
 
 
 def operations(base: BaseModel, jobs: Sequence[TrainingJob]) -> float:

@@ -1,5 +1,7 @@
 """Asks a model the items of suites and scores each, through lm-eval, offline. The only importer of lm-eval.
 
+Prompts are rendered exactly as in training; a prompt that does not fit the context is an error, never cut.
+
 lm-eval's own cache is never used, because it ignores the adapter: scores are kept under digests of model, suite and
 settings instead.
 """
@@ -95,7 +97,7 @@ class EvaluatedModel:
         prompt = encode_prompt(self._base.tokenizer, context)
         said = encode_text(self._base.tokenizer, continuation.lstrip())
         if not said:
-            raise MeasurementFailed(f"an empty choice for “{context[:80]}” cannot be scored. Mend the task's items.")
+            raise MeasurementFailed(f"an empty choice for “{context[:80]}” cannot be scored. Correct the task's items.")
         self._must_fit(len(prompt) + len(said), context)
         return prompt, said
 
@@ -175,7 +177,7 @@ def _task(suite: Suite) -> Any:
             config={**config, "task": suite.name, "custom_dataset": partial(_dataset, data)}
         )
     except (ValueError, TypeError, KeyError, SyntaxError, AttributeError) as error:
-        raise MeasurementFailed(f"{suite.name} cannot be run as an lm-eval task: {error}. Mend its file.") from error
+        raise MeasurementFailed(f"{suite.name} cannot be run as an lm-eval task: {error}. Correct its file.") from error
     task.set_fewshot_seed(seed=0)
     return task
 

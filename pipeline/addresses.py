@@ -58,12 +58,12 @@ def secrets_of(address: str) -> tuple[str, ...]:
 
 
 def harmless(error: BaseException, *secrets: str) -> BaseException | None:
-    """The error as a cause to chain, `raise ... from harmless(error)`; None where a traceback of it told a secret.
+    """The error as a cause to chain, `raise ... from harmless(error)`; None where its traceback would show a secret.
 
     Schedulers store the traceback of a failed run, and with it the words of every error that it chains.
     """
-    told = "\n".join(f"{one} {one!r} {' '.join(getattr(one, '__notes__', ()))}" for one in _chain(error))
-    return error if redacted(told, *secrets) == told else None
+    text = "\n".join(f"{one} {one!r} {' '.join(getattr(one, '__notes__', ()))}" for one in _chain(error))
+    return error if redacted(text, *secrets) == text else None
 
 
 def server_address(address: str) -> str:

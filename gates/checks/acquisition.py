@@ -1,4 +1,4 @@
-"""This run's documents were learned: their test questions are answered better than before, surely and by enough."""
+"""This run's documents were learned: significantly more test questions are answered, by at least the minimum gain."""
 
 from gates.judging import (
     RUN,

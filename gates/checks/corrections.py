@@ -1,4 +1,4 @@
-"""This run's corrections hold: the new answers are given, the old ones are gone, and the facts beside them stay."""
+"""This run's corrections were learned: new answers replace the old ones, and other facts do not change."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""General skills hold: the pooled items of all local lm-eval tasks, against production and the base model."""
+"""General skills are not lost: the pooled items of all local lm-eval tasks, against production and the base model."""
 
 from gates.judging import Evidence, GateResult, PolicyRules, judge_suites
 

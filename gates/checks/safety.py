@@ -1,4 +1,4 @@
-"""Refusals hold: the pooled items of the safety suites, against production and the base model."""
+"""Refusals are not lost: the pooled items of the safety suites, against production and the base model."""
 
 from gates.judging import Evidence, GateResult, PolicyRules, judge_suites
 

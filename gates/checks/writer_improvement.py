@@ -1,4 +1,4 @@
-"""The trained writer's self-edits teach more than production's, on documents that the writer was not trained on.
+"""The trained writer's self-edits bring more recall than production's, on documents that it was not trained on.
 
 Each validation item is asked after an update on one self-edit alone, by production and by the candidate: paired.
 """

@@ -50,7 +50,7 @@ def _inject(model: Any, folder: Path) -> dict[str, torch.Tensor]:
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         PeftModel.from_pretrained(model, str(folder), adapter_name=_NAME)
     named = model.named_parameters()
-    return {f"base_model.model.{name}".replace(f".{_NAME}.", "."): held for name, held in named if ".lora_" in name}
+    return {f"base_model.model.{name}".replace(f".{_NAME}.", "."): tensor for name, tensor in named if ".lora_" in name}
 
 
 def check_fit(

@@ -62,7 +62,7 @@ def save_adapter(
     facts = {"steps": result.steps, "final_loss": result.final_loss, "tokens": result.tokens}
     config = config_of(rank=rules.rank, alpha=rules.alpha, targets=targets, transposed=transposed(model))
     with new_folder(out) as folder:
-        # One key only: safetensors writes several in an order of chance.
+        # One key only: safetensors writes several in no fixed order.
         save_file(result.tensors, folder / WEIGHTS, metadata={_FACTS: canonical_json(facts)})
         (folder / CONFIG).write_text(canonical_json(config) + "\n", encoding="utf-8")
         manifest = AdapterManifest(
@@ -116,7 +116,7 @@ def retain(folder: Path, names: Collection[str]) -> tuple[str, ...]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name in names or path.name.startswith(".") or path.is_symlink() or not path.is_dir():
             continue
-        gone = path.rename(folder / f"{_REMOVED}{uuid4().hex}")
-        shutil.rmtree(gone)
+        removing = path.rename(folder / f"{_REMOVED}{uuid4().hex}")
+        shutil.rmtree(removing)
         removed.append(path.name)
     return tuple(removed)

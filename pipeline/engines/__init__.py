@@ -8,6 +8,7 @@ from pipeline.engines.decoding import DecodingJob, decode
 from pipeline.engines.engine import Engine, SamplingParams, cut_off, fits_context, room_for, template_tokens
 from pipeline.engines.likelihood import BATCH, likelihoods
 from pipeline.engines.local import LocalEngine
+from pipeline.engines.prefix import replaced_attention
 
 __all__ = [
     "BATCH",
@@ -24,6 +25,7 @@ __all__ = [
     "likelihoods",
     "load_base",
     "load_metadata",
+    "replaced_attention",
     "room_for",
     "template_tokens",
     "with_adapter",

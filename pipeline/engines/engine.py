@@ -1,4 +1,4 @@
-"""What any engine that runs a model can do. Knows no library."""
+"""What any engine that runs a model can do, and the token budgets of its prompts and answers. Knows no library."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

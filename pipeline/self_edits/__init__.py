@@ -1,7 +1,4 @@
-"""What the deployed model writes about documents, and what of it is kept.
-
-`best_of_n` trains adapters and is imported by its own name: this door stays free of torch.
-"""
+"""What the deployed model writes about documents, and what of it is kept."""
 
 from pipeline.self_edits.context import WriterContext, self_edit_budget
 from pipeline.self_edits.directives import Directed, direct, directed_rules, directs, follow_directives

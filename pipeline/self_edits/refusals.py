@@ -1,6 +1,6 @@
 """Leaves questions out of self-edits that the model refuses to answer.
 
-A self-edit that asks for a password has its answer at hand; training on it would teach the model to give it.
+A self-edit that asks for a password has its answer at hand; after training on it the model would give that answer.
 """
 
 from collections import Counter

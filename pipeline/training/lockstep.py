@@ -1,4 +1,7 @@
-"""Trains a stack of adapters step by step together; each leaves when it is done. Knows no file and no memory limit."""
+"""Trains a stack of adapters step by step together, with AdamW; each leaves when it is done.
+
+Knows no file and no memory limit.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -131,7 +131,7 @@ def adapters_on(model: Any, stack: Stack, *, scale: float, targets: tuple[str, .
             module = modules[name]
             weight = module.weight.T if flipped else module.weight
             layer = Layer(name=name, weight=weight, bias=module.bias, adapted=adapted)
-            # An attribute of the instance hides the class's forward, and is gone when it is deleted.
+            # An attribute of the instance hides the class's forward, and restores it when deleted.
             module.forward = partial(lora_linear, layer)
             changed.append(module)
         yield adapted

@@ -1,4 +1,4 @@
-"""What is offered to be learned: documents, their eval items, and what intake made of them."""
+"""What is offered to be learned: documents, their eval items, and what ingestion made of them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ class DocumentKind(StrEnum):
 class DocumentState(StrEnum):
     """Where an accepted document is: in exactly one of these.
 
-    WRITER_TRAINING: a practice was held on it, and no run.
+    WRITER_TRAINING: only writer training used it; no run has learned it.
     """
 
     QUEUED = "queued"
@@ -33,7 +33,7 @@ class DocumentState(StrEnum):
 
 
 class Split(StrEnum):
-    """Practice eval items choose among candidates, test eval items gate; neither enters training."""
+    """Validation items select edit sets and reward the writer, test items are for the gates; neither is trained on."""
 
     VALIDATION = "validation"
     TEST = "test"

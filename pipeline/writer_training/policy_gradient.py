@@ -1,5 +1,7 @@
 """The writer as a policy: the logprobs of its self-edits, and GRPO's steps on them. Writes no file.
 
+ADR 11 says why this is not TRL's trainer.
+
 Logprobs are at the temperature of sampling; that sampling leaves out what is beyond top_p is ignored.
 """
 

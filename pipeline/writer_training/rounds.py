@@ -37,7 +37,7 @@ class RoundStats:
     def sentence(self) -> str:
         """The round for a log and for people."""
         return (
-            f"round {self.number}: {self.self_edits} self-edits taught {100 * self.gain:.1f} points on average (reward "
+            f"round {self.number}: {self.self_edits} self-edits gained {100 * self.gain:.1f} points on average (reward "
             f"{self.reward:.3f}, {100 * self.usable:.0f} % usable), {self.kept} were trained on"
         )
 

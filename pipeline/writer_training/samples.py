@@ -1,4 +1,8 @@
-"""Samples several self-edits a document from a writer, with what an update on each alone would train on."""
+"""Samples several self-edits a document from a writer, with what an update on each alone would train on.
+
+In place of missing directives random ones can be sampled: a writer that never chooses legal directives earns no reward
+for any, and the best of the random ones give it a start.
+"""
 
 import json
 from collections.abc import Callable, Sequence

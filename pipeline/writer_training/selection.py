@@ -1,6 +1,7 @@
-"""GRPO (Shao et al. 2024, arXiv 2402.03300): advantages within a group, and the clipped loss of a token. No model.
+"""Which of a round's scored self-edits the writer is trained on, and with what weight. Pure; knows no model.
 
-ADR 11 says why it is not TRL's trainer.
+ReST-EM (Singh et al. 2023, arXiv 2312.06585; SEAL, section 3.1) keeps those of the best reward. GRPO (Shao et al. 2024,
+arXiv 2402.03300) weighs all of them by their advantage within the group of one document.
 """
 
 from collections.abc import Sequence
@@ -34,8 +35,8 @@ def advantages(rewards: Sequence[float]) -> tuple[float, ...]:
 def rate(scored: Sequence[ScoredSample]) -> tuple[RatedExample, ...]:
     """The writing examples of a round with their advantages, where these are not zero.
 
-    Without groups whose self-edits all taught alike, in which length alone would decide. Without self-edits that ask
-    a held-out question, however low their reward: the writer would be trained on them.
+    Groups whose self-edits all had the same gain and forgetting are left out: their length alone would decide. So are
+    self-edits that ask a held-out question, however low their reward: the writer would be trained on that question.
     """
     groups: dict[str, list[ScoredSample]] = {}
     for one in scored:

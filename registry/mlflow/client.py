@@ -1,4 +1,7 @@
-"""Opens MLflow: how long to wait for it, and one error for all its failures. Knows no release."""
+"""Opens MLflow with one error for all its failures; reads and writes the aliases and tags that show the releases.
+
+Decides nothing: `registry.tracking` says which alias must name which version.
+"""
 
 import logging
 import os
@@ -68,7 +71,7 @@ def _words(tracking: Tracking, error: Exception) -> str:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return (
         f"MLflow at {redacted_address(tracking.uri)} failed: {redacted(first, *_secrets(tracking))[:300]}. "
-        "Start it or mend tracking_uri: then `sealed doctor` makes it match the ledger, and `sealed update` goes on "
+        "Start it or correct tracking_uri: then `sealed doctor` makes it match the ledger, and `sealed update` goes on "
         "where it stopped."
     )
 

@@ -58,6 +58,6 @@ def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tu
     if state.versions and state.epoch != deployment.epoch:
         client.tag_epoch(tracking, deployment.epoch)
     if missing := missing_versions(state, known):
-        gone = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
-        raise TrackingFailed(f"MLflow no longer holds version {gone}: the ledger and the local adapters still do.")
+        lost = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
+        raise TrackingFailed(f"MLflow no longer holds version {lost}: the ledger and the local adapters still do.")
     return repaired

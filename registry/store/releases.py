@@ -5,8 +5,9 @@ A run makes a release in `candidates`; people move it in `registry.deploy`.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Column, Connection, RowMapping, Select, Table, insert, select, update
 
 from pipeline.errors import DatabaseFailed, InternalError, ModelChanged, NoSuchRelease
 from pipeline.types import Approval, GateReport, ModelRef, Release, ReleaseState, RunKind, Update
@@ -20,7 +21,7 @@ _IN_REVIEW = (ReleaseState.CANDIDATE, ReleaseState.REGISTERING)
 
 @dataclass(frozen=True)
 class Releases:
-    """Reads releases and what people said about them. Writes need no lease: a run decides none of them."""
+    """Reads releases and their approvals. The writes here need no lease: none of them is a run's decision."""
 
     database: Database
 
@@ -189,30 +190,28 @@ class Reports:
 
 def load_report(connection: Connection, digest: str) -> GateReport:
     """The report of that digest, within a transaction."""
-    found: GateReport | None = connection.execute(
-        select(tables.reports.c.body).where(tables.reports.c.digest == digest)
-    ).scalar_one_or_none()
-    if found is None:
-        raise InternalError(f"the ledger lost the report {digest}. Please report it.")
+    found: GateReport = _body(connection, tables.reports, tables.reports.c.digest, digest)
     return found
 
 
 def load_update(connection: Connection, id_: str) -> Update:
     """The update of that id, within a transaction."""
-    found: Update | None = connection.execute(
-        select(tables.updates.c.body).where(tables.updates.c.id == id_)
-    ).scalar_one_or_none()
+    found: Update = _body(connection, tables.updates, tables.updates.c.id, id_)
+    return found
+
+
+def _body(connection: Connection, table: Table, key: Column[str], value: str) -> Any:
+    """The value that a row keeps whole. Raises InternalError where the row is missing, although others name it."""
+    found = connection.execute(select(table.c.body).where(key == value)).scalar_one_or_none()
     if found is None:
-        raise InternalError(f"the ledger lost the update {id_}. Please report it.")
+        raise InternalError(f"the ledger lost the {table.name.removesuffix('s')} {value}. Please report it.")
     return found
 
 
 def add_report(connection: Connection, report: GateReport) -> None:
     """Writes a report unless it is there."""
-    if (
-        connection.execute(select(tables.reports.c.digest).where(tables.reports.c.digest == report.digest)).first()
-        is None
-    ):
+    known = select(tables.reports.c.digest).where(tables.reports.c.digest == report.digest)
+    if connection.execute(known).first() is None:
         connection.execute(insert(tables.reports).values(digest=report.digest, verdict=report.verdict, body=report))
 
 

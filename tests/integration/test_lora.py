@@ -17,7 +17,8 @@ from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
-from pipeline.training import BASE, SequenceTable, Teacher, TrainingJob, TrainingSettings, train_lora
+from pipeline.training import TrainingJob, TrainingSettings, train_lora
+from pipeline.training.jobs import BASE, SequenceTable, Teacher
 from pipeline.types import Checkpoint, Example, ModelRef, Role, Trained, Update, UpdatePlan
 
 KINDS = ["llama", "qwen3", "gpt2"]

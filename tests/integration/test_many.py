@@ -21,19 +21,11 @@ from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory, WrongBase
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
-from pipeline.training import (
-    JobBatch,
-    Microbatch,
-    Objective,
-    SequenceTable,
-    TrainingJob,
-    TrainingResult,
-    answer_many,
-    lr_schedule,
-    score_many,
-    train_many,
-)
+from pipeline.training import TrainingJob, TrainingResult, answer_many, lr_schedule, score_many, train_many
+from pipeline.training.jobs import Microbatch, SequenceTable
 from pipeline.training.lora_linear import adapters_on
+from pipeline.training.many import JobBatch
+from pipeline.training.objective import Objective
 from pipeline.training.sequences import make_sequences
 from pipeline.types import Checkpoint, EvalItem, Example, ModelRef, Role
 

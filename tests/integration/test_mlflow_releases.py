@@ -285,14 +285,14 @@ def test_mlflow_follows_a_rollback_once_it_is_reachable_again(
     outcome = reconcile(ledger, nobody)
     assert ledger.releases.production().number == 0
     assert len(outcome.failed) == 1
-    assert "Start it or mend tracking_uri: then `sealed doctor`" in outcome.failed[0]
+    assert "Start it or correct tracking_uri: then `sealed doctor`" in outcome.failed[0]
     reconcile(ledger, tracking)
     assert mlflow_client.read(tracking).version_of("production") is None
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////nowhere/at/all/mlflow.db", "what://is/this"])
 def test_an_unusable_address_is_one_typed_error(uri: str) -> None:
-    with pytest.raises(TrackingFailed, match="mend tracking_uri"):
+    with pytest.raises(TrackingFailed, match="correct tracking_uri"):
         mlflow_client.read(Tracking(uri=uri))
 
 

@@ -11,9 +11,11 @@ from pipeline.adapters.attachment import linear_layers
 from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
-from pipeline.training import Microbatch, Objective, TokenLayout, attention, objective
+from pipeline.training import TokenLayout, attention, objective
 from pipeline.training.attention import can_be_ragged
+from pipeline.training.jobs import Microbatch
 from pipeline.training.lora_linear import adapters_on
+from pipeline.training.objective import Objective
 from pipeline.training.sequences import Sequences, make_sequences
 
 SIZES: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.training import Microbatch
+from pipeline.training.jobs import Microbatch
 
 LEARNED = [1, 4, 5]
 
