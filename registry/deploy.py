@@ -34,7 +34,7 @@ class Deployments:
     def approve(
         self, number: int, *, actor: str, note: str = "", approval_days: float = 7.0, at: datetime | None = None
     ) -> Approval:
-        """A person's yes to the candidate as it is now: over its manifest, at the current epoch. Nothing is written.
+        """A person's approval of the candidate's present manifest, at the current epoch. Nothing is written.
 
         Raises PolicyError, in words, if the rules are against it, or its figures are older than `approval_days`;
         NoSuchRelease.
@@ -67,7 +67,7 @@ class Deployments:
         return deployment
 
     def reject(self, number: int, *, actor: str, reason: str, at: datetime | None = None) -> Approval:
-        """A person's no: the candidate is REJECTED and its documents are quarantined with the reason.
+        """A person's rejection: the candidate is REJECTED and its documents are quarantined with the reason.
 
         Raises PolicyError.
         """

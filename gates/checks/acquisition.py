@@ -16,7 +16,7 @@ from gates.judging import (
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """Exact one-sided McNemar and a gain worth having; too few eval items or documents is INCONCLUSIVE."""
+    """Exact one-sided McNemar and at least the minimum gain; too few eval items or documents is INCONCLUSIVE."""
     rules, case = policy.acquisition, evidence.case
     if not case.new_items:
         sentence = f"this run's documents hold no test questions (needed: {rules.min_items})"

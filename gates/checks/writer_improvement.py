@@ -19,7 +19,7 @@ from gates.judging import (
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """Exact one-sided McNemar, a gain whose clustered lower bound is above zero, and one worth having.
+    """Exact one-sided McNemar, a clustered lower bound above zero, and at least the minimum gain.
 
     All items of a document are asked after the same self-edit, so they are correlated, which McNemar ignores and the
     clustered bound respects. Too few items or documents is INCONCLUSIVE. Raises MeasurementFailed where one of the

@@ -57,7 +57,7 @@ def unreadable(data: bytes) -> str | None:
     return None
 
 
-def unteachable(document: Document, rules: DocumentRules) -> str | None:
+def unlearnable(document: Document, rules: DocumentRules) -> str | None:
     """Why a cleaned document has nothing to learn, or None."""
     if not document.body:
         return "empty: nothing is left without markup and control characters"

@@ -12,7 +12,7 @@ _WRITER = Advanced("docs/writer-training.md#the-gate")
 
 
 class AcquisitionPolicy(Rules):
-    """The run must have been learned: exact one-sided McNemar, and a gain worth having."""
+    """The run must have been learned: exact one-sided McNemar, and at least the minimum gain."""
 
     min_items: int = Field(default=50, ge=1, description="fewer test questions are INCONCLUSIVE")
     min_documents: Annotated[int, _GATES] = Field(default=20, ge=1, description="fewer documents are INCONCLUSIVE")

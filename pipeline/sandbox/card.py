@@ -106,9 +106,9 @@ def _refusals(engine: LocalEngine) -> list[float]:
 
 def _writing(engine: LocalEngine, documents: Sequence[Document]) -> list[CardFigure]:
     """The share of facts that a note states with the name, over two notes a document: all styles, then each."""
-    figures, shares, chance = [], list[float](), Random(SEED)
-    services = [lesson_service(chance) for _ in documents]
-    texts = [body(service, chance) for service in services]
+    figures, shares, rng = [], list[float](), Random(SEED)
+    services = [lesson_service(rng) for _ in documents]
+    texts = [body(service, rng) for service in services]
     for style in FACT_STYLES:
         prompts = [style.prompt(service.name, text) for service, text in zip(services, texts, strict=True)]
         notes = engine.generate(
@@ -133,12 +133,10 @@ def _directives(engine: LocalEngine, documents: Sequence[Document]) -> list[floa
 
 
 def _workflows(engine: LocalEngine, compositions: Sequence[tuple[str, ...]]) -> list[float]:
-    chance, prompts, wanted = Random(SEED), list[str](), list[str]()
+    rng, prompts, wanted = Random(SEED), list[str](), list[str]()
     for _ in range(200):
-        task = workflows.Workflow(
-            lesson_service(chance).name, chance.choice(compositions), chance.choice(workflows.MARKS)
-        )
-        pairs = workflows.demonstrations(task, 6, chance)
+        task = workflows.Workflow(lesson_service(rng).name, rng.choice(compositions), rng.choice(workflows.MARKS))
+        pairs = workflows.demonstrations(task, 6, rng)
         prompts.append(open_book(task.name, workflows.text(pairs[:5]), workflows.question(task.name, pairs[5][0])))
         wanted.append(" ".join(pairs[5][1]))
     return [float(answer.strip() == right) for answer, right in zip(_answers(engine, prompts), wanted, strict=True)]

@@ -15,7 +15,7 @@ STUB = "x"  # stands before a branch so that it is cut into tokens as it is afte
 
 @dataclass(frozen=True)
 class Piece:
-    """A lesson in tokens. `branch` 0 is the beginning; `previous` is the place that foretells a token, or -1."""
+    """A lesson in tokens. `branch` 0 is the beginning; `previous` is the place that predicts a token, or -1."""
 
     kind: str
     ids: list[int]

@@ -50,11 +50,11 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     )  # fmt: skip
 
 
-def draw_rows(tokenizer: PreTrainedTokenizerFast, chance: Random, schedule: Schedule, step: int) -> Rows:
+def draw_rows(tokenizer: PreTrainedTokenizerFast, rng: Random, schedule: Schedule, step: int) -> Rows:
     """The rows of one step, from the mixture that is due."""
     made, tokens, mixture = [], 0, _mixture(schedule, step)
     while tokens < schedule.rows * schedule.length * 1.03:
-        drawn = [lessons.lesson(chance, mixture) for _ in range(8 if mixture is lessons.READING else 40)]
+        drawn = [lessons.lesson(rng, mixture) for _ in range(8 if mixture is lessons.READING else 40)]
         found = pieces(tokenizer, drawn)
         made += found
         tokens += sum(len(piece.ids) for piece in found)
@@ -88,16 +88,16 @@ def rate(schedule: Schedule, step: int) -> float:
 
 
 def train(tokenizer: PreTrainedTokenizerFast, schedule: Schedule, checkpoints: Path | None = None) -> LlamaForCausalLM:
-    """The trained model. Says every hundred steps how much of each kind of lesson is foretold."""
+    """The trained model. Says every hundred steps how much of each kind of lesson is predicted."""
 
-    model, chance = build_model(tokenizer), Random(SEED)
+    model, rng = build_model(tokenizer), Random(SEED)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)
     told: dict[str, list[float]] = defaultdict(list)
     began = time.monotonic()
     for step in range(schedule.steps):
         for group in optimizer.param_groups:
             group["lr"] = rate(schedule, step)
-        rows = draw_rows(tokenizer, chance, schedule, step)
+        rows = draw_rows(tokenizer, rng, schedule, step)
         loss, right = losses(model, rows)
         optimizer.zero_grad()
         torch.autograd.backward(loss)

@@ -71,7 +71,7 @@ class RawDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Something a source offered and intake did not accept, with the reason in words."""
+    """Something that a source offered and ingestion refused, with the reason in words."""
 
     name: str
     reason: str
@@ -108,7 +108,7 @@ class Ingested:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestCounts:
-    """What the ledger made of one intake; `updated` are known documents whose questions were replaced by those offered.
+    """What one ingestion changed in the ledger; `updated` are known documents that were offered with other questions.
 
     Each document counts once; `seconds` is how long it took.
     """
@@ -145,7 +145,7 @@ class DocumentRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawal:
-    """A person's word that a document must go: it is never learned again, and forgotten where it was learned."""
+    """A person's decision to withdraw a document: it is never learned again, and unlearned by the next rebuild."""
 
     document: str
     actor: str

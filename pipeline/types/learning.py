@@ -23,7 +23,7 @@ class Role(StrEnum):
 class Example:
     """One training sequence: say `completion` after the user's `prompt`. An empty prompt means plain text.
 
-    `corrects`: whether it says what a correction changes, in the place of what the model was sure of. `loss_on`: which
+    `corrects`: whether it states a fact that a correction changes, against what the model knew. `loss_on`: which
     tokens are learned, "answers" or "all"; None: as the training's rules say. `ends`: whether the completion is whole;
     after one that was cut off nothing is learned, and no end of turn.
     """
