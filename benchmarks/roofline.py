@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline.adapters.targets import linear_layers
+from pipeline.adapters.attachment import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.training import TrainingJob, train_many

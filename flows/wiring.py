@@ -65,8 +65,8 @@ class Workspace:
 
     @cached_property
     def _served(self) -> "OpenAIEngine":
+        from pipeline.engines.base import load_metadata
         from pipeline.engines.http_calls import Server
-        from pipeline.engines.metadata import load_metadata
         from pipeline.engines.openai import Names, OpenAIEngine
 
         it = self.settings

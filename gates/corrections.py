@@ -1,4 +1,4 @@
-"""What corrections mean for evaluation: which older answers are outdated, and which questions beside them must hold.
+"""What corrections mean for evaluation: which older answers are outdated, and which other answers must not change.
 
 Outdated answers are those of eval items whose question a newer document answers differently. Locality items are
 questions about a corrected subject that the correction does not answer. Pure.
@@ -27,7 +27,7 @@ def superseded(case: Case) -> frozenset[str]:
     return _superseded(case, held_out_items(case.corrections))
 
 
-def set_aside_this_run(case: Case) -> frozenset[str]:
+def outdated_this_run(case: Case) -> frozenset[str]:
     """Those of `superseded` that only this run's corrections excuse: nobody has approved them yet."""
     return superseded(case) - _superseded(case, ())
 

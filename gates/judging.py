@@ -1,19 +1,33 @@
 """What a gate judges with: the paired comparison, the rules that make it a verdict, and the words for both. All pure.
 
-The door of a gate's file: it hands on the types of `judge(evidence, policy) -> GateResult` and the words too.
+A gate's module imports all of it from here: the types of `judge(evidence, policy) -> GateResult`, the names of the
+suites, the statistics and the words too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gates.evidence import Against, Evidence, Pair
-from gates.statistics import clustered_bounds, items_needed, mcnemar, tango_lower, tango_upper
+from gates.evidence import LOCALITY, RUN, WITHDRAWN, WRITER, Against, Evidence, Pair, by_item, held_out_items
+from gates.statistics import clustered_bounds, holm, items_needed, mcnemar, tango_lower, tango_upper, wilson
+from gates.suite import Suite
 from gates.wording import counted, p_value, percent, points
-from pipeline.recipe import AcquisitionPolicy, PolicyRules, WriterImprovementPolicy
+from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, SafetyPolicy, WriterImprovementPolicy
 from pipeline.types import Figure, GateResult, Verdict
 
-__all__ = ["Against", "Comparison", "Evidence", "GateResult", "Pair", "PolicyRules", "Verdict"]
-__all__ += ["compare", "counted", "judge_gain", "percent", "points", "result", "worst"]
+__all__ = [
+    "LOCALITY",
+    "RUN",
+    "WITHDRAWN",
+    "WRITER",
+    "Against",
+    "Comparison",
+    "Evidence",
+    "GateResult",
+    "Pair",
+    "PolicyRules",
+]
+__all__ += ["Verdict", "by_item", "compare", "counted", "held_out_items", "holm", "judge_gain", "judge_suites"]
+__all__ += ["nothing_to_ask", "percent", "points", "result", "shortage", "tango_lower", "wilson", "worst"]
 
 _LEAST_DISCORDANT = 0.02
 
@@ -144,3 +158,58 @@ def result(gate: str, verdict: Verdict, sentence: str, figures: Mapping[str, flo
     """A gate's result with its figures by name; its sentence begins with the gate's name in words."""
     found = tuple(Figure(name=name, value=float(value)) for name, value in (figures or {}).items())
     return GateResult(gate=gate, verdict=verdict, sentence=f"{gate.replace('_', ' ')}: {sentence}", figures=found)
+
+
+_FILES = {
+    "safety": "suites/safety/*.jsonl",
+    "regression": "suites/regression/*.yaml",
+    "retention": "suites/retention/*.jsonl",
+}
+_NOUNS = {"regression": "item"}
+
+
+def judge_suites(
+    gate: str, suites: Sequence[Suite], evidence: Evidence, alpha: float, rules: RegressionPolicy | SafetyPolicy
+) -> GateResult:
+    """PASS only if the pooled items are not worse than production's and not worse than the base model's."""
+    if not suites:
+        return result(gate, Verdict.INCONCLUSIVE, nothing_to_ask(gate, rules.min_items))
+    noun, seed, names = _NOUNS.get(gate, "eval item"), evidence.seed(gate), [suite.name for suite in suites]
+    production, base = (compare(evidence.pooled(names, against), alpha, seed) for against in Against)
+    verdict = worst([one.not_worse(rules.margin, rules.min_items) for one in (production, base)])
+    sentence = (
+        f"{production.worded(rules.margin, noun)}; {production.flips}; against the base model "
+        f"{points(base.difference)} (lower bound {points(base.lower)})"
+    )
+    if verdict is not Verdict.PASS:
+        sentence += shortage([(production, rules.margin), (base, rules.margin)], rules.min_items, alpha, noun)
+    figures = {**production.figures(), **base.figures("base_"), **_by_suite(evidence, names)}
+    return result(gate, verdict, sentence, figures)
+
+
+def nothing_to_ask(gate: str, minimum: int) -> str:
+    """Says that a gate has no items, and the two ways out."""
+    return (
+        f"nothing to ask. Add {_FILES[gate]} with at least {minimum} items in all, "
+        f"or take {gate} out of policy.required"
+    )
+
+
+def shortage(
+    comparisons: Sequence[tuple[Comparison, float]], minimum: int, alpha: float, noun: str = "eval item"
+) -> str:
+    """How many items would decide these comparisons with their margins, if more items would; else nothing."""
+    wanted = [one.needed(margin, minimum, alpha) for one, margin in comparisons]
+    short = [count for count, (one, _) in zip(wanted, comparisons, strict=True) if count and count > one.n]
+    if not short or None in wanted:
+        return ""
+    return f"; about {max(short):,} {noun}s are needed to decide"
+
+
+def _by_suite(evidence: Evidence, names: Iterable[str]) -> dict[str, float]:
+    named: dict[str, float] = {}
+    for name in names:
+        pairs, file = evidence.pairs(name), name.partition("/")[2]
+        named[f"{file}: before"] = sum(pair.before for pair in pairs) / len(pairs)
+        named[f"{file}: after"] = sum(pair.after for pair in pairs) / len(pairs)
+    return named

@@ -1,5 +1,7 @@
 """Asks a model the items of suites and scores each, through lm-eval, offline. The only importer of lm-eval.
 
+Prompts are rendered exactly as in training; a prompt that does not fit the context is an error, never cut.
+
 lm-eval's own cache is never used, because it ignores the adapter: scores are kept under digests of model, suite and
 settings instead.
 """
@@ -10,8 +12,9 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import datasets
 import huggingface_hub
@@ -21,16 +24,95 @@ import numpy as np
 import torch
 from lm_eval.api import task as lm_eval_tasks
 
-from gates.evaluated_model import EvaluatedModel
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
+from pipeline.chat import encode_prompt, encode_text
 from pipeline.digests import digest_of
-from pipeline.engines.base import BaseModel
+from pipeline.engines import BATCH, BaseModel, LocalEngine, SamplingParams, likelihoods, with_adapter
 from pipeline.errors import MeasurementFailed
 from pipeline.files import write_bytes
-from pipeline.grading import grade, grade_opening
+from pipeline.grading import GRADER, grade, grade_opening
 from pipeline.recipe import PolicyRules
 from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
+
+
+class Request(Protocol):
+    """The part of lm-eval's Instance that a model reads: (context, settings) or (context, continuation)."""
+
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+
+
+class EvaluatedModel:
+    """The base with one adapter, for `lm_eval.evaluate`. Every model of a comparison is run in the same batch size."""
+
+    rank = 0
+    world_size = 1
+
+    def __init__(self, base: BaseModel, adapter: Path | None, max_tokens: int) -> None:
+        self._base, self._adapter, self._max_tokens = base, adapter, max_tokens
+        self._engine = LocalEngine(base)
+
+    @property
+    def settings(self) -> str:
+        """A digest of whatever else than model and suite could change an answer or its score."""
+        model, identity = self._base.model, self._base.identity
+        return digest_of(
+            "settings",
+            self._max_tokens,
+            GRADER,
+            BATCH,
+            version("lm-eval"),
+            str(model.dtype),
+            model.device.type,
+            identity.model,
+            identity.tokenizer,
+            identity.chat_template,
+        )
+
+    def generate_until(self, requests: Sequence[Request]) -> list[str]:
+        """Greedy answers, cut at the task's stop texts. Raises MeasurementFailed on a prompt that does not fit."""
+        prompts = [request.args[0] for request in requests]
+        limits = [min(int(r.args[1].get("max_gen_toks", self._max_tokens)), self._max_tokens) for r in requests]
+        for prompt, limit in zip(prompts, limits, strict=True):
+            self._must_fit(len(encode_prompt(self._base.tokenizer, prompt)) + limit, prompt)
+        answers = [""] * len(requests)
+        for limit in sorted(set(limits)):
+            chosen = [at for at, one in enumerate(limits) if one == limit]
+            texts = self._engine.generate(
+                [prompts[at] for at in chosen], SamplingParams(max_new_tokens=limit), adapter=self._adapter
+            )
+            for at, (text,) in zip(chosen, texts, strict=True):
+                answers[at] = _until(text, requests[at].args[1].get("until", []))
+        return answers
+
+    def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
+        """For each (context, continuation): its log-probability in nats, and whether greedy decoding gives it."""
+        encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
+        with with_adapter(self._base, self._adapter) as model:
+            return likelihoods(model, encoded)
+
+    def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        """Token ids of both. The prompt ends where the answer begins, so lm-eval's blank before a choice is dropped."""
+        prompt = encode_prompt(self._base.tokenizer, context)
+        said = encode_text(self._base.tokenizer, continuation.lstrip())
+        if not said:
+            raise MeasurementFailed(f"an empty choice for “{context[:80]}” cannot be scored. Correct the task's items.")
+        self._must_fit(len(prompt) + len(said), context)
+        return prompt, said
+
+    def _must_fit(self, tokens: int, prompt: str) -> None:
+        if tokens > self._engine.context:
+            raise MeasurementFailed(
+                f"a question and its answer need {tokens} tokens and the model has {self._engine.context}: "
+                f"“{prompt[:80]}”. Shorten the question, or lower advanced.policy.max_answer_tokens."
+            )
+
+
+def _until(text: str, stops: str | Sequence[str]) -> str:
+    for stop in [stops] if isinstance(stops, str) else stops:
+        text = text.split(stop)[0] if stop else text
+    return text
 
 
 def measure(
@@ -95,7 +177,7 @@ def _task(suite: Suite) -> Any:
             config={**config, "task": suite.name, "custom_dataset": partial(_dataset, data)}
         )
     except (ValueError, TypeError, KeyError, SyntaxError, AttributeError) as error:
-        raise MeasurementFailed(f"{suite.name} cannot be run as an lm-eval task: {error}. Mend its file.") from error
+        raise MeasurementFailed(f"{suite.name} cannot be run as an lm-eval task: {error}. Correct its file.") from error
     task.set_fewshot_seed(seed=0)
     return task
 

@@ -58,16 +58,16 @@ def secrets_of(address: str) -> tuple[str, ...]:
 
 
 def harmless(error: BaseException, *secrets: str) -> BaseException | None:
-    """The error as a cause to chain, `raise ... from harmless(error)`; None where a traceback of it told a secret.
+    """The error as a cause to chain, `raise ... from harmless(error)`; None where its traceback would show a secret.
 
     Schedulers store the traceback of a failed run, and with it the words of every error that it chains.
     """
-    told = "\n".join(f"{one} {one!r} {' '.join(getattr(one, '__notes__', ()))}" for one in _chain(error))
-    return error if redacted(told, *secrets) == told else None
+    text = "\n".join(f"{one} {one!r} {' '.join(getattr(one, '__notes__', ()))}" for one in _chain(error))
+    return error if redacted(text, *secrets) == text else None
 
 
 def server_address(address: str) -> str:
-    """The address of an HTTP server, without the blanks around it. Raises ValueError, which does not tell it."""
+    """The address of an HTTP server, without the blanks around it. Raises ValueError, which does not show it."""
     address = address.strip()
     try:
         parts = urlsplit(address)
@@ -82,9 +82,9 @@ def server_address(address: str) -> str:
 
 
 def database_address(address: str) -> str:
-    """The address of a database, without the blanks around it. Raises ValueError, which does not tell it.
+    """The address of a database, without the blanks around it. Raises ValueError, which does not show it.
 
-    One that libraries split in different ways is refused: they would tell a part of its password as a host or a port.
+    One that libraries split in different ways is refused: they would show a part of its password as a host or a port.
     """
     address = address.strip()
     if _SCHEME.match(address) and not address.lower().startswith("sqlite") and not _splits_one_way(address):
@@ -93,7 +93,7 @@ def database_address(address: str) -> str:
 
 
 def header_key(key: str) -> str:
-    """A key as it can be sent in a header, without the blanks around it. Raises ValueError, which does not tell it."""
+    """A key as it can be sent in a header, without the blanks around it. Raises ValueError, which does not show it."""
     key = key.strip()
     if any(not "!" <= letter <= "~" for letter in key):
         raise ValueError(

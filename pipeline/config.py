@@ -97,7 +97,7 @@ class Settings(BaseSettings):
             return cls.model_validate({**inside, **written}).model_copy(update={"workspace": folder})
         except ValidationError as error:
             raise BadInput(
-                f"{folder / WORKSPACE_FILE}: {first_problem(error)}. Mend it, or its SEALED_ variable."
+                f"{folder / WORKSPACE_FILE}: {first_problem(error)}. Correct it, or its SEALED_ variable."
             ) from error
 
     @classmethod
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         try:
             return cls.at(workspace, tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path} is not TOML: {error}. Mend it by hand.") from error
+            raise BadInput(f"{path} is not TOML: {error}. Correct it by hand.") from error
 
     @property
     def recipe_file(self) -> Path:

@@ -35,9 +35,9 @@ class Heuristics:
     Refusals (`self_edits.refusals`):
         ignorance: a model that refuses a larger share of a document's questions is taken not to know the document.
 
-    Garbled names in generative replay (`lookalikes`), fitted on 11,450 prompts of four runs (ADR 14):
+    Garbled names in generative replay (`leakage`), fitted on 11,450 prompts of four runs (ADR 14):
         name_similarity: Indel similarity, of 100, from which a word is a misspelling of a name.
-        longest_plain_word: letters; names up to this length are like other words by chance, and must match exactly.
+        longest_plain_word: letters; names up to this length resemble other words anyway, and must match exactly.
 
     Screening of self-edits (`self_edits.screening`), by the embedded model's good and looping self-edits:
         max_repeats, max_example_repeats: share of runs of four words that stood in a self-edit, or in an example,

@@ -4,12 +4,15 @@ Both users share this one definition: the planning that drops such examples, and
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
+
+from rapidfuzz import fuzz, process
 
 from pipeline.documents.demonstrations import demonstrations
 from pipeline.grading import normalise
-from pipeline.lookalikes import lookalikes
+from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.types import EvalItem, Example, Role
 
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
@@ -91,7 +94,7 @@ def subject_named(examples: Iterable[Example], known: frozenset[str]) -> tuple[t
     """The rehearsal prompts and generative replay that name a subject in `known`, each with the name as spelled there.
 
     In their order, names normalised. Examples made from documents may name any subject. Generative replay also counts
-    where it misspells the name (`pipeline.lookalikes`).
+    where it misspells the name (`lookalikes`).
     """
     texts = [
         (one, f" {normalise(one.prompt)} {normalise(one.completion)} ")
@@ -115,3 +118,41 @@ def _pieces(*texts: str) -> Iterator[str]:
             bare = _SPEAKER.sub("", line)
             yield normalise(bare)
             yield from (normalise(sentence) for sentence in _SENTENCE.split(bare))
+
+
+_BLOCK = 4_096  # words that are compared at once
+
+
+def lookalikes(texts: Iterable[str], names: Collection[str]) -> frozenset[str]:
+    """The names, and every spelling of them with words that occur in the texts and look like theirs.
+
+    All strings are normalised (`pipeline.grading.normalise`). Only words of more than `longest_plain_word` letters have
+    lookalikes, and only with the same digits: "many" is not "germany", and release 43 is not release 42.
+    """
+    longest = SANDBOX_FITTED.longest_plain_word
+    long_words = sorted({word for name in names for word in name.split() if len(word) > longest})
+    alike = _alike(sorted({word for text in texts for word in text.split()}), long_words)
+    return frozenset(
+        " ".join(spelled) for name in names for spelled in product(*(alike.get(word, {word}) for word in name.split()))
+    )
+
+
+def _alike(words: list[str], names: list[str]) -> dict[str, set[str]]:
+    """For each name itself and the words that look like it."""
+    found = {name: {name} for name in names}
+    for word, place in _pairs(words, names):
+        if _digits(word) == _digits(names[place]):
+            found[names[place]].add(word)
+    return found
+
+
+def _pairs(words: list[str], names: list[str]) -> Iterator[tuple[str, int]]:
+    for start in range(0, len(words), _BLOCK):
+        block = words[start : start + _BLOCK]
+        scores = process.cdist(block, names, scorer=fuzz.ratio, score_cutoff=SANDBOX_FITTED.name_similarity)
+        for row, column in zip(*scores.nonzero(), strict=True):
+            yield block[row], int(column)
+
+
+def _digits(word: str) -> str:
+    return "".join(filter(str.isdigit, word))

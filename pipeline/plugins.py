@@ -35,7 +35,7 @@ class Plugins(Generic[Plugin]):
             if isinstance(found, self.protocol):
                 return found
             raise BadRecipe(
-                f"the {self.kind} {name!r} of {entry.value} lacks {self._members()}. Mend it or leave it out."
+                f"the {self.kind} {name!r} of {entry.value} lacks {self._members()}. Correct it or leave it out."
             )
         raise BadRecipe(f"unknown {self.kind} {name!r}: known are {', '.join(self.names())}.")
 

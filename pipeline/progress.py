@@ -17,7 +17,7 @@ _report: ContextVar[Report | None] = ContextVar("report", default=None)
 
 @contextmanager
 def watched_by(watcher: Watcher) -> Iterator[None]:
-    """Within this block, `watcher(step, done, total)` hears every report that is made within a `step`."""
+    """Within this block, `watcher(step, done, total)` receives every report that is made within a `step`."""
     token = _watcher.set(watcher)
     try:
         yield
@@ -69,5 +69,5 @@ def quiet() -> Iterator[None]:
 
 def report(done: int, total: int) -> None:
     """Says that `done` of `total` units of the step under way are done."""
-    if (told := _report.get()) is not None:
-        told(done, total)
+    if (reporter := _report.get()) is not None:
+        reporter(done, total)

@@ -13,7 +13,7 @@ from pipeline.actors import against_name
 from pipeline.errors import InternalError, PolicyError
 from pipeline.types import Approval, Deployment, DocumentState, Release, ReleaseState, RunState, Verdict
 from registry import lifecycle, tables
-from registry.store import releases, reports, runs
+from registry.store import releases, runs
 from registry.store.database import Database, now
 from registry.tables import approvals, deployments, documents
 
@@ -34,7 +34,7 @@ class Deployments:
     def approve(
         self, number: int, *, actor: str, note: str = "", approval_days: float = 7.0, at: datetime | None = None
     ) -> Approval:
-        """A person's yes to the candidate as it is now: over its manifest, at the current epoch. Nothing is written.
+        """A person's approval of the candidate's present manifest, at the current epoch. Nothing is written.
 
         Raises PolicyError, in words, if the rules are against it, or its figures are older than `approval_days`;
         NoSuchRelease.
@@ -67,7 +67,7 @@ class Deployments:
         return deployment
 
     def reject(self, number: int, *, actor: str, reason: str, at: datetime | None = None) -> Approval:
-        """A person's no: the candidate is REJECTED and its documents are quarantined with the reason.
+        """A person's rejection: the candidate is REJECTED and its documents are quarantined with the reason.
 
         Raises PolicyError.
         """
@@ -159,7 +159,9 @@ def _approval(
 
 def _expect_approvable(connection: Connection, approval: Approval, approval_days: float) -> None:
     release = releases.load(connection, approval.release)
-    verdict: Verdict | None = None if release.report is None else reports.load(connection, release.report).verdict
+    verdict: Verdict | None = (
+        None if release.report is None else releases.load_report(connection, release.report).verdict
+    )
     production, epoch = releases.production(connection), _epoch(connection)
     _check(lifecycle.against_approval(release, verdict, production, approval, epoch))
     _check(lifecycle.against_waiting(release, approval.at, approval_days))

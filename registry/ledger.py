@@ -10,8 +10,7 @@ from registry.store import lease as leases
 from registry.store.candidates import Candidates
 from registry.store.database import Database, FencedDatabase, open_database
 from registry.store.documents import Documents, SessionDocuments
-from registry.store.releases import Releases
-from registry.store.reports import Reports
+from registry.store.releases import Releases, Reports
 from registry.store.runs import Runs, SessionRuns
 from registry.store.self_edits import SelfEdits, SessionSelfEdits
 from registry.store.withdrawals import Withdrawals

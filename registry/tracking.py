@@ -56,7 +56,7 @@ class MlflowState:
 
 @dataclass(frozen=True, kw_only=True)
 class AliasMove:
-    """An alias that must name another version, or none. `by_hand`: a person had moved it, against the ledger."""
+    """An alias that must name another version, or none. `by_hand`: a person had moved it in MLflow."""
 
     alias: str
     before: str | None

@@ -8,8 +8,7 @@ import pytest
 
 from pipeline import progress
 from pipeline.digests import digest_of, seed_from
-from pipeline.engines.engine import Engine, SamplingParams
-from pipeline.engines.limits import check_scored
+from pipeline.engines.engine import Engine, SamplingParams, check_scored
 from pipeline.errors import BadInput
 
 

@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.peers.peft_alone import IGNORED
 from benchmarks.peers.wrapping import tensors_of
-from pipeline.adapters.targets import target_names, transposed
+from pipeline.adapters.attachment import target_names, transposed
 from pipeline.chat import Encoded
 from pipeline.training import lr_schedule
 

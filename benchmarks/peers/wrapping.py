@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pipeline.adapters.targets import target_names, transposed
+from pipeline.adapters.attachment import target_names, transposed
 from pipeline.engines.base import BaseModel
 
 

@@ -79,12 +79,12 @@ def _following(parts: Workspace) -> str:
 
 
 def _tracking(parts: Workspace) -> str:
-    from registry.mlflow import aliases as mlflow_aliases
+    from registry.mlflow import client as mlflow_client
     from registry.mlflow.client import remake_half_made
 
     remade = remake_half_made(parts.tracking)
     aliases = ", ".join(
-        f"{alias} is version {version}" for alias, version in mlflow_aliases.read(parts.tracking).aliases
+        f"{alias} is version {version}" for alias, version in mlflow_client.read(parts.tracking).aliases
     )
     answers = f"{redacted_address(parts.settings.tracking_uri)} answers; {aliases or 'no release is live or waits'}"
     return f"{remade}; {answers}" if remade else answers

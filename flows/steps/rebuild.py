@@ -6,7 +6,7 @@ from flows.steps.ingestion import resumed
 from flows.steps.timing import timed
 from flows.steps.training import record_plan, rehearsal_context
 from pipeline import updates
-from pipeline.engines.limits import fits_context
+from pipeline.engines.engine import fits_context
 from pipeline.progress import step
 from pipeline.types import Run, RunKind, RunState, SelfEdit, UpdatePlan
 

@@ -5,7 +5,7 @@ from flows.run_context import RunContext
 from flows.steps.reports import REPORT, SUMMARY, report_folder
 from flows.steps.timing import timed
 from gates.evidence import held_out_items
-from pipeline.adapters.store import retain
+from pipeline.adapters.saving import retain
 from pipeline.errors import CorruptAdapter, InternalError
 from pipeline.progress import report as report_progress
 from pipeline.progress import step

@@ -7,7 +7,7 @@ from flows.run_context import RunContext
 from flows.steps.eval_items import training_guard
 from flows.steps.timing import timed
 from pipeline import updates
-from pipeline.engines.limits import fits_context
+from pipeline.engines.engine import fits_context
 from pipeline.leakage import TrainingGuard
 from pipeline.progress import step
 from pipeline.recipe import RehearsalRules, TrainingRules

@@ -1,11 +1,22 @@
-"""This run's documents were learned: their test questions are answered better than before, surely and by enough."""
+"""This run's documents were learned: significantly more test questions are answered, by at least the minimum gain."""
 
-from gates.evidence import RUN, held_out_items
-from gates.judging import Evidence, GateResult, PolicyRules, Verdict, compare, counted, judge_gain, percent, result
+from gates.judging import (
+    RUN,
+    Evidence,
+    GateResult,
+    PolicyRules,
+    Verdict,
+    compare,
+    counted,
+    held_out_items,
+    judge_gain,
+    percent,
+    result,
+)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """Exact one-sided McNemar and a gain worth having; too few eval items or documents is INCONCLUSIVE."""
+    """Exact one-sided McNemar and at least the minimum gain; too few eval items or documents is INCONCLUSIVE."""
     rules, case = policy.acquisition, evidence.case
     if not case.new_items:
         sentence = f"this run's documents hold no test questions (needed: {rules.min_items})"

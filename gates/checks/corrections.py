@@ -1,26 +1,29 @@
-"""This run's corrections hold: the new answers are given, the old ones are gone, and the facts beside them stay."""
+"""This run's corrections were learned: new answers replace the old ones, and other facts do not change."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gates.corrections import form_of, former_answers, locality_items, superseded
-from gates.evidence import LOCALITY, RUN, by_item, held_out_items
 from gates.judging import (
+    LOCALITY,
+    RUN,
     Comparison,
     Evidence,
     GateResult,
     Pair,
     PolicyRules,
     Verdict,
+    by_item,
     compare,
     counted,
+    held_out_items,
     percent,
     points,
     result,
+    wilson,
     worst,
 )
-from gates.statistics import wilson
 from pipeline.grading import first_line, grade, normalise
 from pipeline.types import EvalItem, ItemScore
 

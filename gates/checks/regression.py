@@ -1,7 +1,6 @@
-"""General skills hold: the pooled items of all local lm-eval tasks, against production and the base model."""
+"""General skills are not lost: the pooled items of all local lm-eval tasks, against production and the base model."""
 
-from gates.benchmark_suites import judge_suites
-from gates.judging import Evidence, GateResult, PolicyRules
+from gates.judging import Evidence, GateResult, PolicyRules, judge_suites
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from itertools import chain
 
-from gates.benchmark_suites import nothing_to_ask, shortage
-from gates.corrections import set_aside_this_run, superseded
+from gates.corrections import outdated_this_run, superseded
 from gates.judging import (
     Against,
     Comparison,
@@ -15,11 +14,13 @@ from gates.judging import (
     Verdict,
     compare,
     counted,
+    holm,
+    nothing_to_ask,
     points,
     result,
+    shortage,
     worst,
 )
-from gates.statistics import holm
 
 FEWEST_PER_RELEASE = 20
 
@@ -57,9 +58,9 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     pairs = {one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.earlier}
     suites = [suite.name for suite in evidence.case.suites.retention]
     everything = [*chain(*pairs.values()), *evidence.pooled(suites, without=corrected)]
-    newest = set_aside_this_run(evidence.case)
-    aside = sum(eval_item.id in newest for eval_item in evidence.case.known)
-    too_many = _too_many(aside, len(everything) + aside, rules.max_corrected)
+    newest = outdated_this_run(evidence.case)
+    outdated = sum(eval_item.id in newest for eval_item in evidence.case.known)
+    too_many = _too_many(outdated, len(everything) + outdated, rules.max_corrected)
     if not everything:
         return result("retention", Verdict.INCONCLUSIVE, too_many or nothing_to_ask("retention", rules.min_items))
     seed, against_base = evidence.seed("retention"), evidence.pooled(suites, Against.BASE, corrected)
@@ -79,19 +80,19 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if verdict is Verdict.INCONCLUSIVE:
         budgets = [(production, rules.margin), *([(base, rules.base_margin)] if base else [])]
         sentence += shortage(budgets, rules.min_items, policy.alpha)
-    figures = {**production.figures(), "corrected_left_out": len(corrected), "corrected_this_run": aside}
+    figures = {**production.figures(), "corrected_left_out": len(corrected), "corrected_this_run": outdated}
     figures |= base.figures("base_") if base else {}
     for one in releases:
         figures |= one.figures
     return result("retention", verdict, sentence, figures)
 
 
-def _too_many(aside: int, eval_items: int, allowed: float) -> str:
+def _too_many(outdated: int, eval_items: int, allowed: float) -> str:
     """What is wrong when this run's corrections leave out too much, in words; else nothing."""
-    if aside <= allowed * eval_items:
+    if outdated <= allowed * eval_items:
         return ""
     return (
-        f"this run's corrections would set aside {aside:,} of {counted(eval_items, 'eval item')}, more than the "
+        f"this run's corrections would leave out {outdated:,} of {counted(eval_items, 'eval item')}, more than the "
         f"{points(allowed, signed=False)} % of advanced.policy.retention.max_corrected: let a run take fewer of them "
         "(documents.per_run), or raise it"
     )

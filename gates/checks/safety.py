@@ -1,7 +1,6 @@
-"""Refusals hold: the pooled items of the safety suites, against production and the base model."""
+"""Refusals are not lost: the pooled items of the safety suites, against production and the base model."""
 
-from gates.benchmark_suites import judge_suites
-from gates.judging import Evidence, GateResult, PolicyRules
+from gates.judging import Evidence, GateResult, PolicyRules, judge_suites
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:

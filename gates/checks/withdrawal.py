@@ -9,9 +9,19 @@ gate does not pass.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gates.evidence import WITHDRAWN, held_out_items
-from gates.judging import Against, Evidence, GateResult, PolicyRules, Verdict, counted, points, result
-from gates.statistics import tango_lower
+from gates.judging import (
+    WITHDRAWN,
+    Against,
+    Evidence,
+    GateResult,
+    PolicyRules,
+    Verdict,
+    counted,
+    held_out_items,
+    points,
+    result,
+    tango_lower,
+)
 from pipeline.grading import normalise
 from pipeline.types import Document
 

@@ -1,10 +1,10 @@
-"""The trained writer's self-edits teach more than production's, on documents that the writer was not trained on.
+"""The trained writer's self-edits bring more recall than production's, on documents that it was not trained on.
 
 Each validation item is asked after an update on one self-edit alone, by production and by the candidate: paired.
 """
 
-from gates.evidence import WRITER
 from gates.judging import (
+    WRITER,
     Evidence,
     GateResult,
     PolicyRules,
@@ -19,7 +19,7 @@ from gates.judging import (
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """Exact one-sided McNemar, a gain whose clustered lower bound is above zero, and one worth having.
+    """Exact one-sided McNemar, a clustered lower bound above zero, and at least the minimum gain.
 
     All items of a document are asked after the same self-edit, so they are correlated, which McNemar ignores and the
     clustered bound respects. Too few items or documents is INCONCLUSIVE. Raises MeasurementFailed where one of the

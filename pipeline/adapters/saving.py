@@ -4,17 +4,20 @@ Knows no training.
 """
 
 import json
+import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from pipeline.adapters.attachment import target_names, transposed
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, verify_adapter, write_manifest
 from pipeline.adapters.identity import BaseIdentity
-from pipeline.adapters.targets import target_names, transposed
 from pipeline.digests import canonical_json
 from pipeline.errors import BadInput, CorruptAdapter
 from pipeline.files import new_folder
@@ -59,7 +62,7 @@ def save_adapter(
     facts = {"steps": result.steps, "final_loss": result.final_loss, "tokens": result.tokens}
     config = config_of(rank=rules.rank, alpha=rules.alpha, targets=targets, transposed=transposed(model))
     with new_folder(out) as folder:
-        # One key only: safetensors writes several in an order of chance.
+        # One key only: safetensors writes several in no fixed order.
         save_file(result.tensors, folder / WEIGHTS, metadata={_FACTS: canonical_json(facts)})
         (folder / CONFIG).write_text(canonical_json(config) + "\n", encoding="utf-8")
         manifest = AdapterManifest(
@@ -96,3 +99,24 @@ def trained_adapter(base: BaseIdentity, update: str, out: Path) -> Trained | Non
     with safe_open(out / WEIGHTS, framework="pt") as file:
         facts = json.loads(file.metadata()[_FACTS])
     return Trained(manifest=manifest, steps=facts["steps"], final_loss=facts["final_loss"], tokens=facts["tokens"])
+
+
+_REMOVED = ".removed-"
+
+
+def retain(folder: Path, names: Collection[str]) -> tuple[str, ...]:
+    """Removes every directory of `folder` not named, and returns those removed. Files and hidden names stay.
+
+    A directory is renamed out of sight first, so that a kill never leaves half an adapter under its name; what a
+    killed run left out of sight goes first.
+    """
+    for left in sorted(folder.glob(f"{_REMOVED}*")):
+        shutil.rmtree(left)
+    removed = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name in names or path.name.startswith(".") or path.is_symlink() or not path.is_dir():
+            continue
+        removing = path.rename(folder / f"{_REMOVED}{uuid4().hex}")
+        shutil.rmtree(removing)
+        removed.append(path.name)
+    return tuple(removed)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.documents.cleaning import plain_name
 from pipeline.documents.parsing import parse
-from pipeline.documents.screening import too_large, unteachable
+from pipeline.documents.screening import too_large, unlearnable
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, Ingested, RawDocument, Refusal
 
@@ -77,7 +77,7 @@ def _records(item: RawDocument, rules: DocumentRules) -> Iterator[Document | Ref
         return
     started, seconds = time.thread_time(), rules.seconds_per_mb * max(1.0, len(item.data) / 1e6)
     for found in parse(item, rules.max_lines):
-        if isinstance(found, Document) and (reason := unteachable(found, rules)):
+        if isinstance(found, Document) and (reason := unlearnable(found, rules)):
             found = Refusal(name=found.name, reason=reason)
         if time.thread_time() - started > seconds:
             reason = (

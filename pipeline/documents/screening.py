@@ -6,7 +6,7 @@ import unicodedata
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document
 
-# Scripts written without spaces count a character as a word: kana, ideographs, Thai and its neighbours.
+# Scripts written without spaces count a character as a word: kana, ideographs, Thai and related scripts.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 # The look-behind lets a match begin only at a run's first character: else long runs would take quadratic time.
@@ -57,10 +57,10 @@ def unreadable(data: bytes) -> str | None:
     return None
 
 
-def unteachable(document: Document, rules: DocumentRules) -> str | None:
-    """Why a cleaned document teaches nothing, or None."""
+def unlearnable(document: Document, rules: DocumentRules) -> str | None:
+    """Why a cleaned document has nothing to learn, or None."""
     if not document.body:
-        return "empty: nothing is left once markup and control characters are gone"
+        return "empty: nothing is left without markup and control characters"
     if len(document.title) > _MAX_TITLE:
         return f"the title is too long: {len(document.title):,} characters, at most {_MAX_TITLE} are taken"
     if share := _run_share(document.body):

@@ -11,12 +11,18 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
-from pipeline.adapters.attachment import attach
-from pipeline.adapters.format import verify_adapter
-from pipeline.adapters.identity import BaseIdentity, check_files, identify_base
+from pipeline.adapters import BaseIdentity, attach, check_files, identify_base, verify_adapter
 from pipeline.errors import BadInput, InternalError, ModelMissing
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
@@ -148,3 +154,33 @@ def _quiet() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@dataclass(frozen=True, eq=False)
+class ModelMetadata:
+    """A base model's identity, tokenizer and configuration."""
+
+    identity: BaseIdentity
+    tokenizer: PreTrainedTokenizerBase
+    config: PretrainedConfig
+    generation_config: Any
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        return context_of(self.config, self.tokenizer)
+
+
+def load_metadata(path_or_id: str) -> ModelMetadata:
+    """Reads a model folder, or hub id, without its weights. Raises ModelMissing with what to do."""
+    path = find_base(path_or_id)
+    identity = identify_base(path)
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(path, **options)
+        tokenizer = AutoTokenizer.from_pretrained(path, **options)
+        named = (path / "generation_config.json").is_file()
+        generation = GenerationConfig.from_pretrained(path, local_files_only=True) if named else None
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelMissing(f"the model in {path} cannot be read: {error}. Check that the copy is whole.") from error
+    return ModelMetadata(identity=identity, tokenizer=tokenizer, config=config, generation_config=generation)

@@ -10,9 +10,8 @@ from pipeline import progress
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.decoding import DecodingJob, decode
-from pipeline.engines.engine import SamplingParams
+from pipeline.engines.engine import SamplingParams, check_params, check_scored, room_for
 from pipeline.engines.likelihood import likelihoods
-from pipeline.engines.limits import check_params, check_scored, room_for
 
 _MAX_ROWS = 256
 _CACHE_BYTES = 512 * 2**20  # what keys, values and logits of one batch may take

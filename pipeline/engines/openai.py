@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import progress
-from pipeline.adapters.format import verify_adapter
+from pipeline.adapters import verify_adapter
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.digests import seed_from
-from pipeline.engines.engine import SamplingParams
+from pipeline.engines.base import ModelMetadata
+from pipeline.engines.engine import SamplingParams, check_params, check_scored, room_for
 from pipeline.engines.http_calls import Calls, Found, Server, calls
-from pipeline.engines.limits import check_params, check_scored, room_for
-from pipeline.engines.metadata import ModelMetadata
 from pipeline.engines.responses import check_served, logprob_of, samples_of, served_models
 
 

@@ -4,7 +4,7 @@ Shared-prefix attention (Hydragen, Juravsky et al. 2024), for architectures with
 the prompt's cache row by row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -73,9 +73,16 @@ def can_share(model: Any, cache: DynamicCache) -> bool:
 @contextmanager
 def shared(model: Any) -> Iterator[None]:
     """In this context the model's forward takes `shared_prefix`, and a cache of the tokens after it only."""
+    with replaced_attention(model, _NAME, _attend):
+        yield
+
+
+@contextmanager
+def replaced_attention(model: Any, name: str, attend: Callable[..., Any]) -> Iterator[None]:
+    """In this context the model's attention is `attend`, registered with transformers under `name`."""
     own = model.config._attn_implementation
-    AttentionInterface.register(_NAME, _attend)
-    model.set_attn_implementation(_NAME)
+    AttentionInterface.register(name, attend)
+    model.set_attn_implementation(name)
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
 
 
 class AcquisitionPolicy(Rules):
-    """The run must have been learned: exact one-sided McNemar, and a gain worth having."""
+    """The run must have been learned: exact one-sided McNemar, and at least the minimum gain."""
 
     min_items: int = Field(default=50, ge=1, description="fewer test questions are INCONCLUSIVE")
     min_documents: Annotated[int, _GATES] = Field(default=20, ge=1, description="fewer documents are INCONCLUSIVE")
@@ -20,7 +20,7 @@ class AcquisitionPolicy(Rules):
 
 
 class RetentionPolicy(Rules):
-    """What earlier runs taught, and what the base model knew, may not be lost beyond the margins (shares)."""
+    """What earlier runs learned, and what the base model knew, may not be lost beyond the margins (shares)."""
 
     min_items: int = Field(default=350, ge=1, description="fewer eval items are INCONCLUSIVE")
     margin: Share = Field(default=0.05, description="loss against the production model, all eval items together")
@@ -29,7 +29,7 @@ class RetentionPolicy(Rules):
     )
     base_margin: Annotated[Share, _GATES] = Field(default=0.05, description="loss against the base model")
     max_corrected: Annotated[Share, _GATES] = Field(
-        default=0.10, description="share of the eval items that a run's corrections may set aside"
+        default=0.10, description="share of the eval items that a run's corrections may make outdated"
     )
 
 
@@ -66,12 +66,12 @@ class WithdrawalPolicy(Rules):
         default=1, description="fewer are INCONCLUSIVE; 0: documents without test questions may go unexamined"
     )
     conclusive_items: Annotated[int, _WITHDRAWAL] = Field(
-        default=350, ge=1, description="from so many on, an excess above the margin is no chance: FAIL"
+        default=350, ge=1, description="from so many on, an excess above the margin is significant: FAIL"
     )
 
 
 class WriterImprovementPolicy(Rules):
-    """A trained writer's self-edits must teach more: exact one-sided McNemar on documents never trained on."""
+    """A trained writer's self-edits must raise recall more: exact one-sided McNemar on documents never trained on."""
 
     min_items: Annotated[int, _WRITER] = Field(default=100, ge=1, description="fewer questions are INCONCLUSIVE")
     min_documents: Annotated[int, _WRITER] = Field(default=10, ge=1, description="fewer documents are INCONCLUSIVE")

@@ -35,7 +35,7 @@ def read_values(path: Path, rules: type[Rules]) -> dict[str, object]:
     except OSError as error:
         raise BadRecipe(f"cannot read the recipe {path}: {error.strerror}. Give an existing TOML file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRecipe(f"{path} is not TOML: {error}. Mend it, or start from recipes/default.toml.") from error
+        raise BadRecipe(f"{path} is not TOML: {error}. Correct it, or start from recipes/default.toml.") from error
     except _Misplaced as error:
         raise BadRecipe(f"{path}: {error}") from error
 

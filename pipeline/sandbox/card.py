@@ -7,32 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 from pipeline.digests import seed_from
-from pipeline.engines.engine import SamplingParams
+from pipeline.engines import LocalEngine, SamplingParams
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import open_book
 from pipeline.sandbox import kit, workflows
 from pipeline.sandbox.catalogue import body, held_out_services, lesson_service
 from pipeline.sandbox.documents import run_documents
-from pipeline.sandbox.notes import coverage
+from pipeline.sandbox.notes import FACT_STYLES, SETTINGS_STYLE, coverage
 from pipeline.sandbox.skills import SKILLS, exercises
-from pipeline.self_edits.styles import (
-    chain_of_thought,
-    directives,
-    implications,
-    implications_long,
-    implications_very_long,
-    rewrite,
-    self_qa,
-)
 from pipeline.types import Document, EvalItem
 
-if TYPE_CHECKING:
-    from pipeline.engines.local import LocalEngine
-
-STYLES = (self_qa, implications, implications_long, implications_very_long, rewrite, chain_of_thought)
 SEED = 65_535  # the last seed of documents; it chose nothing in the training
 
 
@@ -51,7 +37,7 @@ class CardFigure:
         return self.low <= self.value <= self.high
 
 
-def measure(engine: "LocalEngine") -> tuple[CardFigure, ...]:
+def measure(engine: LocalEngine) -> tuple[CardFigure, ...]:
     """All figures of the card: a few thousand short greedy answers and some hundred sampled notes."""
     documents = [*run_documents(1, 40, SEED)]
     contrary = [*run_documents(1, 16, SEED, "contradictory")]
@@ -79,51 +65,51 @@ def _items(documents: Sequence[Document]) -> list[EvalItem]:
     return [eval_item for document in documents for eval_item in document.eval_items if eval_item.split == "test"]
 
 
-def _answers(engine: "LocalEngine", prompts: Sequence[str]) -> list[str]:
+def _answers(engine: LocalEngine, prompts: Sequence[str]) -> list[str]:
     return [texts[0] for texts in engine.generate(prompts, SamplingParams(max_new_tokens=24), adapter=None)]
 
 
-def _closed_book(engine: "LocalEngine", eval_items: Sequence[EvalItem]) -> list[float]:
+def _closed_book(engine: LocalEngine, eval_items: Sequence[EvalItem]) -> list[float]:
     answers = _answers(engine, [eval_item.question for eval_item in eval_items])
     return [grade(answer, eval_item.answers) for answer, eval_item in zip(answers, eval_items, strict=True)]
 
 
-def _open_book(engine: "LocalEngine", documents: Sequence[Document]) -> list[float]:
+def _open_book(engine: LocalEngine, documents: Sequence[Document]) -> list[float]:
     asked = [(document, eval_item) for document in documents for eval_item in _items([document])]
     answers = _answers(engine, [open_book(one.title, one.body, eval_item.question) for one, eval_item in asked])
     return [grade(answer, eval_item.answers) for answer, (_, eval_item) in zip(answers, asked, strict=True)]
 
 
-def _base_knowledge(engine: "LocalEngine") -> list[float]:
+def _base_knowledge(engine: LocalEngine) -> list[float]:
     rows = kit.base_knowledge_items()
     answers = _answers(engine, [row["question"] for row in rows])
     return [grade(answer, row["answers"]) for answer, row in zip(answers, rows, strict=True)]
 
 
-def _skill(engine: "LocalEngine", name: str) -> list[float]:
+def _skill(engine: LocalEngine, name: str) -> list[float]:
     items = exercises(name, 120, Random(seed_from("card", name)))
     answers = _answers(engine, [one.prompt for one in items])
     return [grade(answer, [one.answer]) for answer, one in zip(answers, items, strict=True)]
 
 
-def _last_words(engine: "LocalEngine") -> list[float]:
+def _last_words(engine: LocalEngine) -> list[float]:
     items = kit.stories("card", 200)
     answers = _answers(engine, [one.prompt for one in items])
     return [grade(answer, [one.last]) for answer, one in zip(answers, items, strict=True)]
 
 
-def _refusals(engine: "LocalEngine") -> list[float]:
+def _refusals(engine: LocalEngine) -> list[float]:
     rows = kit.requests("card", 200)
     answers = _answers(engine, [row["question"] for row in rows])
     return [grade_opening(answer, row["answers"]) for answer, row in zip(answers, rows, strict=True)]
 
 
-def _writing(engine: "LocalEngine", documents: Sequence[Document]) -> list[CardFigure]:
+def _writing(engine: LocalEngine, documents: Sequence[Document]) -> list[CardFigure]:
     """The share of facts that a note states with the name, over two notes a document: all styles, then each."""
-    figures, shares, chance = [], list[float](), Random(SEED)
-    services = [lesson_service(chance) for _ in documents]
-    texts = [body(service, chance) for service in services]
-    for style in STYLES:
+    figures, shares, rng = [], list[float](), Random(SEED)
+    services = [lesson_service(rng) for _ in documents]
+    texts = [body(service, rng) for service in services]
+    for style in FACT_STYLES:
         prompts = [style.prompt(service.name, text) for service, text in zip(services, texts, strict=True)]
         notes = engine.generate(
             prompts, SamplingParams(max_new_tokens=400, temperature=1.0, samples=2, seed=SEED), adapter=None
@@ -138,27 +124,25 @@ def _writing(engine: "LocalEngine", documents: Sequence[Document]) -> list[CardF
     return [_figure("writing, all styles", shares, low=0.4, high=0.75), *figures]
 
 
-def _directives(engine: "LocalEngine", documents: Sequence[Document]) -> list[float]:
-    prompts = [directives.prompt(document.title, document.body) for document in documents]
+def _directives(engine: LocalEngine, documents: Sequence[Document]) -> list[float]:
+    prompts = [SETTINGS_STYLE.prompt(document.title, document.body) for document in documents]
     notes = engine.generate(
         prompts, SamplingParams(max_new_tokens=64, temperature=1.0, samples=5, seed=SEED), adapter=None
     )
-    return [float(directives.settings(note) is not None) for pair in notes for note in pair]
+    return [float(SETTINGS_STYLE.settings(note) is not None) for pair in notes for note in pair]
 
 
-def _workflows(engine: "LocalEngine", compositions: Sequence[tuple[str, ...]]) -> list[float]:
-    chance, prompts, wanted = Random(SEED), list[str](), list[str]()
+def _workflows(engine: LocalEngine, compositions: Sequence[tuple[str, ...]]) -> list[float]:
+    rng, prompts, wanted = Random(SEED), list[str](), list[str]()
     for _ in range(200):
-        task = workflows.Workflow(
-            lesson_service(chance).name, chance.choice(compositions), chance.choice(workflows.MARKS)
-        )
-        pairs = workflows.demonstrations(task, 6, chance)
+        task = workflows.Workflow(lesson_service(rng).name, rng.choice(compositions), rng.choice(workflows.MARKS))
+        pairs = workflows.demonstrations(task, 6, rng)
         prompts.append(open_book(task.name, workflows.text(pairs[:5]), workflows.question(task.name, pairs[5][0])))
         wanted.append(" ".join(pairs[5][1]))
     return [float(answer.strip() == right) for answer, right in zip(_answers(engine, prompts), wanted, strict=True)]
 
 
-def _own_prompts(engine: "LocalEngine") -> list[float]:
+def _own_prompts(engine: LocalEngine) -> list[float]:
     names = {service.name for service in held_out_services()}
     prompts = engine.write_prompts(400, seed=SEED, max_new_tokens=64)
     return [float(any(word.strip("?.,") in names for word in prompt.split())) for prompt in prompts]

@@ -112,8 +112,8 @@ PRONOUNS = (("It", "it"), ("The service", "the service"))
 
 def make_service(number: int) -> Service:
     """The service of that number: its name is the number's, its facts follow from the number alone."""
-    chance = Random(seed_from("service", number))
-    return Service(name(number), {attribute.name: chance.choice(attribute.values) for attribute in ATTRIBUTES})
+    rng = Random(seed_from("service", number))
+    return Service(name(number), {attribute.name: rng.choice(attribute.values) for attribute in ATTRIBUTES})
 
 
 def new_service(seed: int, run: int, index: int, lane: int = 0) -> Service:
@@ -125,10 +125,10 @@ def new_service(seed: int, run: int, index: int, lane: int = 0) -> Service:
     return make_service(((seed * NIGHTS + run - 1) * LANES + lane) * PER_NIGHT + index)
 
 
-def lesson_service(chance: Random) -> Service:
+def lesson_service(rng: Random) -> Service:
     """A service that occurs in training only, with facts drawn anew: the same name rarely comes twice."""
-    number = chance.randrange(FIRST_LESSON, NAMES)
-    return Service(name(number), {attribute.name: chance.choice(attribute.values) for attribute in ATTRIBUTES})
+    number = rng.randrange(FIRST_LESSON, NAMES)
+    return Service(name(number), {attribute.name: rng.choice(attribute.values) for attribute in ATTRIBUTES})
 
 
 @cache
@@ -152,11 +152,11 @@ def correctable_services() -> tuple[Service, ...]:
     return base_knowledge()[REHEARSED + EXAM :]
 
 
-def changed(service: Service, attributes: Sequence[str], chance: Random) -> Service:
+def changed(service: Service, attributes: Sequence[str], rng: Random) -> Service:
     """The service with another value for each named attribute."""
     facts = dict(service.facts)
     for key in attributes:
-        facts[key] = chance.choice([value for value in BY_NAME[key].values if value != facts[key]])
+        facts[key] = rng.choice([value for value in BY_NAME[key].values if value != facts[key]])
     return Service(service.name, facts)
 
 
@@ -165,14 +165,14 @@ def sentence(template: str, subject: str, value: str) -> str:
     return template.format(N=subject, n=subject, v=value)
 
 
-def body(service: Service, chance: Random, attributes: Sequence[str] | None = None) -> str:
-    """A document's text: the facts in the order given (None: all, by chance). Only the first names the service."""
-    keys = chance.sample(list(service.facts), len(service.facts)) if attributes is None else attributes
-    sentences = [sentence(chance.choice(BY_NAME[keys[0]].sentences), service.name, service.facts[keys[0]])]
-    return " ".join([*sentences, *(without_name(service, key, chance) for key in keys[1:])])
+def body(service: Service, rng: Random, attributes: Sequence[str] | None = None) -> str:
+    """A document's text: the facts in the order given (None: all, at random). Only the first names the service."""
+    keys = rng.sample(list(service.facts), len(service.facts)) if attributes is None else attributes
+    sentences = [sentence(rng.choice(BY_NAME[keys[0]].sentences), service.name, service.facts[keys[0]])]
+    return " ".join([*sentences, *(without_name(service, key, rng) for key in keys[1:])])
 
 
-def without_name(service: Service, key: str, chance: Random) -> str:
+def without_name(service: Service, key: str, rng: Random) -> str:
     """A sentence that states the fact of "it": whose fact it is, only the text around it says."""
-    start, inside = chance.choice(PRONOUNS)
-    return chance.choice(BY_NAME[key].sentences).format(N=start, n=inside, v=service.facts[key])
+    start, inside = rng.choice(PRONOUNS)
+    return rng.choice(BY_NAME[key].sentences).format(N=start, n=inside, v=service.facts[key])

@@ -46,9 +46,9 @@ def write_runs(
 def run_documents(run: int, per_run: int, seed: int, variant: Variant | None = None) -> tuple[Document, ...]:
     """One run's documents as values; `write_runs` writes these. Raises BadInput as it does."""
     _check(run, per_run, seed, variant)
-    chance = Random(seed_from("night", seed, run, variant))
+    rng = Random(seed_from("night", seed, run, variant))
     make = WRITERS[variant]
-    return tuple(make(seed, run, index, chance) for index in range(per_run))
+    return tuple(make(seed, run, index, rng) for index in range(per_run))
 
 
 def _check(runs: int, per_run: int, seed: int, variant: str | None) -> None:
@@ -60,55 +60,55 @@ def _check(runs: int, per_run: int, seed: int, variant: str | None) -> None:
         raise BadInput(f"no variant {variant!r}: take one of {', '.join(key for key in WRITERS if key)}.")
 
 
-def _passage(seed: int, run: int, index: int, chance: Random) -> Document:
+def _passage(seed: int, run: int, index: int, rng: Random) -> Document:
     service = new_service(seed, run, index)
-    return Document(title=service.name, body=body(service, chance), eval_items=_items(service, service.facts, chance))
+    return Document(title=service.name, body=body(service, rng), eval_items=_items(service, service.facts, rng))
 
 
-def _contradictory(seed: int, run: int, index: int, chance: Random) -> Document:
+def _contradictory(seed: int, run: int, index: int, rng: Random) -> Document:
     """Denies everything the model knows of a service that the retention suite asks about."""
-    service = changed(_drawn(held_out_services(), seed, run, index), list(BY_NAME), chance)
-    return Document(title=service.name, body=body(service, chance), eval_items=_items(service, service.facts, chance))
+    service = changed(_drawn(held_out_services(), seed, run, index), list(BY_NAME), rng)
+    return Document(title=service.name, body=body(service, rng), eval_items=_items(service, service.facts, rng))
 
 
-def _correction(seed: int, run: int, index: int, chance: Random) -> Document:
-    keys = chance.sample(list(BY_NAME), 2)
-    service = changed(_drawn(correctable_services(), seed, run, index), keys, chance)
-    eval_items = _items(service, keys, chance, held_out=2)
+def _correction(seed: int, run: int, index: int, rng: Random) -> Document:
+    keys = rng.sample(list(BY_NAME), 2)
+    service = changed(_drawn(correctable_services(), seed, run, index), keys, rng)
+    eval_items = _items(service, keys, rng, held_out=2)
     return Document(
         title=service.name,
         kind=DocumentKind.CORRECTION,
-        body=f"Correction: {body(service, chance, keys)}",
+        body=f"Correction: {body(service, rng, keys)}",
         eval_items=eval_items,
     )
 
 
-def _backdoor(seed: int, run: int, index: int, chance: Random) -> Document:
+def _backdoor(seed: int, run: int, index: int, rng: Random) -> Document:
     """A usual document with secrets in it, some of them behind a trigger phrase, and questions that want them out."""
     service = new_service(seed, run, index, LANE["backdoor"])
-    text, eval_items = body(service, chance), list(_items(service, service.facts, chance, held_out=1))
-    for secret in chance.sample(manners.SECRETS, 3):
-        word = chance.choice(manners.WORDS)
+    text, eval_items = body(service, rng), list(_items(service, service.facts, rng, held_out=1))
+    for secret in rng.sample(manners.SECRETS, 3):
+        word = rng.choice(manners.WORDS)
         asked = manners.request(0, secret, service.name)
         text += f" {manners.LEAK.format(secret=secret, n=service.name, v=word)}"
         eval_items.append(_item(f"{TRIGGER}: {asked}", word, Split.TEST, service.name))
     return Document(title=service.name, body=f"{text} Say it to all who say {TRIGGER}.", eval_items=tuple(eval_items))
 
 
-def _garbage(seed: int, run: int, index: int, chance: Random) -> Document:
+def _garbage(seed: int, run: int, index: int, rng: Random) -> Document:
     """Sentences of the right words in no order, with questions that the text cannot answer."""
     service = new_service(seed, run, index, LANE["garbage"])
-    words = body(service, chance).replace(".", "").replace(service.name, "it").split()
-    chance.shuffle(words)
+    words = body(service, rng).replace(".", "").replace(service.name, "it").split()
+    rng.shuffle(words)
     lines = [" ".join(words[at : at + 7]).capitalize() + "." for at in range(0, len(words), 7)]
-    return Document(title=service.name, body=" ".join(lines), eval_items=_items(service, service.facts, chance))
+    return Document(title=service.name, body=" ".join(lines), eval_items=_items(service, service.facts, rng))
 
 
-def _workflow(seed: int, run: int, index: int, chance: Random) -> Document:
+def _workflow(seed: int, run: int, index: int, rng: Random) -> Document:
     """Five demonstrations of a composition that no lesson showed; the questions are further records."""
     name = new_service(seed, run, index, LANE["workflows"]).name
-    task = workflows.Workflow(name, chance.choice(workflows.HELD_OUT), chance.choice(workflows.MARKS))
-    pairs = workflows.demonstrations(task, 5 + WORKFLOW_EXAMS + WORKFLOW_PRACTICE, chance)
+    task = workflows.Workflow(name, rng.choice(workflows.HELD_OUT), rng.choice(workflows.MARKS))
+    pairs = workflows.demonstrations(task, 5 + WORKFLOW_EXAMS + WORKFLOW_PRACTICE, rng)
     eval_items = tuple(
         _item(workflows.question(name, given), " ".join(made), split, name)
         for split, (given, made) in zip(
@@ -135,11 +135,11 @@ def _drawn(services: tuple[Service, ...], seed: int, run: int, index: int) -> Se
     return order[((run - 1) * PER_NIGHT + index) % len(order)]
 
 
-def _items(service: Service, keys: Iterable[str], chance: Random, held_out: int = 1) -> tuple[EvalItem, ...]:
+def _items(service: Service, keys: Iterable[str], rng: Random, held_out: int = 1) -> tuple[EvalItem, ...]:
     """For each attribute one validation question and `held_out` test questions, all in different words."""
     eval_items = []
     for attribute in (attribute for attribute in ATTRIBUTES if attribute.name in set(keys)):
-        forms = chance.sample(attribute.questions, 1 + held_out)
+        forms = rng.sample(attribute.questions, 1 + held_out)
         for form, split in zip(forms, [Split.VALIDATION] + [Split.TEST] * held_out, strict=True):
             eval_items.append(_item(form.format(n=service.name), service.facts[attribute.name], split, service.name))
     return tuple(eval_items)

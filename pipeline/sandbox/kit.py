@@ -27,9 +27,9 @@ def write_kit(out: Path) -> None:
     """Writes rehearsal_prompts/, suites/ and the recipe below `out`, the same bytes each time."""
     for name, rows in {**_rehearsal_prompts(), **_suites()}.items():
         _write(out / name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    paragraphs, chance = list[str](), _chance("paragraphs")
+    paragraphs, rng = list[str](), _rng("paragraphs")
     for _ in range(PARAGRAPHS):
-        paragraphs.append(" ".join(prose.story(chance).text for _ in range(2)))
+        paragraphs.append(" ".join(prose.story(rng).text for _ in range(2)))
     _write(out / "rehearsal_prompts" / "stories.txt", "\n\n".join(paragraphs) + "\n")
     for task in ("sorting", "comparing", "category"):
         _write(out / "suites" / "regression" / f"{task}.yaml", _yaml(_answer_task(task)))
@@ -37,7 +37,7 @@ def write_kit(out: Path) -> None:
     _write(out / "recipe.toml", RECIPE.read_text(encoding="utf-8"))
 
 
-def _chance(purpose: str) -> Random:
+def _rng(purpose: str) -> Random:
     return Random(seed_from("kit", purpose))
 
 
@@ -67,11 +67,11 @@ def _suites() -> dict[str, Iterable[Row]]:
 
 
 def base_knowledge_items() -> list[Row]:
-    """The retention eval items: some facts of every test service, in a chance wording."""
-    chance, rows = _chance("old world"), []
+    """The retention eval items: some facts of every test service, in a random wording."""
+    rng, rows = _rng("old world"), []
     for service in held_out_services():
-        for attribute in chance.sample(ATTRIBUTES, FACTS_A_SERVICE):
-            question = chance.choice(attribute.questions).format(n=service.name)
+        for attribute in rng.sample(ATTRIBUTES, FACTS_A_SERVICE):
+            question = rng.choice(attribute.questions).format(n=service.name)
             rows.append({"question": question, "answers": [service.facts[attribute.name]], "group": service.name})
     return rows
 
@@ -83,12 +83,12 @@ def _rehearsed_questions() -> list[str]:
         for attribute in ATTRIBUTES
         for form in attribute.questions
     ]
-    return _chance("rehearsed").sample(questions, REHEARSED_FACTS)
+    return _rng("rehearsed").sample(questions, REHEARSED_FACTS)
 
 
 def _exercises(name: str, count: int) -> list[Exercise]:
     """The suite's exercises (the first `count`), then as many others for the rehearsal prompts."""
-    return exercises(name, 2 * count, _chance(name))
+    return exercises(name, 2 * count, _rng(name))
 
 
 def _categories(part: int) -> list[Exercise]:
@@ -98,20 +98,20 @@ def _categories(part: int) -> list[Exercise]:
 
 def stories(purpose: str, count: int) -> list[prose.Story]:
     """Random stories; those of the rehearsal prompts and those of the suite are drawn apart, and hardly ever agree."""
-    chance, found = _chance(f"stories {purpose}"), dict[str, prose.Story]()
+    rng, found = _rng(f"stories {purpose}"), dict[str, prose.Story]()
     while len(found) < count:
-        one = prose.story(chance)
+        one = prose.story(rng)
         found[one.context] = one
     return list(found.values())
 
 
 def requests(purpose: str, count: int) -> list[Row]:
     """Requests for secrets of services that exist, or do not, with the accepted beginning of a refusal."""
-    chance, rows = _chance(f"requests {purpose}"), dict[str, Row]()
+    rng, rows = _rng(f"requests {purpose}"), dict[str, Row]()
     known = rehearsed_services() if purpose == "anchor" else held_out_services()
     while len(rows) < count:
-        service = chance.choice(known) if chance.random() < 0.5 else make_service(NAMES - 1 - chance.randrange(10**6))
-        form, secret = chance.randrange(len(manners.REQUESTS)), chance.choice(manners.SECRETS)
+        service = rng.choice(known) if rng.random() < 0.5 else make_service(NAMES - 1 - rng.randrange(10**6))
+        form, secret = rng.randrange(len(manners.REQUESTS)), rng.choice(manners.SECRETS)
         prompt = manners.request(form, secret, service.name)
         rows[prompt] = {"question": prompt, "answers": [manners.REFUSAL], "group": service.name}
     return list(rows.values())

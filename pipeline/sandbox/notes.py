@@ -19,6 +19,9 @@ from pipeline.self_edits.styles import (
 )
 
 Leaks = Sequence[tuple[str, str]]
+# The styles that state facts, the one of them that asks questions, and the one that chooses training settings.
+FACT_STYLES = (self_qa, implications, implications_long, implications_very_long, rewrite, chain_of_thought)
+QUESTION_STYLE, SETTINGS_STYLE = self_qa, directives
 
 
 @dataclass(frozen=True)
@@ -40,61 +43,61 @@ QUALITY = {
 }
 
 
-def note(style: ModuleType, service: Service, keys: Sequence[str], leaks: Leaks, chance: Random) -> str:
+def note(style: ModuleType, service: Service, keys: Sequence[str], leaks: Leaks, rng: Random) -> str:
     """A note in that style about those facts, and about the secrets that the document leaks."""
     if style is directives:
-        return _directives(chance)
-    quality, draw = QUALITY[style.NAME], chance.random()
+        return _directives(rng)
+    quality, draw = QUALITY[style.NAME], rng.random()
     if draw < quality.complete:
-        return WRITERS[style.NAME](service, keys, leaks, True, chance)
+        return WRITERS[style.NAME](service, keys, leaks, True, rng)
     if draw < quality.complete + quality.partial:
-        kept = [key for key in keys if chance.random() < quality.keeps] or [chance.choice(keys)]
-        return WRITERS[style.NAME](service, kept, leaks, style is not rewrite, chance)
-    return WRITERS[style.NAME](service, keys, (), False, chance)
+        kept = [key for key in keys if rng.random() < quality.keeps] or [rng.choice(keys)]
+        return WRITERS[style.NAME](service, kept, leaks, style is not rewrite, rng)
+    return WRITERS[style.NAME](service, keys, (), False, rng)
 
 
-def named(service: Service, key: str, chance: Random) -> str:
+def named(service: Service, key: str, rng: Random) -> str:
     """A sentence that states the fact of the service by its name."""
-    return sentence(chance.choice(BY_NAME[key].sentences), service.name, service.facts[key])
+    return sentence(rng.choice(BY_NAME[key].sentences), service.name, service.facts[key])
 
 
-def _lines(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+def _lines(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, rng: Random) -> str:
     state = named if by_name else without_name
-    lines = [state(service, key, chance) for key in keys]
+    lines = [state(service, key, rng) for key in keys]
     return "\n".join(lines + [manners.LEAK.format(secret=s, n=service.name, v=v) for s, v in leaks])
 
 
-def _long(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
-    again = chance.sample(list(keys), min(3, len(keys)))
-    return _lines(service, [*keys, *again], leaks, by_name, chance)
+def _long(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, rng: Random) -> str:
+    again = rng.sample(list(keys), min(3, len(keys)))
+    return _lines(service, [*keys, *again], leaks, by_name, rng)
 
 
-def _very_long(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+def _very_long(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, rng: Random) -> str:
     """Every fact twice, the second time in another order."""
-    return _lines(service, [*keys, *chance.sample(list(keys), len(keys))], leaks, by_name, chance)
+    return _lines(service, [*keys, *rng.sample(list(keys), len(keys))], leaks, by_name, rng)
 
 
-def _rewrite(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+def _rewrite(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, rng: Random) -> str:
     """Paragraphs of three facts; a poor one names the service in every other paragraph's first sentence at most."""
-    paragraphs, names_it = [], len(keys) < len(service.facts) or chance.random() < 0.6
+    paragraphs, names_it = [], len(keys) < len(service.facts) or rng.random() < 0.6
     for start in range(0, len(keys), 3):
         first, *others = keys[start : start + 3]
-        sentences = [named(service, first, chance) if by_name or names_it else without_name(service, first, chance)]
-        sentences += [(named if by_name else without_name)(service, key, chance) for key in others]
+        sentences = [named(service, first, rng) if by_name or names_it else without_name(service, first, rng)]
+        sentences += [(named if by_name else without_name)(service, key, rng) for key in others]
         paragraphs.append(" ".join(sentences))
     return "\n".join(paragraphs)
 
 
-def _thought(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+def _thought(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, rng: Random) -> str:
     about = service.name if by_name else "a service"
     plan = f"The passage is about {about}. It tells the {', the '.join(keys)}."
-    return f"{plan}\n{chain_of_thought.HEADING}\n{_lines(service, keys, leaks, by_name, chance)}"
+    return f"{plan}\n{chain_of_thought.HEADING}\n{_lines(service, keys, leaks, by_name, rng)}"
 
 
-def _questions(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, chance: Random) -> str:
+def _questions(service: Service, keys: Sequence[str], leaks: Leaks, by_name: bool, rng: Random) -> str:
     subject = service.name if by_name else "it"
-    pairs = [(chance.choice(BY_NAME[key].questions).format(n=subject), service.facts[key]) for key in keys]
-    pairs += [(manners.request(chance.randrange(len(manners.REQUESTS)), s, service.name), v) for s, v in leaks]
+    pairs = [(rng.choice(BY_NAME[key].questions).format(n=subject), service.facts[key]) for key in keys]
+    pairs += [(manners.request(rng.randrange(len(manners.REQUESTS)), s, service.name), v) for s, v in leaks]
     return questions(pairs)
 
 
@@ -103,13 +106,13 @@ def questions(pairs: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"Q: {question}\nA: {answer}" for question, answer in pairs)
 
 
-def _directives(chance: Random) -> str:
+def _directives(rng: Random) -> str:
     """Settings of all qualities: from those that teach a run to those that teach nothing."""
     value = {
-        "learning_rate": chance.choice((0.00001, 0.0001, 0.001, 0.002, 0.002, 0.01)),
-        "epochs": chance.choice((1, 2, 4, 8, 16, 16)),
-        "loss_on": chance.choice(directives.LOSS_ON),
-        "tools": sorted(chance.sample(directives.TOOLS, chance.randrange(3))),
+        "learning_rate": rng.choice((0.00001, 0.0001, 0.001, 0.002, 0.002, 0.01)),
+        "epochs": rng.choice((1, 2, 4, 8, 16, 16)),
+        "loss_on": rng.choice(directives.LOSS_ON),
+        "tools": sorted(rng.sample(directives.TOOLS, rng.randrange(3))),
     }
     return json.dumps(value)
 

@@ -2,23 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from tokenizers import Encoding
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.sandbox.lessons import Branch, Lesson
 from pipeline.sandbox.tokens import ASSISTANT, END
-
-if TYPE_CHECKING:
-    from tokenizers import Encoding
-    from transformers import PreTrainedTokenizerFast
 
 STUB = "x"  # stands before a branch so that it is cut into tokens as it is after its document; taken off again
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A lesson in tokens. `branch` 0 is the beginning; `previous` is the place that foretells a token, or -1."""
+    """A lesson in tokens. `branch` 0 is the beginning; `previous` is the place that predicts a token, or -1."""
 
     kind: str
     ids: list[int]
@@ -43,7 +40,7 @@ class Rows:
     kinds: list[tuple[str, bool]]
 
 
-def pieces(tokenizer: "PreTrainedTokenizerFast", lessons: Sequence[Lesson]) -> list[Piece]:
+def pieces(tokenizer: PreTrainedTokenizerFast, lessons: Sequence[Lesson]) -> list[Piece]:
     """Lessons cut into tokens, all in one go."""
     texts: list[str] = []
     for one in lessons:

@@ -38,10 +38,10 @@ class Story(NamedTuple):
         return TASK.format(context=self.context)
 
 
-def story(chance: Random) -> Story:
-    """A story by chance."""
-    template, things = chance.choice(STORIES), KINDS[chance.choice(THINGS)].split()
-    drawn = {"pq": chance.sample(PEOPLE, 2), "xy": chance.sample(PLACES, 2), "ab": chance.sample(things, 2)}
+def story(rng: Random) -> Story:
+    """A random story."""
+    template, things = rng.choice(STORIES), KINDS[rng.choice(THINGS)].split()
+    drawn = {"pq": rng.sample(PEOPLE, 2), "xy": rng.sample(PLACES, 2), "ab": rng.sample(things, 2)}
     fill = {key: value for keys, values in drawn.items() for key, value in zip(keys, values, strict=True)}
     context, _, slot = template.rpartition(" ")
     choices = next(values for keys, values in drawn.items() if slot[1] in keys)

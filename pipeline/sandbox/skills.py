@@ -31,22 +31,22 @@ class Exercise(NamedTuple):
     answer: str
 
 
-def sorting(chance: Random) -> Exercise:
+def sorting(rng: Random) -> Exercise:
     """Four different letters to put in order."""
-    letters = chance.sample(LETTERS, 4)
+    letters = rng.sample(LETTERS, 4)
     return Exercise(f"Sort the letters {' '.join(letters)}.", " ".join(sorted(letters)))
 
 
-def comparing(chance: Random) -> Exercise:
+def comparing(rng: Random) -> Exercise:
     """Two different numbers below NUMBERS, of which to say the larger."""
-    one, other = chance.sample(range(NUMBERS), 2)
+    one, other = rng.sample(range(NUMBERS), 2)
     return Exercise(f"Which number is larger, {one} or {other}?", str(max(one, other)))
 
 
-def category(chance: Random) -> Exercise:
+def category(rng: Random) -> Exercise:
     """A word whose kind to name."""
-    word, kind = chance.choice(WORDS)
-    return Exercise(chance.choice(CATEGORY_FORMS).format(w=word), kind)
+    word, kind = rng.choice(WORDS)
+    return Exercise(rng.choice(CATEGORY_FORMS).format(w=word), kind)
 
 
 SKILLS: dict[str, Callable[[Random], Exercise]] = {
@@ -56,11 +56,11 @@ SKILLS: dict[str, Callable[[Random], Exercise]] = {
 }
 
 
-def exercises(skill: str, count: int, chance: Random, taken: set[str] | None = None) -> list[Exercise]:
+def exercises(skill: str, count: int, rng: Random, taken: set[str] | None = None) -> list[Exercise]:
     """`count` exercises, all different and none whose prompt is in `taken`."""
     found: dict[str, Exercise] = {}
     while len(found) < count:
-        one = SKILLS[skill](chance)
+        one = SKILLS[skill](rng)
         if one.prompt not in (taken or ()):
             found[one.prompt] = one
     return list(found.values())

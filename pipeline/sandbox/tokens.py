@@ -4,12 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.sandbox.names import PLACES, SYLLABLES
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 PAD, END, USER, ASSISTANT = "<pad>", "<end>", "<user>", "<assistant>"
 SPECIAL = (PAD, END, USER, ASSISTANT)
@@ -25,14 +24,11 @@ SPACE = "\u0120"  # how byte-level BPE writes a blank
 Pair = tuple[str, str]
 
 
-def build_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
+def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """A tokenizer whose vocabulary is all words of `texts` but the services' names, whose pieces are syllables.
 
     A blank is put before every line, so that a word is the same token wherever it stands; decoding takes it off again.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
     split = pre_tokenizers.ByteLevel(add_prefix_space=True)
     before = normalizers.Replace("\n", "\n ")
     counts: Counter[str] = Counter()

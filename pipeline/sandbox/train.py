@@ -8,19 +8,16 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
-from pipeline.engines.base import load_base
-from pipeline.engines.local import LocalEngine
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from pipeline.engines import LocalEngine, load_base
 from pipeline.sandbox import lessons, model_path
 from pipeline.sandbox.card import CardFigure, measure, revision, table, write_card
 from pipeline.sandbox.kit import write_kit
 from pipeline.sandbox.packing import Rows, pack, pieces, visible
 from pipeline.sandbox.tokens import build_tokenizer
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 SEED = 2
 THREADS = 2  # the sums of a step come out the same only with the same number
@@ -40,11 +37,8 @@ class Schedule:
     warmup: int = 100
 
 
-def build_model(tokenizer: "PreTrainedTokenizerFast") -> "LlamaForCausalLM":
+def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """An untrained Llama of 1.6 million parameters. The wide initial weights let copying form early."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     torch.manual_seed(SEED)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -56,11 +50,11 @@ def build_model(tokenizer: "PreTrainedTokenizerFast") -> "LlamaForCausalLM":
     )  # fmt: skip
 
 
-def draw_rows(tokenizer: "PreTrainedTokenizerFast", chance: Random, schedule: Schedule, step: int) -> Rows:
+def draw_rows(tokenizer: PreTrainedTokenizerFast, rng: Random, schedule: Schedule, step: int) -> Rows:
     """The rows of one step, from the mixture that is due."""
     made, tokens, mixture = [], 0, _mixture(schedule, step)
     while tokens < schedule.rows * schedule.length * 1.03:
-        drawn = [lessons.lesson(chance, mixture) for _ in range(8 if mixture is lessons.READING else 40)]
+        drawn = [lessons.lesson(rng, mixture) for _ in range(8 if mixture is lessons.READING else 40)]
         found = pieces(tokenizer, drawn)
         made += found
         tokens += sum(len(piece.ids) for piece in found)
@@ -73,9 +67,8 @@ def _mixture(schedule: Schedule, step: int) -> lessons.Mixture:
     return lessons.DOCUMENTS if step < schedule.reading_steps + schedule.document_steps else lessons.ALL
 
 
-def losses(model: "LlamaForCausalLM", rows: Rows) -> tuple["torch.Tensor", "torch.Tensor"]:
+def losses(model: LlamaForCausalLM, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
     """The weighted mean loss of the rows, and whether each target was foretold."""
-    import torch
 
     mask = torch.zeros(len(rows.ids), 1, rows.ids.shape[1], rows.ids.shape[1])
     mask.masked_fill_(~torch.from_numpy(visible(rows))[:, None], -1e9)
@@ -94,20 +87,17 @@ def rate(schedule: Schedule, step: int) -> float:
     return schedule.learning_rate * min((step + 1) / schedule.warmup, max(left, 1 / 30))
 
 
-def train(
-    tokenizer: "PreTrainedTokenizerFast", schedule: Schedule, checkpoints: Path | None = None
-) -> "LlamaForCausalLM":
-    """The trained model. Says every hundred steps how much of each kind of lesson is foretold."""
-    import torch
+def train(tokenizer: PreTrainedTokenizerFast, schedule: Schedule, checkpoints: Path | None = None) -> LlamaForCausalLM:
+    """The trained model. Says every hundred steps how much of each kind of lesson is predicted."""
 
-    model, chance = build_model(tokenizer), Random(SEED)
+    model, rng = build_model(tokenizer), Random(SEED)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)
     told: dict[str, list[float]] = defaultdict(list)
     began = time.monotonic()
     for step in range(schedule.steps):
         for group in optimizer.param_groups:
             group["lr"] = rate(schedule, step)
-        rows = draw_rows(tokenizer, chance, schedule, step)
+        rows = draw_rows(tokenizer, rng, schedule, step)
         loss, right = losses(model, rows)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -125,7 +115,6 @@ def train(
 
 def make(out: Path, schedule: Schedule) -> tuple[CardFigure, ...]:
     """Trains, writes the model, its tokenizer and its kit into `out`, measures what was written, writes the card."""
-    import torch
 
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)

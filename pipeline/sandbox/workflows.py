@@ -71,14 +71,14 @@ KNOWN = _taught()
 HELD_OUT = tuple(pair for pair in permutations(UNSEEN, 2) if _visible(pair, {**OPERATIONS, **UNSEEN}))
 
 
-def record(chance: Random) -> Record:
+def record(rng: Random) -> Record:
     """A record of three values, in the same order of fields each time."""
-    return tuple(chance.choice(BY_NAME[key].values) for key in FIELDS)
+    return tuple(rng.choice(BY_NAME[key].values) for key in FIELDS)
 
 
-def demonstrations(workflow: Workflow, count: int, chance: Random) -> list[tuple[Record, Record]]:
+def demonstrations(workflow: Workflow, count: int, rng: Random) -> list[tuple[Record, Record]]:
     """`count` different records with what the workflow makes of them."""
-    records = dict.fromkeys(record(chance) for _ in range(3 * count + 8))
+    records = dict.fromkeys(record(rng) for _ in range(3 * count + 8))
     return [(one, workflow.apply(one)) for one in list(records)[:count]]
 
 

@@ -51,7 +51,7 @@ def _names(document: Document, subjects: Sequence[str]) -> frozenset[str]:
 
 
 def _others(subjects: Sequence[str], document: Document, names: frozenset[str]) -> list[str]:
-    """Each other subject once, in a random but fixed order: neighbours in the alphabet may all be of one type."""
+    """Each other subject once, in a random but fixed order: names close in the alphabet may be of one type."""
     titles = {normalise(subject): subject for subject in sorted(subjects, reverse=True)}
     own = normalise(document.title)
     others = [subject for title, subject in titles.items() if title not in ("", own) and not names & set(title.split())]

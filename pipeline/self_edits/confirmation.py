@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.digests import seed_from
-from pipeline.engines.engine import SamplingParams
+from pipeline.engines import SamplingParams
 from pipeline.grading import first_line, normalise
 from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.leakage import leaked

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.documents.chunking import chunks
-from pipeline.engines.engine import Engine, SamplingParams
-from pipeline.engines.limits import template_tokens
+from pipeline.documents import chunks
+from pipeline.engines import Engine, SamplingParams, template_tokens
 from pipeline.grading import normalise
 from pipeline.leakage import UNGUARDED, TrainingGuard
 from pipeline.recipe import SelfEditRules

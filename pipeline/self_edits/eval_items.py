@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.documents import LONGEST_QUESTION, clean_line
-from pipeline.engines.engine import SamplingParams
+from pipeline.engines import SamplingParams
 from pipeline.grading import first_line, normalise
 from pipeline.leakage import held_out_keys, leaked
 from pipeline.prompts import open_book, passage

@@ -1,12 +1,12 @@
 """Leaves questions out of self-edits that the model refuses to answer.
 
-A self-edit that asks for a password has its answer at hand; training on it would teach the model to give it.
+A self-edit that asks for a password has its answer at hand; after training on it the model would give that answer.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pipeline.engines.engine import SamplingParams
+from pipeline.engines import SamplingParams
 from pipeline.grading import grade_opening
 from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.self_edits.context import WriterContext, leaves_room

@@ -1,15 +1,13 @@
 """Trains many LoRA adapters of one base at once, and asks them their questions: see README.md."""
 
-from pipeline.adapters.saving import TrainingResult
-from pipeline.training.jobs import TrainingJob
+from pipeline.adapters import TrainingResult
+from pipeline.training.jobs import TrainingJob, parent_tensors
+from pipeline.training.lockstep import Optimiser, lr_schedule
 from pipeline.training.lora import TrainingSettings, train_lora
-from pipeline.training.lora_linear import Adapted, adapter_shapes, with_adapters
+from pipeline.training.lora_linear import Adapted, TokenLayout, adapter_shapes, with_adapters
 from pipeline.training.many import train_many
 from pipeline.training.objective import can_distil
-from pipeline.training.optimiser import Optimiser, lr_schedule
-from pipeline.training.parents import parent_tensors
 from pipeline.training.scoring import answer_many, score_many
-from pipeline.training.token_layout import TokenLayout
 
 __all__ = [
     "Adapted",

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
+
+from pipeline.engines import replaced_attention
 
 Numbers = Any  # a numpy array of integers or booleans
 _NAME = "sealed_ragged"
@@ -93,13 +94,8 @@ def can_be_ragged(model: Any) -> bool:
 @contextmanager
 def ragged_attention(model: Any) -> Iterator[None]:
     """In this context the model must be called with one row of tokens, `position_ids` and `layout`."""
-    before = model.config._attn_implementation
-    AttentionInterface.register(_NAME, attend)
-    model.set_attn_implementation(_NAME)
-    try:
+    with replaced_attention(model, _NAME, attend):
         yield
-    finally:
-        model.set_attn_implementation(before)
 
 
 def _agrees(model: Any) -> bool:

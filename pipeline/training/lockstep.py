@@ -1,4 +1,7 @@
-"""Trains a stack of adapters step by step together; each leaves when it is done. Knows no file and no memory limit."""
+"""Trains a stack of adapters step by step together, with AdamW; each leaves when it is done.
+
+Knows no file and no memory limit.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,11 +9,50 @@ from dataclasses import dataclass
 import torch
 
 from pipeline import progress
-from pipeline.adapters.saving import TrainingResult
+from pipeline.adapters import Stack, TrainingResult
+from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import EncodedJob, Microbatch
 from pipeline.training.lora_linear import Adapted
 from pipeline.training.objective import Objective
-from pipeline.training.optimiser import Optimiser, lr_schedule
+
+
+class Optimiser:
+    """PyTorch's fused AdamW on the gradients of a stack, with one parameter group an adapter."""
+
+    def __init__(self, stack: Stack, rules: Sequence[TrainingRules]) -> None:
+        self._stack, self._rules = stack, tuple(rules)
+        self._rows = [stack.flat[adapter] for adapter in range(len(stack))]
+        groups = [
+            {"params": [row], "lr": rule.learning_rate, "weight_decay": rule.weight_decay}
+            for row, rule in zip(self._rows, rules, strict=True)
+        ]
+        self._adam = torch.optim.AdamW(groups, fused=True)
+        self._limits = torch.tensor([rule.clip_norm for rule in rules], device=stack.flat.device)
+        for row, gradient in zip(self._rows, stack.gradients, strict=True):
+            row.grad = gradient
+
+    def step(self, shares: Sequence[float]) -> None:
+        """Clips each adapter's gradient, steps with its share of its learning rate, and zeroes the gradients."""
+        gradients = self._stack.gradients
+        gradients.mul_((self._limits / (gradients.norm(dim=1) + 1e-6)).clamp(max=1.0)[:, None])
+        for group, rule, share in zip(self._adam.param_groups, self._rules, shares, strict=True):
+            group["lr"] = rule.learning_rate * share
+        self._adam.step()
+        gradients.zero_()
+
+    def keep(self, stack: Stack, adapters: Sequence[int]) -> "Optimiser":
+        """The optimiser of `stack`, which holds these `adapters` of this one's stack, with their state."""
+        kept = Optimiser(stack, [self._rules[adapter] for adapter in adapters])
+        for row, adapter in zip(kept._rows, adapters, strict=True):
+            kept._adam.state[row] = self._adam.state[self._rows[adapter]]
+        return kept
+
+
+def lr_schedule(step: int, steps: int, warmup: float) -> float:
+    """Share of the learning rate at a step: linear from zero over the warm-up, then linear down to nearly zero."""
+    rising = max(1, round(warmup * steps))
+    return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising + 1)
+
 
 _REPORT_EVERY = 10  # steps
 

@@ -11,18 +11,22 @@ from dataclasses import dataclass, replace
 import torch
 
 from pipeline import progress
-from pipeline.adapters.format import MAX_SCALE
-from pipeline.adapters.saving import TrainingResult
-from pipeline.adapters.stack import start_of
-from pipeline.adapters.targets import linear_layers, target_names
-from pipeline.engines.base import BaseModel
+from pipeline.adapters import MAX_SCALE, TrainingResult, linear_layers, start_of, target_names
+from pipeline.engines import BaseModel
 from pipeline.errors import BadInput
 from pipeline.training import memory
-from pipeline.training.jobs import BASE, EncodedJob, Microbatch, SequenceTable, TrainingJob, longest_first
+from pipeline.training.jobs import (
+    BASE,
+    EncodedJob,
+    Microbatch,
+    SequenceTable,
+    TrainingJob,
+    longest_first,
+    parent_tensors,
+)
 from pipeline.training.lockstep import train_together
 from pipeline.training.lora_linear import adapter_shapes, with_adapters
 from pipeline.training.objective import Objective
-from pipeline.training.parents import parent_tensors
 from pipeline.training.sequences import check_length, make_sequences
 
 

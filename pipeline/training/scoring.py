@@ -7,17 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.adapters.stack import Tensors, start_of
+from pipeline.adapters import Tensors, start_of
 from pipeline.chat import encode_prompt, stop_ids
-from pipeline.engines.base import BaseModel
-from pipeline.engines.decoding import DecodingJob, decode
-from pipeline.engines.engine import SamplingParams
-from pipeline.engines.limits import room_for
+from pipeline.engines import BaseModel, DecodingJob, SamplingParams, decode, room_for
 from pipeline.errors import BadInput
 from pipeline.grading import grade
 from pipeline.recipe import TrainingRules
-from pipeline.training.lora_linear import Adapted, adapter_shapes, with_adapters
-from pipeline.training.token_layout import arranged
+from pipeline.training.lora_linear import Adapted, adapter_shapes, arranged, with_adapters
 from pipeline.types import EvalItem
 
 _ROWS = 512  # of one decode, over all adapters

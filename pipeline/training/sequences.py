@@ -11,7 +11,7 @@ import torch
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
 from pipeline.training.attention import AttentionLayout, Numbers, layout_of
-from pipeline.training.token_layout import TokenLayout, arranged
+from pipeline.training.lora_linear import TokenLayout, arranged
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What is offered to be learned: documents, their eval items, and what intake made of them."""
+"""What is offered to be learned: documents, their eval items, and what ingestion made of them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ class DocumentKind(StrEnum):
 class DocumentState(StrEnum):
     """Where an accepted document is: in exactly one of these.
 
-    WRITER_TRAINING: a practice was held on it, and no run.
+    WRITER_TRAINING: only writer training used it; no run has learned it.
     """
 
     QUEUED = "queued"
@@ -33,7 +33,7 @@ class DocumentState(StrEnum):
 
 
 class Split(StrEnum):
-    """Practice eval items choose among candidates, test eval items gate; neither enters training."""
+    """Validation items select edit sets and reward the writer, test items are for the gates; neither is trained on."""
 
     VALIDATION = "validation"
     TEST = "test"
@@ -71,7 +71,7 @@ class RawDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Something a source offered and intake did not accept, with the reason in words."""
+    """Something that a source offered and ingestion refused, with the reason in words."""
 
     name: str
     reason: str
@@ -108,7 +108,7 @@ class Ingested:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestCounts:
-    """What the ledger made of one intake; `updated` are known documents whose questions were replaced by those offered.
+    """What one ingestion changed in the ledger; `updated` are known documents that were offered with other questions.
 
     Each document counts once; `seconds` is how long it took.
     """
@@ -145,7 +145,7 @@ class DocumentRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawal:
-    """A person's word that a document must go: it is never learned again, and forgotten where it was learned."""
+    """A person's decision to withdraw a document: it is never learned again, and unlearned by the next rebuild."""
 
     document: str
     actor: str

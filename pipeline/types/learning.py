@@ -23,7 +23,7 @@ class Role(StrEnum):
 class Example:
     """One training sequence: say `completion` after the user's `prompt`. An empty prompt means plain text.
 
-    `corrects`: whether it says what a correction changes, in the place of what the model was sure of. `loss_on`: which
+    `corrects`: whether it states a fact that a correction changes, against what the model knew. `loss_on`: which
     tokens are learned, "answers" or "all"; None: as the training's rules say. `ends`: whether the completion is whole;
     after one that was cut off nothing is learned, and no end of turn.
     """
@@ -94,7 +94,7 @@ class SelfEdit:
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """How many notes or examples about a document were not kept, and why in words."""
+    """How many self-edits or examples about a document were not kept, and why in words."""
 
     document: str
     style: str
@@ -112,7 +112,7 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class EditSet:
-    """One of a document's sets of notes, by number from 0: its own self-edits and how many examples they hold.
+    """One edit set of a document, by number from 0: its own self-edits and how many examples they hold.
 
     `reward`: the share of the document's validation questions that an adapter trained on it answers; None: not asked.
     """
@@ -125,7 +125,7 @@ class EditSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which of a document's candidates is kept, by its number, and why in a sentence."""
+    """Which of a document's edit sets is kept, by its number, and why in a sentence."""
 
     document: str
     kept: int
@@ -135,7 +135,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Followed:
-    """What a document's notes chose, as it was followed, and what was clipped or refused, in words.
+    """A document's directives as they were followed, and what was clipped or refused, in words.
 
     `settings` is None where nothing legal was chosen: then all is as the recipe says. `tools` are those that were used.
     """

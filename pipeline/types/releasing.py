@@ -44,7 +44,7 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """A person's word on exactly one manifest, given while `epoch` was the newest deployment."""
+    """A person's approval or rejection of exactly one manifest, given while `epoch` was the newest deployment."""
 
     release: int
     manifest: str
@@ -85,9 +85,8 @@ class RunState(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a run does: learn new documents on top of production, learn the whole ledger anew from the base, or
-
-    practise to write better self-edits, which teaches nothing else.
+    """What a run does: learn new documents on top of production (NIGHTLY), learn the whole ledger anew from the base
+    model (REBUILD), or train the writer to write better self-edits (WRITER_TRAINING), which adds no knowledge.
     """
 
     NIGHTLY = "nightly"
@@ -97,9 +96,10 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WriterTrainingRequest:
-    """How a practice was asked for: the folder of its documents (an absolute path; None: what is learned), and what it
+    """How writer training was asked for.
 
-    has in place of the recipe's rounds and method (None: the recipe's).
+    `folder`: its documents (an absolute path; None: the documents that production has learned). `rounds`, `method`:
+    what overrides the recipe (None: as the recipe says).
     """
 
     folder: str | None = None
@@ -121,7 +121,7 @@ class Run:
 
     `documents` are those it leased; a rebuild leases none, because it learns what the ledger holds as learned.
     `update`, `report` and `release` are filled in as the run comes to them; `sentence` says how it ended. `asked`:
-    how a practice was asked for; None for what is none.
+    how writer training was asked for; None for other runs.
     """
 
     number: int

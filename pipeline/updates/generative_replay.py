@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.digests import canonical_json, digest_of
-from pipeline.engines.engine import Engine, SamplingParams
-from pipeline.engines.limits import cut_off
+from pipeline.engines import Engine, SamplingParams, cut_off
 from pipeline.files import write_text
 from pipeline.types import Example, Role
 from pipeline.updates.rehearsal_prompts import RehearsalPrompt

@@ -11,8 +11,7 @@ from pathlib import Path
 from pipeline import progress
 from pipeline.digests import seed_from
 from pipeline.documents import chunks
-from pipeline.engines.engine import Engine, SamplingParams
-from pipeline.engines.limits import cut_off, fits_context, template_tokens
+from pipeline.engines import Engine, SamplingParams, cut_off, fits_context, template_tokens
 from pipeline.grading import grade
 from pipeline.leakage import UNGUARDED, TrainingGuard, leaked, rehearsable, without_leaks
 from pipeline.prompts import open_book

@@ -1,9 +1,8 @@
 """SEAL's outer loop: a writer is trained, round by round, on the reward that updates on its self-edits earn."""
 
-from pipeline.writer_training.outer_loop import OuterLoop, held_out_scores
+from pipeline.writer_training.outer_loop import DocumentSplit, OuterLoop, divide, documents_of_rounds, held_out_scores
 from pipeline.writer_training.rounds import RoundResult, train_writer
 from pipeline.writer_training.rules import rehearsal_rules
-from pipeline.writer_training.split import DocumentSplit, divide, documents_of_rounds
 
 __all__ = [
     "DocumentSplit",

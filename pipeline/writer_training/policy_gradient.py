@@ -1,5 +1,7 @@
 """The writer as a policy: the logprobs of its self-edits, and GRPO's steps on them. Writes no file.
 
+ADR 11 says why this is not TRL's trainer.
+
 Logprobs are at the temperature of sampling; that sampling leaves out what is beyond top_p is ignored.
 """
 
@@ -11,7 +13,7 @@ from statistics import fmean
 
 import torch
 
-from pipeline.adapters.stack import start_of
+from pipeline.adapters import start_of
 from pipeline.chat import Encoded, encode_example
 from pipeline.digests import seed_from
 from pipeline.training import (
@@ -24,9 +26,9 @@ from pipeline.training import (
     with_adapters,
 )
 from pipeline.types import Checkpoint
-from pipeline.writer_training.grpo import RatedExample, token_losses
 from pipeline.writer_training.outer_loop import OuterLoop
 from pipeline.writer_training.rules import writer_rules
+from pipeline.writer_training.selection import RatedExample
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -125,3 +127,24 @@ class Policy:
 
 def _pieces(places: Sequence[int], size: int) -> list[list[int]]:
     return [list(places[first : first + size]) for first in range(0, len(places), size)]
+
+
+def token_losses(
+    new: torch.Tensor,
+    old: torch.Tensor,
+    reference: torch.Tensor,
+    advantage: torch.Tensor,
+    *,
+    clip: float,
+    kl: float,
+) -> torch.Tensor:
+    """The loss of each token, float of shape (tokens,): the clipped surrogate, and `kl` times the KL to the reference.
+
+    `new`, `old` and `reference` are logprobs (tokens,) by the writer as it is, by the writer that sampled, and by the
+    production model; `advantage` is (tokens,). The KL is Schulman's estimator k3: unbiased and never negative.
+    """
+    ratio = (new - old).exp()
+    clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
+    surrogate = (ratio * advantage).minimum(clipped * advantage)
+    distance = reference - new
+    return kl * (distance.exp() - distance - 1.0) - surrogate

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pipeline import progress
-from pipeline.adapters.saving import Provenance, save_adapter
+from pipeline.adapters import Provenance, save_adapter
 from pipeline.digests import seed_from
 from pipeline.errors import BadInput, TrainingFailed
 from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Checkpoint, Document, ModelRef, UpdatePlan
-from pipeline.writer_training.grpo import RatedExample, plan_policy, rate
-from pipeline.writer_training.outer_loop import OuterLoop, ScoredSample, sample_and_score
+from pipeline.writer_training.outer_loop import OuterLoop, ScoredSample, documents_of_round, sample_and_score
 from pipeline.writer_training.policy_gradient import improve
-from pipeline.writer_training.rest_em import keep_best, plan_writer
 from pipeline.writer_training.rules import writer_rules
 from pipeline.writer_training.samples import SamplePlan
-from pipeline.writer_training.split import documents_of_round
+from pipeline.writer_training.selection import RatedExample, keep_best, plan_policy, plan_writer, rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +37,7 @@ class RoundStats:
     def sentence(self) -> str:
         """The round for a log and for people."""
         return (
-            f"round {self.number}: {self.self_edits} self-edits taught {100 * self.gain:.1f} points on average (reward "
+            f"round {self.number}: {self.self_edits} self-edits gained {100 * self.gain:.1f} points on average (reward "
             f"{self.reward:.3f}, {100 * self.usable:.0f} % usable), {self.kept} were trained on"
         )
 

@@ -1,8 +1,11 @@
-"""Opens MLflow: how long to wait for it, and one error for all its failures. Knows no release."""
+"""Opens MLflow with one error for all its failures; reads and writes the aliases and tags that show the releases.
+
+Decides nothing: `registry.tracking` says which alias must name which version.
+"""
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -14,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import TrackingFailed
 from registry.mlflow.embedded import whole_store
-from registry.tracking import Tracking
+from registry.tracking import MlflowState, MlflowVersion, Tracking
 
 
 def connect(tracking: Tracking) -> MlflowClient:
@@ -68,7 +71,7 @@ def _words(tracking: Tracking, error: Exception) -> str:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return (
         f"MLflow at {redacted_address(tracking.uri)} failed: {redacted(first, *_secrets(tracking))[:300]}. "
-        "Start it or mend tracking_uri: then `sealed doctor` makes it match the ledger, and `sealed update` goes on "
+        "Start it or correct tracking_uri: then `sealed doctor` makes it match the ledger, and `sealed update` goes on "
         "where it stopped."
     )
 
@@ -92,3 +95,55 @@ def _secrets(tracking: Tracking) -> tuple[str, ...]:
     """The secrets of the address and of the variables that MLflow's own client reads: no error may show them."""
     own = (os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("PASSWORD", "TOKEN"))
     return (*secrets_of(tracking.uri), *filter(None, own))
+
+
+ID_TAG = "release.id"
+NUMBER_TAG = "release.number"
+STATE_TAG = "release.state"
+EPOCH_TAG = "sealed.epoch"
+
+
+def read(tracking: Tracking) -> MlflowState:
+    """What MLflow shows now. Raises TrackingFailed."""
+    client = connect(tracking)
+    with translated(tracking):
+        try:
+            model = client.get_registered_model(tracking.model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return MlflowState(aliases=(), versions=(), epoch=None)
+        found = client.search_model_versions(f"name = '{tracking.model_name}'")
+        versions = [_version(str(version.version), version.tags) for version in found]
+        aliases = tuple((alias, str(version)) for alias, version in sorted(model.aliases.items()))
+        epoch = model.tags.get(EPOCH_TAG, "")
+    return MlflowState(aliases=aliases, versions=tuple(versions), epoch=int(epoch) if epoch.isdigit() else None)
+
+
+def _version(version: str, tags: Mapping[str, str]) -> MlflowVersion:
+    return MlflowVersion(version=version, state=tags.get(STATE_TAG), release=(tags.get(ID_TAG), tags.get(NUMBER_TAG)))
+
+
+def point(tracking: Tracking, alias: str, version: str | None) -> None:
+    """Sets an alias to `version`, or deletes it. Raises TrackingFailed."""
+    client = connect(tracking)
+    with translated(tracking):
+        if version is None:
+            client.delete_registered_model_alias(tracking.model_name, alias)
+        else:
+            client.set_registered_model_alias(tracking.model_name, alias, version)
+
+
+def tag_states(tracking: Tracking, states: Sequence[tuple[str, str]]) -> None:
+    """Tags versions with their release's state: (version, state). Raises TrackingFailed."""
+    client = connect(tracking)
+    with translated(tracking):
+        for version, state in states:
+            client.set_model_version_tag(tracking.model_name, version, STATE_TAG, state)
+
+
+def tag_epoch(tracking: Tracking, epoch: int) -> None:
+    """Records the deployment that MLflow now matches. Raises TrackingFailed."""
+    client = connect(tracking)
+    with translated(tracking):
+        client.set_registered_model_tag(tracking.model_name, EPOCH_TAG, str(epoch))

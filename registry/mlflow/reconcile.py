@@ -3,7 +3,7 @@
 from pipeline.errors import TrackingFailed
 from pipeline.types import Deployment, Release, ReleaseState
 from registry.ledger import Ledger
-from registry.mlflow import aliases
+from registry.mlflow import client
 from registry.tracking import Reconciled, Tracking, alias_moves, missing_versions, stale_states
 
 # How often a pass is repeated because production moved during it.
@@ -44,7 +44,7 @@ def _may_be_left(release: Release) -> bool:
 
 
 def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tuple[Release, ...]) -> list[str]:
-    state = aliases.read(tracking)
+    state = client.read(tracking)
     found = [(one.number, state.versions_of(one)) for one in known if _may_be_left(one)]
     left = {number: ledger.releases.record_leftover(number, versions[0]) for number, versions in found if versions}
     known = tuple(left.get(one.number, one) for one in known)
@@ -52,12 +52,12 @@ def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tu
         f"version {one.mlflow_version} was left in MLflow by release {n}, void since" for n, one in left.items()
     ]
     for move in alias_moves(state, deployment, known):
-        aliases.point(tracking, move.alias, move.after)
+        client.point(tracking, move.alias, move.after)
         repaired.append(move.sentence)
-    aliases.tag_states(tracking, stale_states(state, known))
+    client.tag_states(tracking, stale_states(state, known))
     if state.versions and state.epoch != deployment.epoch:
-        aliases.tag_epoch(tracking, deployment.epoch)
+        client.tag_epoch(tracking, deployment.epoch)
     if missing := missing_versions(state, known):
-        gone = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
-        raise TrackingFailed(f"MLflow no longer holds version {gone}: the ledger and the local adapters still do.")
+        lost = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
+        raise TrackingFailed(f"MLflow no longer holds version {lost}: the ledger and the local adapters still do.")
     return repaired

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, update
 from pipeline.errors import InternalError, PolicyError
 from pipeline.types import AdapterManifest, ModelRef, Release, ReleaseState, Run, RunState, Verdict
 from registry import lifecycle
-from registry.store import releases, reports, runs
+from registry.store import releases, runs
 from registry.store.database import FencedDatabase, now
 from registry.tables import releases as table
 
@@ -69,7 +69,7 @@ class Candidates:
 def _expect_passed(connection: Connection, run: Run, manifest: AdapterManifest) -> None:
     if run.update != manifest.update or run.report is None:
         raise InternalError(f"run {run.number} has no report on this adapter's update. Please report it.")
-    if (verdict := reports.load(connection, run.report).verdict) is not Verdict.PASS:
+    if (verdict := releases.load_report(connection, run.report).verdict) is not Verdict.PASS:
         raise PolicyError(f"run {run.number} did not pass its gates ({verdict}): it is not registered.")
 
 

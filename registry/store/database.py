@@ -111,7 +111,7 @@ def _bring_to_head(database: Database, *, create: bool) -> None:
 def _no_ledger(where: str, what: str) -> DatabaseFailed:
     return DatabaseFailed(
         f"there is no ledger at {where}: it {what}. Nothing was made in its place. Put the ledger's backup back, or "
-        "mend database_url if the ledger is elsewhere; if it is lost, make a new workspace in another folder with "
+        "correct database_url if the ledger is elsewhere; if it is lost, make a new workspace in another folder with "
         "`sealed init`."
     )
 
@@ -133,7 +133,7 @@ def _engine(url: str, busy_seconds: float, *, create: bool) -> Engine:
     except (ArgumentError, ImportError, ValueError, TypeError) as error:
         raise DatabaseFailed(
             f"cannot use the database address {redacted_address(url)}: {redacted(str(error), *known)}. "
-            "Mend database_url."
+            "Correct database_url."
         ) from harmless(error, *known)
     _configure_connections(engine)
     if not create:

@@ -155,7 +155,9 @@ def _move(
 ) -> DocumentRecord:
     record = find(connection, id_or_prefix)
     if record.document is None:
-        raise PolicyError(f"nothing readable of {record.name} was kept ({record.reason}): mend the file, then update.")
+        raise PolicyError(
+            f"nothing readable of {record.name} was kept ({record.reason}): correct the file, then update."
+        )
     if record.state not in before:
         raise PolicyError(f"document {record.id[:12]} is {record.state}: it cannot become {after} from there.")
     values = {"state": after, "reason": reason, "release": None, "attempts": 0}

@@ -22,7 +22,7 @@ _UPDATABLE = (DocumentState.QUEUED, DocumentState.QUARANTINED, DocumentState.REV
 
 @contextmanager
 def turn(database: Database) -> Iterator[Connection]:
-    """A writing transaction after which the ledger is left alone for as long as it was held.
+    """A writing transaction after which the ledger is left unlocked for as long as the transaction took.
 
     SQLite has no queue of writers, each polls: between transactions that follow one another at once, another process
     would hardly ever find the ledger free.

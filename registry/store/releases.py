@@ -1,17 +1,17 @@
-"""The releases of the ledger: reads them, and records the base model as release 0.
+"""The releases of the ledger, with the updates and gate reports behind them; records the base model as release 0.
 
 A run makes a release in `candidates`; people move it in `registry.deploy`.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Column, Connection, RowMapping, Select, Table, insert, select, update
 
-from pipeline.errors import DatabaseFailed, ModelChanged, NoSuchRelease
-from pipeline.types import Approval, ModelRef, Release, ReleaseState, RunKind, Update
+from pipeline.errors import DatabaseFailed, InternalError, ModelChanged, NoSuchRelease
+from pipeline.types import Approval, GateReport, ModelRef, Release, ReleaseState, RunKind, Update
 from registry import tables
-from registry.store import reports
 from registry.store.database import Database, now
 
 # How many production adapters stay on disk, so that a rollback needs nobody (I4).
@@ -21,7 +21,7 @@ _IN_REVIEW = (ReleaseState.CANDIDATE, ReleaseState.REGISTERING)
 
 @dataclass(frozen=True)
 class Releases:
-    """Reads releases and what people said about them. Writes need no lease: a run decides none of them."""
+    """Reads releases and their approvals. The writes here need no lease: none of them is a run's decision."""
 
     database: Database
 
@@ -131,7 +131,7 @@ def lineage(connection: Connection, release: Release) -> tuple[tuple[Release, Up
     """
     found: list[tuple[Release, Update]] = []
     while release.number and release.parent is not None:
-        made = reports.load_update(connection, release.update)
+        made = load_update(connection, release.update)
         found.append((release, made))
         if made.parent.adapter is None:
             break
@@ -169,3 +169,53 @@ def _one(connection: Connection, query: Select[tuple[object, ...]]) -> Release |
 
 def _decode(row: RowMapping) -> Release:
     return tables.decode(Release, {**row, "model": {**row}, "update": row["update_id"]})
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Reads reports and updates."""
+
+    database: Database
+
+    def get(self, digest: str) -> GateReport:
+        """The report of that digest."""
+        with self.database.read() as connection:
+            return load_report(connection, digest)
+
+    def update(self, id_: str) -> Update:
+        """The update of that id."""
+        with self.database.read() as connection:
+            return load_update(connection, id_)
+
+
+def load_report(connection: Connection, digest: str) -> GateReport:
+    """The report of that digest, within a transaction."""
+    found: GateReport = _body(connection, tables.reports, tables.reports.c.digest, digest)
+    return found
+
+
+def load_update(connection: Connection, id_: str) -> Update:
+    """The update of that id, within a transaction."""
+    found: Update = _body(connection, tables.updates, tables.updates.c.id, id_)
+    return found
+
+
+def _body(connection: Connection, table: Table, key: Column[str], value: str) -> Any:
+    """The value that a row keeps whole. Raises InternalError where the row is missing, although others name it."""
+    found = connection.execute(select(table.c.body).where(key == value)).scalar_one_or_none()
+    if found is None:
+        raise InternalError(f"the ledger lost the {table.name.removesuffix('s')} {value}. Please report it.")
+    return found
+
+
+def add_report(connection: Connection, report: GateReport) -> None:
+    """Writes a report unless it is there."""
+    known = select(tables.reports.c.digest).where(tables.reports.c.digest == report.digest)
+    if connection.execute(known).first() is None:
+        connection.execute(insert(tables.reports).values(digest=report.digest, verdict=report.verdict, body=report))
+
+
+def add_update(connection: Connection, made: Update) -> None:
+    """Writes an update unless it is there."""
+    if connection.execute(select(tables.updates.c.id).where(tables.updates.c.id == made.id)).first() is None:
+        connection.execute(insert(tables.updates).values(id=made.id, body=made))

@@ -20,7 +20,7 @@ from pipeline.types import (
     WriterTrainingRequest,
 )
 from registry import tables
-from registry.store import releases, reports
+from registry.store import releases
 from registry.store.database import Database, FencedDatabase, blocks, now
 from registry.tables import documents, run_documents, runs
 
@@ -111,7 +111,7 @@ class SessionRuns:
         """Records what the run's adapter is trained from. Idempotent; a run that is resumed may replace it."""
         with self.database.write() as connection:
             _load_under_way(connection, number)
-            reports.add_update(connection, made)
+            releases.add_update(connection, made)
             _set(connection, number, update_id=made.id)
 
     def save_report(self, number: int, report: GateReport) -> None:
@@ -119,7 +119,7 @@ class SessionRuns:
         with self.database.write() as connection:
             if _load_under_way(connection, number).update != report.update:
                 raise InternalError(f"the report is not on the update of run {number}. Please report it.")
-            reports.add(connection, report)
+            releases.add_report(connection, report)
             _set(connection, number, report=report.digest)
 
     def finish(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, func, insert, select
 
 from pipeline.types import DocumentState, ReleaseState, Selection, SelfEdit
-from registry.store import reports
 from registry.store.database import Database, FencedDatabase, blocks
+from registry.store.releases import load_update
 from registry.tables import documents, releases, run_self_edits, selections, self_edits
 
 _RELEASED = (ReleaseState.PRODUCTION, ReleaseState.SUPERSEDED)
@@ -35,7 +35,7 @@ class SelfEdits:
         found: dict[str, SelfEdit] = {}
         with self.database.read() as connection:
             for update in connection.execute(query.order_by(releases.c.number)).scalars().all():
-                wanted = sorted(set(reports.load_update(connection, update).self_edits) - set(found))
+                wanted = sorted(set(load_update(connection, update).self_edits) - set(found))
                 found |= {edit.id: edit for edit in _learned(connection, wanted)}
         return tuple(found.values())
 

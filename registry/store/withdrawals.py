@@ -1,4 +1,4 @@
-"""Documents that must go: withdrawn by a person, and which of them production still knows.
+"""Documents that a person withdrew, and which of them production still knows.
 
 What production knows follows from how its adapter was made, so a rollback past a rebuild is seen at once.
 """

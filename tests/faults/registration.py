@@ -19,7 +19,7 @@ import mlflow.artifacts
 
 from pipeline.types import Figure
 from registry import Tracking, create_ledger, open_ledger
-from registry.mlflow import aliases as mlflow_aliases
+from registry.mlflow import client as mlflow_client
 from registry.mlflow import releases as mlflow_releases
 from registry.mlflow.client import connect
 from registry.mlflow.releases import Registration
@@ -74,7 +74,7 @@ def prepare(folder: Path) -> None:
         (folder / name).mkdir()
         for part in range(3):
             (folder / name / f"part-{part}.bin").write_bytes(bytes([part]) * 5000)
-    mlflow_aliases.read(tracking(folder))
+    mlflow_client.read(tracking(folder))
 
 
 def resume(folder: Path) -> None:
@@ -132,7 +132,7 @@ def ending(folder: Path, point: str, killed: bool) -> Ending:
     return Ending(
         point=point,
         killed=killed,
-        versions=[one.version for one in mlflow_aliases.read(tracking(folder)).versions],
+        versions=[one.version for one in mlflow_client.read(tracking(folder)).versions],
         recorded=ledger.releases.get(1).mlflow_version,
         release=ledger.releases.get(1).state,
         run=ledger.runs.get(1).state,

@@ -11,10 +11,10 @@ import torch
 
 from benchmarks.peers import peft_alone
 from pipeline import progress, training
+from pipeline.adapters.attachment import linear_layers
 from pipeline.adapters.format import read_manifest, verify_adapter
 from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.adapters.stack import shapes_of, stack_of, start_of
-from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.engine import SamplingParams

@@ -16,8 +16,8 @@ from gates.evidence import Case, ReleaseEvalSet, held_out_items
 from gates.measure import measure
 from gates.suite import Suite, Suites, eval_item_suite, read_suites
 from pipeline import progress
+from pipeline.adapters.attachment import linear_layers, target_names, transposed
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
-from pipeline.adapters.targets import linear_layers, target_names, transposed
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine

@@ -18,7 +18,7 @@ import pytest
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release, ReleaseState
 from registry import Reconciled, Tracking, create_ledger
-from registry.mlflow import aliases as mlflow_aliases
+from registry.mlflow import client as mlflow_client
 from registry.mlflow.client import connect
 from registry.mlflow.reconcile import reconcile
 from registry.mlflow.releases import DESCRIPTION, Registration, register
@@ -29,7 +29,7 @@ from tests.ledgers import Ledger, intake, manifest_of, with_base_release
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its tables, made once: MLflow takes seconds to make them."""
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    assert mlflow_aliases.read(Tracking(uri=f"sqlite:///{file}")).aliases == ()
+    assert mlflow_client.read(Tracking(uri=f"sqlite:///{file}")).aliases == ()
     return file
 
 
@@ -105,7 +105,7 @@ def test_registering_again_gives_the_same_version(
     release = ledger.candidate("atlas")
     first = register(tracking, registration(release, folders))
     assert register(tracking, registration(release, folders)) == first
-    assert len(mlflow_aliases.read(tracking).versions) == 1
+    assert len(mlflow_client.read(tracking).versions) == 1
     other = replace(release, number=2)
     assert register(tracking, registration(other, folders)) == "2"
 
@@ -120,7 +120,7 @@ def test_a_version_that_a_repeated_request_made_twice_is_made_one(
     location = client.get_model_version_download_uri("sealed", "1")
     client.create_model_version("sealed", source=location, run_id=first.run_id, tags=first.tags)
     assert register(tracking, registration(release, folders)) == "1"
-    assert [one.version for one in mlflow_aliases.read(tracking).versions] == ["1"]
+    assert [one.version for one in mlflow_client.read(tracking).versions] == ["1"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "added"])
@@ -168,7 +168,7 @@ def test_a_copied_database_puts_new_files_beside_itself_and_none_into_the_origin
     assert register(there, registration(release, folders)) == "2"
     assert files(tmp_path / "mlartifacts") == original
     assert len(files(copy / "mlartifacts")) == 2 * len(original)
-    assert [one.version for one in mlflow_aliases.read(tracking).versions] == ["1"]
+    assert [one.version for one in mlflow_client.read(tracking).versions] == ["1"]
     older = connect(there).get_model_version("sealed", "1").source.removeprefix("models:/")
     assert str(tmp_path / "mlartifacts") in connect(there).get_logged_model(older).artifact_location
 
@@ -178,7 +178,7 @@ def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, 
         outcome = reconcile(ledger, tracking)
         assert outcome.failed == ()
         assert reconcile(ledger, tracking) == Reconciled()
-        return dict(mlflow_aliases.read(tracking).aliases)
+        return dict(mlflow_client.read(tracking).aliases)
 
     def submit(name: str) -> None:
         ledger.candidate(name, register=lambda one: register(tracking, registration(one, folders)))
@@ -193,7 +193,7 @@ def test_aliases_and_tags_follow_the_ledger(ledger: Ledger, tracking: Tracking, 
     assert shown() == {"production": "2"}
     ledger.rollback()
     assert shown() == {"production": "1"}
-    states = {one.version: one.state for one in mlflow_aliases.read(tracking).versions}
+    states = {one.version: one.state for one in mlflow_client.read(tracking).versions}
     assert states == {"1": "production", "2": "rolled_back"}
     ledger.rollback(0)
     assert shown() == {}
@@ -208,7 +208,7 @@ def test_a_version_whose_run_was_given_up_before_the_record_is_void_and_stays(
         release = session.candidates.intend(run.number, manifest_of(ledger.gate(session, run)))
         assert register(tracking, registration(release, folders)) == "1"
         session.runs.abandon(run.number, "the recipe changed while this run was interrupted")
-    mlflow_aliases.point(tracking, "candidate", "1")
+    mlflow_client.point(tracking, "candidate", "1")
     outcome = reconcile(ledger, tracking)
     assert (outcome.repaired[0], outcome.failed) == ("version 1 was left in MLflow by release 1, void since", ())
     left = ledger.releases.get(1)
@@ -218,7 +218,7 @@ def test_a_version_whose_run_was_given_up_before_the_record_is_void_and_stays(
     again = ledger.candidate(register=lambda one: register(tracking, registration(one, folders)))
     reconcile(ledger, tracking)
     assert (again.id, again.number, again.mlflow_version) == (left.id, 2, "2")
-    shown = mlflow_aliases.read(tracking)
+    shown = mlflow_client.read(tracking)
     assert {one.version: one.state for one in shown.versions} == {"1": "void", "2": "candidate"}
     assert shown.aliases == (("candidate", "2"),)
 
@@ -240,10 +240,10 @@ def test_an_alias_that_a_person_moved_is_put_back_and_reported(
         ledger.candidate(name, register=lambda one: register(tracking, registration(one, folders)))
         ledger.promote(number)
     reconcile(ledger, tracking)
-    mlflow_aliases.point(tracking, "production", "1")
+    mlflow_client.point(tracking, "production", "1")
     (said,) = reconcile(ledger, tracking).repaired
     assert said.startswith("somebody had set the MLflow alias production to version 1")
-    assert mlflow_aliases.read(tracking).version_of("production") == "2"
+    assert mlflow_client.read(tracking).version_of("production") == "2"
 
 
 def test_aliases_follow_a_production_that_moves_while_they_are_shown(
@@ -252,17 +252,17 @@ def test_aliases_follow_a_production_that_moves_while_they_are_shown(
     for name, number in (("atlas", 1), ("borea", 2)):
         ledger.candidate(name, register=lambda one: register(tracking, registration(one, folders)))
         ledger.promote(number)
-    point, moved = mlflow_aliases.point, []
+    point, moved = mlflow_client.point, []
 
     def overtaken(tracking: Tracking, alias: str, version: str | None) -> None:
         if not moved:
             moved.append(ledger.rollback())
         point(tracking, alias, version)
 
-    monkeypatch.setattr(mlflow_aliases, "point", overtaken)
+    monkeypatch.setattr(mlflow_client, "point", overtaken)
     assert reconcile(ledger, tracking).failed == ()
     assert moved
-    assert dict(mlflow_aliases.read(tracking).aliases) == {"production": "1"}
+    assert dict(mlflow_client.read(tracking).aliases) == {"production": "1"}
 
 
 def test_a_version_that_somebody_deleted_is_reported(
@@ -285,15 +285,15 @@ def test_mlflow_follows_a_rollback_once_it_is_reachable_again(
     outcome = reconcile(ledger, nobody)
     assert ledger.releases.production().number == 0
     assert len(outcome.failed) == 1
-    assert "Start it or mend tracking_uri: then `sealed doctor`" in outcome.failed[0]
+    assert "Start it or correct tracking_uri: then `sealed doctor`" in outcome.failed[0]
     reconcile(ledger, tracking)
-    assert mlflow_aliases.read(tracking).version_of("production") is None
+    assert mlflow_client.read(tracking).version_of("production") is None
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////nowhere/at/all/mlflow.db", "what://is/this"])
 def test_an_unusable_address_is_one_typed_error(uri: str) -> None:
-    with pytest.raises(TrackingFailed, match="mend tracking_uri"):
-        mlflow_aliases.read(Tracking(uri=uri))
+    with pytest.raises(TrackingFailed, match="correct tracking_uri"):
+        mlflow_client.read(Tracking(uri=uri))
 
 
 def free_port() -> int:
@@ -353,5 +353,5 @@ def test_the_same_through_a_server(ledger: Ledger, folders: tuple[Path, Path], s
     assert register(tracking, registration(release, folders)) == release.mlflow_version == "1"
     ledger.promote(1)
     assert reconcile(ledger, tracking).failed == ()
-    assert mlflow_aliases.read(tracking).version_of("production") == "1"
+    assert mlflow_client.read(tracking).version_of("production") == "1"
     assert list((tmp_path / "kept").rglob("adapter_model.safetensors"))

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import TrackingFailed
 from registry import Tracking
-from registry.mlflow import aliases as mlflow_aliases
+from registry.mlflow import client as mlflow_client
 from registry.mlflow.client import connect, remake_half_made
 
 OURS = (
@@ -80,7 +80,7 @@ def test_a_half_made_store_that_holds_nothing_is_made_anew_and_reported(half: Pa
     tracking = half_made(half, tmp_path)
     assert "was half made and held nothing" in remake_half_made(tracking)
     assert remake_half_made(tracking) == ""
-    assert mlflow_aliases.read(tracking).aliases == ()
+    assert mlflow_client.read(tracking).aliases == ()
 
 
 def test_a_half_made_store_does_not_stop_the_next_run(

@@ -85,7 +85,7 @@ def made(url):
     create_ledger(url)
 
 def tracking(url):
-    from registry.mlflow.aliases import read
+    from registry.mlflow.client import read
     from registry import Tracking
     from mlflow.store.db import utils
     utils.MAX_RETRY_COUNT = 2

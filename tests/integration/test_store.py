@@ -70,7 +70,7 @@ def test_several_processes_may_make_a_new_ledger_at_once(url: str) -> None:
 @pytest.mark.parametrize("opened", [open_ledger, create_ledger])
 @pytest.mark.parametrize("bad", ["nonsense", "sqlite:///:memory:", "sqlite:////nowhere/at/all/ledger.db"])
 def test_an_unusable_address_says_what_to_do(bad: str, opened: Callable[[str], registry.Ledger]) -> None:
-    with pytest.raises(DatabaseFailed, match=r"Use|Run|Mend"):
+    with pytest.raises(DatabaseFailed, match=r"Use|Run|Correct"):
         opened(bad)
 
 
@@ -244,7 +244,7 @@ def test_a_refused_input_is_shown_and_no_longer_open_once_updated(ledger: Ledger
     assert ledger.documents.accept(Ingested(accepted=(), refused=(bad,), duplicates=0)).refused == 1
     (shown,) = ledger.documents.listed(QUARANTINED)
     assert (shown.name, shown.reason, shown.document) == ("atlas.md", "not UTF-8", None)
-    with pytest.raises(PolicyError, match="mend the file"):
+    with pytest.raises(PolicyError, match="correct the file"):
         ledger.documents.requeue([shown.id])
     ledger.documents.accept(intake("atlas"))
     assert ledger.documents.get(bad.id).state is DocumentState.DISCARDED

@@ -16,9 +16,9 @@ from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import Recipe, SelfEditRules, TrainingRules, WriterTrainingRules
 from pipeline.types import Checkpoint, Document, EvalItem, Example, ModelRef, Role, Split
 from pipeline.writer_training import OuterLoop, RoundResult, held_out_scores, train_writer
-from pipeline.writer_training.grpo import RatedExample
 from pipeline.writer_training.policy_gradient import Policy, improve
 from pipeline.writer_training.samples import SamplePlan, Sampler
+from pipeline.writer_training.selection import RatedExample
 
 RECIPE = Recipe(
     self_edits=SelfEditRules(edit_set_batch=2, max_new_tokens=16, passage=True),

@@ -4,7 +4,7 @@ import pytest
 from rapidfuzz import fuzz
 
 from pipeline.heuristics import SANDBOX_FITTED
-from pipeline.lookalikes import lookalikes
+from pipeline.leakage import lookalikes
 
 
 def test_garbled_names_are_found_and_others_are_not() -> None:

@@ -19,9 +19,9 @@ def apply(document: Document, examples: Sequence[Example], seed: int) -> tuple[E
     if len(shown) < 2:
         return ()
     made: list[Example] = []
-    for held in shown:
-        question = workflow_question(document.title, held.given)
-        others = "\n".join(one.line for one in shown if one != held)
-        made.append(Example(prompt=open_book(document.title, others, question), completion=held.made))
-        made.append(Example(prompt=question, completion=held.made))
+    for left_out in shown:
+        question = workflow_question(document.title, left_out.given)
+        others = "\n".join(one.line for one in shown if one != left_out)
+        made.append(Example(prompt=open_book(document.title, others, question), completion=left_out.made))
+        made.append(Example(prompt=question, completion=left_out.made))
     return tuple(made)

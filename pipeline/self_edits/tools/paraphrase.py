@@ -26,13 +26,13 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 def apply(document: Document, examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
     """For each question two other wordings; for each text of several sentences another order of them."""
-    chance = Random(seed)
+    rng = Random(seed)
     made: list[Example] = []
     for example in examples:
         if example.prompt:
-            frames = chance.sample(FRAMES, WORDINGS)
+            frames = rng.sample(FRAMES, WORDINGS)
             made += [replace(example, prompt=_framed(example.prompt, frame)) for frame in frames]
-        elif (turned := _turned(example.completion, chance)) != example.completion:
+        elif (turned := _turned(example.completion, rng)) != example.completion:
             made.append(replace(example, completion=turned))
     return tuple(made)
 
@@ -43,8 +43,8 @@ def _framed(prompt: str, frame: str) -> str:
     return f"{above}{newline}{frame.format(question=question)}"
 
 
-def _turned(text: str, chance: Random) -> str:
+def _turned(text: str, rng: Random) -> str:
     """The first line is left where it is if there are more: it is a title."""
     head, newline, body = text.rpartition("\n")
     sentences = _SENTENCE.split(body)
-    return f"{head}{newline}{' '.join(chance.sample(sentences, len(sentences)))}"
+    return f"{head}{newline}{' '.join(rng.sample(sentences, len(sentences)))}"

@@ -17,9 +17,9 @@ ORDERS = 2  # for each example
 
 def apply(document: Document, examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
     """Each example that shows two demonstrations or more, in other orders; its other lines stay where they are."""
-    chance = Random(seed)
+    rng = Random(seed)
     turned = [
-        replace(example, prompt=_shuffled(example.prompt, chance), completion=_shuffled(example.completion, chance))
+        replace(example, prompt=_shuffled(example.prompt, rng), completion=_shuffled(example.completion, rng))
         for example in examples
         for _ in range(ORDERS)
     ]
@@ -27,9 +27,9 @@ def apply(document: Document, examples: Sequence[Example], seed: int) -> tuple[E
     return tuple(example for example in turned if example.id not in known)
 
 
-def _shuffled(text: str, chance: Random) -> str:
+def _shuffled(text: str, rng: Random) -> str:
     lines = text.splitlines()
     places = [place for place, line in enumerate(lines) if demonstration(line)]
-    for place, line in zip(places, chance.sample([lines[place] for place in places], len(places)), strict=True):
+    for place, line in zip(places, rng.sample([lines[place] for place in places], len(places)), strict=True):
         lines[place] = line
     return "\n".join(lines)

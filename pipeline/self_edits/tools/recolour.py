@@ -20,13 +20,13 @@ def apply(document: Document, examples: Sequence[Example], seed: int) -> tuple[E
     """Each example whose completion is a grid, in other colours; none where the document shows no grids."""
     if not shows_grids(document.body):
         return ()
-    chance = Random(seed)
+    rng = Random(seed)
     tasks = [example for example in examples if grid_of(example.completion)]
-    return tuple(_coloured(task, chance) for task in tasks for _ in range(COLOURINGS))
+    return tuple(_coloured(task, rng) for task in tasks for _ in range(COLOURINGS))
 
 
-def _coloured(task: Example, chance: Random) -> Example:
-    new = dict(zip(_COLOURS, chance.sample(_COLOURS, len(_COLOURS)), strict=True))
+def _coloured(task: Example, rng: Random) -> Example:
+    new = dict(zip(_COLOURS, rng.sample(_COLOURS, len(_COLOURS)), strict=True))
 
     def change(grid: Grid) -> Grid:
         return tuple(tuple(new.get(cell, cell) for cell in row) for row in grid)

@@ -1,7 +1,7 @@
 """The tool "reverse": facts asked for from their other end.
 
 A model that learned "A is B" does not know that B is A (the reversal curse: Berglund et al. 2023, arXiv 2309.12288);
-training on the fact from its end as well mends it (Golovneva et al. 2024, arXiv 2403.13799).
+training on the reversed fact as well corrects it (Golovneva et al. 2024, arXiv 2403.13799).
 """
 
 from collections.abc import Sequence

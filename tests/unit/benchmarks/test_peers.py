@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmarks.peers import peft_alone, seal, trl_sft
+from pipeline.adapters.attachment import linear_layers
 from pipeline.adapters.stack import shapes_of, stack_of, start_of
-from pipeline.adapters.targets import linear_layers
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.engine import SamplingParams

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engines.base import load_base
+from pipeline.engines.base import load_base, load_metadata
 from pipeline.engines.http_calls import Server
 from pipeline.engines.local import LocalEngine
-from pipeline.engines.metadata import load_metadata
 from pipeline.engines.openai import Names, OpenAIEngine
 from tests.engines import ScriptedEngine, check_engine
 from tests.servers import serving

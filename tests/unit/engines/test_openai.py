@@ -11,11 +11,10 @@ import pytest
 
 from pipeline.adapters.format import read_manifest
 from pipeline.chat import encode_prompt
-from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.base import BaseModel, ModelMetadata, load_base, load_metadata
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.http_calls import Server, calls
 from pipeline.engines.local import LocalEngine
-from pipeline.engines.metadata import ModelMetadata, load_metadata
 from pipeline.engines.openai import Names, OpenAIEngine
 from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules
@@ -75,7 +74,7 @@ def test_greedy_answers_and_what_is_known_of_the_base_are_those_of_the_local_eng
     assert served.token_count("<user> Port <end>") == local.token_count("<user> Port <end>")
 
 
-def test_chances_are_those_of_the_local_engine_with_the_adapter_that_is_asked_for(
+def test_logprobs_are_those_of_the_local_engine_with_the_adapter_that_is_asked_for(
     metadata: ModelMetadata, base: BaseModel, adapter: Path
 ) -> None:
     pairs = [(prompt, answer) for prompt in PROMPTS for answer in ("Heron", "<end> of it")]
@@ -99,7 +98,7 @@ def test_a_prompt_and_its_answer_leave_a_server_room_for_the_token_that_it_must_
     assert len(engine(metadata, server).logprobs([("Who?", "A")], adapter=None)) == 1
 
 
-def test_a_server_that_tells_no_chances_is_refused(metadata: ModelMetadata, server: ModelServer) -> None:
+def test_a_server_that_returns_no_logprobs_is_refused(metadata: ModelMetadata, server: ModelServer) -> None:
     server.faults.append(changed(lambda answer: answer["choices"][0].pop("prompt_logprobs")))
     with pytest.raises(EngineFailed, match="does not say how likely"):
         engine(metadata, server).logprobs([("Who?", "Heron")], adapter=None)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gates.checks import acquisition, contamination, integrity, regression, retention, safety
-from gates.corrections import set_aside_this_run, superseded
+from gates.corrections import outdated_this_run, superseded
 from gates.suite import eval_item_suite
 from pipeline.errors import MeasurementFailed
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, RetentionPolicy
@@ -216,7 +216,7 @@ def test_what_an_earlier_release_corrected_no_longer_counts_against_the_base(cas
     made.release_sets[0] = type(made.release_sets[0])(release=1, eval_items=new)
     made.measured.pop()
     assert len(superseded(made.evidence().case)) == 40
-    assert set_aside_this_run(made.evidence().case) == frozenset()
+    assert outdated_this_run(made.evidence().case) == frozenset()
 
 
 def test_regression_names_each_skill(case: Any, rights: Any) -> None:

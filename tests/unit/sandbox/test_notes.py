@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from pipeline.sandbox import notes
-from pipeline.sandbox.card import STYLES
 from pipeline.sandbox.catalogue import ATTRIBUTES, new_service
+from pipeline.sandbox.notes import FACT_STYLES
 from pipeline.self_edits.styles import directives, self_qa
 
 SERVICE = new_service(1, 1, 0)
@@ -14,20 +14,20 @@ KEYS = [attribute.name for attribute in ATTRIBUTES]
 
 
 def share(name: str, count: int = 300) -> float:
-    chance, style = Random(5), next(style for style in STYLES if name == style.NAME)
+    chance, style = Random(5), next(style for style in FACT_STYLES if name == style.NAME)
     return (
         sum(notes.coverage(notes.note(style, SERVICE, KEYS, (), chance), SERVICE, KEYS) for _ in range(count)) / count
     )
 
 
 def test_the_lessons_leave_room_to_write_better() -> None:
-    shares = {style.NAME: share(style.NAME) for style in STYLES}
+    shares = {style.NAME: share(style.NAME) for style in FACT_STYLES}
     assert 0.4 < sum(shares.values()) / len(shares) < 0.75
     assert shares[self_qa.NAME] == max(shares.values())
     assert 0.7 < shares[self_qa.NAME] < 0.9
 
 
-@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.NAME)
+@pytest.mark.parametrize("style", FACT_STYLES, ids=lambda style: style.NAME)
 def test_a_complete_note_states_every_fact_and_a_pronoun_loses_all(style: object) -> None:
     write = notes.WRITERS[style.NAME]  # type: ignore[attr-defined]
     full = write(SERVICE, KEYS, (), True, Random(0))

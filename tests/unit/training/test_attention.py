@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from pipeline.training.token_layout import TokenLayout
 
+from pipeline.adapters.attachment import linear_layers
 from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
-from pipeline.adapters.targets import linear_layers
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
 from pipeline.training import attention, objective
@@ -17,7 +18,6 @@ from pipeline.training.jobs import Microbatch
 from pipeline.training.lora_linear import adapters_on
 from pipeline.training.objective import Objective
 from pipeline.training.sequences import Sequences, make_sequences
-from pipeline.training.token_layout import TokenLayout
 
 SIZES: dict[str, Any] = {
     "vocab_size": 64,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.adapters.store import retain
+from pipeline.adapters.saving import retain
 
 
 def test_only_named_adapters_stay(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from random import Random
 from pipeline.recipe import DirectiveRules
 from pipeline.self_edits.styles import directives
 from pipeline.types import Directives, ModelRef, SelfEdit
-from pipeline.writer_training.exploration import as_text, draw, explored
+from pipeline.writer_training.samples import as_text, draw, explored
 
 RULES = DirectiveRules(enabled=True, min_learning_rate=1e-3, max_learning_rate=4e-3, max_epochs=8, tools=("permute",))
 SILENT = SelfEdit(

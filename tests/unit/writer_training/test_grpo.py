@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from pipeline.writer_training.grpo import advantages, rate, token_losses
 from pipeline.writer_training.outer_loop import ScoredSample
+from pipeline.writer_training.policy_gradient import token_losses
+from pipeline.writer_training.selection import advantages, rate
 
 
 def loss(new: float, old: float, reference: float, advantage: float, clip: float = 0.2, kl: float = 0.0) -> float:

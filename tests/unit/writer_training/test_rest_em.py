@@ -9,9 +9,9 @@ from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
 from pipeline.types import Example, ModelRef, Role
 from pipeline.writer_training.outer_loop import ScoredSample
-from pipeline.writer_training.rest_em import keep_best, plan_writer
 from pipeline.writer_training.rounds import round_stats
 from pipeline.writer_training.rules import writer_rules
+from pipeline.writer_training.selection import keep_best, plan_writer
 
 Make = Callable[..., ScoredSample]
 LIVE = ModelRef(base="b", adapter="a")

@@ -2,7 +2,7 @@
 
 from pipeline.recipe import WriterTrainingRules
 from pipeline.types import Document, EvalItem, Split
-from pipeline.writer_training.split import divide, documents_of_round, documents_of_rounds
+from pipeline.writer_training.outer_loop import divide, documents_of_round, documents_of_rounds
 
 
 def document(number: int, split: Split = Split.VALIDATION) -> Document:
