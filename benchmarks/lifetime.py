@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.peers import seal
-from flows.steps.training import weighed
+from flows.steps.updates import weighed
 from gates.evidence import held_out_items
 from gates.measure import measure
 from gates.suite import Suites, held_out_questions, held_out_subjects, read_suites, refusals

@@ -16,7 +16,7 @@ import yaml
 from benchmarks.figures import Measured, write_results
 from flows.cli.runs import run_nightly, show_outcome
 from flows.outcome import RunOutcome
-from flows.steps.initialisation import init_workspace
+from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
 from pipeline.sandbox import model_path
 

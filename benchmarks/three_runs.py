@@ -16,8 +16,8 @@ from flows.cli.repeats import run_nightly
 from benchmarks.figures import Measured, write_results
 from benchmarks.shortened import shorten
 from flows.outcome import RunOutcome
-from flows.steps import review
-from flows.steps.initialisation import init_workspace
+from flows.services import review
+from flows.services.initialisation import init_workspace
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
 from pipeline.types import GateReport

@@ -16,9 +16,9 @@ from benchmarks.figures import Measured, write_results
 from benchmarks.shortened import shorten
 from flows.cli.runs import run_nightly, run_rebuild
 from flows.outcome import RunOutcome
-from flows.steps import review
-from flows.steps.answers import ask
-from flows.steps.initialisation import init_workspace
+from flows.services import review
+from flows.services.initialisation import init_workspace
+from flows.services.releases import ask
 from flows.wiring import Workspace
 from gates.evidence import held_out_items
 from gates.statistics import wilson

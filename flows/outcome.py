@@ -1,9 +1,12 @@
-"""How a run, a review or a rollback ended, in words and with the exit code that scripts rely on."""
+"""How a run ended, in words and with the exit code that scripts rely on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.types import Figure, StageSeconds, Verdict
+from pipeline.types import Figure, IngestCounts, StageSeconds, Verdict
+
+# What a run ingests that reads no documents.
+NOTHING_INGESTED = IngestCounts(queued=0, duplicates=0, refused=0)
 
 
 class Ended(StrEnum):
@@ -30,7 +33,7 @@ STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """What a nightly run did. `figures` are the report's shares; `release` is the candidate's number, if any."""
+    """What a run did. `figures` are the report's shares; `release` is the candidate's number, if any."""
 
     ended: Ended
     sentence: str
@@ -55,5 +58,5 @@ class RunOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing needs a person beyond a review, 3 when a gate refused the run or no note was usable."""
+        """0 when a person has nothing to do but review, 3 when a gate refused the run or no self-edit was usable."""
         return 3 if self.ended in (Ended.REFUSED, Ended.UNWRITTEN) else 0

@@ -1,10 +1,13 @@
-"""Approving and rejecting as Prefect flows, for teams that review from the Prefect UI or an automation."""
+"""A reviewer's and on-call's decisions as Prefect flows, for the Prefect UI and for automations.
+
+The command line makes the same decisions without Prefect.
+"""
 
 from pathlib import Path
 
 from prefect import flow
 
-from flows.steps import review
+from flows.services import review
 from flows.wiring import open_workspace
 
 
@@ -18,3 +21,9 @@ def approve(workspace: Path, release: int, actor: str, note: str) -> int:
 def reject(workspace: Path, release: int, actor: str, reason: str) -> int:
     """Rejects a candidate. Returns its number."""
     return review.reject(open_workspace(workspace), release, actor=actor, reason=reason).release
+
+
+@flow(name="rollback", flow_run_name="roll back {workspace}")
+def rollback(workspace: Path, actor: str, reason: str, target: int | None = None) -> int:
+    """Puts an earlier release back (default: the previous production). Returns the deployment's epoch."""
+    return review.rollback(open_workspace(workspace), target, actor=actor, reason=reason).deployment.epoch

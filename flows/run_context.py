@@ -1,13 +1,15 @@
 """The context of a run: the workspace, the ledger session that keeps every other run out, and the recipe."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from flows.wiring import Workspace, open_workspace
+from flows.wiring import Workspace
+from pipeline.progress import step
 from pipeline.recipe import Recipe
-from registry import LedgerSession
+from pipeline.types import Release, ReleaseState, Run
+from registry import Ledger, LedgerSession
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,26 @@ class RunContext:
     session: LedgerSession
     recipe: Recipe
 
+    @property
+    def ledger(self) -> Ledger:
+        return self.workspace.ledger
 
-@contextmanager
-def acquire_run(workspace: Path) -> Iterator[RunContext]:
-    """Takes the lease of the run for the block. Raises LockedError while another living run holds it."""
-    opened = open_workspace(workspace)
-    with opened.ledger.session() as session:
-        yield RunContext(opened, session, opened.recipe)
+    def production(self, run: Run) -> Release:
+        """The release that was production when the run began, and is so as long as the run is valid."""
+        return self.ledger.releases.get(run.parent)
+
+    def candidate_in_review(self) -> Release | None:
+        """The candidate that waits for a reviewer: while there is one, no new run starts."""
+        waiting = [release for release in self.ledger.releases.listed() if release.state is ReleaseState.CANDIDATE]
+        return waiting[-1] if waiting else None
+
+    @contextmanager
+    def stage(self, run: Run, stage: str, progress: str | None = None) -> Iterator[None]:
+        """Adds the seconds of this block to the run's `stage`, also of a resumed one, and reports it as `progress`."""
+        started = time.monotonic()
+        if progress is None:
+            yield
+        else:
+            with step(progress):
+                yield
+        self.session.runs.add_seconds(run.number, stage, time.monotonic() - started)

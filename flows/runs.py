@@ -1,6 +1,7 @@
-"""What Prefect shows of a run: a name by number and date, and an ending that says how it went. Decides nothing."""
+"""What every flow of a run shares: its name, its lease, the way from an adapter to a candidate, and its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import ParamSpec, cast
 from prefect import runtime
 from prefect.states import Completed
 
-from flows.outcome import RunOutcome
-from flows.steps.artifacts import publish_outcome
+from flows import tasks
+from flows.artifacts import publish_outcome, publish_report
+from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
+from flows.run_context import RunContext
 from flows.wiring import open_workspace
-from pipeline.errors import SealedError
-from pipeline.types import RunKind
+from pipeline.errors import LockedError, SealedError
+from pipeline.types import IngestCounts, Run, RunKind, Trained, Verdict
 
 P = ParamSpec("P")
 
@@ -28,25 +31,46 @@ def run_name(kind: RunKind) -> Callable[[], str]:
     return name
 
 
-def ends_named(run: Callable[P, RunOutcome]) -> Callable[P, RunOutcome]:
-    """Lets a flow end in the Prefect state of its outcome, with its sentence as message, and leave it as an artifact.
-
-    All of them are of type COMPLETED: a rejected run did its work, and nothing is to retry it. Who calls the flow gets
-    the outcome: Prefect hands out what a returned state of that type holds.
-    """
-
-    @wraps(run)
-    def ended(*args: P.args, **kwargs: P.kwargs) -> RunOutcome:
-        outcome = run(*args, **kwargs)
-        publish_outcome(outcome)
-        return cast(RunOutcome, Completed(name=outcome.state, message=outcome.sentence, data=outcome))
-
-    return ended
-
-
 def _number(kind: RunKind, workspace: Path) -> str:
     try:
         return f"-{open_workspace(workspace).ledger.runs.upcoming(kind)}"
     except SealedError:
         # A name is no reason to fail: the run itself meets the same error and says it.
         return ""
+
+
+def ends_named(run: Callable[P, RunOutcome]) -> Callable[P, RunOutcome]:
+    """Lets a flow end in the Prefect state of its outcome, with its sentence as message, and leave it as an artifact.
+
+    All of them are of type COMPLETED: a rejected run did its work, and nothing is to retry it. A run that finds another
+    one at work ends as BUSY. Who calls the flow gets the outcome: Prefect hands out what a returned state holds.
+    """
+
+    @wraps(run)
+    def ended(*args: P.args, **kwargs: P.kwargs) -> RunOutcome:
+        try:
+            outcome = run(*args, **kwargs)
+        except LockedError as other:
+            outcome = RunOutcome(ended=Ended.BUSY, sentence=str(other))
+        publish_outcome(outcome)
+        return cast(RunOutcome, Completed(name=outcome.state, message=outcome.sentence, data=outcome))
+
+    return ended
+
+
+@contextmanager
+def acquire_run(workspace: Path) -> Iterator[RunContext]:
+    """Holds the lease of the run for the block. Raises LockedError while another living run holds it."""
+    opened = open_workspace(workspace)
+    with opened.ledger.session() as session:
+        yield RunContext(opened, session, opened.recipe)
+
+
+def conclude(context: RunContext, run: Run, trained: Trained, taken: IngestCounts = NOTHING_INGESTED) -> RunOutcome:
+    """Evaluates what was trained, then rejects the run, or registers a candidate that waits for its reviewer."""
+    report = tasks.evaluate(context, run, trained)
+    publish_report(run.number, report, context.workspace.summary_file(run))
+    if report.verdict is not Verdict.PASS:
+        return tasks.reject(context, run, report, taken)
+    release = tasks.register(context, run, trained, report)
+    return tasks.await_review(context, run, release, report, taken)

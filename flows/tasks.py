@@ -1,42 +1,48 @@
-"""The steps of a run, a rebuild and a practice as Prefect tasks: a name, one call, one noun.
+"""The steps of a run as Prefect tasks, by the names that operators see.
 
-Coarse on purpose, and never retried blindly: the ledger's rows make a run resumable, so
-the next run continues where a failed one stopped.
+They exchange ids and small values; what is large goes through the ledger or the workspace's files. Every step is
+idempotent, so a killed run is resumed by going through all of them again. Only registering is retried, and only where
+MLflow failed: reconciling reports such a failure instead of raising it. None has a timeout: how long a step takes is up
+to the model and the documents, and an alarm cannot interrupt the native code that the time is spent in.
 """
 
-from prefect import task
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
 
-from flows.steps import (
-    best_of_n,
-    eval_items,
-    evaluation,
-    ingestion,
-    rebuild,
-    registration,
-    self_edits,
-    training,
-    writer_request,
-    writer_training,
+from flows.steps import evaluation, ingestion, outcomes, registration, self_edits, updates, writer_training
+from pipeline.errors import TrackingFailed
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRY_SECONDS = [5.0, 15.0]
+
+
+def _task(name: str, step: Callable[P, R]) -> Task[P, R]:
+    return task(name=name, cache_policy=NO_CACHE)(step)
+
+
+def _mlflow_failed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), TrackingFailed)
+
+
+reconcile = _task("reconcile", ingestion.reconcile)
+ingest = _task("ingest documents", ingestion.ingest)
+open_run = _task("open run", ingestion.open_run)
+write_validation_items = _task("write validation items", self_edits.write_validation_items)
+write_self_edits = _task("write self-edits", self_edits.write_self_edits)
+select_edit_sets = _task("select edit sets", self_edits.select_edit_sets)
+plan_update = _task("plan update", updates.prepare_update)
+train_adapter = _task("train adapter", updates.train_adapter)
+split_documents = _task("split documents", writer_training.split_documents)
+train_writer = _task("train writer", writer_training.train_writer)
+evaluate = _task("evaluate", evaluation.evaluate)
+reject = _task("reject", outcomes.reject)
+register = _task("register", registration.register).with_options(
+    retries=len(RETRY_SECONDS), retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_mlflow_failed
 )
-
-reconcile = task(name="make MLflow match the ledger", cache_policy=NO_CACHE)(ingestion.reconcile)
-ingest = task(name="take documents in", cache_policy=NO_CACHE)(ingestion.ingest)
-open_run = task(name="open the run", cache_policy=NO_CACHE)(ingestion.open_run)
-write_items = task(name="write validation questions", cache_policy=NO_CACHE)(eval_items.write_items)
-write_self_edits = task(name="write self-edits", cache_policy=NO_CACHE)(self_edits.write_self_edits)
-nothing_written = task(name="end without self-edits", cache_policy=NO_CACHE)(self_edits.nothing_written)
-select_edit_sets = task(name="choose among candidates", cache_policy=NO_CACHE)(best_of_n.select_edit_sets)
-plan_update = task(name="plan the update", cache_policy=NO_CACHE)(training.plan_update)
-open_rebuild = task(name="open the rebuild", cache_policy=NO_CACHE)(rebuild.open_rebuild)
-plan_rebuild = task(name="plan the rebuild", cache_policy=NO_CACHE)(rebuild.plan_rebuild)
-open_writer_training = task(name="open the practice", cache_policy=NO_CACHE)(writer_request.open_writer_training)
-split_documents = task(name="find what to practise on", cache_policy=NO_CACHE)(writer_training.split_documents)
-practise = task(name="practise writing", cache_policy=NO_CACHE)(writer_training.practise)
-examine_writing = task(name="examine the writing", cache_policy=NO_CACHE)(writer_training.examine_writing)
-train_adapter = task(name="train the adapter", cache_policy=NO_CACHE)(training.train_adapter)
-judge = task(name="put before the gates", cache_policy=NO_CACHE)(evaluation.judge)
-reject = task(name="send the run back", cache_policy=NO_CACHE)(evaluation.reject)
-recall_candidate = task(name="recall the candidate", cache_policy=NO_CACHE)(registration.recall_candidate)
-register_candidate = task(name="register the candidate", cache_policy=NO_CACHE)(registration.register_candidate)
-await_review = task(name="await review", cache_policy=NO_CACHE)(registration.await_review)
+await_review = _task("await review", outcomes.await_review)

@@ -6,23 +6,26 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gates.suite import Suites, read_suites
+from pipeline.adapters.identity import BaseIdentity
 from pipeline.config import Settings
 from pipeline.errors import ModelChanged
 from pipeline.recipe import Recipe
-from pipeline.types import Checkpoint, Release
+from pipeline.types import Checkpoint, Release, Run
 from registry import Ledger, Reconciled, Tracking, open_ledger
 
 if TYPE_CHECKING:
-    from pipeline.adapters.identity import BaseIdentity
     from pipeline.engines.base import BaseModel
-    from pipeline.engines.engine import Engine
     from pipeline.engines.local import LocalEngine
     from pipeline.engines.openai import OpenAIEngine
+
+# What a reader of a run's report folder looks for.
+REPORT, SUMMARY = "report.html", "summary.md"
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A workspace with its parts. What is heavy is built on first use and kept."""
+    """A workspace with its parts. What is heavy is imported and built on first use, and kept."""
 
     settings: Settings
     ledger: Ledger
@@ -32,11 +35,31 @@ class Workspace:
         """Read anew each time. A run reads it once, when it starts: see `flows.run_context`."""
         return Recipe.read(self.settings.recipe_file)
 
-    @cached_property
-    def identity(self) -> "BaseIdentity":
-        """The base this workspace was made with: every adapter must be for exactly this one."""
-        from pipeline.adapters.identity import BaseIdentity
+    @property
+    def suites(self) -> Suites:
+        """The benchmark suites, read anew each time. Raises BadDataFile."""
+        return read_suites(self.settings.suites)
 
+    @property
+    def plans(self) -> Path:
+        """Where the run that is under way keeps what it plans to train on."""
+        return self.settings.workspace / "plans"
+
+    def report_folder(self, run: Run) -> Path:
+        """Where the report of a run lies."""
+        return self.settings.reports / f"run-{run.number}"
+
+    def summary_file(self, run: Run) -> Path:
+        """The report of a run in Markdown."""
+        return self.report_folder(run) / SUMMARY
+
+    def has_report(self, run: Run) -> bool:
+        """Whether the report of a run is there, as far as a resumed run needs it."""
+        return all((self.report_folder(run) / name).is_file() for name in (REPORT, SUMMARY))
+
+    @cached_property
+    def identity(self) -> BaseIdentity:
+        """The base model this workspace was made with: every adapter must be for exactly this one."""
         return BaseIdentity(
             model=self.settings.base_model,
             tokenizer=self.settings.base_tokenizer,
@@ -59,29 +82,28 @@ class Workspace:
         return LocalEngine(self.base)
 
     @cached_property
-    def writer(self) -> "Engine":
+    def writer(self) -> "LocalEngine | OpenAIEngine":
         """Who writes self-edits: the configured server, else this process. Training and gates stay in this process."""
         return self.engine if self.settings.engine == "local" else self._served
 
     @cached_property
     def _served(self) -> "OpenAIEngine":
-        from pipeline.engines.base import load_metadata
-        from pipeline.engines.http_calls import Server
-        from pipeline.engines.openai import Names, OpenAIEngine
+        from pipeline.engines import base as base_model
+        from pipeline.engines import http_calls, openai
 
         it = self.settings
-        metadata = load_metadata(it.model)
-        self._check_unchanged(metadata.identity)
+        base = base_model.load_metadata(it.model)
+        self._check_unchanged(base.identity)
         key = it.server_key.get_secret_value() if it.server_key else None
-        return OpenAIEngine(
-            metadata,
-            Server(url=str(it.server_url), key=key, attempts=it.server_attempts, seconds=it.server_seconds),
-            Names(base=str(it.server_model), adapter=it.server_adapter_model),
+        return openai.OpenAIEngine(
+            base,
+            http_calls.Server(url=str(it.server_url), key=key, attempts=it.server_attempts, seconds=it.server_seconds),
+            openai.Names(base=str(it.server_model), adapter=it.server_adapter_model),
             concurrency=it.server_concurrency,
             seeded=it.server_seeds,
         )
 
-    def _check_unchanged(self, identity: "BaseIdentity") -> None:
+    def _check_unchanged(self, identity: BaseIdentity) -> None:
         if identity != self.identity:
             raise ModelChanged(
                 f"the files of {self.settings.model} are not those this workspace was made with: its adapters would "

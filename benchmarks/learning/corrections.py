@@ -16,8 +16,8 @@ from benchmarks.learning.plots import Bar, bar_panels
 from benchmarks.learning.task import Task
 from benchmarks.shortened import shorten
 from flows.cli.runs import run_nightly
-from flows.steps import review
-from flows.steps.initialisation import init_workspace
+from flows.services import review
+from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
 from gates.evidence import held_out_items
 from gates.suite import read_suites

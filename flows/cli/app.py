@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from flows.cli import ask, demo, documents, releases, review, runs, sandbox, workspace
+from flows.cli import demo, documents, releases, runs, sandbox, workspace
 from pipeline.errors import ExternalError, SealedError
 
 EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
@@ -29,10 +29,10 @@ app.command("status")(workspace.status)
 app.add_typer(documents.app, name="documents")
 app.command("releases")(releases.listed)
 app.command("show")(releases.show)
-app.command("ask")(ask.ask)
-app.command("approve")(review.approve)
-app.command("reject")(review.reject)
-app.command("rollback")(review.rollback)
+app.command("ask")(releases.ask)
+app.command("approve")(releases.approve)
+app.command("reject")(releases.reject)
+app.command("rollback")(releases.rollback)
 app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)
 app.command("doctor")(workspace.doctor)

@@ -26,13 +26,15 @@ def listed(
     """List the documents with their states and reasons."""
     if context.invoked_subcommand:
         return
+    from flows.services import documents
     from flows.wiring import open_workspace
 
-    ledger = open_workspace(workspace).ledger
-    records, known = ledger.documents.listed(state), {one.id for one in ledger.withdrawals.remembered()}
+    opened = open_workspace(workspace)
+    records = documents.list_documents(opened, state)
     if json:
         screen.as_json(records)
         return
+    known = documents.withdrawn_but_known(opened)
     rows = [
         (screen.short(record.id), record.state, record.name, record.release, record.attempts, _why(record, known))
         for record in records
@@ -42,30 +44,32 @@ def listed(
 
 @app.command()
 def show(id: Id, workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
-    """Show one document as it was taken in, with its questions and what was chosen of its notes."""
+    """Show one document as it was ingested, with its questions and which of its edit sets were selected."""
+    from flows.services import documents
     from flows.wiring import open_workspace
 
-    ledger = open_workspace(workspace).ledger
-    record = ledger.documents.get(id)
+    found = documents.show_document(open_workspace(workspace), id)
+    record = found.record
     if json:
         screen.as_json(record)
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
-    screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in ledger.withdrawals.listed() if it.document == record.id))
-    screen.say(*(_practised(run, out) for run, out in ledger.writer_trainings.about(record.id)))
+    screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in found.withdrawals))
+    screen.say(*(_used_by(run, out) for run, out in found.writer_trainings))
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")
         rows = [(it.split, it.origin, it.question, " | ".join(it.answers)) for it in record.document.eval_items]
         screen.table("Questions", ("split", "written by", "question", "accepted answers"), rows)
-        screen.say(*(f"Run {run}: {made.sentence}." for run, made in ledger.self_edits.selections_about(record.id)))
+        screen.say(*(f"Run {run}: {made.sentence}." for run, made in found.selections))
 
 
 @app.command()
 def requeue(ids: Ids, workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Let the next run try quarantined or reverted documents again: all of them, or none."""
+    from flows.services import documents
     from flows.wiring import open_workspace
 
-    records = open_workspace(workspace).ledger.documents.requeue(ids)
+    records = documents.requeue(open_workspace(workspace), ids)
     if json:
         screen.as_json(records)
     else:
@@ -80,9 +84,10 @@ def quarantine(
     json: AsJson = False,
 ) -> None:
     """Keep a queued document out of every run until it is queued again."""
+    from flows.services import documents
     from flows.wiring import open_workspace
 
-    record = open_workspace(workspace).ledger.documents.quarantine(id, reason)
+    record = documents.quarantine(open_workspace(workspace), id, reason)
     if json:
         screen.as_json(record)
     else:
@@ -98,14 +103,15 @@ def withdraw(
     json: AsJson = False,
 ) -> None:
     """Withdraw documents: never learned again, and a rebuild forgets those that production knows. For good."""
+    from flows.services import documents
     from flows.wiring import open_workspace
 
-    ledger = open_workspace(workspace).ledger
-    records = ledger.withdrawals.withdraw(ids, actor=actor, reason=reason)
+    opened = open_workspace(workspace)
+    records = documents.withdraw(opened, ids, actor=actor, reason=reason)
     if json:
         screen.as_json(records)
         return
-    known = {document.id for document in ledger.withdrawals.remembered()}
+    known = documents.withdrawn_but_known(opened)
     for record in records:
         what = _STILL_KNOWN if record.id in known else "production does not know it, and no run will learn it"
         screen.say(f"{screen.short(record.id)} {record.name} is withdrawn: {what}.")
@@ -130,10 +136,10 @@ def correct(
 
     All corrections of a run are judged together, by default on nine test questions at least.
     """
-    from flows.steps.corrections import deliver_correction
+    from flows.services import documents
     from flows.wiring import open_workspace
 
-    file = deliver_correction(open_workspace(workspace), title, says, question, answer)
+    file = documents.deliver_correction(open_workspace(workspace), title, says, question, answer)
     if json:
         screen.as_json({"file": str(file)})
     else:
@@ -143,12 +149,12 @@ def correct(
         )
 
 
-def _why(record: DocumentRecord, known: set[str]) -> str:
+def _why(record: DocumentRecord, known: frozenset[str]) -> str:
     return f"{record.reason}; {_STILL_KNOWN}" if record.id in known else record.reason
 
 
-def _practised(run: int, held_out: bool) -> str:
-    return f"It judged the practice of run {run}." if held_out else f"Run {run} practised on it."
+def _used_by(run: int, held_out: bool) -> str:
+    return f"It evaluated the writer of run {run}." if held_out else f"Run {run} trained the writer on it."
 
 
 def _moved(record: DocumentRecord) -> str:

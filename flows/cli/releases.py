@@ -1,19 +1,28 @@
-"""`sealed releases` and `sealed show`: the releases, and one of them with its gates, approvals and digests."""
+"""`sealed releases`, `show`, `ask`, `approve`, `reject` and `rollback`: what people do with releases.
 
-from typing import Annotated
+Decisions need no scheduler and no model.
+"""
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, AsJson, WorkspaceOption
-from pipeline.types import Approval, GateReport, Release, ReleaseState
+from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
+from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState
+
+if TYPE_CHECKING:
+    from flows.services.review import ProductionChange
+
+Number = Annotated[int, typer.Argument(help="The release's number, as `sealed releases` shows it.", min=0)]
 
 
 def listed(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """List the releases, oldest first."""
+    from flows.services import releases
     from flows.wiring import open_workspace
 
-    known = open_workspace(workspace).ledger.releases.listed()
+    known = releases.list_releases(open_workspace(workspace))
     if json:
         screen.as_json(known)
         return
@@ -31,24 +40,19 @@ def show(
     json: AsJson = False,
 ) -> None:
     """Show a release: what its gates found, who decided, and what to type next."""
+    from flows.services import releases
     from flows.wiring import open_workspace
 
-    parts = open_workspace(workspace)
-    ledger = parts.ledger
-    release = ledger.releases.get(number)
-    report = ledger.reports.get(release.report) if release.report else None
-    approvals = ledger.releases.approvals(number)
+    found = releases.show_release(open_workspace(workspace), number)
     if json:
-        screen.as_json({"release": release, "report": report, "approvals": approvals})
+        screen.as_json({"release": found.release, "report": found.report, "approvals": found.approvals})
         return
-    _show_release(release)
-    if report:
-        _show_report(report)
-    _show_approvals(approvals)
-    for run in ledger.runs.listed():
-        if run.release == number:
-            screen.say(f"Report: {parts.settings.reports / f'run-{run.number}' / 'report.html'}")
-    if release.state is ReleaseState.CANDIDATE:
+    _show_release(found.release)
+    if found.report:
+        _show_report(found.report)
+    _show_approvals(found.approvals)
+    screen.say(*(f"Report: {file}" for file in found.files))
+    if found.release.state is ReleaseState.CANDIDATE:
         screen.say(f"Next: `sealed approve {number} --as NAME --note ...`, or `sealed reject {number} --reason ...`")
 
 
@@ -78,3 +82,91 @@ def _show_approvals(approvals: tuple[Approval, ...]) -> None:
     if approvals:
         rows = [(screen.when(a.at), a.actor, "approved" if a.approved else "rejected", a.note) for a in approvals]
         screen.table("Decisions", ("when", "who", "decision", "note"), rows)
+
+
+def ask(
+    questions: Annotated[list[str], typer.Argument(help="One or more questions, each in quotes.")],
+    release: Annotated[int | None, typer.Option(help="Ask this release instead of production; 0 is the base.")] = None,
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Ask the production model a question, closed-book."""
+    from flows.services import releases
+    from flows.wiring import open_workspace
+
+    answers = releases.ask(open_workspace(workspace), tuple(questions), release)
+    if json:
+        screen.as_json(answers)
+    elif len(answers) == 1:
+        screen.say(f"{answers[0].text}  (release {answers[0].release})")
+    else:
+        rows = [(answer.question, answer.text) for answer in answers]
+        screen.table(f"Release {answers[0].release} answers", ("question", "answer"), rows)
+
+
+def approve(
+    number: Number,
+    actor: Actor,
+    note: Annotated[str, typer.Option(help="Why it may go live; recorded.")],
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Approve a candidate: it becomes production."""
+    from flows.services import review
+    from flows.wiring import open_workspace
+
+    moved = review.approve(open_workspace(workspace), number, actor=actor, note=note)
+    _show_change(moved, json, f"release {number} is production, approved by {actor}.")
+
+
+def reject(
+    number: Number,
+    actor: Actor,
+    reason: Annotated[str, typer.Option(help="Why not; recorded, and shown with its documents.")],
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Reject a candidate: its documents are quarantined with the reason."""
+    from flows.services import review
+    from flows.wiring import open_workspace
+
+    approval = review.reject(open_workspace(workspace), number, actor=actor, reason=reason)
+    if json:
+        screen.as_json(approval)
+    else:
+        screen.say(f"release {number} is rejected by {actor}; what it learned is quarantined: see `sealed documents`.")
+
+
+def rollback(
+    actor: Actor,
+    reason: Annotated[str, typer.Option(help="What went wrong; recorded.")],
+    to: Annotated[
+        int | None, typer.Option(help="Release to put back; default: the production before this one.", min=0)
+    ] = None,
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Put an earlier release back, at once; works with MLflow and Prefect down."""
+    from flows.services import review
+    from flows.wiring import open_workspace
+
+    moved = review.rollback(open_workspace(workspace), to, actor=actor, reason=reason)
+    _show_change(moved, json, _rolled_back(moved.deployment, moved.already))
+
+
+def _rolled_back(done: Deployment, already: bool) -> str:
+    if already:
+        when = screen.when(done.at)
+        return f"release {done.release} is production already, rolled back by {done.actor} {when}: nothing was done."
+    return f"release {done.release} is production again, rolled back by {done.actor}."
+
+
+def _show_change(moved: "ProductionChange", json: bool, sentence: str) -> None:
+    if json:
+        screen.as_json(moved)
+        return
+    screen.say(sentence)
+    for failed in moved.reconciled.failed:
+        screen.say(f"not yet reconciled: {failed}")
+    if moved.reconciled.failed:
+        screen.say("This is decided, and in effect here. Do not run it again: `sealed doctor` finishes it.")

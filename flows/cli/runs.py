@@ -1,8 +1,9 @@
 """`sealed update`, `sealed rebuild` and `sealed train-writer`: run a flow once, here and now."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +11,6 @@ from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Proposer, WorkspaceOption
 from flows.outcome import RunOutcome
 from pipeline.actors import proposer_named
-
-if TYPE_CHECKING:
-    from pipeline.config import Settings
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
 QUIET = (
@@ -44,7 +42,8 @@ def rebuild(
 
 def train_writer(
     documents: Annotated[
-        Path | None, typer.Option(help="Folder of documents to practise on, not learned; default: those learned.")
+        Path | None,
+        typer.Option(help="Folder of documents to train the writer on, not learned; default: those learned."),
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the recipe's.")] = None,
     method: Annotated[str | None, typer.Option(help="rest-em or grpo; default: the recipe's.")] = None,
@@ -52,7 +51,7 @@ def train_writer(
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
-    """Practise to write self-edits that teach more: rounds, gates, and a candidate for review."""
+    """Train the writer to write self-edits that teach more: rounds, gates, and a candidate for review."""
     _end(run_writer_training(workspace, documents, rounds, method, proposer=proposer, quiet=json), json)
 
 
@@ -68,22 +67,18 @@ def run_nightly(
     workspace: Path, documents: Path | None, *, proposer: str | None = None, quiet: bool = False
 ) -> RunOutcome:
     """One run of the nightly flow in this process. Without PREFECT_API_URL it is recorded in the workspace."""
-    settings = _prepared(workspace)
+    folder = _prepared(workspace)
     from flows.nightly import nightly
 
-    with screen.progress_shown(quiet):
-        outcome: RunOutcome = nightly(settings.workspace, documents, proposer_named(proposer))
-        return outcome
+    return _run(nightly, folder, documents, proposer=proposer_named(proposer), quiet=quiet)
 
 
 def run_rebuild(workspace: Path, *, proposer: str | None = None, quiet: bool = False) -> RunOutcome:
     """One run of the rebuild flow, as `run_nightly` runs the nightly one."""
-    settings = _prepared(workspace)
+    folder = _prepared(workspace)
     from flows.rebuild import rebuild
 
-    with screen.progress_shown(quiet):
-        outcome: RunOutcome = rebuild(settings.workspace, proposer_named(proposer))
-        return outcome
+    return _run(rebuild, folder, proposer=proposer_named(proposer), quiet=quiet)
 
 
 def run_writer_training(
@@ -95,25 +90,30 @@ def run_writer_training(
     proposer: str | None = None,
     quiet: bool = False,
 ) -> RunOutcome:
-    """One run of the practice flow, as `run_nightly` runs the nightly one."""
-    settings = _prepared(workspace)
+    """One run of the writer-training flow, as `run_nightly` runs the nightly one."""
+    folder = _prepared(workspace)
     from flows.writer_training import train_writer
 
+    return _run(train_writer, folder, documents, rounds, method, proposer=proposer_named(proposer), quiet=quiet)
+
+
+def _run(flow: Callable[..., RunOutcome], workspace: Path, *asked: object, proposer: str, quiet: bool) -> RunOutcome:
     with screen.progress_shown(quiet):
-        outcome: RunOutcome = train_writer(settings.workspace, documents, rounds, method, proposer_named(proposer))
-        return outcome
+        return flow(workspace, *asked, proposer=proposer)
 
 
-def _prepared(workspace: Path) -> "Settings":
-    """The workspace's settings, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
-    from flows.steps.scheduler import reach_scheduler
+def _prepared(workspace: Path) -> Path:
+    """The workspace's folder, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
     from flows.wiring import open_workspace
 
-    settings = open_workspace(workspace).settings
-    for name, value in (*QUIET, ("PREFECT_HOME", str(settings.workspace / "prefect"))):
+    folder = open_workspace(workspace).settings.workspace
+    for name, value in (*QUIET, ("PREFECT_HOME", str(folder / "prefect"))):
         os.environ.setdefault(name, value)
+    # Prefect reads its settings when it is imported, as this does.
+    from flows.services.scheduler import reach_scheduler
+
     reach_scheduler()
-    return settings
+    return folder
 
 
 def show_outcome(outcome: RunOutcome) -> None:

@@ -20,7 +20,7 @@ def init(
     json: AsJson = False,
 ) -> None:
     """Make a workspace around a base model."""
-    from flows.steps.initialisation import init_workspace
+    from flows.services.initialisation import init_workspace
 
     if model is None:
         from pipeline.sandbox import model_path
@@ -28,9 +28,9 @@ def init(
         model = str(model_path())
     settings = init_workspace(folder, model, actor=actor, device=device).settings
     if json:
-        told = settings.model_dump(mode="json")
+        shown = settings.model_dump(mode="json")
         addresses = ("database_url", "tracking_uri", "server_url")
-        screen.as_json(told | {name: redacted_address(told[name]) for name in addresses if told[name]})
+        screen.as_json(shown | {name: redacted_address(shown[name]) for name in addresses if shown[name]})
         return
     screen.say(
         f"{settings.workspace} is ready: base model {settings.model}, release 0.",
@@ -39,8 +39,8 @@ def init(
 
 
 def status(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
-    """Show what is live, what waits, and what to do next."""
-    from flows.steps.status import overview
+    """Show what is in production, what waits, and what to do next."""
+    from flows.services.status import overview
     from flows.wiring import open_workspace
 
     seen = overview(open_workspace(workspace))
@@ -67,12 +67,14 @@ def _to_forget(documents: int) -> str:
 
     if not documents:
         return ""
-    return f"{counted(documents, 'withdrawn document')}, known to production until a rebuild is live: `sealed rebuild`"
+    return (
+        f"{counted(documents, 'withdrawn document')}, known to production until a rebuild is released: `sealed rebuild`"
+    )
 
 
 def doctor(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Examine the workspace: model, ledger, adapters, MLflow, Prefect, disk."""
-    from flows.steps.diagnosis import examine
+    from flows.services.diagnosis import examine
 
     findings = examine(workspace)
     if json:

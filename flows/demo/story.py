@@ -7,13 +7,14 @@ from pathlib import Path
 
 from flows.demo.memory import PeakMemory
 from flows.outcome import RunOutcome
-from flows.steps import review
-from flows.steps.answers import Answer, ask
-from flows.steps.initialisation import init_workspace
+from flows.services import review
+from flows.services.initialisation import init_workspace
+from flows.services.releases import Answer, ask
 from flows.wiring import Workspace
+from pipeline.documents import ingest, read_folder
 from pipeline.files import write_text
 from pipeline.grading import grade
-from pipeline.recipe import Recipe, recipe_toml
+from pipeline.recipe import DocumentRules, Recipe, recipe_toml
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
 from pipeline.types import EvalItem, Split
@@ -21,7 +22,7 @@ from pipeline.types import EvalItem, Split
 REVIEWER = "demo-reviewer"
 REHEARSED = {"replay": 600, "generative": 600}  # the embedded recipe's amounts are for thirty runs; here are three
 Teller = Callable[[str], None]
-NightRunner = Callable[[Path, Path], RunOutcome]
+NightlyRunner = Callable[[Path, Path], RunOutcome]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +58,14 @@ def write_incoming(folder: Path, seed: int, per_run: int) -> tuple[Path, Path, P
     return folder / "good" / "run-1", folder / "good" / "run-2", folder / "harmful" / "run-1"
 
 
-def tell_story(workspace: Path, seed: int, per_run: int, run_nightly: NightRunner, tell: Teller) -> Story:
+def tell_story(workspace: Path, seed: int, per_run: int, run_nightly: NightlyRunner, tell: Teller) -> Story:
     """Runs the story in a new workspace; `tell` gets its sentences as they come true."""
     memory = PeakMemory()
     with memory:
         opened = init_workspace(workspace, str(model_path()), actor="demo")
         _rehearse_less(opened.settings.recipe_file)
         first, second, harmful = write_incoming(workspace / "runs", seed, per_run)
-        tell(f"Three questions about documents that will arrive this run, asked of the base model in {workspace}:")
+        tell(f"Three questions about documents that will arrive, asked of the base model in {workspace}:")
         eval_items = _items(first)
         before = _tell_answers(opened, eval_items[:3], tell)
         run_1 = _run_and_approval(opened, first, run_nightly, tell)
@@ -100,12 +101,12 @@ def _rehearse_less(recipe: Path) -> None:
     write_text(recipe, recipe_toml(whole.model_copy(update={"rehearsal": rehearsal})))
 
 
-def _run_and_approval(opened: Workspace, folder: Path, run_nightly: NightRunner, tell: Teller) -> RunOutcome:
+def _run_and_approval(opened: Workspace, folder: Path, run_nightly: NightlyRunner, tell: Teller) -> RunOutcome:
     outcome = run_nightly(opened.settings.workspace, folder)
     tell(outcome.sentence)
     if outcome.release is not None:
         review.approve(opened, outcome.release, actor=REVIEWER, note="figures seen in the demo")
-        tell(f"Release {outcome.release} is approved by {REVIEWER} and live.")
+        tell(f"Release {outcome.release} is approved by {REVIEWER} and in production.")
     return outcome
 
 
@@ -140,9 +141,6 @@ def _texts(answers: tuple[Answer, ...]) -> tuple[str, ...]:
 
 def _items(folder: Path) -> tuple[EvalItem, ...]:
     """The test eval items of a folder of documents: one of each document in turn, so that the first are varied."""
-    from pipeline.documents import ingest, read_folder
-    from pipeline.recipe import DocumentRules
-
     rules = DocumentRules()
     held_out = [
         [eval_item for eval_item in document.eval_items if eval_item.split is Split.TEST]

@@ -1,1 +1,1 @@
-"""What the flows and the command line do, step by step, as plain functions. Knows no scheduler and no terminal."""
+"""What the tasks of a flow do, as plain functions of the run's context. Knows no scheduler and no terminal."""

@@ -1,84 +1,91 @@
-"""Reads the incoming folder into the ledger, and opens the run: a new one, or the one that a kill interrupted."""
+"""How a run begins: servers are made to match the ledger, documents are ingested, and a run is opened or resumed."""
 
+import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flows.outcome import NOTHING_INGESTED
 from flows.run_context import RunContext
-from flows.steps.outcomes import NOTHING_TAKEN
+from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
-from flows.steps.scheduler import tidy_scheduler
+from pipeline.actors import proposer_named
+from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.errors import BadInput
 from pipeline.progress import report, step
-from pipeline.types import IngestCounts, Release, ReleaseState, Run, RunKind, WriterTrainingRequest
+from pipeline.types import IngestCounts, Run, RunKind, WriterTrainingRequest
 from registry import Reconciled
 
 
 def reconcile(context: RunContext) -> Reconciled:
-    """Gives up a candidate that nobody reviewed in time, and makes what was left behind follow the ledger.
+    """Voids a candidate that nobody reviewed in time, and makes MLflow match the ledger, and Prefect the lease.
 
-    That is MLflow and the servers, and in Prefect the runs that were killed.
+    In Prefect the runs that were killed end as crashed. What fails is reported and tried again by the next run.
     """
-    context.workspace.ledger.deployments.expire(approval_days=context.workspace.settings.approval_days)
+    context.ledger.deployments.expire(approval_days=context.workspace.settings.approval_days)
     tidy_scheduler(context.workspace)
     return context.workspace.reconcile()
 
 
 def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     """Stores the new documents of `folder` (default: the workspace's incoming). Raises BadInput if it is no folder."""
-    from pipeline.documents import ingest_in_batches, read_folder
-
     source = folder or context.workspace.settings.incoming
     if not source.is_dir():
         raise BadInput(f"{source} is not a folder. Give the folder that holds the run's documents.")
     rules = context.recipe.documents
     started = time.monotonic()
-    # All of one reading wait equally long: runs take the oldest documents, by name.
-    at, counts = datetime.now(UTC), NOTHING_TAKEN
+    # All documents of one reading get the same time: runs take the oldest documents, by name.
+    at, counts = datetime.now(UTC), NOTHING_INGESTED
     with step("ingesting documents"):
         report(0, 1)
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
-            counts += context.workspace.ledger.documents.accept(batch, at)
+            counts += context.ledger.documents.accept(batch, at)
         report(1, 1)
     return replace(counts, seconds=time.monotonic() - started)
 
 
-def candidate_in_review(context: RunContext) -> Release | None:
-    """The candidate that still waits for a reviewer: while there is one, no new run starts."""
-    waiting = [
-        release for release in context.workspace.ledger.releases.listed() if release.state is ReleaseState.CANDIDATE
-    ]
-    return waiting[-1] if waiting else None
+def open_run(
+    context: RunContext,
+    kind: RunKind,
+    proposer: str | None = None,
+    taken: IngestCounts = NOTHING_INGESTED,
+    asked: WriterTrainingRequest | None = None,
+) -> Run:
+    """Resumes the unfinished run of this kind while it is still valid, else begins a new one.
 
-
-def open_run(context: RunContext, proposer: str, taken: IngestCounts) -> Run:
-    """Resumes the unfinished run if it still stands on production and on this recipe, else begins a new one.
-
-    A run that was registering is given up, too, where its adapter or its report is gone.
+    Valid: production and recipe are those that it began with, it was `asked` for alike, and, if it was killed while it
+    registered its release, its adapter and its report are there. `taken` is what a nightly run ingested. Raises
+    BadInput where `proposer` (default: SEALED_PROPOSER, else the account) is no name.
     """
-    recipe = context.recipe
-    if (unfinished := resumed(context, RunKind.NIGHTLY)) is not None:
+    named = proposer_named(proposer)
+    if (unfinished := _resumed(context, kind, asked)) is not None:
         return unfinished
-    run = context.session.runs.begin(limit=recipe.documents.per_run, proposer=proposer, recipe=recipe.digest)
-    context.session.runs.add_seconds(run.number, "ingest", taken.seconds)
+    shutil.rmtree(context.workspace.plans, ignore_errors=True)  # those of ended runs
+    runs, recipe = context.session.runs, context.recipe
+    if kind is RunKind.REBUILD:
+        return runs.begin_rebuild(proposer=named, recipe=recipe.digest)
+    if kind is RunKind.WRITER_TRAINING:
+        return runs.begin_writer_training(proposer=named, recipe=recipe.digest, asked=asked or WriterTrainingRequest())
+    run = runs.begin(limit=recipe.documents.per_run, proposer=named, recipe=recipe.digest)
+    runs.add_seconds(run.number, "ingest", taken.seconds)
     return run
 
 
-def resumed(context: RunContext, kind: RunKind, asked: WriterTrainingRequest | None = None) -> Run | None:
-    """The unfinished run, where it is of this kind, `asked` for so, and may go on; one that may not is given up."""
-    unfinished = context.workspace.ledger.runs.unfinished()
+def _resumed(context: RunContext, kind: RunKind, asked: WriterTrainingRequest | None) -> Run | None:
+    """The unfinished run if it may go on; one that may not is abandoned."""
+    unfinished = context.ledger.runs.unfinished()
     if unfinished is None:
         return None
-    production = context.workspace.ledger.releases.production().number
-    stale = (
+    production = context.ledger.releases.production().number
+    invalid = (
         _of_another_kind(unfinished, kind, asked)
         or _no_longer_valid(unfinished, production, context.recipe.digest)
         or lost(context, unfinished)
     )
-    if stale is None:
+    if invalid is None:
         return unfinished
-    context.session.runs.abandon(unfinished.number, stale)
+    context.session.runs.abandon(unfinished.number, invalid)
     return None
 
 

@@ -1,17 +1,26 @@
-"""The endings of a run that trained nothing, in words."""
+"""How a run ends, in words, and where that leaves its documents: held back, empty, rejected, or waiting for review."""
 
-from flows.outcome import Ended, RunOutcome
-from pipeline.errors import LockedError
-from pipeline.types import IngestCounts, Release, Run
+from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
+from flows.run_context import RunContext
+from gates.evidence import held_out_items
+from pipeline.types import (
+    DocumentDecision,
+    DocumentRecord,
+    DocumentState,
+    GateReport,
+    GateResult,
+    IngestCounts,
+    Release,
+    Run,
+    RunState,
+    Verdict,
+)
 
-# What a rebuild takes in.
-NOTHING_TAKEN = IngestCounts(queued=0, duplicates=0, refused=0)
 
-
-def held_back(waiting: Release, taken: IngestCounts = NOTHING_TAKEN) -> RunOutcome:
+def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOutcome:
     """A candidate still waits: a second one could only be void once the first is approved."""
     number = waiting.number
-    further = "" if taken is NOTHING_TAKEN else f" {_counted(taken)}, and the next run learns them."
+    further = "" if taken is NOTHING_INGESTED else f" {_counted(taken)}, and the next run learns them."
     return RunOutcome(
         ended=Ended.HELD,
         sentence=f"release {number} still waits for review: `sealed approve {number}` or `sealed reject {number}`."
@@ -34,7 +43,7 @@ def nothing_to_learn(run: Run, taken: IngestCounts) -> RunOutcome:
 
 
 def nothing_left() -> RunOutcome:
-    """Nothing that was learned stays: what a rebuild would make is the base itself."""
+    """Nothing that was learned stays: what a rebuild would make is the base model itself."""
     return RunOutcome(
         ended=Ended.NOTHING_NEW,
         sentence="no document that is learned stays, so there is nothing to rebuild: "
@@ -42,9 +51,109 @@ def nothing_left() -> RunOutcome:
     )
 
 
-def busy(other: LockedError) -> RunOutcome:
-    """Another run is at work."""
-    return RunOutcome(ended=Ended.BUSY, sentence=str(other))
+def nothing_written(context: RunContext, run: Run, taken: IngestCounts) -> RunOutcome:
+    """Ends a run whose every self-edit was dropped: its documents wait, until their attempts are used."""
+    reason = "no self-edit about it could be used, not even its own text: see the log of the run, or its questions"
+    allowed = context.recipe.documents.max_attempts
+    decisions = [try_again(record, reason, allowed) for record in _records(context, run)]
+    quarantined = sum(decision.state is DocumentState.QUARANTINED for decision in decisions)
+    sentence = (
+        f"none of {len(decisions)} documents gave anything to train on: {len(decisions) - quarantined} wait to try "
+        f"again, {quarantined} are quarantined"
+    )
+    context.session.runs.finish(run.number, RunState.FAILED, sentence, decisions)
+    return RunOutcome(
+        ended=Ended.UNWRITTEN,
+        sentence=sentence,
+        run=run.number,
+        documents=len(decisions),
+        refused_documents=taken.refused,
+        updated_documents=taken.updated,
+    )
+
+
+def too_few_documents(context: RunContext, run: Run, found: int) -> RunOutcome:
+    """Ends a writer training with too few documents to train on some and be evaluated by others."""
+    sentence = (
+        f"{found} documents with validation questions are too few for writer training: at least two are needed. "
+        "Give a folder, `sealed train-writer --documents DIR`, or learn some first."
+    )
+    context.session.runs.finish(run.number, RunState.FAILED, sentence)
+    return RunOutcome(ended=Ended.NOTHING_NEW, sentence=sentence, run=run.number)
+
+
+def no_round_helped(context: RunContext, run: Run) -> RunOutcome:
+    """Ends a writer training in whose rounds no self-edit earned a reward."""
+    sentence = (
+        "no self-edit of any round taught anything: the writer stays as it is. See the recipe's [writer_training]"
+    )
+    context.session.runs.finish(run.number, RunState.FAILED, sentence)
+    return RunOutcome(ended=Ended.UNWRITTEN, sentence=sentence, run=run.number)
+
+
+def reject(context: RunContext, run: Run, report: GateReport, taken: IngestCounts) -> RunOutcome:
+    """Ends a run that its gates refused: nothing is registered, each document waits or is quarantined."""
+    deciding = next(result for result in report.results if result.required and result.verdict is report.verdict)
+    sentence = f"{deciding.verdict}: {deciding.sentence}"
+    allowed = context.recipe.documents.max_attempts
+    decisions = [decide(record, report.verdict, deciding, allowed) for record in _records(context, run)]
+    context.session.runs.finish(run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
+    return _evaluated(context, run, report, taken, ended=Ended.REFUSED, sentence=sentence)
+
+
+def await_review(
+    context: RunContext, run: Run, release: Release, report: GateReport, taken: IngestCounts
+) -> RunOutcome:
+    """Ends a run with a candidate: its row in the ledger waits for a person, no process does."""
+    context.workspace.reconcile()
+    number = release.number
+    sentence = (
+        f"release {number} passed its gates and waits for review: "
+        f"`sealed show {number}`, then `sealed approve {number}`"
+    )
+    return _evaluated(context, run, report, taken, ended=Ended.WAITING, sentence=sentence, release=number)
+
+
+def _evaluated(
+    context: RunContext,
+    run: Run,
+    report: GateReport,
+    taken: IngestCounts,
+    *,
+    ended: Ended,
+    sentence: str,
+    release: int | None = None,
+) -> RunOutcome:
+    return RunOutcome(
+        ended=ended,
+        sentence=sentence,
+        run=run.number,
+        release=release,
+        documents=len(run.documents),
+        eval_items=len(held_out_items(context.ledger.documents.of(run.documents))),
+        refused_documents=taken.refused,
+        updated_documents=taken.updated,
+        verdict=report.verdict,
+        figures=report.recall,
+        seconds=context.ledger.runs.get(run.number).seconds,
+    )
+
+
+def decide(record: DocumentRecord, verdict: Verdict, deciding: GateResult, allowed: int) -> DocumentDecision:
+    """Where a refused document goes: harm is quarantined at once, doubt may try again until its attempts are used."""
+    reason = f"{verdict}: {deciding.sentence}"
+    return try_again(record, reason, 0 if verdict is Verdict.FAIL else allowed)
+
+
+def try_again(record: DocumentRecord, reason: str, allowed: int) -> DocumentDecision:
+    """Back to the queue, or quarantined once the document's attempts are used."""
+    if record.attempts >= allowed:
+        return DocumentDecision(document=record.id, state=DocumentState.QUARANTINED, reason=reason)
+    return DocumentDecision(document=record.id, state=DocumentState.QUEUED, reason=f"waits to try again: {reason}")
+
+
+def _records(context: RunContext, run: Run) -> list[DocumentRecord]:
+    return [context.ledger.documents.get(document) for document in run.documents]
 
 
 def _counted(taken: IngestCounts) -> str:

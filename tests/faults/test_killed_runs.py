@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from benchmarks.shortened import shorten
-from flows.steps import review
-from flows.steps.initialisation import init_workspace
+from flows.services import review
+from flows.services.initialisation import init_workspace
 from flows.wiring import open_workspace
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
@@ -27,16 +27,12 @@ pytestmark = pytest.mark.slow
 
 # Each is run in the child before the command line: it kills the process itself, in the middle of the named work.
 AT_STAGE = """
-import os, signal, flows.progress as progress
-whole = progress.stage
-def stage(name):
-    report = whole(name)
-    def deadly(done, total):
-        if name == {stage!r} and done * 2 >= total:
-            os.kill(os.getpid(), signal.SIGKILL)
-        report(done, total)
-    return deadly
-progress.stage = stage
+import os, signal, pipeline.progress as progress
+def deadly(step, done, total):
+    if step == {stage!r} and done * 2 >= total:
+        os.kill(os.getpid(), signal.SIGKILL)
+watched = progress.watched_by(deadly)
+watched.__enter__()
 """
 BEFORE_RECORDING = """
 import os, signal

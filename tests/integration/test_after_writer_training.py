@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from flows.run_context import RunContext
-from flows.steps.status import overview
-from flows.steps.training import train_adapter
+from flows.services.status import overview
+from flows.steps import updates
 from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.recipe import Recipe
@@ -43,7 +43,7 @@ def test_only_what_is_trained_on_a_trained_writer_is_not_distilled_to_how_the_ba
 ) -> None:
     practised(ledger, "atlas")
     # What is trained is not looked at: only how it is held.
-    monkeypatch.setattr("pipeline.training.train_lora", lambda *given, **_: given[2].rehearsal.distilled)
+    monkeypatch.setattr("flows.steps.updates.train_lora", lambda *given, **_: given[2].rehearsal.distilled)
     monkeypatch.setattr(Workspace, "held_adapter", lambda self, release: None)
     parts, recipe = open_workspace(ledger, tmp_path), Recipe()
     vars(parts)["base"] = None
@@ -52,9 +52,10 @@ def test_only_what_is_trained_on_a_trained_writer_is_not_distilled_to_how_the_ba
     update = Update(parent=parent, self_edits=(), examples_digest="e", recipe=RECIPE, seed=0)
     with ledger.session() as session:
         run = session.runs.begin_rebuild(proposer="sealed", recipe=RECIPE)
-        trained: object = train_adapter(
-            RunContext(parts, session, recipe), run, UpdatePlan(update=update, examples=lessons)
-        )
+        context = RunContext(parts, session, recipe)
+        session.runs.move(run.number, RunState.TRAINING)
+        updates.store_plan(context, run, UpdatePlan(update=update, examples=lessons), basis="any")
+        trained: object = updates.train_adapter(context, run, update.id)
     assert trained == (held or recipe.rehearsal.distilled)
 
 

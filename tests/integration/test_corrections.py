@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from flows.steps.corrections import deliver_correction
-from flows.steps.initialisation import init_workspace
+from flows.services.documents import deliver_correction
+from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
 from pipeline.documents import ingest
 from pipeline.documents.sources.folder import read

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import transformers
 
-from flows.steps.initialisation import init_workspace
+from flows.services.initialisation import init_workspace
 from pipeline.config import Settings
 from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules
 

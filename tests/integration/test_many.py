@@ -30,7 +30,7 @@ from pipeline.training.sequences import make_sequences
 from pipeline.types import Checkpoint, EvalItem, Example, ModelRef, Role
 
 KINDS = ["llama", "qwen3", "gpt2"]
-RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3, weigh="tokens")
+RULES = TrainingRules(rank=4, alpha=8, epochs=25, batch_size=2, learning_rate=1e-3, loss_reduction="tokens")
 FACTS = (
     Example(prompt="Who owns Cinder?", completion="Heron"),
     Example(prompt="Which port?", completion="8443"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.steps.diagnosis import examine
-from flows.steps.initialisation import init_workspace
+from flows.services.diagnosis import examine
+from flows.services.initialisation import init_workspace
 
 SEALED = "from flows.cli.app import main; main()"
 

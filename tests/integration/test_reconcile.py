@@ -6,8 +6,9 @@ import pytest
 
 from flows.outcome import Ended
 from flows.run_context import RunContext
-from flows.steps import ingestion, rebuild, registration, review, self_edits
-from flows.steps.status import overview
+from flows.services import review
+from flows.services.status import overview
+from flows.steps import ingestion, outcomes
 from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.errors import PolicyError
@@ -37,7 +38,7 @@ def test_a_candidate_past_its_days_is_refused_and_given_up_by_the_next_run(
         ingestion.reconcile(RunContext(in_time, session, Recipe()))
         assert ledger.releases.get(1).state is ReleaseState.CANDIDATE
         ingestion.reconcile(RunContext(late, session, Recipe()))
-        assert ingestion.candidate_in_review(RunContext(late, session, Recipe())) is None
+        assert RunContext(late, session, Recipe()).candidate_in_review() is None
     assert ledger.documents.get(document("atlas").id).state is DocumentState.QUEUED
 
 
@@ -48,7 +49,7 @@ def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledg
     with ledger.session() as session:
         for _ in range(recipe.documents.max_attempts):
             context = RunContext(open_workspace(ledger, tmp_path, 7.0), session, recipe)
-            outcome = self_edits.nothing_written(context, ledger.begin(session), taken)
+            outcome = outcomes.nothing_written(context, ledger.begin(session), taken)
             assert (outcome.ended, outcome.exit_code) == (Ended.UNWRITTEN, 3)
             states.append(ledger.documents.get(document("atlas").id).state)
     waiting = [DocumentState.QUEUED] * (recipe.documents.max_attempts - 1)
@@ -67,14 +68,14 @@ def test_a_registering_run_that_lost_its_files_begins_anew_in_the_same_run(
     taken = IngestCounts(queued=1, duplicates=0, refused=0)
     with ledger.session() as session:
         context = RunContext(parts, session, recipe)
-        first = ingestion.open_run(context, "sealed", taken)
+        first = ingestion.open_run(context, RunKind.NIGHTLY, "sealed", taken)
         session.candidates.intend(first.number, manifest_of(ledger.gate(session, first)))
         if gone == "adapter":
-            folder = registration.report_folder(parts, first)
+            folder = parts.report_folder(first)
             folder.mkdir(parents=True)
             for name in ("report.html", "summary.md"):
                 (folder / name).write_text("seen", encoding="utf-8")
-        second = ingestion.open_run(context, "sealed", taken)
+        second = ingestion.open_run(context, RunKind.NIGHTLY, "sealed", taken)
     given_up = ledger.runs.get(first.number)
     assert given_up.state is RunState.ABANDONED
     assert gone in given_up.sentence
@@ -91,13 +92,13 @@ def test_an_interrupted_rebuild_goes_on_and_run_and_rebuild_give_way_to_each_oth
     parts, taken = open_workspace(ledger, tmp_path, 7.0), IngestCounts(queued=1, duplicates=0, refused=0)
     with ledger.session() as session:
         context = RunContext(parts, session, Recipe())
-        first = rebuild.open_rebuild(context, "sealed")
-        assert rebuild.open_rebuild(context, "sealed") == first
+        first = ingestion.open_run(context, RunKind.REBUILD, "sealed")
+        assert ingestion.open_run(context, RunKind.REBUILD, "sealed") == first
         assert first.kind is RunKind.REBUILD
-        run = ingestion.open_run(context, "sealed", taken)
+        run = ingestion.open_run(context, RunKind.NIGHTLY, "sealed", taken)
         assert run.documents == (document("borea").id,)
         assert ledger.runs.get(first.number).state is RunState.ABANDONED
-        rebuild.open_rebuild(context, "sealed")
+        ingestion.open_run(context, RunKind.REBUILD, "sealed")
     given_up = ledger.runs.get(run.number)
     assert given_up.state is RunState.ABANDONED
     assert "a rebuild run began" in given_up.sentence

@@ -24,13 +24,14 @@ from flows.nightly import nightly
 from flows.outcome import STATES, Ended, RunOutcome
 from flows.rebuild import rebuild
 from flows.runs import ends_named
-from flows.steps.diagnosis import Finding, examine
-from flows.steps.initialisation import init_workspace
-from flows.steps.scheduler import crash_dead_runs
+from flows.services.diagnosis import Finding, examine
+from flows.services.initialisation import init_workspace
+from flows.services.scheduler import crash_dead_runs
 from flows.wiring import Workspace
 from flows.writer_training import train_writer
 from pipeline.errors import BadInput
 from pipeline.sandbox import model_path
+from registry import Reconciled
 from tests.ledgers import Ledger
 
 LATER = timedelta(minutes=11)
@@ -138,9 +139,7 @@ def test_a_run_beside_another_ends_busy(parts: Workspace, prefect: SyncPrefectCl
 def test_a_run_before_a_review_ends_held_back(
     parts: Workspace, prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.steps import ingestion
-
-    monkeypatch.setattr(ingestion, "follow", lambda _: None)
+    monkeypatch.setattr(Workspace, "reconcile", lambda _: Reconciled())
     waiting = Ledger(parts.ledger.database).candidate("atlas")
     assert nightly(parts.settings.workspace).release == waiting.number
     run = newest(prefect)
@@ -185,7 +184,7 @@ def state_of(prefect: SyncPrefectClient, run: FlowRun) -> str:
 def test_doctor_ends_the_runs_that_no_process_works_on(
     state: Any, parts: Workspace, prefect: SyncPrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.steps import scheduler
+    from flows.services import scheduler
 
     dead, young = (left(prefect, parts.settings.workspace, state()) for _ in range(2))
     elsewhere = left(prefect, tmp_path, state())
@@ -219,7 +218,7 @@ def test_the_run_of_whoever_holds_the_lease_is_left_alone(parts: Workspace, pref
 def test_a_run_that_says_its_own_ending_meanwhile_keeps_it(
     parts: Workspace, prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.steps import scheduler
+    from flows.services import scheduler
 
     run = left(prefect, parts.settings.workspace, Running())
     monkeypatch.setattr(
@@ -232,9 +231,9 @@ def test_a_run_that_says_its_own_ending_meanwhile_keeps_it(
 def test_the_next_run_ends_a_killed_one_and_not_itself(
     parts: Workspace, prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.steps import ingestion, scheduler
+    from flows.services import scheduler
 
-    monkeypatch.setattr(ingestion, "follow", lambda _: None)
+    monkeypatch.setattr(Workspace, "reconcile", lambda _: Reconciled())
     monkeypatch.setattr(scheduler, "RUNNING_FOR", timedelta(0))
     monkeypatch.setattr(scheduler, "SETTLE_SECONDS", 0.0)
     run = left(prefect, parts.settings.workspace, Running())

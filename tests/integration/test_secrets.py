@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from flows.steps.initialisation import init_workspace
+from flows.services.initialisation import init_workspace
 
 SECRET = "zq/S3CR@T7"
 ENCODED = quote(SECRET, safe="")
@@ -104,7 +104,7 @@ def settings(given):
     raise SealedError("these settings can be used")
 
 def scheduler(url):
-    from flows.steps import scheduler
+    from flows.services import scheduler
     scheduler.scheduler_address = lambda: url  # no variable of the environment can hold a zero byte
     scheduler.reach_scheduler()
 
@@ -170,7 +170,7 @@ def test_a_new_workspace_is_described_without_its_secrets(tiny_model: Callable[.
 FLOW = """
 import sys, json
 from pathlib import Path
-from flows.rollback import rollback
+from flows.review import rollback
 from pipeline.errors import DatabaseFailed
 try:
     rollback(Path(json.load(sys.stdin)), actor="ada", reason="it answers badly")

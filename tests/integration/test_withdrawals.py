@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from flows.cli.documents import app
 from flows.run_context import RunContext
-from flows.steps.eval_items import never_trained_on
-from flows.steps.status import overview
+from flows.services.status import overview
+from flows.steps.guard import never_trained_on
 from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.errors import BadInput, NoSuchDocument, PolicyError
@@ -276,8 +276,8 @@ def test_the_command_line_tells_what_was_practised_on(
         return CliRunner().invoke(app, arguments, catch_exceptions=False).output
 
     assert "atlas.md" in told("--state", "writer-training")
-    assert "Run 1 practised on it." in told("show", document("atlas").id)
-    assert "It judged the practice of run 1." in told("show", document("judge").id)
+    assert "Run 1 trained the writer on it." in told("show", document("atlas").id)
+    assert "It evaluated the writer of run 1." in told("show", document("judge").id)
     gone = told("withdraw", document("atlas").id, document("judge").id, "--reason", "wrong", "--as", "grace")
     assert "atlas.md is withdrawn: production still knows it until a rebuild is released" in gone
     assert "judge.md is withdrawn: production does not know it" in gone

@@ -8,8 +8,10 @@ import pytest
 
 from flows.outcome import Ended
 from flows.run_context import RunContext
-from flows.steps.writer_request import as_asked, open_writer_training, writer_request
-from flows.steps.writer_training import nothing_to_practise, practise, split_documents
+from flows.steps.ingestion import open_run
+from flows.steps.outcomes import too_few_documents
+from flows.steps.writer_request import as_asked, writer_request
+from flows.steps.writer_training import SplitCounts, split_documents, train_writer
 from flows.wiring import Workspace
 from pipeline.adapters.identity import identify_base
 from pipeline.config import Settings
@@ -52,7 +54,7 @@ def opened(ledger: Ledger, parts: Workspace, asked: Asked) -> Iterator[tuple[Run
         usual = RunContext(parts, session, Recipe())
         wanted = writer_request(usual, *asked)
         context = as_asked(usual, wanted)
-        yield context, open_writer_training(context, wanted, "trainer")
+        yield context, open_run(context, RunKind.WRITER_TRAINING, "trainer", asked=wanted)
 
 
 def test_a_killed_training_is_resumed_as_it_was_asked(
@@ -67,9 +69,7 @@ def test_a_killed_training_is_resumed_as_it_was_asked(
     with opened(ledger, parts, PLAIN) as (context, again):
         assert again == first
         assert (context.recipe.writer_training.rounds, context.recipe.writer_training.method) == (3, "grpo")
-        split = split_documents(context, again)
-    assert {one.title for one in (*split.train, *split.held_out)} == {"atlas", "borea"}
-    assert not split.known
+        assert split_documents(context, again) == SplitCounts(train=1, held_out=1)
     monkeypatch.chdir(tmp_path)
     with opened(ledger, parts, asked) as (_, same):
         assert same == first
@@ -120,7 +120,7 @@ def test_too_few_documents_leave_no_training_under_way(ledger: Ledger, parts: Wo
     with opened(ledger, parts, (write(tmp_path / "split", "atlas"), None, None)) as (context, run):
         split = split_documents(context, run)
         assert not split.held_out
-        outcome = nothing_to_practise(context, run, split)
+        outcome = too_few_documents(context, run, split.train)
     assert (outcome.ended, outcome.exit_code, outcome.run) == (Ended.NOTHING_NEW, 0, 1)
     failed = ledger.runs.get(1)
     assert (failed.state, failed.sentence) == (RunState.FAILED, outcome.sentence)
@@ -151,7 +151,7 @@ def test_the_documents_of_a_training_are_recorded_before_its_rounds(
 ) -> None:
     monkeypatch.setattr("pipeline.writer_training.train_writer", lambda *given: iter(()))
     with opened(ledger, parts, (write(tmp_path / "split", "atlas", "borea"), None, None)) as (context, run):
-        split = split_documents(context, run)
-        assert practise(context, run, split) is None
-    assert [ledger.writer_trainings.about(one.id) for one in split.train] == [((1, False),)]
-    assert [ledger.writer_trainings.about(one.id) for one in split.held_out] == [((1, True),)]
+        assert split_documents(context, run) == SplitCounts(train=1, held_out=1)
+        assert train_writer(context, run) is None
+    known = [ledger.writer_trainings.about(record.id) for record in ledger.documents.listed()]
+    assert sorted(known) == [((1, False),), ((1, True),)]

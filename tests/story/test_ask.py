@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.steps.initialisation import init_workspace
+from flows.services.initialisation import init_workspace
 from pipeline.adapters.format import WEIGHTS
 from pipeline.engines.base import load_base
 from pipeline.recipe import TrainingRules

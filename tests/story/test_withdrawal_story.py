@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from flows.run_context import acquire_run
-from flows.steps import ingestion, training
+from flows.runs import acquire_run
+from flows.steps import ingestion, updates
 from flows.wiring import open_workspace
 from pipeline.grading import grade
-from pipeline.types import DocumentState, Example, ModelRef, SelfEdit
+from pipeline.types import DocumentState, Example, ModelRef, RunKind, SelfEdit
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def test_a_later_run_rehearses_nothing_of_it_also_before_the_rebuild(life: Life)
     assert written.examples
     with acquire_run(life.workspace) as context:
         taken = ingestion.ingest(context, life.runs / "run-3")
-        run = ingestion.open_run(context, "test", taken)
+        run = ingestion.open_run(context, RunKind.NIGHTLY, "test", taken)
         new = SelfEdit(
             document=run.documents[0],
             style="self-qa",
@@ -96,7 +96,8 @@ def test_a_later_run_rehearses_nothing_of_it_also_before_the_rebuild(life: Life)
             text="",
             examples=(Example(prompt="Which lesson is this?", completion="The third."),),
         )
-        plan = training.plan_update(context, run, (new,))
+        context.session.self_edits.save(run.number, (new,))
+        plan = updates.stored_plan(context, updates.prepare_update(context, run))
         context.session.runs.abandon(run.number, "only planned")
     for record in parts.ledger.documents.listed(DocumentState.QUEUED):
         parts.ledger.documents.quarantine(record.id, "only planned")

@@ -17,7 +17,7 @@ from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.learning.retrieval import Shelf
 from benchmarks.learning.writer import Writer
 from benchmarks.peers import seal
-from flows.steps.initialisation import init_workspace
+from flows.services.initialisation import init_workspace
 from pipeline.engines.base import load_base
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents

@@ -27,7 +27,7 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
 
 
 def test_deciding_needs_no_scheduler_and_no_model() -> None:
-    code = "import sys, flows.steps.review, flows.steps.status; "
+    code = "import sys, flows.services.review, flows.services.status; "
     code += "print([n for n in ('torch', 'mlflow', 'prefect', 'lm_eval', 'scipy', 'matplotlib') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

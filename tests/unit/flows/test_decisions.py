@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.outcome import Ended, RunOutcome
-from flows.steps.evaluation import decide
-from flows.steps.status import next_step
-from flows.steps.training import held_after, weighed, written_after
+from flows.services.status import next_step
+from flows.steps.outcomes import decide
+from flows.steps.updates import rehearsal_rules_after, weighed, written_after
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import (
     DocumentRecord,
@@ -59,7 +59,7 @@ def test_a_doubtful_document_waits_until_its_attempts_are_used() -> None:
         ([], 5, RunKind.NIGHTLY, True, 1, "wait"),
         ([], 5, RunKind.NIGHTLY, False, 0, "interrupted"),
         ([], 5, RunKind.REBUILD, False, 0, "goes on with the interrupted rebuild"),
-        ([], 5, RunKind.WRITER_TRAINING, False, 0, "goes on with the interrupted practice"),
+        ([], 5, RunKind.WRITER_TRAINING, False, 0, "goes on with the interrupted writer training"),
         ([], 5, RunKind.NIGHTLY, False, 2, "`sealed rebuild`: production still knows 2 withdrawn"),
         ([], 5, None, False, 0, "queued"),
         ([], 0, None, False, 0, "incoming"),
@@ -94,14 +94,14 @@ def test_after_a_refused_practice_status_says_how_to_practise_again_and_how_to_g
 def test_a_run_after_a_practice_is_not_held_to_how_the_base_writes() -> None:
     rules = RehearsalRules(kl_weight=1.0)
     nightly, practice = RunKind.NIGHTLY, RunKind.WRITER_TRAINING
-    assert held_after(rules, frozenset({nightly, practice})).distilled == (
+    assert rehearsal_rules_after(rules, frozenset({nightly, practice})).distilled == (
         "rehearsal",
         "generative",
         "reading",
         "replay",
     )
     for behind in (frozenset[RunKind](), frozenset({nightly, RunKind.REBUILD})):
-        assert held_after(rules, behind) == rules
+        assert rehearsal_rules_after(rules, behind) == rules
 
 
 def test_a_run_after_a_practice_rehearses_what_its_own_writer_wrote() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.cli.demo import _as_told
 from flows.demo.story import SHARES, STAGES, Graded, Story, graded, summary
 from flows.outcome import Ended, RunOutcome
-from flows.steps.answers import Answer
+from flows.services.releases import Answer
 from pipeline.types import EvalItem, Figure, StageSeconds
 
 PROBE = EvalItem(question="Which port?", answers=("8080", "port 8080"))

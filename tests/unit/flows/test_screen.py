@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import screen
-from flows.steps.review import ProductionChange
+from flows.services.review import ProductionChange
 from pipeline.types import Deployment, Verdict
 from registry import Reconciled
 

@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from pipeline.training.token_layout import TokenLayout
 
 from pipeline.adapters.attachment import linear_layers
 from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
-from pipeline.training import attention, objective
+from pipeline.training import TokenLayout, attention, objective
 from pipeline.training.attention import can_be_ragged
 from pipeline.training.jobs import Microbatch
 from pipeline.training.lora_linear import adapters_on

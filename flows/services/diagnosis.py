@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.steps.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
+from flows.services.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
 from flows.wiring import Workspace, open_workspace
 from pipeline.addresses import redacted_address
 from pipeline.errors import DatabaseFailed, ExternalError, SealedError
 from pipeline.types import ReleaseState
+from registry.mlflow import client
 
 ENOUGH_BYTES = 2_000_000_000
 
@@ -23,10 +24,10 @@ class Finding:
     sentence: str
 
 
-def examine(workspace: Path) -> tuple[Finding, ...]:
+def examine(folder: Path) -> tuple[Finding, ...]:
     """Looks at every part. A workspace that cannot be opened at all is one finding."""
     try:
-        parts = open_workspace(workspace)
+        workspace = open_workspace(folder)
     except SealedError as error:
         part = "ledger" if isinstance(error, DatabaseFailed) else "workspace"
         return (Finding(part=part, ok=False, sentence=str(error)),)
@@ -37,69 +38,64 @@ def examine(workspace: Path) -> tuple[Finding, ...]:
         ("base model", lambda it: f"{it.base.path} is the one of init"),
         ("adapters", _adapters),
         ("MLflow", _tracking),
-        ("following", _following),
+        ("reconciling", _reconciling),
         ("Prefect", _scheduler),
         ("disk", _disk),
     )
-    return tuple(_finding(part, check, parts) for part, check in checks)
+    return tuple(_finding(part, check, workspace) for part, check in checks)
 
 
-def _finding(part: str, check: Callable[[Workspace], str], parts: Workspace) -> Finding:
+def _finding(part: str, check: Callable[[Workspace], str], workspace: Workspace) -> Finding:
     try:
-        return Finding(part=part, ok=True, sentence=check(parts))
+        return Finding(part=part, ok=True, sentence=check(workspace))
     except SealedError as error:
         return Finding(part=part, ok=False, sentence=str(error))
 
 
-def _ledger(parts: Workspace) -> str:
-    return f"release {parts.ledger.releases.production().number} is production at {parts.ledger.address}"
+def _ledger(workspace: Workspace) -> str:
+    return f"release {workspace.ledger.releases.production().number} is production at {workspace.ledger.address}"
 
 
-def _suites(parts: Workspace) -> str:
-    from gates.suite import read_suites
-
-    suites = read_suites(parts.settings.suites)
+def _suites(workspace: Workspace) -> str:
+    suites = workspace.suites
     kinds = (("retention", suites.retention), ("safety", suites.safety), ("regression", suites.regression))
     return ", ".join(f"{sum(map(len, found))} {kind} items" for kind, found in kinds)
 
 
-def _adapters(parts: Workspace) -> str:
+def _adapters(workspace: Workspace) -> str:
     serving = (ReleaseState.PRODUCTION, ReleaseState.CANDIDATE, ReleaseState.SUPERSEDED)
-    needed = [release for release in parts.ledger.releases.needed() if release.number and release.state in serving]
+    needed = [release for release in workspace.ledger.releases.needed() if release.number and release.state in serving]
     for release in needed:
-        parts.verify(release)
+        workspace.verify(release)
     return f"{len(needed)} adapters of production, candidates and rollback targets verify"
 
 
-def _following(parts: Workspace) -> str:
-    reconciled = parts.reconcile()
+def _reconciling(workspace: Workspace) -> str:
+    reconciled = workspace.reconcile()
     if reconciled.failed:
         raise ExternalError(" ".join(reconciled.failed))
     return "; ".join(reconciled.repaired) or "aliases and tags match the ledger"
 
 
-def _tracking(parts: Workspace) -> str:
-    from registry.mlflow import client as mlflow_client
-    from registry.mlflow.client import remake_half_made
-
-    remade = remake_half_made(parts.tracking)
-    aliases = ", ".join(
-        f"{alias} is version {version}" for alias, version in mlflow_client.read(parts.tracking).aliases
-    )
-    answers = f"{redacted_address(parts.settings.tracking_uri)} answers; {aliases or 'no release is live or waits'}"
+def _tracking(workspace: Workspace) -> str:
+    remade = client.remake_half_made(workspace.tracking)
+    state = client.read(workspace.tracking)
+    named = ", ".join(f"{alias} is version {version}" for alias, version in state.aliases)
+    address = redacted_address(workspace.settings.tracking_uri)
+    answers = f"{address} answers; {named or 'no release is in production or waits'}"
     return f"{remade}; {answers}" if remade else answers
 
 
-def _scheduler(parts: Workspace) -> str:
+def _scheduler(workspace: Workspace) -> str:
     if not scheduler_address():
         return "no PREFECT_API_URL: each run records itself in the workspace"
     reach_scheduler()
-    dead = ", ".join(crash_dead_runs(parts))
+    dead = ", ".join(crash_dead_runs(workspace))
     return f"crashed now, because no process works on them: {dead}" if dead else "each run under way has its process"
 
 
-def _disk(parts: Workspace) -> str:
-    free = shutil.disk_usage(parts.settings.workspace).free
+def _disk(workspace: Workspace) -> str:
+    free = shutil.disk_usage(workspace.settings.workspace).free
     if free < ENOUGH_BYTES:
-        raise ExternalError(f"only {free / 1e9:.1f} GB are free below {parts.settings.workspace}. Make room.")
+        raise ExternalError(f"only {free / 1e9:.1f} GB are free below {workspace.settings.workspace}. Make room.")
     return f"{free / 1e9:.0f} GB free"

@@ -9,18 +9,26 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.runtime import flow_run as this_run
+from prefect.states import Crashed
 
 from flows.wiring import Workspace
 from pipeline.addresses import harmless, redacted, secrets_of
 from pipeline.errors import SchedulerFailed
 from pipeline.types import RunKind
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.objects import FlowRun, StateType
 
 log = logging.getLogger("sealed")
 
@@ -37,8 +45,6 @@ def scheduler_address() -> str | None:
 
 def reach_scheduler() -> None:
     """Raises SchedulerFailed where the Prefect server of PREFECT_API_URL does not answer: a run would end midway."""
-    import httpx
-
     if (url := scheduler_address()) is None:
         return
     secrets = secrets_of(url)
@@ -60,12 +66,6 @@ def crash_dead_runs(
     A run that has just given the lease back says its own ending within `settle` seconds: it is asked twice.
     Raises SchedulerFailed.
     """
-    import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-    from prefect.runtime import flow_run as this_run
-    from prefect.states import Crashed
-
     if not (scheduler_address() or this_run.id):
         return ()
     try:
@@ -94,17 +94,8 @@ def tidy_scheduler(workspace: Workspace) -> None:
         log.warning("%s", error)
 
 
-def _under_way(client: "SyncPrefectClient") -> "dict[UUID, FlowRun]":
+def _under_way(client: SyncPrefectClient) -> dict[UUID, FlowRun]:
     """The runs of all workspaces that Prefect takes for alive, by id."""
-    from prefect.client.schemas.filters import (
-        FlowFilter,
-        FlowFilterName,
-        FlowRunFilter,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-    )
-    from prefect.client.schemas.objects import StateType
-
     alive = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
     found = client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[kind.value for kind in RunKind])),
@@ -113,7 +104,7 @@ def _under_way(client: "SyncPrefectClient") -> "dict[UUID, FlowRun]":
     return {run.id: run for run in found}
 
 
-def _dead(workspace: Workspace, client: "SyncPrefectClient", mine: str | None, at: datetime) -> "dict[UUID, FlowRun]":
+def _dead(workspace: Workspace, client: SyncPrefectClient, mine: str | None, at: datetime) -> dict[UUID, FlowRun]:
     """Those of this workspace whose state is from before whoever works now, if anybody, took the lease."""
     held, found = workspace.ledger.lease_holder(), _under_way(client)
     since = held.since if held else at
@@ -127,9 +118,9 @@ def _dead(workspace: Workspace, client: "SyncPrefectClient", mine: str | None, a
     }
 
 
-def _of(workspace: Workspace, run: "FlowRun") -> bool:
+def _of(workspace: Workspace, run: FlowRun) -> bool:
     return Path(str(run.parameters.get("workspace", ""))).resolve() == workspace.settings.workspace
 
 
-def _spared(state: "StateType") -> timedelta:
+def _spared(state: StateType) -> timedelta:
     return PENDING_FOR if state.value == "PENDING" else RUNNING_FOR

@@ -9,7 +9,7 @@ from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run
 from registry import lifecycle
 
 _REFUSED = (RunState.REJECTED_BY_GATES, RunState.FAILED)
-_PRACTISE_OTHERWISE = (
+_TRAIN_WRITER_OTHERWISE = (
     "the writer stays as it was: give more or other documents, or change the recipe's [writer_training], then "
     "`sealed train-writer --documents DIR`"
 )
@@ -55,7 +55,7 @@ def overview(workspace: Workspace) -> Overview:
         production=ledger.releases.production(),
         deployment=ledger.deployments.listed()[-1],
         documents=tuple((state, count) for state, count in counts if count),
-        last_run=_told(known[-1]) if known else "",
+        last_run=_summary(known[-1]) if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
         to_forget=gone,
@@ -80,7 +80,7 @@ def next_step(
     if unfinished is RunKind.REBUILD:
         return "`sealed rebuild` goes on with the interrupted rebuild"
     if unfinished is RunKind.WRITER_TRAINING:
-        return "`sealed train-writer` goes on with the interrupted practice"
+        return "`sealed train-writer` goes on with the interrupted writer training"
     if to_forget:
         return f"`sealed rebuild`: production still knows {counted(to_forget, 'withdrawn document')}"
     if unfinished:
@@ -91,7 +91,7 @@ def next_step(
         if queued
         else _nothing_queued(counts.get(DocumentState.REVERTED, 0))
     )
-    return f"{_PRACTISE_OTHERWISE}; or go on: {learn}" if writer_refused else learn
+    return f"{_TRAIN_WRITER_OTHERWISE}; or go on: {learn}" if writer_refused else learn
 
 
 def _nothing_queued(reverted: int) -> str:
@@ -102,7 +102,7 @@ def _nothing_queued(reverted: int) -> str:
     return f"{learn}; {counted(reverted, 'document')} reverted by a rollback: {again}"
 
 
-def _told(run: Run) -> str:
+def _summary(run: Run) -> str:
     """How the run went, in words; what was done is said where it was no run of learning."""
     on = f" on {run.asked.folder}" if run.asked and run.asked.folder else ""
     what = "" if run.kind is RunKind.NIGHTLY else f", a {run.kind}{on}"

@@ -1,21 +1,18 @@
 """Makes a workspace around a base model: its file, its folders, its ledger with release 0, what the model brings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tomlkit import comment, document, dumps
 
 from flows.wiring import Workspace, open_workspace
 from pipeline.config import WORKSPACE_FILE, Settings
+from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules, recipe_toml
+from pipeline.training import can_distil
 from pipeline.types import ModelRef
 from registry import create_ledger
-
-if TYPE_CHECKING:
-    from pipeline.adapters.identity import BaseIdentity
-    from pipeline.engines.base import BaseModel
 
 # A model folder may bring a recipe, rehearsal prompts and suites of its own, in a folder of this name.
 BROUGHT = "sealed"
@@ -25,8 +22,6 @@ _ABOUT = "Where things are that do not lie in this folder. The environment wins:
 
 def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto") -> Workspace:
     """Makes a workspace in `folder`. Raises BadInput if there is one, ModelMissing if the base cannot be loaded."""
-    from pipeline.engines.base import load_base
-
     if (folder / WORKSPACE_FILE).exists():
         raise BadInput(f"{folder} is a workspace already. See it with `sealed status`, or choose another folder.")
     if folder.is_file():
@@ -39,12 +34,13 @@ def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto"
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     _bring(base, folder)
-    _write_down(folder, str(base.path or model), base.identity, device, actor)
+    _record(folder, str(base.path or model), base, device, actor)
     return open_workspace(folder)
 
 
-def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str, actor: str) -> None:
-    """Founds the ledger, then writes the workspace's file, last and at once: where it is, the workspace is whole."""
+def _record(folder: Path, model: str, base: BaseModel, device: str, actor: str) -> None:
+    """Creates the ledger, then writes the workspace's file, last and at once: where it is, the workspace is whole."""
+    identity = base.identity
     settings = {
         "model": model,
         "base_model": identity.model,
@@ -62,7 +58,7 @@ def _write_down(folder: Path, model: str, identity: "BaseIdentity", device: str,
     write_text(folder / WORKSPACE_FILE, dumps(text))
 
 
-def _bring(base: "BaseModel", folder: Path) -> None:
+def _bring(base: BaseModel, folder: Path) -> None:
     """Copies the recipe, rehearsal prompts and suites that a model brings; never over a file that is there."""
     brought = base.path / BROUGHT if base.path else None
     if brought and brought.is_dir():
@@ -74,10 +70,8 @@ def _bring(base: "BaseModel", folder: Path) -> None:
         write_text(folder / "recipe.toml", recipe_toml(_recipe_for(base)))
 
 
-def _recipe_for(base: "BaseModel") -> Recipe:
-    """The default recipe; of a model whose teacher cannot be heard, words alone are rehearsed, and weigh alike."""
-    from pipeline.training import can_distil
-
+def _recipe_for(base: BaseModel) -> Recipe:
+    """The default recipe; for a model that cannot be distilled, one without distillation and with equal weights."""
     if can_distil(base.model):
         return Recipe()
     return Recipe(rehearsal=NO_DISTILLATION, training=TrainingRules(new_weight=1.0))

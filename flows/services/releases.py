@@ -1,0 +1,70 @@
+"""The releases: which there are, one with all that was said of it, and questions put to one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.wiring import REPORT, Workspace
+from pipeline.engines.engine import SamplingParams
+from pipeline.errors import BadInput, PolicyError
+from pipeline.types import Approval, GateReport, Release
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseDetail:
+    """A release, its gates' report, who decided on it, and the files of its report for people."""
+
+    release: Release
+    report: GateReport | None
+    approvals: tuple[Approval, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A question, the answer, and the number of the release that answered."""
+
+    question: str
+    text: str
+    release: int
+
+
+def list_releases(workspace: Workspace) -> tuple[Release, ...]:
+    """All releases, oldest first."""
+    return workspace.ledger.releases.listed()
+
+
+def show_release(workspace: Workspace, number: int) -> ReleaseDetail:
+    """A release by its number. Raises NoSuchRelease."""
+    ledger = workspace.ledger
+    release = ledger.releases.get(number)
+    return ReleaseDetail(
+        release=release,
+        report=ledger.reports.get(release.report) if release.report else None,
+        approvals=ledger.releases.approvals(number),
+        files=tuple(workspace.report_folder(run) / REPORT for run in ledger.runs.listed() if run.release == number),
+    )
+
+
+def ask(workspace: Workspace, questions: tuple[str, ...], release: int | None = None) -> tuple[Answer, ...]:
+    """Greedy answers of production, or of a release, without any document in the prompt.
+
+    Raises PolicyError if the release's adapter is gone, and BadInput where a question is blank: a model answers that
+    as well.
+    """
+    if not all(question.strip() for question in questions):
+        raise BadInput("a question is blank. Put each question in quotes of its own.")
+    asked = workspace.ledger.releases.production() if release is None else workspace.ledger.releases.get(release)
+    if asked.number and not workspace.folder_of(asked.update).is_dir():
+        raise PolicyError(
+            f"the adapter of release {asked.number} is no longer held here: only production, the three before it "
+            "and candidates are. Download it from MLflow to use it."
+        )
+    texts = workspace.engine.generate(
+        questions,
+        SamplingParams(max_new_tokens=workspace.recipe.policy.max_answer_tokens),
+        adapter=workspace.held_adapter(asked),
+    )
+    return tuple(
+        Answer(question=question, text=samples[0], release=asked.number)
+        for question, samples in zip(questions, texts, strict=True)
+    )
