@@ -107,7 +107,7 @@ def ask(
 def approve(
     number: Number,
     actor: Actor,
-    note: Annotated[str, typer.Option(help="Why it may go live; recorded.")],
+    note: Annotated[str, typer.Option(help="Why it may become production; recorded.")],
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:

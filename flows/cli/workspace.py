@@ -67,9 +67,7 @@ def _to_forget(documents: int) -> str:
 
     if not documents:
         return ""
-    return (
-        f"{counted(documents, 'withdrawn document')}, known to production until a rebuild is released: `sealed rebuild`"
-    )
+    return f"{counted(documents, 'withdrawn document')}, known to production until a rebuild: `sealed rebuild`"
 
 
 def doctor(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:

@@ -128,11 +128,11 @@ def graded(eval_items: tuple[EvalItem, ...], answers: tuple[Answer, ...]) -> tup
 
 
 def _tell_answers(opened: Workspace, eval_items: tuple[EvalItem, ...], tell: Teller) -> tuple[Graded, ...]:
-    told = graded(eval_items, ask(opened, tuple(eval_item.question for eval_item in eval_items)))
-    for one in told:
+    found = graded(eval_items, ask(opened, tuple(eval_item.question for eval_item in eval_items)))
+    for one in found:
         mark, answer = "✓" if one.right else "✗", one.answer
         tell(f"  {mark} release {answer.release}: {answer.question} -> {answer.text}   (expected: {one.expected})")
-    return told
+    return found
 
 
 def _texts(answers: tuple[Answer, ...]) -> tuple[str, ...]:

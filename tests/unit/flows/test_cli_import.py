@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = (
     "torch",
     "transformers",
@@ -26,8 +28,9 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_deciding_needs_no_scheduler_and_no_model() -> None:
-    code = "import sys, flows.services.review, flows.services.status; "
+@pytest.mark.parametrize("service", ["review", "status", "documents", "releases"])
+def test_deciding_and_looking_need_no_scheduler_and_no_model(service: str) -> None:
+    code = f"import sys, flows.services.{service}; "
     code += "print([n for n in ('torch', 'mlflow', 'prefect', 'lm_eval', 'scipy', 'matplotlib') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
