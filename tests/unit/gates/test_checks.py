@@ -193,7 +193,7 @@ def test_corrections_that_excuse_too_much_are_no_pass_and_the_words_say_what_to_
     made.documents = [_corrections(count)]
     result = retention.judge(made.evidence(), POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert f"this run's corrections would set aside {count} of 400 eval items, more than the 10.0 %" in result.sentence
+    assert f"this run's corrections would leave out {count} of 400 eval items, more than the 10.0 %" in result.sentence
     assert "policy.retention.max_corrected" in result.sentence
     assert "let a run take fewer of them (documents.per_run)" in result.sentence
 

@@ -74,7 +74,7 @@ def test_a_round_in_numbers_and_words(scored: Make) -> None:
     made = round_stats(2, [scored("a", 0, 0.5), scored("a", 1, 0.0, usable=False)], 1)
     assert (made.gain, made.reward, made.usable) == (0.25, 0.25, 0.5)
     assert made.sentence == (
-        "round 2: 2 self-edits taught 25.0 points on average (reward 0.250, 50 % usable), 1 were trained on"
+        "round 2: 2 self-edits gained 25.0 points on average (reward 0.250, 50 % usable), 1 were trained on"
     )
 
 
