@@ -46,7 +46,7 @@ from pipeline.updates import (
 KIT = model_path() / "sealed"
 NOTE_TOKENS = 160
 UNSEEN = 9_001  # the seed of the documents by which reading and writing are asked: no run has it
-UNSEEN_NIGHTS, PER_NIGHT = 11, 8
+UNSEEN_RUNS, PER_RUN = 11, 8
 
 Marks = tuple[bool, ...]
 
@@ -105,8 +105,8 @@ class Standing:
 
     @classmethod
     def read(cls) -> "Standing":
-        runs = range(1, UNSEEN_NIGHTS + 1)
-        return cls(read_suites(KIT / "suites"), tuple(d for n in runs for d in run_documents(n, PER_NIGHT, UNSEEN)))
+        runs = range(1, UNSEEN_RUNS + 1)
+        return cls(read_suites(KIT / "suites"), tuple(d for n in runs for d in run_documents(n, PER_RUN, UNSEEN)))
 
     @cached_property
     def base_knowledge(self) -> tuple[EvalItem, ...]:
@@ -150,7 +150,7 @@ class Life:
 
     def _run(self, run: int) -> int:
         """Learns one run, and gives how many examples it trained on."""
-        documents = run_documents(run, PER_NIGHT, self.seed)
+        documents = run_documents(run, PER_RUN, self.seed)
         self.documents.append(documents)
         held_out = [eval_item for taught in self.documents for eval_item in held_out_items(taught)]
         guard = TrainingGuard(

@@ -22,7 +22,7 @@ from pipeline.files import write_text
 from pipeline.recipe import NO_DISTILLATION, Recipe
 
 CHOOSING_SEED, REPORT_SEED = 1_001, 61_045
-SWEEP_NIGHTS = 3
+SWEEP_RUNS = 3
 ALPHA = 0.05
 STANDING = ("base_knowledge", "skills", "reading", "writing")
 DEFAULT, SEAL, PLAIN = "default", "seal", "plain replay"
@@ -87,7 +87,7 @@ def _training(arm: Arm, **changed: object) -> Arm:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=SWEEP_NIGHTS)
+    parser.add_argument("--runs", type=int, default=SWEEP_RUNS)
     parser.add_argument(
         "--arms", nargs="*", help="names of arms; none: the sweep's, or beyond 3 runs those of a long life"
     )
@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
     runs = 2 if options.quick else options.runs
-    long = runs > SWEEP_NIGHTS
+    long = runs > SWEEP_RUNS
     seed = options.seed or (REPORT_SEED if long else CHOOSING_SEED)
     recipe = Recipe.read(KIT / "recipe.toml")
     if options.quick:

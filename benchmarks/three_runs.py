@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from flows.cli.repeats import run_nightly
-
 from benchmarks.figures import Measured, write_results
 from benchmarks.shortened import shorten
+from flows.cli.runs import run_nightly
 from flows.outcome import RunOutcome
 from flows.services import review
 from flows.services.initialisation import init_workspace
@@ -24,8 +23,8 @@ from pipeline.types import GateReport
 
 # Disjoint from every seed that tests, the demo and the choice of the default recipe use.
 SEEDS = (40_011, 40_012, 40_013)
-NIGHTS = 3
-PER_NIGHT = 8
+RUNS = 3
+PER_RUN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one seed, one run of little rehearsal")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
-    seeds, runs = (SEEDS[:1], 1) if options.quick else (SEEDS, NIGHTS)
+    seeds, runs = (SEEDS[:1], 1) if options.quick else (SEEDS, RUNS)
     # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
     with tempfile.TemporaryDirectory(prefix="sealed-runs-") as folder:
         repeats = [list(_runs(seed, runs, Path(folder) / str(seed), options.quick)) for seed in seeds]
@@ -50,13 +49,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _runs(seed: int, runs: int, folder: Path, quick: bool) -> Iterator[Run]:
-    workspace = folder / "workspace"
-    workspace = init_workspace(workspace, str(model_path()), actor="benchmark")
+    root = folder / "workspace"
+    workspace = init_workspace(root, str(model_path()), actor="benchmark")
     if quick:
-        shorten(workspace)
-    write_runs(folder / "documents", runs=runs, per_run=PER_NIGHT, seed=seed, variant=None)
+        shorten(root)
+    write_runs(folder / "documents", runs=runs, per_run=PER_RUN, seed=seed, variant=None)
     for number in range(1, runs + 1):
-        outcome = run_nightly(workspace, folder / "documents" / f"run-{number}")
+        outcome = run_nightly(root, folder / "documents" / f"run-{number}")
         print(f"seed {seed}, run {number}: {outcome.sentence}", flush=True)
         found_by = workspace.ledger.reports.get(workspace.ledger.runs.get(outcome.run or number).report or "")
         yield Run(seed=seed, outcome=outcome, report=found_by)
@@ -82,7 +81,7 @@ def _figures(repeats: Sequence[Sequence[Run]], runs: int) -> Iterator[Measured]:
         for number, run in enumerate(repeat, start=1):
             yield _change(run, number, "base knowledge", "retention", "base_")
         yield _change(repeat[0], 1, "skills", "regression", "")
-    if runs == NIGHTS:
+    if runs == RUNS:
         yield from _kept(repeats)
     yield from _cost(repeats)
 
@@ -107,9 +106,9 @@ def _change(run: Run, number: int, name: str, gate: str, prefix: str) -> Measure
 
 def _kept(repeats: Sequence[Sequence[Run]]) -> Iterator[Measured]:
     """How many seeds passed all runs, and the share of the earlier ones' recall that is left after the last."""
-    passed = sum(len(repeat) == NIGHTS and repeat[-1].outcome.release is not None for repeat in repeats) / len(repeats)
+    passed = sum(len(repeat) == RUNS and repeat[-1].outcome.release is not None for repeat in repeats) / len(repeats)
     yield Measured(name="seeds whose three runs all passed", value=passed, unit="share", n=len(repeats))
-    whole = [repeat for repeat in repeats if len(repeat) == NIGHTS]
+    whole = [repeat for repeat in repeats if len(repeat) == RUNS]
     if not whole:
         return
     learned = [fmean(_shares(run)["recall_after"] for run in repeat[:-1]) for repeat in whole]

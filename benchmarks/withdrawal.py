@@ -29,9 +29,9 @@ from pipeline.types import Document, GateReport
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of the default recipe use.
 SEEDS = (60_011, 60_012, 60_013)
-NIGHTS, PER_NIGHT, WITHDRAWN = 3, 8, 4
+RUNS, PER_RUN, WITHDRAWN = 3, 8, 4
 # Runs that are written and never delivered: what the rebuilt model answers about them is guessed.
-UNSEEN = (NIGHTS + 1, NIGHTS + 2, NIGHTS + 3)
+UNSEEN = (RUNS + 1, RUNS + 2, RUNS + 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +65,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one seed, one run, two documents withdrawn")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
-    seeds, count, gone = (SEEDS[:1], 1, 2) if options.quick else (SEEDS, NIGHTS, WITHDRAWN)
-    # One folder for all: the scheduler keeps its record in the first root until the process ends.
+    seeds, count, gone = (SEEDS[:1], 1, 2) if options.quick else (SEEDS, RUNS, WITHDRAWN)
+    # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
     with tempfile.TemporaryDirectory(prefix="sealed-withdrawal-") as folder:
         runs = [_run(seed, count, gone, Path(folder) / str(seed), options.quick) for seed in seeds]
     write_results("withdrawal", _figures(runs), options.out)
 
 
 def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
-    root = folder / "root"
+    root = folder / "workspace"
     workspace = init_workspace(root, str(model_path()), actor="benchmark")
     if quick:
         shorten(root)
@@ -89,12 +89,12 @@ def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
     if outcome.release is None:
         raise SystemExit(f"seed {seed}: the rebuild was not released, so there is nothing to measure")
     review.approve(workspace, outcome.release, actor="benchmark-reviewer", note="measured")
-    run = workspace.ledger.runs.get(outcome.run or 0)
-    unseen = [one for number in UNSEEN for one in run_documents(number, PER_NIGHT, seed)]
+    rebuilt = workspace.ledger.runs.get(outcome.run or 0)
+    unseen = [one for number in UNSEEN for one in run_documents(number, PER_RUN, seed)]
     run = Run(
         seed=seed,
         outcome=outcome,
-        report=workspace.ledger.reports.get(run.report or ""),
+        report=workspace.ledger.reports.get(rebuilt.report or ""),
         gone_before=gone_before,
         gone_after=_share(workspace, leaving),
         gone_base=_share(workspace, leaving, release=0),
@@ -112,7 +112,7 @@ def _run(seed: int, count: int, gone: int, folder: Path, quick: bool) -> Run:
 
 
 def _learn(workspace: Workspace, root: Path, folder: Path, seed: int, count: int) -> None:
-    write_runs(folder, runs=count, per_run=PER_NIGHT, seed=seed, variant=None)
+    write_runs(folder, runs=count, per_run=PER_RUN, seed=seed, variant=None)
     for number in range(1, count + 1):
         outcome = run_nightly(root, folder / f"run-{number}")
         print(f"seed {seed}, run {number}: {outcome.sentence}", flush=True)

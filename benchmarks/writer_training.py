@@ -30,7 +30,7 @@ from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.recipe import DirectiveRules, WriterTrainingRules
 from pipeline.sandbox import model_path
-from pipeline.sandbox.catalogue import PER_NIGHT
+from pipeline.sandbox.catalogue import PER_RUN
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits.edit_sets import validation_items
 from pipeline.types import Checkpoint, Document, Split
@@ -82,7 +82,7 @@ def _facts(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:
     """One self-edit a document in the style "implications", by the base and by the writer after each round."""
     rules = fact_rules(rounds=size.rounds, documents=size.documents, samples=size.samples)
     loop = outer_loop(base, recipe_for(rules, WRITER_TRAINING[0]), scratch)
-    documents = [one for seed in WRITER_TRAINING for one in training_documents(seed, min(size.documents, PER_NIGHT))]
+    documents = [one for seed in WRITER_TRAINING for one in training_documents(seed, min(size.documents, PER_RUN))]
     reported = [_examined(one) for seed in REPORTED for one in run_documents(1, size.reported, seed)]
     before = _answered(loop, reported, loop.production)
     yield _share("facts: closed book", _closed_book(base, reported))

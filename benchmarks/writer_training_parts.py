@@ -11,7 +11,7 @@ from pipeline.engines.local import LocalEngine
 from pipeline.leakage import TrainingGuard
 from pipeline.recipe import DirectiveRules, Recipe, WriterTrainingRules
 from pipeline.sandbox import model_path
-from pipeline.sandbox.catalogue import ATTRIBUTES, PER_NIGHT, new_service
+from pipeline.sandbox.catalogue import ATTRIBUTES, PER_RUN, new_service
 from pipeline.sandbox.documents import run_documents
 from pipeline.sandbox.workflows import HELD_OUT, MARKS, Workflow
 from pipeline.types import Checkpoint, Document, EvalItem, ModelRef, Split
@@ -70,7 +70,7 @@ def asked_all(document: Document) -> Document:
 
 def workflow_halves(seed: int) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
     """A seed's workflows in two halves that share no composition: to train on, and to report on."""
-    documents = run_documents(1, PER_NIGHT, seed, "workflows")
+    documents = run_documents(1, PER_RUN, seed, "workflows")
     trained = set(HELD_OUT[::2])
     made = [(document, composition(document)) for document in documents]
     return (

@@ -29,7 +29,7 @@ from pipeline.sandbox.documents import run_documents, write_runs
 from pipeline.types import Document, EvalItem, Verdict
 
 SEEDS = (64_061, 64_062, 64_063)  # of no test, demo or choice
-PER_NIGHT = 8
+PER_RUN = 8
 NEW, OLD, SUBJECT, SIMILAR, WORLD = "new answer", "old answer", "same subject", "similar subjects", "base knowledge"
 STAGES = ("before", "after the corrections", "a run later")
 
@@ -59,7 +59,7 @@ def _run(seed: int, quick: bool) -> Run:
         workspace = init_workspace(folder / "workspace", str(model_path()), actor="benchmark")
         if quick:
             shorten(folder / "workspace")
-        questions = questions_of(run_documents(1, PER_NIGHT, seed, "corrections"), workspace)
+        questions = questions_of(run_documents(1, PER_RUN, seed, "corrections"), workspace)
         scores = [_asked(workspace, None, questions)]
         first = _write(folder, seed)
         for number, documents in enumerate((first, folder / "new" / "run-2"), start=1):
@@ -79,8 +79,8 @@ def _run(seed: int, quick: bool) -> Run:
 
 def _write(folder: Path, seed: int) -> Path:
     """Two runs of new documents below "new", the first with the corrections beside them; the first's folder."""
-    write_runs(folder / "new", runs=2, per_run=PER_NIGHT, seed=seed, variant=None)
-    (corrections,) = write_runs(folder / "corrections", runs=1, per_run=PER_NIGHT, seed=seed, variant="corrections")
+    write_runs(folder / "new", runs=2, per_run=PER_RUN, seed=seed, variant=None)
+    (corrections,) = write_runs(folder / "corrections", runs=1, per_run=PER_RUN, seed=seed, variant="corrections")
     for file in corrections:
         shutil.copy(file, folder / "new" / "run-1" / f"correction-{file.name}")
     return folder / "new" / "run-1"

@@ -9,8 +9,8 @@ from pipeline.digests import seed_from
 from pipeline.errors import BadInput
 from pipeline.sandbox.names import NAMES, name
 
-SEEDS, NIGHTS, LANES, PER_NIGHT = 2**16, 2**6, 4, 2**6
-FIRST_OLD = SEEDS * NIGHTS * LANES * PER_NIGHT  # the numbers below it belong to the runs of documents
+SEEDS, RUNS, LANES, PER_RUN = 2**16, 2**6, 4, 2**6
+FIRST_OLD = SEEDS * RUNS * LANES * PER_RUN  # the numbers below it belong to the runs of documents
 OLD, REHEARSED, EXAM = 300, 136, 100  # the rest of the old services are those that corrections are about
 FIRST_LESSON = FIRST_OLD + OLD  # names that only ever occur in training
 
@@ -118,11 +118,11 @@ def make_service(number: int) -> Service:
 
 def new_service(seed: int, run: int, index: int, lane: int = 0) -> Service:
     """The `index`-th (from 0) new service of a run (from 1). Raises BadInput beyond what the names can number."""
-    limits = (("seed", seed, 0, SEEDS), ("run", run, 1, NIGHTS + 1), ("document", index, 0, PER_NIGHT))
+    limits = (("seed", seed, 0, SEEDS), ("run", run, 1, RUNS + 1), ("document", index, 0, PER_RUN))
     for word, value, low, high in limits:
         if not low <= value < high:
             raise BadInput(f"{word} {value} is beyond the sandbox's names: give {low} to {high - 1}.")
-    return make_service(((seed * NIGHTS + run - 1) * LANES + lane) * PER_NIGHT + index)
+    return make_service(((seed * RUNS + run - 1) * LANES + lane) * PER_RUN + index)
 
 
 def lesson_service(rng: Random) -> Service:

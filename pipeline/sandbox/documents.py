@@ -13,8 +13,8 @@ from pipeline.sandbox import manners, workflows
 from pipeline.sandbox.catalogue import (
     ATTRIBUTES,
     BY_NAME,
-    NIGHTS,
-    PER_NIGHT,
+    PER_RUN,
+    RUNS,
     SEEDS,
     Service,
     body,
@@ -52,7 +52,7 @@ def run_documents(run: int, per_run: int, seed: int, variant: Variant | None = N
 
 
 def _check(runs: int, per_run: int, seed: int, variant: str | None) -> None:
-    limits = (("seed", seed, 0, SEEDS - 1), ("runs", runs, 1, NIGHTS), ("per-run", per_run, 1, PER_NIGHT))
+    limits = (("seed", seed, 0, SEEDS - 1), ("runs", runs, 1, RUNS), ("per-run", per_run, 1, PER_RUN))
     for word, value, low, high in limits:
         if not low <= value <= high:
             raise BadInput(f"{word} {value} is beyond the sandbox's names: give {low} to {high}.")
@@ -132,7 +132,7 @@ def _drawn(services: tuple[Service, ...], seed: int, run: int, index: int) -> Se
     """A service of an old group, each run's all different where the group is large enough."""
     order = list(services)
     Random(seed_from("order", seed)).shuffle(order)
-    return order[((run - 1) * PER_NIGHT + index) % len(order)]
+    return order[((run - 1) * PER_RUN + index) % len(order)]
 
 
 def _items(service: Service, keys: Iterable[str], rng: Random, held_out: int = 1) -> tuple[EvalItem, ...]:

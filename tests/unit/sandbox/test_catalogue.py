@@ -7,8 +7,8 @@ import pytest
 from pipeline.errors import BadInput
 from pipeline.sandbox.catalogue import (
     ATTRIBUTES,
-    NIGHTS,
-    PER_NIGHT,
+    PER_RUN,
+    RUNS,
     SEEDS,
     base_knowledge,
     body,
@@ -30,15 +30,15 @@ def test_the_base_knowledge_falls_into_three_parts_without_overlap() -> None:
 
 def test_new_lesson_and_old_services_never_share_a_name() -> None:
     chance = Random(1)
-    places = [(0, 1, 0), (SEEDS - 1, NIGHTS, PER_NIGHT - 1)]
-    places += [(chance.randrange(SEEDS), chance.randint(1, NIGHTS), chance.randrange(PER_NIGHT)) for _ in range(2000)]
+    places = [(0, 1, 0), (SEEDS - 1, RUNS, PER_RUN - 1)]
+    places += [(chance.randrange(SEEDS), chance.randint(1, RUNS), chance.randrange(PER_RUN)) for _ in range(2000)]
     new = {new_service(*place, lane).name for place in dict.fromkeys(places) for lane in range(4)}
     assert len(new) == 4 * len(dict.fromkeys(places))
     assert not new & {service.name for service in base_knowledge()}
     assert not new & {lesson_service(chance).name for _ in range(2000)}
 
 
-@pytest.mark.parametrize("place", [(-1, 1, 0), (SEEDS, 1, 0), (0, 0, 0), (0, NIGHTS + 1, 0), (0, 1, PER_NIGHT)])
+@pytest.mark.parametrize("place", [(-1, 1, 0), (SEEDS, 1, 0), (0, 0, 0), (0, RUNS + 1, 0), (0, 1, PER_RUN)])
 def test_beyond_the_names_is_bad_input(place: tuple[int, int, int]) -> None:
     with pytest.raises(BadInput, match="beyond the sandbox's names"):
         new_service(*place)
