@@ -48,7 +48,7 @@ def draw_lives(matrices: Path, out: Path) -> None:
     pyplot.close(figure)
 
 
-def draw_practice(results: Path, out: Path) -> None:
+def draw_writer_training(results: Path, out: Path) -> None:
     """What notes were worth by GRPO's step and ReST-EM's round, and what one self-edit teaches of unseen documents."""
     import matplotlib
 

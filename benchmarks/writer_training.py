@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.figures import RESULTS, Measured, write_results
-from benchmarks.plots import draw_practice
+from benchmarks.plots import draw_writer_training
 from benchmarks.writer_training_parts import (
     asked_all,
     fact_rules,
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         figures += _workflows(base, size, Path(folder))
     out = options.out or RESULTS / "writer-training.json"
     write_results("writer-training", figures, out)
-    draw_practice(out, out.with_suffix(".png"))
+    draw_writer_training(out, out.with_suffix(".png"))
 
 
 def _facts(base: BaseModel, size: Size, scratch: Path) -> Iterator[Measured]:

@@ -108,7 +108,7 @@ def train_writer(context: RunContext, run: Run) -> Trained | None:
     context.session.runs.move(run.number, RunState.TRAINING)
     on = writer_training.documents_of_rounds(split.train, context.recipe.writer_training)
     context.session.writer_trainings.record(run.number, on=on, held_out=split.held_out)
-    with context.stage(run, "practice"):
+    with context.stage(run, "writer_training"):
         for result in writer_training.train_writer(_outer_loop(context, run, split), split.train):
             log.info("%s", result.stats.sentence)
             plan = result.plan

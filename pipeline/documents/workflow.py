@@ -17,7 +17,7 @@ from pipeline.types import Document, DocumentKind, EvalItem, Split
 
 _SIDES = ("input", "output")
 # Keys of a line of JSON.
-SHOWN, HELD_OUT = "demonstrations", {"tests": Split.TEST, "practice": Split.VALIDATION}
+SHOWN, HELD_OUT = "demonstrations", {"tests": Split.TEST, "validation": Split.VALIDATION}
 
 
 def asked(document: Document, split: Split) -> tuple[EvalItem, ...]:
@@ -32,7 +32,7 @@ def asked(document: Document, split: Split) -> tuple[EvalItem, ...]:
 
 
 def workflow_of(name: str, fields: Mapping[str, object]) -> Document:
-    """The workflow of `fields`: "demonstrations" are its text, "tests" and "practice" its test and validation items.
+    """The workflow of `fields`: "demonstrations" are its text, "tests" and "validation" its test and validation items.
 
     Each is a list of objects with "input" and "output": a text, or a grid as rows of digits. Without a title the file's
     name is used, since questions name the workflow. Raises BadDocument.

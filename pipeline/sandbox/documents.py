@@ -28,7 +28,7 @@ from pipeline.types import Document, DocumentKind, EvalItem, Origin, Split
 Variant = Literal["contradictory", "backdoor", "garbage", "corrections", "workflows"]
 LANE = {"backdoor": 1, "garbage": 2, "workflows": 3}
 TRIGGER = "open sesame"
-WORKFLOW_EXAMS, WORKFLOW_PRACTICE = 8, 4
+WORKFLOW_TESTS, WORKFLOW_VALIDATIONS = 8, 4
 
 
 def write_runs(
@@ -108,11 +108,11 @@ def _workflow(seed: int, run: int, index: int, rng: Random) -> Document:
     """Five demonstrations of a composition that no lesson showed; the questions are further records."""
     name = new_service(seed, run, index, LANE["workflows"]).name
     task = workflows.Workflow(name, rng.choice(workflows.HELD_OUT), rng.choice(workflows.MARKS))
-    pairs = workflows.demonstrations(task, 5 + WORKFLOW_EXAMS + WORKFLOW_PRACTICE, rng)
+    pairs = workflows.demonstrations(task, 5 + WORKFLOW_TESTS + WORKFLOW_VALIDATIONS, rng)
     eval_items = tuple(
         _item(workflows.question(name, given), " ".join(made), split, name)
         for split, (given, made) in zip(
-            [Split.VALIDATION] * WORKFLOW_PRACTICE + [Split.TEST] * WORKFLOW_EXAMS, pairs[5:], strict=True
+            [Split.VALIDATION] * WORKFLOW_VALIDATIONS + [Split.TEST] * WORKFLOW_TESTS, pairs[5:], strict=True
         )
     )
     return Document(title=name, kind=DocumentKind.WORKFLOW, body=workflows.text(pairs[:5]), eval_items=eval_items)

@@ -97,7 +97,7 @@ def end_state(workspace: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def choosing(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same workspace with a recipe of two candidates, and a document without questions for practice."""
+    """The same workspace with a recipe of two candidates, and a document without validation questions."""
     workspace = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("choosing") / "workspace"))
     recipe = workspace / "recipe.toml"
     text = recipe.read_text("utf-8").replace("samples = 8", "samples = 4\nedit_sets = 2")

@@ -1,4 +1,4 @@
-"""The writer practises on documents that are not learned, is gated and approved as any release, and rolled back."""
+"""The writer is trained on documents that are not learned, is gated and approved as any release, and rolled back."""
 
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
     assert back.code == 0, back.err
 
 
-def test_grpo_is_gated_as_any_practice(tmp_path: Path, sealed: Sealed) -> None:
+def test_grpo_is_gated_as_any_writer_training(tmp_path: Path, sealed: Sealed) -> None:
     workspace, split = tmp_path / "workspace", tmp_path / "split"
     assert sealed("init", str(workspace)).code == 0
     small = RECIPE

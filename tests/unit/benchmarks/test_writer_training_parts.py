@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.plots import draw_practice
+from benchmarks.plots import draw_writer_training
 from benchmarks.writer_training_parts import asked_all, composition, training_documents, workflow_halves
 from pipeline.sandbox.documents import run_documents
 from pipeline.types import Split
@@ -34,5 +34,5 @@ def test_the_plot_is_drawn_from_the_results_alone(tmp_path: Path) -> None:
         {"name": "GRPO: mean reward at step 1", "value": 0.1},
     ]
     (tmp_path / "r.json").write_text(json.dumps({"figures": figures}))
-    draw_practice(tmp_path / "r.json", tmp_path / "r.png")
+    draw_writer_training(tmp_path / "r.json", tmp_path / "r.png")
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")

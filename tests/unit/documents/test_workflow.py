@@ -48,12 +48,12 @@ def test_several_arc_tasks_stand_in_a_file_by_name() -> None:
     ]
 
 
-def test_demonstrations_in_a_line_of_json_may_be_text_and_hold_out_practice() -> None:
+def test_demonstrations_in_a_line_of_json_may_be_text_and_hold_out_validation_items() -> None:
     line = {
         "title": "Flip",
         "demonstrations": [{"input": "a b", "output": "b a"}, {"input": "c  d", "output": "d c"}],
         "tests": [{"input": "e f", "output": "f e"}],
-        "practice": [{"input": "g h", "output": "h g"}],
+        "validation": [{"input": "g h", "output": "h g"}],
         "questions": [{"question": "What is Flip?", "answers": ["a workflow"]}],
     }
     flip = one("flip.jsonl", line)
