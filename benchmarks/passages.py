@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def write_passages(data: Path, count: int, folder: Path) -> None:
-    """Writes the first `count` passages as Markdown files with front matter: every question is an test."""
+    """Writes the first `count` passages as Markdown files with front matter: every question is a test question."""
     for number, passage in enumerate(json.loads(data.read_text(encoding="utf-8"))[:count]):
         front = {
             "title": passage["title"],

@@ -1,6 +1,7 @@
 """Which gates judge a run and which of them decide: those of `gates/checks`, and those installed by third parties.
 
-An entry point of the group "sealed.gates.checks" names a module with `judge(evidence, policy) -> GateResult`.
+An entry point of the group "sealed.gates.checks" names a module with `judge(evidence, policy) -> GateResult`. One that
+judges some kinds of runs alone names them: `JUDGES = (RunKind.NIGHTLY,)`.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,17 +39,12 @@ BUILT_IN = (
     "writer_improvement",
 )
 ALWAYS_REQUIRED = "integrity"
-# The built-in gates of one kind of run: only there is anything new, withdrawn, or trained to write.
-_OWN = {
-    RunKind.NIGHTLY: ("acquisition", "corrections"),
-    RunKind.REBUILD: ("withdrawal",),
-    RunKind.WRITER_TRAINING: ("writer_improvement",),
-}
-_ALL_OWN = frozenset(gate for gates in _OWN.values() for gate in gates)
+# The built-in gate by which such a run is judged, whatever the policy requires: nothing new is learned there.
+_OWN = {RunKind.REBUILD: "withdrawal", RunKind.WRITER_TRAINING: "writer_improvement"}
 
 
 def checks(policy: PolicyRules, kind: RunKind = RunKind.NIGHTLY) -> tuple[tuple[str, Check], ...]:
-    """Every gate that runs on such a run, by name, in order: the built-in ones, then all others sorted.
+    """Every gate that judges such a run, by name, in order: the built-in ones, then all others sorted.
 
     A built-in name cannot be replaced. Raises BadRecipe when the policy requires a gate that nobody has, or an
     installed one has no `judge`.
@@ -56,7 +52,15 @@ def checks(policy: PolicyRules, kind: RunKind = RunKind.NIGHTLY) -> tuple[tuple[
     known = [*BUILT_IN, *(name for name in GATES.names() if name not in BUILT_IN)]
     if unknown := sorted(set(policy.required) - set(known)):
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {', '.join(known)}.")
-    return tuple((name, GATES.find(name).judge) for name in known if name in _OWN[kind] or name not in _ALL_OWN)
+    return tuple((name, GATES.find(name).judge) for name in known if kind in judges(name))
+
+
+def judges(gate: str) -> frozenset[RunKind]:
+    """The kinds of runs that a gate judges: all, unless its module names some. Raises BadRecipe if it names others."""
+    named = frozenset(getattr(GATES.find(gate), "JUDGES", RunKind))
+    if not named or not named <= frozenset(RunKind):
+        raise BadRecipe(f"JUDGES of the gate {gate!r} must hold kinds of runs: {', '.join(RunKind)}. Correct it.")
+    return named
 
 
 def policy_digest(policy: PolicyRules) -> str:
@@ -65,14 +69,13 @@ def policy_digest(policy: PolicyRules) -> str:
 
 
 def policy_of(policy: PolicyRules, kind: RunKind, *, withdrawn: bool) -> PolicyRules:
-    """The policy for such a run: a rebuild or writer training is judged by a gate of its own instead of acquisition.
+    """The policy for such a run: of the required gates those that judge it, and the run's own.
 
     withdrawn: whether production was trained on a withdrawn document; then a rebuild must pass the withdrawal gate.
     """
-    if kind is RunKind.NIGHTLY:
-        return policy
-    own = () if kind is RunKind.REBUILD and not withdrawn else _OWN[kind]
-    return policy.model_copy(update={"required": (*(g for g in policy.required if g not in _ALL_OWN), *own)})
+    own = () if kind is RunKind.REBUILD and not withdrawn else tuple(_OWN[at] for at in (kind,) if at in _OWN)
+    shared = tuple(gate for gate in policy.required if kind in judges(gate) and gate not in _OWN.values())
+    return policy if shared + own == policy.required else policy.model_copy(update={"required": shared + own})
 
 
 def combine(results: Sequence[GateResult], policy: PolicyRules) -> tuple[GateResult, ...]:

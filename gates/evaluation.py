@@ -16,8 +16,8 @@ from gates.judging import GateResult, PolicyRules, Verdict, result
 from gates.measure import measure
 from gates.suite import Suite, eval_item_suite
 from pipeline import progress
-from pipeline.adapters import verify_adapter
-from pipeline.engines import BaseModel, with_adapter
+from pipeline.adapters.format import verify_adapter
+from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.errors import CorruptAdapter, MeasurementFailed, SealedError, WrongBase
 from pipeline.types import Checkpoint, GateReport, ModelRef, Scores
 

@@ -12,7 +12,7 @@ from gates.statistics import clustered_bounds, holm, items_needed, mcnemar, tang
 from gates.suite import Suite
 from gates.wording import counted, p_value, percent, points
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, SafetyPolicy, WriterImprovementPolicy
-from pipeline.types import Figure, GateResult, Verdict
+from pipeline.types import Figure, GateResult, RunKind, Verdict
 
 __all__ = [
     "LOCALITY",
@@ -25,6 +25,7 @@ __all__ = [
     "GateResult",
     "Pair",
     "PolicyRules",
+    "RunKind",
 ]
 __all__ += ["Verdict", "by_item", "compare", "counted", "held_out_items", "holm", "judge_gain", "judge_suites"]
 __all__ += ["nothing_to_ask", "percent", "points", "result", "shortage", "tango_lower", "wilson", "worst"]

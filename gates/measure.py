@@ -28,7 +28,10 @@ from gates.suite import Kind, Suite
 from gates.tasks import sandbox
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.digests import digest_of
-from pipeline.engines import BATCH, BaseModel, LocalEngine, SamplingParams, likelihoods, with_adapter
+from pipeline.engines import SamplingParams
+from pipeline.engines.base import BaseModel, with_adapter
+from pipeline.engines.likelihood import BATCH, likelihoods
+from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.files import write_bytes
 from pipeline.grading import GRADER, grade, grade_opening

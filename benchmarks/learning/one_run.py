@@ -1,6 +1,6 @@
 """One run, every arm: what the base answers, what each way of learning teaches, and what it erases.
 
-Also on another base and other passages (`--model`, `--data`): then there is an base knowledge only where the model
+Also on another base and other passages (`--model`, `--data`): then base knowledge is measured only where the model
 brings a suite of it.
 """
 

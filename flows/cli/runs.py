@@ -10,6 +10,7 @@ import typer
 from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Proposer, WorkspaceOption
 from flows.outcome import RunOutcome
+from gates.wording import counted
 from pipeline.actors import proposer_named
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
@@ -122,7 +123,9 @@ def show_outcome(outcome: RunOutcome) -> None:
         rows = [(figure.name.replace("_", " "), screen.points(figure.value)) for figure in outcome.figures]
         screen.table(f"Run {outcome.run}: {outcome.verdict}", ("measured", "share"), rows)
     if outcome.refused_documents:
-        screen.say(f"{outcome.refused_documents} documents were quarantined: see `sealed documents`.")
+        screen.say(f"quarantined: {counted(outcome.refused_documents, 'document')}. See `sealed documents`.")
     if outcome.updated_documents:
-        screen.say(f"{outcome.updated_documents} known documents took the questions of their updated files.")
+        screen.say(
+            f"updated from their files: the questions of {counted(outcome.updated_documents, 'known document')}."
+        )
     screen.say(f"{outcome.ended}: {outcome.sentence}")

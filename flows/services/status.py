@@ -74,7 +74,7 @@ def next_step(
 ) -> str:
     """The one thing that a person would do now, in words."""
     if candidates:
-        return f"`sealed show {candidates[-1]}`, then `sealed approve {candidates[-1]}` or `sealed reject`"
+        return f"`sealed show {candidates[-1]}`, then `sealed approve {candidates[-1]} --note ...` or `sealed reject`"
     if busy:
         return "wait: a run is under way"
     if unfinished is RunKind.REBUILD:

@@ -13,9 +13,10 @@ from pipeline.types import Checkpoint, GateReport, ModelRef, Run, RunKind, RunSt
 
 
 def evaluate(context: RunContext, run: Run, trained: Trained) -> GateReport:
-    """The gates' report on the candidate: the stored one if this update was evaluated already, else a new one.
+    """The gates' report on the candidate: the stored one once a release was intended on it, else a new one.
 
-    The report is kept in the ledger; its pages for people are in the workspace, and later beside the adapter.
+    Until then a resumed run is judged by the suites and gates of today; what was answered already is in the cache of
+    scores. The report is kept in the ledger; its pages for people are in the workspace, and later beside the adapter.
     """
     if (stored := _stored_report(context, run, trained.manifest.update)) is not None:
         return stored
@@ -31,7 +32,8 @@ def evaluate(context: RunContext, run: Run, trained: Trained) -> GateReport:
 
 
 def _stored_report(context: RunContext, run: Run, update: str) -> GateReport | None:
-    digest = context.ledger.runs.get(run.number).report
+    intended = context.ledger.runs.get(run.number)
+    digest = intended.report if intended.release is not None else None
     report = context.ledger.reports.get(digest) if digest else None
     if report is None or report.update != update or not context.workspace.has_report(run):
         return None

@@ -3,6 +3,7 @@
 from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
 from gates.evidence import held_out_items
+from gates.wording import counted
 from pipeline.types import (
     DocumentDecision,
     DocumentRecord,
@@ -23,7 +24,8 @@ def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOu
     further = "" if taken is NOTHING_INGESTED else f" {_counted(taken)}, and the next run learns them."
     return RunOutcome(
         ended=Ended.HELD,
-        sentence=f"release {number} still waits for review: `sealed approve {number}` or `sealed reject {number}`."
+        sentence=f"release {number} still waits for review: `sealed approve {number} --note ...` or "
+        f"`sealed reject {number} --reason ...`."
         f"{further}",
         release=number,
         refused_documents=taken.refused,
@@ -58,8 +60,8 @@ def nothing_written(context: RunContext, run: Run, taken: IngestCounts) -> RunOu
     decisions = [try_again(record, reason, allowed) for record in _records(context, run)]
     quarantined = sum(decision.state is DocumentState.QUARANTINED for decision in decisions)
     sentence = (
-        f"none of {len(decisions)} documents gave anything to train on: {len(decisions) - quarantined} wait to try "
-        f"again, {quarantined} are quarantined"
+        f"none of {counted(len(decisions), 'document')} gave anything to train on: "
+        f"{len(decisions) - quarantined} wait to try again, {quarantined} are quarantined"
     )
     context.session.runs.finish(run.number, RunState.FAILED, sentence, decisions)
     return RunOutcome(
@@ -75,7 +77,7 @@ def nothing_written(context: RunContext, run: Run, taken: IngestCounts) -> RunOu
 def too_few_documents(context: RunContext, run: Run, found: int) -> RunOutcome:
     """Ends a writer training with too few documents to train on some and be evaluated by others."""
     sentence = (
-        f"{found} documents with validation questions are too few for writer training: at least two are needed. "
+        f"found {counted(found, 'document')} with validation questions: writer training needs at least two. "
         "Give a folder, `sealed train-writer --documents DIR`, or learn some first."
     )
     context.session.runs.finish(run.number, RunState.FAILED, sentence)
@@ -109,7 +111,7 @@ def await_review(
     number = release.number
     sentence = (
         f"release {number} passed its gates and waits for review: "
-        f"`sealed show {number}`, then `sealed approve {number}`"
+        f"`sealed show {number}`, then `sealed approve {number} --note ...`"
     )
     return _evaluated(context, run, report, taken, ended=Ended.WAITING, sentence=sentence, release=number)
 
@@ -158,4 +160,5 @@ def _records(context: RunContext, run: Run) -> list[DocumentRecord]:
 
 def _counted(taken: IngestCounts) -> str:
     updated = f", {taken.updated} known with updated questions" if taken.updated else ""
-    return f"{taken.queued} new documents were taken in, {taken.duplicates} known{updated}, {taken.refused} quarantined"
+    new = counted(taken.queued, "new document")
+    return f"taken in: {new}; {taken.duplicates} known{updated}; {taken.refused} quarantined"

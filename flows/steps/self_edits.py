@@ -88,7 +88,7 @@ def select_edit_sets(context: RunContext, run: Run) -> int:
             context.session.self_edits.save_selections(run.number, selections)
 
         start = context.workspace.checkpoint(context.production(run))
-        with context.stage(run, "choosing", "choosing among candidates"):
+        with context.stage(run, "selection", "selecting edit sets"):
             made = best_of_n.select_edit_sets(
                 EvalContext(base=context.workspace.base, recipe=context.recipe, start=start),
                 ledger.documents.of(run.documents),

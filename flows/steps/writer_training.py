@@ -4,6 +4,7 @@ The split of the documents is kept in the workspace, so that a killed run goes o
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from flows.steps.updates import find_plan, finished_adapter, rehearsal_context, 
 from flows.steps.writer_request import requested_folder
 from gates.evidence import WRITER, held_out_items
 from pipeline import updates, writer_training
+from pipeline.digests import digest_of
 from pipeline.documents import ingest, read_folder
 from pipeline.errors import BadInput
 from pipeline.leakage import TrainingGuard, held_out_keys
@@ -23,6 +25,7 @@ from pipeline.self_edits import validation_items, write_items
 from pipeline.types import (
     Checkpoint,
     Document,
+    DocumentState,
     EvalItem,
     Example,
     ItemScore,
@@ -56,28 +59,52 @@ def split_documents(context: RunContext, run: Run) -> SplitCounts:
 
 
 def _split(context: RunContext, run: Run) -> writer_training.DocumentSplit:
-    """The run's split: as stored, or made now if it was made on other grounds. A registering run needs no new one."""
-    file = context.workspace.plans / f"split-{run.number}.json"
-    basis = training_basis(context, run)
-    stored = read_value(file, writer_training.DocumentSplit, None if run.release is not None else basis)
+    """The run's split: as stored, or made now if it was made of other documents. A registering run needs no new one."""
+    if run.release is not None and (stored := read_value(_file(context, run), writer_training.DocumentSplit)):
+        return stored
+    folder, recipe = _folder(context, run), context.recipe
+    found = _learned(context) if folder is None else _read(context, folder)
+    basis = _basis(context, run, found)
+    stored = read_value(_file(context, run), writer_training.DocumentSplit, basis)
     if stored is None:
-        stored = _new_split(context, run)
-        write_value(file, stored, basis)
+        with_items = _with_items(context, run, found)
+        stored = writer_training.divide(with_items, recipe.writer_training, recipe.seed, known=folder is None)
+        write_value(_file(context, run), stored, basis)
     return stored
 
 
-def _new_split(context: RunContext, run: Run) -> writer_training.DocumentSplit:
-    ledger, recipe = context.ledger, context.recipe
+def _split_of_the_rounds(context: RunContext, run: Run) -> writer_training.DocumentSplit:
+    """The split that the rounds were run on, which is never made anew after them, without what was withdrawn since.
+
+    Raises BadInput where its file is gone.
+    """
+    stored = read_value(_file(context, run), writer_training.DocumentSplit)
+    if stored is None:
+        raise BadInput(f"the document split of run {run.number} is gone from plans/. Run `sealed train-writer` again.")
+    withdrawn = {one.id for one in context.ledger.documents.listed(DocumentState.WITHDRAWN)}
+    return replace(stored, held_out=tuple(one for one in stored.held_out if one.id not in withdrawn))
+
+
+def _file(context: RunContext, run: Run) -> Path:
+    return context.workspace.plans / f"split-{run.number}.json"
+
+
+def _basis(context: RunContext, run: Run, documents: Sequence[Document]) -> str:
+    """What a stored split and the rounds on it stand on: what may be trained on, and the documents with their items."""
+    of = sorted([one.id, *(item.id for item in one.eval_items)] for one in documents)
+    return digest_of("writer training", training_basis(context, run), of)
+
+
+def _folder(context: RunContext, run: Run) -> Path | None:
     try:
-        folder = requested_folder(run.asked or WriterTrainingRequest())
+        return requested_folder(run.asked or WriterTrainingRequest())
     except BadInput as error:
         context.session.runs.finish(run.number, RunState.FAILED, str(error))
         raise
-    learned = [one for _, documents in ledger.documents.learned() for one in documents]
-    found = learned if folder is None else _read(context, folder)
-    return writer_training.divide(
-        _with_items(context, run, found), recipe.writer_training, recipe.seed, known=folder is None
-    )
+
+
+def _learned(context: RunContext) -> list[Document]:
+    return [one for _, documents in context.ledger.documents.learned() for one in documents]
 
 
 def _read(context: RunContext, folder: Path) -> list[Document]:
@@ -101,10 +128,10 @@ def train_writer(context: RunContext, run: Run) -> Trained | None:
     A run that was killed in its rounds begins them anew; ReST-EM keeps the adapters of those that were done. One that
     was killed after them has its adapter.
     """
-    basis = training_basis(context, run)
+    split, plan = _split(context, run), None
+    basis = _basis(context, run, (*split.train, *split.held_out))
     if (trained := _trained_before(context, run, basis)) is not None:
         return trained
-    split, plan = _split(context, run), None
     context.session.runs.move(run.number, RunState.TRAINING)
     on = writer_training.documents_of_rounds(split.train, context.recipe.writer_training)
     context.session.writer_trainings.record(run.number, on=on, held_out=split.held_out)
@@ -134,7 +161,7 @@ def writer_evidence(
 
     The scores are those on the held-out documents after one self-edit by each of the two.
     """
-    split = _split(context, run)
+    split = _split_of_the_rounds(context, run)
     loop = _outer_loop(context, run, split, rehearsing=False)
     ref = ModelRef(base=loop.production.ref.base, adapter=trained.manifest.adapter)
     candidate = Checkpoint(ref, context.workspace.folder_of(trained.manifest.update))
@@ -180,7 +207,7 @@ def _outer_loop(
 
 def _retention_items(context: RunContext) -> tuple[EvalItem, ...]:
     """Validation items of what is learned, of each document in turn."""
-    learned = [validation_items(one) for _, documents in context.ledger.documents.learned() for one in documents]
+    learned = [validation_items(one) for one in _learned(context)]
     return tuple(updates.evenly(learned, context.recipe.writer_training.retention_items, context.recipe.seed))
 
 

@@ -5,6 +5,7 @@ from gates.judging import (
     Evidence,
     GateResult,
     PolicyRules,
+    RunKind,
     Verdict,
     compare,
     counted,
@@ -13,6 +14,8 @@ from gates.judging import (
     percent,
     result,
 )
+
+JUDGES = (RunKind.NIGHTLY,)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:

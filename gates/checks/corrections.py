@@ -13,6 +13,7 @@ from gates.judging import (
     GateResult,
     Pair,
     PolicyRules,
+    RunKind,
     Verdict,
     by_item,
     compare,
@@ -26,6 +27,8 @@ from gates.judging import (
 )
 from pipeline.grading import first_line, grade, normalise
 from pipeline.types import EvalItem, ItemScore
+
+JUDGES = (RunKind.NIGHTLY,)
 
 
 @dataclass(frozen=True, kw_only=True)

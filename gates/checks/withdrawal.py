@@ -15,6 +15,7 @@ from gates.judging import (
     Evidence,
     GateResult,
     PolicyRules,
+    RunKind,
     Verdict,
     counted,
     held_out_items,
@@ -24,6 +25,8 @@ from gates.judging import (
 )
 from pipeline.grading import normalise
 from pipeline.types import Document
+
+JUDGES = (RunKind.REBUILD,)
 
 # A single document is still known where the candidate gained more than half of its questions, and at least so many.
 _FEWEST_GAINED = 3

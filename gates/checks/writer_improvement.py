@@ -8,6 +8,7 @@ from gates.judging import (
     Evidence,
     GateResult,
     PolicyRules,
+    RunKind,
     Verdict,
     compare,
     counted,
@@ -16,6 +17,8 @@ from gates.judging import (
     points,
     result,
 )
+
+JUDGES = (RunKind.WRITER_TRAINING,)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:

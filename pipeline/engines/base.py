@@ -22,7 +22,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from pipeline.adapters import BaseIdentity, attach, check_files, identify_base, verify_adapter
+from pipeline.adapters.attachment import attach
+from pipeline.adapters.format import verify_adapter
+from pipeline.adapters.identity import BaseIdentity, check_files, identify_base
 from pipeline.errors import BadInput, InternalError, ModelMissing
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]

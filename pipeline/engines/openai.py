@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import progress
-from pipeline.adapters import verify_adapter
+from pipeline.adapters.format import verify_adapter
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.digests import seed_from
 from pipeline.engines.base import ModelMetadata

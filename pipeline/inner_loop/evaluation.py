@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline import progress
-from pipeline.engines import BaseModel, LocalEngine, SamplingParams, fits_context
+from pipeline.engines import SamplingParams, fits_context
+from pipeline.engines.base import BaseModel
+from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.inner_loop.rewards import Evaluation
 from pipeline.recipe import Recipe, TrainingRules

@@ -9,7 +9,8 @@ from pathlib import Path
 from random import Random
 
 from pipeline.digests import seed_from
-from pipeline.engines import LocalEngine, SamplingParams
+from pipeline.engines import SamplingParams
+from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import open_book
 from pipeline.sandbox import kit, workflows

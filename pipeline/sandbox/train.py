@@ -12,7 +12,8 @@ from random import Random
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from pipeline.engines import LocalEngine, load_base
+from pipeline.engines.base import load_base
+from pipeline.engines.local import LocalEngine
 from pipeline.sandbox import lessons, model_path
 from pipeline.sandbox.card import CardFigure, measure, revision, table, write_card
 from pipeline.sandbox.kit import write_kit

@@ -1,6 +1,6 @@
 """Trains many LoRA adapters of one base at once, and asks them their questions: see README.md."""
 
-from pipeline.adapters import TrainingResult
+from pipeline.adapters.saving import TrainingResult
 from pipeline.training.jobs import TrainingJob, parent_tensors
 from pipeline.training.lockstep import Optimiser, lr_schedule
 from pipeline.training.lora import TrainingSettings, train_lora

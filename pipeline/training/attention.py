@@ -14,7 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.engines import replaced_attention
+from pipeline.engines.prefix import replaced_attention
 
 Numbers = Any  # a numpy array of integers or booleans
 _NAME = "sealed_ragged"

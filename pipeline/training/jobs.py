@@ -7,9 +7,10 @@ from typing import Literal
 
 import torch
 
-from pipeline.adapters import check_fit, read_tensors, target_names, verify_adapter
+from pipeline.adapters.attachment import check_fit, target_names
+from pipeline.adapters.format import read_tensors, verify_adapter
 from pipeline.chat import Encoded, Tokenizer, encode_example
-from pipeline.engines import BaseModel
+from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training.sequences import epoch_order

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from pipeline import progress
-from pipeline.adapters import Stack, TrainingResult
+from pipeline.adapters.saving import TrainingResult
+from pipeline.adapters.stack import Stack
 from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import EncodedJob, Microbatch
 from pipeline.training.lora_linear import Adapted

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.adapters import Provenance, save_adapter, trained_adapter
+from pipeline.adapters.saving import Provenance, save_adapter, trained_adapter
 from pipeline.digests import seed_from
-from pipeline.engines import BaseModel
+from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput, TrainingFailed
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training.jobs import TrainingJob

@@ -17,9 +17,9 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from pipeline.adapters import Shapes, Stack, key, shapes_of, stack_of
 from pipeline.adapters.attachment import linear_layers, transposed
-from pipeline.engines import BaseModel
+from pipeline.adapters.stack import Shapes, Stack, key, shapes_of, stack_of
+from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 

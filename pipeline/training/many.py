@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from pipeline import progress
-from pipeline.adapters import MAX_SCALE, TrainingResult, linear_layers, start_of, target_names
-from pipeline.engines import BaseModel
+from pipeline.adapters.attachment import linear_layers, target_names
+from pipeline.adapters.format import MAX_SCALE
+from pipeline.adapters.saving import TrainingResult
+from pipeline.adapters.stack import start_of
+from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.training import memory
 from pipeline.training.jobs import (

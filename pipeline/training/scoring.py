@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.adapters import Tensors, start_of
+from pipeline.adapters.stack import Tensors, start_of
 from pipeline.chat import encode_prompt, stop_ids
-from pipeline.engines import BaseModel, DecodingJob, SamplingParams, decode, room_for
+from pipeline.engines import SamplingParams, room_for
+from pipeline.engines.base import BaseModel
+from pipeline.engines.decoding import DecodingJob, decode
 from pipeline.errors import BadInput
 from pipeline.grading import grade
 from pipeline.recipe import TrainingRules

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import progress
 from pipeline.digests import digest_of, seed_from
-from pipeline.engines import BaseModel
+from pipeline.engines.base import BaseModel
 from pipeline.inner_loop import EvalContext, EvalJob, Evaluation, evaluate, reward
 from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.recipe import Recipe, WriterTrainingRules

@@ -13,7 +13,7 @@ from statistics import fmean
 
 import torch
 
-from pipeline.adapters import start_of
+from pipeline.adapters.stack import start_of
 from pipeline.chat import Encoded, encode_example
 from pipeline.digests import seed_from
 from pipeline.training import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pipeline import progress
-from pipeline.adapters import Provenance, save_adapter
+from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.digests import seed_from
 from pipeline.errors import BadInput, TrainingFailed
 from pipeline.training import TrainingSettings, train_lora

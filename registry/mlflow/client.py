@@ -71,8 +71,8 @@ def _words(tracking: Tracking, error: Exception) -> str:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return (
         f"MLflow at {redacted_address(tracking.uri)} failed: {redacted(first, *_secrets(tracking))[:300]}. "
-        "Start it or correct tracking_uri: then `sealed doctor` makes it match the ledger, and `sealed update` goes on "
-        "where it stopped."
+        "Start it or correct tracking_uri: then `sealed doctor` makes it match the ledger, and the same command "
+        "goes on where it stopped."
     )
 
 

@@ -45,7 +45,7 @@ def acquire(database: Database, *, ttl: float, name: str = "run") -> Lease:
         found = _row(connection, name)
         if found is not None and _is_held(found):
             since = found["since"].isoformat(timespec="seconds")
-            raise LockedError(f"another run holds the {name} since {since} ({found['holder']}): nothing was done.")
+            raise LockedError(f"another run is at work since {since} ({found['holder']}): nothing was done.")
         epoch = 1 if found is None else found["epoch"] + 1
         lease = Lease(name=name, epoch=epoch, holder=identity(), since=now(), expires=time.time() + ttl)
         values = {"epoch": epoch, "holder": lease.holder, "since": lease.since, "expires": lease.expires}
@@ -70,7 +70,7 @@ def check(lease: Lease, connection: Connection) -> None:
     found = _row(connection, lease.name)
     if found is None or found["epoch"] != lease.epoch or found["holder"] != lease.holder:
         raise LeaseLost(
-            f"another run ({found['holder'] if found else 'unknown'}) took over the {lease.name}: this one stopped and "
+            f"another run ({found['holder'] if found else 'unknown'}) took over this run's lease: this one stopped and "
             "wrote nothing more. See `sealed status`."
         )
 

@@ -10,13 +10,13 @@ from types import ModuleType
 
 import pytest
 
-from gates.catalogue import checks
+from gates.catalogue import checks, policy_of
 from gates.evaluation import report_on
 from pipeline.documents.ingestion import ingest
 from pipeline.errors import BadInput
 from pipeline.recipe import DocumentRules, Recipe
 from pipeline.self_edits.style import style
-from pipeline.types import Refusal, Verdict
+from pipeline.types import Refusal, RunKind, Verdict
 from tests.docs.pages import ROOT, blocks, read
 from tests.engines import check_engine
 from tests.unit.gates.conftest import Case, right
@@ -89,7 +89,9 @@ def test_the_gate_is_required_by_the_recipe_and_decides(
     report = report_on(Case().run([0.0] * 8, after).evidence(), policy, checks(policy))
     (result,) = (result for result in report.results if result.gate == "every_document")
     assert (result.required, result.verdict) == (True, verdict)
-    assert result.sentence == f"every_document: {missed} of 2 documents have less than half of their questions right"
+    assert result.sentence == f"every document: {missed} of 2 documents have less than half of their questions right"
+    rebuilds = policy_of(policy, RunKind.REBUILD, withdrawn=False)
+    assert "every_document" not in {*rebuilds.required, *(name for name, _ in checks(rebuilds, RunKind.REBUILD))}
 
 
 @pytest.mark.usefixtures("installed")

@@ -1,4 +1,4 @@
-"""What a public forge and pre-commit run is what the Makefile and .ci/run run."""
+"""A public forge and pre-commit do what the Makefile and .ci/run do."""
 
 import os
 import re

@@ -115,7 +115,7 @@ def unbroken_choosing(choosing: Path, tmp_path_factory: pytest.TempPathFactory) 
     return workspace
 
 
-@pytest.mark.parametrize("stage", ["writing validation questions", "writing self-edits", "choosing among candidates"])
+@pytest.mark.parametrize("stage", ["writing validation questions", "writing self-edits", "selecting edit sets"])
 def test_a_run_that_chooses_ends_as_an_unbroken_one(
     stage: str, choosing: Path, unbroken_choosing: Path, tmp_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ def test_candidates_are_compared_and_one_of_each_document_is_learned(tmp_path: P
     assert ran.code in (0, 3), ran.err
     assert {figure["name"]: figure["value"] for figure in ran.json["figures"]}["recall_after"] >= 0.6
     seconds = {stage["stage"] for stage in ran.json["seconds"]}
-    assert {"eval_items", "choosing"} <= seconds
+    assert {"eval_items", "selection"} <= seconds
     with sqlite3.connect(workspace / "ledger.db") as ledger:
         selections = [body for (body,) in ledger.execute("SELECT body FROM selections")]
         (update,) = ledger.execute("SELECT body FROM updates").fetchone()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gates.catalogue import BUILT_IN, checks
+from gates.catalogue import BUILT_IN, checks, policy_of
 from gates.evaluation import report_on
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules
@@ -38,7 +38,7 @@ def test_a_rebuild_is_asked_whether_it_forgot_and_not_whether_it_learned() -> No
     assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections", "writer_improvement")]
 
 
-def test_a_practice_is_asked_whether_it_writes_better_and_not_whether_it_learned() -> None:
+def test_writer_training_is_asked_whether_it_writes_better_and_not_whether_it_learned() -> None:
     names = [name for name, _ in checks(PolicyRules(), RunKind.WRITER_TRAINING)]
     assert names == [name for name in BUILT_IN if name not in ("acquisition", "corrections", "withdrawal")]
 
@@ -52,6 +52,23 @@ def test_a_required_gate_that_nobody_has_is_a_bad_recipe() -> None:
 def test_a_gate_that_judges_nothing_is_a_bad_recipe(tmp_path: Path) -> None:
     (tmp_path / "their_gates.py").write_text("NAME = 'tone'\n")
     with pytest.raises(BadRecipe, match="the gate 'tone' of their_gates lacks judge"):
+        checks(PolicyRules())
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_gate_that_judges_nightly_runs_alone_does_not_block_a_rebuild(tmp_path: Path) -> None:
+    (tmp_path / "their_gates.py").write_text("JUDGES = ('nightly',)\ndef judge(evidence, policy): ...\n")
+    policy = PolicyRules(required=("integrity", "tone"))
+    assert policy_of(policy, RunKind.NIGHTLY, withdrawn=False) is policy
+    assert policy_of(policy, RunKind.REBUILD, withdrawn=False).required == ("integrity",)
+    assert "tone" not in dict(checks(policy, RunKind.REBUILD))
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("kinds", ["()", "('weekly',)", "'nightly'"])
+def test_a_gate_that_judges_no_kind_of_run_is_a_bad_recipe(kinds: str, tmp_path: Path) -> None:
+    (tmp_path / "their_gates.py").write_text(f"JUDGES = {kinds}\ndef judge(evidence, policy): ...\n")
+    with pytest.raises(BadRecipe, match="JUDGES of the gate 'tone' must hold kinds of runs"):
         checks(PolicyRules())
 
 
