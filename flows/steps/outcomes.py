@@ -77,7 +77,7 @@ def nothing_written(context: RunContext, run: Run, taken: IngestCounts) -> RunOu
 def too_few_documents(context: RunContext, run: Run, found: int) -> RunOutcome:
     """Ends a writer training with too few documents to train on some and be evaluated by others."""
     sentence = (
-        f"found {counted(found, 'document')} with validation questions: writer training needs at least two. "
+        f"found {counted(found, 'document')} with validation questions, and at least two are needed. "
         "Give a folder, `sealed train-writer --documents DIR`, or learn some first."
     )
     context.session.runs.finish(run.number, RunState.FAILED, sentence)

@@ -73,7 +73,7 @@ def _split(context: RunContext, run: Run) -> writer_training.DocumentSplit:
     return stored
 
 
-def _split_of_the_rounds(context: RunContext, run: Run) -> writer_training.DocumentSplit:
+def split_of_rounds(context: RunContext, run: Run) -> writer_training.DocumentSplit:
     """The split that the rounds were run on, which is never made anew after them, without what was withdrawn since.
 
     Raises BadInput where its file is gone.
@@ -161,7 +161,7 @@ def writer_evidence(
 
     The scores are those on the held-out documents after one self-edit by each of the two.
     """
-    split = _split_of_the_rounds(context, run)
+    split = split_of_rounds(context, run)
     loop = _outer_loop(context, run, split, rehearsing=False)
     ref = ModelRef(base=loop.production.ref.base, adapter=trained.manifest.adapter)
     candidate = Checkpoint(ref, context.workspace.folder_of(trained.manifest.update))

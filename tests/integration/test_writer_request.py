@@ -11,7 +11,7 @@ from flows.run_context import RunContext
 from flows.steps.ingestion import open_run
 from flows.steps.outcomes import too_few_documents
 from flows.steps.writer_request import as_asked, writer_request
-from flows.steps.writer_training import SplitCounts, split_documents, train_writer
+from flows.steps.writer_training import SplitCounts, split_documents, split_of_rounds, train_writer
 from flows.wiring import Workspace
 from pipeline.adapters.identity import identify_base
 from pipeline.config import Settings
@@ -114,6 +114,37 @@ def test_a_training_whose_folder_is_gone_when_it_is_resumed_has_failed(
     assert failed.state is RunState.FAILED
     assert "split is not a folder" in failed.sentence
     assert ledger.runs.unfinished() is None
+
+
+def test_what_is_withdrawn_while_a_training_is_interrupted_is_in_no_split_of_it(
+    ledger: Ledger, parts: Workspace, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "split", "atlas", "borea", "cinder", "delta")
+    with opened(ledger, parts, (folder, None, None)) as (context, run):
+        assert split_documents(context, run) == SplitCounts(train=2, held_out=2)
+        rounds = split_of_rounds(context, run)
+        context.session.writer_trainings.record(run.number, on=rounds.train, held_out=rounds.held_out)
+    gone = rounds.held_out[0]
+    ledger.withdrawals.withdraw([gone.id], actor="omar", reason="the owner asked")
+    (folder / f"{gone.title}.md").unlink()
+    with opened(ledger, parts, PLAIN) as (context, run):
+        # What the rounds trained on never becomes what the writer is evaluated on.
+        assert split_of_rounds(context, run).held_out == rounds.held_out[1:]
+        counts = split_documents(context, run)
+        assert counts.train + counts.held_out == 3
+        anew = split_of_rounds(context, run)
+        assert gone.id not in {one.id for one in (*anew.train, *anew.held_out)}
+
+
+def test_a_training_whose_split_is_gone_is_not_evaluated_on_another(
+    ledger: Ledger, parts: Workspace, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "split", "atlas", "borea")
+    with (
+        opened(ledger, parts, (folder, None, None)) as (context, run),
+        pytest.raises(BadInput, match="the document split of run 1 is gone"),
+    ):
+        split_of_rounds(context, run)
 
 
 def test_too_few_documents_leave_no_training_under_way(ledger: Ledger, parts: Workspace, tmp_path: Path) -> None:
