@@ -79,7 +79,7 @@ def run(workspace: Path, preparation: str = "", command: str = "update") -> Ran:
             start_new_session=True,
             env={**os.environ, "SEALED_WORKSPACE": str(workspace)},
         )
-        code = process.wait(timeout=400)
+        code = process.wait(timeout=900)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return Ran(subprocess.CompletedProcess([], code, out.read_text("utf-8"), err.read_text("utf-8")))

@@ -24,7 +24,7 @@ def sealed() -> Sealed:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=400,
+                timeout=900,
                 env={**os.environ, **place, **(env or {})},
             )
         )
