@@ -165,7 +165,7 @@ def test_rollback_with_mlflow_down_brings_the_old_answers_back(life: Life, seale
     stated = sealed("rollback", "--to", "1", "--as", "omar", "--reason", "drill", workspace=life.workspace, env=down)
     assert stated.code == 0, stated.err
     assert "release 1 is production already, rolled back by omar" in stated.out
-    assert "This is decided, and live here. Do not run it again: `sealed doctor` finishes it." in stated.out
+    assert "This is decided, and in effect here. Do not run it again: `sealed doctor` finishes it." in stated.out
     assert sealed("status", "--json", workspace=life.workspace).json["production"]["number"] == 1
     reverted = sealed("documents", "--state", "reverted", "--json", workspace=life.workspace).json
     assert len(reverted) == 8
