@@ -52,14 +52,15 @@ def checks(policy: PolicyRules, kind: RunKind = RunKind.NIGHTLY) -> tuple[tuple[
     known = [*BUILT_IN, *(name for name in GATES.names() if name not in BUILT_IN)]
     if unknown := sorted(set(policy.required) - set(known)):
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {', '.join(known)}.")
-    return tuple((name, GATES.find(name).judge) for name in known if kind in judges(name))
+    gates = ((name, GATES.find(name)) for name in known)
+    return tuple((name, gate.judge) for name, gate in gates if kind in judges(name, gate))
 
 
-def judges(gate: str) -> frozenset[RunKind]:
+def judges(name: str, gate: Gate) -> frozenset[RunKind]:
     """The kinds of runs that a gate judges: all, unless its module names some. Raises BadRecipe if it names others."""
-    named = frozenset(getattr(GATES.find(gate), "JUDGES", RunKind))
+    named = frozenset(getattr(gate, "JUDGES", RunKind))
     if not named or not named <= frozenset(RunKind):
-        raise BadRecipe(f"JUDGES of the gate {gate!r} must hold kinds of runs: {', '.join(RunKind)}. Correct it.")
+        raise BadRecipe(f"JUDGES of the gate {name!r} must hold kinds of runs: {', '.join(RunKind)}. Correct it.")
     return named
 
 
@@ -74,7 +75,8 @@ def policy_of(policy: PolicyRules, kind: RunKind, *, withdrawn: bool) -> PolicyR
     withdrawn: whether production was trained on a withdrawn document; then a rebuild must pass the withdrawal gate.
     """
     own = () if kind is RunKind.REBUILD and not withdrawn else tuple(_OWN[at] for at in (kind,) if at in _OWN)
-    shared = tuple(gate for gate in policy.required if kind in judges(gate) and gate not in _OWN.values())
+    required = ((name, GATES.find(name)) for name in policy.required if name not in _OWN.values())
+    shared = tuple(name for name, gate in required if kind in judges(name, gate))
     return policy if shared + own == policy.required else policy.model_copy(update={"required": shared + own})
 
 

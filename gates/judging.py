@@ -26,9 +26,23 @@ __all__ = [
     "Pair",
     "PolicyRules",
     "RunKind",
+    "Verdict",
+    "by_item",
+    "compare",
+    "counted",
+    "held_out_items",
+    "holm",
+    "judge_gain",
+    "judge_suites",
+    "nothing_to_ask",
+    "percent",
+    "points",
+    "result",
+    "shortage",
+    "tango_lower",
+    "wilson",
+    "worst",
 ]
-__all__ += ["Verdict", "by_item", "compare", "counted", "held_out_items", "holm", "judge_gain", "judge_suites"]
-__all__ += ["nothing_to_ask", "percent", "points", "result", "shortage", "tango_lower", "wilson", "worst"]
 
 _LEAST_DISCORDANT = 0.02
 

@@ -20,12 +20,12 @@ def training_guard(context: RunContext) -> TrainingGuard:
     )
 
 
-def training_basis(context: RunContext, run: Run) -> str:
-    """A digest of what the run may train on: a stored plan is valid as long as this is the same.
+def training_basis(context: RunContext, run: Run, guard: TrainingGuard) -> str:
+    """A digest of what the run may train on, its `training_guard` included: a stored plan is valid as long as it is the
+    same.
 
     It changes where a learned document is withdrawn, and where a test question is added, while a run is interrupted.
     """
-    guard = training_guard(context)
     return digest_of(
         "training basis",
         context.ledger.documents.ledger_digest(run),

@@ -25,11 +25,11 @@ def prepare_update(context: RunContext, run: Run) -> str:
     The plan that a killed run stored is kept as long as the run may train on the same; one that was registering its
     release needs none. No example asks a test question.
     """
-    basis = training_basis(context, run)
+    guard = training_guard(context)
+    basis = training_basis(context, run, guard)
     if run.update is not None and (run.release is not None or find_plan(context, run.update, basis) is not None):
         return run.update
     context.session.runs.move(run.number, RunState.TRAINING)
-    guard = training_guard(context)
     with context.stage(run, "training", "rehearsing with the teacher"):
         plan = _plan_rebuild(context, guard) if run.kind is RunKind.REBUILD else _plan_nightly(context, run, guard)
     for followed in plan.update.followed:
@@ -46,7 +46,7 @@ def _plan_nightly(context: RunContext, run: Run, guard: TrainingGuard) -> Update
         edits=edits,
         documents=context.ledger.documents.of(run.documents),
         earlier_edits=context.ledger.self_edits.learned(),
-        earlier_runs=_earlier_runs(context),
+        earlier_runs=earlier_runs(context),
     )
     gathering = rehearsal_context(context, guard, reader=context.workspace.held_adapter(production))
     behind = context.ledger.releases.kinds_behind(run.parent)
@@ -57,14 +57,15 @@ def _plan_nightly(context: RunContext, run: Run, guard: TrainingGuard) -> Update
 
 def _plan_rebuild(context: RunContext, guard: TrainingGuard) -> UpdatePlan:
     """All learned self-edits, and rehearsal by the base model: production still knows what is to be forgotten."""
-    learned = updates.UpdateInput(edits=context.ledger.self_edits.learned(), earlier_runs=_earlier_runs(context))
+    learned = updates.UpdateInput(edits=context.ledger.self_edits.learned(), earlier_runs=earlier_runs(context))
     rehearsal = updates.rehearse(rehearsal_context(context, guard, reader=None), learned)
     base = context.ledger.releases.get(0).model
     fits = fits_context(context.workspace.engine, context.recipe.training)
     return updates.plan_rebuild(base, learned, rehearsal, context.recipe, guard=guard, fits=fits)
 
 
-def _earlier_runs(context: RunContext) -> list[tuple[Document, ...]]:
+def earlier_runs(context: RunContext) -> list[tuple[Document, ...]]:
+    """The documents of each release that stays learned, oldest first."""
     return [documents for _, documents in context.ledger.documents.learned()]
 
 

@@ -12,7 +12,7 @@ from flows.run_context import RunContext
 from flows.steps.guard import never_trained_on, training_basis, training_guard
 from flows.steps.run_files import read_value, write_value
 from flows.steps.self_edits import writer_context
-from flows.steps.updates import find_plan, finished_adapter, rehearsal_context, store_plan
+from flows.steps.updates import earlier_runs, find_plan, finished_adapter, rehearsal_context, store_plan
 from flows.steps.writer_request import requested_folder
 from gates.evidence import WRITER, held_out_items
 from pipeline import updates, writer_training
@@ -54,11 +54,11 @@ def split_documents(context: RunContext, run: Run) -> SplitCounts:
     Where a document brings no validation items, the production model writes some. Raises BadInput where the folder is
     gone: the run has then failed.
     """
-    split = _split(context, run)
+    split = _current_split(context, run)
     return SplitCounts(train=len(split.train), held_out=len(split.held_out))
 
 
-def _split(context: RunContext, run: Run) -> writer_training.DocumentSplit:
+def _current_split(context: RunContext, run: Run) -> writer_training.DocumentSplit:
     """The run's split: as stored, or made now if it was made of other documents. A registering run needs no new one."""
     if run.release is not None and (stored := read_value(_file(context, run), writer_training.DocumentSplit)):
         return stored
@@ -74,7 +74,7 @@ def _split(context: RunContext, run: Run) -> writer_training.DocumentSplit:
 
 
 def split_of_rounds(context: RunContext, run: Run) -> writer_training.DocumentSplit:
-    """The split that the rounds were run on, which is never made anew after them, without what was withdrawn since.
+    """The split as `split_documents` stored it, never made anew after it, without what is held out and was withdrawn.
 
     Raises BadInput where its file is gone.
     """
@@ -92,7 +92,7 @@ def _file(context: RunContext, run: Run) -> Path:
 def _basis(context: RunContext, run: Run, documents: Sequence[Document]) -> str:
     """What a stored split and the rounds on it stand on: what may be trained on, and the documents with their items."""
     of = sorted([one.id, *(item.id for item in one.eval_items)] for one in documents)
-    return digest_of("writer training", training_basis(context, run), of)
+    return digest_of("writer training", training_basis(context, run, training_guard(context)), of)
 
 
 def _folder(context: RunContext, run: Run) -> Path | None:
@@ -104,7 +104,7 @@ def _folder(context: RunContext, run: Run) -> Path | None:
 
 
 def _learned(context: RunContext) -> list[Document]:
-    return [one for _, documents in context.ledger.documents.learned() for one in documents]
+    return [one for documents in earlier_runs(context) for one in documents]
 
 
 def _read(context: RunContext, folder: Path) -> list[Document]:
@@ -128,7 +128,7 @@ def train_writer(context: RunContext, run: Run) -> Trained | None:
     A run that was killed in its rounds begins them anew; ReST-EM keeps the adapters of those that were done. One that
     was killed after them has its adapter.
     """
-    split, plan = _split(context, run), None
+    split, plan = split_of_rounds(context, run), None
     basis = _basis(context, run, (*split.train, *split.held_out))
     if (trained := _trained_before(context, run, basis)) is not None:
         return trained
@@ -214,7 +214,7 @@ def _retention_items(context: RunContext) -> tuple[EvalItem, ...]:
 def _rehearsal(context: RunContext, run: Run, guard: TrainingGuard) -> tuple[Example, ...]:
     learned = updates.UpdateInput(
         earlier_edits=context.ledger.self_edits.learned(),
-        earlier_runs=[documents for _, documents in context.ledger.documents.learned()],
+        earlier_runs=earlier_runs(context),
     )
     guard = replace(guard, subjects=training_guard(context).subjects)
     reader = context.workspace.held_adapter(context.production(run))
