@@ -1,16 +1,18 @@
 """A finished command: what it printed and how it ended."""
 
 import json
-import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 
+@dataclass(frozen=True)
 class Ran:
     """What a command printed and how it ended."""
 
-    def __init__(self, run: "subprocess.CompletedProcess[str]") -> None:
-        self.code, self.out, self.err = run.returncode, run.stdout, run.stderr
+    code: int
+    out: str
+    err: str
 
     @property
     def json(self) -> Any:
