@@ -60,7 +60,7 @@ def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> Bas
     path = find_base(path_or_id)
     _check_weights(check_files(path))
     identity = identify_base(path)
-    with _quiet():
+    with no_bars():
         model, tokenizer = _load(path, *_placement(device, dtype))
     model.eval().requires_grad_(False)
     return BaseModel(path=path, identity=identity, model=model, tokenizer=tokenizer)
@@ -147,8 +147,8 @@ def _load(path: Path, device: torch.device, dtype: torch.dtype | str) -> tuple[A
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Switches the library's progress bars off while it loads."""
+def no_bars() -> Iterator[None]:
+    """Switches the library's progress bars off while it loads or saves."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
