@@ -102,7 +102,8 @@ def find_base(path_or_id: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         where = "in the local cache (HF_HUB_OFFLINE is set)" if offline else "on the hub"
         raise ModelMissing(
-            f"{path_or_id} is no folder, and was not found {where}. Check the spelling, or download the model first."
+            f"{path_or_id} is no folder, and was not found {where}. Check the spelling (`sealed models list` names the "
+            "packaged models), or download the model first."
         ) from error
 
 

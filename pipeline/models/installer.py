@@ -60,7 +60,8 @@ def _wait(process: "subprocess.Popen[bytes]", out: Path, total: int) -> None:
         if time.monotonic() > end:
             raise DownloadFailed(f"pip did not end within {LONGEST_SECONDS / 60:.0f} minutes. Run the command again.")
         time.sleep(_LOOK_SECONDS)
-    progress.report(total, total)
+    if process.returncode == 0:
+        progress.report(total, total)
 
 
 def _arrived(out: Path) -> int:

