@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.recipe.fields import NOT_SWEPT, Advanced, Rules
+from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules
 from pipeline.types import DocumentKind
 
 _BOUNDS = Advanced("docs/operating.md#documents")
@@ -41,6 +41,9 @@ class SelfEditRules(Rules):
     )
     max_new_tokens: int = Field(default=512, ge=8, description="longest self-edit")
     passage: bool = Field(default=True, description="also train on the document itself, as SEAL does")
+    quotes: Annotated[Count, Advanced("docs/learning.md#a-pretrained-model")] = Field(
+        default=0, description="times that each sentence is asked for by some of its words, as self-study"
+    )
     edit_sets: int = Field(
         default=1, ge=1, le=16, description="sets of self-edits written of a document, of which the best is kept"
     )

@@ -41,6 +41,11 @@ class TrainingRules(Rules):
     correction_weight: Annotated[float, Advanced("docs/learning.md#corrections")] = Field(
         default=12.0, gt=0.0, description="loss weight of a correction's examples beside others, also in later replay"
     )
+    teaching_weight: Annotated[float, Advanced("docs/learning.md#a-pretrained-model")] = Field(
+        default=2.0,
+        ge=0.0,
+        description="weight of the KL to the base model with the document in its prompt, in self-study; 0: words alone",
+    )
     stop_below: Annotated[float | None, NOT_SWEPT] = Field(
         default=None, gt=0.0, description="mean loss of an epoch that ends the training"
     )

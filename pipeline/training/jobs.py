@@ -1,7 +1,7 @@
 """A training job: what one adapter starts from and is trained on, as rows of a table that many jobs share."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
@@ -42,19 +42,34 @@ class TrainingJob:
         return self.parent if self.parent and self.parent.folder else None
 
 
+@dataclass(frozen=True)
+class Hold:
+    """How strongly a row is held to its teacher: the weights of the KL to its logits and of its hidden states."""
+
+    kl: float = 0.0
+    hidden_states: float = 0.0
+
+
+FREE = Hold()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Microbatch:
     """What one adapter learns from in one step: rows of the table, and their weights in the loss (none: all alike).
 
-    `kl_weight` and `hidden_state_weight` weigh the distillation losses on distilled rows. `by_tokens`: whether every
-    learned token counts alike, or every sequence, as in SEAL's steps of one sequence.
+    `holds`: the weights of the two distillation losses on each row (none: no row is distilled). `by_tokens`: whether
+    every learned token counts alike, or every sequence, as in SEAL's steps of one sequence.
     """
 
     rows: Sequence[int]
     weights: Sequence[float] = ()
-    kl_weight: float = 0.0
-    hidden_state_weight: float = 0.0
+    holds: Sequence["Hold"] = ()
     by_tokens: bool = True
+
+    @property
+    def row_holds(self) -> Sequence["Hold"]:
+        """The distillation weights of each row."""
+        return self.holds or [FREE] * len(self.rows)
 
     def shares(self, learned: Sequence[int]) -> list[float]:
         """The weight of one learned token of each row, given each row's number of them; all tokens' sum is one."""
@@ -96,13 +111,12 @@ class EncodedJob:
         return [self.rows[place] for place in longest[: self.job.rules.batch_size]]
 
     def _microbatch(self, places: Sequence[int]) -> Microbatch:
-        rules, rehearsal = self.job.rules, self.job.rehearsal
+        examples = [self.job.examples[place] for place in places]
         return Microbatch(
             rows=[self.rows[place] for place in places],
-            weights=[weight_of(self.job.examples[place], rules) for place in places],
-            kl_weight=rehearsal.kl_weight,
-            hidden_state_weight=rehearsal.hidden_state_weight,
-            by_tokens=rules.loss_reduction == "tokens",
+            weights=[weight_of(example, self.job.rules) for example in examples],
+            holds=[hold_of(example, self.job) for example in examples],
+            by_tokens=self.job.rules.loss_reduction == "tokens",
         )
 
 
@@ -111,18 +125,24 @@ class SequenceTable:
     """The sequences of all jobs, each once for each teacher.
 
     `distilled`: rows by teacher. `answered`: rows whose completion is known to be right, whatever their teacher says.
+    `taught`: of rows that the base model teaches under another prompt, the sequence that it sees, by row.
     """
 
     encoded: list[Encoded] = field(default_factory=list)
     distilled: dict[Teacher, list[int]] = field(default_factory=dict)
     answered: set[int] = field(default_factory=set)
-    _rows: dict[tuple[Encoded, Teacher | None], int] = field(default_factory=dict)
+    taught: dict[int, Encoded] = field(default_factory=dict)
+    _rows: dict[tuple[Encoded, Teacher | None, Encoded | None], int] = field(default_factory=dict)
     _examples: dict[tuple[str, bool], Encoded] = field(default_factory=dict)
 
     def encoded_job(self, tokenizer: Tokenizer, job: TrainingJob) -> EncodedJob:
         """Puts a job's examples into the table."""
         rows = [
-            self._row(self._encode(tokenizer, one, is_whole(one, job.rules)), teacher_of(one, job))
+            self._row(
+                self._encode(tokenizer, one, is_whole(one, job.rules)),
+                teacher_of(one, job),
+                lesson_of(tokenizer, one, job.rules),
+            )
             for one in job.examples
         ]
         self.answered |= {row for row, one in zip(rows, job.examples, strict=True) if is_answered(one)}
@@ -133,13 +153,16 @@ class SequenceTable:
             self._examples[example.id, whole] = encode_example(tokenizer, example, whole=whole)
         return self._examples[example.id, whole]
 
-    def _row(self, encoded: Encoded, teacher: Teacher | None) -> int:
-        if (encoded, teacher) not in self._rows:
-            self._rows[encoded, teacher] = len(self.encoded)
-            if teacher is not None:
-                self.distilled.setdefault(teacher, []).append(len(self.encoded))
+    def _row(self, encoded: Encoded, teacher: Teacher | None, lesson: Encoded | None) -> int:
+        key = encoded, teacher, lesson
+        if key not in self._rows:
+            row = self._rows[key] = len(self.encoded)
+            if lesson is not None:
+                self.taught[row] = lesson
+            elif teacher is not None:
+                self.distilled.setdefault(teacher, []).append(row)
             self.encoded.append(encoded)
-        return self._rows[encoded, teacher]
+        return self._rows[key]
 
 
 def is_whole(example: Example, rules: TrainingRules) -> bool:
@@ -159,6 +182,25 @@ def weight_of(example: Example, rules: TrainingRules) -> float:
 def is_answered(example: Example) -> bool:
     """Whether its completion is known to be the right answer to its prompt, rather than a sample or plain text."""
     return example.role in _ANSWERED and bool(example.prompt)
+
+
+def is_taught(example: Example, rules: TrainingRules) -> bool:
+    """Whether the base model teaches it under another prompt; replay is held to the parent, which has learned it."""
+    return example.taught_by is not None and example.role is Role.NEW and rules.teaching_weight > 0.0
+
+
+def lesson_of(tokenizer: Tokenizer, example: Example, rules: TrainingRules) -> Encoded | None:
+    """The completion under the teacher's own prompt, where an example has one and the rules learn from it."""
+    if not is_taught(example, rules):
+        return None
+    return encode_example(tokenizer, replace(example, prompt=example.taught_by or ""))
+
+
+def hold_of(example: Example, job: TrainingJob) -> Hold:
+    """An example's distillation weights. Hidden states are not held where the teacher sees what the model does not."""
+    if is_taught(example, job.rules):
+        return Hold(kl=job.rules.teaching_weight)
+    return Hold(kl=job.rehearsal.kl_weight, hidden_states=job.rehearsal.hidden_state_weight)
 
 
 def teacher_of(example: Example, job: TrainingJob) -> Teacher | None:

@@ -97,6 +97,9 @@ class JobBatch:
         starts = [start_of(shapes, job.seed, parent_tensors(base, job.parent, job.rules)) for _, job in members]
         objective = Objective(base.model, sequences)
         objective.cache_teacher(table.distilled.get(BASE, []), answered=table.answered)
+        if table.taught:
+            lessons = make_sequences(list(table.taught.values()), base.context, base.device)
+            objective.cache_lessons(list(table.taught), lessons)
         parents = {job.warm_start: start for (_, job), start in zip(members, starts, strict=True)}
         for parent in (parent for parent in parents if parent and parent in table.distilled):
             with with_adapters(base, rules, [parents[parent]]) as adapted:

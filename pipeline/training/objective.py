@@ -40,31 +40,60 @@ class Objective:
         `adapted`: the one adapter that the model carries; None: it is the base model. Raises BadInput where the
         logits are not a plain product of the last hidden states.
         """
+        self._check_plain(rows)
+        cached: list[torch.Tensor] = []
+        count = len(self._teacher)
+        for piece, batch, states in self._taught(self._sequences, rows, adapted):
+            places = torch.arange(count, count + len(states))
+            known = self._among(piece, answered).nonzero()[:, 0]
+            places[known[~self._right(states[known], batch.targets[known])]] = -1
+            self._teacher_places[self._sequences.spans([piece])] = places
+            cached.append(states.cpu())
+            count += len(states)
+        self._teacher = _joined([self._teacher, *cached])
+
+    def cache_lessons(self, rows: Sequence[int], lessons: Sequences) -> None:
+        """Makes the base model the teacher of these rows under other prompts: context distillation.
+
+        `lessons`: for each row its completion below the teacher's own prompt. What it learns last are the row's last
+        learned tokens. Raises BadInput as `cache_teacher` does. (Askell et al. 2021, arXiv 2112.00861; Snell et al.
+        2022, arXiv 2209.15189.)
+        """
+        self._check_plain(rows)
+        cached: list[torch.Tensor] = []
+        count = len(self._teacher)
+        for piece, _, states in self._taught(lessons, range(len(rows)), None):
+            learned = [lessons.learned_in([one]) for one in piece]
+            ends = [int(self._sequences.learned_starts[rows[one] + 1]) for one in piece]
+            spans = [torch.arange(end - long, end) for end, long in zip(ends, learned, strict=True)]
+            self._teacher_places[torch.cat(spans)] = torch.arange(count, count + len(states))
+            cached.append(states.cpu())
+            count += len(states)
+        self._teacher = _joined([self._teacher, *cached])
+
+    def _check_plain(self, rows: Sequence[int]) -> None:
         if rows and not self._plain_head:
             raise BadInput(
-                "this model scales or caps its logits: rehearsal.kl_weight and advanced.rehearsal.hidden_state_weight "
-                "must be 0."
+                "this model scales or caps its logits: rehearsal.kl_weight, advanced.rehearsal.hidden_state_weight "
+                "and advanced.training.teaching_weight must be 0."
             )
-        cached, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
+
+    def _taught(
+        self, sequences: Sequences, rows: Sequence[int], adapted: Adapted | None
+    ) -> Iterator[tuple[list[int], Batch, torch.Tensor]]:
+        """The rows in pieces, with each piece's batch and the present model's states at its learned tokens."""
         with torch.no_grad(), self.attention():
-            for piece in self._pieces(rows):
-                batch = self._sequences.batch([piece], padded=not self.ragged)
+            for piece in self._pieces(sequences, rows):
+                batch = sequences.batch([piece], padded=not self.ragged)
                 if adapted:
                     adapted.tokens = batch.tokens
-                states = self._states(batch)
-                places = torch.arange(count, count + len(states))
-                known = self._among(piece, answered).nonzero()[:, 0]
-                places[known[~self._right(states[known], batch.targets[known])]] = -1
-                self._teacher_places[self._sequences.spans([piece])] = places
-                cached.append(states.cpu())
-                count += len(states)
-        self._teacher = torch.cat(cached) if cached else self._teacher
+                yield piece, batch, self._states(batch)
 
-    def _pieces(self, rows: Sequence[int]) -> Iterator[list[int]]:
+    def _pieces(self, sequences: Sequences, rows: Sequence[int]) -> Iterator[list[int]]:
         """The rows in turn, in pieces of at most _TEACHER_TOKENS tokens."""
         piece: list[int] = []
         for row in rows:
-            if piece and self.padded_tokens([*piece, row]) > _TEACHER_TOKENS:
+            if piece and self._padded(sequences, [*piece, row]) > _TEACHER_TOKENS:
                 yield piece
                 piece = []
             piece.append(row)
@@ -88,8 +117,8 @@ class Objective:
     def losses(self, adapted: Adapted, microbatches: Sequence[Microbatch]) -> torch.Tensor:
         """Each adapter's loss (K,): the weighted mean over its microbatch's learned tokens.
 
-        A token's loss is its cross-entropy; a distilled one's also kl_weight * KL(teacher || model) and
-        hidden_state_weight * the squared distance of the last hidden states, relative to the teacher's squared norm
+        A token's loss is its cross-entropy; a distilled one's also its hold's kl * KL(teacher || model) and
+        hidden_states * the squared distance of the last hidden states, relative to the teacher's squared norm
         (FitNets, Romero et al. 2015, arXiv 1412.6550). Sets `adapted.tokens`. To be called within `attention()`.
         """
         rows_of = [microbatch.rows for microbatch in microbatches]
@@ -100,32 +129,41 @@ class Objective:
         weights = self._weights(microbatches)
         distilled, teacher = self._teacher_of(rows_of)
 
+        holds = [hold for microbatch in microbatches for hold in microbatch.row_holds]
+        row = torch.repeat_interleave(torch.tensor(self._learned_of(rows_of))).to(device)
+
         def weighted(factors: list[float]) -> torch.Tensor:
-            return weights[distilled] * torch.tensor(factors, device=device)[owner[distilled]]
+            return weights[distilled] * torch.tensor(factors, device=device)[row[distilled]]
 
         wanted = LossTargets(
             targets=batch.targets,
             weights=weights,
             distilled=distilled,
             teacher=teacher,
-            kl_weights=weighted([one.kl_weight for one in microbatches]),
-            hidden_state_weights=weighted([one.hidden_state_weight for one in microbatches]),
+            kl_weights=weighted([hold.kl for hold in holds]),
+            hidden_state_weights=weighted([hold.hidden_states for hold in holds]),
         )
         each = head_losses(self._head, states, wanted) if self._plain_head else logit_losses(states, wanted)
         return torch.zeros(len(microbatches), device=device).index_add(0, owner, each)
 
     def _weights(self, microbatches: Sequence[Microbatch]) -> torch.Tensor:
         """The weight of each learned token of the step; those of one adapter sum to one."""
-        weights, counts = list[float](), list[int]()
-        for microbatch in microbatches:
-            learned = [self._sequences.learned_in([row]) for row in microbatch.rows]
-            weights += microbatch.shares(learned)
-            counts += learned
+        weights = [
+            share for microbatch in microbatches for share in microbatch.shares(self._learned_of([microbatch.rows]))
+        ]
+        counts = self._learned_of([microbatch.rows for microbatch in microbatches])
         return torch.tensor(weights).repeat_interleave(torch.tensor(counts)).to(self._sequences.device)
+
+    def _learned_of(self, rows_of: Sequence[Sequence[int]]) -> list[int]:
+        """How many tokens each row learns, in the batch's order."""
+        return [self._sequences.learned_in([row]) for rows in rows_of for row in rows]
 
     def padded_tokens(self, rows: Sequence[int]) -> int:
         """Tokens of a step with these rows, with its padding where there is any."""
-        lengths = [self._sequences.lengths[row] for row in rows]
+        return self._padded(self._sequences, rows)
+
+    def _padded(self, sequences: Sequences, rows: Sequence[int]) -> int:
+        lengths = [sequences.lengths[row] for row in rows]
         return sum(lengths) if self.ragged else len(rows) * max(lengths)
 
     def attention(self) -> AbstractContextManager[None]:
@@ -150,6 +188,12 @@ class Objective:
             hidden = self._model(input_ids=batch.ids, use_cache=False, **layout).logits
         states: torch.Tensor = hidden.flatten(0, 1).index_select(0, batch.learned)
         return states
+
+
+def _joined(cached: Sequence[torch.Tensor]) -> torch.Tensor:
+    """All cached states (T, hidden); (0, 0) where there are none."""
+    filled = [states for states in cached if len(states)]
+    return torch.cat(filled) if filled else cached[0]
 
 
 def can_distil(model: Any) -> bool:

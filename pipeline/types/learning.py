@@ -25,7 +25,9 @@ class Example:
 
     `corrects`: whether it states a fact that a correction changes, against what the model knew. `loss_on`: which
     tokens are learned, "answers" or "all"; None: as the training's rules say. `ends`: whether the completion is whole;
-    after one that was cut off nothing is learned, and no end of turn.
+    after one that was cut off nothing is learned, and no end of turn. `taught_by`: the prompt, with the document, under
+    which the base model's probabilities of the completion are learned (context distillation, arXiv 2209.15189); None:
+    the words alone.
     """
 
     prompt: str
@@ -34,10 +36,12 @@ class Example:
     corrects: bool = False
     loss_on: str | None = None
     ends: bool = True
+    taught_by: str | None = None
 
     @cached_property
     def id(self) -> str:
-        return digest_of("example", self.prompt, self.completion, *([] if self.ends else ["cut off"]))
+        taught = [] if self.taught_by is None else ["taught by", self.taught_by]
+        return digest_of("example", self.prompt, self.completion, *([] if self.ends else ["cut off"]), *taught)
 
 
 @dataclass(frozen=True, kw_only=True)
