@@ -18,7 +18,7 @@ class Sense(StrEnum):
     """What a phrase does to an answer beside it; the keys of the table.
 
     `negations` deny what stands after them in their clause, or the subject before them. `asides` deny only what follows
-    ("rather than X"). `denials` deny the rest of their sentence ("it is not true that"); `wrong` denies its clause ("X
+    ("rather than X"), `comparisons` a value directly behind them ("more than 80"). `denials` deny the rest of their sentence ("it is not true that"); `wrong` denies its clause ("X
     is wrong"). `hedges` make their clause uncertain, `doubts` the rest of the reply. `conditions` open what is only
     supposed. `alternatives` and `conjunctions` join values. `breaks` begin a clause. `retractions` take back what was
     said. `neutral` phrases hold a word of another sense and do not mean it.
@@ -26,6 +26,7 @@ class Sense(StrEnum):
 
     NEGATION = "negations"
     ASIDE = "asides"
+    COMPARISON = "comparisons"
     DENIAL = "denials"
     WRONG = "wrong"
     HEDGE = "hedges"

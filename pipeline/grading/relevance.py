@@ -1,0 +1,67 @@
+"""Whether an answer that stands in a reply answers the question, or another clause does. By the question's words."""
+
+from pipeline.grading.assertion import Context
+from pipeline.grading.languages import Sense
+from pipeline.grading.matching import Match
+from pipeline.grading.reading import Reading, singular, texts
+from pipeline.grading.tokens import Word
+from pipeline.grading.values import Value
+
+
+def answers_something_else(context: Context, match: Match) -> bool:
+    """Whether another clause of its sentence repeats more of the question and has a value of the same type.
+
+    "Founded in 1984, it was closed in 1990" says 1990 where the question asks for the closing. So does a sentence
+    before it, where the answer begins the next one: "Toronto is the capital. Ottawa is smaller."
+    """
+    reading, asked = context.reading, _content(context.question)
+    if not asked:
+        return False
+    sentence, (start, end) = context.sentence(match), reading.clause(match.start)
+    own = _overlap(reading, start, end, asked)
+    denied = {reading.clause_of[mark.start] for mark in context.marks if mark.sense in (Sense.NEGATION, Sense.ASIDE, Sense.WRONG)}
+    at = sentence.start
+    while at < sentence.end:
+        first, last = reading.clause(at)
+        other = first != start and reading.clause_of[first] not in denied
+        if other and _overlap(reading, first, last, asked) > own and _rival(context, match, first, last):
+            return True
+        at = last
+    return _begins_next(context, match, asked, own, denied)
+
+
+def _begins_next(context: Context, match: Match, asked: frozenset[str], own: int, denied: set[int]) -> bool:
+    reading, number = context.reading, context.reading.sentence_of[match.start]
+    sentence = context.sentence(match)
+    if number == 0 or match.start != sentence.start or match.end == sentence.end:
+        return False
+    before = reading.sentences[number - 1]
+    fuller = _overlap(reading, before.start, before.end, asked) > own and not before.asks
+    plain = not any(reading.clause_of[at] in denied for at in range(before.start, before.end))
+    return fuller and plain and _rival(context, match, before.start, before.end)
+
+
+def _content(question: Reading) -> frozenset[str]:
+    """The question's words without the frequent ones of its language."""
+    common = question.language.common
+    return texts([word for word in question.words if word.text not in common and word.kind == "word"])
+
+
+def _overlap(reading: Reading, start: int, end: int, asked: frozenset[str]) -> int:
+    return len({singular(word.plain) for word in reading.words[start:end] if singular(word.plain) in asked})
+
+
+def _rival(context: Context, match: Match, start: int, end: int) -> bool:
+    """Whether a value of the answer's type, or a name, stands between those places that is in neither question nor answer."""
+    reading, asked = context.reading, texts(context.question.words)
+    own, first = {word.plain for word in match.wanted}, reading.words[match.start]
+    for word in reading.words[start:end]:
+        alike = type(word.value) is type(first.value) if first.value else _is_name(word) and _is_name(first)
+        if alike and word.plain not in asked and word.plain not in own:
+            return True
+    return False
+
+
+def _is_name(word: Word) -> bool:
+    value: Value | None = word.value
+    return value is None and word.capital and word.text not in ("the", "a", "an", "it", "this", "in", "he", "she", "they", "i")
