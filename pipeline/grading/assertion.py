@@ -31,6 +31,7 @@ _UNTIL = frozenset({"until", "till"})
 _SMALL = frozenset(
     {"a", "an", "the", "of", "in", "at", "on", "by", "for", "to", "from", "with", "and", "or", "nor", "y", "o", "et", "ou", "und", "oder"}
 )
+_ENDS_SUBJECT = _SMALL - {"and"} | {"that"}
 _AFTERTHOUGHT = 6  # words of a sentence that only doubts the one before
 
 
@@ -148,7 +149,7 @@ def _negates_subject(context: Context, mark: Mark, match: Match) -> bool:
     if context.reading.language.code != "en":
         return True
     between = context.reading.words[match.end : mark.start]
-    return not any(word.capital or word.value is not None or word.text in _SMALL - {"and"} for word in between)
+    return not any(word.capital or word.value is not None or word.text in _ENDS_SUBJECT for word in between)
 
 
 def _in_denied_list(context: Context, match: Match) -> bool:

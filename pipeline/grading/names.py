@@ -19,7 +19,7 @@ _DISTINGUISHING = frozenset(
     "new old north south east west northern southern eastern western central upper lower great greater little san santa "
     "los las el la british american papua equatorial junior vice deputy anti non post pre".split()
 )
-_SUFFIXES = frozenset("jr sr inc ltd corp llc gmbh ag plc co company team".split())
+_SUFFIXES = frozenset("jr sr inc ltd corp llc gmbh ag plc co team".split())
 _PARTICLES = frozenset("da de del della van von der den di la le bin ibn al du dos".split())
 _PEOPLE = frozenset(
     "who whom whose person man woman author writer painter artist composer actor actress singer player scientist "
@@ -134,7 +134,8 @@ def _is_part(reading: Reading, match: Match, word: Word, asked: frozenset[str], 
         return False
     if word.text in _DISTINGUISHING or not any(one.capital for one in match.wanted):
         return first.capital
-    return not opening and first.capital and bool(asked) and not asked & _PEOPLE
+    bare = match.end == len(reading.words) and not word.text.endswith("ly")
+    return (not opening or bare) and first.capital and bool(asked) and not asked & _PEOPLE
 
 
 def _names_number(reading: Reading, match: Match, word: Word, *, opening: bool) -> bool:
