@@ -29,7 +29,29 @@ _AUXILIARIES = _BE | {"has", "have", "had", "do", "does", "did", "will", "would"
 _RELATIVE = frozenset({"which", "who", "whom", "whose", "when", "where", "he", "she", "they", "we", "then", "now"})
 _UNTIL = frozenset({"until", "till"})
 _SMALL = frozenset(
-    {"a", "an", "the", "of", "in", "at", "on", "by", "for", "to", "from", "with", "and", "or", "nor", "y", "o", "et", "ou", "und", "oder"}
+    {
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "at",
+        "on",
+        "by",
+        "for",
+        "to",
+        "from",
+        "with",
+        "and",
+        "or",
+        "nor",
+        "y",
+        "o",
+        "et",
+        "ou",
+        "und",
+        "oder",
+    }
 )
 _ENDS_SUBJECT = _SMALL - {"and"} | {"that"}
 _AFTERTHOUGHT = 6  # words of a sentence that only doubts the one before
@@ -96,7 +118,7 @@ def _denied(context: Context, match: Match) -> bool:
     before = [mark for mark in context.beside(match, Sense.DENIAL) if mark.end <= match.start]
     return (
         any(not _contrasted(context, mark.end, match.start) for mark in before)
-        or any(_calls_wrong(context, mark, match) for mark in context.beside(match, Sense.WRONG))
+        or any(_calls_wrong(context, mark, match) for mark in context.beside(match, Sense.WRONG, Sense.DENIAL))
         or any(_set_aside(context, mark, match) for mark in context.beside(match, Sense.ASIDE, Sense.COMPARISON))
         or any(_negates(context, mark, match) for mark in context.beside(match, Sense.NEGATION))
         or _in_denied_list(context, match)
@@ -112,11 +134,12 @@ def _contrasted(context: Context, start: int, end: int) -> bool:
 
 
 def _calls_wrong(context: Context, mark: Mark, match: Match) -> bool:
-    """ "X is wrong", "X, the first one, is wrong"."""
+    """ "X is wrong", "X, the first one, is wrong", "X, which is not true"."""
+    behind = mark.start >= match.end
     if context.together(mark.start, match.start):
-        return True
-    first = context.reading.clause(mark.start)[0]
-    return mark.start > match.start and context.reading.words[first].text in _BE
+        return behind or mark.sense is Sense.WRONG
+    first = context.reading.words[context.reading.clause(mark.start)[0]].text
+    return behind and (first in _BE or first == "which")
 
 
 def _set_aside(context: Context, mark: Mark, match: Match) -> bool:

@@ -12,7 +12,7 @@ _ORDINAL = frozenset({"st", "nd", "rd", "th", "er", "."})
 _ERAS = {"bc": -1, "bce": -1, "ad": 1, "ce": 1}
 _HALVES = {"am": 0, "pm": 720}
 _LINKS = frozenset({"of", "de", "del", "di", "den"})
-_AMBIGUOUS = frozenset({"may", "march", "mars", "mart", "mars", "maio", "ocak", "agosto"})
+_AMBIGUOUS = frozenset({"may", "march", "mars", "mart", "maio", "ocak", "agosto"})
 _YEARS = range(100, 2200)
 _SHORTENED = {name[:3]: number for name, number in ENGLISH.months.items()} | {"sept": 9}
 

@@ -11,9 +11,12 @@ from pipeline.grading.units import unit_of
 from pipeline.grading.values import Date, Number, Ordinal, Quantity, same_value
 
 _LEFT_OUT = frozenset({"a", "an", "the", "&"})
-_LEADING = frozenset({"in", "at", "on", "by", "from", "to", "of", "for", "about", "since", "because", "around", "approximately"})
+_LEADING = frozenset(
+    {"in", "at", "on", "by", "from", "to", "of", "for", "about", "since", "because", "around", "approximately"}
+)
 _TITLES = frozenset({"sir", "dame", "dr", "doctor", "mr", "mrs", "ms", "prof", "professor"})
-_ROMAN = {text: at for at, text in enumerate("I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX".split(), 1)}
+_NUMERALS = "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX"
+_ROMAN = {numeral: place for place, numeral in enumerate(_NUMERALS.split(" "), 1)}
 _NAMED_NUMBERS = frozenset({"version", "release", "section", "chapter", "build", "code", "id"})
 _AGES = frozenset({"old", "age", "alter", "âge", "edad"})
 
@@ -44,7 +47,9 @@ def matches(reading: Reading, accepted: str, question: Reading) -> Iterator[Matc
 
 def _content(words: Sequence[Word], language: Language) -> list[int]:
     """The places of the words that are compared."""
-    joining = {at for mark in marks(words, language) if mark.sense is Sense.CONJUNCTION for at in range(mark.start, mark.end)}
+    joining = {
+        at for mark in marks(words, language) if mark.sense is Sense.CONJUNCTION for at in range(mark.start, mark.end)
+    }
     left = [at for at, word in enumerate(words) if word.text not in _LEFT_OUT and at not in joining]
     return left or list(range(len(words)))
 
@@ -52,7 +57,11 @@ def _content(words: Sequence[Word], language: Language) -> list[int]:
 def _forms(accepted: str, language: Language, question: Reading) -> Iterator[tuple[Word, ...]]:
     forms: dict[tuple[str, ...], tuple[Word, ...]] = {}
     head, bracket, rest = accepted.partition("(")
-    spelled = [accepted, head, rest.partition(")")[0]] if bracket and head.strip() and not rest.partition(")")[2] else [accepted]
+    spelled = (
+        [accepted, head, rest.partition(")")[0]]
+        if bracket and head.strip() and not rest.partition(")")[2]
+        else [accepted]
+    )
     for text in spelled:
         words = read(text, language).words
         kept = tuple(words[at] for at in _content(words, language))
@@ -66,7 +75,11 @@ def _shorter(words: tuple[Word, ...], question: Reading) -> Iterator[tuple[Word,
     if len(words) > 1 and (words[0].text in _LEADING or words[0].text in _TITLES):
         yield words[1:]
     asked = {singular(word.plain) for word in question.words}
-    if len(words) > 1 and isinstance(words[0].value, Number) and all(singular(word.plain) in asked for word in words[1:]):
+    if (
+        len(words) > 1
+        and isinstance(words[0].value, Number)
+        and all(singular(word.plain) in asked for word in words[1:])
+    ):
         yield (replace(words[0], suffix=" ".join(word.plain for word in words[1:])),)
 
 
@@ -83,12 +96,12 @@ def _same(wanted: Word, said: Word, language: Language, question: Reading, *, al
     if wanted.value is not None and said.value is not None:
         return _equal(wanted, said, question)
     if said.value is not None:
-        return isinstance(said.value, Date) and alone and month_of(wanted.text, language) == said.value.month is not None
+        return (
+            isinstance(said.value, Date) and alone and month_of(wanted.text, language) == said.value.month is not None
+        )
     if wanted.value is not None:
         place = _place(wanted)
         return not alone and place is not None and _ROMAN.get(said.shown) == place
-    if wanted.shown in _ROMAN and not alone and _place(said) == _ROMAN[wanted.shown]:
-        return True
     return _same_word(wanted, said)
 
 

@@ -4,40 +4,41 @@ import re
 
 from pipeline.grading.assertion import Context
 from pipeline.grading.matching import Match
+from pipeline.grading.normalisation import words_of
 from pipeline.grading.reading import Reading, texts
 from pipeline.grading.tokens import Word
 from pipeline.grading.unspaced import stands_alone
 from pipeline.grading.values import Number
 
 _GLUED = re.compile(r"[+#@/_\\=&'’.–-]\S?$|^[+#@\\_]")
-_TITLES = frozenset(
+_TITLES = words_of(
     "sir dame dr doctor mr mrs ms prof professor president king queen prince princess emperor pope captain general "
     "colonel admiral senator judge lord lady chancellor minister saint mount river city the port page chapter number "
-    "section release version room level line gate answer author name yes no herr frau monsieur madame señor don".split()
+    "section release version room level line gate answer author name yes no herr frau monsieur madame señor don"
 )
-_DISTINGUISHING = frozenset(
+_DISTINGUISHING = words_of(
     "new old north south east west northern southern eastern western central upper lower great greater little san santa "
-    "los las el la british american papua equatorial junior vice deputy anti non post pre".split()
+    "los las el la british american papua equatorial junior vice deputy anti non post pre"
 )
-_SUFFIXES = frozenset("jr sr inc ltd corp llc gmbh ag plc co team".split())
-_PARTICLES = frozenset("da de del della van von der den di la le bin ibn al du dos".split())
-_PEOPLE = frozenset(
+_SUFFIXES = words_of("jr sr inc ltd corp llc gmbh ag plc co team")
+_PARTICLES = words_of("da de del della van von der den di la le bin ibn al du dos")
+_PEOPLE = words_of(
     "who whom whose person man woman author writer painter artist composer actor actress singer player scientist "
     "physicist inventor leader president king queen minister founder director team club wer qui quién chi quem wie кто "
-    "谁 誰 누구".split()
+    "谁 誰 누구"
 )
-_HEADS = frozenset("city town village state province republic kingdom county university island duke earl".split())
+_HEADS = words_of("city town village state province republic kingdom county university island duke earl")
 _ROMAN = re.compile("[IVX]+")
 _YEARS = range(1000, 2200)
 # Places that hold others: "Paris, France" names one place.
-_HOLDING = frozenset(
+_HOLDING = words_of(
     "usa us uk eu france germany italy spain portugal england scotland wales ireland netherlands belgium switzerland "
     "austria poland sweden norway denmark finland greece turkey russia ukraine china japan korea india australia canada "
     "mexico brazil argentina chile peru egypt nigeria kenya israel iran iraq europe asia africa america alabama alaska "
     "arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa kansas "
     "kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada ohio "
     "oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming ontario quebec "
-    "dc".split()
+    "dc"
 )
 
 
@@ -143,7 +144,9 @@ def _names_number(reading: Reading, match: Match, word: Word, *, opening: bool) 
     if not isinstance(reading.words[match.start].value, Number):
         return False
     bare = match.end == len(reading.words) and match.start == 1
-    return not opening or (bare and not word.text.endswith(("ed", "ly")) and word.text not in ("about", "around", "circa", "only"))
+    return not opening or (
+        bare and not word.text.endswith(("ed", "ly")) and word.text not in ("about", "around", "circa", "only")
+    )
 
 
 def _counts_other(reading: Reading, match: Match, asked: frozenset[str]) -> bool:

@@ -32,6 +32,11 @@ def _is_kept(text: str, at: int) -> bool:
     return unicodedata.category(char)[0] not in "PSC" or char.isspace()
 
 
+def words_of(text: str) -> frozenset[str]:
+    """The words of a table's line."""
+    return frozenset(text.split())
+
+
 def first_line(answer: str) -> str:
     """The first line that holds anything."""
     return next((line.strip() for line in answer.splitlines() if line.strip()), "")

@@ -2,7 +2,6 @@
 
 import re
 from fractions import Fraction
-from functools import partial
 
 from text_to_num import alpha2digit
 
@@ -10,22 +9,15 @@ _LONGEST = 40  # figures that are read as a number; more name something
 _MOST_POWER = 30
 _ISOLATED = 2  # "one" and "a second" stay words, where they stand alone
 
-_SMALL = "one two three four five six seven eight nine ten".split()
-_PARTS = {
-    name: worth
-    for worth, names in {
-        2: "half halves",
-        3: "third thirds",
-        4: "quarter quarters fourth fourths",
-        5: "fifth fifths",
-        6: "sixth sixths",
-        8: "eighth eighths",
-        10: "tenth tenths",
-    }.items()
-    for name in names.split()
+_SMALL = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_PARTS = {"half": 2, "halves": 2} | {
+    f"{name}{plural}": worth
+    for name, worth in {"third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}.items()
+    for plural in ("", "s")
 }
 _FRACTION = re.compile(
-    rf"\b(?:(?:(\d{{1,3}}|{'|'.join(_SMALL)})[ -]|(an?) )?({'|'.join(_PARTS)}))\b(?! (?:of|to) (?:an?|the) )", re.IGNORECASE
+    rf"\b(?:(?:(\d{{1,3}}|{'|'.join(_SMALL)})[ -]|(an?) )?({'|'.join(_PARTS)}))\b(?! (?:of|to) (?:an?|the) )",
+    re.IGNORECASE,
 )
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _TEENS = "thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
@@ -34,6 +26,8 @@ _YEAR = re.compile(
     re.IGNORECASE,
 )
 _SECOND = re.compile(r"\b(an?|one|per|each|every|\d) second\b", re.IGNORECASE)
+_AND_A_HALF = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_SMALL)}) and a half\b", re.IGNORECASE)
+_FIRST = re.compile(r"\bfirst\b", re.IGNORECASE)
 _DOZEN = re.compile(r"\ba dozen\b", re.IGNORECASE)
 
 
@@ -42,15 +36,15 @@ def in_figures(text: str, language: str) -> str:
     if not language:
         return text
     if language == "en":
+        text = _AND_A_HALF.sub(lambda found: f"{_small(found[1])}.5", _FIRST.sub("1st", text))
         text = _DOZEN.sub("12", _SECOND.sub(r"\1 seconds", text))
         text = _YEAR.sub(_year, _FRACTION.sub(_fraction, text))
-    return alpha2digit(text.replace("eintún", "eintiuno").replace("eintiún", "eintiuno"), language, _ISOLATED)
+    return str(alpha2digit(text.replace("eintiún", "eintiuno"), language, _ISOLATED))  # it knows no "veintiún"
 
 
 def _year(found: re.Match[str]) -> str:
     """ "nineteen eighty-four" is 1984."""
-    figures = partial(alpha2digit, lang="en", threshold=0)
-    return figures(found[1]) + figures(found[2].replace("-", " "))
+    return "".join(str(alpha2digit(part.replace("-", " "), "en", 0)) for part in found.groups())
 
 
 def _fraction(found: re.Match[str]) -> str:
@@ -58,9 +52,13 @@ def _fraction(found: re.Match[str]) -> str:
     count, article, part = found[1], found[2], found[3].casefold()
     if not count and not article and part != "half":
         return found[0]
-    top = 1 if not count else int(count) if count.isdigit() else 1 + _SMALL.index(count.casefold())
+    top = _small(count) if count else 1
     plural = part.endswith("s") or part == "halves"
     return f"{top}/{_PARTS[part]}" if plural == (top > 1) else found[0]
+
+
+def _small(count: str) -> int:
+    return int(count) if count.isdigit() else 1 + _SMALL.index(count.casefold())
 
 
 _GROUPS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")

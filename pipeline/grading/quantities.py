@@ -53,7 +53,9 @@ def _numerals(found: Sequence[Word]) -> list[Word]:
         while end < len(found) and is_numeral(found[end].text) and (end == at or not found[end].gap):
             end += 1
         counted = end < len(found) and found[end].text in _COUNTERS
-        number = chinese("".join(word.text for word in found[at:end])) if end - at > 1 or (end > at and counted) else None
+        number = (
+            chinese("".join(word.text for word in found[at:end])) if end - at > 1 or (end > at and counted) else None
+        )
         scaled = bool(words) and words[-1].kind == "number" and not found[at].gap
         if number is None or scaled:
             words += found[at : max(end, at + 1)]
@@ -113,6 +115,9 @@ def _quantity(words: Sequence[Word], at: int, language: Language) -> Found:
         return (Quantity(read[0].amount, unit), read[1] + 1) if read and unit else None
     if word.suffix.casefold() in _ORDINALS | ({"a", "o"} if language.code in ("es", "it", "pt") else set()):
         return (Ordinal(int(word.shown)), 1) if word.shown.isdigit() and len(word.shown) < 9 else None
+    if word.text in ("a", "an") and at + 1 < len(words) and len(words[at + 1].shown) > 2:
+        unit, taken = _unit(words, at + 1)  # "an hour"
+        return (Quantity(Fraction(1), unit), 1 + taken) if unit else None
     read = _number(words, at, language)
     if read is None:
         return None

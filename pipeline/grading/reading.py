@@ -13,7 +13,9 @@ from pipeline.grading.tokens import Word, tokens
 
 _STOP = regex.compile(r"[!?。！？｡…؟।॥]|\.(?=\s|$|[\"')\]*])")
 _CLAUSE = regex.compile(r"[,;:()\[\]{}—、،؛\n]|\s[-–]\s")
-_SHORTENED = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "etc", "jr", "sr", "inc", "ltd", "co", "approx"})
+_SHORTENED = frozenset(
+    {"mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "etc", "jr", "sr", "inc", "ltd", "co", "approx"}
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from pipeline.grading.languages import Sense
 from pipeline.grading.matching import Match
 from pipeline.grading.reading import Reading, singular, texts
 from pipeline.grading.tokens import Word
-from pipeline.grading.values import Value
+from pipeline.grading.values import Number, Value
+
+_PRONOUNS = frozenset({"it", "he", "she", "they", "this"})  # by which a clause goes on about what another named
 
 
 def answers_something_else(context: Context, match: Match) -> bool:
@@ -15,11 +17,17 @@ def answers_something_else(context: Context, match: Match) -> bool:
     before it, where the answer begins the next one: "Toronto is the capital. Ottawa is smaller."
     """
     reading, asked = context.reading, _content(context.question)
-    if not asked:
-        return False
     sentence, (start, end) = context.sentence(match), reading.clause(match.start)
+    if not asked or any(word.text in _PRONOUNS for word in reading.words[start : start + 2]):
+        return False
     own = _overlap(reading, start, end, asked)
-    denied = {reading.clause_of[mark.start] for mark in context.marks if mark.sense in (Sense.NEGATION, Sense.ASIDE, Sense.WRONG)}
+    if _counts_another(reading, match, asked):
+        return True
+    denied = {
+        reading.clause_of[mark.start]
+        for mark in context.marks
+        if mark.sense in (Sense.NEGATION, Sense.ASIDE, Sense.WRONG)
+    }
     at = sentence.start
     while at < sentence.end:
         first, last = reading.clause(at)
@@ -39,6 +47,15 @@ def _begins_next(context: Context, match: Match, asked: frozenset[str], own: int
     fuller = _overlap(reading, before.start, before.end, asked) > own and not before.asks
     plain = not any(reading.clause_of[at] in denied for at in range(before.start, before.end))
     return fuller and plain and _rival(context, match, before.start, before.end)
+
+
+def _counts_another(reading: Reading, match: Match, asked: frozenset[str]) -> bool:
+    """Whether it counts something else while another number counts what is asked: "5 pears and 7 apples"."""
+    if not isinstance(reading.words[match.start].value, Number):
+        return False
+    counted = {at: reading.words[at + 1].plain for at in range(len(reading.words) - 1) if isinstance(reading.words[at].value, Number)}
+    nouns = {at: noun in asked or singular(noun) in asked for at, noun in counted.items()}
+    return not nouns.get(match.start, True) and any(nouns.values())
 
 
 def _content(question: Reading) -> frozenset[str]:
@@ -64,4 +81,8 @@ def _rival(context: Context, match: Match, start: int, end: int) -> bool:
 
 def _is_name(word: Word) -> bool:
     value: Value | None = word.value
-    return value is None and word.capital and word.text not in ("the", "a", "an", "it", "this", "in", "he", "she", "they", "i")
+    return (
+        value is None
+        and word.capital
+        and word.text not in ("the", "a", "an", "it", "this", "in", "he", "she", "they", "i")
+    )

@@ -15,7 +15,9 @@ _MARKUP = (
 _HEADING = re.compile(r"^[ \t]{0,8}#{1,6}[ \t].*$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]{0,8}(?:[-*•+]|\(?[A-Ha-h][.)]|\(?\d{1,2}[.)])[ \t]+", re.MULTILINE)
 _OPTION = re.compile(r"[ \t]+\(?[A-Ha-h]\)[ \t]+")
-_TURN = re.compile(r"^[ \t]{0,8}(?:q|question|user|human|passage|context|instruction|###.*)[ \t]?:", re.IGNORECASE | re.MULTILINE)
+_TURN = re.compile(
+    r"^[ \t]{0,8}(?:q|question|user|human|passage|context|instruction|###.*)[ \t]?:", re.IGNORECASE | re.MULTILINE
+)
 _SPEAKER = re.compile(
     r"\s*(?:a|answer|the answer|assistant|ai|bot|response|output|reply|antwort|réponse|respuesta|risposta|resposta)\s?:\s*",
     re.IGNORECASE,
@@ -25,7 +27,9 @@ _GREETINGS = (
     "i'm happy to help|i am happy to help|happy to help|here is the answer|here's the answer|hello|hi"
 )
 _GREETING = re.compile(rf"\s*(?:(?:{_GREETINGS})\b[ ,]*)+[.!:]*\s*", re.IGNORECASE)
-_FAREWELL = re.compile(r"\s(?:let me know if|is there anything else|i hope (?:this|that) helps|feel free to)\b", re.IGNORECASE)
+_FAREWELL = re.compile(
+    r"\s(?:let me know if|is there anything else|i hope (?:this|that) helps|feel free to)\b", re.IGNORECASE
+)
 
 
 def answering(reply: str) -> str:

@@ -1,5 +1,7 @@
 """Whether a reply sets other values of the same kind beside an answer: "80 or 81", "Paris and London", a list."""
 
+from itertools import pairwise
+
 from pipeline.grading.assertion import Context
 from pipeline.grading.languages import Sense
 from pipeline.grading.matching import Match
@@ -8,7 +10,27 @@ from pipeline.grading.reading import Reading, texts
 from pipeline.grading.tokens import Word
 from pipeline.grading.values import Quantity
 
-_SMALL = frozenset({"a", "an", "the", "in", "at", "on", "by", "to", "of", "for", "from", "the", "of", "either", "even", "also", "maybe"})
+_SMALL = frozenset(
+    {
+        "a",
+        "an",
+        "the",
+        "in",
+        "at",
+        "on",
+        "by",
+        "to",
+        "of",
+        "for",
+        "from",
+        "either",
+        "even",
+        "also",
+        "maybe",
+    }
+)
+_OPEN = frozenset({"more", "less", "fewer", "later", "earlier", "above", "below", "older", "younger", "longer"})
+_TO = frozenset({"to", "until", "till", "through", "bis", "à", "hasta"})
 _LONGEST_ITEM = 4  # words of a list's item
 _REACH = 4  # words between a value and its "or"
 _FRAME = 2  # words that two sentences begin with alike
@@ -16,7 +38,25 @@ _FRAME = 2  # words that two sentences begin with alike
 
 def is_one_of_several(context: Context, match: Match) -> bool:
     """Whether the reply names rivals of the answer there; names of the question are none."""
-    return _joined(context, match) or _listed(context, match) or _said_otherwise(context, match)
+    return (
+        _bounds(context, match)
+        or _joined(context, match)
+        or _listed(context, match)
+        or _said_otherwise(context, match)
+    )
+
+
+def _bounds(context: Context, match: Match) -> bool:
+    """Whether it is an end of a range: "from 3 to 5 May", "5 dollars or more"."""
+    words, end = context.reading.words, match.end
+    if words[match.start].value is None:
+        return False
+    kind = _kind(words[match.end - 1])
+    if any(word.text == "or" and after.text in _OPEN for word, after in pairwise(words[end : end + 2])):
+        return True
+    behind = end + 1 < len(words) and words[end].text in _TO and _kind(words[end + 1]) == kind
+    before = match.start >= 2 and words[match.start - 1].text in _TO and _kind(words[match.start - 2]) == kind
+    return behind or before
 
 
 def _kind(word: Word) -> str:
@@ -49,7 +89,11 @@ def _joined(context: Context, match: Match) -> bool:
             continue
         if mark.sense is Sense.CONJUNCTION and between and after:
             continue  # "4 floors and 12 rooms"
-        others = reading.words[mark.end : mark.end + _REACH] if after else reading.words[max(mark.start - _REACH, 0) : mark.start]
+        others = (
+            reading.words[mark.end : mark.end + _REACH]
+            if after
+            else reading.words[max(mark.start - _REACH, 0) : mark.start]
+        )
         near = others if after else others[::-1]
         if any(_is_rival(context, match, word, asked) for word in _phrase(near, mark.sense)):
             return True
@@ -60,7 +104,12 @@ def _is_small(word: Word, *, after: bool) -> bool:
     """Whether a word may stand between a value and "or": a noun of it behind the value, only small words before."""
     if word.text in _SMALL:
         return True
-    return after and word.value is None and not word.capital and word.text not in {"is", "was", "are", "were", "has", "had"}
+    return (
+        after
+        and word.value is None
+        and not word.capital
+        and word.text not in {"is", "was", "are", "were", "has", "had"}
+    )
 
 
 def _phrase(words: tuple[Word, ...], sense: Sense) -> list[Word]:
@@ -104,7 +153,9 @@ def _is_item(context: Context, match: Match, item: tuple[int, int]) -> bool:
 
 def _is_rival_item(context: Context, match: Match, item: tuple[int, int]) -> bool:
     reading, asked = context.reading, texts(context.question.words)
-    words = [word for word in reading.words[item[0] : item[1]] if word.text not in _SMALL and word.text not in ("and", "or")]
+    words = [
+        word for word in reading.words[item[0] : item[1]] if word.text not in _SMALL and word.text not in ("and", "or")
+    ]
     if not words or len(words) > _LONGEST_ITEM or reading.gap(item[1]).lstrip()[:1] == ":":
         return False
     if is_holding_place(words[0]) and len(words) == 1 and item[0] >= match.end:

@@ -12,7 +12,28 @@ from pipeline.grading.reading import Reading, language_in, read, texts
 from pipeline.grading.reply import answering
 
 _UNSAID = frozenset({Refusal.ASKED, Refusal.DENIED, Refusal.HEDGED, Refusal.SUPPOSED, Refusal.RETRACTED})
-_LEAD = frozenset({"answer", "is", "was", "are", "were", "it", "its", "this", "that", "the", "a", "an", "called", "named", "by", "in", "at", "on"})
+_LEAD = frozenset(
+    {
+        "answer",
+        "is",
+        "was",
+        "are",
+        "were",
+        "it",
+        "its",
+        "this",
+        "that",
+        "the",
+        "a",
+        "an",
+        "called",
+        "named",
+        "by",
+        "in",
+        "at",
+        "on",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)

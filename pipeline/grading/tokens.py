@@ -28,7 +28,9 @@ _TOKEN = regex.compile(
     """,
     regex.VERBOSE | regex.VERSION1,
 )
-_ELIDED = frozenset({"l", "d", "j", "m", "t", "s", "c", "n", "qu", "dell", "nell", "all", "sull", "dall", "un", "jusqu"})
+_ELIDED = frozenset(
+    {"l", "d", "j", "m", "t", "s", "c", "n", "qu", "dell", "nell", "all", "sull", "dall", "un", "jusqu"}
+)
 _CONTRACTED = {"can": "can", "won": "will", "shan": "shall", "ain": "is"}
 _ENDINGS = frozenset({"d", "ll", "ve", "re", "m"})
 _TURKISH = regex.compile(r"(?:n?[ıiuü]n|[dt][ae]n?|y?[ae]|n?[ıiuü]|y?l[ae]|[dt][ıiuü]r|ki)(?:[dt][ıiuü]r)?")

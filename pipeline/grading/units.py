@@ -121,7 +121,9 @@ def unit_of(shown: str, folded: str) -> Unit | None:
     head, _, rest = folded.partition(" ")
     if rest and (unit := _NAMES.get(f"{_singular(head)} {rest}")):
         return unit
-    return next((unit for end in _PLURALS if folded.endswith(end) and (unit := _NAMES.get(folded.removesuffix(end)))), None)
+    return next(
+        (unit for end in _PLURALS if folded.endswith(end) and (unit := _NAMES.get(folded.removesuffix(end)))), None
+    )
 
 
 def _singular(word: str) -> str:
