@@ -24,7 +24,10 @@ _YES_FOLLOWED = frozenset({"it", "this", "that", "he", "she", "they", "we", "i",
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether a reply is right. `mentioned`: an accepted answer stands in it, denied or not; `refusal`: why it does not count."""
+    """Whether a reply is right.
+
+    `mentioned`: an accepted answer stands in it, denied or not; `refusal`: why it does not count.
+    """
 
     right: bool
     mentioned: bool = False
@@ -36,12 +39,14 @@ def judge(reply: str, accepted: Sequence[str], question: str = "") -> Judgement:
 
     Right is a reply that commits to one of them: it stands there as whole words of equal value, not denied, hedged or
     supposed, not as a part of another name, and not beside rivals. `question` tells which names are no rivals, which
-    unit a bare number has, and what the answer must be about; without it nothing of that is assumed.
+    unit a bare number has, and what the answer must be about; without it nothing of that is assumed. Of a question
+    below a document only the last line counts.
     """
     said = answering(reply)
     if any(_is_exactly(said, one) for one in accepted):
         return Judgement(right=True, mentioned=True)
-    asking = read(question[-LONGEST:], language_in(question))
+    asked = question.strip().rpartition("\n")[2][-LONGEST:]
+    asking = read(asked, language_in(asked))
     language = language_in(said, asking.language if question else ENGLISH)
     context = Context(read(said, language), asking)
     refusal: Refusal | None = None

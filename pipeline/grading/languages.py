@@ -18,10 +18,11 @@ class Sense(StrEnum):
     """What a phrase does to an answer beside it; the keys of the table.
 
     `negations` deny what stands after them in their clause, or the subject before them. `asides` deny only what follows
-    ("rather than X"), `comparisons` a value directly behind them ("more than 80"). `denials` deny the rest of their sentence ("it is not true that"); `wrong` denies its clause ("X
-    is wrong"). `hedges` make their clause uncertain, `doubts` the rest of the reply. `conditions` open what is only
-    supposed. `alternatives` and `conjunctions` join values. `breaks` begin a clause. `retractions` take back what was
-    said. `neutral` phrases hold a word of another sense and do not mean it.
+    ("rather than X"), `comparisons` a value directly behind them ("more than 80"). `denials` deny the rest of their
+    sentence ("it is not true that"); `wrong` denies its clause ("X is wrong"). `hedges` make their clause uncertain,
+    `doubts` the rest of the reply. `conditions` open what is only supposed. `alternatives` and `conjunctions` join
+    values. `breaks` begin a clause. `retractions` take back what was said. `neutral` phrases hold a word of another
+    sense and do not mean it.
     """
 
     NEGATION = "negations"

@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 
 from pipeline.grading.dates import month_of
 from pipeline.grading.languages import Language, Sense, marks
+from pipeline.grading.normalisation import words_of
 from pipeline.grading.reading import Reading, read, singular
 from pipeline.grading.tokens import Word
 from pipeline.grading.units import unit_of
 from pipeline.grading.values import Date, Number, Ordinal, Quantity, same_value
 
 _LEFT_OUT = frozenset({"a", "an", "the", "&"})
-_LEADING = frozenset(
-    {"in", "at", "on", "by", "from", "to", "of", "for", "about", "since", "because", "around", "approximately"}
-)
+_LEADING = words_of("in at on by from to of for about since because around approximately")
 _TITLES = frozenset({"sir", "dame", "dr", "doctor", "mr", "mrs", "ms", "prof", "professor"})
 _NUMERALS = "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX"
 _ROMAN = {numeral: place for place, numeral in enumerate(_NUMERALS.split(" "), 1)}
@@ -95,10 +94,11 @@ def _stands(reading: Reading, places: Sequence[int], wanted: Sequence[Word], que
 def _same(wanted: Word, said: Word, language: Language, question: Reading, *, alone: bool) -> bool:
     if wanted.value is not None and said.value is not None:
         return _equal(wanted, said, question)
+    if said.value is not None and not alone and wanted.shown in _ROMAN:
+        return _place(said) == _ROMAN[wanted.shown]
     if said.value is not None:
-        return (
-            isinstance(said.value, Date) and alone and month_of(wanted.text, language) == said.value.month is not None
-        )
+        month = month_of(wanted.text, language) if alone else None
+        return isinstance(said.value, Date) and month is not None and month == said.value.month
     if wanted.value is not None:
         place = _place(wanted)
         return not alone and place is not None and _ROMAN.get(said.shown) == place
@@ -134,7 +134,7 @@ def _equal(wanted: Word, said: Word, question: Reading) -> bool:
 
 
 def _in_asked_unit(number: Number, quantity: Quantity, question: Reading) -> bool:
-    """Whether the number is the quantity in the unit that the question names; without such a unit there is no telling."""
+    """Whether the number is the quantity in the unit that the question names; without one there is no telling."""
     for word in question.words:
         unit = unit_of(word.shown, word.text) if len(word.shown) > 1 or word.kind == "sign" else None
         if unit and unit.dimension == quantity.unit.dimension:

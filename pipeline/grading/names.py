@@ -17,8 +17,8 @@ _TITLES = words_of(
     "section release version room level line gate answer author name yes no herr frau monsieur madame señor don"
 )
 _DISTINGUISHING = words_of(
-    "new old north south east west northern southern eastern western central upper lower great greater little san santa "
-    "los las el la british american papua equatorial junior vice deputy anti non post pre"
+    "new old north south east west northern southern eastern western central upper lower great greater little san "
+    "santa los las el la british american papua equatorial junior vice deputy anti non post pre"
 )
 _SUFFIXES = words_of("jr sr inc ltd corp llc gmbh ag plc co team")
 _PARTICLES = words_of("da de del della van von der den di la le bin ibn al du dos")
@@ -33,11 +33,11 @@ _YEARS = range(1000, 2200)
 # Places that hold others: "Paris, France" names one place.
 _HOLDING = words_of(
     "usa us uk eu france germany italy spain portugal england scotland wales ireland netherlands belgium switzerland "
-    "austria poland sweden norway denmark finland greece turkey russia ukraine china japan korea india australia canada "
-    "mexico brazil argentina chile peru egypt nigeria kenya israel iran iraq europe asia africa america alabama alaska "
-    "arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa kansas "
-    "kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada ohio "
-    "oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming ontario quebec "
+    "austria poland sweden norway denmark finland greece turkey russia ukraine china japan korea india australia "
+    "canada mexico brazil argentina chile peru egypt nigeria kenya israel iran iraq europe asia africa america alabama alaska "
+    "arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa "
+    "kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada "
+    "ohio oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming ontario quebec "
     "dc"
 )
 

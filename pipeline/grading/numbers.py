@@ -7,7 +7,7 @@ from text_to_num import alpha2digit
 
 _LONGEST = 40  # figures that are read as a number; more name something
 _MOST_POWER = 30
-_ISOLATED = 2  # "one" and "a second" stay words, where they stand alone
+_ISOLATED = 1  # "one" stays a word where it stands alone
 
 _SMALL = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _PARTS = {"half": 2, "halves": 2} | {
@@ -27,7 +27,8 @@ _YEAR = re.compile(
 )
 _SECOND = re.compile(r"\b(an?|one|per|each|every|\d) second\b", re.IGNORECASE)
 _AND_A_HALF = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_SMALL)}) and a half\b", re.IGNORECASE)
-_FIRST = re.compile(r"\bfirst\b", re.IGNORECASE)
+_ONE_AND_A_HALF = re.compile(r"\b(?:an?|one) (\w+) and a half\b", re.IGNORECASE)
+_FIRST = re.compile(r"(?<![\w-])(?<!ty )first\b", re.IGNORECASE)
 _DOZEN = re.compile(r"\ba dozen\b", re.IGNORECASE)
 
 
@@ -36,7 +37,9 @@ def in_figures(text: str, language: str) -> str:
     if not language:
         return text
     if language == "en":
-        text = _AND_A_HALF.sub(lambda found: f"{_small(found[1])}.5", _FIRST.sub("1st", text))
+        text = _AND_A_HALF.sub(
+            lambda found: f"{_small(found[1])}.5", _ONE_AND_A_HALF.sub(r"1.5 \1s", _FIRST.sub("1st", text))
+        )
         text = _DOZEN.sub("12", _SECOND.sub(r"\1 seconds", text))
         text = _YEAR.sub(_year, _FRACTION.sub(_fraction, text))
     return str(alpha2digit(text.replace("eintiún", "eintiuno"), language, _ISOLATED))  # it knows no "veintiún"

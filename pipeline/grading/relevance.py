@@ -1,5 +1,7 @@
 """Whether an answer that stands in a reply answers the question, or another clause does. By the question's words."""
 
+from itertools import pairwise
+
 from pipeline.grading.assertion import Context
 from pipeline.grading.languages import Sense
 from pipeline.grading.matching import Match
@@ -53,8 +55,11 @@ def _counts_another(reading: Reading, match: Match, asked: frozenset[str]) -> bo
     """Whether it counts something else while another number counts what is asked: "5 pears and 7 apples"."""
     if not isinstance(reading.words[match.start].value, Number):
         return False
-    counted = {at: reading.words[at + 1].plain for at in range(len(reading.words) - 1) if isinstance(reading.words[at].value, Number)}
-    nouns = {at: noun in asked or singular(noun) in asked for at, noun in counted.items()}
+    nouns = {
+        at: not {noun.plain, singular(noun.plain)}.isdisjoint(asked)
+        for at, (word, noun) in enumerate(pairwise(reading.words))
+        if isinstance(word.value, Number)
+    }
     return not nouns.get(match.start, True) and any(nouns.values())
 
 
@@ -69,7 +74,7 @@ def _overlap(reading: Reading, start: int, end: int, asked: frozenset[str]) -> i
 
 
 def _rival(context: Context, match: Match, start: int, end: int) -> bool:
-    """Whether a value of the answer's type, or a name, stands between those places that is in neither question nor answer."""
+    """Whether a value of the answer's type, or a name, stands between those places, of neither question nor answer."""
     reading, asked = context.reading, texts(context.question.words)
     own, first = {word.plain for word in match.wanted}, reading.words[match.start]
     for word in reading.words[start:end]:

@@ -19,12 +19,12 @@ _TURN = re.compile(
     r"^[ \t]{0,8}(?:q|question|user|human|passage|context|instruction|###.*)[ \t]?:", re.IGNORECASE | re.MULTILINE
 )
 _SPEAKER = re.compile(
-    r"\s*(?:a|answer|the answer|assistant|ai|bot|response|output|reply|antwort|réponse|respuesta|risposta|resposta)\s?:\s*",
+    r"\s*(?:a|answer|the answer|assistant|ai|bot|response|output|reply|antwort|réponse|respuesta|risposta)\s?:\s*",
     re.IGNORECASE,
 )
 _GREETINGS = (
-    "sure|certainly|of course|absolutely|great question|good question|thanks for asking|thank you for asking|no problem|"
-    "i'm happy to help|i am happy to help|happy to help|here is the answer|here's the answer|hello|hi"
+    "sure|certainly|of course|absolutely|great question|good question|thanks for asking|thank you for asking|"
+    "no problem|i'm happy to help|i am happy to help|happy to help|here is the answer|here's the answer|hello|hi"
 )
 _GREETING = re.compile(rf"\s*(?:(?:{_GREETINGS})\b[ ,]*)+[.!:]*\s*", re.IGNORECASE)
 _FAREWELL = re.compile(

@@ -39,10 +39,7 @@ _FRAME = 2  # words that two sentences begin with alike
 def is_one_of_several(context: Context, match: Match) -> bool:
     """Whether the reply names rivals of the answer there; names of the question are none."""
     return (
-        _bounds(context, match)
-        or _joined(context, match)
-        or _listed(context, match)
-        or _said_otherwise(context, match)
+        _bounds(context, match) or _joined(context, match) or _listed(context, match) or _said_otherwise(context, match)
     )
 
 

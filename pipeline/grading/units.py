@@ -13,7 +13,7 @@ _TABLE = """
 length | 0.001 || metric | millimetre millimeter / mm
 length | 0.01 || metric | centimetre centimeter zentimeter / cm
 length | 1 || metric | metre meter mètre metro / m
-length | 1000 || metric | kilometre kilometer kilomètre kilómetro chilometro quilômetro километр километров 公里 千米 キロ / km
+length | 1000 || metric | kilometre kilometer kilomètre kilómetro chilometro quilômetro километров 公里 千米 キロ / km
 length | 0.0254 || imperial | inch inches / in. "
 length | 0.3048 || imperial | foot feet / ft
 length | 0.9144 || imperial | yard / yd
