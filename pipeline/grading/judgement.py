@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.grading.assertion import Context, Refusal, uncommitted
-from pipeline.grading.languages import ENGLISH
 from pipeline.grading.matching import Match, matches
 from pipeline.grading.names import in_other_name
 from pipeline.grading.normalisation import YES_OR_NO, normalise
-from pipeline.grading.reading import language_in, read
+from pipeline.grading.reading import language_in, read, read_question
 from pipeline.grading.relevance import answers_something_else
 from pipeline.grading.reply import LONGEST, answering
 from pipeline.grading.rivals import is_one_of_several
@@ -45,9 +44,8 @@ def judge(reply: str, accepted: Sequence[str], question: str = "") -> Judgement:
     said = answering(reply)
     if any(_is_exactly(said, one) for one in accepted):
         return Judgement(right=True, mentioned=True)
-    asked = question.strip().rpartition("\n")[2][-LONGEST:]
-    asking = read(asked, language_in(asked))
-    language = language_in(said, asking.language if question else ENGLISH)
+    asking = read_question(question, LONGEST)
+    language = language_in(said, asking)
     context = Context(read(said, language), asking)
     refusal: Refusal | None = None
     for one in accepted:

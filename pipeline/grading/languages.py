@@ -95,8 +95,8 @@ _SCRIPTS = (
 )
 
 
-def language_of(words: Sequence[Word], fallback: Language) -> Language:
-    """The language most of whose frequent words and phrases stand in the text; the fallback where none is ahead.
+def language_of(words: Sequence[Word], fallback: Language, lead: int = 1) -> Language:
+    """The language most of whose frequent words and phrases stand in the text; the fallback where none leads by `lead`.
 
     Scripts of characters tell it by themselves, where they make up half of the text.
     """
@@ -106,7 +106,7 @@ def language_of(words: Sequence[Word], fallback: Language) -> Language:
         return next((LANGUAGES[code] for code, script in _SCRIPTS if script.search(kana)), fallback)
     counts = {code: sum(word.text in one.common for word in words) for code, one in LANGUAGES.items()}
     best = max(counts.values())
-    if not best or counts[fallback.code] == best:
+    if best < counts[fallback.code] + lead:
         return fallback
     return next(LANGUAGES[code] for code, count in counts.items() if count == best)
 

@@ -32,13 +32,13 @@ _ROMAN = re.compile("[IVX]+")
 _YEARS = range(1000, 2200)
 # Places that hold others: "Paris, France" names one place.
 _HOLDING = words_of(
-    "usa us uk eu france germany italy spain portugal england scotland wales ireland netherlands belgium switzerland "
-    "austria poland sweden norway denmark finland greece turkey russia ukraine china japan korea india australia "
-    "canada mexico brazil argentina chile peru egypt nigeria kenya israel iran iraq europe asia africa america alabama alaska "
-    "arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa "
-    "kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada "
-    "ohio oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming ontario quebec "
-    "dc"
+    "usa us uk eu france germany italy spain portugal england scotland wales ireland netherlands belgium "
+    "switzerland austria poland sweden norway denmark finland greece turkey russia ukraine china japan korea india "
+    "australia canada mexico brazil argentina chile peru egypt nigeria kenya israel iran iraq europe asia africa "
+    "america alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho "
+    "illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi "
+    "missouri montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah vermont virginia "
+    "washington wisconsin wyoming ontario quebec dc"
 )
 
 

@@ -93,9 +93,18 @@ def _ends_sentence(word: Word, gap: str) -> bool:
     return not short
 
 
-def language_in(text: str, fallback: Language = ENGLISH) -> Language:
-    """The language of a text."""
-    return language_of(tokens(text)[0], fallback)
+def language_in(text: str, question: "Reading | None" = None) -> Language:
+    """The language of a text; of a reply, its question's language unless other words clearly prevail."""
+    found = tokens(text)[0]
+    if question is None or all(word.text not in question.language.common for word in question.words):
+        return language_of(found, question.language if question else ENGLISH)
+    return language_of(found, question.language, lead=2)
+
+
+def read_question(question: str, longest: int) -> "Reading":
+    """Reads the last line of a question, below a document or alone; of at most `longest` characters."""
+    asked = question[-longest:].strip().rpartition("\n")[2]
+    return read(asked, language_in(asked))
 
 
 def read(text: str, language: Language) -> Reading:

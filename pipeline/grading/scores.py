@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from pipeline.grading.assertion import Refusal
 from pipeline.grading.judgement import judge
-from pipeline.grading.languages import Sense
+from pipeline.grading.languages import ENGLISH, Language, Sense
 from pipeline.grading.normalisation import normalise
-from pipeline.grading.reading import Reading, language_in, read, texts
-from pipeline.grading.reply import answering
+from pipeline.grading.reading import language_in, read, read_question, texts
+from pipeline.grading.reply import LONGEST, answering
+from pipeline.grading.tokens import Word
 
 _UNSAID = frozenset({Refusal.ASKED, Refusal.DENIED, Refusal.HEDGED, Refusal.SUPPOSED, Refusal.RETRACTED})
 _LEAD = frozenset(
@@ -87,7 +88,7 @@ def token_f1(answer: str, accepted: str) -> float:
 
 
 def _tokens(text: str) -> list[str]:
-    return [word.text for word in read(normalise(text), language_in("")).words]
+    return [word.text for word in read(normalise(text[:LONGEST]), ENGLISH).words]
 
 
 def extract(reply: str, question: str = "") -> str:
@@ -97,15 +98,14 @@ def extract(reply: str, question: str = "") -> str:
     if not reading.sentences:
         return ""
     first = next((one for one in reading.sentences if not one.asks), reading.sentences[0])
-    known = texts(read(question, language_in(question)).words) | _LEAD
+    known = texts(read_question(question, LONGEST).words) | _LEAD
     start, end = first.start, first.end
-    while start < end - 1 and _is_known(reading, start, known):
+    while start < end - 1 and _is_known(reading.words[start], known, reading.language):
         start += 1
-    while end - 1 > start and _is_known(reading, end - 1, known):
+    while end - 1 > start and _is_known(reading.words[end - 1], known, reading.language):
         end -= 1
     return "".join((word.gap if at else "") + word.shown for at, word in enumerate(reading.words[start:end]))
 
 
-def _is_known(reading: Reading, at: int, known: frozenset[str]) -> bool:
-    joins = any(mark.sense is Sense.CONJUNCTION and mark.start == at for mark in reading.marks)
-    return reading.words[at].plain in known and not joins
+def _is_known(word: Word, known: frozenset[str], language: Language) -> bool:
+    return word.plain in known and language.phrases.get((word.text,)) is not Sense.CONJUNCTION
