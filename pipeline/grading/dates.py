@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.grading.languages import ENGLISH, Language
+from pipeline.grading.languages import ENGLISH, LANGUAGES, Language
 from pipeline.grading.tokens import Word
 from pipeline.grading.values import Date, Time, Value
 
@@ -15,6 +15,8 @@ _LINKS = frozenset({"of", "de", "del", "di", "den"})
 _AMBIGUOUS = frozenset({"may", "march", "mars", "mart", "maio", "ocak", "agosto"})
 _YEARS = range(100, 2200)
 _SHORTENED = {name[:3]: number for name, number in ENGLISH.months.items()} | {"sept": 9}
+_NAMED = {name: number for one in reversed(LANGUAGES.values()) for name, number in one.months.items()}
+_MONTHS = _SHORTENED | _NAMED
 
 
 def date_at(words: Sequence[Word], at: int, language: Language) -> Found:
@@ -96,8 +98,8 @@ def _month(words: Sequence[Word], at: int, language: Language) -> int | None:
 
 
 def month_of(text: str, language: Language) -> int | None:
-    """The number of the month of that name, in the language or in English."""
-    return language.months.get(text) or ENGLISH.months.get(text) or _SHORTENED.get(text)
+    """The number of the month of that name: in the language, or in any, since a date alone tells none."""
+    return language.months.get(text) or _MONTHS.get(text)
 
 
 def _figures(words: Sequence[Word], at: int, within: range) -> int | None:
