@@ -1,4 +1,4 @@
-"""Does the grader agree with people? Pairs of a question and a reply, each labelled right or wrong by a person.
+"""Does the grader agree with labels given by hand? Pairs of a question and a reply, each labelled right or wrong.
 
 The pairs are `benchmarks/data/grading_pairs.jsonl`. The rules were tuned on one half alone; the other was held out. Its
 README says how the pairs were made and labelled.
@@ -20,7 +20,7 @@ LEAST = 0.98
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A reply to a question, and whether a person calls it right. `half`: "tuning" or "held-out"."""
+    """A reply to a question, and whether its label is right. `half`: "tuning" or "held-out"."""
 
     kind: str
     question: str

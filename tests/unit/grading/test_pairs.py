@@ -1,4 +1,4 @@
-"""The grader against replies that people labelled: the bounds that docs/grading.md states."""
+"""The grader against replies labelled by hand: the bounds that docs/grading.md states."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from benchmarks.grading import LEAST, is_graded_right, read_pairs
 PAIRS = read_pairs()
 
 
-def test_the_grader_agrees_with_people() -> None:
+def test_the_grader_agrees_with_the_labels() -> None:
     assert len(PAIRS) >= 400
     assert sum(is_graded_right(pair) == pair.right for pair in PAIRS) >= LEAST * len(PAIRS)
 
