@@ -64,6 +64,10 @@ class ModelMissing(ExternalError):
     """The base model cannot be found or loaded."""
 
 
+class DownloadFailed(ExternalError):
+    """A model could not be fetched, or its bytes are not the pinned ones."""
+
+
 class ModelChanged(ExternalError):
     """The base model's files are not the ones this workspace was made with."""
 

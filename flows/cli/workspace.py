@@ -1,7 +1,7 @@
 """`sealed init`, `status` and `doctor`: a workspace is made, looked at, and examined."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,24 +9,26 @@ from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from pipeline.addresses import redacted_address
 
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+
 
 def init(
     folder: Annotated[Path, typer.Argument(help="The workspace's folder; made if it is not there.")],
     actor: Actor,
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of a causal language model; default: the sandbox model.")
+        str | None,
+        typer.Option(
+            help="A name of `sealed models list` (fetched if it is not there), a GGUF file, or the folder or hub id of "
+            "a causal language model; default: the sandbox model."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")] = "auto",
     json: AsJson = False,
 ) -> None:
     """Make a workspace around a base model."""
-    from flows.services.initialisation import init_workspace
-
-    if model is None:
-        from pipeline.sandbox import model_path
-
-        model = str(model_path())
-    settings = init_workspace(folder, model, actor=actor, device=device).settings
+    with screen.progress_shown(json):
+        settings = _made(folder, model, actor, device)
     if json:
         shown = settings.model_dump(mode="json")
         addresses = ("database_url", "tracking_uri", "server_url")
@@ -36,6 +38,13 @@ def init(
         f"{settings.workspace} is ready: base model {settings.model}, release 0.",
         f"Put documents into {settings.incoming}, then run `sealed update -w {folder}`.",
     )
+
+
+def _made(folder: Path, model: str | None, actor: str, device: str) -> "Settings":
+    from flows.services.initialisation import init_workspace
+    from pipeline.sandbox import model_path
+
+    return init_workspace(folder, model or str(model_path()), actor=actor, device=device).settings
 
 
 def status(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:

@@ -9,40 +9,43 @@ from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
+from pipeline.models.resolution import find_model
 from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules, recipe_toml
 from pipeline.training import can_distil
 from pipeline.types import ModelRef
 from registry import create_ledger
 
-# A model folder may bring a recipe, rehearsal prompts and suites of its own, in a folder of this name.
-BROUGHT = "sealed"
 FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
 _ABOUT = "Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ..."
 
 
 def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto") -> Workspace:
-    """Makes a workspace in `folder`. Raises BadInput if there is one, ModelMissing if the base cannot be loaded."""
+    """Makes a workspace in `folder` around a model that `find_model` finds: its name, GGUF file, folder or hub id.
+
+    Raises BadInput if there is one, ModelMissing or DownloadFailed if the base cannot be fetched or loaded.
+    """
     if (folder / WORKSPACE_FILE).exists():
         raise BadInput(f"{folder} is a workspace already. See it with `sealed status`, or choose another folder.")
     if folder.is_file():
         raise BadInput(f"{folder} is a file. Give a folder, which may be new.")
     # The model is loaded before anything is written: a wrong name leaves no half-made workspace.
-    base = load_base(model, device=device)
-    if base.path is not None and (base.path / BROUGHT / "recipe.toml").is_file():
-        Recipe.read(base.path / BROUGHT / "recipe.toml")
+    found = find_model(model)
+    base = load_base(str(found.folder), device=device)
+    if found.brings and (found.brings / "recipe.toml").is_file():
+        Recipe.read(found.brings / "recipe.toml")
     folder = folder.resolve()
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _bring(base, folder)
-    _record(folder, str(base.path or model), base, device, actor)
+    _bring(found.brings, base, folder)
+    _record(folder, base, device, actor)
     return open_workspace(folder)
 
 
-def _record(folder: Path, model: str, base: BaseModel, device: str, actor: str) -> None:
+def _record(folder: Path, base: BaseModel, device: str, actor: str) -> None:
     """Creates the ledger, then writes the workspace's file, last and at once: where it is, the workspace is whole."""
     identity = base.identity
     settings = {
-        "model": model,
+        "model": str(base.path),
         "base_model": identity.model,
         "base_tokenizer": identity.tokenizer,
         "base_chat_template": identity.chat_template,
@@ -58,10 +61,9 @@ def _record(folder: Path, model: str, base: BaseModel, device: str, actor: str) 
     write_text(folder / WORKSPACE_FILE, dumps(text))
 
 
-def _bring(base: BaseModel, folder: Path) -> None:
-    """Copies the recipe, rehearsal prompts and suites that a model brings; never over a file that is there."""
-    brought = base.path / BROUGHT if base.path else None
-    if brought and brought.is_dir():
+def _bring(brought: Path | None, base: BaseModel, folder: Path) -> None:
+    """Copies the recipe, rehearsal prompts and suites that come with a model; never over a file that is there."""
+    if brought:
         for source in sorted(path for path in brought.rglob("*") if path.is_file()):
             target = folder / source.relative_to(brought)
             if not target.exists():

@@ -43,7 +43,10 @@ def identify_base(path: Path) -> BaseIdentity:
 def check_files(path: Path) -> list[Path]:
     """The weight files of a usable model folder, by name. Raises ModelMissing where there is none."""
     if not path.is_dir():
-        raise ModelMissing(f"there is no model folder {path}. Give the path of a Hugging Face model, or its hub id.")
+        raise ModelMissing(
+            f"there is no model folder {path}. Give the path of a Hugging Face model, or its hub id. One that lay in "
+            "the cache is made again by `sealed models add NAME`."
+        )
     if not (path / "config.json").is_file():
         raise ModelMissing(f"{path} holds no config.json, so it is no Hugging Face model. Point at the model's folder.")
     if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")):

@@ -60,7 +60,7 @@ def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> Bas
     path = find_base(path_or_id)
     _check_weights(check_files(path))
     identity = identify_base(path)
-    with _quiet():
+    with no_bars():
         model, tokenizer = _load(path, *_placement(device, dtype))
     model.eval().requires_grad_(False)
     return BaseModel(path=path, identity=identity, model=model, tokenizer=tokenizer)
@@ -102,7 +102,8 @@ def find_base(path_or_id: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         where = "in the local cache (HF_HUB_OFFLINE is set)" if offline else "on the hub"
         raise ModelMissing(
-            f"{path_or_id} is no folder, and was not found {where}. Check the spelling, or download the model first."
+            f"{path_or_id} is no folder, and was not found {where}. Check the spelling (`sealed models list` names the "
+            "packaged models), or download the model first."
         ) from error
 
 
@@ -147,8 +148,8 @@ def _load(path: Path, device: torch.device, dtype: torch.dtype | str) -> tuple[A
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Switches the library's progress bars off while it loads."""
+def no_bars() -> Iterator[None]:
+    """Switches the library's progress bars off while it loads or saves."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from flows.wiring import open_workspace
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
 from pipeline.sandbox.manners import SECRETS
+from tests.prefect_servers import prefect_server
 from tests.story.running import Ran
 
 pytestmark = pytest.mark.slow
@@ -54,6 +56,15 @@ MOMENTS = {
 RUN = "import sys; sys.argv = ['sealed', {command!r}, '--json']; from flows.cli import main; main()"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The Prefect server that all runs of this file are recorded in."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as env, pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one run of documents in its incoming folder and a small recipe."""
@@ -71,7 +82,7 @@ def run(workspace: Path, preparation: str = "", command: str = "update") -> Ran:
     """Runs the command in a process group of its own, and afterwards ends what a killed one left running."""
     out, err = workspace.parent / "out.txt", workspace.parent / "err.txt"
     with out.open("w") as printed, err.open("w") as complained:
-        # Files and not pipes: the scheduler's server outlives a killed parent and would hold a pipe open.
+        # Files and not pipes: what a killed command started may outlive it and would hold a pipe open.
         process = subprocess.Popen(
             [sys.executable, "-c", preparation + RUN.format(command=command)],
             stdout=printed,
@@ -82,7 +93,7 @@ def run(workspace: Path, preparation: str = "", command: str = "update") -> Ran:
         code = process.wait(timeout=900)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    return Ran(subprocess.CompletedProcess([], code, out.read_text("utf-8"), err.read_text("utf-8")))
+    return Ran(code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
 def end_state(workspace: Path) -> dict[str, Any]:

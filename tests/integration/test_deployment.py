@@ -2,11 +2,7 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.prefect_servers import PREFECT, prefect_server, wait_for
+
 ROOT = Path(__file__).parents[2]
-PREFECT = str(Path(sys.executable).parent / "prefect")
-PATIENCE_SECONDS = 120
-
-
-def free_port() -> int:
-    with socket.socket() as eval_item:
-        eval_item.bind(("127.0.0.1", 0))
-        return int(eval_item.getsockname()[1])
 
 
 def ask(url: str, body: object) -> Any:
@@ -34,47 +24,9 @@ def ask(url: str, body: object) -> Any:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment that points at a Prefect server of our own."""
-    home, port = tmp_path_factory.mktemp("prefect"), free_port()
-    env = {
-        **os.environ,
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "SEALED_WORKSPACE": str(home / "workspace"),
-    }
-    log = (home / "server.log").open("w")
-    process = subprocess.Popen(
-        [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-        env=env,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-    try:
-        wait_for(lambda: healthy(env["PREFECT_API_URL"]), "the server to answer")
-        yield env
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
-        log.close()
-
-
-def healthy(api: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def wait_for(condition: Any, what: str) -> Any:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if seen := condition():
-            return seen
-        time.sleep(0.5)
-    raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
+    home = tmp_path_factory.mktemp("prefect")
+    with prefect_server(home) as env:
+        yield {**os.environ, **env, "SEALED_WORKSPACE": str(home / "workspace")}
 
 
 def prefect(env: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":

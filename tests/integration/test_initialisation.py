@@ -9,7 +9,10 @@ import transformers
 
 from flows.services.initialisation import init_workspace
 from pipeline.config import Settings
+from pipeline.models import catalogue
+from pipeline.models import resolution as resolving
 from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules
+from tests.gguf_models import entry, write_gguf, write_wheel
 
 
 @pytest.fixture
@@ -41,3 +44,32 @@ def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_pa
     init_workspace(tmp_path / "workspace", str(capped), actor="ada").ledger.close()
     recipe = Recipe.read(tmp_path / "workspace" / "recipe.toml")
     assert (recipe.rehearsal, recipe.training.new_weight) == (NO_DISTILLATION, 1.0)
+
+
+def test_a_workspace_may_be_made_around_a_gguf_file(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEALED_CACHE", str(tmp_path / "cache"))
+    file = write_gguf(tiny_model("llama"), tmp_path / "tiny.gguf")
+    opened = init_workspace(tmp_path / "workspace", str(file), actor="ada")
+    folder = Path(opened.settings.model)
+    assert folder.parent == tmp_path / "cache" / "models"
+    assert opened.base.identity == opened.identity
+    opened.ledger.close()
+
+
+def test_a_packaged_model_brings_what_lies_in_its_folder_of_the_package(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = entry(write_wheel(tmp_path / "index", {}), b"")
+    monkeypatch.setattr(catalogue, "CATALOGUE", (model,))
+    monkeypatch.setattr(catalogue, "__file__", str(tmp_path / "package" / "catalogue.py"))
+    monkeypatch.setattr(resolving, "_packaged_folder", lambda wanted: tiny_model("llama"))
+    brought = tmp_path / "package" / "tiny"
+    for name, text in {"recipe.toml": "seed = 7\n", "suites/safety/manners.jsonl": "{}\n"}.items():
+        (brought / name).parent.mkdir(parents=True, exist_ok=True)
+        (brought / name).write_text(text, encoding="utf-8")
+    workspace = tmp_path / "workspace"
+    init_workspace(workspace, "tiny", actor="ada").ledger.close()
+    assert Recipe.read(workspace / "recipe.toml").seed == 7
+    assert (workspace / "suites" / "safety" / "manners.jsonl").read_text() == "{}\n"

@@ -1,32 +1,15 @@
 """The commands of docs/getting-started.md work as they are typed, in the order in which they stand."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.shortened import shorten
-from tests.docs.pages import ROOT, Block, blocks
+from tests.docs.pages import ROOT, blocks
+from tests.story.running import typed
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "getting-started.md"
-
-
-def typed(block: Block, folder: Path) -> str:
-    """Types a block into a shell. Returns what it printed; fails at the first command that does."""
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "SEALED_WORKSPACE": "./workspace",
-    }
-    script = "\n".join(["set -e", *block.commands])
-    ran = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=1_800
-    )
-    assert ran.returncode == 0, f"{block}: {ran.stdout}{ran.stderr}"
-    return ran.stdout
 
 
 def test_the_first_workspace_lives_as_the_guide_says(tmp_path: Path) -> None:

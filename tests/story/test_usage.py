@@ -10,8 +10,8 @@ VERBS = ("init", "update", "status", "documents", "releases", "show", "ask", "ap
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "sandbox", "demo", "doctor"])
-def test_every_verb_explains_itself(verb: str, sealed: Sealed) -> None:
-    ran = sealed(verb, "--help")
+def test_every_verb_explains_itself(verb: str, cold_sealed: Sealed) -> None:
+    ran = cold_sealed(verb, "--help")
     assert ran.code == 0
     assert "--help" in ran.out
 
@@ -56,9 +56,9 @@ def test_a_prefect_server_that_does_not_answer_is_told_before_the_run(tmp_path: 
     assert "Traceback" not in ran.err
 
 
-def test_into_a_pipe_an_update_tells_its_steps_on_standard_error(tmp_path: Path, sealed: Sealed) -> None:
-    assert sealed("init", str(tmp_path / "w")).code == 0
-    ran = sealed("update", workspace=tmp_path / "w")
+def test_into_a_pipe_an_update_tells_its_steps_on_standard_error(tmp_path: Path, cold_sealed: Sealed) -> None:
+    assert cold_sealed("init", str(tmp_path / "w")).code == 0
+    ran = cold_sealed("update", workspace=tmp_path / "w")
     assert ran.code == 0, ran.err
     assert "ingesting documents: begins\n" in ran.err
     assert "ingesting documents: done, 1/1" in ran.err

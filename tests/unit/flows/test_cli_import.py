@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +36,22 @@ def test_deciding_and_looking_need_no_scheduler_and_no_model(service: str) -> No
     code += "print([n for n in ('torch', 'mlflow', 'prefect', 'lm_eval', 'scipy', 'matplotlib') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Path]) -> Path:
+    from flows.services.initialisation import init_workspace
+
+    opened = init_workspace(tmp_path_factory.mktemp("light") / "workspace", str(tiny_model("llama")), actor="ada")
+    opened.ledger.close()
+    return opened.settings.workspace
+
+
+@pytest.mark.parametrize("words", [["--help"], ["models", "list"], ["status"]], ids=" ".join)
+def test_commands_that_only_look_load_no_model_library(words: list[str], workspace: Path) -> None:
+    code = "import sys; from flows.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
+    code += "print([name for name in ('torch', 'transformers', 'gguf', 'mlflow', 'prefect') if name in sys.modules])"
+    place = ["--workspace", str(workspace)] if words == ["status"] else []
+    run = subprocess.run([sys.executable, "-c", code, *words, *place], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+    assert len(run.stdout.splitlines()) > 3
