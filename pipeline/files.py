@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +14,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes `data`, replacing what `path` held; its folder is made. Raises OSError, and `path` is then as it was.
+    """Writes `data`, replacing what `path` held; its folder is made. Raises OSError, and `path` is then as it was."""
+    write_blocks(path, (data,))
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
+    """Writes the blocks one after another, as `write_bytes` does. Where making a block raises, `path` is as it was.
 
     The unfinished file is hidden, so that nobody who reads the folder meanwhile takes it for a document.
     """
@@ -22,7 +27,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     unfinished = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     try:
         with unfinished.open("xb") as stream:
-            stream.write(data)
+            stream.writelines(blocks)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(unfinished, path)

