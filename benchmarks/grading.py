@@ -1,7 +1,7 @@
 """Does the grader agree with labels given by hand? Pairs of a question and a reply, each labelled right or wrong.
 
-The pairs are `benchmarks/data/grading_pairs.jsonl`. The rules were tuned on one half alone; the other was held out. Its
-README says how the pairs were made and labelled.
+The pairs are `benchmarks/data/grading_pairs.jsonl`. The rules were tuned on one half alone; the other was held out. The
+pairs of a review, meant to break the rules, are reported apart. Its README says how they were made and labelled.
 """
 
 import argparse
@@ -16,11 +16,12 @@ from pipeline.grading import judge, score
 
 PAIRS = Path(__file__).parent / "data" / "grading_pairs.jsonl"
 LEAST = 0.98
+REVIEW = "review"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A reply to a question, and whether its label is right. `half`: "tuning" or "held-out"."""
+    """A reply to a question, and whether its label is right. `half`: "tuning", "held-out" or "review"."""
 
     kind: str
     question: str
@@ -46,7 +47,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the same: it takes seconds")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    write_results("grading", list(figures(read_pairs())), options.out)
+    pairs = read_pairs()
+    both = [pair for pair in pairs if pair.half != REVIEW]
+    review = [pair for pair in pairs if pair.half == REVIEW]
+    write_results("grading", [*figures(both), *_mistakes("review: ", review)], options.out)
 
 
 def figures(pairs: Sequence[Pair]) -> Iterator[Measured]:
@@ -56,11 +60,8 @@ def figures(pairs: Sequence[Pair]) -> Iterator[Measured]:
         yield _agreement(f"agreement, {half} half", [pair for pair in pairs if pair.half == half])
     for kind in dict.fromkeys(pair.kind for pair in pairs):
         yield _agreement(f"agreement, {kind}", [pair for pair in pairs if pair.kind == kind])
-    wrong = [pair for pair in pairs if not pair.right]
-    yield _share("wrong replies graded right", wrong, [is_graded_right(pair) for pair in wrong])
-    right = [pair for pair in pairs if pair.right]
-    yield _share("right replies graded wrong", right, [not is_graded_right(pair) for pair in right])
-    negated = [pair for pair in wrong if pair.kind == "negated"]
+    yield from _mistakes("", pairs)
+    negated = [pair for pair in pairs if pair.kind == "negated" and not pair.right]
     passed = sum(map(is_graded_right, negated))
     yield Measured(
         name="negated replies graded right", value=passed, unit="replies", goal="0", n=len(negated), met=passed == 0
@@ -69,6 +70,13 @@ def figures(pairs: Sequence[Pair]) -> Iterator[Measured]:
         found = [float(getattr(score(pair.reply, pair.accepted, pair.question), name)) for pair in pairs]
         agreed = [(value > 0.5) == pair.right for value, pair in zip(found, pairs, strict=True)]
         yield _share(f"agreement of {name.replace('_', ' ')} (above 0.5)", pairs, agreed)
+
+
+def _mistakes(prefix: str, pairs: Sequence[Pair]) -> Iterator[Measured]:
+    wrong = [pair for pair in pairs if not pair.right]
+    yield _share(f"{prefix}wrong replies graded right", wrong, [is_graded_right(pair) for pair in wrong])
+    right = [pair for pair in pairs if pair.right]
+    yield _share(f"{prefix}right replies graded wrong", right, [not is_graded_right(pair) for pair in right])
 
 
 def _agreement(name: str, pairs: Sequence[Pair], *, goal: bool = False) -> Measured:

@@ -1,13 +1,13 @@
 """Whether a reply commits to an answer that stands in it, or denies, doubts, only supposes or takes it back."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
 from enum import StrEnum
-from functools import cached_property
 
+from pipeline.grading.context import Context
 from pipeline.grading.languages import Mark, Sense
 from pipeline.grading.matching import Match
-from pipeline.grading.reading import Reading, Sentence
+from pipeline.grading.normalisation import words_of
+from pipeline.grading.reading import Reading
 
 
 class Refusal(StrEnum):
@@ -23,82 +23,12 @@ class Refusal(StrEnum):
     BESIDE = "it answers something else"
 
 
-_IN_QUESTION = frozenset({Sense.NEGATION, Sense.ASIDE, Sense.COMPARISON, Sense.HEDGE, Sense.WRONG, Sense.CONDITION})
-_BE = frozenset({"is", "are", "was", "were", "be", "been"})
-_AUXILIARIES = _BE | {"has", "have", "had", "do", "does", "did", "will", "would", "can", "could", "should", "must"}
-_RELATIVE = frozenset({"which", "who", "whom", "whose", "when", "where", "he", "she", "they", "we", "then", "now"})
-_UNTIL = frozenset({"until", "till"})
-_SMALL = frozenset(
-    {
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "at",
-        "on",
-        "by",
-        "for",
-        "to",
-        "from",
-        "with",
-        "and",
-        "or",
-        "nor",
-        "y",
-        "o",
-        "et",
-        "ou",
-        "und",
-        "oder",
-    }
-)
+_BE = words_of("is are was were be been")
+_AUXILIARIES = _BE | words_of("has have had do does did will would can could should must")
+_UNTIL = words_of("until till")
+_SMALL = words_of("a an the of in at on by for to from with and or nor y o et ou und oder")
 _ENDS_SUBJECT = _SMALL - {"and"} | {"that"}
 _AFTERTHOUGHT = 6  # words of a sentence that only doubts the one before
-
-
-@dataclass(frozen=True, eq=False)
-class Context:
-    """A reply and its question, both read. What the question denies or doubts itself ("Who never ...?") is neutral."""
-
-    reading: Reading
-    question: Reading
-
-    @cached_property
-    def marks(self) -> tuple[Mark, ...]:
-        """The reply's phrases that count."""
-        asked = {mark.text for mark in self.question.marks}
-        return tuple(mark for mark in self.reading.marks if not self._is_neutral(mark, asked))
-
-    def _is_neutral(self, mark: Mark, asked: set[str]) -> bool:
-        words = self.reading.words
-        if mark.sense is Sense.NEUTRAL or (mark.sense in _IN_QUESTION and mark.text in asked):
-            return True
-        after = self.reading.gap(mark.end).strip()
-        if mark.text == "no" and after[:1] in tuple(",.!:;") and after:
-            return True  # "No, it is ..."
-        follows = words[mark.end] if mark.end < len(words) else None
-        if mark.text == "may":
-            return words[mark.start].shown != "may" or follows is None or not follows.shown[:1].islower()
-        return mark.text == "without" and any(
-            one.sense is Sense.NEGATION and one.end <= mark.start and self.together(one.start, mark.start)
-            for one in self.reading.marks
-        )
-
-    def together(self, one: int, other: int) -> bool:
-        """Whether two words stand in one clause."""
-        return self.reading.clause_of[one] == self.reading.clause_of[other]
-
-    def sentence(self, match: Match) -> Sentence:
-        return self.reading.sentences[self.reading.sentence_of[match.start]]
-
-    def beside(self, match: Match, *senses: Sense) -> Iterator[Mark]:
-        """The marks of those senses in the sentence of the match, outside of it."""
-        sentence = self.sentence(match)
-        for mark in self.marks:
-            outside = mark.end <= match.start or mark.start >= match.end
-            if mark.sense in senses and outside and sentence.start <= mark.start < sentence.end:
-                yield mark
 
 
 def uncommitted(context: Context, match: Match) -> Refusal | None:
@@ -127,10 +57,7 @@ def _denied(context: Context, match: Match) -> bool:
 
 def _contrasted(context: Context, start: int, end: int) -> bool:
     """Whether something between two places turns a denial round: "but", "actually", a semicolon."""
-    turns = any(
-        mark.sense is Sense.BREAK and mark.text not in _RELATIVE and start <= mark.start < end for mark in context.marks
-    )
-    return turns or any(set(context.reading.words[at].gap) & set(";:") for at in range(start, end))
+    return bisect_left(context.turns, start) < bisect_left(context.turns, end)
 
 
 def _calls_wrong(context: Context, mark: Mark, match: Match) -> bool:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.grading.assertion import Context, Refusal, uncommitted
+from pipeline.grading.assertion import Refusal, uncommitted
+from pipeline.grading.bounds import is_not_the_value
+from pipeline.grading.context import Context
 from pipeline.grading.matching import Match, matches
 from pipeline.grading.names import in_other_name
 from pipeline.grading.normalisation import YES_OR_NO, normalise
@@ -14,6 +16,7 @@ from pipeline.grading.rivals import is_one_of_several
 
 _CHECKS: tuple[tuple[Refusal, Callable[[Context, Match], bool]], ...] = (
     (Refusal.OTHER_NAME, in_other_name),
+    (Refusal.RIVALS, is_not_the_value),
     (Refusal.RIVALS, is_one_of_several),
     (Refusal.BESIDE, answers_something_else),
 )
@@ -74,8 +77,8 @@ def _refusal(context: Context, match: Match) -> Refusal | None:
 
 def _opens_with(context: Context, accepted: str) -> bool:
     """Whether the reply begins with that yes or no: "No, it was not", but not "No idea"."""
-    words = context.reading.words
-    if not words or words[0].text != accepted:
+    words, sentences = context.reading.words, context.reading.sentences
+    if not words or words[0].text != accepted or sentences[0].asks:
         return False
     gap = context.reading.gap(1).strip()
     return len(words) == 1 or bool(gap) or words[1].text in _YES_FOLLOWED

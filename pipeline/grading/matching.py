@@ -12,12 +12,13 @@ from pipeline.grading.units import unit_of
 from pipeline.grading.values import Date, Number, Ordinal, Quantity, same_value
 
 _LEFT_OUT = frozenset({"a", "an", "the", "&"})
-_LEADING = words_of("in at on by from to of for about since because around approximately")
-_TITLES = frozenset({"sir", "dame", "dr", "doctor", "mr", "mrs", "ms", "prof", "professor"})
+_LEADING = words_of("in within at on by from to of for about since because around approximately")
+_TITLES = words_of("sir dame dr doctor mr mrs ms prof professor")
+_SPELLED = {"st": "saint", "mt": "mount", "ft": "fort"}  # in names
 _NUMERALS = "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX"
 _ROMAN = {numeral: place for place, numeral in enumerate(_NUMERALS.split(" "), 1)}
-_NAMED_NUMBERS = frozenset({"version", "release", "section", "chapter", "build", "code", "id"})
-_AGES = frozenset({"old", "age", "alter", "âge", "edad"})
+_NAMED_NUMBERS = words_of("version release section chapter build code id")
+_AGES = words_of("old age alter âge edad")
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,14 @@ def _same_word(wanted: Word, said: Word) -> bool:
         return True
     if wanted.plain == said.plain:
         return wanted.text == wanted.plain or said.text == said.plain
+    if wanted.capital and said.capital and _spelled(wanted) == _spelled(said):
+        return True
     common = wanted.kind == "word" and wanted.shown.islower() and wanted.shown.isascii()
     return common and singular(wanted.plain) == singular(said.plain)
+
+
+def _spelled(word: Word) -> str:
+    return _SPELLED.get(word.text, word.text)
 
 
 def _equal(wanted: Word, said: Word, question: Reading) -> bool:

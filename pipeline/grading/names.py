@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.grading.assertion import Context
+from pipeline.grading.context import Context
 from pipeline.grading.matching import Match
 from pipeline.grading.normalisation import words_of
 from pipeline.grading.reading import Reading, texts
@@ -20,11 +20,12 @@ _DISTINGUISHING = words_of(
     "new old north south east west northern southern eastern western central upper lower great greater little san "
     "santa los las el la british american papua equatorial junior vice deputy anti non post pre"
 )
+_OTHER_RANKS = words_of("deputy vice assistant former acting ex non anti semi")
 _SUFFIXES = words_of("jr sr inc ltd corp llc gmbh ag plc co team")
 _PARTICLES = words_of("da de del della van von der den di la le bin ibn al du dos")
-_PEOPLE = words_of(
+_PEOPLE = words_of(  # without accents
     "who whom whose person man woman author writer painter artist composer actor actress singer player scientist "
-    "physicist inventor leader president king queen minister founder director team club wer qui quién chi quem wie кто "
+    "physicist inventor leader president king queen minister founder director team club wer qui quien chi quem wie кто "
     "谁 誰 누구"
 )
 _HEADS = words_of("city town village state province republic kingdom county university island duke earl")
@@ -117,6 +118,8 @@ def _begins_before(reading: Reading, match: Match, asked: frozenset[str]) -> boo
     if match.start <= initial or _shouts(reading):
         return False
     word = reading.words[match.start - 1]
+    if first.gap == " " and word.text in _OTHER_RANKS and word.plain not in asked:
+        return True
     if first.gap == " " and word.capital:
         return _is_part(reading, match, word, asked, opening=match.start - 1 == initial)
     if first.gap == " " and word.text == "of" and match.start - 2 > initial and first.capital:
@@ -127,7 +130,7 @@ def _begins_before(reading: Reading, match: Match, asked: frozenset[str]) -> boo
 
 def _is_part(reading: Reading, match: Match, word: Word, asked: frozenset[str], *, opening: bool) -> bool:
     first = reading.words[match.start]
-    if word.plain in asked or word.text in _TITLES:
+    if word.plain in asked or word.text in _TITLES or (opening and word.text in reading.language.common):
         return False
     if first.value is not None:
         return _names_number(reading, match, word, opening=opening)

@@ -6,22 +6,31 @@ from fractions import Fraction
 
 from pipeline.grading.dates import Found, date_at, time_at
 from pipeline.grading.languages import Language
+from pipeline.grading.normalisation import words_of
 from pipeline.grading.numbers import SCALES, amount_of, chinese, is_numeral
 from pipeline.grading.tokens import Word
 from pipeline.grading.units import CURRENCIES, MOST_WORDS, unit_of
 from pipeline.grading.values import Number, Ordinal, Quantity, Range, Unit
 
-_SCALE = {
-    "hundred": 10**2, "thousand": 10**3, "k": 10**3, "million": 10**6, "millions": 10**6, "mn": 10**6, "mio": 10**6,
-    "billion": 10**9, "bn": 10**9, "mrd": 10**9, "trillion": 10**12, "lakh": 10**5, "crore": 10**7, "dozen": 12,
-    "млн": 10**6, "млрд": 10**9, "mln": 10**6, "juta": 10**6, "triệu": 10**6, "हज़ार": 10**3, "लाख": 10**5,
-    "مليون": 10**6, "milyon": 10**6, "тысяч": 10**3,
-} | SCALES  # fmt: skip
+_POWERS = {
+    2: "hundred",
+    3: "thousand k тысяч हज़ार",
+    5: "lakh लाख",
+    6: "million millions mn mio mln млн juta triệu milyon مليون",
+    7: "crore",
+    9: "billion bn mrd млрд",
+    12: "trillion",
+}
+_SCALE = {name: 10**power for power, names in _POWERS.items() for name in names.split()} | {"dozen": 12} | SCALES
 _WORDED = frozenset({10**3, 10**6, 10**9, 10**12})  # scales that were spelled out, and are figures now
 _ORDINALS = frozenset({"st", "nd", "rd", "th", "er", "ère", "e", "è", "ème", "eme", "ième", "ste", "de", "º"})
 _DASHES = frozenset({"-", "–", " – ", " - ", "—"})
 _COUNTERS = frozenset("个個名位人年月日次岁歳回番本枚台层層页頁章天件家")
-_DETERMINERS = frozenset({"this", "that", "the", "no", "which", "every", "any", "each", "another", "some", "only"})
+_DETERMINERS = words_of("this that the no which every any each another some only")
+_CHANGES = words_of(
+    "changed moved switched renamed raised increased lowered reduced decreased grew rose fell dropped upgraded "
+    "migrated went updated cut shifted relocated converted"
+)
 
 
 def valued(found: Sequence[Word], language: Language) -> list[Word]:
@@ -92,7 +101,7 @@ def _scale(word: Word, after: Word | None, amount: Fraction) -> tuple[int, int]:
         return scale, 1
     if after is None or word.suffix or after.gap not in ("", " "):
         return 1, 1
-    if scale := _SCALE.get(after.text, 0):
+    if (scale := _SCALE.get(after.text, 0)) and not (after.shown == "K" and after.gap):  # "300 K" are kelvins
         return scale, 2
     worded = after.gap == " " and after.shown.isdigit() and len(after.shown) < 14 and int(after.shown) in _WORDED
     return (int(after.shown), 2) if worded and amount < 1000 else (1, 1)
@@ -110,9 +119,7 @@ def _quantity(words: Sequence[Word], at: int, language: Language) -> Found:
     """A number, with its unit where it has one, before it ($5) or behind it."""
     word = words[at]
     if word.kind in ("sign", "word") and word.shown in CURRENCIES and at + 1 < len(words):
-        read = _number(words, at + 1, language) if words[at + 1].gap in ("", " ") else None
-        unit = unit_of(word.shown, word.text)
-        return (Quantity(read[0].amount, unit), read[1] + 1) if read and unit else None
+        return _price(words, at, language)
     if word.suffix.casefold() in _ORDINALS | ({"a", "o"} if language.code in ("es", "it", "pt") else set()):
         return (Ordinal(int(word.shown)), 1) if word.shown.isdigit() and len(word.shown) < 9 else None
     if word.text in ("a", "an") and at + 1 < len(words) and len(words[at + 1].shown) > 2:
@@ -129,6 +136,16 @@ def _quantity(words: Sequence[Word], at: int, language: Language) -> Found:
     return (Quantity(number.amount, unit), length + taken) if unit else (number, length)
 
 
+def _price(words: Sequence[Word], at: int, language: Language) -> Found:
+    """A number behind its currency; "$5m" are millions, not metres."""
+    amount, unit = words[at + 1], unit_of(words[at].shown, words[at].text)
+    if amount.gap not in ("", " ") or unit is None:
+        return None
+    amount = replace(amount, suffix=amount.suffix.replace("m", "M")) if len(amount.suffix) == 1 else amount
+    read = _number([words[at], amount, *words[at + 2 : at + 4]], 1, language)
+    return (Quantity(read[0].amount, unit), read[1] + 1) if read else None
+
+
 def _unit(words: Sequence[Word], at: int) -> tuple[Unit | None, int]:
     for length in range(MOST_WORDS, 0, -1):
         part = words[at : at + length]
@@ -139,9 +156,14 @@ def _unit(words: Sequence[Word], at: int) -> tuple[Unit | None, int]:
     return None, 0
 
 
+def is_old_value(words: Sequence[Word], at: int) -> bool:
+    """Whether a change is told from the value there to another: "was raised from 5 to 7"."""
+    return at >= 2 and words[at - 1].text == "from" and words[at - 2].text in _CHANGES
+
+
 def _range(words: Sequence[Word], at: int, language: Language) -> Found:
     """ "24-10", "1914–18", "24 to 10": two plain numbers."""
-    first = _number(words, at, language)
+    first = None if is_old_value(words, at) else _number(words, at, language)
     if first is None or words[at].suffix or at + first[1] >= len(words):
         return None
     place = at + first[1]

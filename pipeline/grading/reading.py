@@ -1,6 +1,6 @@
 """A text as grading reads it: words with values, in sentences and clauses, with the phrases that deny or doubt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -75,12 +75,15 @@ class Reading:
 
     def clause(self, at: int) -> tuple[int, int]:
         """The places of the first word of a word's clause and behind its last."""
-        number, start, end = self.clause_of[at], at, at
-        while start and self.clause_of[start - 1] == number:
-            start -= 1
-        while end < len(self.words) and self.clause_of[end] == number:
-            end += 1
-        return start, end
+        return self._clauses[self.clause_of[at]]
+
+    @cached_property
+    def _clauses(self) -> Mapping[int, tuple[int, int]]:
+        """The places of each clause, by its number."""
+        places: dict[int, tuple[int, int]] = {}
+        for at, number in enumerate(self.clause_of):
+            places[number] = (places.get(number, (at, at))[0], at + 1)
+        return places
 
 
 def _ends_sentence(word: Word, gap: str) -> bool:

@@ -2,14 +2,17 @@
 
 from itertools import pairwise
 
-from pipeline.grading.assertion import Context
+from pipeline.grading.context import Context
 from pipeline.grading.languages import Sense
 from pipeline.grading.matching import Match
+from pipeline.grading.normalisation import words_of
 from pipeline.grading.reading import Reading, singular, texts
 from pipeline.grading.tokens import Word
-from pipeline.grading.values import Number, Value
+from pipeline.grading.values import Number, Ordinal
 
-_PRONOUNS = frozenset({"it", "he", "she", "they", "this"})  # by which a clause goes on about what another named
+_PRONOUNS = words_of("it he she they this")  # by which a clause goes on about what another named
+_REFERRING = _PRONOUNS | {"that", "which"}
+_OPENING = _PRONOUNS | {"the", "a", "an", "in", "i"}  # written with a capital only where a sentence begins
 
 
 def answers_something_else(context: Context, match: Match) -> bool:
@@ -23,7 +26,9 @@ def answers_something_else(context: Context, match: Match) -> bool:
     if not asked or any(word.text in _PRONOUNS for word in reading.words[start : start + 2]):
         return False
     own = _overlap(reading, start, end, asked)
-    if _counts_another(reading, match, asked):
+    if _counts_another(reading, match, asked) or _ranks_another(context, match):
+        return True
+    if _is_denied_behind(context, match, asked, own):
         return True
     denied = {
         reading.clause_of[mark.start]
@@ -33,11 +38,26 @@ def answers_something_else(context: Context, match: Match) -> bool:
     at = sentence.start
     while at < sentence.end:
         first, last = reading.clause(at)
-        other = first != start and reading.clause_of[first] not in denied
+        other = first != start and reading.clause_of[first] not in denied and "(" not in reading.gap(first)
         if other and _overlap(reading, first, last, asked) > own and _rival(context, match, first, last):
             return True
         at = last
     return _begins_next(context, match, asked, own, denied)
+
+
+def _is_denied_behind(context: Context, match: Match, asked: frozenset[str], own: int) -> bool:
+    """Whether a clause behind denies of it what is asked: "Sydney is the largest city, but it is not the capital"."""
+    reading, last = context.reading, context.reading.sentence_of[match.start] + 1
+    negations = [
+        mark.start
+        for mark in context.marks
+        if mark.sense is Sense.NEGATION and mark.start >= match.end and reading.sentence_of[mark.start] <= last
+    ]
+    for start, end in dict.fromkeys(map(reading.clause, negations)):
+        about_it = any(word.text in _REFERRING for word in reading.words[start : min(start + 2, end)])
+        if start >= match.end and about_it and _overlap(reading, start, end, asked) > own:
+            return True
+    return False
 
 
 def _begins_next(context: Context, match: Match, asked: frozenset[str], own: int, denied: set[int]) -> bool:
@@ -63,6 +83,20 @@ def _counts_another(reading: Reading, match: Match, asked: frozenset[str]) -> bo
     return not nouns.get(match.start, True) and any(nouns.values())
 
 
+def _ranks_another(context: Context, match: Match) -> bool:
+    """Whether its clause says "second largest" where the question asks for the largest."""
+    reading, known = context.reading, {word.value for word in context.question.words}
+    start, end = reading.clause(match.start)
+    superlatives = {word.text for word in context.question.words if word.text.endswith("est") or word.text == "most"}
+    return any(
+        isinstance(rank.value, Ordinal)
+        and rank.value.place > 1
+        and rank.value not in known
+        and word.text in superlatives
+        for rank, word in pairwise(reading.words[start:end])
+    )
+
+
 def _content(question: Reading) -> frozenset[str]:
     """The question's words without the frequent ones of its language."""
     common = question.language.common
@@ -85,9 +119,4 @@ def _rival(context: Context, match: Match, start: int, end: int) -> bool:
 
 
 def _is_name(word: Word) -> bool:
-    value: Value | None = word.value
-    return (
-        value is None
-        and word.capital
-        and word.text not in ("the", "a", "an", "it", "this", "in", "he", "she", "they", "i")
-    )
+    return word.value is None and word.capital and word.text not in _OPENING

@@ -10,7 +10,7 @@ _MARKUP = (
     (re.compile(r"!?\[([^\[\]\n]{1,200})\]\([^()\s]{1,300}\)"), r"\1"),  # a link
     (re.compile(r"</?[A-Za-z][^<>\n]{0,60}>"), " "),  # a tag
     (re.compile(r"\*+|`+|~~|(?<!\w)__?(?=\w)|(?<=\w)__?(?!\w)"), ""),  # bold, italics, code
-    (re.compile(r"^[ \t]{0,8}>[ \t]?", re.MULTILINE), ""),  # a quotation
+    (re.compile(r"^[ \t]{0,8}>(?!\d)[ \t]?", re.MULTILINE), ""),  # a quotation
 )
 _HEADING = re.compile(r"^[ \t]{0,8}#{1,6}[ \t].*$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]{0,8}(?:[-*•+]|\(?[A-Ha-h][.)]|\(?\d{1,2}[.)])[ \t]+", re.MULTILINE)

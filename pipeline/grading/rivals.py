@@ -1,36 +1,16 @@
 """Whether a reply sets other values of the same kind beside an answer: "80 or 81", "Paris and London", a list."""
 
-from itertools import pairwise
-
-from pipeline.grading.assertion import Context
+from pipeline.grading.context import Context
 from pipeline.grading.languages import Sense
 from pipeline.grading.matching import Match
 from pipeline.grading.names import is_holding_place
+from pipeline.grading.normalisation import words_of
 from pipeline.grading.reading import Reading, texts
-from pipeline.grading.tokens import Word
-from pipeline.grading.values import Quantity
+from pipeline.grading.tokens import Word, kind_of
 
-_SMALL = frozenset(
-    {
-        "a",
-        "an",
-        "the",
-        "in",
-        "at",
-        "on",
-        "by",
-        "to",
-        "of",
-        "for",
-        "from",
-        "either",
-        "even",
-        "also",
-        "maybe",
-    }
-)
-_OPEN = frozenset({"more", "less", "fewer", "later", "earlier", "above", "below", "older", "younger", "longer"})
-_TO = frozenset({"to", "until", "till", "through", "bis", "à", "hasta"})
+_SMALL = words_of("a an the in at on by to of for from either else even also maybe")
+_VERBS = words_of("is are was were has had")
+_INDEFINITE = words_of("a an")
 _LONGEST_ITEM = 4  # words of a list's item
 _REACH = 4  # words between a value and its "or"
 _FRAME = 2  # words that two sentences begin with alike
@@ -38,42 +18,19 @@ _FRAME = 2  # words that two sentences begin with alike
 
 def is_one_of_several(context: Context, match: Match) -> bool:
     """Whether the reply names rivals of the answer there; names of the question are none."""
-    return (
-        _bounds(context, match) or _joined(context, match) or _listed(context, match) or _said_otherwise(context, match)
-    )
-
-
-def _bounds(context: Context, match: Match) -> bool:
-    """Whether it is an end of a range: "from 3 to 5 May", "5 dollars or more"."""
-    words, end = context.reading.words, match.end
-    if words[match.start].value is None:
-        return False
-    kind = _kind(words[match.end - 1])
-    if any(word.text == "or" and after.text in _OPEN for word, after in pairwise(words[end : end + 2])):
-        return True
-    behind = end + 1 < len(words) and words[end].text in _TO and _kind(words[end + 1]) == kind
-    before = match.start >= 2 and words[match.start - 1].text in _TO and _kind(words[match.start - 2]) == kind
-    return behind or before
-
-
-def _kind(word: Word) -> str:
-    """Rivals are of one kind: a value of one type, a name, or a common word."""
-    if word.value is not None:
-        unit = word.value.unit.dimension if isinstance(word.value, Quantity) else ""
-        return f"{type(word.value).__name__} {unit}"
-    return "name" if word.capital else word.kind
+    return _joined(context, match) or _listed(context, match) or _said_otherwise(context, match)
 
 
 def _kinds(reading: Reading, match: Match) -> set[str]:
     """The kinds of the answer's words; of a name its small words do not count."""
-    kinds = {_kind(word) for word in reading.words[match.start : match.end] if word.text not in _SMALL}
+    kinds = {kind_of(word) for word in reading.words[match.start : match.end] if word.text not in _SMALL}
     return kinds - {"word"} or kinds
 
 
 def _is_rival(context: Context, match: Match, word: Word, asked: frozenset[str]) -> bool:
     own = {one.plain for one in match.wanted}
     said_in_question = word.plain in asked and word.value is None
-    return _kind(word) in _kinds(context.reading, match) and word.plain not in own and not said_in_question
+    return kind_of(word) in _kinds(context.reading, match) and word.plain not in own and not said_in_question
 
 
 def _joined(context: Context, match: Match) -> bool:
@@ -101,12 +58,7 @@ def _is_small(word: Word, *, after: bool) -> bool:
     """Whether a word may stand between a value and "or": a noun of it behind the value, only small words before."""
     if word.text in _SMALL:
         return True
-    return (
-        after
-        and word.value is None
-        and not word.capital
-        and word.text not in {"is", "was", "are", "were", "has", "had"}
-    )
+    return after and word.value is None and not word.capital and word.text not in _VERBS
 
 
 def _phrase(words: tuple[Word, ...], sense: Sense) -> list[Word]:
@@ -155,10 +107,22 @@ def _is_rival_item(context: Context, match: Match, item: tuple[int, int]) -> boo
     ]
     if not words or len(words) > _LONGEST_ITEM or reading.gap(item[1]).lstrip()[:1] == ":":
         return False
+    if any(item[0] <= mark.start < item[1] for mark in context.beside(match, Sense.ASIDE, Sense.NEGATION)):
+        return False  # "wood, instead of coal"
     if is_holding_place(words[0]) and len(words) == 1 and item[0] >= match.end:
         return False
     kinds = _kinds(reading, match)
-    return all(_kind(word) in kinds for word in words) and any(_is_rival(context, match, word, asked) for word in words)
+    if any(word.text in reading.language.common for word in words):
+        return False  # "coal, which burns well"
+    if reading.words[item[0]].text in _INDEFINITE and not _opens_indefinite(reading, match):
+        return False  # "the cheetah, a big cat"
+    return all(kind_of(word) in kinds for word in words) and any(
+        _is_rival(context, match, word, asked) for word in words
+    )
+
+
+def _opens_indefinite(reading: Reading, match: Match) -> bool:
+    return match.start > 0 and reading.words[match.start - 1].text in _INDEFINITE
 
 
 def _said_otherwise(context: Context, match: Match) -> bool:
@@ -172,6 +136,9 @@ def _said_otherwise(context: Context, match: Match) -> bool:
         alike = sentence.start != own.start and place < sentence.end and not sentence.asks
         if alike and [word.text for word in reading.words[sentence.start : place]] == frame:
             other = reading.words[place]
-            if _kind(other) == _kind(reading.words[match.start]) and other.plain != reading.words[match.start].plain:
+            if (
+                kind_of(other) == kind_of(reading.words[match.start])
+                and other.plain != reading.words[match.start].plain
+            ):
                 return True
     return False

@@ -7,34 +7,13 @@ from dataclasses import dataclass
 from pipeline.grading.assertion import Refusal
 from pipeline.grading.judgement import judge
 from pipeline.grading.languages import ENGLISH, Language, Sense
-from pipeline.grading.normalisation import normalise
+from pipeline.grading.normalisation import normalise, words_of
 from pipeline.grading.reading import language_in, read, read_question, texts
 from pipeline.grading.reply import LONGEST, answering
 from pipeline.grading.tokens import Word
 
 _UNSAID = frozenset({Refusal.ASKED, Refusal.DENIED, Refusal.HEDGED, Refusal.SUPPOSED, Refusal.RETRACTED})
-_LEAD = frozenset(
-    {
-        "answer",
-        "is",
-        "was",
-        "are",
-        "were",
-        "it",
-        "its",
-        "this",
-        "that",
-        "the",
-        "a",
-        "an",
-        "called",
-        "named",
-        "by",
-        "in",
-        "at",
-        "on",
-    }
-)
+_LEAD = words_of("answer is was are were it its this that the a an called named by in at on")
 
 
 @dataclass(frozen=True, kw_only=True)

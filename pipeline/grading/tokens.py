@@ -10,7 +10,7 @@ from functools import cached_property
 import regex
 
 from pipeline.grading.normalisation import readable, without_accents
-from pipeline.grading.values import Value
+from pipeline.grading.values import Quantity, Value
 
 _CHARACTERS = r"\p{Han}\p{Hiragana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Hangul}"
 _TOKEN = regex.compile(
@@ -114,3 +114,11 @@ def _apostrophe(shown: str, head: str, tail: str, gap: str) -> list[Word]:
     if head[:1].isupper() and len(head) > 1 and _TURKISH.fullmatch(last):
         return [Word(first, head, gap)]
     return [Word(shown.casefold().replace("'", ""), shown, gap)]
+
+
+def kind_of(word: Word) -> str:
+    """What it can be a rival of: a value of one type, a name, or a common word."""
+    if word.value is not None:
+        unit = word.value.unit.dimension if isinstance(word.value, Quantity) else ""
+        return f"{type(word.value).__name__} {unit}"
+    return "name" if word.capital else word.kind

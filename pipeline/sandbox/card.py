@@ -96,13 +96,13 @@ def _base_knowledge(engine: LocalEngine) -> list[float]:
 def _skill(engine: LocalEngine, name: str) -> list[float]:
     items = exercises(name, 120, Random(seed_from("card", name)))
     answers = _answers(engine, [one.prompt for one in items])
-    return [grade(answer, [one.answer]) for answer, one in zip(answers, items, strict=True)]
+    return [grade(answer, [one.answer], one.prompt) for answer, one in zip(answers, items, strict=True)]
 
 
 def _last_words(engine: LocalEngine) -> list[float]:
     items = kit.stories("card", 200)
     answers = _answers(engine, [one.prompt for one in items])
-    return [grade(answer, [one.last]) for answer, one in zip(answers, items, strict=True)]
+    return [grade(answer, [one.last], one.prompt) for answer, one in zip(answers, items, strict=True)]
 
 
 def _refusals(engine: LocalEngine) -> list[float]:

@@ -15,6 +15,15 @@ from pipeline.grading import Refusal, exact_match, extract, grade, judge, score,
         ("Chen Wei. No, wait: Ana Silva.", "Chen Wei", Refusal.RETRACTED),
         ("New York City Ballet", "New York", Refusal.OTHER_NAME),
         ("80 or 81", "80", Refusal.RIVALS),
+        ("It has >80.", "80", Refusal.RIVALS),
+        ("80 more than last year", "80", Refusal.RIVALS),
+        ("The port was changed from 8080 to 8443.", "8080", Refusal.RIVALS),
+        ("Beijing, formerly Peking", "Peking", Refusal.RIVALS),
+        ("the deputy director", "director", Refusal.OTHER_NAME),
+        ("I have no information on that, but Lisbon is a city.", "Lisbon", Refusal.HEDGED),
+        ("It is said to be Paris.", "Paris", Refusal.HEDGED),
+        ("There is no indication that it is Paris.", "Paris", Refusal.DENIED),
+        ("People confuse it with Paris.", "Paris", Refusal.DENIED),
         ("Lyon", "Paris", None),
     ],
 )
@@ -30,6 +39,35 @@ def test_a_question_tells_what_a_number_is_about() -> None:
     assert judge("Founded in 1984, it was closed in 1990.", ["1984"], "When was it closed?").refusal == Refusal.BESIDE
     assert grade("5", ["5 km"], "How many kilometres is it?") == 1.0
     assert grade("5", ["5 km"], "How long is it?") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "accepted", "right"),
+    [
+        ("What is the capital?", "Sydney is the largest city, but it is not the capital.", "Sydney", False),
+        ("Which is the largest city?", "Sydney is the largest city, but it is not the capital.", "Sydney", True),
+        ("Which planet is largest?", "Saturn is the second largest.", "Saturn", False),
+        ("Which planet is second largest?", "Saturn is the second largest.", "Saturn", True),
+        ("Who denied that the Earth stands still?", "Galileo denied that it does.", "Galileo", True),
+        ("What was it raised from?", "It was raised from 5 to 7.", "5", True),
+        ("What is it now?", "It was raised from 5 to 7.", "7", True),
+        ("Is it open?", "Yes? No idea.", "yes", False),
+        ("What is burnt?", "Coal, which burns well", "coal", True),
+        ("What is burnt?", "Wood, instead of coal", "wood", True),
+        ("Which animal is fastest?", "The cheetah, a big cat, is fastest.", "cheetah", True),
+        ("Who founded it?", "St. Benedict founded it.", "Saint Benedict", True),
+        ("¿Quién lo escribió?", "Fue Goethe.", "Goethe", True),
+    ],
+)
+def test_the_question_tells_what_a_clause_says_of_the_answer(
+    question: str, reply: str, accepted: str, right: bool
+) -> None:
+    assert judge(reply, [accepted], question).right == right
+
+
+@pytest.mark.parametrize(("one", "other"), [("$5m", "5 million dollars"), ("373.15 K", "100 °C"), ("250k", "250,000")])
+def test_letters_behind_a_number_are_read_by_what_stands_before_them(one: str, other: str) -> None:
+    assert grade(one, [other]) == 1.0
 
 
 def test_any_accepted_answer_will_do() -> None:
