@@ -99,6 +99,8 @@ def _negates_subject(context: Context, mark: Mark, match: Match) -> bool:
     if context.reading.language.code != "en":
         return True
     between = context.reading.words[match.end : mark.start]
+    if between and between[-1].text == "by":
+        return True  # "X was written by nobody"
     return not any(word.capital or word.value is not None or word.text in _ENDS_SUBJECT for word in between)
 
 

@@ -29,6 +29,7 @@ _SECOND = re.compile(r"\b(an?|one|per|each|every|\d) second\b", re.IGNORECASE)
 _AND_A_HALF = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_SMALL)}) and a half\b", re.IGNORECASE)
 _ONE_AND_A_HALF = re.compile(r"\b(?:an?|one) (\w+) and a half\b", re.IGNORECASE)
 _FIRST = re.compile(r"(?<![\w-])(?<!ty )first\b", re.IGNORECASE)
+_HYPHENED = re.compile(rf"\b({'|'.join(_SMALL[1:])})-(?=(?:year|month|week|day|hour|minute|second|metre|meter|mile)\b)")
 _DOZEN = re.compile(r"\ba dozen\b", re.IGNORECASE)
 
 
@@ -41,7 +42,7 @@ def in_figures(text: str, language: str) -> str:
             lambda found: f"{_small(found[1])}.5", _ONE_AND_A_HALF.sub(r"1.5 \1s", _FIRST.sub("1st", text))
         )
         text = _DOZEN.sub("12", _SECOND.sub(r"\1 seconds", text))
-        text = _YEAR.sub(_year, _FRACTION.sub(_fraction, text))
+        text = _HYPHENED.sub(lambda found: f"{_small(found[1])}-", _YEAR.sub(_year, _FRACTION.sub(_fraction, text)))
     return str(alpha2digit(text.replace("eintiún", "eintiuno"), language, _ISOLATED))  # it knows no "veintiún"
 
 

@@ -7,15 +7,14 @@ from functools import cached_property, lru_cache
 import regex
 
 from pipeline.grading.languages import ENGLISH, LANGUAGES, Language, Mark, Sense, language_of, marks
+from pipeline.grading.normalisation import words_of
 from pipeline.grading.numbers import in_figures
 from pipeline.grading.quantities import valued
 from pipeline.grading.tokens import Word, tokens
 
-_STOP = regex.compile(r"[!?。！？｡…؟।॥]|\.(?=\s|$|[\"')\]*])")
+_STOP = regex.compile(r"[!?。！？｡…؟।॥]|\.(?=[\s\"')\]*])")  # the point in "example.org" ends no sentence
 _CLAUSE = regex.compile(r"[,;:()\[\]{}—、،؛\n]|\s[-–]\s")
-_SHORTENED = frozenset(
-    {"mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "etc", "jr", "sr", "inc", "ltd", "co", "approx"}
-)
+_SHORTENED = words_of("mr mrs ms dr prof st mt ft gen sen rev capt col lt no fig vs etc jr sr inc ltd co approx")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ def test_a_question_tells_what_a_number_is_about() -> None:
         ("Which animal is fastest?", "The cheetah, a big cat, is fastest.", "cheetah", True),
         ("Who founded it?", "St. Benedict founded it.", "Saint Benedict", True),
         ("¿Quién lo escribió?", "Fue Goethe.", "Goethe", True),
+        ("Where do I write?", "Write to help@kestrel.example.", "help@kestrel.example", True),
+        ("Where do I write?", "Write to help@kestrel.example.org.", "help@kestrel.example", False),
+        ("How long is it?", "A two-year warranty", "2 years", True),
+        ("Who owns it?", "Ana took over from Ben.", "Ben", False),
+        ("Which company bought it?", "Google was bought by nobody.", "Google", False),
     ],
 )
 def test_the_question_tells_what_a_clause_says_of_the_answer(
