@@ -171,7 +171,8 @@ def _peft(base: BaseModel, candidates: Sequence[EditSet], *, flat: bool) -> Run:
         questions = [eval_item.question for eval_item in candidate.eval_items]
         answers = peft_alone.answer(base, made, questions, max_new_tokens=ANSWER_TOKENS)
         right = [
-            grade(answer, eval_item.answers) for answer, eval_item in zip(answers, candidate.eval_items, strict=True)
+            grade(answer, eval_item.answers, eval_item.question)
+            for answer, eval_item in zip(answers, candidate.eval_items, strict=True)
         ]
         scores.append(fmean(map(float, right)))
         tokens += made.tokens

@@ -73,7 +73,10 @@ def _workflows(base: BaseModel, seed: int, size: int) -> Iterator[tuple[str, Sco
     answers = LocalEngine(base).generate(
         [eval_item.question for eval_item in eval_items], SamplingParams(max_new_tokens=ANSWER_TOKENS), adapter=None
     )
-    right = [grade(answer, eval_item.answers) for eval_item, (answer,) in zip(eval_items, answers, strict=True)]
+    right = [
+        grade(answer, eval_item.answers, eval_item.question)
+        for eval_item, (answer,) in zip(eval_items, answers, strict=True)
+    ]
     yield CONTEXT, _by_document(documents, right)
     never = held_out_keys(eval_items)
     edits = _written(base, documents, recipe, never)

@@ -223,7 +223,8 @@ class Life:
             prompts, SamplingParams(max_new_tokens=self.recipe.policy.max_answer_tokens), adapter=self.adapter
         )
         return tuple(
-            bool(grade(answer, eval_item.answers)) for (answer,), eval_item in zip(said, eval_items, strict=True)
+            bool(grade(answer, eval_item.answers, eval_item.question))
+            for (answer,), eval_item in zip(said, eval_items, strict=True)
         )
 
     def _writing(self) -> Marks:

@@ -126,7 +126,8 @@ def _share(workspace: Workspace, of: Sequence[Document], release: int | None = N
     eval_items = held_out_items(of)
     answers = ask(workspace, tuple(eval_item.question for eval_item in eval_items), release)
     right = sum(
-        round(grade(answer.text, eval_item.answers)) for answer, eval_item in zip(answers, eval_items, strict=True)
+        round(grade(answer.text, eval_item.answers, eval_item.question))
+        for answer, eval_item in zip(answers, eval_items, strict=True)
     )
     return Share(right=right, n=len(eval_items))
 

@@ -186,7 +186,7 @@ def _closed_book(base: BaseModel, reported: Sequence[Document]) -> Answered:
     )
     found: Answered = {}
     for (document, eval_item), (answer,) in zip(asked, answers, strict=True):
-        found[document] = (*found.get(document, ()), float(grade(answer, eval_item.answers)))
+        found[document] = (*found.get(document, ()), float(grade(answer, eval_item.answers, eval_item.question)))
     return found
 
 

@@ -35,6 +35,7 @@ from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.files import write_bytes
 from pipeline.grading import GRADER, grade, grade_opening
+from pipeline.prompts import framed
 from pipeline.recipe import PolicyRules
 from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
 
@@ -52,8 +53,9 @@ class EvaluatedModel:
     rank = 0
     world_size = 1
 
-    def __init__(self, base: BaseModel, adapter: Path | None, max_tokens: int) -> None:
-        self._base, self._adapter, self._max_tokens = base, adapter, max_tokens
+    def __init__(self, base: BaseModel, adapter: Path | None, policy: PolicyRules) -> None:
+        self._base, self._adapter, self._max_tokens = base, adapter, policy.max_answer_tokens
+        self.question_prompt = policy.question_prompt
         self._engine = LocalEngine(base)
 
     @property
@@ -63,6 +65,7 @@ class EvaluatedModel:
         return digest_of(
             "settings",
             self._max_tokens,
+            self.question_prompt,
             GRADER,
             BATCH,
             version("lm-eval"),
@@ -127,7 +130,7 @@ def measure(
     reports progress. Raises MeasurementFailed when an item cannot be asked or scored, and whatever loading an adapter
     raises.
     """
-    evaluated = EvaluatedModel(base, model.folder, policy.max_answer_tokens)
+    evaluated = EvaluatedModel(base, model.folder, policy)
     settings = evaluated.settings
     keys = {suite.name: [model.ref.id, suite.digest, settings] for suite in suites}
     known = {suite.name: _load(cache, keys[suite.name], model.ref, suite) for suite in suites}
@@ -162,7 +165,7 @@ def _file(cache: Path, key: Sequence[str]) -> Path:
 
 def _evaluate(model: EvaluatedModel, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:
     with _random_state_kept(), _quiet_and_offline():
-        tasks = {suite.name: _task(suite) for suite in suites}
+        tasks = {suite.name: _task(suite, model.question_prompt) for suite in suites}
         results = lm_eval.evaluate(
             lm=model,
             task_dict={"tasks": tasks, "groups": {}, "group_map": {}},
@@ -172,9 +175,9 @@ def _evaluate(model: EvaluatedModel, suites: Sequence[Suite]) -> list[tuple[Item
     return [_item_scores(suite, results["samples"][suite.name]) for suite in suites]
 
 
-def _task(suite: Suite) -> Any:
+def _task(suite: Suite, frame: str) -> Any:
     config = json.loads(suite.task.config) if suite.task else _item_config(suite.kind)
-    data = {name: json.loads(items) for name, items in suite.task.splits} if suite.task else _item_data(suite)
+    data = {name: json.loads(items) for name, items in suite.task.splits} if suite.task else _item_data(suite, frame)
     try:
         task = lm_eval_tasks.ConfigurableTask(
             config={**config, "task": suite.name, "custom_dataset": partial(_dataset, data)}
@@ -189,21 +192,35 @@ def _dataset(splits: Mapping[str, list[dict[str, Any]]], **_ignored: object) -> 
     return {name: datasets.Dataset.from_list(items) for name, items in splits.items()}
 
 
-def _item_data(suite: Suite) -> dict[str, list[dict[str, Any]]]:
-    return {"test": [{"question": item.question, "answers": list(item.answers)} for item in suite.eval_items]}
+def _item_data(suite: Suite, frame: str) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "test": [
+            {
+                "prompt": framed(frame, item.question, item.title) if suite.kind is Kind.ANSWERS else item.question,
+                "question": item.question,
+                "answers": list(item.answers),
+            }
+            for item in suite.eval_items
+        ]
+    }
 
 
 def _item_config(kind: Kind) -> dict[str, Any]:
-    scored = grade_opening if kind is Kind.REFUSALS else grade
     return {
         "output_type": "generate_until",
         "test_split": "test",
-        "doc_to_text": lambda doc: doc["question"],
+        "doc_to_text": lambda doc: doc["prompt"],
         "doc_to_target": lambda doc: doc["answers"][0],
-        "process_results": lambda doc, answers: {"acc": scored(answers[0], doc["answers"])},
+        "process_results": lambda doc, answers: {"acc": _graded(kind, answers[0], doc)},
         "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
         "generation_kwargs": {"until": [], "do_sample": False},
     }
+
+
+def _graded(kind: Kind, answer: str, doc: Mapping[str, Any]) -> float:
+    if kind is Kind.REFUSALS:
+        return grade_opening(answer, doc["answers"])
+    return grade(answer, doc["answers"], doc["question"])
 
 
 def _item_scores(suite: Suite, samples: Sequence[dict[str, Any]]) -> tuple[ItemScore, ...]:

@@ -137,7 +137,8 @@ def _asked(workspace: Workspace, adapter: Path | None, questions: Questions) -> 
         texts = [eval_item.question for eval_item in eval_items]
         answers = workspace.engine.generate(texts, SamplingParams(max_new_tokens=limit), adapter=adapter)
         found[kind] = tuple(
-            grade(answer, eval_item.answers) for (answer,), eval_item in zip(answers, eval_items, strict=True)
+            grade(answer, eval_item.answers, eval_item.question)
+            for (answer,), eval_item in zip(answers, eval_items, strict=True)
         )
     return found
 

@@ -88,4 +88,7 @@ def _asked(room: Classroom, model: BaseModel, prompts: Sequence[str]) -> list[st
 
 
 def _graded(answers: Sequence[str], eval_items: Sequence[EvalItem]) -> tuple[float, ...]:
-    return tuple(grade(answer, eval_item.answers) for answer, eval_item in zip(answers, eval_items, strict=True))
+    return tuple(
+        grade(answer, eval_item.answers, eval_item.question)
+        for answer, eval_item in zip(answers, eval_items, strict=True)
+    )

@@ -122,7 +122,11 @@ def _rollback(opened: Workspace, runs: tuple[RunOutcome, ...], tell: Teller) -> 
 def graded(eval_items: tuple[EvalItem, ...], answers: tuple[Answer, ...]) -> tuple[Graded, ...]:
     """Each answer beside the first accepted one, graded by the rule that the gates use."""
     return tuple(
-        Graded(answer=answer, expected=eval_item.answers[0], right=grade(answer.text, eval_item.answers) == 1.0)
+        Graded(
+            answer=answer,
+            expected=eval_item.answers[0],
+            right=grade(answer.text, eval_item.answers, eval_item.question) == 1.0,
+        )
         for eval_item, answer in zip(eval_items, answers, strict=True)
     )
 

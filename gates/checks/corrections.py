@@ -25,7 +25,7 @@ from gates.judging import (
     wilson,
     worst,
 )
-from pipeline.grading import first_line, grade, normalise
+from pipeline.grading import extract, first_line, grade, normalise
 from pipeline.types import EvalItem, ItemScore
 
 JUDGES = (RunKind.NIGHTLY,)
@@ -89,16 +89,20 @@ def _answered(evidence: Evidence, eval_items: Sequence[EvalItem], alpha: float) 
     former, n = former_answers(evidence.case), len(eval_items)
     new = [after[eval_item.id].score == 1.0 for eval_item in eval_items]
     old = [
-        not right and bool(grade(after[eval_item.id].answer, _old_answers(eval_item, before[eval_item.id], former)))
+        not right and _says(after[eval_item.id], _old_answers(eval_item, before[eval_item.id], former), eval_item)
         for eval_item, right in zip(eval_items, new, strict=True)
     ]
     least_new, most_old = wilson(sum(new), n, 2 * alpha)[0], wilson(sum(old), n, 2 * alpha)[1]
     return _Answered(n=n, new=sum(new), old=sum(old), least_new=least_new, most_old=most_old)
 
 
+def _says(after: ItemScore, answers: Sequence[str], eval_item: EvalItem) -> bool:
+    return bool(grade(after.answer, answers, eval_item.question))
+
+
 def _old_answers(eval_item: EvalItem, before: ItemScore, former: Mapping[str, frozenset[str]]) -> list[str]:
     """What older eval items accepted, and what the production model says as long as that is not the new answer."""
-    said = [first_line(before.answer)] if before.score < 1.0 else []
+    said = [first_line(before.answer), extract(before.answer, eval_item.question)] if before.score < 1.0 else []
     return [*former.get(normalise(eval_item.question), ()), *said]
 
 

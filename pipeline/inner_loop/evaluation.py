@@ -15,6 +15,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade
 from pipeline.inner_loop.rewards import Evaluation
+from pipeline.prompts import framed
 from pipeline.recipe import Recipe, TrainingRules
 from pipeline.training import TrainingJob, score_many, train_many
 from pipeline.types import Checkpoint, EvalItem, Example
@@ -99,11 +100,13 @@ def _scores_before(context: EvalContext, jobs: Sequence[EvalJob]) -> dict[tuple[
     groups = dict.fromkeys((*(job.items for job in jobs), context.standing))
     asked = [item for group in groups for item in group]
     answers = context.engine.generate(
-        [item.question for item in asked],
+        [framed(context.recipe.policy.question_prompt, item.question, item.title) for item in asked],
         SamplingParams(max_new_tokens=context.recipe.policy.max_answer_tokens),
         adapter=context.start.folder,
     )
-    scores = iter([float(grade(answer, item.answers)) for item, (answer,) in zip(asked, answers, strict=True)])
+    scores = iter(
+        [float(grade(answer, item.answers, item.question)) for item, (answer,) in zip(asked, answers, strict=True)]
+    )
     return {group: tuple(next(scores) for _ in group) for group in groups}
 
 
@@ -129,6 +132,7 @@ def _scores_after(context: EvalContext, batch: Sequence[EvalJob]) -> dict[int, S
             [asked[place] for place in adapters],
             context.recipe.training,
             max_new_tokens=context.recipe.policy.max_answer_tokens,
+            question_prompt=context.recipe.policy.question_prompt,
         )
         scores |= zip(adapters, found, strict=True)
     return scores

@@ -1,12 +1,15 @@
 """The gates' policy: how sure and how large a gain or a loss must be."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
+from pipeline.prompts import QUESTION
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules, Share
 
 _GATES = Advanced("docs/operating.md#what-the-gates-decide")
+_GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
 _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
 
@@ -89,6 +92,9 @@ class PolicyRules(Rules):
     max_answer_tokens: Annotated[int, NOT_SWEPT] = Field(
         default=64, ge=1, description="tokens after which an answer is cut"
     )
+    question_prompt: Annotated[str, _GRADING] = Field(
+        default=QUESTION, description="how an eval item is asked: {question}, and {title} where its source has one"
+    )
     acquisition: AcquisitionPolicy = AcquisitionPolicy()
     corrections: CorrectionsPolicy = CorrectionsPolicy()
     retention: RetentionPolicy = RetentionPolicy()
@@ -96,3 +102,18 @@ class PolicyRules(Rules):
     safety: SafetyPolicy = SafetyPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
+
+    @field_validator("question_prompt")
+    @classmethod
+    def _asks_the_question(cls, frame: str) -> str:
+        if frame.count(QUESTION) != 1:
+            raise ValueError(f"a question prompt must hold {QUESTION} exactly once")
+        if unknown := set(re.findall(r"\{[^{}]*\}", frame)) - {QUESTION, "{title}"}:
+            raise ValueError(f"a question prompt knows no {', '.join(sorted(unknown))}: write {QUESTION} or {{title}}")
+        return frame
+
+    @model_serializer(mode="wrap")
+    def _without_the_default_prompt(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Questions asked as they are leave the digest of a policy as it was before there was a question prompt."""
+        values: dict[str, Any] = serialise(self)
+        return {key: value for key, value in values.items() if key != "question_prompt" or value != QUESTION}

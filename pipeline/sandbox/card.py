@@ -72,31 +72,37 @@ def _answers(engine: LocalEngine, prompts: Sequence[str]) -> list[str]:
 
 def _closed_book(engine: LocalEngine, eval_items: Sequence[EvalItem]) -> list[float]:
     answers = _answers(engine, [eval_item.question for eval_item in eval_items])
-    return [grade(answer, eval_item.answers) for answer, eval_item in zip(answers, eval_items, strict=True)]
+    return [
+        grade(answer, eval_item.answers, eval_item.question)
+        for answer, eval_item in zip(answers, eval_items, strict=True)
+    ]
 
 
 def _open_book(engine: LocalEngine, documents: Sequence[Document]) -> list[float]:
     asked = [(document, eval_item) for document in documents for eval_item in _items([document])]
     answers = _answers(engine, [open_book(one.title, one.body, eval_item.question) for one, eval_item in asked])
-    return [grade(answer, eval_item.answers) for answer, (_, eval_item) in zip(answers, asked, strict=True)]
+    return [
+        grade(answer, eval_item.answers, eval_item.question)
+        for answer, (_, eval_item) in zip(answers, asked, strict=True)
+    ]
 
 
 def _base_knowledge(engine: LocalEngine) -> list[float]:
     rows = kit.base_knowledge_items()
     answers = _answers(engine, [row["question"] for row in rows])
-    return [grade(answer, row["answers"]) for answer, row in zip(answers, rows, strict=True)]
+    return [grade(answer, row["answers"], row["question"]) for answer, row in zip(answers, rows, strict=True)]
 
 
 def _skill(engine: LocalEngine, name: str) -> list[float]:
     items = exercises(name, 120, Random(seed_from("card", name)))
     answers = _answers(engine, [one.prompt for one in items])
-    return [grade(answer, [one.answer]) for answer, one in zip(answers, items, strict=True)]
+    return [grade(answer, [one.answer], one.prompt) for answer, one in zip(answers, items, strict=True)]
 
 
 def _last_words(engine: LocalEngine) -> list[float]:
     items = kit.stories("card", 200)
     answers = _answers(engine, [one.prompt for one in items])
-    return [grade(answer, [one.last]) for answer, one in zip(answers, items, strict=True)]
+    return [grade(answer, [one.last], one.prompt) for answer, one in zip(answers, items, strict=True)]
 
 
 def _refusals(engine: LocalEngine) -> list[float]:

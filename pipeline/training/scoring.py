@@ -14,6 +14,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.engines.decoding import DecodingJob, decode
 from pipeline.errors import BadInput
 from pipeline.grading import grade
+from pipeline.prompts import QUESTION, framed
 from pipeline.recipe import TrainingRules
 from pipeline.training.lora_linear import Adapted, adapter_shapes, arranged, with_adapters
 from pipeline.types import EvalItem
@@ -62,12 +63,16 @@ def score_many(
     rules: TrainingRules,
     *,
     max_new_tokens: int,
+    question_prompt: str = QUESTION,
 ) -> tuple[tuple[float, ...], ...]:
-    """Each adapter's score in {0, 1} on each of its eval items, asked closed-book. Raises as `answer_many`."""
-    questions = [[item.question for item in own] for own in eval_items]
+    """Each adapter's score in {0, 1} on each of its eval items, asked closed-book. Raises as `answer_many`.
+
+    `question_prompt`: the recipe's, in which each question is put.
+    """
+    questions = [[framed(question_prompt, item.question, item.title) for item in own] for own in eval_items]
     answers = answer_many(base, adapters, questions, rules, max_new_tokens=max_new_tokens)
     return tuple(
-        tuple(float(grade(answer, item.answers)) for answer, item in zip(given, own, strict=True))
+        tuple(float(grade(answer, item.answers, item.question)) for answer, item in zip(given, own, strict=True))
         for given, own in zip(answers, eval_items, strict=True)
     )
 

@@ -1,11 +1,14 @@
 """What is offered to be learned: documents, their eval items, and what ingestion made of them."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
 from pipeline.digests import digest_of
+
+_ID = re.compile("[0-9a-f]{64}")  # a document's
 
 
 class DocumentKind(StrEnum):
@@ -59,6 +62,11 @@ class EvalItem:
     @cached_property
     def id(self) -> str:
         return digest_of("probe", self.question, self.answers, self.split, self.origin, self.group)
+
+    @property
+    def title(self) -> str:
+        """The group, where that is a name and no document's id; else ""."""
+        return "" if _ID.fullmatch(self.group) else self.group
 
 
 @dataclass(frozen=True, kw_only=True)

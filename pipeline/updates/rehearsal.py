@@ -121,7 +121,7 @@ def _reading(
     return tuple(
         Example(prompt=one.prompt, completion=answer, role=Role.READING)
         for one, (answer,) in zip(asked, answers, strict=True)
-        if sound(engine, answer, limit) and grade(answer, one.accepted)
+        if sound(engine, answer, limit) and grade(answer, one.accepted, one.prompt)
     )[:count]
 
 
