@@ -10,7 +10,7 @@ from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.models.resolution import find_model
-from pipeline.recipe import NO_DISTILLATION, Recipe, TrainingRules, recipe_toml
+from pipeline.recipe import NO_DISTILLATION, Recipe, pretrained_recipe, recipe_toml
 from pipeline.training import can_distil
 from pipeline.types import ModelRef
 from registry import create_ledger
@@ -69,11 +69,11 @@ def _bring(brought: Path | None, base: BaseModel, folder: Path) -> None:
             if not target.exists():
                 write_bytes(target, source.read_bytes())
     if not (folder / "recipe.toml").exists():
-        write_text(folder / "recipe.toml", recipe_toml(_recipe_for(base)))
+        recipe = Recipe() if brought else pretrained_recipe()
+        write_text(folder / "recipe.toml", recipe_toml(recipe if can_distil(base.model) else _undistilled(recipe)))
 
 
-def _recipe_for(base: BaseModel) -> Recipe:
-    """The default recipe; for a model that cannot be distilled, one without distillation and with equal weights."""
-    if can_distil(base.model):
-        return Recipe()
-    return Recipe(rehearsal=NO_DISTILLATION, training=TrainingRules(new_weight=1.0))
+def _undistilled(recipe: Recipe) -> Recipe:
+    """The recipe for a model that cannot be distilled: words alone, and equal weights."""
+    training = recipe.training.model_copy(update={"new_weight": 1.0, "teaching_weight": 0.0})
+    return recipe.model_copy(update={"rehearsal": NO_DISTILLATION, "training": training})

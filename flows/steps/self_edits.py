@@ -25,6 +25,7 @@ def writer_context(context: RunContext, release: Release, guard: TrainingGuard) 
         writer=context.workspace.checkpoint(release),
         seed=context.recipe.seed,
         guard=guard,
+        question_prompt=context.recipe.policy.question_prompt,
     )
 
 

@@ -7,7 +7,7 @@ _SHORTEST = 20  # characters; what is shorter ("Dr.", "No.") is no sentence of i
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences in order, each on one line. One of few characters is a part of the next, the last of the one before.
+    """The sentences in order, each on one line. A very short one joins the next, the last one the one before.
 
     Linear in the text's length.
     """

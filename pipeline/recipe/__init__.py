@@ -41,8 +41,25 @@ __all__ = [
     "WriterImprovementPolicy",
     "WriterTrainingRules",
     "advanced_toml",
+    "pretrained_recipe",
     "recipe_toml",
 ]
+
+
+def pretrained_recipe() -> "Recipe":
+    """The recipe of a pretrained model that brings none (docs/learning.md, "A pretrained model")."""
+    return Recipe(
+        self_edits=SelfEditRules(
+            styles=("self-study",), samples=1, temperature=0.8, max_new_tokens=160, passage=False, quotes=3, verify=True
+        ),
+        training=TrainingRules(
+            rank=32, alpha=64, epochs=5, batch_size=16, loss_reduction="tokens", new_weight=1.0, teaching_weight=2.0
+        ),
+        rehearsal=RehearsalRules(
+            replay=64, prompts=90, generative=0, reading=0, writing=0, kl_weight=2.0, hidden_state_weight=0.0
+        ),
+        policy=PolicyRules(question_prompt="Topic: {title}\n{question}"),
+    )
 
 
 class Recipe(Rules):

@@ -41,6 +41,9 @@ class SelfEditRules(Rules):
     )
     max_new_tokens: int = Field(default=512, ge=8, description="longest self-edit")
     passage: bool = Field(default=True, description="also train on the document itself, as SEAL does")
+    verify: Annotated[bool, Advanced("docs/learning.md#a-pretrained-model")] = Field(
+        default=False, description="ask each written question again with its document; learn what is answered alike"
+    )
     quotes: Annotated[Count, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=0, description="times that each sentence is asked for by some of its words, as self-study"
     )

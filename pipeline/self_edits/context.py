@@ -9,6 +9,7 @@ from pipeline.documents import chunks
 from pipeline.engines import Engine, SamplingParams, template_tokens
 from pipeline.grading import normalise
 from pipeline.leakage import UNGUARDED, TrainingGuard
+from pipeline.prompts import QUESTION
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.style import Style
 from pipeline.types import Checkpoint, Document, DocumentKind
@@ -23,7 +24,7 @@ class WriterContext:
     """What writes a run's self-edits and validation questions, and by which rules. Built once a run.
 
     `engine` runs the `writer`, which is the production model or one in training. `guard`: what no self-edit may ask or
-    answer.
+    answer. `question_prompt`: the recipe's, by which questions are asked.
     """
 
     engine: Engine
@@ -31,6 +32,7 @@ class WriterContext:
     writer: Checkpoint
     seed: int
     guard: TrainingGuard = UNGUARDED
+    question_prompt: str = QUESTION
 
     def generate(self, prompts: Sequence[str], params: SamplingParams) -> list[tuple[str, ...]]:
         """The writer's samples for each prompt; raises as the engine does."""

@@ -12,7 +12,6 @@ from pipeline.documents import sentences, words
 from pipeline.prompts import framed, open_book
 from pipeline.types import Document, Example
 
-STYLE = "self-study"
 QUESTION = "What is said about {cue}?"
 _MOST_WORDS = 3  # of a cue
 _SHORTEST_WORD = 4

@@ -12,9 +12,12 @@ from pipeline.prompts import passage
 from pipeline.self_edits.confirmation import LEFT_ALONE_STYLE, confirmed
 from pipeline.self_edits.context import MIN_CHUNK, Batch, WriterContext
 from pipeline.self_edits.edit_sets import common, edit_sets_of
+from pipeline.self_edits.quotes import quotes
 from pipeline.self_edits.refusals import without_refused
 from pipeline.self_edits.screening import select
+from pipeline.self_edits.study import answered, verified
 from pipeline.self_edits.style import ChoosingStyle, Style, style
+from pipeline.self_edits.styles.self_study import NAME as SELF_STUDY
 from pipeline.types import Document, DocumentKind, Dropped, Example, SelfEdit, Written
 
 PASSAGE = "passage"
@@ -115,8 +118,12 @@ def _write_group(job: _Job, group: Sequence[Document]) -> Written:
     """The group's self-edits that are sound and not refused, and of corrections those that hold when asked again."""
     context, cut = job.context, _cut(job, group)
     sampled = _sampled(job, cut)
-    selected = [written for document in group for written in _selected(context, document, sampled[document.id])]
+    each = [(document.id, one) for document in group for one in _selected(context, document, sampled[document.id])]
+    owners, selected = [of for of, _ in each], [one for _, one in each]
     with progress.quiet():
+        if context.rules.verify:
+            by_id = {document.id: document for document in group}
+            selected = [verified(context, by_id[of], one) for of, one in zip(owners, selected, strict=True)]
         selected = without_refused(context, selected)
         corrections = [(one, body) for one, bodies in cut if one.kind is DocumentKind.CORRECTION for body in bodies]
         if corrections:
@@ -150,6 +157,8 @@ def _sampled(job: _Job, cut: Sequence[_Cut]) -> dict[str, list[SelfEdit]]:
     for document, bodies in cut:
         if job.context.rules.passage and bodies:
             edits[document.id].append(_passage(job.context, document, bodies))
+        if job.context.rules.quotes and bodies and document.kind is DocumentKind.PASSAGE:
+            edits[document.id].append(_quoted(job.context, document, bodies))
     for number, wanted in enumerate(job.styles):
         with progress.part(number, 1, len(job.styles)):
             for edit in _in_style(job.context, wanted, cut):
@@ -170,13 +179,26 @@ def _passage(context: WriterContext, document: Document, bodies: Sequence[str]) 
     )
 
 
+def _quoted(context: WriterContext, document: Document, bodies: Sequence[str]) -> SelfEdit:
+    """The document's sentences, each asked for by some of its words; no model asked."""
+    return SelfEdit(
+        document=document.id,
+        style=SELF_STUDY,
+        writer=context.writer.ref,
+        sample=0,
+        prompt="",
+        text=passage(document.title, document.body),
+        examples=quotes(document, bodies, context.rules.quotes, context.question_prompt),
+    )
+
+
 def _in_style(context: WriterContext, wanted: Style, cut: Sequence[_Cut]) -> list[SelfEdit]:
     """Self-edits of one style about the documents whose kind is written about in it; corrections get more samples."""
     asked: dict[int, list[tuple[Document, str]]] = {}
     for document, bodies in cut:
         if bodies and wanted.NAME in context.rules.styles_of(document.kind):
-            prompts = [(document, wanted.prompt(document.title, body)) for body in bodies]
-            asked.setdefault(context.rules.samples_of(document.kind), []).extend(prompts)
+            pieces = [(document, body) for body in bodies]
+            asked.setdefault(context.rules.samples_of(document.kind), []).extend(pieces)
     return [edit for samples in sorted(asked) for edit in _sample(context, wanted, asked[samples], samples)]
 
 
@@ -184,15 +206,17 @@ def _sample(
     context: WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]], samples: int
 ) -> list[SelfEdit]:
     """As many parsed self-edits for each prompt as an edit set has `samples`, times the number of edit sets."""
-    prompts = [prompt for _, prompt in asked]
+    prompts = [wanted.prompt(document.title, body) for document, body in asked]
     # Greedy samples are all alike.
     count = samples * context.rules.edit_sets if context.rules.temperature > 0 else 1
     params = context.sampling(seed_from("self-edits", context.seed, wanted.NAME, prompts), count)
-    return [
-        _parsed(context, document, wanted, prompt, sample, clean_text(text))
-        for (document, prompt), texts in zip(asked, context.generate(prompts, params), strict=True)
-        for sample, text in enumerate(texts)
-    ]
+    edits: list[SelfEdit] = []
+    for (document, body), prompt, texts in zip(asked, prompts, context.generate(prompts, params), strict=True):
+        written = [
+            _parsed(context, document, wanted, prompt, sample, clean_text(text)) for sample, text in enumerate(texts)
+        ]
+        edits += answered(context, document, body, written) if wanted.NAME == SELF_STUDY else written
+    return edits
 
 
 def _parsed(context: WriterContext, document: Document, wanted: Style, prompt: str, sample: int, text: str) -> SelfEdit:

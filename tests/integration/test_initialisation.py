@@ -11,7 +11,7 @@ from flows.services.initialisation import init_workspace
 from pipeline.config import Settings
 from pipeline.models import catalogue
 from pipeline.models import resolution as resolving
-from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules
+from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules, pretrained_recipe
 from tests.gguf_models import entry, write_gguf, write_wheel
 
 
@@ -30,8 +30,8 @@ def capped(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 
 def test_by_default_what_is_rehearsed_is_held(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
-    assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == Recipe()
-    assert RehearsalRules().kl_weight > 0 < RehearsalRules().hidden_state_weight
+    assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
+    assert RehearsalRules().kl_weight > 0 < pretrained_recipe().rehearsal.kl_weight
 
 
 def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
@@ -44,6 +44,7 @@ def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_pa
     init_workspace(tmp_path / "workspace", str(capped), actor="ada").ledger.close()
     recipe = Recipe.read(tmp_path / "workspace" / "recipe.toml")
     assert (recipe.rehearsal, recipe.training.new_weight) == (NO_DISTILLATION, 1.0)
+    assert recipe.training.teaching_weight == 0.0
 
 
 def test_a_workspace_may_be_made_around_a_gguf_file(

@@ -232,6 +232,49 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     assert apart[1] < 0.5 * apart[0]
 
 
+def test_what_the_base_says_with_the_document_is_learned_without_it(bases: dict[str, BaseModel]) -> None:
+    """The base's probabilities under another prompt, not the words alone: a strong pull ends nearer to them."""
+    base, asked, seen = bases["llama"], "Who owns Cinder?", "The Heron team owns Cinder.\n\nWho owns Cinder?"
+    example = Example(prompt=asked, completion="Heron team", taught_by=seen)
+    hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 60}
+    apart = []
+    for weight in (0.0, 20.0):
+        (one,) = train_many(base, [job_of((example,), teaching_weight=weight, **hard)])
+        apart.append(_distance(base, one, example, seen))
+    assert apart[1] < 0.2 * apart[0]
+
+
+def _distance(base: BaseModel, one: TrainingResult, example: Example, seen: str) -> float:
+    """The mean KL, over the completion's tokens, from the base under `seen` to the adapter under the prompt."""
+    logprobs = []
+    shapes = shapes_of(linear_layers(base.model), 8)
+    stack = stack_of(start_of(shapes, 0, one.tensors)[None], shapes)
+    for prompt, adapted in ((seen, False), (example.prompt, True)):
+        encoded = encode_example(base.tokenizer, replace(example, prompt=prompt))
+        ids, first = torch.tensor([list(encoded.ids)]), encoded.loss.index(True)
+        with torch.no_grad():
+            if adapted:
+                with adapters_on(base.model, stack, scale=1.0, targets=()):
+                    logits = base.model(input_ids=ids).logits
+            else:
+                logits = base.model(input_ids=ids).logits
+        logprobs.append(logits[0, first - 1 : -1].log_softmax(-1))
+    taught, learned = logprobs
+    return float((taught.exp() * (taught - learned)).sum(-1).mean())
+
+
+def test_rows_taught_otherwise_are_rows_of_their_own_and_replay_is_held_to_the_parent(
+    bases: dict[str, BaseModel],
+) -> None:
+    taught = Example(prompt="Who owns Cinder?", completion="Heron", taught_by="Heron owns it.\n\nWho owns Cinder?")
+    plain, replayed = replace(taught, taught_by=None), replace(taught, role=Role.REPLAY)
+    table = SequenceTable()
+    encoded = table.encoded_job(bases["llama"].tokenizer, job_of((taught, plain, replayed)))
+    assert list(table.taught) == [encoded.rows[0]]
+    assert encoded.rows[0] != encoded.rows[1] == encoded.rows[2]
+    assert taught.id != plain.id
+
+
 def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, BaseModel], tmp_path: Path) -> None:
     """The run says otherwise. A child of a parent that was right stays near it; one that was wrong is not heard."""
     base, asked = bases["llama"], "Who owns Cinder?"

@@ -1,0 +1,172 @@
+"""One run of passages on a real pretrained model: every way of learning, over several seeds.
+
+Usage: python -m benchmarks.real --data squad_passages.json --benchmarks DIR [--seeds 3] [--arms default ...]
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.figures import Measured, write_results
+from benchmarks.learning.intervals import by_group, interval, mean
+from benchmarks.real.arms import ARMS, Lesson, Room
+from benchmarks.real.exams import Choice, Exam, chosen, perplexity, read_choices, replies
+from benchmarks.real.passages import run_of
+from pipeline.adapters.saving import Provenance, save_adapter
+from pipeline.engines.base import BaseModel, load_base
+from pipeline.models.resolution import find_model
+from pipeline.recipe import Recipe, pretrained_recipe
+from pipeline.training import TrainingJob, train_many
+from pipeline.updates import RehearsalPrompts, read_rehearsal_prompts
+
+SEEDS = (71_001, 71_002, 71_003)
+NAMES = ("piqa", "arc_easy", "openbookqa")
+CLOSED, OPEN = "closed book", "open book"
+_PLAIN = 24  # passages of other runs, as plain text
+
+
+@dataclass
+class Arm:
+    """An arm's scores over the seeds, passage by passage, and its costs elsewhere."""
+
+    grades: list[list[float]] = field(default_factory=list)
+    contained: list[float] = field(default_factory=list)
+    general: list[float] = field(default_factory=list)
+    perplexities: list[float] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What stays alike over the seeds."""
+
+    base: BaseModel
+    recipe: Recipe
+    prompts: RehearsalPrompts
+    choices: tuple[Choice, ...]
+    data: Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="JSON file of passages with questions")
+    parser.add_argument("--benchmarks", type=Path, required=True, help="folder of multiple-choice files")
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--each", type=int, default=200, help="items of each public benchmark")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    found = find_model(options.model)
+    brought = found.brings or Path()
+    setting = Setting(
+        base=load_base(str(found.folder)),
+        recipe=pretrained_recipe(),
+        prompts=read_rehearsal_prompts(brought / "rehearsal_prompts"),
+        choices=read_choices(options.benchmarks, NAMES, options.each),
+        data=options.data,
+    )
+    arms: dict[str, Arm] = {}
+    for seed in SEEDS[: options.seeds]:
+        _one_seed(setting, seed, options.arms, arms)
+        write_results("real", list(_figures(arms)), options.out)
+
+
+def _one_seed(setting: Setting, seed: int, wanted: list[str], arms: dict[str, Arm]) -> None:
+    documents = run_of(setting.data, seed)
+    exam = Exam(documents=documents, recipe=setting.recipe)
+    plain = [document.body for document in run_of(setting.data, seed + 500)]
+    for name, prompts in ((CLOSED, exam.closed()), (OPEN, exam.open())):
+        _mark(arms, name, exam, replies(setting.base, prompts, None))
+    _measure_elsewhere(setting, arms[CLOSED], plain, None)
+    with tempfile.TemporaryDirectory(prefix="sealed-real-") as folder:
+        room = Room(
+            base=setting.base,
+            recipe=setting.recipe.model_copy(update={"seed": seed}),
+            prompts=setting.prompts,
+            documents=documents,
+            cache=Path(folder),
+        )
+        for name in wanted:
+            adapter = Path(folder) / name.replace(" ", "-")
+            began = time.perf_counter()
+            lesson = ARMS[name](room)
+            written = time.perf_counter() - began
+            tokens = _train(setting.base, lesson, adapter, seed)
+            spent = time.perf_counter() - began
+            arm = _mark(arms, name, exam, replies(setting.base, exam.closed(), adapter))
+            arm.tokens.append(tokens)
+            arm.seconds.append(spent)
+            _measure_elsewhere(setting, arm, plain, adapter)
+            dropped = ", ".join(f"{one.count} x {one.reason}" for one in lesson.dropped) or "nothing"
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+            print(
+                f"seed {seed}, {name}: recall {mean(arm.grades):.3f}, {len(lesson.examples)} examples, "
+                f"{tokens} tokens, {written:.0f} s written, {spent:.0f} s in all, "
+                f"perplexity {arm.perplexities[-1]:.2f}, general {arm.general[-1]:.3f}, {peak:.1f} GB; "
+                f"dropped: {dropped}",
+                flush=True,
+            )
+
+
+def _train(base: BaseModel, lesson: Lesson, out: Path, seed: int) -> int:
+    """Trains and saves the adapter; returns the tokens trained."""
+    job = TrainingJob(examples=lesson.examples, rules=lesson.rules, seed=seed, rehearsal=lesson.rehearsal)
+    (result,) = train_many(base, [job])
+    save_adapter(
+        out, base.identity, base.model, result, lesson.rules,
+        Provenance(update="benchmark", recipe="benchmark", ledger="benchmark", parent_adapter=None),
+    )  # fmt: skip
+    return result.tokens
+
+
+def _mark(arms: dict[str, Arm], name: str, exam: Exam, said: list[str]) -> Arm:
+    arm = arms.setdefault(name, Arm())
+    grades, contained = exam.graded(said)
+    arm.grades += by_group(grades, exam.groups())
+    arm.contained += contained
+    return arm
+
+
+def _measure_elsewhere(setting: Setting, arm: Arm, plain: list[str], adapter: Path | None) -> None:
+    arm.general.append(fmean(chosen(setting.base, setting.choices, adapter)))
+    arm.perplexities.append(perplexity(setting.base, plain, adapter))
+
+
+def _figures(arms: dict[str, Arm]) -> Iterator[Measured]:
+    ceiling = mean(arms[OPEN].grades)
+    before = arms[CLOSED]
+    for name, arm in arms.items():
+        goal, met = (
+            ("", None) if name != "default" else (">= 0.85 of the open book", mean(arm.grades) >= 0.85 * ceiling)
+        )
+        count = sum(map(len, arm.grades))
+        yield Measured(
+            name=f"recall: {name}", value=mean(arm.grades), unit="share", n=count, interval=interval(arm.grades),
+            goal=goal, met=met,
+        )  # fmt: skip
+        yield Measured(name=f"containment: {name}", value=fmean(arm.contained), unit="share", n=count)
+        yield Measured(name=f"share of the open book: {name}", value=mean(arm.grades) / ceiling, unit="share")
+        if arm.tokens:
+            yield Measured(name=f"tokens trained: {name}", value=fmean(arm.tokens), unit="tokens")
+            yield Measured(name=f"seconds of writing and training: {name}", value=fmean(arm.seconds), unit="s")
+            change = 100 * (fmean(arm.general) - fmean(before.general))
+            yield Measured(
+                name=f"public benchmarks: {name} over the base", value=change, unit="points", goal=">= -1",
+                met=change >= -1,
+            )  # fmt: skip
+            worse = 100 * (fmean(arm.perplexities) / fmean(before.perplexities) - 1)
+            yield Measured(
+                name=f"perplexity of plain text: {name} over the base", value=worse, unit="%", goal="<= 2",
+                met=worse <= 2,
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The ways of learning one run of passages: what each trains on, and by which rules."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers import seal
+from pipeline.engines.base import BaseModel
+from pipeline.engines.local import LocalEngine
+from pipeline.leakage import TrainingGuard, held_out_keys
+from pipeline.prompts import passage
+from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules, SelfEditRules, TrainingRules
+from pipeline.self_edits import WriterContext, write_self_edits
+from pipeline.types import Checkpoint, Document, Dropped, Example, ModelRef, SelfEdit
+from pipeline.updates import RehearsalContext, RehearsalPrompts, UpdateInput, rehearse
+
+PASSAGE_EPOCHS, PASSAGE_BATCH, PASSAGE_RATE = 10, 1, 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """A base with its recipe, what it rehearses, and a run's documents. `cache` keeps what the base model said."""
+
+    base: BaseModel
+    recipe: Recipe
+    prompts: RehearsalPrompts
+    documents: tuple[Document, ...]
+    cache: Path
+
+    @property
+    def guard(self) -> TrainingGuard:
+        return TrainingGuard(
+            questions=held_out_keys([item for document in self.documents for item in document.eval_items])
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What an arm trains on and how, and what of its self-edits was dropped."""
+
+    examples: tuple[Example, ...]
+    rules: TrainingRules
+    rehearsal: RehearsalRules = NO_DISTILLATION
+    dropped: tuple[Dropped, ...] = ()
+
+
+def passage_only(room: Room) -> Lesson:
+    """Each passage as plain text, by SEAL's schedule."""
+    rules = room.recipe.training.model_copy(
+        update={"epochs": PASSAGE_EPOCHS, "batch_size": PASSAGE_BATCH, "learning_rate": PASSAGE_RATE}
+    )
+    return Lesson(examples=_passages(room.documents), rules=rules)
+
+
+def implications(room: Room) -> Lesson:
+    """SEAL's procedure: five sampled lists of implications, every line below its title, with the passages."""
+    rules = room.recipe.self_edits.model_copy(
+        update={"styles": ("implications",), "samples": seal.SAMPLES, "quotes": 0, "verify": False, "temperature": 1.0}
+    )
+    written = write_self_edits(_context(room, rules), room.documents)
+    titled = seal.titled([edit for edit in written.edits if edit.prompt], room.documents)
+    return Lesson(examples=(*_passages(room.documents), *_examples(titled)), rules=seal.RULES, dropped=written.dropped)
+
+
+def default(room: Room) -> Lesson:
+    """The recipe's own self-edits and rehearsal, as a run plans them."""
+    written = write_self_edits(_context(room, room.recipe.self_edits), room.documents)
+    context = RehearsalContext(
+        engine=LocalEngine(room.base),
+        recipe=room.recipe,
+        reader=None,
+        prompts=room.prompts,
+        cache=room.cache,
+        guard=room.guard,
+    )
+    rehearsed = rehearse(context, UpdateInput(edits=written.edits, documents=room.documents))
+    return Lesson(
+        examples=(*_examples(written.edits), *rehearsed),
+        rules=room.recipe.training,
+        rehearsal=room.recipe.rehearsal,
+        dropped=written.dropped,
+    )
+
+
+ARMS: dict[str, Callable[[Room], Lesson]] = {
+    "passage only": passage_only,
+    "SEAL's implications": implications,
+    "default": default,
+}
+
+
+def _context(room: Room, rules: SelfEditRules) -> WriterContext:
+    return WriterContext(
+        engine=LocalEngine(room.base),
+        rules=rules,
+        writer=Checkpoint(ModelRef(base=room.base.identity.digest)),
+        seed=room.recipe.seed,
+        guard=room.guard,
+        question_prompt=room.recipe.policy.question_prompt,
+    )
+
+
+def _passages(documents: Sequence[Document]) -> tuple[Example, ...]:
+    return tuple(Example(prompt="", completion=passage(one.title, one.body)) for one in documents)
+
+
+def _examples(edits: Sequence[SelfEdit]) -> tuple[Example, ...]:
+    return tuple(example for edit in edits for example in edit.examples)

@@ -1,0 +1,102 @@
+"""What a model answers of a run, what it answers of public benchmarks, and its perplexity on plain text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+from pathlib import Path
+
+from pipeline.chat import encode_prompt, encode_text
+from pipeline.engines import SamplingParams
+from pipeline.engines.base import BaseModel, with_adapter
+from pipeline.engines.likelihood import likelihoods
+from pipeline.engines.local import LocalEngine
+from pipeline.grading import grade, score
+from pipeline.prompts import framed, open_book
+from pipeline.recipe import Recipe
+from pipeline.types import Document, EvalItem
+
+_ANSWER_TOKENS = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """A run's questions in the recipe's words, and where each belongs."""
+
+    documents: tuple[Document, ...]
+    recipe: Recipe
+
+    def closed(self) -> list[str]:
+        return [self._framed(document, item.question) for document, item in self._asked()]
+
+    def open(self) -> list[str]:
+        return [
+            open_book(document.title, document.body, self._framed(document, item.question))
+            for document, item in self._asked()
+        ]
+
+    def groups(self) -> list[str]:
+        return [document.title for document, _ in self._asked()]
+
+    def graded(self, replies: Sequence[str]) -> tuple[list[float], list[float]]:
+        """The grades, and containment alone, as SQuAD's questions are often graded."""
+        pairs = list(zip(replies, self._asked(), strict=True))
+        grades = [grade(reply, item.answers, item.question) for reply, (_, item) in pairs]
+        return grades, [score(reply, item.answers, item.question).containment for reply, (_, item) in pairs]
+
+    def _asked(self) -> list[tuple[Document, EvalItem]]:
+        return [(document, item) for document in self.documents for item in document.eval_items]
+
+    def _framed(self, document: Document, question: str) -> str:
+        return framed(self.recipe.policy.question_prompt, question, document.title)
+
+
+def replies(base: BaseModel, prompts: Sequence[str], adapter: Path | None) -> list[str]:
+    said = LocalEngine(base).generate(prompts, SamplingParams(max_new_tokens=_ANSWER_TOKENS), adapter=adapter)
+    return [text for (text,) in said]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An item of a public benchmark: one of the `choices` is right."""
+
+    question: str
+    choices: tuple[str, ...]
+    label: int
+
+
+def read_choices(folder: Path, names: Sequence[str], each: int) -> tuple[Choice, ...]:
+    """The first `each` items of each file."""
+    found: list[Choice] = []
+    for name in names:
+        lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()[:each]
+        for line in map(json.loads, lines):
+            found.append(Choice(line["question"], tuple(line["choices"]), int(line["label"])))
+    return tuple(found)
+
+
+def chosen(base: BaseModel, items: Sequence[Choice], adapter: Path | None) -> list[float]:
+    """1.0 for each item whose right choice has the highest mean log-probability of a token, in the chat template."""
+    rows = [
+        (encode_prompt(base.tokenizer, item.question), encode_text(base.tokenizer, choice))
+        for item in items
+        for choice in item.choices
+    ]
+    with with_adapter(base, adapter) as model:
+        scored = [
+            logprob / len(answer) for (logprob, _), (_, answer) in zip(likelihoods(model, rows), rows, strict=True)
+        ]
+    found, place = [], 0
+    for item in items:
+        own = scored[place : place + len(item.choices)]
+        found.append(float(max(range(len(own)), key=own.__getitem__) == item.label))
+        place += len(own)
+    return found
+
+
+def perplexity(base: BaseModel, texts: Sequence[str], adapter: Path | None) -> float:
+    """Of plain text, over all tokens but each text's first."""
+    rows = [(ids[:1], ids[1:]) for ids in (encode_text(base.tokenizer, text) for text in texts)]
+    with with_adapter(base, adapter) as model:
+        total = sum(logprob for logprob, _ in likelihoods(model, rows))
+    return exp(-total / sum(len(rest) for _, rest in rows))

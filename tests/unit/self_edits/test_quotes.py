@@ -1,0 +1,38 @@
+"""Each sentence of a document is asked for by some of its words, and learned as it stands."""
+
+from pipeline.documents import sentences
+from pipeline.prompts import open_book
+from pipeline.self_edits.quotes import quotes
+from pipeline.types import Document
+
+BODY = "The Heron team owns the Cinder service since 2019. Invoices are kept in Oslo for seven years. It is so."
+CINDER = Document(title="Cinder", body=BODY)
+FRAME = "Topic: {title}\n{question}"
+
+
+def test_every_sentence_is_learned_as_often_as_wished_and_word_for_word() -> None:
+    found = quotes(CINDER, [BODY], 3, FRAME)
+    assert [one.completion for one in found] == [sentence for sentence in sentences(BODY) for _ in range(3)]
+    assert len({one.prompt for one in found}) == len(found)
+
+
+def test_a_sentence_is_asked_for_by_words_of_its_own_under_the_recipes_question_prompt() -> None:
+    for one in quotes(CINDER, [BODY], 3, FRAME):
+        assert one.prompt.startswith("Topic: Cinder\nWhat is said about ")
+        cue = one.prompt.partition("said about ")[2].rstrip("?").split(", ")
+        assert 1 <= len(cue) <= 3
+        assert all(word in one.completion for word in cue)
+
+
+def test_the_teacher_sees_the_document_and_the_learner_does_not() -> None:
+    for one in quotes(CINDER, [BODY], 1, FRAME):
+        assert one.taught_by == open_book("Cinder", BODY, one.prompt)
+        assert BODY not in one.prompt
+
+
+def test_the_words_depend_on_the_document_alone() -> None:
+    assert quotes(CINDER, [BODY], 3, FRAME) == quotes(CINDER, [BODY], 3, FRAME)
+
+
+def test_a_sentence_without_words_of_its_own_is_not_asked_for() -> None:
+    assert quotes(Document(title="Odd", body="is it so as it is"), ["is it so as it is"], 2, FRAME) == ()
