@@ -1,4 +1,4 @@
-"""What styles share: how a task is put below a document, and how a list with one item a line is read."""
+"""What styles share: how a task is put below a document, and how a list or a whole text is read."""
 
 import re
 
@@ -22,3 +22,8 @@ def items(text: str) -> tuple[str, ...]:
 def parse_lines(title: str, text: str) -> tuple[Example, ...]:
     """One plain-text example for each item, as SEAL trains on them (section 4.1). May be empty."""
     return tuple(Example(prompt="", completion=item) for item in items(text))
+
+
+def parse_whole(title: str, text: str) -> tuple[Example, ...]:
+    """The whole text below the document's title as one plain-text example, as SPA trains on them. May be empty."""
+    return (Example(prompt="", completion=passage(title, text.strip())),) if text.strip() else ()

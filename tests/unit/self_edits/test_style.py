@@ -11,13 +11,20 @@ from pipeline.self_edits.style import ENTRY_POINTS, STYLES, style
 from pipeline.self_edits.styles import self_qa
 
 HOUSE = (
+    "case-studies",
     "chain-of-thought",
+    "critical-thinking",
     "directives",
+    "discussions",
     "implications",
     "implications-long",
     "implications-very-long",
+    "key-concepts",
+    "mind-map",
     "rewrite",
     "self-qa",
+    "self-study",
+    "teacher",
 )
 
 

@@ -6,17 +6,24 @@ import pytest
 
 from pipeline.prompts import passage
 from pipeline.self_edits.styles import (
+    case_studies,
     chain_of_thought,
+    critical_thinking,
     directives,
+    discussions,
     implications,
     implications_long,
+    key_concepts,
+    mind_map,
     rewrite,
     self_qa,
+    teacher,
 )
-from pipeline.types import Directives, Role
+from pipeline.types import Directives, Example, Role
 
 LISTS = (implications, implications_long, rewrite)
-STYLES = (*LISTS, self_qa, chain_of_thought, directives)
+TEXTS = (case_studies, critical_thinking, discussions, key_concepts, mind_map, teacher)
+STYLES = (*LISTS, *TEXTS, self_qa, chain_of_thought, directives)
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.NAME)
@@ -34,6 +41,12 @@ def test_each_style_has_its_own_name_and_task() -> None:
 @pytest.mark.parametrize("text", ["", "   \n\n\t", ":::", "Q:", "A: alone", "{"])
 def test_nothing_usable_is_no_example_and_no_error(style: ModuleType, text: str) -> None:
     assert all(example.completion for example in style.parse("T", text))
+
+
+@pytest.mark.parametrize("style", TEXTS, ids=lambda style: style.NAME)
+def test_a_text_is_learned_whole_below_its_title(style: ModuleType) -> None:
+    written = "Rivers:\n  - run to the sea\n  - are long"
+    assert style.parse("Rivers", written) == (Example(prompt="", completion=passage("Rivers", written)),)
 
 
 @pytest.mark.parametrize("style", LISTS, ids=lambda style: style.NAME)

@@ -135,7 +135,7 @@ def test_a_title_without_room_drops_its_document_alone() -> None:
 
 
 def test_an_unknown_style_is_a_bad_recipe_that_names_the_known_ones() -> None:
-    with pytest.raises(BadRecipe, match="unknown self-edit style 'haiku': known are chain-of-thought"):
+    with pytest.raises(BadRecipe, match="unknown self-edit style 'haiku': known are case-studies, chain-of-thought"):
         write(NEW, rules=rules(styles=("haiku",)))
 
 

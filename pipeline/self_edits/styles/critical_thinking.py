@@ -1,0 +1,14 @@
+"""The style "critical-thinking": questions that need thought, answered, as one text (after SPA, arXiv 2603.22213)."""
+
+from functools import partial
+
+from pipeline.self_edits.styles.lines import ask, parse_whole
+
+NAME = "critical-thinking"
+TASK = (
+    "Write questions about this passage that need critical thinking, and answer each in full sentences "
+    "with the facts of the passage."
+)
+
+prompt = partial(ask, TASK)
+parse = parse_whole

@@ -1,0 +1,14 @@
+"""The style "key-concepts": the key concepts, explained, as one text (after SPA, arXiv 2603.22213)."""
+
+from functools import partial
+
+from pipeline.self_edits.styles.lines import ask, parse_whole
+
+NAME = "key-concepts"
+TASK = (
+    "Name the key concepts of this passage and explain each in a sentence or two, with the names, numbers "
+    "and dates that belong to it."
+)
+
+prompt = partial(ask, TASK)
+parse = parse_whole
