@@ -1,7 +1,9 @@
 """Whether a reply sets other values of the same kind beside an answer: "80 or 81", "Paris and London", a list."""
 
+from collections.abc import Sequence
+
 from pipeline.grading.context import Context
-from pipeline.grading.languages import Sense
+from pipeline.grading.languages import Mark, Sense
 from pipeline.grading.matching import Match
 from pipeline.grading.names import is_holding_place
 from pipeline.grading.normalisation import words_of
@@ -43,15 +45,20 @@ def _joined(context: Context, match: Match) -> bool:
             continue
         if mark.sense is Sense.CONJUNCTION and between and after:
             continue  # "4 floors and 12 rooms"
-        others = (
-            reading.words[mark.end : mark.end + _REACH]
-            if after
-            else reading.words[max(mark.start - _REACH, 0) : mark.start]
-        )
-        near = others if after else others[::-1]
+        near = _behind(reading, mark) if after else _before(reading, mark)
         if any(_is_rival(context, match, word, asked) for word in _phrase(near, mark.sense)):
             return True
     return False
+
+
+def _behind(reading: Reading, mark: Mark) -> Sequence[Word]:
+    """The next words, the nearest first."""
+    return reading.words[mark.end : mark.end + _REACH]
+
+
+def _before(reading: Reading, mark: Mark) -> Sequence[Word]:
+    """The words before, the nearest first."""
+    return reading.words[max(mark.start - _REACH, 0) : mark.start][::-1]
 
 
 def _is_small(word: Word, *, after: bool) -> bool:
@@ -61,7 +68,7 @@ def _is_small(word: Word, *, after: bool) -> bool:
     return after and word.value is None and not word.capital and word.text not in _VERBS
 
 
-def _phrase(words: tuple[Word, ...], sense: Sense) -> list[Word]:
+def _phrase(words: Sequence[Word], sense: Sense) -> list[Word]:
     """The words of the other value: behind "and" only its first, since a new statement may follow."""
     kept = [word for word in words if word.text not in _SMALL]
     return kept[:1] if sense is Sense.CONJUNCTION else kept[:2]
@@ -77,8 +84,7 @@ def _listed(context: Context, match: Match) -> bool:
     number = items.index(own)
     before = [items[number - 1]] if number and _separates(reading, own[0]) else []
     after = [items[number + 1]] if number + 1 < len(items) and _separates(reading, items[number + 1][0]) else []
-    rivals = [item for item in before + after if _is_rival_item(context, match, item)]
-    return bool(rivals)
+    return any(_is_rival_item(context, match, item) for item in before + after)
 
 
 def _items(reading: Reading, start: int, end: int) -> list[tuple[int, int]]:
@@ -101,28 +107,25 @@ def _is_item(context: Context, match: Match, item: tuple[int, int]) -> bool:
 
 
 def _is_rival_item(context: Context, match: Match, item: tuple[int, int]) -> bool:
+    """Whether it is short, of the answer's kind alone, and names another value."""
     reading, asked = context.reading, texts(context.question.words)
-    words = [
-        word for word in reading.words[item[0] : item[1]] if word.text not in _SMALL and word.text not in ("and", "or")
-    ]
-    if not words or len(words) > _LONGEST_ITEM or reading.gap(item[1]).lstrip()[:1] == ":":
+    words = [word for word in reading.words[item[0] : item[1]] if word.text not in _SMALL | {"and", "or"}]
+    if not 0 < len(words) <= _LONGEST_ITEM or reading.gap(item[1]).lstrip()[:1] == ":":
         return False
-    if any(item[0] <= mark.start < item[1] for mark in context.beside(match, Sense.ASIDE, Sense.NEGATION)):
-        return False  # "wood, instead of coal"
-    if is_holding_place(words[0]) and len(words) == 1 and item[0] >= match.end:
+    if _says_more(context, match, item, words):
         return False
     kinds = _kinds(reading, match)
-    if any(word.text in reading.language.common for word in words):
-        return False  # "coal, which burns well"
-    if reading.words[item[0]].text in _INDEFINITE and not _opens_indefinite(reading, match):
-        return False  # "the cheetah, a big cat"
-    return all(kind_of(word) in kinds for word in words) and any(
-        _is_rival(context, match, word, asked) for word in words
-    )
+    return all(kind_of(word) in kinds for word in words) and any(_is_rival(context, match, one, asked) for one in words)
 
 
-def _opens_indefinite(reading: Reading, match: Match) -> bool:
-    return match.start > 0 and reading.words[match.start - 1].text in _INDEFINITE
+def _says_more(context: Context, match: Match, item: tuple[int, int], words: Sequence[Word]) -> bool:
+    """Whether it tells of the answer: "Paris, France", "coal, which burns well", "the cheetah, a big cat"."""
+    reading = context.reading
+    holds = len(words) == 1 and is_holding_place(words[0]) and item[0] >= match.end
+    denied = any(item[0] <= mark.start < item[1] for mark in context.beside(match, Sense.ASIDE, Sense.NEGATION))
+    states = any(word.text in reading.language.common for word in words)
+    own_article = match.start > 0 and reading.words[match.start - 1].text in _INDEFINITE
+    return holds or denied or states or (reading.words[item[0]].text in _INDEFINITE and not own_article)
 
 
 def _said_otherwise(context: Context, match: Match) -> bool:
@@ -135,10 +138,7 @@ def _said_otherwise(context: Context, match: Match) -> bool:
         place = sentence.start + len(frame)
         alike = sentence.start != own.start and place < sentence.end and not sentence.asks
         if alike and [word.text for word in reading.words[sentence.start : place]] == frame:
-            other = reading.words[place]
-            if (
-                kind_of(other) == kind_of(reading.words[match.start])
-                and other.plain != reading.words[match.start].plain
-            ):
+            one, other = reading.words[match.start], reading.words[place]
+            if kind_of(other) == kind_of(one) and other.plain != one.plain:
                 return True
     return False
