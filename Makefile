@@ -3,10 +3,13 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all check format lock clean
+.PHONY: demo demo-real test test-all check format lock clean
 
 demo: $(READY)
 	$(BIN)/sealed demo
+
+demo-real: $(READY)
+	$(BIN)/sealed demo-real
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10

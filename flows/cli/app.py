@@ -36,6 +36,7 @@ app.command("rollback")(releases.rollback)
 app.add_typer(models.app, name="models")
 app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)
+app.command("demo-real")(demo.demo_real)
 app.command("doctor")(workspace.doctor)
 
 

@@ -28,7 +28,7 @@ class ProgressLines:
                 self._say(f"{stage}: begins")
             if done >= total and stage not in self._ended:
                 self._ended.add(stage)
-                self._say(f"{stage}: done, {done}/{total} in {_span(self._clock() - self._begun[stage])}")
+                self._say(f"{stage}: done, {done}/{total} in {span(self._clock() - self._begun[stage])}")
         self.beat()
 
     def beat(self) -> None:
@@ -42,7 +42,7 @@ class ProgressLines:
         if done >= total:
             return f"at work, after {stage}"
         spent = self._clock() - self._begun[stage]
-        left = f", about {_span(spent * (total - done) / done)} left" if done and stage not in self._ended else ""
+        left = f", about {span(spent * (total - done) / done)} left" if done and stage not in self._ended else ""
         return f"{stage}: {done}/{total}{left}"
 
     def _say(self, line: str) -> None:
@@ -50,5 +50,6 @@ class ProgressLines:
         self._write(line)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time as people say it: "45 s", "12 min"."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,28 +1,38 @@
-"""The whole story on the embedded model, with the very functions that the command line runs. Prints nothing."""
+"""The whole story of a demo, with the very functions that the command line runs. Prints nothing."""
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.demo.memory import PeakMemory
+from flows.demo.script import DemoScript
 from flows.outcome import RunOutcome
 from flows.services import review
 from flows.services.initialisation import init_workspace
 from flows.services.releases import Answer, ask
 from flows.wiring import Workspace
+from gates.wording import counted
 from pipeline.documents import ingest, read_folder
 from pipeline.files import write_text
 from pipeline.grading import grade
+from pipeline.progress import step
 from pipeline.recipe import DocumentRules, Recipe, recipe_toml
-from pipeline.sandbox import model_path
-from pipeline.sandbox.documents import write_runs
 from pipeline.types import EvalItem, Split
 
 REVIEWER = "demo-reviewer"
-REHEARSED = {"replay": 600, "generative": 600}  # the embedded recipe's amounts are for thirty runs; here are three
-Teller = Callable[[str], None]
+_LONGEST_SHOWN = 160  # characters of an answer
 NightlyRunner = Callable[[Path, Path], RunOutcome]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audience:
+    """Who hears the story: `tell` gets its sentences as they come true, `shown` shows the progress of its block."""
+
+    tell: Tell
+    shown: Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,12 @@ class Graded:
     answer: Answer
     expected: str
     right: bool
+
+    @property
+    def shown(self) -> str:
+        """The answer on one line, cut where it is long."""
+        line = " ".join(self.answer.text.split())
+        return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,36 +67,29 @@ class Story:
     workspace: Path
 
 
-def write_incoming(folder: Path, seed: int, per_run: int) -> tuple[Path, Path, Path]:
-    """Two runs to learn, and a third that contradicts what the model knows."""
-    write_runs(folder / "good", runs=2, per_run=per_run, seed=seed, variant=None)
-    write_runs(folder / "harmful", runs=1, per_run=per_run, seed=seed, variant="contradictory")
-    return folder / "good" / "run-1", folder / "good" / "run-2", folder / "harmful" / "run-1"
-
-
-def tell_story(workspace: Path, seed: int, per_run: int, run_nightly: NightlyRunner, tell: Teller) -> Story:
-    """Runs the story in a new workspace; `tell` gets its sentences as they come true."""
-    memory = PeakMemory()
+def tell_story(script: DemoScript, workspace: Path, run_nightly: NightlyRunner, audience: Audience) -> Story:
+    """Runs the story in a new workspace. Raises as `init_workspace` does, and what a run raises."""
+    memory, tell = PeakMemory(), audience.tell
     with memory:
-        opened = init_workspace(workspace, str(model_path()), actor="demo")
-        _rehearse_less(opened.settings.recipe_file)
-        first, second, harmful = write_incoming(workspace / "runs", seed, per_run)
-        tell(f"Three questions about documents that will arrive, asked of the base model in {workspace}:")
-        eval_items = _items(first)
-        before = _tell_answers(opened, eval_items[:3], tell)
-        run_1 = _run_and_approval(opened, first, run_nightly, tell)
-        after = _tell_answers(opened, eval_items[:3], tell)
-        questions = tuple(eval_item.question for eval_item in eval_items)
-        kept = ask(opened, questions)
-        run_2 = _run_and_approval(opened, second, run_nightly, tell)
-        tell("Run 3 brings documents that contradict what the model knows.")
-        run_3 = run_nightly(opened.settings.workspace, harmful)
+        opened = _prepared(script, workspace, audience)
+        tell(
+            f"{counted(script.asked, 'question')} about documents that will arrive, asked of the base model in "
+            f"{workspace}:"
+        )
+        eval_items = _items(script.runs[0])
+        before = _tell_answers(opened, eval_items[: script.asked], audience)
+        run_1 = _run_and_approval(opened, script.runs[0], run_nightly, tell)
+        after = _tell_answers(opened, eval_items[: script.asked], audience)
+        kept = _ask(opened, eval_items, audience)
+        run_2 = _run_and_approval(opened, script.runs[1], run_nightly, tell)
+        tell(script.harm)
+        run_3 = run_nightly(opened.settings.workspace, script.harmful)
         tell(run_3.sentence)
         back_to = _rollback(opened, (run_1, run_2), tell)
-        restored = back_to is not None and _texts(ask(opened, questions)) == _texts(kept)
+        restored = back_to is not None and _texts(_ask(opened, eval_items, audience)) == _texts(kept)
         if back_to is not None:
             tell(
-                f"Rolled back to release {back_to}: of {len(questions)} questions about run 1, "
+                f"Rolled back to release {back_to}: of {len(eval_items)} questions about run 1, "
                 f"{'all are' if restored else 'NOT all are'} answered as release {kept[0].release} answered them."
             )
     return Story(
@@ -95,13 +104,16 @@ def tell_story(workspace: Path, seed: int, per_run: int, run_nightly: NightlyRun
     )
 
 
-def _rehearse_less(recipe: Path) -> None:
-    whole = Recipe.read(recipe)
-    rehearsal = whole.rehearsal.model_copy(update=REHEARSED)
-    write_text(recipe, recipe_toml(whole.model_copy(update={"rehearsal": rehearsal})))
+def _prepared(script: DemoScript, workspace: Path, audience: Audience) -> Workspace:
+    """The new workspace around the script's model, which is fetched if it is not there, with the script's recipe."""
+    with audience.shown():
+        opened = init_workspace(workspace, script.model, actor="demo")
+    recipe = opened.settings.recipe_file
+    write_text(recipe, recipe_toml(script.recipe(Recipe.read(recipe))))
+    return opened
 
 
-def _run_and_approval(opened: Workspace, folder: Path, run_nightly: NightlyRunner, tell: Teller) -> RunOutcome:
+def _run_and_approval(opened: Workspace, folder: Path, run_nightly: NightlyRunner, tell: Tell) -> RunOutcome:
     outcome = run_nightly(opened.settings.workspace, folder)
     tell(outcome.sentence)
     if outcome.release is not None:
@@ -110,7 +122,7 @@ def _run_and_approval(opened: Workspace, folder: Path, run_nightly: NightlyRunne
     return outcome
 
 
-def _rollback(opened: Workspace, runs: tuple[RunOutcome, ...], tell: Teller) -> int | None:
+def _rollback(opened: Workspace, runs: tuple[RunOutcome, ...], tell: Tell) -> int | None:
     """Puts the previous production back, where a run made one that can be left."""
     if all(run.release is None for run in runs):
         tell("No run made a release: there is nothing to roll back.")
@@ -131,11 +143,16 @@ def graded(eval_items: tuple[EvalItem, ...], answers: tuple[Answer, ...]) -> tup
     )
 
 
-def _tell_answers(opened: Workspace, eval_items: tuple[EvalItem, ...], tell: Teller) -> tuple[Graded, ...]:
-    found = graded(eval_items, ask(opened, tuple(eval_item.question for eval_item in eval_items)))
+def _ask(opened: Workspace, eval_items: tuple[EvalItem, ...], audience: Audience) -> tuple[Answer, ...]:
+    with audience.shown(), step(f"asking {counted(len(eval_items), 'question')}"):
+        return ask(opened, tuple(eval_item.question for eval_item in eval_items))
+
+
+def _tell_answers(opened: Workspace, eval_items: tuple[EvalItem, ...], audience: Audience) -> tuple[Graded, ...]:
+    found = graded(eval_items, _ask(opened, eval_items, audience))
     for one in found:
-        mark, answer = "✓" if one.right else "✗", one.answer
-        tell(f"  {mark} release {answer.release}: {answer.question} -> {answer.text}   (expected: {one.expected})")
+        mark, release = "✓" if one.right else "✗", one.answer.release
+        audience.tell(f"  {mark} release {release}: {one.answer.question} -> {one.shown}   (expected: {one.expected})")
     return found
 
 
