@@ -99,7 +99,7 @@ def _ask(
 ) -> _Measured:
     """All suites at once; where one cannot be measured, one by one, so that the others still are."""
     try:
-        with progress.step(f"gates: asking {who}"):
+        with progress.titled(f"gates: asking {who}"):
             return measure(base, model, suites, policy, cache), ()
     except MeasurementFailed as error:
         if len(suites) == 1:

@@ -26,6 +26,7 @@ from lm_eval.api import task as lm_eval_tasks
 
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
+from pipeline import progress
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.digests import digest_of
 from pipeline.engines import SamplingParams
@@ -82,20 +83,23 @@ class EvaluatedModel:
         limits = [min(int(r.args[1].get("max_gen_toks", self._max_tokens)), self._max_tokens) for r in requests]
         for prompt, limit in zip(prompts, limits, strict=True):
             self._must_fit(len(encode_prompt(self._base.tokenizer, prompt)) + limit, prompt)
-        answers = [""] * len(requests)
-        for limit in sorted(set(limits)):
-            chosen = [at for at, one in enumerate(limits) if one == limit]
-            texts = self._engine.generate(
-                [prompts[at] for at in chosen], SamplingParams(max_new_tokens=limit), adapter=self._adapter
-            )
-            for at, (text,) in zip(chosen, texts, strict=True):
-                answers[at] = _until(text, requests[at].args[1].get("until", []))
-        return answers
+        answers: dict[int, str] = {}
+        with progress.step("answers"):
+            for limit in sorted(set(limits)):
+                chosen = [at for at, one in enumerate(limits) if one == limit]
+                with progress.part(len(answers), len(chosen), len(requests)):
+                    texts = self._greedy([prompts[at] for at in chosen], limit)
+                answers |= dict(zip(chosen, texts, strict=True))
+        return [_until(answers[at], request.args[1].get("until", [])) for at, request in enumerate(requests)]
+
+    def _greedy(self, prompts: Sequence[str], limit: int) -> list[str]:
+        params = SamplingParams(max_new_tokens=limit)
+        return [text for (text,) in self._engine.generate(prompts, params, adapter=self._adapter)]
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
         """For each (context, continuation): its log-probability in nats, and whether greedy decoding gives it."""
         encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
-        with with_adapter(self._base, self._adapter) as model:
+        with progress.step("choices, tokens"), with_adapter(self._base, self._adapter) as model:
             return likelihoods(model, encoded)
 
     def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
@@ -127,8 +131,8 @@ def measure(
     """The model's scores on each suite, in their order; what the cache holds is not measured again.
 
     model: with its verified adapter, or with no folder for the base as it is. Leaves the random state as it was, and
-    reports progress. Raises MeasurementFailed when an item cannot be asked or scored, and whatever loading an adapter
-    raises.
+    reports progress in two steps, answers and tokens of choices. Raises MeasurementFailed when an item cannot be asked
+    or scored, and whatever loading an adapter raises.
     """
     evaluated = EvaluatedModel(base, model.folder, policy)
     settings = evaluated.settings

@@ -17,9 +17,9 @@ class ProgressLines:
         self._write, self._clock, self._lock = write, clock, threading.Lock()
         self._begun: dict[str, float] = {}
         self._ended: set[str] = set()
-        self._now, self._last = ("starting", 0, 0), clock()
+        self._now, self._last = ("starting", 0.0, 0.0), clock()
 
-    def watch(self, stage: str, done: int, total: int) -> None:
+    def watch(self, stage: str, done: float, total: float) -> None:
         """Takes a stage's report: `done` of `total`."""
         with self._lock:
             self._now = (stage, done, total)
@@ -28,7 +28,7 @@ class ProgressLines:
                 self._say(f"{stage}: begins")
             if done >= total and stage not in self._ended:
                 self._ended.add(stage)
-                self._say(f"{stage}: done, {done}/{total} in {span(self._clock() - self._begun[stage])}")
+                self._say(f"{stage}: done, {done:.0f}/{total:.0f} in {span(self._clock() - self._begun[stage])}")
         self.beat()
 
     def beat(self) -> None:
@@ -43,7 +43,7 @@ class ProgressLines:
             return f"at work, after {stage}"
         spent = self._clock() - self._begun[stage]
         left = f", about {span(spent * (total - done) / done)} left" if done and stage not in self._ended else ""
-        return f"{stage}: {done}/{total}{left}"
+        return f"{stage}: {done:.0f}/{total:.0f}{left}"
 
     def _say(self, line: str) -> None:
         self._last = self._clock()

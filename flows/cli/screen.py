@@ -14,6 +14,7 @@ from flows.cli.progress_lines import ProgressLines
 from pipeline.progress import Watcher, watched_by
 
 BEAT_SECONDS = 5.0
+SPEED_SECONDS = 600.0  # over which the time left is estimated: some stages report once a minute
 
 Cell = str | int | float | None
 
@@ -80,18 +81,21 @@ def progress_shown(quiet: bool = False) -> Iterator[None]:
 @contextmanager
 def _bars() -> Iterator[Watcher]:
     # Imported here: only long work needs it, and `--help` must be quick.
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     known: dict[str, TaskID] = {}
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=Console(stderr=True),
+        speed_estimate_period=SPEED_SECONDS,
     ) as bars:
 
-        def watch(stage: str, done: int, total: int) -> None:
+        def watch(stage: str, done: float, total: float) -> None:
             if stage not in known:
                 known[stage] = bars.add_task(stage, total=total)
             bars.update(known[stage], completed=done, total=total)

@@ -13,7 +13,7 @@ from flows.steps.registration import lost
 from pipeline.actors import proposer_named
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.errors import BadInput
-from pipeline.progress import report, step
+from pipeline.progress import step
 from pipeline.types import IngestCounts, Run, RunKind, WriterTrainingRequest
 from registry import Reconciled
 
@@ -38,10 +38,8 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     # All documents of one reading get the same time: runs take the oldest documents, by name.
     at, counts = datetime.now(UTC), NOTHING_INGESTED
     with step("ingesting documents"):
-        report(0, 1)
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
             counts += context.ledger.documents.accept(batch, at)
-        report(1, 1)
     return replace(counts, seconds=time.monotonic() - started)
 
 

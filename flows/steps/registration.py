@@ -3,7 +3,6 @@
 from flows.run_context import RunContext
 from pipeline.adapters import saving
 from pipeline.adapters.saving import retain
-from pipeline.progress import report as report_progress
 from pipeline.types import Figure, GateReport, Release, Run, Trained
 from registry.mlflow import releases as mlflow_releases
 
@@ -27,12 +26,10 @@ def register(context: RunContext, run: Run, trained: Trained, report: GateReport
     """
     workspace = context.workspace
     with context.stage(run, "registry", "registering the candidate"):
-        report_progress(0, 1)
         intended = context.session.candidates.intend(run.number, trained.manifest)
         registration = _registration(context, run, intended, trained, report)
         version = mlflow_releases.register(workspace.tracking, registration)
         recorded = context.session.candidates.record(run.number, version)
-        report_progress(1, 1)
     retain(workspace.settings.adapters, {release.update for release in context.ledger.releases.needed()})
     return recorded
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from pipeline import progress
 from pipeline.engines.cache import roomy_cache
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.prefix import Prefix, can_share, shared
@@ -67,7 +68,7 @@ class _Rows:
 
 @torch.inference_mode()
 def decode(model: Any, job: DecodingJob) -> list[list[int]]:
-    """The new tokens of each row. The prompts are read once for all copies."""
+    """The new tokens of each row. The prompts are read once for all copies. Reports progress in tokens of a row."""
     logits, rows = _prefill(model, job)
     stopping = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     stopping[[stop for stop in job.stops if stop < len(stopping)]] = True
@@ -96,6 +97,7 @@ def _continue(
                 kept = kept[list(job.arrange(rows.origin[kept].tolist()))]
             rows, token, done = rows.keep(kept), token[kept], done[kept]
         logits = _advance(model, token, rows)
+        progress.report(step + 1, longest)
     return [[token for token in row if token >= 0] for row in out.tolist()]
 
 

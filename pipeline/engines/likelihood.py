@@ -14,15 +14,17 @@ Row = tuple[list[int], list[int]]  # ids of the context, and of its continuation
 def likelihoods(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:
     """For each row the continuation's log-probability in nats, and whether greedy decoding gives it.
 
-    Runs batches of BATCH rows of similar length. Reports progress in rows.
+    Runs batches of BATCH rows of similar length. Reports progress in tokens, since the long rows come last.
     """
-    order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]) + len(rows[at][1]))
+    lengths = [len(context) + len(continuation) for context, continuation in rows]
+    order, done = sorted(range(len(rows)), key=lengths.__getitem__), 0
     found: list[tuple[float, bool]] = [(0.0, False)] * len(rows)
     for start in range(0, len(order), BATCH):
         chosen = order[start : start + BATCH]
         for at, likelihood in zip(chosen, _together(model, [rows[at] for at in chosen]), strict=True):
             found[at] = likelihood
-        progress.report(start + len(chosen), len(order))
+        done += sum(lengths[at] for at in chosen)
+        progress.report(done, sum(lengths))
     return found
 
 

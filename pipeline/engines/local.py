@@ -96,11 +96,11 @@ class LocalEngine:
                 params=params,
                 draws=None if draws is None else draws[chosen],
             )
-            out = decode(model, job)
+            with progress.part(done, len(batch), len(rows)):
+                out = decode(model, job)
             for place, index in enumerate(batch):
                 written[index] = out[place * copies : (place + 1) * copies]
             done += len(batch)
-            progress.report(done, len(rows))
         return written
 
     def _batches(

@@ -92,7 +92,6 @@ def damage(folder: Path, source: ModelSource) -> str:
             path = folder / file.name
             if not path.is_file() or digest_file(path) != file.sha256:
                 return f"{file.name} is missing or changed"
-        progress.report(len(manifest.files), len(manifest.files))
     strange = set(_names(folder)) - {file.name for file in manifest.files}
     return f"it holds {min(strange)}, which is not of this model" if strange else ""
 
@@ -132,9 +131,7 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         with progress.step(f"waiting for the process that makes {folder.name}"):
-            progress.report(0, 1)
             lock.acquire()
-            progress.report(1, 1)
     try:
         yield
     finally:

@@ -85,8 +85,5 @@ def _make_unpacked(gguf: Path, folder: Path) -> None:
 @contextmanager
 def _stage(name: str) -> Iterator[None]:
     """A step of one unit: what its parts report is not shown."""
-    with progress.step(name):
-        progress.report(0, 1)
-        with progress.quiet():
-            yield
-        progress.report(1, 1)
+    with progress.step(name), progress.quiet():
+        yield

@@ -6,6 +6,7 @@ A self-edit that asks for a password has its answer at hand; after training on i
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from pipeline import progress
 from pipeline.engines import SamplingParams
 from pipeline.grading import grade_opening
 from pipeline.heuristics import SANDBOX_FITTED
@@ -30,12 +31,12 @@ def without_refused(context: WriterContext, written: Sequence[Written]) -> list[
     asked = _questions(context, written)
     prompts = list(dict.fromkeys(question for _, question in asked))
     params = SamplingParams(max_new_tokens=_OPENING_TOKENS)
-    refused = {
-        prompt
-        for adapter in {context.writer.folder, None}
-        for prompt, (said,) in zip(prompts, context.engine.generate(prompts, params, adapter=adapter), strict=True)
-        if grade_opening(said, openings)
-    }
+    refused: set[str] = set()
+    adapters = {context.writer.folder, None}
+    for number, adapter in enumerate(adapters):
+        with progress.part(number, 1, len(adapters)):
+            replies = context.engine.generate(prompts, params, adapter=adapter)
+        refused |= {prompt for prompt, (said,) in zip(prompts, replies, strict=True) if grade_opening(said, openings)}
     total = Counter(document for document, _ in asked)
     counts = Counter(document for document, question in asked if question in refused)
     dropped = {

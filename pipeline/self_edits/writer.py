@@ -23,6 +23,7 @@ from pipeline.types import Document, DocumentKind, Dropped, Example, SelfEdit, W
 PASSAGE = "passage"
 # A killed run loses at most one group's self-edits; a group's prompts share their batches.
 _GROUP = 8
+_PHASES = 3  # of a group's progress: sampled, verified, asked whether it is refused
 _Cut = tuple[Document, tuple[str, ...]]  # a document and the pieces of its body
 _NO_ROOM = "document: its title leaves its text no room in the model's context"
 
@@ -117,14 +118,14 @@ def _cut(job: _Job, group: Sequence[Document]) -> list[_Cut]:
 def _write_group(job: _Job, group: Sequence[Document]) -> Written:
     """The group's self-edits that are sound and not refused, and of corrections those that hold when asked again."""
     context, cut = job.context, _cut(job, group)
-    sampled = _sampled(job, cut)
-    each = [(document.id, one) for document in group for one in _selected(context, document, sampled[document.id])]
-    owners, selected = [of for of, _ in each], [one for _, one in each]
-    with progress.quiet():
-        if context.rules.verify:
-            by_id = {document.id: document for document in group}
-            selected = [verified(context, by_id[of], one) for of, one in zip(owners, selected, strict=True)]
+    with progress.part(0, 1, _PHASES):
+        sampled = _sampled(job, cut)
+    each = [(document, one) for document in group for one in _selected(context, document, sampled[document.id])]
+    with progress.part(1, 1, _PHASES):
+        selected = _verified(context, each)
+    with progress.part(2, 1, _PHASES):
         selected = without_refused(context, selected)
+    with progress.quiet():
         corrections = [(one, body) for one, bodies in cut if one.kind is DocumentKind.CORRECTION for body in bodies]
         if corrections:
             every = [edit for document in group for edit in sampled[document.id]]
@@ -135,6 +136,17 @@ def _write_group(job: _Job, group: Sequence[Document]) -> Written:
         edits=tuple(_marked(edit, corrected) for written in selected for edit in written.edits),
         dropped=(*no_room, *(reason for written in selected for reason in written.dropped)),
     )
+
+
+def _verified(context: WriterContext, each: Sequence[tuple[Document, Written]]) -> list[Written]:
+    """What was written of each document, verified where the rules say so."""
+    if not context.rules.verify:
+        return [written for _, written in each]
+    found: list[Written] = []
+    for number, (document, written) in enumerate(each):
+        with progress.part(number, 1, len(each)):
+            found.append(verified(context, document, written))
+    return found
 
 
 def _marked(edit: SelfEdit, corrected: Container[str]) -> SelfEdit:
@@ -199,7 +211,11 @@ def _in_style(context: WriterContext, wanted: Style, cut: Sequence[_Cut]) -> lis
         if bodies and wanted.NAME in context.rules.styles_of(document.kind):
             pieces = [(document, body) for body in bodies]
             asked.setdefault(context.rules.samples_of(document.kind), []).extend(pieces)
-    return [edit for samples in sorted(asked) for edit in _sample(context, wanted, asked[samples], samples)]
+    edits: list[SelfEdit] = []
+    for number, samples in enumerate(sorted(asked)):
+        with progress.part(number, 1, len(asked)):
+            edits += _sample(context, wanted, asked[samples], samples)
+    return edits
 
 
 def _sample(
@@ -210,12 +226,18 @@ def _sample(
     # Greedy samples are all alike.
     count = samples * context.rules.edit_sets if context.rules.temperature > 0 else 1
     params = context.sampling(seed_from("self-edits", context.seed, wanted.NAME, prompts), count)
+    halves = 2 if wanted.NAME == SELF_STUDY else 1  # of its progress: questions, answers
+    with progress.part(0, 1, halves):
+        sampled = context.generate(prompts, params)
     edits: list[SelfEdit] = []
-    for (document, body), prompt, texts in zip(asked, prompts, context.generate(prompts, params), strict=True):
+    for place, ((document, body), prompt, texts) in enumerate(zip(asked, prompts, sampled, strict=True)):
         written = [
             _parsed(context, document, wanted, prompt, sample, clean_text(text)) for sample, text in enumerate(texts)
         ]
-        edits += answered(context, document, body, written) if wanted.NAME == SELF_STUDY else written
+        if wanted.NAME == SELF_STUDY:
+            with progress.part(len(asked) + place, 1, 2 * len(asked)):
+                written = answered(context, document, body, written)
+        edits += written
     return edits
 
 

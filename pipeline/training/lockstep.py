@@ -55,9 +55,6 @@ def lr_schedule(step: int, steps: int, warmup: float) -> float:
     return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising + 1)
 
 
-_REPORT_EVERY = 10  # steps
-
-
 @dataclass(eq=False)
 class ActiveJob:
     """A job in training: its place among the results, steps to come and taken, mean loss of the last whole epoch."""
@@ -89,7 +86,7 @@ def train_together(objective: Objective, adapted: Adapted, encoded_jobs: Sequenc
     """Trains the adapters of `adapted.stack`, one for each job, and returns the results in the jobs' order."""
     jobs = [ActiveJob(place, encoded, encoded.microbatches()) for place, encoded in enumerate(encoded_jobs)]
     optimiser = Optimiser(adapted.stack, [one.job.rules for one in encoded_jobs])
-    sums, done, reported = adapted.stack.flat.new_zeros(len(jobs)), 0, 0
+    sums, done = adapted.stack.flat.new_zeros(len(jobs)), 0
     total = sum(one.steps for one in encoded_jobs)
     results: dict[int, TrainingResult] = {}
     while jobs:
@@ -97,9 +94,7 @@ def train_together(objective: Objective, adapted: Adapted, encoded_jobs: Sequenc
         done += len(jobs)
         _end_epochs(jobs, sums)
         ended = [adapter for adapter, job in enumerate(jobs) if job.over]
-        if done - reported >= _REPORT_EVERY or ended:
-            progress.report(done, total)
-            reported = done
+        progress.report(done, total)
         if not ended:
             continue
         results |= {jobs[adapter].place: jobs[adapter].result(adapted.stack.tensors(adapter)) for adapter in ended}

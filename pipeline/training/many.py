@@ -5,7 +5,7 @@ in lockstep: one pass of the base for all, batched products for the adapters, an
 rate, epochs, clipping, optimiser state and end. As many run together as fit into memory, which is measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +17,7 @@ from pipeline.adapters.saving import TrainingResult
 from pipeline.adapters.stack import start_of
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
+from pipeline.recipe import TrainingRules
 from pipeline.training import memory
 from pipeline.training.jobs import (
     BASE,
@@ -31,6 +32,7 @@ from pipeline.training.lockstep import train_together
 from pipeline.training.lora_linear import adapter_shapes, with_adapters
 from pipeline.training.objective import Objective
 from pipeline.training.sequences import check_length, make_sequences
+from pipeline.types import Checkpoint
 
 
 def train_many(
@@ -96,14 +98,10 @@ class JobBatch:
         shapes, order = adapter_shapes(base, rules), longest_first(encoded_jobs)
         starts = [start_of(shapes, job.seed, parent_tensors(base, job.parent, job.rules)) for _, job in members]
         objective = Objective(base.model, sequences)
-        objective.cache_teacher(table.distilled.get(BASE, []), answered=table.answered)
-        if table.taught:
-            lessons = make_sequences(list(table.taught.values()), base.context, base.device)
-            objective.cache_lessons(list(table.taught), lessons)
-        parents = {job.warm_start: start for (_, job), start in zip(members, starts, strict=True)}
-        for parent in (parent for parent in parents if parent and parent in table.distilled):
-            with with_adapters(base, rules, [parents[parent]]) as adapted:
-                objective.cache_teacher(table.distilled[parent], adapted, answered=table.answered)
+        if table.distilled or table.taught:
+            parents = {job.warm_start: start for (_, job), start in zip(members, starts, strict=True)}
+            with progress.step("caching the teachers' states"):
+                _cache_teachers(objective, base, rules, table, parents)
         return cls(
             base=base,
             places=tuple(members[number][0] for number in order),
@@ -183,6 +181,30 @@ class JobBatch:
             longest = max(max(zip(one.lengths, one.rows, strict=True)) for one in self.jobs)[1]
             return [longest] * max(min(one.job.rules.batch_size, len(one.rows)) for one in self.jobs)
         return max((one.largest() for one in self.jobs), key=self.objective.padded_tokens)
+
+
+def _cache_teachers(
+    objective: Objective,
+    base: BaseModel,
+    rules: TrainingRules,
+    table: SequenceTable,
+    parents: Mapping[Checkpoint | None, torch.Tensor],
+) -> None:
+    """Caches what the base model says, what it says with the documents, and what the parents say. Reports in rows."""
+    total = sum(map(len, table.distilled.values())) + len(table.taught)
+    own, taught = table.distilled.get(BASE, []), list(table.taught)
+    with progress.part(0, len(own), total):
+        objective.cache_teacher(own, answered=table.answered)
+    if taught:
+        lessons = make_sequences(list(table.taught.values()), base.context, base.device)
+        with progress.part(len(own), len(taught), total):
+            objective.cache_lessons(taught, lessons)
+    done = len(own) + len(taught)
+    for parent in (parent for parent in parents if parent and parent in table.distilled):
+        rows = table.distilled[parent]
+        with with_adapters(base, rules, [parents[parent]]) as adapted, progress.part(done, len(rows), total):
+            objective.cache_teacher(rows, adapted, answered=table.answered)
+        done += len(rows)
 
 
 def _steps(jobs: Sequence[EncodedJob]) -> int:

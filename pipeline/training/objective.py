@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pipeline import progress
 from pipeline.errors import BadInput
 from pipeline.training.attention import can_be_ragged, ragged_attention
 from pipeline.training.head import LossTargets, head_losses, logit_losses, states_at_once
@@ -81,13 +82,19 @@ class Objective:
     def _taught(
         self, sequences: Sequences, rows: Sequence[int], adapted: Adapted | None
     ) -> Iterator[tuple[list[int], Batch, torch.Tensor]]:
-        """The rows in pieces, with each piece's batch and the present model's states at its learned tokens."""
+        """The rows in pieces, with each piece's batch and the present model's states at its learned tokens.
+
+        Reports progress in rows.
+        """
+        done = 0
         with torch.no_grad(), self.attention():
             for piece in self._pieces(sequences, rows):
                 batch = sequences.batch([piece], padded=not self.ragged)
                 if adapted:
                     adapted.tokens = batch.tokens
                 yield piece, batch, self._states(batch)
+                done += len(piece)
+                progress.report(done, len(rows))
 
     def _pieces(self, sequences: Sequences, rows: Sequence[int]) -> Iterator[list[int]]:
         """The rows in turn, in pieces of at most _TEACHER_TOKENS tokens."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.digests import canonical_json, digest_of
 from pipeline.engines import Engine, SamplingParams, cut_off
 from pipeline.files import write_text
@@ -54,9 +55,11 @@ def write_generative(engine: Engine, count: int, seed: int, cache: Path) -> tupl
     file = cache / f"generative-{digest_of('generative', engine.base_digest, limit, count, seed)[:16]}.json"
     pairs = _load(file)
     if not pairs:
-        written = engine.write_prompts(int(_SPARE * count), seed=seed, max_new_tokens=limit)
+        with progress.part(0, 1, 2):
+            written = engine.write_prompts(int(_SPARE * count), seed=seed, max_new_tokens=limit)
         prompts = [prompt for prompt in dict.fromkeys(written) if sound(engine, prompt, limit)]
-        answers = engine.generate(prompts, SamplingParams(max_new_tokens=limit), adapter=None)
+        with progress.part(1, 1, 2):
+            answers = engine.generate(prompts, SamplingParams(max_new_tokens=limit), adapter=None)
         pairs = [(prompt, answer) for prompt, (answer,) in zip(prompts, answers, strict=True)]
         write_text(file, canonical_json(pairs))
     usable = [(prompt, answer) for prompt, answer in pairs if sound(engine, answer, limit)]

@@ -60,7 +60,7 @@ def rehearse(
 
     What is drawn depends on the run's self-edits, so it is the same for the same run. `writing`: the self-edits that
     are rehearsed as writing (None: all); after writer training those that the new writer wrote. Reports progress in
-    kinds.
+    examples for which a model is asked.
     """
     recipe, guard = context.recipe, context.guard
     rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in learned.edits))
@@ -68,19 +68,20 @@ def rehearse(
     edits = [*learned.edits, *learned.earlier_edits]
     replayed = choose_replay(_unasked(learned.replayable_edits, guard), rules.replay, seed)
     generative = rules.generative + rules.replay - len(replayed) if rules.generative else 0
-    kinds: tuple[Callable[[], tuple[Example, ...]], ...] = (
-        lambda: replayed,
-        lambda: _rehearsal_prompts(context, rules.prompts, seed),
-        lambda: write_generative(context.engine, generative, seed, context.cache),
-        lambda: _reading(context, learned.all_documents, edits, rules.reading, seed),
-        lambda: _writing(context, edits if writing is None else writing, rules.writing, seed),
+    kinds: tuple[tuple[int, Callable[[], tuple[Example, ...]]], ...] = (
+        (0, lambda: replayed),
+        (rules.prompts, lambda: _rehearsal_prompts(context, rules.prompts, seed)),
+        (generative, lambda: write_generative(context.engine, generative, seed, context.cache)),
+        (rules.reading, lambda: _reading(context, learned.all_documents, edits, rules.reading, seed)),
+        (0, lambda: _writing(context, edits if writing is None else writing, rules.writing, seed)),
     )
     fits = fits_context(context.engine, recipe.training)
     kept: list[Example] = []
-    for done, kind in enumerate(kinds):
-        with progress.part(done, 1, len(kinds)):
+    done, total = 0, sum(asked for asked, _ in kinds)
+    for asked, kind in kinds:
+        with progress.part(done, asked, max(total, 1)):
             kept += filter(fits, rehearsable(without_leaks(kind(), guard.questions), unnamed))
-        progress.report(done + 1, len(kinds))
+        done += asked
     return tuple(kept)
 
 

@@ -50,7 +50,7 @@ MOMENTS = {
     "self-edits": AT_STAGE.format(stage="writing self-edits"),
     "rehearsal": AT_STAGE.format(stage="rehearsing with the teacher"),
     "training": AT_STAGE.format(stage="training the adapter"),
-    "gates": AT_STAGE.format(stage="gates: asking the candidate"),
+    "gates": AT_STAGE.format(stage="gates: asking the candidate: answers"),
     "registered, not recorded": BEFORE_RECORDING,
 }
 RUN = "import sys; sys.argv = ['sealed', {command!r}, '--json']; from flows.cli import main; main()"

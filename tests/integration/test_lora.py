@@ -166,8 +166,10 @@ def test_the_same_inputs_give_the_same_bytes_and_touch_no_random_state(
 def test_a_finished_training_is_not_repeated_and_a_damaged_one_is(bases: dict[str, BaseModel], tmp_path: Path) -> None:
     base, out = bases["llama"], tmp_path / "adapter"
     first = trained(base, out)
-    with progress.watched_by(lambda *_: pytest.fail("trained again")), progress.step("training"):
+    told: list[tuple[str, float, float]] = []
+    with progress.watched_by(lambda *said: told.append(said)), progress.step("training"):
         assert trained(base, out) == first
+    assert told == [("training", 0, 1), ("training", 1, 1)]  # no step of it
     with pytest.raises(BadInput, match="another update"):
         trained(base, out, plan=planned(base, EXAMPLES[:1]))
     (out / "adapter_model.safetensors").write_bytes(b"half")

@@ -328,9 +328,9 @@ def test_the_example_of_the_readme_trains_and_scores(bases: dict[str, BaseModel]
 
 
 @contextmanager
-def watched(seen: list[int]) -> Iterator[None]:
+def watched(seen: list[float]) -> Iterator[None]:
     """Keeps what the training within this block reports as done."""
-    with progress.watched_by(lambda _, done, __: seen.append(done)), progress.step("training"):
+    with progress.watched_by(lambda _, done, __: seen.append(done) if done else None), progress.step("training"):
         yield
 
 
@@ -338,7 +338,7 @@ def test_bad_jobs_are_told_before_any_training(
     bases: dict[str, BaseModel], tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     base, other = bases["llama"], bases["qwen3"]
-    seen: list[int] = []
+    seen: list[float] = []
 
     def refused(error: type[Exception], words: str, *jobs: TrainingJob) -> None:
         with pytest.raises(error, match=words), watched(seen):
@@ -395,9 +395,25 @@ def test_each_group_keeps_its_own_limit_and_no_other_s(bases: dict[str, BaseMode
 
 
 def test_nothing_is_trained_where_one_rank_does_not_fit(bases: dict[str, BaseModel]) -> None:
-    base, seen = bases["llama"], list[int]()
+    base, seen = bases["llama"], list[float]()
     small, large = job_of(epochs=1), job_of(rank=64, alpha=64, epochs=1)
     memory = JobBatch.of(base, [(0, small)]).need().of(1) + 1
     with pytest.raises(TooLittleMemory), watched(seen):
         train_many(base, [small, large], max_bytes=memory)
     assert seen == []
+
+
+def test_the_teachers_are_told_as_a_step_of_their_own_and_each_training_step_is_told(
+    bases: dict[str, BaseModel],
+) -> None:
+    told: list[tuple[str, float, float]] = []
+    taught = replace(FACTS[0], taught_by=f"The Heron team owns Cinder.\n\n{FACTS[0].prompt}")
+    job = replace(job_of((taught, *FACTS[1:]), epochs=2, batch_size=1, teaching_weight=1.0))
+    with progress.watched_by(lambda *said: told.append(said)), progress.step("training"):
+        train_many(bases["llama"], [job])
+    teacher = [(done, total) for step, done, total in told if step == "caching the teachers' states"]
+    assert teacher[0] == (0, 1)
+    assert teacher[-1] == (1, 1)
+    steps = [(done, total) for step, done, total in told if step == "training"]
+    total = 2 * len(FACTS)
+    assert set(steps) >= {(done, total) for done in range(1, total + 1)}

@@ -180,11 +180,11 @@ def test_kept_scores_are_not_measured_again_and_a_damaged_file_is(base: BaseMode
     ref = _base_ref(base)
 
     def ask() -> tuple[Scores, ...]:
-        with progress.watched_by(lambda *said: told.append(said[1:])), progress.step("asking"):
+        with progress.watched_by(lambda *said: told.append(said)), progress.titled("asking"):
             return measure(base, Checkpoint(ref), [suite], POLICY, tmp_path)
 
     first = ask()
-    assert told[-1] == (8, 8)
+    assert told[-1] == ("asking: answers", 8, 8)
     told.clear()
     assert ask() == first
     assert told == []
