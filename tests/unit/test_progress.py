@@ -24,25 +24,24 @@ def test_a_step_is_told_when_it_begins_and_when_it_ends_also_where_its_work_repo
 
 def test_a_step_that_fails_is_not_told_as_done() -> None:
     heard: list[tuple[str, float, float]] = []
-    with (
-        pytest.raises(ValueError, match="broken"),
-        progress.watched_by(lambda *said: heard.append(said)),
-        progress.step("writing"),
-        progress.part(0, 1, 1),
-    ):
-        progress.report(1, 2)
-        raise ValueError("broken")
+
+    def fail() -> None:
+        with progress.step("writing"), progress.part(0, 1, 1):
+            progress.report(1, 2)
+            raise ValueError("broken")
+
+    with progress.watched_by(lambda *said: heard.append(said)), pytest.raises(ValueError, match="broken"):
+        fail()
     assert heard[-1] == ("writing", 0.5, 1)
 
 
 def test_a_part_reports_in_the_units_of_the_whole_step() -> None:
     heard: list[tuple[str, float, float]] = []
-    with progress.watched_by(lambda *said: heard.append(said)), progress.step("writing"):
-        with progress.part(2, 4, 10):
-            progress.report(1, 2)
-            progress.report(0, 0)
-            with progress.part(1, 1, 2):
-                progress.report(3, 3)
+    with progress.watched_by(lambda *said: heard.append(said)), progress.step("writing"), progress.part(2, 4, 10):
+        progress.report(1, 2)
+        progress.report(0, 0)
+        with progress.part(1, 1, 2):
+            progress.report(3, 3)
     assert [(done, total) for _, done, total in heard] == [
         (0, 1),
         (4, 10),

@@ -1,13 +1,18 @@
 """The demo's summary holds each figure or null, and the demo succeeds only where the story has its ending."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from flows.cli.demo import _as_told
-from flows.demo.story import SHARES, STAGES, Graded, Story, graded, summary
+import pytest
+
+from flows.cli.demo import _as_told, _show
+from flows.demo.script import sandbox_script
+from flows.demo.story import SHARES, STAGES, Audience, Graded, Story, graded, summary, tell_story
 from flows.outcome import Ended, RunOutcome
 from flows.services.releases import Answer
+from pipeline.recipe import Recipe
 from pipeline.types import EvalItem, Figure, StageSeconds
 
 PROBE = EvalItem(question="Which port?", answers=("8080", "port 8080"))
@@ -104,3 +109,37 @@ def test_the_story_is_as_told_only_if_the_facts_were_new_and_are_known_after_run
     assert not _as_told(replace(TOLD, first_questions=answered("8080", 0)))
     assert not _as_told(replace(TOLD, first_answers=answered("9090", 1)))
     assert not _as_told(replace(TOLD, answers_restored=False))
+
+
+def test_the_table_shows_what_was_answered_the_runs_the_time_and_the_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(TOLD, Path("figures.json"))
+    printed = capsys.readouterr().out
+    assert "Which port?" in printed
+    assert "✗ unknown" in printed
+    assert "✓ Port 8080." in printed
+    assert "1 min 40 s in all, 1,235 MB at most. Figures: figures.json" in printed
+
+
+def test_a_long_answer_is_shown_on_one_line_and_cut() -> None:
+    (one,) = answered("Port 80\n" + "and so on " * 60, 1)
+    assert "\n" not in one.shown
+    assert one.shown.endswith("...")
+    assert len(one.shown) < 200
+
+
+def test_the_story_is_told_to_its_end_also_where_no_run_makes_a_release(tmp_path: Path) -> None:
+    """The model is asked for real; the runs are not made, and nothing passes."""
+    script, told, learned_from = sandbox_script(tmp_path / "documents", seed=2026, per_run=4), list[str](), list[Path]()
+
+    def run_nightly(workspace: Path, documents: Path) -> RunOutcome:
+        assert Recipe.read(workspace / "recipe.toml").rehearsal.replay == 600
+        learned_from.append(documents)
+        return REFUSED
+
+    story = tell_story(script, tmp_path / "workspace", run_nightly, Audience(tell=told.append, shown=nullcontext))
+    assert learned_from == [*script.runs, script.harmful]
+    assert len(story.first_questions) == len(story.first_answers) == script.asked
+    assert (story.rolled_back_to, story.answers_restored) == (None, False)
+    assert script.harm in told
+    assert told[-1] == "No run made a release: there is nothing to roll back."
+    assert story.peak_rss_mb > 0

@@ -1,6 +1,8 @@
 """Progress where nobody looks at a terminal: plain lines, by a clock that the test moves."""
 
 import io
+import os
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -96,4 +98,38 @@ def test_on_a_terminal_there_are_bars_and_no_lines(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     report_a_stage(quiet=False)
     assert "1/1" in terminal.getvalue()
+    assert "left" in terminal.getvalue()
     assert "begins" not in terminal.getvalue()
+
+
+WORK = """
+import sys
+from flows.cli import screen
+from pipeline.progress import report, step
+with screen.progress_shown(), step("training the adapter"):
+    report(1, 4)
+    sys.stdin.readline()
+    report(4, 4)
+"""
+
+
+def test_a_reader_of_the_pipe_has_the_first_line_while_the_work_goes_on() -> None:
+    env = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
+    with subprocess.Popen(
+        [sys.executable, "-c", WORK], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as work:
+        assert work.stderr
+        assert work.stderr.readline() == "training the adapter: begins\n"
+        assert work.poll() is None
+        _, rest = work.communicate("go on\n", timeout=60)
+    assert rest == "training the adapter: done, 4/4 in 0 s\n"
+    assert work.returncode == 0
+
+
+def test_units_that_are_done_in_part_count_for_the_time_left() -> None:
+    clock = Clock()
+    lines, said = lines_by(clock)
+    lines.watch("writing self-edits", 0, 8)
+    clock.now = 60.0
+    lines.watch("writing self-edits", 0.5, 8)
+    assert said[1:] == ["writing self-edits: 0/8, about 15 min left"]
