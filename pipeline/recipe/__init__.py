@@ -61,6 +61,7 @@ def pretrained_recipe() -> "Recipe":
         policy=PolicyRules(
             question_prompt="Topic: {title}\n{question}",
             acquisition=AcquisitionPolicy(min_items=40, min_documents=8),
+            regression=RegressionPolicy(min_items=350, margin=0.05),  # what two cores score in a minute and a half
         ),
     )
 
