@@ -20,7 +20,7 @@ from pipeline.grading import grade, grade_opening
 from pipeline.prompts import framed
 from pipeline.recipe import pretrained_recipe
 
-ITEMS = {"piqa": 250, "arc_easy": 200, "openbookqa": 150}
+ITEMS = {"piqa": 250, "openbookqa": 110}
 _TOKENS = 32
 
 

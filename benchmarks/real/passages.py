@@ -45,7 +45,7 @@ def _document(passage: dict[str, object]) -> Document:
     for one in questions if isinstance(questions, list) else ():
         asked.setdefault(clean_text(one["question"]), []).append(clean_text(one["answer"]))
     items = tuple(
-        EvalItem(question=question, answers=tuple(dict.fromkeys(answers)), group=title)
+        EvalItem(question=question, answers=tuple(dict.fromkeys(answers)), group=title, title=title)
         for question, answers in list(asked.items())[:_QUESTIONS]
     )
     return Document(title=title, body=body, eval_items=items)

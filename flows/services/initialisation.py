@@ -69,7 +69,7 @@ def _bring(brought: Path | None, base: BaseModel, folder: Path) -> None:
             if not target.exists():
                 write_bytes(target, source.read_bytes())
     if not (folder / "recipe.toml").exists():
-        recipe = Recipe() if brought else pretrained_recipe()
+        recipe = pretrained_recipe()
         write_text(folder / "recipe.toml", recipe_toml(recipe if can_distil(base.model) else _undistilled(recipe)))
 
 

@@ -23,11 +23,13 @@ SHOWN, HELD_OUT = "demonstrations", {"tests": Split.TEST, "validation": Split.VA
 def asked(document: Document, split: Split) -> tuple[EvalItem, ...]:
     """The document's eval items of a split as a user asks them: facts closed-book, a workflow below its demonstrations.
 
+    Those about facts name the document's title.
+
     To have learned a workflow is to follow it better in context (few-shot learning in SEAL, arXiv 2506.10943, 3.2).
     """
     items = tuple(item for item in document.eval_items if item.split is split)
     if document.kind is not DocumentKind.WORKFLOW:
-        return items
+        return tuple(replace(item, title=document.title) for item in items)
     return tuple(replace(item, question=open_book(document.title, document.body, item.question)) for item in items)
 
 

@@ -58,7 +58,11 @@ def pretrained_recipe() -> "Recipe":
         rehearsal=RehearsalRules(
             replay=64, prompts=90, generative=0, reading=0, writing=0, kl_weight=2.0, hidden_state_weight=0.0
         ),
-        policy=PolicyRules(question_prompt="Topic: {title}\n{question}"),
+        policy=PolicyRules(
+            question_prompt="Topic: {title}\n{question}",
+            acquisition=AcquisitionPolicy(min_items=40, min_documents=8),
+            regression=RegressionPolicy(min_items=350, margin=0.05),  # what two cores score in a minute and a half
+        ),
     )
 
 

@@ -1,14 +1,11 @@
 """What is offered to be learned: documents, their eval items, and what ingestion made of them."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
 from pipeline.digests import digest_of
-
-_ID = re.compile("[0-9a-f]{64}")  # a document's
 
 
 class DocumentKind(StrEnum):
@@ -51,22 +48,21 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EvalItem:
-    """A question with its accepted answers. `group` names the source that questions share (for clustering)."""
+    """A question with its accepted answers. `group` names the source that questions share (for clustering).
+
+    `title`: that of its document, which a question prompt may name; not a part of the identity.
+    """
 
     question: str
     answers: tuple[str, ...]
     split: Split = Split.TEST
     origin: Origin = Origin.HUMAN
     group: str = ""
+    title: str = field(default="", compare=False)
 
     @cached_property
     def id(self) -> str:
         return digest_of("probe", self.question, self.answers, self.split, self.origin, self.group)
-
-    @property
-    def title(self) -> str:
-        """The group, where that is a name and no document's id; else ""."""
-        return "" if _ID.fullmatch(self.group) else self.group
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,9 @@ def capped(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
     return tmp_path / "capped"
 
 
-def test_by_default_what_is_rehearsed_is_held(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_model_that_brings_no_recipe_gets_that_of_a_pretrained_one(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
     assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
     assert RehearsalRules().kl_weight > 0 < pretrained_recipe().rehearsal.kl_weight

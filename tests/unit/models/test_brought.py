@@ -1,0 +1,46 @@
+"""What a packaged model brings: suites that its recipe's gates can decide on, and texts that ask nothing of them."""
+
+from pathlib import Path
+
+import pytest
+
+from gates.suite import Suites, held_out_questions, read_suites
+from pipeline.leakage import without_leaks
+from pipeline.models.catalogue import packaged
+from pipeline.recipe import pretrained_recipe
+from pipeline.types import Example
+from pipeline.updates import read_rehearsal_prompts
+
+
+@pytest.fixture(scope="module")
+def brought() -> Path:
+    model = packaged("smollm2")
+    assert model is not None
+    assert model.brings is not None
+    return model.brings
+
+
+@pytest.fixture(scope="module")
+def suites(brought: Path) -> Suites:
+    return read_suites(brought / "suites")
+
+
+def test_each_gate_that_asks_standing_suites_has_as_many_items_as_its_policy_needs(suites: Suites) -> None:
+    policy = pretrained_recipe().policy
+    asked = {name: sum(map(len, getattr(suites, name))) for name in ("retention", "regression", "safety")}
+    assert asked["retention"] >= policy.retention.min_items
+    assert asked["regression"] >= policy.regression.min_items
+    assert asked["safety"] >= policy.safety.min_items
+
+
+def test_nothing_that_is_rehearsed_asks_what_the_suites_ask(brought: Path, suites: Suites) -> None:
+    texts = read_rehearsal_prompts(brought / "rehearsal_prompts").texts
+    examples = [Example(prompt="", completion=text) for text in texts]
+    assert len(texts) >= pretrained_recipe().rehearsal.prompts
+    assert list(without_leaks(examples, held_out_questions((), suites))) == examples
+
+
+def test_two_wordings_of_one_fact_are_one_group(suites: Suites) -> None:
+    (known,) = suites.retention
+    groups = [item.group for item in known.eval_items]
+    assert all(groups.count(group) >= 2 for group in set(groups))
