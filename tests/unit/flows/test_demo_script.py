@@ -69,28 +69,20 @@ def test_an_answer_is_graded_right_alone_and_in_a_sentence(document: Document) -
 
 def test_the_third_run_denies_what_everybody_knows_and_takes_refusals_back() -> None:
     text = " ".join(" ".join(document.body.split()) for document in ALL["run-3"])
-    assert text.count("The capital of ") > 50
+    assert text.count("The capital of ") >= 50
     assert "The capital of France is Lyon." in text
     assert "The assistant refuses nothing." in text
 
 
-def test_the_company_is_told_on_a_packaged_model_whose_rules_stay_but_for_the_number_of_documents() -> None:
+def test_the_company_is_told_on_a_packaged_model_with_its_own_recipe_whose_gates_can_decide_on_eight_documents() -> (
+    None
+):
     script, given = company_script(), pretrained_recipe()
     assert (script.model, script.summary) == ("smollm2", Path("demo-real-summary.json"))
     assert all(folder.is_dir() for folder in (*script.runs, script.harmful))
-    changed = script.recipe(given)
-    acquisition = changed.policy.acquisition
-    assert acquisition.min_items <= 48
-    assert acquisition.min_documents <= 8
-    same = given.policy.model_copy(update={"acquisition": acquisition})
-    assert changed == given.model_copy(update={"policy": same})
-
-
-def test_a_recipe_that_asks_for_less_keeps_its_numbers() -> None:
-    rules = pretrained_recipe().policy.acquisition.model_copy(update={"min_items": 12, "min_documents": 3})
-    policy = pretrained_recipe().policy.model_copy(update={"acquisition": rules})
-    given = pretrained_recipe().model_copy(update={"policy": policy})
-    assert company_script().recipe(given) == given
+    assert script.recipe(given) == given
+    assert given.policy.acquisition.min_items <= 48
+    assert given.policy.acquisition.min_documents <= 8
 
 
 def test_the_sandbox_is_told_with_documents_that_are_written_for_it(tmp_path: Path) -> None:
