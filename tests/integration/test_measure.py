@@ -284,3 +284,20 @@ def test_a_suite_that_cannot_be_measured_spoils_no_other_gate(
 def test_held_out_items_are_grouped_by_their_document() -> None:
     document = Document(title="t", body="b", eval_items=(EvalItem(question="q", answers=("a",)), PROBES[2]))
     assert [eval_item.group for eval_item in held_out_items([document])] == [document.id, "1"]
+
+
+def test_answers_and_choices_are_told_as_steps_of_their_own_each_up_to_its_end(
+    base: BaseModel, suites: Suites, tmp_path: Path
+) -> None:
+    told: dict[str, list[tuple[float, float]]] = {}
+    with (
+        progress.watched_by(lambda step, *said: told.setdefault(step, []).append(said)),
+        progress.titled("gates: asking the base model"),
+    ):
+        measure(base, Checkpoint(_base_ref(base)), suites.all, POLICY, tmp_path)
+    answers, choices = (told[f"gates: asking the base model: {name}"] for name in ("answers", "choices, tokens"))
+    for step in (answers, choices):
+        assert [done / total for done, total in step] == sorted(done / total for done, total in step)
+        assert step[-1][0] == step[-1][1]
+    assert answers[-1] == (4, 4)  # two questions, two words: of different limits
+    assert choices[-1][1] > 15  # five questions of three choices, in tokens

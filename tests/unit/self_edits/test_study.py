@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipeline import progress
 from pipeline.prompts import open_book
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.context import WriterContext
@@ -84,3 +85,17 @@ def test_the_example_in_the_instruction_is_no_question_about_the_document() -> N
     assert self_study.parse("Cinder", "1. How large is Lake Veldon?\nA remark.\n2. Who owns Cinder?\n") == (
         Example(prompt="Who owns Cinder?", completion=""),
     )
+
+
+def test_progress_runs_through_questions_answers_and_verification_without_going_back() -> None:
+    told: list[tuple[float, float]] = []
+    documents = [replace(CINDER, title=f"Cinder{number}") for number in range(12)]
+    with progress.watched_by(lambda _, *said: told.append(said)), progress.step("writing self-edits"):
+        write_self_edits(context(), documents)
+    shares = [done / total for done, total in told]
+    assert shares == sorted(shares)
+    assert told[-1] == (12, 12)
+    first_group = 8 / 12
+    # Of the first group: its questions are sampled, all are answered, and half of the documents are verified.
+    for share in (first_group / 6, first_group / 3, first_group / 2):
+        assert min(abs(share - one) for one in shares) < 1e-9
