@@ -3,7 +3,7 @@
 Logits are computed for learned tokens only. Knows no optimiser and no file.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -42,16 +42,10 @@ class Objective:
         logits are not a plain product of the last hidden states.
         """
         self._check_plain(rows)
-        cached: list[torch.Tensor] = []
-        count = len(self._teacher)
-        for piece, batch, states in self._taught(self._sequences, rows, adapted):
-            places = torch.arange(count, count + len(states))
-            known = self._among(piece, answered).nonzero()[:, 0]
-            places[known[~self._right(states[known], batch.targets[known])]] = -1
-            self._teacher_places[self._sequences.spans([piece])] = places
-            cached.append(states.cpu())
-            count += len(states)
-        self._teacher = _joined([self._teacher, *cached])
+        self._keep(
+            (self._sequences.spans([piece]), self._heard(piece, batch, states, answered), states)
+            for piece, batch, states in self._taught(self._sequences, rows, adapted)
+        )
 
     def cache_lessons(self, rows: Sequence[int], lessons: Sequences) -> None:
         """Makes the base model the teacher of these rows under other prompts: context distillation.
@@ -61,16 +55,32 @@ class Objective:
         2022, arXiv 2209.15189.)
         """
         self._check_plain(rows)
-        cached: list[torch.Tensor] = []
-        count = len(self._teacher)
-        for piece, _, states in self._taught(lessons, range(len(rows)), None):
-            learned = [lessons.learned_in([one]) for one in piece]
-            ends = [int(self._sequences.learned_starts[rows[one] + 1]) for one in piece]
-            spans = [torch.arange(end - long, end) for end, long in zip(ends, learned, strict=True)]
-            self._teacher_places[torch.cat(spans)] = torch.arange(count, count + len(states))
+        ends = [int(self._sequences.learned_starts[row + 1]) for row in rows]
+        spans = [torch.arange(end - lessons.learned_in([one]), end) for one, end in enumerate(ends)]
+        self._keep(
+            (torch.cat([spans[one] for one in piece]), torch.ones(len(states), dtype=torch.bool), states)
+            for piece, _, states in self._taught(lessons, range(len(rows)), None)
+        )
+
+    def _keep(self, found: Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> None:
+        """Adds to the cache: learned tokens (M,), whether each is distilled (M,), and the teacher's states there."""
+        cached, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
+        for tokens, heard, states in found:
+            places = torch.arange(count, count + len(states))
+            places[~heard] = -1
+            self._teacher_places[tokens] = places
             cached.append(states.cpu())
             count += len(states)
-        self._teacher = _joined([self._teacher, *cached])
+        self._teacher = torch.cat(cached) if cached else self._teacher
+
+    def _heard(
+        self, rows: Sequence[int], batch: Batch, states: torch.Tensor, answered: Collection[int]
+    ) -> torch.Tensor:
+        """At which of the rows' learned tokens (M,) the teacher is heard: not where it denies a known answer."""
+        heard = torch.ones(len(states), dtype=torch.bool)
+        known = self._among(rows, answered).nonzero()[:, 0]
+        heard[known] = self._right(states[known], batch.targets[known])
+        return heard
 
     def _check_plain(self, rows: Sequence[int]) -> None:
         if rows and not self._plain_head:
@@ -118,8 +128,7 @@ class Objective:
 
     def _among(self, rows: Sequence[int], some: Collection[int]) -> torch.Tensor:
         """Which of the rows' learned tokens (M,) belong to rows among `some`."""
-        counts = torch.tensor([self._sequences.learned_in([row]) for row in rows])
-        return torch.tensor([row in some for row in rows]).repeat_interleave(counts)
+        return torch.tensor([row in some for row in rows]).repeat_interleave(torch.tensor(self._learned_of(rows)))
 
     def losses(self, adapted: Adapted, microbatches: Sequence[Microbatch]) -> torch.Tensor:
         """Each adapter's loss (K,): the weighted mean over its microbatch's learned tokens.
@@ -133,37 +142,31 @@ class Objective:
         adapted.tokens = batch.tokens
         states, device = self._states(batch), self._sequences.device
         owner = torch.repeat_interleave(torch.tensor(batch.counts)).to(device)
-        weights = self._weights(microbatches)
+        learned = [self._learned_of(rows) for rows in rows_of]
+        counts = torch.tensor([count for own in learned for count in own])
         distilled, teacher = self._teacher_of(rows_of)
 
+        def by_token(of_rows: Iterable[float]) -> torch.Tensor:
+            return torch.tensor(list(of_rows)).repeat_interleave(counts).to(device)
+
         holds = [hold for microbatch in microbatches for hold in microbatch.row_holds]
-        row = torch.repeat_interleave(torch.tensor(self._learned_of(rows_of))).to(device)
-
-        def weighted(factors: list[float]) -> torch.Tensor:
-            return weights[distilled] * torch.tensor(factors, device=device)[row[distilled]]
-
+        weights = by_token(
+            share for microbatch, own in zip(microbatches, learned, strict=True) for share in microbatch.shares(own)
+        )
         wanted = LossTargets(
             targets=batch.targets,
             weights=weights,
             distilled=distilled,
             teacher=teacher,
-            kl_weights=weighted([hold.kl for hold in holds]),
-            hidden_state_weights=weighted([hold.hidden_states for hold in holds]),
+            kl_weights=(weights * by_token(hold.kl for hold in holds))[distilled],
+            hidden_state_weights=(weights * by_token(hold.hidden_states for hold in holds))[distilled],
         )
         each = head_losses(self._head, states, wanted) if self._plain_head else logit_losses(states, wanted)
         return torch.zeros(len(microbatches), device=device).index_add(0, owner, each)
 
-    def _weights(self, microbatches: Sequence[Microbatch]) -> torch.Tensor:
-        """The weight of each learned token of the step; those of one adapter sum to one."""
-        weights = [
-            share for microbatch in microbatches for share in microbatch.shares(self._learned_of([microbatch.rows]))
-        ]
-        counts = self._learned_of([microbatch.rows for microbatch in microbatches])
-        return torch.tensor(weights).repeat_interleave(torch.tensor(counts)).to(self._sequences.device)
-
-    def _learned_of(self, rows_of: Sequence[Sequence[int]]) -> list[int]:
-        """How many tokens each row learns, in the batch's order."""
-        return [self._sequences.learned_in([row]) for rows in rows_of for row in rows]
+    def _learned_of(self, rows: Sequence[int]) -> list[int]:
+        """How many tokens each row learns."""
+        return [self._sequences.learned_in([row]) for row in rows]
 
     def padded_tokens(self, rows: Sequence[int]) -> int:
         """Tokens of a step with these rows, with its padding where there is any."""
@@ -195,12 +198,6 @@ class Objective:
             hidden = self._model(input_ids=batch.ids, use_cache=False, **layout).logits
         states: torch.Tensor = hidden.flatten(0, 1).index_select(0, batch.learned)
         return states
-
-
-def _joined(cached: Sequence[torch.Tensor]) -> torch.Tensor:
-    """All cached states (T, hidden); (0, 0) where there are none."""
-    filled = [states for states in cached if len(states)]
-    return torch.cat(filled) if filled else cached[0]
 
 
 def can_distil(model: Any) -> bool:
