@@ -5,6 +5,7 @@ document in the prompt (context distillation), so that the adapter changes no mo
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from pipeline.digests import seed_from
@@ -30,14 +31,16 @@ def quotes(document: Document, bodies: Sequence[str], times: int, question_promp
             for time in range(times):
                 cue = _cue(sentence, 1 + time % _MOST_WORDS, draw)
                 if cue:
-                    one = _quote(document.title, body, cue, sentence, question_prompt)
+                    asked = question_with(document.title, body, QUESTION.format(cue=cue), question_prompt)
+                    one = replace(asked, completion=sentence)
                     found.setdefault(one.id, one)
     return tuple(found.values())
 
 
-def _quote(title: str, body: str, cue: str, sentence: str, question_prompt: str) -> Example:
-    question = framed(question_prompt, QUESTION.format(cue=cue), title)
-    return Example(prompt=question, completion=sentence, taught_by=open_book(title, body, question))
+def question_with(title: str, body: str, question: str, question_prompt: str) -> Example:
+    """A question framed by `question_prompt`, without a completion yet; its teacher sees the body."""
+    prompt = framed(question_prompt, question, title)
+    return Example(prompt=prompt, completion="", taught_by=open_book(title, body, prompt))
 
 
 def _cue(sentence: str, count: int, draw: Random) -> str:

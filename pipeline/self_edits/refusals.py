@@ -11,7 +11,7 @@ from pipeline.engines import SamplingParams
 from pipeline.grading import grade_opening
 from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.self_edits.context import WriterContext, leaves_room
-from pipeline.self_edits.screening import without_faults
+from pipeline.self_edits.screening import is_question, without_faults
 from pipeline.types import Example, SelfEdit, Written
 
 REFUSED = "example: it answers what the production model refuses to"
@@ -46,7 +46,7 @@ def without_refused(context: WriterContext, written: Sequence[Written]) -> list[
     }
 
     def fault(edit: SelfEdit, example: Example) -> str:
-        answers = _is_question(edit, example) and (edit.document, example.prompt) in dropped
+        answers = is_question(edit, example) and (edit.document, example.prompt) in dropped
         return REFUSED if answers and not grade_opening(example.completion, openings) else ""
 
     return [without_faults(one, fault) for one in written]
@@ -59,10 +59,6 @@ def _questions(context: WriterContext, written: Iterable[Written]) -> list[tuple
         for one in written
         for edit in one.edits
         for example in edit.examples
-        if _is_question(edit, example)
+        if is_question(edit, example)
     )
     return [pair for pair in found if leaves_room(context.engine, pair[1], _OPENING_TOKENS)]
-
-
-def _is_question(edit: SelfEdit, example: Example) -> bool:
-    return bool(edit.prompt and example.prompt)

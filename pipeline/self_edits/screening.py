@@ -72,6 +72,11 @@ def without_faults(written: Written, fault: Callable[[SelfEdit, Example], str]) 
     return Written(edits=tuple(edits), dropped=(*written.dropped, *dropped))
 
 
+def is_question(edit: SelfEdit, example: Example) -> bool:
+    """Whether a model wrote it, as a question: no statement, and not the document's own text."""
+    return bool(edit.prompt and example.prompt)
+
+
 def _without(edit: SelfEdit | None, seen: set[str], guard: TrainingGuard) -> tuple[SelfEdit | None, list[str]]:
     """The edit without held-out questions and what was `seen`, with reasons; None if nothing is left."""
     if edit is None:

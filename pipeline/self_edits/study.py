@@ -10,9 +10,10 @@ from dataclasses import replace
 from pipeline.digests import seed_from
 from pipeline.engines import SamplingParams
 from pipeline.grading import extract, grade, normalise
-from pipeline.prompts import framed, open_book, passage
+from pipeline.prompts import open_book, passage
 from pipeline.self_edits.context import WriterContext, leaves_room
-from pipeline.self_edits.screening import without_faults
+from pipeline.self_edits.quotes import question_with
+from pipeline.self_edits.screening import is_question, without_faults
 from pipeline.types import Document, Example, SelfEdit, Written
 
 OTHERWISE = "example: asked again with the document, the model answers otherwise"
@@ -21,26 +22,27 @@ _ANSWER_TOKENS = 48
 _TEMPERATURE = 1.0
 
 
-def answered(context: WriterContext, document: Document, body: str, edits: Sequence[SelfEdit]) -> list[SelfEdit]:
-    """The self-edits with their questions answered greedily, the piece of the document in the prompt.
+def answered(
+    context: WriterContext, pieces: Sequence[tuple[Document, str]], edits: Sequence[SelfEdit]
+) -> list[SelfEdit]:
+    """The self-edits with their questions answered greedily, each with its piece of a document in the prompt.
 
-    Each is learned without it, from the base model's probabilities with it. A question that leaves no room is left out.
+    `pieces`: the document and the body that each self-edit is about. What is learned without the document are the base
+    model's probabilities with it. A question that leaves no room is left out.
     """
-    frames = dict.fromkeys(example.prompt for edit in edits for example in edit.examples)
-    asked = {question: framed(context.question_prompt, question, document.title) for question in frames}
-    taught = {question: open_book(document.title, body, prompt) for question, prompt in asked.items()}
-    fitting = [question for question in asked if leaves_room(context.engine, taught[question], _ANSWER_TOKENS)]
-    answers = dict(zip(fitting, context.greedy([taught[one] for one in fitting], _ANSWER_TOKENS), strict=True))
+    asked = [
+        [question_with(document.title, body, one.prompt, context.question_prompt) for one in edit.examples]
+        for (document, body), edit in zip(pieces, edits, strict=True)
+    ]
+    prompts = dict.fromkeys(one.taught_by or "" for own in asked for one in own)
+    fitting = [prompt for prompt in prompts if leaves_room(context.engine, prompt, _ANSWER_TOKENS)]
+    answers = dict(zip(fitting, context.greedy(fitting, _ANSWER_TOKENS), strict=True))
     return [
         replace(
             edit,
-            examples=tuple(
-                Example(prompt=asked[one.prompt], completion=answers[one.prompt], taught_by=taught[one.prompt])
-                for one in edit.examples
-                if one.prompt in answers
-            ),
+            examples=tuple(replace(one, completion=answers[one.taught_by]) for one in own if one.taught_by in answers),
         )
-        for edit in edits
+        for edit, own in zip(edits, asked, strict=True)
     ]
 
 
@@ -50,8 +52,9 @@ def verified(context: WriterContext, document: Document, written: Written) -> Wr
     A question is asked again with its document, `agreement_samples` times; every reply must be graded right by the
     answer that is to be learned. Statements, and what no model wrote, stay. Drops are counted by reason.
     """
-    asked = list({one.id: one for edit in written.edits for one in edit.examples if _is_question(edit, one)}.values())
-    standing = [one for one in asked if _stands(one, document)]
+    asked = list({one.id: one for edit in written.edits for one in edit.examples if is_question(edit, one)}.values())
+    text = f" {normalise(passage(document.title, document.body))} "
+    standing = [one for one in asked if _stands(one, text)]
     prompts = [one.taught_by or open_book(document.title, document.body, one.prompt) for one in standing]
     fitting = [place for place, prompt in enumerate(prompts) if leaves_room(context.engine, prompt, _ANSWER_TOKENS)]
     replies = context.generate([prompts[place] for place in fitting], _sampling(context, prompts))
@@ -59,7 +62,7 @@ def verified(context: WriterContext, document: Document, written: Written) -> Wr
     known = {one.id for one in standing}
 
     def fault(edit: SelfEdit, example: Example) -> str:
-        if not _is_question(edit, example) or example.id in agreed:
+        if not is_question(edit, example) or example.id in agreed:
             return ""
         return OTHERWISE if example.id in known else ABSENT
 
@@ -75,10 +78,6 @@ def _sampling(context: WriterContext, prompts: Sequence[str]) -> SamplingParams:
     )
 
 
-def _is_question(edit: SelfEdit, example: Example) -> bool:
-    return bool(edit.prompt and example.prompt)
-
-
 def _answer(example: Example) -> str:
     """What the completion says beyond the question."""
     return extract(example.completion, _question(example))
@@ -88,9 +87,10 @@ def _question(example: Example) -> str:
     return example.prompt.rsplit("\n", 1)[-1]
 
 
-def _stands(example: Example, document: Document) -> bool:
+def _stands(example: Example, text: str) -> bool:
+    """Whether its answer stands in the normalised text, which begins and ends with a blank."""
     said = normalise(_answer(example))
-    return bool(said) and f" {said} " in f" {normalise(passage(document.title, document.body))} "
+    return bool(said) and f" {said} " in text
 
 
 def _agree(example: Example, replies: Iterable[str]) -> bool:

@@ -1,6 +1,6 @@
 """Finds a self-edit style by its name: a module of `styles/`, or a third party's entry point."""
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from pipeline.plugins import Plugins
 from pipeline.self_edits import styles
@@ -25,6 +25,13 @@ class ChoosingStyle(Style, Protocol):
     """A style whose self-edits also choose training settings (None: no legal ones in the text)."""
 
     def settings(self, text: str) -> Directives | None: ...
+
+
+@runtime_checkable
+class AskingStyle(Style, Protocol):
+    """A style whose self-edits only ask: the writer answers them with the document in its prompt."""
+
+    ONLY_ASKS: Literal[True]
 
 
 STYLES: Plugins[Style] = Plugins(kind="self-edit style", package=styles, group=ENTRY_POINTS, protocol=Style)

@@ -16,7 +16,7 @@ from pipeline.self_edits.quotes import quotes
 from pipeline.self_edits.refusals import without_refused
 from pipeline.self_edits.screening import select
 from pipeline.self_edits.study import answered, verified
-from pipeline.self_edits.style import ChoosingStyle, Style, style
+from pipeline.self_edits.style import AskingStyle, ChoosingStyle, Style, style
 from pipeline.self_edits.styles.self_study import NAME as SELF_STUDY
 from pipeline.types import Document, DocumentKind, Dropped, Example, SelfEdit, Written
 
@@ -168,9 +168,11 @@ def _sampled(job: _Job, cut: Sequence[_Cut]) -> dict[str, list[SelfEdit]]:
     edits: dict[str, list[SelfEdit]] = {document.id: [] for document, _ in cut}
     for document, bodies in cut:
         if job.context.rules.passage and bodies:
-            edits[document.id].append(_passage(job.context, document, bodies))
+            texts = (Example(prompt="", completion=passage(document.title, body)) for body in bodies)
+            edits[document.id].append(_unwritten(job.context, document, PASSAGE, texts))
         if job.context.rules.quotes and bodies and document.kind is DocumentKind.PASSAGE:
-            edits[document.id].append(_quoted(job.context, document, bodies))
+            found = quotes(document, bodies, job.context.rules.quotes, job.context.question_prompt)
+            edits[document.id].append(_unwritten(job.context, document, SELF_STUDY, found))
     for number, wanted in enumerate(job.styles):
         with progress.part(number, 1, len(job.styles)):
             for edit in _in_style(job.context, wanted, cut):
@@ -178,29 +180,16 @@ def _sampled(job: _Job, cut: Sequence[_Cut]) -> dict[str, list[SelfEdit]]:
     return edits
 
 
-def _passage(context: WriterContext, document: Document, bodies: Sequence[str]) -> SelfEdit:
-    """The document itself as plain text (SEAL always adds it): one example for each chunk, and no model asked."""
+def _unwritten(context: WriterContext, document: Document, style: str, examples: Iterable[Example]) -> SelfEdit:
+    """The document itself, as plain text for each chunk (SEAL always adds it) or as quotes; no model asked."""
     return SelfEdit(
         document=document.id,
-        style=PASSAGE,
+        style=style,
         writer=context.writer.ref,
         sample=0,
         prompt="",
         text=passage(document.title, document.body),
-        examples=tuple(Example(prompt="", completion=passage(document.title, body)) for body in bodies),
-    )
-
-
-def _quoted(context: WriterContext, document: Document, bodies: Sequence[str]) -> SelfEdit:
-    """The document's sentences, each asked for by some of its words; no model asked."""
-    return SelfEdit(
-        document=document.id,
-        style=SELF_STUDY,
-        writer=context.writer.ref,
-        sample=0,
-        prompt="",
-        text=passage(document.title, document.body),
-        examples=quotes(document, bodies, context.rules.quotes, context.question_prompt),
+        examples=tuple(examples),
     )
 
 
@@ -226,19 +215,18 @@ def _sample(
     # Greedy samples are all alike.
     count = samples * context.rules.edit_sets if context.rules.temperature > 0 else 1
     params = context.sampling(seed_from("self-edits", context.seed, wanted.NAME, prompts), count)
-    halves = 2 if wanted.NAME == SELF_STUDY else 1  # of its progress: questions, answers
-    with progress.part(0, 1, halves):
+    asks = isinstance(wanted, AskingStyle)
+    with progress.part(0, 1, 2 if asks else 1):
         sampled = context.generate(prompts, params)
-    edits: list[SelfEdit] = []
-    for place, ((document, body), prompt, texts) in enumerate(zip(asked, prompts, sampled, strict=True)):
-        written = [
-            _parsed(context, document, wanted, prompt, sample, clean_text(text)) for sample, text in enumerate(texts)
-        ]
-        if wanted.NAME == SELF_STUDY:
-            with progress.part(len(asked) + place, 1, 2 * len(asked)):
-                written = answered(context, document, body, written)
-        edits += written
-    return edits
+    edits = [
+        _parsed(context, document, wanted, prompt, sample, clean_text(text))
+        for (document, _), prompt, texts in zip(asked, prompts, sampled, strict=True)
+        for sample, text in enumerate(texts)
+    ]
+    if not asks:
+        return edits
+    with progress.part(1, 1, 2):
+        return answered(context, [piece for piece, texts in zip(asked, sampled, strict=True) for _ in texts], edits)
 
 
 def _parsed(context: WriterContext, document: Document, wanted: Style, prompt: str, sample: int, text: str) -> SelfEdit:

@@ -9,6 +9,7 @@ from pipeline.self_edits.styles.lines import items
 from pipeline.types import Example
 
 NAME = "self-study"
+ONLY_ASKS = True
 TASK = "Write questions that this text answers, one per line. Name the subject in every question."
 _SHOWN = (
     "Lake Veldon",
