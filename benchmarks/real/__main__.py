@@ -27,7 +27,6 @@ from pipeline.updates import RehearsalPrompts, read_rehearsal_prompts
 SEEDS = (71_001, 71_002, 71_003)
 NAMES = ("piqa", "arc_easy", "openbookqa")
 CLOSED, OPEN = "closed book", "open book"
-_PLAIN = 24  # passages of other runs, as plain text
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pipeline.engines import SamplingParams
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.likelihood import likelihoods
 from pipeline.engines.local import LocalEngine
-from pipeline.grading import grade, score
+from pipeline.grading import score
 from pipeline.prompts import framed, open_book
 from pipeline.recipe import Recipe
 from pipeline.types import Document, EvalItem
@@ -27,28 +27,25 @@ class Exam:
     recipe: Recipe
 
     def closed(self) -> list[str]:
-        return [self._framed(document, item.question) for document, item in self._asked()]
+        return [self._framed(item) for _, item in self._asked()]
 
     def open(self) -> list[str]:
-        return [
-            open_book(document.title, document.body, self._framed(document, item.question))
-            for document, item in self._asked()
-        ]
+        return [open_book(document.title, document.body, self._framed(item)) for document, item in self._asked()]
 
     def groups(self) -> list[str]:
         return [document.title for document, _ in self._asked()]
 
     def graded(self, replies: Sequence[str]) -> tuple[list[float], list[float]]:
         """The grades, and containment alone, as SQuAD's questions are often graded."""
-        pairs = list(zip(replies, self._asked(), strict=True))
-        grades = [grade(reply, item.answers, item.question) for reply, (_, item) in pairs]
-        return grades, [score(reply, item.answers, item.question).containment for reply, (_, item) in pairs]
+        pairs = zip(replies, self._asked(), strict=True)
+        scores = [score(reply, item.answers, item.question) for reply, (_, item) in pairs]
+        return [one.grade for one in scores], [one.containment for one in scores]
 
     def _asked(self) -> list[tuple[Document, EvalItem]]:
         return [(document, item) for document in self.documents for item in document.eval_items]
 
-    def _framed(self, document: Document, question: str) -> str:
-        return framed(self.recipe.policy.question_prompt, question, document.title)
+    def _framed(self, item: EvalItem) -> str:
+        return framed(self.recipe.policy.question_prompt, item.question, item.title)
 
 
 def replies(base: BaseModel, prompts: Sequence[str], adapter: Path | None) -> list[str]:
