@@ -46,6 +46,11 @@ class TrainingRules(Rules):
         ge=0.0,
         description="weight of the KL to the base model with the document in its prompt, in self-study; 0: words alone",
     )
+    covariance_damping: Annotated[float | None, Advanced("docs/learning.md#a-pretrained-model")] = Field(
+        default=None,
+        gt=0.0,
+        description="side A keeps out of what usual inputs have most of; the smaller, the more; not set: it does not",
+    )
     stop_below: Annotated[float | None, NOT_SWEPT] = Field(
         default=None, gt=0.0, description="mean loss of an epoch that ends the training"
     )
@@ -66,6 +71,10 @@ class RehearsalRules(Rules):
     kl_weight: float = Field(default=5.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: none")
     hidden_state_weight: Annotated[float, _WEIGHTS] = Field(
         default=10.0, ge=0.0, description="weight of the squared distance to the teacher's last hidden states"
+    )
+    dealt_out: Annotated[bool, Advanced("docs/learning.md#a-pretrained-model")] = Field(
+        default=False,
+        description="rehearsal prompts and generative replay are dealt out over the epochs, not learned in each",
     )
     distilled: Annotated[tuple[Distilled, ...], Advanced("docs/adr/0012-replay-by-fact-and-manners-held.md")] = Field(
         default=DISTILLED,

@@ -16,6 +16,7 @@ from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training.sequences import epoch_order
 from pipeline.types import Checkpoint, Example, Role
 
+_DEALT_OUT = {Role.REHEARSAL, Role.GENERATIVE}
 _ANSWERED = {Role.REPLAY, Role.READING, Role.REHEARSAL}
 BASE: Literal["base"] = "base"
 Teacher = Checkpoint | Literal["base"]
@@ -91,19 +92,35 @@ class EncodedJob:
     @property
     def epoch(self) -> int:
         """Steps of one epoch."""
-        return -(-len(self.rows) // self.job.rules.batch_size)
+        return -(-len(self.places(0)) // self.job.rules.batch_size)
 
     @property
     def steps(self) -> int:
         """Steps of the whole training."""
         return self.epoch * self.job.rules.epochs
 
+    def places(self, epoch: int) -> list[int]:
+        """The places of the examples that an epoch learns from; every epoch has as many.
+
+        Those that are dealt out come in turn, in their order; the last epoch is filled up with the first of them.
+        """
+        dealt = [place for place, one in enumerate(self.job.examples) if is_dealt_out(one, self.job.rehearsal)]
+        share = -(-len(dealt) // self.job.rules.epochs)
+        own = [dealt[(epoch * share + turn) % len(dealt)] for turn in range(share)]
+        return sorted({*range(len(self.rows))} - {*dealt} | {*own})
+
+    def tokens(self, epochs: int) -> int:
+        """Tokens of the first so many epochs."""
+        return sum(self.lengths[place] for epoch in range(epochs) for place in self.places(epoch))
+
     def microbatches(self) -> Iterator[Microbatch]:
         """What each step learns from, in turn."""
         draw = Random(self.job.seed)
-        for _ in range(self.job.rules.epochs):
-            for batch in epoch_order(self.lengths, self.job.rules.batch_size, draw):
-                yield self._microbatch(batch)
+        for epoch in range(self.job.rules.epochs):
+            places = self.places(epoch)
+            lengths = [self.lengths[place] for place in places]
+            for batch in epoch_order(lengths, self.job.rules.batch_size, draw):
+                yield self._microbatch([places[one] for one in batch])
 
     def largest(self) -> list[int]:
         """The rows of the largest step that is possible."""
@@ -179,6 +196,11 @@ def weight_of(example: Example, rules: TrainingRules) -> float:
     return own * rules.correction_weight if example.corrects else own
 
 
+def is_dealt_out(example: Example, rules: RehearsalRules) -> bool:
+    """Whether an example is learned in one epoch alone: what the base model says, of which there is always more."""
+    return rules.dealt_out and example.role in _DEALT_OUT
+
+
 def is_answered(example: Example) -> bool:
     """Whether its completion is known to be the right answer to its prompt, rather than a sample or plain text."""
     return example.role in _ANSWERED and bool(example.prompt)
@@ -209,6 +231,13 @@ def teacher_of(example: Example, job: TrainingJob) -> Teacher | None:
     if rules.kl_weight + rules.hidden_state_weight == 0.0 or example.role not in rules.distilled:
         return None
     return job.warm_start if example.role is Role.REPLAY else BASE
+
+
+def usual(job: TrainingJob) -> tuple[str, ...]:
+    """Ids of the examples that the base model teaches as it is: their inputs are a preconditioner's usual ones."""
+    if job.rules.covariance_damping is None:
+        return ()
+    return tuple(one.id for one in job.examples if teacher_of(one, job) == BASE and not is_taught(one, job.rules))
 
 
 def longest_first(encoded_jobs: Sequence[EncodedJob]) -> list[int]:

@@ -15,14 +15,25 @@ from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import EncodedJob, Microbatch
 from pipeline.training.lora_linear import Adapted
 from pipeline.training.objective import Objective
+from pipeline.training.preconditioning import Preconditioner
 
 
 class Optimiser:
-    """PyTorch's fused AdamW on the gradients of a stack, with one parameter group an adapter."""
+    """PyTorch's fused AdamW on the gradients of a stack, with one parameter group an adapter.
 
-    def __init__(self, stack: Stack, rules: Sequence[TrainingRules]) -> None:
+    With a preconditioner it steps in the parameters `free`, of which the stack's follow.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        rules: Sequence[TrainingRules],
+        preconditioner: Preconditioner | None = None,
+        free: Stack | None = None,
+    ) -> None:
         self._stack, self._rules = stack, tuple(rules)
-        self._rows = [stack.flat[adapter] for adapter in range(len(stack))]
+        self._preconditioner, self._free = preconditioner, free or stack
+        self._rows = [self._free.flat[adapter] for adapter in range(len(stack))]
         groups = [
             {"params": [row], "lr": rule.learning_rate, "weight_decay": rule.weight_decay}
             for row, rule in zip(self._rows, rules, strict=True)
@@ -31,19 +42,26 @@ class Optimiser:
         self._limits = torch.tensor([rule.clip_norm for rule in rules], device=stack.flat.device)
         for row, gradient in zip(self._rows, stack.gradients, strict=True):
             row.grad = gradient
+        if preconditioner:
+            preconditioner.fill(stack, self._free)
 
     def step(self, shares: Sequence[float]) -> None:
         """Clips each adapter's gradient, steps with its share of its learning rate, and zeroes the gradients."""
         gradients = self._stack.gradients
+        if self._preconditioner:
+            self._preconditioner.turn(self._stack.grads)
         gradients.mul_((self._limits / (gradients.norm(dim=1) + 1e-6)).clamp(max=1.0)[:, None])
         for group, rule, share in zip(self._adam.param_groups, self._rules, shares, strict=True):
             group["lr"] = rule.learning_rate * share
         self._adam.step()
+        if self._preconditioner:
+            self._preconditioner.fill(self._stack, self._free)
         gradients.zero_()
 
     def keep(self, stack: Stack, adapters: Sequence[int]) -> "Optimiser":
         """The optimiser of `stack`, which holds these `adapters` of this one's stack, with their state."""
-        kept = Optimiser(stack, [self._rules[adapter] for adapter in adapters])
+        free = self._free.keep(adapters) if self._preconditioner else None
+        kept = Optimiser(stack, [self._rules[adapter] for adapter in adapters], self._preconditioner, free)
         for row, adapter in zip(kept._rows, adapters, strict=True):
             kept._adam.state[row] = self._adam.state[self._rows[adapter]]
         return kept
@@ -78,14 +96,21 @@ class ActiveJob:
 
     def result(self, tensors: dict[str, torch.Tensor]) -> TrainingResult:
         """What became of the job, whose adapter has these tensors."""
-        tokens = self.taken // self.encoded.epoch * sum(self.encoded.lengths)
+        tokens = self.encoded.tokens(self.taken // self.encoded.epoch)
         return TrainingResult(tensors=tensors, steps=self.taken, final_loss=self.loss, tokens=tokens)
 
 
-def train_together(objective: Objective, adapted: Adapted, encoded_jobs: Sequence[EncodedJob]) -> list[TrainingResult]:
+def train_together(
+    objective: Objective,
+    adapted: Adapted,
+    encoded_jobs: Sequence[EncodedJob],
+    preconditioner: Preconditioner | None = None,
+) -> list[TrainingResult]:
     """Trains the adapters of `adapted.stack`, one for each job, and returns the results in the jobs' order."""
     jobs = [ActiveJob(place, encoded, encoded.microbatches()) for place, encoded in enumerate(encoded_jobs)]
-    optimiser = Optimiser(adapted.stack, [one.job.rules for one in encoded_jobs])
+    warm = [one.job.warm_start is not None for one in encoded_jobs]
+    free = preconditioner.free(adapted.stack, warm) if preconditioner else None
+    optimiser = Optimiser(adapted.stack, [one.job.rules for one in encoded_jobs], preconditioner, free)
     sums, done = adapted.stack.flat.new_zeros(len(jobs)), 0
     total = sum(one.steps for one in encoded_jobs)
     results: dict[int, TrainingResult] = {}

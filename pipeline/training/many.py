@@ -6,6 +6,7 @@ rate, epochs, clipping, optimiser state and end. As many run together as fit int
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,10 +28,12 @@ from pipeline.training.jobs import (
     TrainingJob,
     longest_first,
     parent_tensors,
+    usual,
 )
 from pipeline.training.lockstep import train_together
 from pipeline.training.lora_linear import adapter_shapes, with_adapters
 from pipeline.training.objective import Objective
+from pipeline.training.preconditioning import Preconditioner, preconditioner
 from pipeline.training.sequences import check_length, make_sequences
 from pipeline.types import Checkpoint
 
@@ -60,10 +63,12 @@ def train_many(
 
 
 def _same_shape(jobs: Sequence[TrainingJob]) -> list[list[int]]:
-    """The places of the jobs that can share a stack: of one rank, alpha and choice of layers."""
+    """The places of the jobs that can share a stack: of one rank, alpha, choice of layers, and preconditioner."""
     found: dict[tuple[object, ...], list[int]] = {}
     for place, job in enumerate(jobs):
-        found.setdefault((job.rules.rank, job.rules.alpha, job.rules.targets), []).append(place)
+        rules = job.rules
+        shape = rules.rank, rules.alpha, rules.targets, rules.covariance_damping, usual(job)
+        found.setdefault(shape, []).append(place)
     return list(found.values())
 
 
@@ -84,6 +89,7 @@ class JobBatch:
     jobs: tuple[EncodedJob, ...]
     starts: tuple[torch.Tensor, ...]
     objective: Objective
+    preconditioner: Preconditioner | None
 
     @classmethod
     def of(cls, base: BaseModel, members: Sequence[tuple[int, TrainingJob]]) -> "JobBatch":
@@ -102,12 +108,16 @@ class JobBatch:
             parents = {job.warm_start: start for (_, job), start in zip(members, starts, strict=True)}
             with progress.step("caching the teachers' states"):
                 _cache_teachers(objective, base, rules, table, parents)
+        with progress.step("measuring the layers' usual inputs") if rules.covariance_damping else nullcontext():
+            usual_rows = [table.encoded[row] for row in table.distilled.get(BASE, [])]
+            found = preconditioner(base, rules, usual_rows)
         return cls(
             base=base,
             places=tuple(members[number][0] for number in order),
             jobs=tuple(encoded_jobs[number] for number in order),
             starts=tuple(starts[number] for number in order),
             objective=objective,
+            preconditioner=found,
         )
 
     @property
@@ -145,7 +155,7 @@ class JobBatch:
                     self.objective.attention(),
                     progress.part(_steps(self.jobs[:first]), _steps(self.jobs[turn]), self.steps),
                 ):
-                    results += train_together(self.objective, adapted, self.jobs[turn])
+                    results += train_together(self.objective, adapted, self.jobs[turn], self.preconditioner)
         return dict(zip(self.places, results, strict=True))
 
     def need_at_most(self) -> memory.Need:
@@ -172,8 +182,10 @@ class JobBatch:
             return None
 
     def _need(self, activations: int) -> memory.Need:
-        state = memory.BYTES_A_PARAMETER * len(self.starts[0])
-        return memory.Need(state=state, activations=activations, once=memory.logit_bytes(self.base.model))
+        extra = memory.BYTES_PRECONDITIONED if self.preconditioner else 0
+        state = (memory.BYTES_A_PARAMETER + extra) * len(self.starts[0])
+        once = memory.logit_bytes(self.base.model) + (self.preconditioner.bytes if self.preconditioner else 0)
+        return memory.Need(state=state, activations=activations, once=once)
 
     def _largest(self) -> list[int]:
         """The rows of the largest step of any job; with padding, all are as long as the longest of any job."""

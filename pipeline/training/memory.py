@@ -2,8 +2,9 @@
 
     peak = base + logits + K x (16 bytes x parameters + activations of one adapter's largest step)
 
-16 bytes: parameter, gradient and AdamW's two moments in float32. The activations are measured, by counting what
-autograd keeps of one real step. `logits`: those held at once, whose number does not grow with K.
+16 bytes: parameter, gradient and AdamW's two moments in float32. A preconditioner adds 4, and its matrices once. The
+activations are measured, by counting what autograd keeps of one real step. `logits`: those held at once, whose number
+does not grow with K.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ from pipeline.errors import TooLittleMemory
 from pipeline.training.head import states_at_once
 
 BYTES_A_PARAMETER = 16
+BYTES_PRECONDITIONED = 4  # more: the parameters that AdamW steps in
 _USABLE = 0.8  # of what is free: allocators keep some
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -1,8 +1,13 @@
-"""What one learned token counts in a step."""
+"""What one learned token counts in a step, and what an epoch learns from."""
+
+from dataclasses import replace
 
 import pytest
 
-from pipeline.training.jobs import Microbatch
+from pipeline.recipe import RehearsalRules, TrainingRules
+from pipeline.training import TrainingJob
+from pipeline.training.jobs import EncodedJob, Microbatch
+from pipeline.types import Example, Role
 
 LEARNED = [1, 4, 5]
 
@@ -22,3 +27,23 @@ def test_what_weighs_thrice_has_thrice_the_share_and_all_together_are_one() -> N
     assert sum(whole(by_tokens)) == pytest.approx(1.0)
     by_sequences = Microbatch(rows=(7, 8, 9), weights=(3.0, 1.0, 1.0), by_tokens=False)
     assert whole(by_sequences) == pytest.approx([0.6, 0.2, 0.2])
+
+
+def test_what_is_dealt_out_is_learned_in_one_epoch_and_all_epochs_are_of_one_size() -> None:
+    new = [Example(prompt="", completion="new")]
+    held = [Example(prompt="", completion=f"held {number}", role=Role.REHEARSAL) for number in range(5)]
+    replay = [Example(prompt="", completion="old", role=Role.REPLAY)]
+    job = TrainingJob(
+        examples=(*new, *held, *replay),
+        rules=TrainingRules(epochs=3, batch_size=2),
+        seed=0,
+        rehearsal=RehearsalRules(dealt_out=True),
+    )
+    encoded = EncodedJob(job=job, rows=tuple(range(7)), lengths=(1, 10, 20, 30, 40, 50, 1))
+    assert [encoded.places(epoch) for epoch in range(3)] == [[0, 1, 2, 6], [0, 3, 4, 6], [0, 1, 5, 6]]
+    assert (encoded.epoch, encoded.steps) == (2, 6)
+    assert [encoded.tokens(epochs) for epochs in range(4)] == [0, 32, 104, 166]
+    rows = [row for microbatch in encoded.microbatches() for row in microbatch.rows]
+    assert sorted(rows) == [0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 6]
+    plain = EncodedJob(job=replace(job, rehearsal=RehearsalRules()), rows=encoded.rows, lengths=encoded.lengths)
+    assert plain.places(2) == list(range(7))
