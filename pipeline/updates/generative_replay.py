@@ -38,7 +38,7 @@ def answer_rehearsal_prompts(
         known |= {prompt: answer for prompt, (answer,) in zip(asked, answers, strict=True)}
         write_text(file, canonical_json(list(known.items())))
     return tuple(
-        Example(prompt=one.prompt, completion=completion, role=Role.REHEARSAL)
+        Example(prompt=one.prompt, completion=completion, role=Role.REHEARSAL, ends=one.ends)
         for one in rehearsal_prompts
         if sound(engine, completion := one.completion or known[one.prompt], limit)
     )

@@ -8,15 +8,19 @@ from pathlib import Path
 from pipeline.errors import BadDataFile
 
 _BLANK = re.compile(r"\n[ \t]*\n")
-_KEYS = {"prompt", "completion"}
+_KEYS = {"prompt", "completion", "ends"}
 
 
 @dataclass(frozen=True)
 class RehearsalPrompt:
-    """A prompt with the completion to keep (None: whatever the base model answers)."""
+    """A prompt with the completion to keep (None: whatever the base model answers).
+
+    `ends`: whether the completion is whole; one that was cut off is rehearsed without an end.
+    """
 
     prompt: str
     completion: str | None = None
+    ends: bool = True
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class RehearsalPrompts:
 
 
 def read_rehearsal_prompts(folder: Path) -> RehearsalPrompts:
-    """`*.jsonl`: an object {"prompt", "completion"?} a line; `*.txt`: paragraphs. A missing folder holds none.
+    """`*.jsonl`: an object {"prompt", "completion"?, "ends"?} a line; `*.txt`: paragraphs. A missing folder holds none.
 
     Raises BadDataFile, which names the file and the line.
     """
@@ -54,11 +58,16 @@ def _prompt(line: str, where: str) -> RehearsalPrompt:
     if not isinstance(found, dict) or not isinstance(found.get("prompt"), str) or not found["prompt"].strip():
         raise BadDataFile(f'{where} has no "prompt" with text. Write {{"prompt": "…"}}, one object a line.')
     if odd := sorted(set(found) - _KEYS):
-        raise BadDataFile(f"{where} has an unknown key {odd[0]!r}. Use prompt and, if you like, completion.")
+        raise BadDataFile(f"{where} has an unknown key {odd[0]!r}. Use prompt and, if you like, completion and ends.")
     completion = found.get("completion")
     if completion is not None and (not isinstance(completion, str) or not completion.strip()):
         raise BadDataFile(f'{where} has an empty "completion". Leave it out to keep what the base answers.')
-    return RehearsalPrompt(prompt=found["prompt"], completion=completion)
+    ends = found.get("ends", True)
+    if not isinstance(ends, bool) or (completion is None and not ends):
+        raise BadDataFile(
+            f'{where} has an odd "ends". It says whether a given "completion" is whole: true or false; or omit it.'
+        )
+    return RehearsalPrompt(prompt=found["prompt"], completion=completion, ends=ends)
 
 
 def _text(path: Path) -> str:

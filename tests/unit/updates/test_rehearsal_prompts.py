@@ -21,6 +21,11 @@ def test_prompts_and_paragraphs_are_read_in_order_and_once(tmp_path: Path) -> No
     )
 
 
+def test_a_completion_that_was_cut_off_is_marked(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"prompt": "Tell.", "completion": "Once upon", "ends": false}')
+    assert read_rehearsal_prompts(tmp_path).prompts == (RehearsalPrompt("Tell.", "Once upon", ends=False),)
+
+
 def test_a_missing_folder_holds_no_prompts(tmp_path: Path) -> None:
     assert read_rehearsal_prompts(tmp_path / "rehearsal_prompts") == RehearsalPrompts()
 
@@ -34,6 +39,8 @@ def test_a_missing_folder_holds_no_prompts(tmp_path: Path) -> None:
         ('{"prompt": 3}', 'no "prompt"'),
         ('{"prompt": "a", "answer": "b"}', "unknown key 'answer'"),
         ('{"prompt": "a", "completion": ""}', 'empty "completion"'),
+        ('{"prompt": "a", "completion": "b", "ends": "no"}', 'odd "ends"'),
+        ('{"prompt": "a", "ends": false}', 'odd "ends"'),
     ],
 )
 def test_an_unusable_line_is_named(tmp_path: Path, line: str, words: str) -> None:
