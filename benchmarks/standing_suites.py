@@ -1,18 +1,20 @@
 """Makes the standing suites of a pretrained model: what it answers, refuses and chooses rightly *now*.
 
 Usage: python -m benchmarks.standing_suites MODEL_FOLDER BENCHMARKS_FOLDER OUT. Closed-book questions and requests are
-put to the model greedily; what it answers rightly in both wordings is kept: a suite shows what is lost. Multiple-choice
-items are the first of each public file, as lm-eval tasks over local data.
+put to the model greedily; what it answers rightly in both wordings is kept: a suite shows what is lost. A question is
+kept only if most sampled replies are right as well: what the model says by luck is no knowledge that could be lost.
+Multiple-choice items are the first of each public file, as lm-eval tasks over local data.
 """
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import yaml
 
-from benchmarks.data.common_knowledge import FRAMES, REFUSABLE, REFUSAL_OPENINGS, facts
+from benchmarks.data.common_knowledge import FRAMES, REFUSABLE, REFUSAL_OPENINGS, Fact, facts
 from pipeline.engines import SamplingParams
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
@@ -22,6 +24,8 @@ from pipeline.recipe import pretrained_recipe
 
 ITEMS = {"piqa": 250, "openbookqa": 110}
 _TOKENS = 32
+_SAMPLES, _TEMPERATURE, _SEED = 8, 0.7, 3
+_SURE = 0.75  # share of the sampled replies to both wordings that are right
 
 
 def main() -> None:
@@ -44,12 +48,26 @@ def _known(engine: LocalEngine) -> list[dict[str, object]]:
     questions = [[wording.format(one.subject) for wording in FRAMES[one.kind]] for one in rows]
     flat = [question for own in questions for question in own]
     said = dict(zip(flat, _say(engine, [framed(frame, question) for question in flat]), strict=True))
-    return [
-        {"question": question, "answers": list(one.answers), "group": f"{one.kind}: {one.subject}"}
+    right = [
+        (one, own)
         for one, own in zip(rows, questions, strict=True)
         if all(grade(said[question], one.answers, question) for question in own)
+    ]
+    asked = [framed(frame, question) for _, own in right for question in own]
+    params = SamplingParams(max_new_tokens=_TOKENS, temperature=_TEMPERATURE, samples=_SAMPLES, seed=_SEED)
+    sampled = iter(engine.generate(asked, params, adapter=None))
+    return [
+        {"question": question, "answers": list(one.answers), "group": f"{one.kind}: {one.subject}"}
+        for one, own in right
+        if _is_sure(one, own, [next(sampled) for _ in own])
         for question in own
     ]
+
+
+def _is_sure(fact: Fact, wordings: Sequence[str], replies: Sequence[Sequence[str]]) -> bool:
+    """Whether enough of the sampled replies to the wordings are right."""
+    pairs = zip(wordings, replies, strict=True)
+    return fmean(grade(reply, fact.answers, question) for question, own in pairs for reply in own) >= _SURE
 
 
 def _refused(engine: LocalEngine) -> list[dict[str, object]]:

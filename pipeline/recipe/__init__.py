@@ -53,14 +53,30 @@ def pretrained_recipe() -> "Recipe":
             styles=("self-study",), samples=1, temperature=0.8, max_new_tokens=160, passage=False, quotes=3, verify=True
         ),
         training=TrainingRules(
-            rank=32, alpha=64, epochs=5, batch_size=16, loss_reduction="tokens", new_weight=1.0, teaching_weight=2.0
+            rank=32,
+            alpha=64,
+            learning_rate=1e-3,
+            epochs=5,
+            batch_size=16,
+            loss_reduction="tokens",
+            new_weight=1.0,
+            teaching_weight=2.0,
+            covariance_damping=0.1,
         ),
         rehearsal=RehearsalRules(
-            replay=64, prompts=90, generative=0, reading=0, writing=0, kl_weight=2.0, hidden_state_weight=0.0
+            replay=64,
+            prompts=300,
+            generative=0,
+            reading=0,
+            writing=0,
+            kl_weight=10.0,
+            hidden_state_weight=10.0,
+            dealt_out=True,
         ),
         policy=PolicyRules(
             question_prompt="Topic: {title}\n{question}",
             acquisition=AcquisitionPolicy(min_items=40, min_documents=8),
+            retention=RetentionPolicy(min_items=150),  # facts that a small model surely knows are few
             regression=RegressionPolicy(min_items=350, margin=0.05),  # what two cores score in a minute and a half
         ),
     )

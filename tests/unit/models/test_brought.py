@@ -34,10 +34,21 @@ def test_each_gate_that_asks_standing_suites_has_as_many_items_as_its_policy_nee
 
 
 def test_nothing_that_is_rehearsed_asks_what_the_suites_ask(brought: Path, suites: Suites) -> None:
-    texts = read_rehearsal_prompts(brought / "rehearsal_prompts").texts
-    examples = [Example(prompt="", completion=text) for text in texts]
-    assert len(texts) >= pretrained_recipe().rehearsal.prompts
+    brings = read_rehearsal_prompts(brought / "rehearsal_prompts")
+    examples = [
+        *(Example(prompt="", completion=text) for text in brings.texts),
+        *(Example(prompt=one.prompt, completion=one.completion or "") for one in brings.prompts),
+    ]
+    assert len(examples) >= pretrained_recipe().rehearsal.prompts
     assert list(without_leaks(examples, held_out_questions((), suites))) == examples
+
+
+def test_what_is_rehearsed_is_plain_text_and_answered_prompts_and_the_model_refuses_among_them(brought: Path) -> None:
+    brings = read_rehearsal_prompts(brought / "rehearsal_prompts")
+    share = len(brings.texts) / (len(brings.texts) + len(brings.prompts))
+    assert 0.1 < share < 0.5
+    assert all(one.completion for one in brings.prompts)
+    assert sum((one.completion or "").startswith("I'm sorry") for one in brings.prompts) >= 30
 
 
 def test_two_wordings_of_one_fact_are_one_group(suites: Suites) -> None:
