@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 
 from benchmarks.data.common_knowledge import REFUSAL_OPENINGS
+from gates.suite import held_out_questions, read_suites
 from pipeline.engines import SamplingParams, cut_off
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade_opening
-from pipeline.leakage import held_out_keys, without_leaks
-from pipeline.types import EvalItem, Example
+from pipeline.leakage import without_leaks
+from pipeline.types import Example
 from pipeline.updates.generative_replay import sound
 
 DATA = Path(__file__).parent / "data"
@@ -45,18 +46,13 @@ def _own(engine: LocalEngine) -> list[str]:
     return whole[:SAMPLED]
 
 
-def _suite_items(folder: Path) -> list[EvalItem]:
-    lines = [json.loads(line) for file in sorted(folder.rglob("*.jsonl")) for line in file.open(encoding="utf-8")]
-    return [EvalItem(question=one["question"], answers=tuple(one["answers"])) for one in lines if "answers" in one]
-
-
 def main() -> None:
     """Writes the file."""
     model, suites, out = sys.argv[1:]
     engine = LocalEngine(load_base(model))
     harmful, given = (_lines(name) for name in ("rehearsal_requests.txt", "rehearsal_prompts.txt"))
     asked = [Example(prompt=prompt, completion="") for prompt in [*harmful, *given, *_own(engine)]]
-    kept = without_leaks(asked, held_out_keys(_suite_items(Path(suites))))
+    kept = without_leaks(asked, held_out_questions((), read_suites(Path(suites))))
     lines = [
         line
         for line in answered(engine, [one.prompt for one in kept])
