@@ -50,13 +50,18 @@ class Stack:
 
 def stack_of(flat: torch.Tensor, shapes: Shapes) -> Stack:
     """A stack whose parameters are `flat` (K, parameters); its gradients are zero."""
-    gradients, views, grads, place = torch.zeros_like(flat), {}, {}, 0
+    gradients = torch.zeros_like(flat)
+    views = {name: view.detach().requires_grad_() for name, view in views_of(flat, shapes).items()}
+    return Stack(flat=flat, gradients=gradients, views=views, grads=views_of(gradients, shapes), shapes=shapes)
+
+
+def views_of(flat: torch.Tensor, shapes: Shapes) -> dict[str, torch.Tensor]:
+    """The parts of `flat` (K, parameters) by key: (K, rows, columns)."""
+    views, place = {}, 0
     for name, (rows, columns) in shapes.items():
-        span = slice(place, place + rows * columns)
-        views[name] = flat[:, span].view(len(flat), rows, columns).detach().requires_grad_()
-        grads[name] = gradients[:, span].view(len(flat), rows, columns)
-        place = span.stop
-    return Stack(flat=flat, gradients=gradients, views=views, grads=grads, shapes=shapes)
+        views[name] = flat[:, place : place + rows * columns].view(len(flat), rows, columns)
+        place += rows * columns
+    return views
 
 
 def start_of(shapes: Shapes, seed: int, start: Tensors | None) -> torch.Tensor:

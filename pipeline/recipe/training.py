@@ -48,7 +48,7 @@ class TrainingRules(Rules):
     )
     covariance_damping: Annotated[float | None, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=None,
-        gt=0.0,
+        ge=1e-4,
         description="side A keeps out of what usual inputs have most of; the smaller, the more; not set: it does not",
     )
     stop_below: Annotated[float | None, NOT_SWEPT] = Field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from random import Random
 from typing import Literal
 
@@ -89,7 +90,7 @@ class EncodedJob:
     rows: tuple[int, ...]
     lengths: tuple[int, ...]
 
-    @property
+    @cached_property
     def epoch(self) -> int:
         """Steps of one epoch."""
         return -(-len(self.places(0)) // self.job.rules.batch_size)
@@ -102,12 +103,22 @@ class EncodedJob:
     def places(self, epoch: int) -> list[int]:
         """The places of the examples that an epoch learns from; every epoch has as many.
 
-        Those that are dealt out come in turn, in their order; the last epoch is filled up with the first of them.
+        Those that are dealt out come in an order drawn by the seed, each at least once; where they do not come out
+        even, an epoch also learns the first of the next one's.
         """
-        dealt = [place for place, one in enumerate(self.job.examples) if is_dealt_out(one, self.job.rehearsal)]
-        share = -(-len(dealt) // self.job.rules.epochs)
-        own = [dealt[(epoch * share + turn) % len(dealt)] for turn in range(share)]
-        return sorted({*range(len(self.rows))} - {*dealt} | {*own})
+        count, epochs = len(self._dealt), self.job.rules.epochs
+        start, share = epoch * count // epochs, -(-count // epochs)
+        own = {self._dealt[(start + turn) % count] for turn in range(share)}
+        return [place for place in range(len(self.rows)) if place in own or place not in self._dealt_places]
+
+    @cached_property
+    def _dealt(self) -> list[int]:
+        found = [place for place, one in enumerate(self.job.examples) if is_dealt_out(one, self.job.rehearsal)]
+        return Random(self.job.seed).sample(found, len(found))
+
+    @cached_property
+    def _dealt_places(self) -> frozenset[int]:
+        return frozenset(self._dealt)
 
     def tokens(self, epochs: int) -> int:
         """Tokens of the first so many epochs."""
@@ -197,7 +208,7 @@ def weight_of(example: Example, rules: TrainingRules) -> float:
 
 
 def is_dealt_out(example: Example, rules: RehearsalRules) -> bool:
-    """Whether an example is learned in one epoch alone: what the base model says, of which there is always more."""
+    """Whether an example is not learned in every epoch: what the base model says, of which there is always more."""
     return rules.dealt_out and example.role in _DEALT_OUT
 
 
@@ -237,7 +248,7 @@ def usual(job: TrainingJob) -> tuple[str, ...]:
     """Ids of the examples that the base model teaches as it is: their inputs are a preconditioner's usual ones."""
     if job.rules.covariance_damping is None:
         return ()
-    return tuple(one.id for one in job.examples if teacher_of(one, job) == BASE and not is_taught(one, job.rules))
+    return tuple(one.id for one in job.examples if teacher_of(one, job) == BASE)
 
 
 def longest_first(encoded_jobs: Sequence[EncodedJob]) -> list[int]:

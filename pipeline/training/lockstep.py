@@ -29,11 +29,11 @@ class Optimiser:
         stack: Stack,
         rules: Sequence[TrainingRules],
         preconditioner: Preconditioner | None = None,
-        free: Stack | None = None,
+        free: torch.Tensor | None = None,
     ) -> None:
         self._stack, self._rules = stack, tuple(rules)
-        self._preconditioner, self._free = preconditioner, free or stack
-        self._rows = [self._free.flat[adapter] for adapter in range(len(stack))]
+        self._preconditioner, self._free = preconditioner, stack.flat if free is None else free
+        self._rows = [self._free[adapter] for adapter in range(len(stack))]
         groups = [
             {"params": [row], "lr": rule.learning_rate, "weight_decay": rule.weight_decay}
             for row, rule in zip(self._rows, rules, strict=True)
@@ -60,7 +60,7 @@ class Optimiser:
 
     def keep(self, stack: Stack, adapters: Sequence[int]) -> "Optimiser":
         """The optimiser of `stack`, which holds these `adapters` of this one's stack, with their state."""
-        free = self._free.keep(adapters) if self._preconditioner else None
+        free = self._free[list(adapters)] if self._preconditioner else None
         kept = Optimiser(stack, [self._rules[adapter] for adapter in adapters], self._preconditioner, free)
         for row, adapter in zip(kept._rows, adapters, strict=True):
             kept._adam.state[row] = self._adam.state[self._rows[adapter]]

@@ -6,7 +6,6 @@ rate, epochs, clipping, optimiser state and end. As many run together as fit int
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -33,7 +32,7 @@ from pipeline.training.jobs import (
 from pipeline.training.lockstep import train_together
 from pipeline.training.lora_linear import adapter_shapes, with_adapters
 from pipeline.training.objective import Objective
-from pipeline.training.preconditioning import Preconditioner, preconditioner
+from pipeline.training.preconditioning import bytes_at_most, preconditioner
 from pipeline.training.sequences import check_length, make_sequences
 from pipeline.types import Checkpoint
 
@@ -82,14 +81,17 @@ class TrainingPlan:
 
 @dataclass(frozen=True, eq=False)
 class JobBatch:
-    """Jobs whose adapters have one shape, encoded, with each one's place among the results and first parameters."""
+    """Jobs whose adapters have one shape, encoded, with each one's place among the results and first parameters.
+
+    `usual`: ids of the rows that the base model teaches as they are, which are the same for all.
+    """
 
     base: BaseModel
     places: tuple[int, ...]
     jobs: tuple[EncodedJob, ...]
     starts: tuple[torch.Tensor, ...]
     objective: Objective
-    preconditioner: Preconditioner | None
+    usual: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, base: BaseModel, members: Sequence[tuple[int, TrainingJob]]) -> "JobBatch":
@@ -108,16 +110,13 @@ class JobBatch:
             parents = {job.warm_start: start for (_, job), start in zip(members, starts, strict=True)}
             with progress.step("caching the teachers' states"):
                 _cache_teachers(objective, base, rules, table, parents)
-        with progress.step("measuring the layers' usual inputs") if rules.covariance_damping else nullcontext():
-            usual_rows = [table.encoded[row] for row in table.distilled.get(BASE, [])]
-            found = preconditioner(base, rules, usual_rows)
         return cls(
             base=base,
             places=tuple(members[number][0] for number in order),
             jobs=tuple(encoded_jobs[number] for number in order),
             starts=tuple(starts[number] for number in order),
             objective=objective,
-            preconditioner=found,
+            usual=tuple(table.encoded[row].ids for row in table.distilled.get(BASE, [])),
         )
 
     @property
@@ -147,6 +146,7 @@ class JobBatch:
     def train(self, plan: TrainingPlan) -> dict[int, TrainingResult]:
         """Trains all jobs, as many at once as planned, and returns the results by place."""
         results: list[TrainingResult] = []
+        found = preconditioner(self.base, self.jobs[0].job.rules, self.usual)
         with memory.checkpointing(self.base.model, plan.recompute):
             for first in range(0, len(self.jobs), plan.at_once):
                 turn = slice(first, first + plan.at_once)
@@ -155,7 +155,7 @@ class JobBatch:
                     self.objective.attention(),
                     progress.part(_steps(self.jobs[:first]), _steps(self.jobs[turn]), self.steps),
                 ):
-                    results += train_together(self.objective, adapted, self.jobs[turn], self.preconditioner)
+                    results += train_together(self.objective, adapted, self.jobs[turn], found)
         return dict(zip(self.places, results, strict=True))
 
     def need_at_most(self) -> memory.Need:
@@ -182,9 +182,9 @@ class JobBatch:
             return None
 
     def _need(self, activations: int) -> memory.Need:
-        extra = memory.BYTES_PRECONDITIONED if self.preconditioner else 0
-        state = (memory.BYTES_A_PARAMETER + extra) * len(self.starts[0])
-        once = memory.logit_bytes(self.base.model) + (self.preconditioner.bytes if self.preconditioner else 0)
+        matrices = bytes_at_most(self.base, self.jobs[0].job.rules)
+        state = (memory.BYTES_A_PARAMETER + (memory.BYTES_PRECONDITIONED if matrices else 0)) * len(self.starts[0])
+        once = memory.logit_bytes(self.base.model) + matrices
         return memory.Need(state=state, activations=activations, once=once)
 
     def _largest(self) -> list[int]:

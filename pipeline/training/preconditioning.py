@@ -2,7 +2,8 @@
 
 ROME (Meng et al. 2022, arXiv 2202.05262) writes a fact into a layer along (inverse covariance of the inputs) x (the
 fact's input), which changes little of what other inputs give. Here A = A' M with M that inverse, damped, and AdamW
-steps in A'. The usual inputs are those of the rows that the base model is rehearsed on. Knows no loss and no file.
+steps in A': both the gradient and the step pass through M, so it keeps out further than ROME does. The usual inputs are
+those of the rows that the base model is rehearsed on. Knows no loss and no file.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -14,12 +15,12 @@ import torch
 
 from pipeline import progress
 from pipeline.adapters.attachment import linear_layers
-from pipeline.adapters.stack import Stack, key, stack_of
-from pipeline.chat import Encoded
+from pipeline.adapters.stack import Stack, key, views_of
 from pipeline.engines.base import BaseModel
+from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 
-TOKENS = 8_192  # that a covariance is taken over, at most
+TOKENS = 8_192  # that a covariance is taken over, about
 _BATCH = 32
 
 
@@ -29,18 +30,15 @@ class Preconditioner:
 
     matrices: dict[str, torch.Tensor]
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of all matrices."""
-        unique = {matrix.data_ptr(): matrix.nbytes for matrix in self.matrices.values()}
-        return sum(unique.values())
-
-    def free(self, stack: Stack, warm: Sequence[bool]) -> Stack:
-        """A' of each adapter, B as it is. Of an adapter that is not `warm`, A is new, and taken for A' itself."""
-        free = stack_of(stack.flat.clone(), stack.shapes)
-        started = torch.tensor(warm, device=stack.flat.device).nonzero()[:, 0]
+    def free(self, stack: Stack, warm: Sequence[bool]) -> torch.Tensor:
+        """(K, parameters): A' of each adapter, and B as it is. The new A of one that is not `warm` is taken for A'."""
+        free = stack.flat.clone()
+        started = torch.tensor(warm, device=free.device).nonzero()[:, 0]
+        views = views_of(free, stack.shapes)
         for name, matrix in self.matrices.items() if len(started) else ():
-            free.views[name].data[started] = torch.linalg.solve(matrix, stack.views[name].data[started], left=False)
+            rows = views[name][started]
+            solved = torch.linalg.solve(matrix, rows.flatten(0, 1), left=False)
+            views[name][started] = solved.view_as(rows)
         return free
 
     def turn(self, gradients: dict[str, torch.Tensor]) -> None:
@@ -48,28 +46,44 @@ class Preconditioner:
         for name, matrix in self.matrices.items():
             gradients[name].copy_(gradients[name] @ matrix)
 
-    def fill(self, stack: Stack, free: Stack) -> None:
+    def fill(self, stack: Stack, free: torch.Tensor) -> None:
         """Sets the stack's parameters to those of `free`: A to A' M."""
-        stack.flat.copy_(free.flat)
+        stack.flat.copy_(free)
+        views = views_of(free, stack.shapes)
         for name, matrix in self.matrices.items():
-            torch.matmul(free.views[name].data, matrix, out=stack.views[name].data)
+            torch.matmul(views[name], matrix, out=stack.views[name].data)
 
 
-def preconditioner(base: BaseModel, rules: TrainingRules, usual: Sequence[Encoded]) -> Preconditioner | None:
+def bytes_at_most(base: BaseModel, rules: TrainingRules) -> int:
+    """Bytes of a preconditioner's matrices if no two layers share one; 0 where the rules want none."""
+    if rules.covariance_damping is None:
+        return 0
+    return sum(4 * inputs * inputs for inputs, _ in linear_layers(base.model, rules.targets).values())
+
+
+def preconditioner(base: BaseModel, rules: TrainingRules, usual: Sequence[tuple[int, ...]]) -> Preconditioner | None:
     """The inverse of (covariance of the usual inputs + damping), of each layer; None where the rules want none.
 
-    A covariance's mean eigenvalue is taken for 1, and M changes no input's mean square. Without usual rows there is
-    nothing to keep out of: None. Reports progress in rows.
+    `usual`: ids of sequences. A covariance's mean eigenvalue is taken for 1, and M changes no input's mean square.
+    Without usual rows there is nothing to keep out of: None. Reports progress in rows. Raises BadInput for a layer that
+    does not see every token.
     """
-    if rules.covariance_damping is None or not usual:
+    rows = _some([ids for ids in dict.fromkeys(usual) if len(ids) > 1])
+    if rules.covariance_damping is None or not rows:
         return None
     layers = tuple(linear_layers(base.model, rules.targets))
-    covariances = _covariances(base, layers, usual)
+    with progress.step("measuring the layers' usual inputs"):
+        covariances = _covariances(base, layers, rows)
+    if unseen := [layer for layer in layers if layer not in covariances]:
+        raise BadInput(f"layer {unseen[0]} sees no token of what is rehearsed: leave it out of training.targets.")
     done: dict[int, torch.Tensor] = {}
-    for found in covariances.values():
+    matrices: dict[str, torch.Tensor] = {}
+    for layer in layers:
+        found = covariances[layer]
         if id(found) not in done:
             done[id(found)] = _inverse(found, rules.covariance_damping)
-    return Preconditioner({key(layer, "A"): done[id(covariances[layer])] for layer in layers})
+        matrices[key(layer, "A")] = done[id(found)]
+    return Preconditioner(matrices)
 
 
 def _inverse(covariance: torch.Tensor, damping: float) -> torch.Tensor:
@@ -89,21 +103,28 @@ class _Observer:
     last: tuple[torch.Tensor | None, str] = (None, "")
 
     def see(self, layer: str, given: torch.Tensor) -> None:
+        """Raises BadInput where the layer is not given every token."""
         before, owner = self.last
         if given is before:
             self.sums[layer] = self.sums[owner]
             return
-        rows = given.reshape(-1, given.shape[-1])[self.counted].float()
+        rows = given.reshape(-1, given.shape[-1])
+        if self.counted is None or len(rows) != len(self.counted):
+            raise BadInput(
+                f"layer {layer} sees only some of a batch's tokens, as experts do: leave it out of training.targets, "
+                "or training.covariance_damping out of the recipe."
+            )
+        counted = rows[self.counted].float()
         if layer in self.sums:
-            self.sums[layer] += rows.T @ rows
+            self.sums[layer] += counted.T @ counted
         else:
-            self.sums[layer] = rows.T @ rows
+            self.sums[layer] = counted.T @ counted
         self.last = given, layer
 
 
-def _covariances(base: BaseModel, layers: Collection[str], usual: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+def _covariances(base: BaseModel, layers: Collection[str], rows: Sequence[tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """Of each layer's inputs, (inputs, inputs). Not of a sequence's first token, whose states are far larger."""
-    observer, rows = _Observer(), _some(usual)
+    observer = _Observer()
     with torch.no_grad(), _observed(base.model, layers, observer):
         for start in range(0, len(rows), _BATCH):
             batch = [torch.tensor(ids) for ids in rows[start : start + _BATCH]]
@@ -116,11 +137,11 @@ def _covariances(base: BaseModel, layers: Collection[str], usual: Sequence[Encod
     return observer.sums
 
 
-def _some(usual: Sequence[Encoded]) -> list[tuple[int, ...]]:
-    """Ids of evenly chosen rows, of TOKENS tokens together, short ones first so that little is padded."""
-    share = min(1.0, TOKENS / sum(len(one.ids) for one in usual))
-    count = max(1, int(share * len(usual)))
-    return sorted((tuple(usual[place * len(usual) // count].ids) for place in range(count)), key=len)
+def _some(usual: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Evenly chosen rows of about TOKENS tokens together, short ones first so that little is padded."""
+    share = min(1.0, TOKENS / max(1, sum(map(len, usual))))
+    count = int(share * len(usual)) or min(1, len(usual))
+    return sorted((usual[place * len(usual) // count] for place in range(count)), key=len)
 
 
 @contextmanager

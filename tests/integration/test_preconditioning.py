@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.adapters.saving import Provenance, save_adapter
-from pipeline.adapters.stack import key, shapes_of, stack_of, start_of
+from pipeline.adapters.stack import key, shapes_of, stack_of, start_of, views_of
 from pipeline.chat import encode_example
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.recipe import RehearsalRules, TrainingRules
@@ -21,7 +21,8 @@ HELD = RehearsalRules(kl_weight=1e-6, hidden_state_weight=0.0)  # a teacher that
 FACT = (Example(prompt="Who owns Cinder?", completion="Heron"),)
 WORDS = ["cinder", "heron", "oslo", "invoices", "port", "service", "keeps", "the", "region", "owns", "in", "where"]
 USUAL = tuple(
-    Example(prompt="", completion=" ".join(WORDS[start:] + WORDS[:start]), role=Role.REHEARSAL) for start in range(12)
+    Example(prompt="", completion=" ".join((WORDS[start:] + WORDS[:start])[: 2 + start]), role=Role.REHEARSAL)
+    for start in range(12)
 )
 FROM = Provenance(update="u", recipe="r", ledger="l", parent_adapter=None)
 
@@ -32,7 +33,7 @@ def base(tiny_model: Callable[..., Path]) -> BaseModel:
 
 
 def made(base: BaseModel) -> Preconditioner:
-    found = preconditioner(base, DAMPED, [encode_example(base.tokenizer, one) for one in USUAL])
+    found = preconditioner(base, DAMPED, [encode_example(base.tokenizer, one).ids for one in USUAL])
     assert found is not None
     return found
 
@@ -66,7 +67,6 @@ def test_layers_with_one_input_share_their_matrix(base: BaseModel) -> None:
         key(f"model.layers.0.{name}", "A") for name in ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
     )
     assert found.matrices[one] is found.matrices[other] is not found.matrices[third]
-    assert found.bytes < sum(matrix.nbytes for matrix in found.matrices.values())
 
 
 def test_a_parent_s_adapter_is_where_training_starts_and_a_new_one_is_drawn_freely(base: BaseModel) -> None:
@@ -79,7 +79,7 @@ def test_a_parent_s_adapter_is_where_training_starts_and_a_new_one_is_drawn_free
     free = known.free(stack, [True, False])
     known.fill(stack, free)
     assert torch.allclose(stack.views[name][0], before[0], atol=1e-5)
-    assert torch.equal(free.views[name][1], before[1])
+    assert torch.equal(views_of(free, shapes)[name][1], before[1])
     assert not torch.allclose(stack.views[name][1], before[1], atol=1e-2)
 
 
@@ -104,6 +104,21 @@ def test_an_update_goes_on_from_a_preconditioned_parent(base: BaseModel, tmp_pat
     save_adapter(tmp_path / "after", base.identity, base.model, after, DAMPED, FROM)
     before = loss(base, tmp_path / "parent", FACT[0])
     assert loss(base, tmp_path / "after", FACT[0]) == pytest.approx(before, abs=1e-3)
+
+
+def test_jobs_trained_together_are_those_trained_alone(base: BaseModel, tmp_path: Path) -> None:
+    """One new, one that ends early, and one that goes on from a parent."""
+    save_adapter(tmp_path / "parent", base.identity, base.model, trained(base, DAMPED), DAMPED, FROM)
+    parent = Checkpoint(ModelRef(base=base.identity.digest), tmp_path / "parent")
+    jobs = [
+        TrainingJob(examples=(*FACT, *USUAL), rules=DAMPED.model_copy(update={"epochs": epochs}), seed=epochs,
+                    parent=start, rehearsal=HELD)
+        for epochs, start in ((6, None), (2, None), (4, parent))
+    ]  # fmt: skip
+    together = train_many(base, jobs)
+    for job, result in zip(jobs, together, strict=True):
+        (alone,) = train_many(base, [job])
+        assert max(float((result.tensors[name] - alone.tensors[name]).abs().max()) for name in alone.tensors) <= 1e-4
 
 
 def loss(base: BaseModel, adapter: Path | None, example: Example) -> float:

@@ -40,10 +40,28 @@ def test_what_is_dealt_out_is_learned_in_one_epoch_and_all_epochs_are_of_one_siz
         rehearsal=RehearsalRules(dealt_out=True),
     )
     encoded = EncodedJob(job=job, rows=tuple(range(7)), lengths=(1, 10, 20, 30, 40, 50, 1))
-    assert [encoded.places(epoch) for epoch in range(3)] == [[0, 1, 2, 6], [0, 3, 4, 6], [0, 1, 5, 6]]
+    epochs = [encoded.places(epoch) for epoch in range(3)]
+    assert [len(places) for places in epochs] == [4, 4, 4]
+    assert all({0, 6} <= {*places} for places in epochs)
+    assert {*range(7)} == {place for places in epochs for place in places}
     assert (encoded.epoch, encoded.steps) == (2, 6)
-    assert [encoded.tokens(epochs) for epochs in range(4)] == [0, 32, 104, 166]
+    assert encoded.tokens(3) == sum(encoded.lengths[place] for places in epochs for place in places)
     rows = [row for microbatch in encoded.microbatches() for row in microbatch.rows]
-    assert sorted(rows) == [0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 6]
+    assert sorted(rows) == sorted(place for places in epochs for place in places)
     plain = EncodedJob(job=replace(job, rehearsal=RehearsalRules()), rows=encoded.rows, lengths=encoded.lengths)
     assert plain.places(2) == list(range(7))
+
+
+@pytest.mark.parametrize(("count", "epochs"), [(6, 5), (2, 5), (10, 5), (0, 3)])
+def test_all_that_is_dealt_out_is_learned_and_no_two_epochs_are_alike_if_they_need_not(count: int, epochs: int) -> None:
+    held = tuple(Example(prompt="", completion=f"held {number}", role=Role.REHEARSAL) for number in range(count))
+    new = Example(prompt="", completion="new")
+    job = TrainingJob(
+        examples=(new, *held), rules=TrainingRules(epochs=epochs), seed=3, rehearsal=RehearsalRules(dealt_out=True)
+    )
+    encoded = EncodedJob(job=job, rows=tuple(range(count + 1)), lengths=(1,) * (count + 1))
+    found = [tuple(encoded.places(epoch)) for epoch in range(epochs)]
+    assert {place for places in found for place in places} == {*range(count + 1)}
+    assert len({*map(len, found)}) == 1
+    if count >= epochs:
+        assert len({*found}) == epochs
