@@ -42,7 +42,8 @@ def typed_keys(recipe: dict[str, Any], prefix: str = "") -> set[str]:
 
 
 RECIPES = [ROOT / "recipes" / name for name in ("default.toml", "advanced.toml")]
-RECIPE_KEYS = {key for path in RECIPES for key in typed_keys(tomllib.loads(read(path)))}
+UNSET = re.compile(r"^# (\w+) = \(not set\)", re.MULTILINE)  # a key without a default
+RECIPE_KEYS = {key for path in RECIPES for key in typed_keys(tomllib.loads(UNSET.sub(r'\1 = ""', read(path))))}
 HEADS = {"advanced", *(key.removeprefix("advanced.").partition(".")[0] for key in RECIPE_KEYS if "." in key)}
 TABLES = {key for key in RECIPE_KEYS if any(other.startswith(f"{key}.") for other in RECIPE_KEYS)}
 

@@ -1,5 +1,6 @@
 """Grading takes time that does not grow with a hostile reply, question or accepted answer."""
 
+import gc
 import time
 
 import pytest
@@ -63,9 +64,12 @@ PIECES = {
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
 def test_a_hostile_text_is_graded_at_once(piece: str) -> None:
     text = piece * (SIZE // len(piece.encode()))
+    gc.disable()  # it goes through all objects of a test process that has run for minutes
     started = time.thread_time()
     score(f"{text} Paris", ["Paris", "5 km"], "What is the capital?")
     score(f"Paris {text}", ["Paris"], text)
     grade("The capital is Paris.", [text], "What is the capital?")
     grade(text, [text])
-    assert time.thread_time() - started < 1.5
+    spent = time.thread_time() - started
+    gc.enable()
+    assert spent < 1.5
