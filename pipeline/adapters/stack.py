@@ -67,12 +67,10 @@ def views_of(flat: torch.Tensor, shapes: Shapes) -> dict[str, torch.Tensor]:
 def start_of(shapes: Shapes, seed: int, start: Tensors | None) -> torch.Tensor:
     """One adapter's parameters (parameters,): those of `start`, else A as PEFT draws it (Kaiming uniform), B zero."""
     flat = torch.zeros(sum(rows * columns for rows, columns in shapes.values()))
-    draw, place = torch.Generator().manual_seed(seed), 0
-    for name, (rows, columns) in shapes.items():
-        view = flat[place : place + rows * columns].view(rows, columns)
+    draw = torch.Generator().manual_seed(seed)
+    for name, view in views_of(flat[None], shapes).items():
         if start is not None:
-            view.copy_(start[name])
+            view[0].copy_(start[name])
         elif name.endswith("lora_A.weight"):
-            torch.nn.init.kaiming_uniform_(view, a=math.sqrt(5), generator=draw)
-        place += rows * columns
+            torch.nn.init.kaiming_uniform_(view[0], a=math.sqrt(5), generator=draw)
     return flat

@@ -68,8 +68,10 @@ def preconditioner(base: BaseModel, rules: TrainingRules, usual: Sequence[tuple[
     Without usual rows there is nothing to keep out of: None. Reports progress in rows. Raises BadInput for a layer that
     does not see every token.
     """
+    if rules.covariance_damping is None:
+        return None
     rows = _some([ids for ids in dict.fromkeys(usual) if len(ids) > 1])
-    if rules.covariance_damping is None or not rows:
+    if not rows:
         return None
     layers = tuple(linear_layers(base.model, rules.targets))
     with progress.step("measuring the layers' usual inputs"):
