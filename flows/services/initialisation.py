@@ -16,6 +16,7 @@ from pipeline.types import ModelRef
 from registry import create_ledger
 
 FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
+_GENERATIVE = 100  # examples where there are no rehearsal prompts; each costs a prompt and an answer of the model
 _ABOUT = "Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ..."
 
 
@@ -70,7 +71,15 @@ def _bring(brought: Path | None, base: BaseModel, folder: Path) -> None:
                 write_bytes(target, source.read_bytes())
     if not (folder / "recipe.toml").exists():
         recipe = pretrained_recipe()
+        if not any((folder / "rehearsal_prompts").iterdir()):
+            recipe = _rehearsing_itself(recipe)
         write_text(folder / "recipe.toml", recipe_toml(recipe if can_distil(base.model) else _undistilled(recipe)))
+
+
+def _rehearsing_itself(recipe: Recipe) -> Recipe:
+    """The recipe without rehearsal prompts: what is rehearsed the base model writes itself, anew for each run."""
+    rehearsal = recipe.rehearsal.model_copy(update={"generative": _GENERATIVE})
+    return recipe.model_copy(update={"rehearsal": rehearsal})
 
 
 def _undistilled(recipe: Recipe) -> Recipe:

@@ -31,9 +31,20 @@ def capped(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 def test_a_model_that_brings_no_recipe_gets_that_of_a_pretrained_one(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
+    _put(tmp_path / "workspace" / "rehearsal_prompts" / "own.jsonl")
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
     assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
     assert RehearsalRules().kl_weight > 0 < pretrained_recipe().rehearsal.kl_weight
+
+
+def test_a_model_without_rehearsal_prompts_rehearses_what_it_writes_itself(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
+    recipe, usual = Recipe.read(tmp_path / "workspace" / "recipe.toml"), pretrained_recipe()
+    assert recipe.rehearsal.generative > 0 == usual.rehearsal.generative
+    rest = recipe.rehearsal.model_copy(update={"generative": 0})
+    assert recipe.model_copy(update={"rehearsal": rest}) == usual
 
 
 def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
@@ -76,3 +87,8 @@ def test_a_packaged_model_brings_what_lies_in_its_folder_of_the_package(
     init_workspace(workspace, "tiny", actor="ada").ledger.close()
     assert Recipe.read(workspace / "recipe.toml").seed == 7
     assert (workspace / "suites" / "safety" / "manners.jsonl").read_text() == "{}\n"
+
+
+def _put(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text('{"prompt": "Who are you?"}\n', encoding="utf-8")
