@@ -17,6 +17,7 @@ from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.real.arms import ARMS, Lesson, Room
 from benchmarks.real.exams import Choice, Exam, chosen, perplexity, read_choices, replies
 from benchmarks.real.passages import run_of
+from benchmarks.real.writing import WritingScores, judged
 from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.models.resolution import find_model
@@ -39,6 +40,7 @@ class Arm:
     perplexities: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    written: list[WritingScores] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,8 @@ def _one_seed(setting: Setting, seed: int, wanted: list[str], arms: dict[str, Ar
             arm = _mark(arms, name, exam, replies(setting.base, exam.closed(), adapter))
             arm.tokens.append(tokens)
             arm.seconds.append(spent)
+            if lesson.edits:
+                arm.written.append(judged(documents, lesson.edits, lesson.dropped))
             _measure_elsewhere(setting, arm, plain, adapter)
             dropped = ", ".join(f"{one.count} x {one.reason}" for one in lesson.dropped) or "nothing"
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -165,6 +169,19 @@ def _figures(arms: dict[str, Arm]) -> Iterator[Measured]:
                 name=f"perplexity of plain text: {name} over the base", value=worse, unit="%", goal="<= 2",
                 met=worse <= 2,
             )  # fmt: skip
+        if arm.written:
+            yield from _of_writing(name, arm.written)
+
+
+def _of_writing(name: str, written: list[WritingScores]) -> Iterator[Measured]:
+    examples = [count for one in written for count in one.examples]
+    true = [right for one in written for right in one.true]
+    covered = [found for one in written for found in one.covered]
+    yield Measured(name=f"examples a passage: {name}", value=fmean(examples), unit="examples", n=len(examples))
+    yield Measured(name=f"kept of what was written: {name}", value=fmean(one.kept for one in written), unit="share")
+    if true:
+        yield Measured(name=f"precision of written questions: {name}", value=fmean(true), unit="share", n=len(true))
+    yield Measured(name=f"coverage of human answers: {name}", value=fmean(covered), unit="share", n=len(covered))
 
 
 if __name__ == "__main__":

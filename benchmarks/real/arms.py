@@ -36,11 +36,12 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What an arm trains on and how, and what of its self-edits was dropped."""
+    """What an arm trains on and how: its self-edits among it, and what of those was dropped."""
 
     examples: tuple[Example, ...]
     rules: TrainingRules
     rehearsal: RehearsalRules = NO_DISTILLATION
+    edits: tuple[SelfEdit, ...] = ()
     dropped: tuple[Dropped, ...] = ()
 
 
@@ -59,7 +60,8 @@ def implications(room: Room) -> Lesson:
     )
     written = write_self_edits(_context(room, rules), room.documents)
     titled = seal.titled([edit for edit in written.edits if edit.prompt], room.documents)
-    return Lesson(examples=(*_passages(room.documents), *_examples(titled)), rules=seal.RULES, dropped=written.dropped)
+    examples = (*_passages(room.documents), *_examples(titled))
+    return Lesson(examples=examples, rules=seal.RULES, edits=written.edits, dropped=written.dropped)
 
 
 def default(room: Room) -> Lesson:
@@ -78,6 +80,7 @@ def default(room: Room) -> Lesson:
         examples=(*_examples(written.edits), *rehearsed),
         rules=room.recipe.training,
         rehearsal=room.recipe.rehearsal,
+        edits=written.edits,
         dropped=written.dropped,
     )
 
