@@ -31,7 +31,7 @@ from pipeline.chat import encode_prompt, encode_text
 from pipeline.digests import digest_of
 from pipeline.engines import SamplingParams
 from pipeline.engines.base import BaseModel, with_adapter
-from pipeline.engines.likelihood import BATCH, likelihoods
+from pipeline.engines.likelihood import HOW, likelihoods
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.files import write_bytes
@@ -68,7 +68,7 @@ class EvaluatedModel:
             self._max_tokens,
             self.question_prompt,
             GRADER,
-            BATCH,
+            HOW,
             version("lm-eval"),
             str(model.dtype),
             model.device.type,
