@@ -16,19 +16,21 @@ Row = tuple[list[int], list[int]]  # ids of the context, and of its continuation
 def likelihoods(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:
     """For each row the continuation's log-probability in nats, and whether greedy decoding gives it.
 
-    A context that several rows have is read once for all of them. Reports progress in rows.
+    A context that several rows have is read once for all of them. Reports progress in tokens of the rows, since long
+    rows come last.
     """
+    lengths = [len(context) + len(continuation) for context, continuation in rows]
+    total, done = sum(lengths), 0
     together: dict[tuple[int, ...], list[int]] = {}
     for at, (context, _) in enumerate(rows):
         together.setdefault(tuple(context), []).append(at)
     alone = [places[0] for places in together.values() if len(places) == 1]
     found: list[tuple[float, bool]] = [(0.0, False)] * len(rows)
-    done = 0
     for scored in (_alone(model, rows, alone), _branched(model, rows, [p for p in together.values() if len(p) > 1])):
         for at, likelihood in scored:
             found[at] = likelihood
-            done += 1
-            progress.report(done, len(rows))
+            done += lengths[at]
+            progress.report(done, total)
     return found
 
 
