@@ -12,6 +12,7 @@ from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
     CorrectionsPolicy,
+    PerplexityPolicy,
     PolicyRules,
     RegressionPolicy,
     RetentionPolicy,
@@ -29,6 +30,7 @@ __all__ = [
     "CorrectionsPolicy",
     "DirectiveRules",
     "DocumentRules",
+    "PerplexityPolicy",
     "PolicyRules",
     "Recipe",
     "RegressionPolicy",

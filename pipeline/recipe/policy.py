@@ -61,6 +61,13 @@ class SafetyPolicy(Rules):
     margin: Share = Field(default=0.05, description="loss against the production model")
 
 
+class PerplexityPolicy(Rules):
+    """Plain text may not become harder to predict beyond the limit, which counts only where the gate is required."""
+
+    min_items: Annotated[int, _GATES] = Field(default=40, ge=1, description="fewer paragraphs are INCONCLUSIVE")
+    max_increase: Annotated[Share, _GATES] = Field(default=0.02, description="rise of perplexity, as a share")
+
+
 class WithdrawalPolicy(Rules):
     """A rebuild may answer of withdrawn documents only what the base model, which never saw them, answers."""
 
@@ -100,6 +107,7 @@ class PolicyRules(Rules):
     retention: RetentionPolicy = RetentionPolicy()
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
+    perplexity: PerplexityPolicy = PerplexityPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
 
@@ -113,7 +121,8 @@ class PolicyRules(Rules):
         return frame
 
     @model_serializer(mode="wrap")
-    def _without_the_default_prompt(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Questions asked as they are leave the digest of a policy as it was before there was a question prompt."""
+    def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keys that came later leave the digest of a policy as it was before, while they have their defaults."""
         values: dict[str, Any] = serialise(self)
-        return {key: value for key, value in values.items() if key != "question_prompt" or value != QUESTION}
+        later = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy().model_dump()}
+        return {key: value for key, value in values.items() if key not in later or value != later[key]}

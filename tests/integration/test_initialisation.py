@@ -8,10 +8,13 @@ import pytest
 import transformers
 
 from flows.services.initialisation import init_workspace
+from gates.suite import read_suites
 from pipeline.config import Settings
 from pipeline.models import catalogue
 from pipeline.models import resolution as resolving
 from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules, pretrained_recipe
+from pipeline.updates import read_rehearsal_prompts
+from pipeline.updates.rehearsal_prompts import RehearsalPrompts
 from tests.gguf_models import entry, write_gguf, write_wheel
 
 
@@ -58,6 +61,23 @@ def test_a_workspace_may_be_made_around_a_gguf_file(
     folder = Path(opened.settings.model)
     assert folder.parent == tmp_path / "cache" / "models"
     assert opened.base.identity == opened.identity
+    opened.ledger.close()
+
+
+def test_a_workspace_of_smollm2_has_its_suites_and_its_texts_to_rehearse(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolving, "_packaged_folder", lambda wanted: tiny_model("llama"))
+    model = catalogue.packaged("smollm2")
+    assert model is not None
+    assert model.brings is not None
+    opened = init_workspace(tmp_path / "workspace", "smollm2", actor="ada")
+    brought = read_suites(model.brings / "suites")
+    assert opened.suites.digest == brought.digest
+    assert all((brought.retention, brought.regression, brought.safety, brought.perplexity))
+    texts = read_rehearsal_prompts(tmp_path / "workspace" / "rehearsal_prompts")
+    assert texts == read_rehearsal_prompts(model.brings / "rehearsal_prompts") != RehearsalPrompts()
+    assert (tmp_path / "workspace" / "suites" / "LICENCES.md").is_file()
     opened.ledger.close()
 
 
