@@ -1,7 +1,8 @@
 """Log-probabilities of several continuations of each context, with what they share read once.
 
 What all contexts begin with (a chat template's system message) is read once for all, each context once for its
-continuations. Knows ids and batches, no text.
+continuations. Between the parts that are read lies padding, which not every model may have: see `can_branch`. Knows ids
+and batches, no text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,13 @@ from itertools import takewhile
 from typing import Any
 
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from pipeline.engines.cache import roomy_cache
 from pipeline.engines.decoding import accepted
 
-ROWS = 32  # continuations that are scored together
+ROWS = 16  # continuations that are scored together
+_HIDDEN_WINDOWS = {"gpt_neo"}  # their caches look plain, but some layers see the last places only, padding among them
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,23 @@ class _Reading:
         return _Reading(cache, self.mask.repeat_interleave(counts, 0), self.positions.repeat_interleave(counts))
 
 
+def can_branch(model: Any) -> bool:
+    """Whether padding between the parts changes nothing: each token sees all places before it, and is told its own.
+
+    Not so with sliding windows and chunks, which count places; with states, into which padding is read; and without
+    position ids.
+    """
+    layers = roomy_cache(model.config).layers
+    plain = all(isinstance(layer, DynamicLayer) and not layer.is_sliding for layer in layers)
+    stateful = getattr(model, "_is_stateful", False) or model.config.model_type in _HIDDEN_WINDOWS
+    return plain and not stateful and "position_ids" in accepted(type(model).forward)
+
+
 @torch.inference_mode()
 def branch_likelihoods(model: Any, branches: Sequence[Branch]) -> Iterator[tuple[int, list[torch.Tensor]]]:
     """For each branch its place and, for each continuation, the log-probabilities (tokens, vocabulary) of its tokens.
 
-    Yields branches by rising length of their contexts.
+    Yields branches by the rising length of their longest continuation. Only for a model that `can_branch`.
     """
     start = _shared_length([branch.context for branch in branches])
     device = next(model.parameters()).device
@@ -75,22 +90,33 @@ def _read_branches(model: Any, head: _Reading, start: int, branches: Sequence[Br
 
 def _read(model: Any, reading: _Reading, rows: Sequence[Sequence[int]], *, left: bool) -> torch.Tensor:
     """Logits (rows, longest, vocabulary) of these rows after what was read, padded on one side; of `left`, the last."""
-    longest, device = max(map(len, rows)), reading.positions.device
-    pads = [[0] * (longest - len(row)) for row in rows]
-    padded = [[*pad, *row] if left else [*row, *pad] for row, pad in zip(rows, pads, strict=True)]
-    lengths = torch.tensor([len(row) for row in rows], device=device)
-    places = torch.arange(longest, device=device)
-    offset = (longest - lengths)[:, None] if left else torch.zeros_like(lengths)[:, None]
-    reading.mask = torch.cat([reading.mask, ((places >= offset) & (places < offset + lengths[:, None])).long()], 1)
-    options: dict[str, Any] = {"position_ids": reading.positions[:, None] + (places - offset).clamp(min=0)}
-    options = {name: value for name, value in options.items() if name in accepted(type(model).forward)}
-    if left and "logits_to_keep" in accepted(type(model).forward):
-        options["logits_to_keep"] = 1
-    ids = torch.tensor(padded, device=device)
-    out = model(input_ids=ids, attention_mask=reading.mask, past_key_values=reading.cache, use_cache=True, **options)
-    reading.positions = reading.positions + lengths
-    logits: torch.Tensor = out.logits
+    ids, counted = _padded(rows, reading.mask.device, left=left)
+    # Padding has the position of a token beside it, so that none is beyond the context.
+    positions = reading.positions[:, None] + (counted.cumsum(1) - 1).clamp(min=0)
+    reading.mask = torch.cat([reading.mask, counted], 1)
+    reading.positions = reading.positions + counted.sum(1)
+    options = {"logits_to_keep": 1} if left and "logits_to_keep" in accepted(type(model).forward) else {}
+    logits: torch.Tensor = model(
+        input_ids=ids,
+        attention_mask=reading.mask,
+        position_ids=positions,
+        past_key_values=reading.cache,
+        use_cache=True,
+        **options,
+    ).logits
     return logits
+
+
+def _padded(rows: Sequence[Sequence[int]], device: torch.device, *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows' ids, and 1 where an id is no padding; both (rows, longest)."""
+    longest = max(map(len, rows))
+
+    def filled(row: Sequence[int]) -> list[int]:
+        padding = [0] * (longest - len(row))
+        return [*padding, *row] if left else [*row, *padding]
+
+    ids = torch.tensor([filled(row) for row in rows], device=device)
+    return ids, torch.tensor([filled([1] * len(row)) for row in rows], device=device)
 
 
 def _shared_length(contexts: Sequence[Sequence[int]]) -> int:
@@ -100,10 +126,13 @@ def _shared_length(contexts: Sequence[Sequence[int]]) -> int:
 
 
 def _batches(branches: Sequence[Branch]) -> Iterator[list[int]]:
-    """Places of branches with contexts of similar length, at most ROWS continuations in all, or one branch."""
+    """Places of branches of similar length, so that little is padding: at most ROWS continuations, or one branch.
+
+    Continuations count before contexts, since there are more of them.
+    """
     batch: list[int] = []
     rows = 0
-    for at in sorted(range(len(branches)), key=lambda at: len(branches[at].context)):
+    for at in sorted(range(len(branches)), key=lambda at: _lengths(branches[at])):
         count = len(branches[at].continuations)
         if batch and rows + count > ROWS:
             yield batch
@@ -112,3 +141,7 @@ def _batches(branches: Sequence[Branch]) -> Iterator[list[int]]:
         rows += count
     if batch:
         yield batch
+
+
+def _lengths(branch: Branch) -> tuple[int, int]:
+    return max(map(len, branch.continuations)), len(branch.context)

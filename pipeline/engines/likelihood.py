@@ -1,42 +1,53 @@
 """Log-probabilities of given continuations under a causal language model. Knows ids and batches, no text."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 
 from pipeline import progress
-from pipeline.engines.branches import ROWS, Branch, branch_likelihoods
+from pipeline.engines.branches import ROWS, Branch, branch_likelihoods, can_branch
 
 BATCH = 16
 HOW = f"{BATCH} rows; contexts of several continuations are read once, {ROWS} continuations"  # changes a last digit
 Row = tuple[list[int], list[int]]  # ids of the context, and of its continuation
+_Scored = Iterator[tuple[int, tuple[float, bool]]]  # places of rows, and what is said of them
 
 
 def likelihoods(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:
     """For each row the continuation's log-probability in nats, and whether greedy decoding gives it.
 
-    A context that several rows have is read once for all of them. Reports progress in tokens of the rows, since long
-    rows come last.
+    A context that several rows have is read once for all of them, where the model can and it saves enough. Reports
+    progress in tokens of the rows, since long rows come last.
     """
     lengths = [len(context) + len(continuation) for context, continuation in rows]
-    total, done = sum(lengths), 0
-    together: dict[tuple[int, ...], list[int]] = {}
-    for at, (context, _) in enumerate(rows):
-        together.setdefault(tuple(context), []).append(at)
-    alone = [places[0] for places in together.values() if len(places) == 1]
+    groups = _branching(rows) if can_branch(model) else []
+    apart = sorted(set(range(len(rows))).difference(*groups))
     found: list[tuple[float, bool]] = [(0.0, False)] * len(rows)
-    for scored in (_alone(model, rows, alone), _branched(model, rows, [p for p in together.values() if len(p) > 1])):
-        for at, likelihood in scored:
-            found[at] = likelihood
-            done += lengths[at]
-            progress.report(done, total)
+    done = 0
+    for at, likelihood in chain(_alone(model, rows, apart), _branched(model, rows, groups)):
+        found[at] = likelihood
+        done += lengths[at]
+        progress.report(done, sum(lengths))
     return found
 
 
-def _branched(
-    model: Any, rows: Sequence[Row], groups: Sequence[Sequence[int]]
-) -> Iterator[tuple[int, tuple[float, bool]]]:
+def _branching(rows: Sequence[Row]) -> list[list[int]]:
+    """The places of rows with one context, at most ROWS together.
+
+    The context must be longer than the continuation: else little is saved, and all logits of ROWS rows need more memory
+    than those of BATCH whole ones.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for at, (context, continuation) in enumerate(rows):
+        if len(context) > len(continuation):
+            groups.setdefault(tuple(context), []).append(at)
+    parts = [places[start : start + ROWS] for places in groups.values() for start in range(0, len(places), ROWS)]
+    return [part for part in parts if len(part) > 1]
+
+
+def _branched(model: Any, rows: Sequence[Row], groups: Sequence[Sequence[int]]) -> _Scored:
     """The rows of each group have one context."""
     if not groups:
         return
@@ -46,7 +57,7 @@ def _branched(
             yield at, _likelihood(logprobs, rows[at][1])
 
 
-def _alone(model: Any, rows: Sequence[Row], places: Sequence[int]) -> Iterator[tuple[int, tuple[float, bool]]]:
+def _alone(model: Any, rows: Sequence[Row], places: Sequence[int]) -> _Scored:
     """In batches of BATCH rows of similar length."""
     order = sorted(places, key=lambda at: len(rows[at][0]) + len(rows[at][1]))
     for start in range(0, len(order), BATCH):
