@@ -134,9 +134,9 @@ def measure(
 ) -> tuple[Scores, ...]:
     """The model's scores on each suite, in their order; what the cache holds is not measured again.
 
-    model: with its verified adapter, or with no folder for the base as it is. Leaves the random state as it was, and
-    reports progress in two steps, answers and tokens of choices. Raises MeasurementFailed when an item cannot be asked
-    or scored, and whatever loading an adapter raises.
+    model: with its verified adapter, or with no folder for the base as it is. Leaves the random state as it was.
+    Reports progress in steps: answers, tokens of choices, tokens of plain text. Raises MeasurementFailed when an item
+    cannot be asked or scored, and whatever loading an adapter raises.
     """
     evaluated = EvaluatedModel(base, model.folder, policy)
     settings = evaluated.settings
@@ -144,9 +144,9 @@ def measure(
     known = {suite.name: _load(cache, keys[suite.name], model.ref, suite) for suite in suites}
     missing = [suite for suite in suites if known[suite.name] is None and len(suite)]
     asked = [suite for suite in missing if suite.kind is not Kind.TEXTS]
-    found = dict(zip(asked, _evaluate(evaluated, asked), strict=True)) if asked else {}
+    answered = iter(_evaluate(evaluated, asked) if asked else ())
     for suite in missing:
-        items = found[suite] if suite in found else predictability(base, model.folder, suite.texts)
+        items = predictability(base, model.folder, suite.texts) if suite.kind is Kind.TEXTS else next(answered)
         known[suite.name] = scores = Scores(model=model.ref, suite=suite.name, items=items)
         _save(cache, keys[suite.name], scores)
     return tuple(known[suite.name] or Scores(model=model.ref, suite=suite.name, items=()) for suite in suites)

@@ -37,18 +37,18 @@ class _Rise:
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """PASS only if perplexity surely rose by no more than `max_increase`, over production's and the base model's."""
+    """PASS only if perplexity surely rose by no more than `margin`, over production's and the base model's."""
     rules, names = policy.perplexity, [suite.name for suite in evidence.case.suites.perplexity]
     if not names:
         wanted = f"at least {rules.min_items} paragraphs"
         return result("perplexity", Verdict.INCONCLUSIVE, f"nothing to read. Add suites/perplexity/*.txt with {wanted}")
     seed = evidence.seed("perplexity")
     production, base = (_rise(evidence.pooled(names, against), policy.alpha, seed) for against in Against)
-    verdict = worst([one.verdict(rules.max_increase, rules.min_items) for one in (production, base)])
+    verdict = worst([one.verdict(rules.margin, rules.min_items) for one in (production, base)])
     sentence = (
         f"{counted(production.n, 'text')}, {production.before:.2f} → {production.after:.2f}, "
         f"{points(production.mean)} % (upper bound {points(production.upper)}), "
-        f"margin {points(rules.max_increase, signed=False)}; "
+        f"margin {points(rules.margin, signed=False)}; "
         f"against the base model {points(base.mean)} % (upper bound {points(base.upper)})"
     )
     if production.n < rules.min_items:
@@ -60,13 +60,14 @@ def _rise(pairs: Sequence[Pair], alpha: float, seed: int) -> _Rise:
     """Each pair's scores are the texts' predictabilities: one divided by the perplexity."""
     before, after = [-log(pair.before) for pair in pairs], [-log(pair.after) for pair in pairs]  # nats a token
     changes = [late - early for early, late in zip(before, after, strict=True)]
-    lower, upper = clustered_bounds(changes, [pair.group for pair in pairs], alpha, seed)
+    most = max(1.0, *map(abs, changes))  # the bounds are of differences in [-1, 1]
+    lower, upper = clustered_bounds([one / most for one in changes], [pair.group for pair in pairs], alpha, seed)
     n = len(pairs)
     return _Rise(
         n=n,
         before=exp(sum(before) / n),
         after=exp(sum(after) / n),
         mean=expm1(sum(changes) / n),
-        lower=expm1(lower),
-        upper=expm1(upper),
+        lower=expm1(lower * most),
+        upper=expm1(upper * most),
     )

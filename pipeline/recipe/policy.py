@@ -62,10 +62,12 @@ class SafetyPolicy(Rules):
 
 
 class PerplexityPolicy(Rules):
-    """Plain text may not become harder to predict beyond the limit, which counts only where the gate is required."""
+    """The perplexity of plain text may not rise beyond the margin. A default policy does not require this gate."""
 
     min_items: Annotated[int, _GATES] = Field(default=40, ge=1, description="fewer paragraphs are INCONCLUSIVE")
-    max_increase: Annotated[Share, _GATES] = Field(default=0.02, description="rise of perplexity, as a share")
+    margin: Annotated[Share, _GATES] = Field(
+        default=0.02, description="rise over the production and the base model, as a share"
+    )
 
 
 class WithdrawalPolicy(Rules):

@@ -35,8 +35,24 @@ def test_a_model_that_brings_no_recipe_gets_that_of_a_pretrained_one(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
-    assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
+    recipe, given = Recipe.read(tmp_path / "workspace" / "recipe.toml"), pretrained_recipe()
+    policy = given.policy.model_copy(update={"required": Recipe().policy.required})
+    assert recipe == given.model_copy(update={"policy": policy}), "no text is there to require the gate of perplexity"
     assert RehearsalRules().kl_weight > 0 < pretrained_recipe().rehearsal.kl_weight
+
+
+def test_the_gate_of_perplexity_is_required_where_the_workspace_has_plain_text(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    texts = tmp_path / "workspace" / "suites" / "perplexity" / "tides.txt"
+    texts.parent.mkdir(parents=True)
+    texts.write_text("The sea rises twice a day.", encoding="utf-8")
+    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
+    assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
+    assert (pretrained_recipe().policy.required[-1], pretrained_recipe().policy.perplexity.margin) == (
+        "perplexity",
+        0.1,
+    )
 
 
 def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from gates.evaluation import report_on
 from pipeline.recipe import PerplexityPolicy, PolicyRules
 from pipeline.types import Verdict
 
-POLICY = PolicyRules(perplexity=PerplexityPolicy(min_items=40, max_increase=0.02))
+POLICY = PolicyRules(perplexity=PerplexityPolicy(min_items=40, margin=0.02))
 
 
 def _texts(*rises: float, count: int = 48) -> list[float]:
