@@ -18,6 +18,7 @@ from pipeline.types import ModelRef
 from registry import create_ledger
 
 FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
+_GENERATIVE = 100  # examples where there are no rehearsal prompts; each costs a prompt and an answer of the model
 _ABOUT = "Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ..."
 
 
@@ -75,9 +76,23 @@ def _bring(brought: Path | None, base: BaseModel, folder: Path) -> None:
             if not target.exists():
                 write_bytes(target, source.read_bytes())
     if not (folder / "recipe.toml").exists():
-        recipe = pretrained_recipe() if can_distil(base.model) else _undistilled(pretrained_recipe())
-        has_texts = bool(read_suites(folder / "suites").perplexity)
-        write_text(folder / "recipe.toml", recipe_toml(recipe if has_texts else _without_text_gate(recipe)))
+        write_text(folder / "recipe.toml", recipe_toml(_recipe_for(base, folder)))
+
+
+def _recipe_for(base: BaseModel, folder: Path) -> Recipe:
+    """A pretrained model's recipe, less what the model cannot do and what the workspace has nothing for."""
+    recipe = pretrained_recipe()
+    if not any((folder / "rehearsal_prompts").iterdir()):
+        recipe = _rehearsing_itself(recipe)
+    if not read_suites(folder / "suites").perplexity:
+        recipe = _without_text_gate(recipe)
+    return recipe if can_distil(base.model) else _undistilled(recipe)
+
+
+def _rehearsing_itself(recipe: Recipe) -> Recipe:
+    """The recipe without rehearsal prompts: what is rehearsed the base model writes itself, anew for each run."""
+    rehearsal = recipe.rehearsal.model_copy(update={"generative": _GENERATIVE})
+    return recipe.model_copy(update={"rehearsal": rehearsal})
 
 
 def _undistilled(recipe: Recipe) -> Recipe:

@@ -53,8 +53,8 @@ class BaseModel:
 def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> BaseModel:
     """Loads a model by folder or hub id, from safetensors only and without any code of its own.
 
-    `device` and `dtype` "auto": CUDA in the checkpoint's type where there is a card, else CPU in float32. A checkpoint
-    in float16 is taken to float32: its gradients would vanish or overflow.
+    `device` "auto": CUDA where there is a card, else CPU. `dtype` "auto": the checkpoint's type where the device
+    multiplies in it, else float32. A checkpoint in float16 is taken to float32: its gradients would vanish or overflow.
     Raises ModelMissing where the model cannot be found or loaded, BadInput for an unknown device or type.
     """
     path = find_base(path_or_id)
@@ -128,7 +128,14 @@ def _placement(device: str, dtype: str) -> tuple[torch.device, torch.dtype | str
     types = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     if dtype not in {"auto", *types}:
         raise BadInput(f"there is no dtype {dtype!r}. Use auto, float32 or bfloat16.")
-    return place, types.get(dtype, torch.float32 if place.type == "cpu" else "auto")
+    own = place.type != "cpu" or cpu_multiplies_bfloat16()
+    return place, types.get(dtype, "auto" if own else torch.float32)
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for it; without them bfloat16 is slower than float32."""
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def _load(path: Path, device: torch.device, dtype: torch.dtype | str) -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
-"""Unpacks a GGUF file to a folder that loads like any model: float32 safetensors, configuration, tokenizer.
+"""Unpacks a GGUF file to a folder that loads like any model: bfloat16 safetensors, configuration, tokenizer.
 
-Knows no package and no cache. The reading is the library's (transformers 5.23 with gguf 0.19).
+Knows no package and no cache. bfloat16 is the type that models are published in, and keeps more than quantised weights
+say. The reading is the library's (transformers 5.23 with gguf 0.19).
 """
 
 import json
@@ -63,7 +64,7 @@ def _read(folder: Path) -> tuple[Any, Any]:
     how = GgufConfig(dequantize=True)
     with _tensors_counted(), no_bars():
         model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, quantization_config=how, output_loading_info=True, **options
+            folder, dtype=torch.bfloat16, quantization_config=how, output_loading_info=True, **options
         )
     if lacking := sorted(report["missing_keys"]):
         raise ValueError(f"it lacks {lacking[0]} ({len(lacking)} in all)")

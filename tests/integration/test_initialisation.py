@@ -34,25 +34,31 @@ def capped(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 def test_a_model_that_brings_no_recipe_gets_that_of_a_pretrained_one(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
+    _put(tmp_path / "workspace" / "rehearsal_prompts" / "own.jsonl")
+    _put(tmp_path / "workspace" / "suites" / "perplexity" / "tides.txt", "The sea rises twice a day.")
+    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
+    assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
+    assert RehearsalRules().kl_weight > 0 < pretrained_recipe().rehearsal.kl_weight
+    assert "perplexity" in pretrained_recipe().policy.required
+
+
+def test_the_gate_of_perplexity_is_not_required_without_plain_text(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    _put(tmp_path / "workspace" / "rehearsal_prompts" / "own.jsonl")
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
     recipe, given = Recipe.read(tmp_path / "workspace" / "recipe.toml"), pretrained_recipe()
     policy = given.policy.model_copy(update={"required": Recipe().policy.required})
-    assert recipe == given.model_copy(update={"policy": policy}), "no text is there to require the gate of perplexity"
-    assert RehearsalRules().kl_weight > 0 < pretrained_recipe().rehearsal.kl_weight
+    assert recipe == given.model_copy(update={"policy": policy})
 
 
-def test_the_gate_of_perplexity_is_required_where_the_workspace_has_plain_text(
+def test_a_model_without_rehearsal_prompts_rehearses_what_it_writes_itself(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    texts = tmp_path / "workspace" / "suites" / "perplexity" / "tides.txt"
-    texts.parent.mkdir(parents=True)
-    texts.write_text("The sea rises twice a day.", encoding="utf-8")
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
-    assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
-    assert (pretrained_recipe().policy.required[-1], pretrained_recipe().policy.perplexity.margin) == (
-        "perplexity",
-        0.1,
-    )
+    recipe, usual = Recipe.read(tmp_path / "workspace" / "recipe.toml"), pretrained_recipe()
+    assert recipe.rehearsal.generative > 0 == usual.rehearsal.generative
+    assert recipe.rehearsal.model_copy(update={"generative": 0}) == usual.rehearsal
 
 
 def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
@@ -112,3 +118,8 @@ def test_a_packaged_model_brings_what_lies_in_its_folder_of_the_package(
     init_workspace(workspace, "tiny", actor="ada").ledger.close()
     assert Recipe.read(workspace / "recipe.toml").seed == 7
     assert (workspace / "suites" / "safety" / "manners.jsonl").read_text() == "{}\n"
+
+
+def _put(path: Path, text: str = '{"prompt": "Who are you?"}\n') -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")

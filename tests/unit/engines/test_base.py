@@ -102,6 +102,24 @@ def test_unknown_device_and_dtype_are_bad_input(model: Path) -> None:
         load_base(str(model), device="cpu", dtype="int3")
 
 
+@pytest.mark.parametrize(
+    ("capability", "saved", "wanted"),
+    [
+        ("avx512_bf16", torch.bfloat16, torch.bfloat16),
+        ("amx_bf16", torch.bfloat16, torch.bfloat16),
+        ("avx2", torch.bfloat16, torch.float32),
+        ("avx512_bf16", torch.float32, torch.float32),
+    ],
+)
+def test_a_processor_that_multiplies_bfloat16_computes_in_the_checkpoints_type(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capability: str, saved: torch.dtype, wanted: torch.dtype
+) -> None:
+    load_base(str(model), device="cpu").model.to(saved).save_pretrained(model)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
+    assert load_base(str(model), device="cpu").model.dtype is wanted
+    assert load_base(str(model), device="cpu", dtype="float32").model.dtype is torch.float32
+
+
 def test_a_float16_checkpoint_is_not_trained_in_float16(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a card, where the type is the checkpoint's own."""
     loaded = load_base(str(model), device="cpu").model

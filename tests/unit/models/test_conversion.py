@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from pipeline.adapters.identity import identify_base
@@ -27,16 +28,16 @@ def converted(gguf_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_the_weights_are_those_of_the_file(converted: Path, taught: Path) -> None:
-    state = load_base(str(converted), device="cpu").model.state_dict()
+    state = load_base(str(converted), device="cpu", dtype="bfloat16").model.state_dict()
     expected = unpacked_weights(taught)
     assert state.keys() == expected.keys()
-    assert all(torch.equal(state[name], expected[name]) for name in expected)
-    assert all(weight.dtype is torch.float32 for weight in state.values())
+    assert all(torch.equal(state[name], expected[name].bfloat16()) for name in expected)
+    assert all(weight.dtype is torch.bfloat16 for weight in load_file(converted / "model.safetensors").values())
 
 
 def test_the_model_computes_what_the_original_does_with_these_weights(converted: Path, taught: Path) -> None:
-    ours, original = (load_base(str(folder), device="cpu").model for folder in (converted, taught))
-    original.load_state_dict(unpacked_weights(taught))
+    ours, original = (load_base(str(folder), device="cpu", dtype="float32").model for folder in (converted, taught))
+    original.load_state_dict({name: weight.bfloat16() for name, weight in unpacked_weights(taught).items()})
     ids = torch.arange(5, 25)[None]
     with torch.inference_mode():
         assert torch.allclose(ours(ids).logits, original(ids).logits, atol=1e-5)
