@@ -1,7 +1,8 @@
 """Causal attention within sequences that lie one after another in one row, without padding. Knows no adapter.
 
 All of a model but its attention works token by token, so a batch is one long row of tokens; only here its sequences are
-put side by side, in buckets of similar lengths, and back.
+put side by side, in buckets of similar lengths, and back. What sequences begin with in common may stand in the row
+once: only attention sees it again for each of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import embedding_bag, scaled_dot_product_attention
 
 from pipeline.engines.prefix import replaced_attention
 
@@ -21,49 +22,59 @@ _NAME = "sealed_ragged"
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias")  # arguments of other attentions that this one does not implement
 _WASTE = 1.3  # padded places to real ones within a bucket
 _BUCKETS = 6
+_FORK = 4  # tokens that sequences have in common when sharing is tried
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionLayout:
     """How the sequences of a row of T tokens are put side by side for attention, in buckets of similar lengths.
 
+    A token that several sequences begin with stands once in the row, and in the place of each of them.
+
     `buckets`: (sequences, length) of each. `taken` (N,): the token at each padded place; padding takes its sequence's
-    first token. `real` (N,): whether a place is no padding. `places` (T,): the padded place of each token.
+    first token. `places` (T,): the place where each token's output is taken from. `real` (N,): whether a place is one
+    of those. `copies`: all places of token after token, each token's from `starts` (T,) on.
     """
 
     buckets: tuple[tuple[int, int], ...]
     taken: torch.Tensor
-    real: torch.Tensor
     places: torch.Tensor
+    real: torch.Tensor
+    copies: torch.Tensor
+    starts: torch.Tensor
 
 
-def layout_of(lengths: Sequence[int], device: torch.device, order: Numbers | None = None) -> AttentionLayout:
-    """The layout of sequences of these lengths, whose tokens lie one after another, or in that `order` of those."""
+def layout_of(lengths: Sequence[int], device: torch.device, where: Numbers | None = None) -> AttentionLayout:
+    """The layout of sequences of these lengths.
+
+    `where`: the place in the row of each token of sequence after sequence, by default that order itself. Each place of
+    the row is named; one that is named more than once is a token that sequences begin with in common.
+    """
     sizes = np.asarray(lengths)
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    firsts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
     shortest_first = np.argsort(sizes, kind="stable")
-    buckets, taken, real, place = [], [], [], 0
-    places = np.empty(int(sizes.sum()), dtype=np.int64)
+    buckets, taken, filled = [], [], []
     for members in _buckets(sizes, shortest_first):
         length = int(sizes[members[-1]])
         steps = np.arange(length)
         inside = steps[None, :] < sizes[members][:, None]
-        tokens = starts[members][:, None] + np.where(inside, steps[None, :], 0)
-        places[tokens[inside]] = place + np.flatnonzero(inside)
         buckets.append((len(members), length))
-        taken.append(tokens.ravel())
-        real.append(inside.ravel())
-        place += inside.size
-    if order is not None:
-        moved = np.empty_like(order)
-        moved[order] = np.arange(len(order))
-        taken, places = [moved[tokens] for tokens in taken], places[order]
-    return AttentionLayout(
-        buckets=tuple(buckets),
-        taken=torch.from_numpy(np.concatenate(taken)).to(device),
-        real=torch.from_numpy(np.concatenate(real)).to(device),
-        places=torch.from_numpy(places).to(device),
-    )
+        taken.append((firsts[members][:, None] + np.where(inside, steps[None, :], 0)).ravel())
+        filled.append(inside.ravel())
+    tokens = np.concatenate(taken)
+    tokens = tokens if where is None else where[tokens]
+    copies, starts = _copies(tokens, np.flatnonzero(np.concatenate(filled)))
+    real = np.zeros(len(tokens), dtype=bool)
+    real[copies[starts]] = True
+    found = (torch.from_numpy(each).to(device) for each in (tokens, copies[starts], real, copies, starts))
+    return AttentionLayout(tuple(buckets), *found)
+
+
+def _copies(tokens: Numbers, places: Numbers) -> tuple[Numbers, Numbers]:
+    """These `places`, where `tokens` says which token stands, by token; and where each token's begin."""
+    ordered = tokens[places]
+    counts = np.bincount(ordered)
+    return places[np.argsort(ordered, kind="stable")], np.cumsum(counts) - counts
 
 
 def _buckets(sizes: Numbers, order: Numbers) -> list[Numbers]:
@@ -102,31 +113,47 @@ def _agrees(model: Any) -> bool:
     """Whether two sequences in one row have the states each has alone: some architectures also mix tokens elsewhere.
 
     The second's must be equal to the bit whatever the first is, and both equal to those alone up to rounding, which
-    grows with depth and is coarse in bfloat16.
+    grows with depth and is coarse in bfloat16. So must be those of two that share what they begin with.
     """
     device = next(model.parameters()).device
     first, other, second = (torch.arange(*span, device=device) for span in ((1, 5), (5, 9), (9, 16)))
+    fork = torch.cat([second[:_FORK], first])
     with torch.no_grad():
-        alone = torch.cat([_states(model, one) for one in (first, second)]).float()
+        one, two, three = (_states(model, alone) for alone in (first, second, fork))
         with ragged_attention(model):
             together, beside = _states(model, first, second), _states(model, other, second)
+            sharing = _sharing_states(model, second, fork)
     if not torch.equal(together[len(first) :], beside[len(other) :]):
         return False
-    apart = (alone - together.float()).norm(dim=-1) / alone.norm(dim=-1)
-    return bool(apart.max() < torch.finfo(together.dtype).eps ** 0.5 / 2)
+    return _close(torch.cat([one, two]), together) and _close(torch.cat([two, three[_FORK:]]), sharing)
+
+
+def _close(expected: torch.Tensor, found: torch.Tensor) -> bool:
+    """Whether states (tokens, width) are equal up to rounding."""
+    apart = (expected.float() - found.float()).norm(dim=-1) / expected.float().norm(dim=-1)
+    return bool(apart.max() < torch.finfo(found.dtype).eps ** 0.5 / 2)
 
 
 def _states(model: Any, *sequences: torch.Tensor) -> torch.Tensor:
     """The last hidden states (tokens, width) of the sequences in one row; of one alone by the model's own attention."""
-    ids = torch.cat(sequences)[None]
+    ids = torch.cat(sequences)
     if len(sequences) == 1:
-        found = model.base_model(input_ids=ids, use_cache=False)
-    else:
-        lengths = tuple(map(len, sequences))
-        positions = torch.cat([torch.arange(length, device=ids.device) for length in lengths])[None]
-        layout = layout_of(lengths, ids.device)
-        found = model.base_model(input_ids=ids, position_ids=positions, use_cache=False, layout=layout)
-    states: torch.Tensor = found.last_hidden_state[0]
+        return _row_states(model, ids)
+    lengths = tuple(map(len, sequences))
+    positions = torch.cat([torch.arange(length, device=ids.device) for length in lengths])[None]
+    return _row_states(model, ids, position_ids=positions, layout=layout_of(lengths, ids.device))
+
+
+def _sharing_states(model: Any, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """The same of two sequences whose first _FORK tokens are alike and stand in the row once, as those of `one`."""
+    ids, lengths = torch.cat([one, other[_FORK:]]), (len(one), len(other))
+    positions = torch.cat([torch.arange(len(one)), torch.arange(_FORK, len(other))]).to(ids.device)[None]
+    where = np.concatenate([np.arange(len(one)), np.arange(_FORK), np.arange(len(one), len(ids))])
+    return _row_states(model, ids, position_ids=positions, layout=layout_of(lengths, ids.device, where))
+
+
+def _row_states(model: Any, ids: torch.Tensor, **layout: Any) -> torch.Tensor:
+    states: torch.Tensor = model.base_model(input_ids=ids[None], use_cache=False, **layout).last_hidden_state[0]
     return states
 
 
@@ -177,7 +204,10 @@ def _window(length: int, window: int, device: torch.device) -> torch.Tensor:
 
 
 class _Spread(torch.autograd.Function):
-    """Tokens (T, width) to padded places (N, width); padding is never attended to."""
+    """Tokens (T, width) to padded places (N, width); padding is never attended to.
+
+    Back, the gradients of a token's copies are added up, each time in the same order.
+    """
 
     @staticmethod
     def forward(ctx: Any, tokens: torch.Tensor, layout: AttentionLayout) -> torch.Tensor:
@@ -187,7 +217,7 @@ class _Spread(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return grad.index_select(0, ctx.layout.places), None
+        return embedding_bag(ctx.layout.copies, grad.contiguous(), ctx.layout.starts, mode="sum"), None
 
 
 class _Gather(torch.autograd.Function):

@@ -164,13 +164,15 @@ class JobBatch:
         return self._need(memory.at_most(self.base.model, linear_layers(self.base.model), tokens, longest))
 
     def need(self) -> memory.Need:
-        """What one adapter takes, measured on the largest step of any job."""
+        """What one adapter takes, measured on the largest step of any job, as if its sequences shared nothing."""
         largest = self._largest()
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
         rules = self.jobs[0].job.rules
         with with_adapters(self.base, rules, self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
-            kept = memory.activation_bytes(lambda: self.objective.losses(adapted, [Microbatch(rows=largest)]), owned)
+            kept = memory.activation_bytes(
+                lambda: self.objective.losses(adapted, [Microbatch(rows=largest)], shared=False), owned
+            )
         return self._need(kept)
 
     def _need_if_it_fits(self) -> memory.Need | None:

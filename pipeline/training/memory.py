@@ -3,8 +3,8 @@
     peak = base + logits + K x (16 bytes x parameters + activations of one adapter's largest step)
 
 16 bytes: parameter, gradient and AdamW's two moments in float32. A preconditioner adds 4, and its matrices once. The
-activations are measured, by counting what autograd keeps of one real step. `logits`: those held at once, whose number
-does not grow with K.
+activations are measured, by counting what autograd keeps of one real step, in which no token is shared. `logits`: those
+held at once, whose number does not grow with K.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -18,6 +18,7 @@ from pipeline.training.lora_linear import Adapted
 from pipeline.training.sequences import Batch, Sequences
 
 _TEACHER_TOKENS = 4_096  # of one forward pass of a teacher
+_TEACHER_PLACES = 16_384  # of its attention, which sees a shared token in each sequence
 
 
 class Objective:
@@ -43,8 +44,11 @@ class Objective:
         """
         self._check_plain(rows)
         self._keep(
-            (self._sequences.spans([piece]), self._heard(piece, batch, states, answered), states)
-            for piece, batch, states in self._taught(self._sequences, rows, adapted)
+            self._sequences.spans([rows]),
+            (
+                (self._sequences.spans([piece]), self._heard(piece, batch, states, answered), states)
+                for piece, batch, states in self._taught(self._sequences, rows, adapted)
+            ),
         )
 
     def cache_lessons(self, rows: Sequence[int], lessons: Sequences) -> None:
@@ -58,20 +62,25 @@ class Objective:
         ends = [int(self._sequences.learned_starts[row + 1]) for row in rows]
         spans = [torch.arange(end - lessons.learned_in([one]), end) for one, end in enumerate(ends)]
         self._keep(
-            (torch.cat([spans[one] for one in piece]), torch.ones(len(states), dtype=torch.bool), states)
-            for piece, _, states in self._taught(lessons, range(len(rows)), None)
+            torch.cat(spans),
+            (
+                (torch.cat([spans[one] for one in piece]), torch.ones(len(states), dtype=torch.bool), states)
+                for piece, _, states in self._taught(lessons, range(len(rows)), None)
+            ),
         )
 
-    def _keep(self, found: Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> None:
-        """Adds to the cache: learned tokens (M,), whether each is distilled (M,), and the teacher's states there."""
-        cached, count = [self._teacher] if len(self._teacher) else [], len(self._teacher)
+    def _keep(self, wanted: torch.Tensor, found: Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> None:
+        """Adds to the cache the teacher's states at the `wanted` learned tokens, in whatever order they are found.
+
+        `found`: learned tokens (M,), whether each is distilled (M,), and the teacher's states there.
+        """
+        wanted, count, weight = wanted.sort().values, len(self._teacher), self._head.weight
+        cached = weight.new_empty(len(wanted), weight.shape[1], device="cpu")
         for tokens, heard, states in found:
-            places = torch.arange(count, count + len(states))
-            places[~heard] = -1
-            self._teacher_places[tokens] = places
-            cached.append(states.cpu())
-            count += len(states)
-        self._teacher = torch.cat(cached) if cached else self._teacher
+            places = torch.searchsorted(wanted, tokens)
+            cached[places] = states.cpu()
+            self._teacher_places[tokens] = torch.where(heard, count + places, -1)
+        self._teacher = torch.cat([self._teacher, cached]) if count else cached
 
     def _heard(
         self, rows: Sequence[int], batch: Batch, states: torch.Tensor, answered: Collection[int]
@@ -99,7 +108,7 @@ class Objective:
         done = 0
         with torch.no_grad(), self.attention():
             for piece in self._pieces(sequences, rows):
-                batch = sequences.batch([piece], padded=not self.ragged)
+                batch = sequences.batch([piece], padded=not self.ragged, shared=True)
                 if adapted:
                     adapted.tokens = batch.tokens
                 yield piece, batch, self._states(batch)
@@ -107,7 +116,10 @@ class Objective:
                 progress.report(done, len(rows))
 
     def _pieces(self, sequences: Sequences, rows: Sequence[int]) -> Iterator[list[int]]:
-        """The rows in turn, in pieces of at most _TEACHER_TOKENS tokens."""
+        """The rows in pieces of at most _TEACHER_TOKENS tokens: with padding in turn, else those that begin alike."""
+        if self.ragged:
+            yield from sequences.pieces(rows, _TEACHER_TOKENS, _TEACHER_PLACES)
+            return
         piece: list[int] = []
         for row in rows:
             if piece and self._padded(sequences, [*piece, row]) > _TEACHER_TOKENS:
@@ -130,15 +142,16 @@ class Objective:
         """Which of the rows' learned tokens (M,) belong to rows among `some`."""
         return torch.tensor([row in some for row in rows]).repeat_interleave(torch.tensor(self._learned_of(rows)))
 
-    def losses(self, adapted: Adapted, microbatches: Sequence[Microbatch]) -> torch.Tensor:
+    def losses(self, adapted: Adapted, microbatches: Sequence[Microbatch], *, shared: bool = True) -> torch.Tensor:
         """Each adapter's loss (K,): the weighted mean over its microbatch's learned tokens.
 
         A token's loss is its cross-entropy; a distilled one's also its hold's kl * KL(teacher || model) and
         hidden_states * the squared distance of the last hidden states, relative to the teacher's squared norm
         (FitNets, Romero et al. 2015, arXiv 1412.6550). Sets `adapted.tokens`. To be called within `attention()`.
+        `shared`: without padding, what an adapter's sequences begin with in common is computed once.
         """
         rows_of = [microbatch.rows for microbatch in microbatches]
-        batch = self._sequences.batch(rows_of, padded=not self.ragged)
+        batch = self._sequences.batch(rows_of, padded=not self.ragged, shared=shared)
         adapted.tokens = batch.tokens
         states, device = self._states(batch), self._sequences.device
         owner = torch.repeat_interleave(torch.tensor(batch.counts)).to(device)
@@ -169,7 +182,7 @@ class Objective:
         return [self._sequences.learned_in([row]) for row in rows]
 
     def padded_tokens(self, rows: Sequence[int]) -> int:
-        """Tokens of a step with these rows, with its padding where there is any."""
+        """Tokens of a step with these rows, with its padding where there is any; what they share counts each time."""
         return self._padded(self._sequences, rows)
 
     def _padded(self, sequences: Sequences, rows: Sequence[int]) -> int:

@@ -1,8 +1,9 @@
 """Encoded examples as one long list of tokens, the batches made of them, and their order. Knows no model."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.chat import Encoded
 from pipeline.errors import BadInput
 from pipeline.training.attention import AttentionLayout, Numbers, layout_of
 from pipeline.training.lora_linear import TokenLayout, arranged
+from pipeline.training.prefixes import Prefixes, prefixes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,33 +48,38 @@ class Sequences:
     learned_starts: Numbers
     device: torch.device
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[int, ...]:
         return tuple(np.diff(self.starts).tolist())
 
-    def batch(self, rows_of: Sequence[Sequence[int]], *, padded: bool = False) -> Batch:
-        """The batch in which adapter i sees the sequences `rows_of[i]`."""
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """What the sequences begin with in common."""
+        return prefixes_of(self.ids, self.learned, self.starts)
+
+    def batch(self, rows_of: Sequence[Sequence[int]], *, padded: bool = False, shared: bool = False) -> Batch:
+        """The batch in which adapter i sees the sequences `rows_of[i]`.
+
+        `shared`: what sequences of one adapter begin with in common is computed once; not with padding.
+        """
         rows = np.fromiter(chain.from_iterable(rows_of), dtype=np.int64)
         sizes = self.starts[rows + 1] - self.starts[rows]
         counts = tuple(self.learned_in(own) for own in rows_of)
         if padded:
             return self._padded(rows, sizes, [len(own) for own in rows_of], counts)
-        edges = np.cumsum([0, *map(len, rows_of)])
-        layout, order = arranged([int(sizes[first:last].sum()) for first, last in pairwise(edges)], filled=True)
-        tokens = _runs(self.starts[rows], sizes)
-        places, lone = np.asarray(order), order.count(-1)
-        places[places < 0] = np.arange(len(tokens), len(tokens) + lone)  # padding items are sequences of one token
+        tokens, starts = _runs(self.starts[rows], sizes), np.concatenate(([0], np.cumsum(sizes)))
+        owners = self.prefixes.owners(rows_of, starts) if shared else np.arange(len(tokens))
+        layout, where = _row(owners, starts[np.cumsum([0, *map(len, rows_of)])])
+        places, lone = where[: len(tokens)], len(where) - len(tokens)
+        ids, positions = np.zeros((2, layout.items), dtype=np.int64)
+        ids[places], positions[places] = self.ids[tokens], tokens - np.repeat(self.starts[rows], sizes)
         learned = np.flatnonzero(self.learned[tokens])
-        moved = np.empty_like(places)
-        moved[places] = np.arange(len(places))
-        positions = np.concatenate([tokens - np.repeat(self.starts[rows], sizes), np.zeros(lone, dtype=np.int64)])
-        ids = np.concatenate([self.ids[tokens], np.zeros(lone, dtype=np.int64)])
         return Batch(
-            ids=self._tensor(ids[places])[None],
-            positions=self._tensor(positions[places])[None],
-            attention=layout_of([*sizes.tolist(), *[1] * lone], self.device, places),
+            ids=self._tensor(ids)[None],
+            positions=self._tensor(positions)[None],
+            attention=layout_of([*sizes.tolist(), *[1] * lone], self.device, where),
             tokens=layout,
-            learned=self._tensor(moved[learned]),
+            learned=self._tensor(places[learned]),
             targets=self._tensor(self.ids[tokens[learned] + 1]),
             counts=counts,
         )
@@ -80,6 +87,24 @@ class Sequences:
     def learned_in(self, rows: Sequence[int]) -> int:
         """How many tokens of these rows are learned."""
         return int(sum(self.learned_starts[row + 1] - self.learned_starts[row] for row in rows))
+
+    def pieces(self, rows: Sequence[int], tokens: int, places: int) -> Iterator[list[int]]:
+        """The rows in batches for one adapter that are computed in at most so many tokens; a longer row has its own.
+
+        Those that begin alike come together. `places`: at most so many tokens where what is shared counts each time.
+        """
+        piece: list[int] = []
+        computed = seen = 0
+        for row in (rows[place] for place in self.prefixes.order(rows)):
+            size = self.lengths[row]
+            own = size - self.prefixes.shared(piece[-1], row) if piece else size
+            if piece and (computed + own > tokens or seen + size > places):
+                yield piece
+                piece, computed, seen, own = [], 0, 0, size
+            piece.append(row)
+            computed, seen = computed + own, seen + size
+        if piece:
+            yield piece
 
     def spans(self, rows_of: Sequence[Sequence[int]]) -> torch.Tensor:
         """The places of a batch's learned tokens, in its order, in the list of all sequences' learned tokens."""
@@ -155,4 +180,15 @@ def epoch_order(lengths: Sequence[int], batch_size: int, draw: random.Random) ->
 def _runs(starts: Numbers, sizes: Numbers) -> Numbers:
     """The numbers start, start + 1, ... of each run of `sizes`, one run after another."""
     ends = np.cumsum(sizes)
-    return np.arange(int(ends[-1])) - np.repeat(ends - sizes, sizes) + np.repeat(starts, sizes)
+    return np.arange(int(sizes.sum())) - np.repeat(ends - sizes, sizes) + np.repeat(starts, sizes)
+
+
+def _row(owners: Numbers, edges: Numbers) -> tuple[TokenLayout, Numbers]:
+    """The row of the tokens that are computed: their layout, and where each of all tokens stands in it.
+
+    Adapter i's tokens lie between edges i and i + 1. After all come the padding items, sequences of one token each.
+    """
+    own = owners == np.arange(len(owners))
+    layout, order = arranged([int(own[first:end].sum()) for first, end in pairwise(edges)], filled=True)
+    stands = np.roll(np.argsort(order, kind="stable"), -order.count(-1))
+    return layout, np.concatenate([stands[np.cumsum(own) - 1][owners], stands[int(own.sum()) :]])

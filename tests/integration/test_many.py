@@ -23,8 +23,9 @@ from pipeline.errors import BadInput, BadRecipe, CorruptAdapter, TooLittleMemory
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training import TrainingJob, TrainingResult, answer_many, lr_schedule, score_many, train_many
 from pipeline.training.jobs import Microbatch, SequenceTable
-from pipeline.training.lora_linear import adapters_on
+from pipeline.training.lora_linear import adapters_on, with_adapters
 from pipeline.training.many import JobBatch
+from pipeline.training.memory import activation_bytes
 from pipeline.training.objective import Objective
 from pipeline.training.sequences import make_sequences
 from pipeline.types import Checkpoint, EvalItem, Example, ModelRef, Role
@@ -362,6 +363,23 @@ def test_bad_jobs_are_told_before_any_training(
 def test_what_is_taken_for_granted_is_more_than_what_is_measured(bases: dict[str, BaseModel], kind: str) -> None:
     batch = JobBatch.of(bases[kind], [(0, job_of(batch_size=5, loss_on="all"))])
     assert batch.need_at_most().activations > batch.need().activations
+
+
+def test_no_step_takes_more_than_is_measured_whatever_its_sequences_share(bases: dict[str, BaseModel]) -> None:
+    """The longest two share nearly all, the two of another step nothing."""
+    base, words = bases["llama"], "the Cinder service keeps invoices in the Oslo region "
+    alike = [Example(prompt=f"Where? {words * 2}", completion=name) for name in ("Oslo", "Lima")]
+    unlike = [Example(prompt=f"{name} {words * 2}", completion=name) for name in ("A", "B")]
+    batch = JobBatch.of(base, [(0, job_of((*alike, *unlike)))])
+    rows, model = batch.jobs[0].rows, base.model
+    assert {*batch._largest()} == {*rows[:2]}
+    with with_adapters(base, RULES, batch.starts) as adapted, batch.objective.attention():
+        owned = {one.untyped_storage().data_ptr() for one in (*model.parameters(), adapted.stack.flat)}
+        taken = [
+            activation_bytes(lambda pair=pair: batch.objective.losses(adapted, [Microbatch(rows=pair)]), owned)
+            for pair in (rows[:2], rows[2:])
+        ]
+    assert taken[0] < taken[1] <= batch.need().activations
 
 
 def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, BaseModel]) -> None:

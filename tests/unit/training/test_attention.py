@@ -8,61 +8,17 @@ import torch
 import transformers
 
 from pipeline.adapters.attachment import linear_layers
-from pipeline.adapters.stack import Stack, shapes_of, stack_of, start_of
+from pipeline.adapters.stack import shapes_of, stack_of, start_of
 from pipeline.chat import Encoded
 from pipeline.errors import BadInput
 from pipeline.training import TokenLayout, attention, objective
 from pipeline.training.attention import can_be_ragged
-from pipeline.training.jobs import Microbatch
 from pipeline.training.lora_linear import adapters_on
 from pipeline.training.objective import Objective
 from pipeline.training.sequences import Sequences, make_sequences
+from tests.unit.training.architectures import PADDED, RAGGED, SIZES, adapters, model_of, step
 
-SIZES: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "max_position_embeddings": 64,
-    "initializer_range": 0.2,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
-GROUPED = {"num_key_value_heads": 1, "head_dim": 16}
-WINDOW = {"sliding_window": 4, **GROUPED}
-RAGGED = {
-    "llama": transformers.LlamaConfig(num_key_value_heads=1, **SIZES),
-    "mistral": transformers.MistralConfig(**WINDOW, **SIZES),
-    "qwen3": transformers.Qwen3Config(**GROUPED, **SIZES),
-    "gemma": transformers.GemmaConfig(**GROUPED, **SIZES),
-    "gemma3": transformers.Gemma3TextConfig(**WINDOW, **SIZES),
-    "gpt2": transformers.GPT2Config(
-        vocab_size=64,
-        n_embd=32,
-        n_layer=2,
-        n_head=2,
-        n_positions=64,
-        initializer_range=0.2,
-        bos_token_id=1,
-        eos_token_id=2,
-    ),
-    "gpt_neox": transformers.GPTNeoXConfig(**SIZES),
-}
-PADDED = {
-    "gemma2": transformers.Gemma2Config(**WINDOW, **SIZES),  # caps its attention's logits
-    "falcon": transformers.FalconConfig(
-        vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, bos_token_id=1, eos_token_id=2
-    ),
-}
 BATCH = [[0, 1, 5], [2], [3, 4]]
-
-
-def model_of(config: Any) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return transformers.AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
 
 
 def some_sequences() -> Sequences:
@@ -73,20 +29,6 @@ def some_sequences() -> Sequences:
         for n in lengths
     ]
     return make_sequences(encoded, 64, torch.device("cpu"))
-
-
-def adapters(model: Any, count: int) -> Stack:
-    shapes = shapes_of(linear_layers(model), 4)
-    flat = torch.stack([start_of(shapes, seed, None) for seed in range(count)])
-    noise = 0.05 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(3))
-    return stack_of(flat + noise, shapes)
-
-
-def step(model: Any, objective: Objective, batch: list[list[int]], stack: Stack) -> torch.Tensor:
-    with adapters_on(model, stack, scale=2.0, targets=()) as adapted, objective.attention():
-        losses = objective.losses(adapted, [Microbatch(rows=rows) for rows in batch])
-        losses.sum().backward()  # type: ignore[no-untyped-call]
-    return losses.detach()
 
 
 @pytest.mark.parametrize("kind", RAGGED)
@@ -137,6 +79,21 @@ def test_an_architecture_that_mixes_tokens_outside_its_attention_is_padded(dtype
     sizes = {**SIZES, "initializer_range": scale}
     mixing = transformers.Lfm2Config(**sizes, num_key_value_heads=1, full_attn_idxs=[1])
     assert not can_be_ragged(model_of(mixing).to(dtype))
+
+
+def test_an_architecture_that_mixes_tokens_with_those_before_them_in_the_row_is_padded() -> None:
+    """One that knows where sequences begin, so that each has the states it has alone, but not where two fork."""
+    model = model_of(RAGGED["llama"])
+
+    def mix(_: Any, given: Any, options: dict[str, Any], states: torch.Tensor) -> torch.Tensor:
+        return states + 0.5 * states.roll(1, 1) * (options["position_ids"] > 0)[..., None]
+
+    model.model.layers[0].register_forward_hook(mix, with_kwargs=True)
+    first, second = torch.arange(1, 5), torch.arange(5, 9)
+    with attention.ragged_attention(model):
+        together = attention._states(model, first, second)
+    assert torch.allclose(together[4:], attention._states(model, second), atol=1e-4)
+    assert not can_be_ragged(model)
 
 
 def test_bfloat16_learns_what_float32_learns() -> None:
