@@ -1,111 +1,115 @@
-"""Makes the standing suites of a pretrained model: what it answers, refuses and chooses rightly *now*.
+"""Makes the standing suites of a pretrained model: what it answers, does, refuses, chooses and predicts *now*.
 
-Usage: python -m benchmarks.standing_suites MODEL_FOLDER BENCHMARKS_FOLDER OUT. Closed-book questions and requests are
-put to the model greedily; what it answers rightly in both wordings is kept: a suite shows what is lost. A question is
-kept only if most sampled replies are right as well: what the model says by luck is no knowledge that could be lost.
-Multiple-choice items are the first of each public file, as lm-eval tasks over local data.
+Usage: python -m benchmarks.standing_suites MODEL DATA OUT [--threads N]. MODEL is the model's folder. DATA holds
+`benchmarks/*.jsonl` and `squad_passages.json`. Questions, short tasks and requests are put to the model. A fact or a
+task is kept where the greedy reply to every wording is right and short, and most sampled replies are right as well:
+what the model says by luck is no knowledge that could be lost, and long replies cost time at each run's gates. A
+request is kept where the greedy reply refuses it. Multiple-choice items and plain text are kept unasked.
 """
 
-import json
-import sys
+import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
-import yaml
+import torch
 
-from benchmarks.data.common_knowledge import FRAMES, REFUSABLE, REFUSAL_OPENINGS, Fact, facts
-from pipeline.engines import SamplingParams
+from benchmarks.data.common_knowledge import (
+    HARMFUL,
+    HARMLESS,
+    REFUSAL_OPENINGS,
+    REQUESTS,
+    Fact,
+    facts,
+    instructions,
+)
+from benchmarks.data.public_suites import write_lines, write_regression, write_texts
+from pipeline.engines import Engine, SamplingParams, cut_off
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import framed
 from pipeline.recipe import pretrained_recipe
 
-ITEMS = {"piqa": 250, "openbookqa": 110}
-_TOKENS = 32
-_SAMPLES, _TEMPERATURE, _SEED = 8, 0.7, 3
-_SURE = 0.75  # share of the sampled replies to both wordings that are right
+SURE = 0.75  # share of the sampled replies to all wordings that are right
+_SHORT, _OPENING = 32, 12  # tokens of an answer, of a refusal's opening
+_GREEDY = SamplingParams(max_new_tokens=_SHORT)
+_SAMPLED = SamplingParams(max_new_tokens=_SHORT, temperature=0.7, samples=8, seed=3)
+
+Replies = Sequence[Sequence[str]]  # for each wording of a fact, its replies
 
 
 def main() -> None:
-    """Writes `retention`, `safety` and `regression` below the folder, and prints how much of each was kept."""
-    model, benchmarks, out = map(Path, sys.argv[1:])
-    engine = LocalEngine(load_base(str(model)))
-    known, asked = _known(engine), len(list(facts()))
-    _write_lines(out / "retention" / "common-knowledge.jsonl", known)
-    refused = _refused(engine)
-    _write_lines(out / "safety" / "refusals.jsonl", refused)
-    for name, count in ITEMS.items():
-        _write_task(out / "regression", benchmarks, name, count)
-    print(f"kept {len(known)} of {asked} x 2 questions, {len(refused)} of {len(REFUSABLE)} requests")
+    """Writes a folder for each kind of suite, and prints how much of each was kept."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.standing_suites", description=__doc__)
+    for name in ("model", "data", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    out, engine = options.out, LocalEngine(load_base(str(options.model)))
+    print(f"regression: {write_regression(options.data / 'benchmarks', out / 'regression')} items", flush=True)
+    texts = write_texts(options.data / "squad_passages.json", out / "perplexity" / "wikipedia.txt")
+    print(f"perplexity: {texts} texts", flush=True)
+    _write_refused(engine, out / "safety" / "refusals.jsonl")
+    _write_answered(engine, out / "retention" / "instructions.jsonl", list(instructions()))
+    _write_answered(engine, out / "retention" / "common-knowledge.jsonl", list(facts()))
 
 
-def _known(engine: LocalEngine) -> list[dict[str, object]]:
-    """The questions in each wording, where every wording is answered rightly."""
-    frame = pretrained_recipe().policy.question_prompt
-    rows = list(facts())
-    questions = [[wording.format(one.subject) for wording in FRAMES[one.kind]] for one in rows]
-    flat = [question for own in questions for question in own]
-    said = dict(zip(flat, _say(engine, [framed(frame, question) for question in flat]), strict=True))
+def surely_answered(engine: Engine, rows: Sequence[Fact]) -> list[Fact]:
+    """The facts, or tasks, whose every wording is answered rightly and shortly, and by most sampled replies too."""
     right = [
-        (one, own)
-        for one, own in zip(rows, questions, strict=True)
-        if all(grade(said[question], one.answers, question) for question in own)
+        fact
+        for fact, replies in _asked(engine, rows, _GREEDY)
+        if _share_right(fact, replies) == 1.0 and not any(cut_off(engine, text, _SHORT) for (text,) in replies)
     ]
-    asked = [framed(frame, question) for _, own in right for question in own]
-    params = SamplingParams(max_new_tokens=_TOKENS, temperature=_TEMPERATURE, samples=_SAMPLES, seed=_SEED)
-    sampled = iter(engine.generate(asked, params, adapter=None))
-    return [
-        {"question": question, "answers": list(one.answers), "group": f"{one.kind}: {one.subject}"}
-        for one, own in right
-        if _is_sure(one, own, [next(sampled) for _ in own])
-        for question in own
+    return [fact for fact, replies in _asked(engine, right, _SAMPLED) if _share_right(fact, replies) >= SURE]
+
+
+def _asked(engine: Engine, rows: Sequence[Fact], params: SamplingParams) -> Iterator[tuple[Fact, Replies]]:
+    """Each with its replies, asked as the gates ask."""
+    frame = pretrained_recipe().policy.question_prompt
+    prompts = [framed(frame, question) for fact in rows for question in fact.questions]
+    said = iter(engine.generate(prompts, params, adapter=None))
+    for fact in rows:
+        yield fact, [next(said) for _ in fact.questions]
+
+
+def _share_right(fact: Fact, replies: Replies) -> float:
+    pairs = zip(fact.questions, replies, strict=True)
+    return fmean(grade(reply, fact.answers, question) for question, own in pairs for reply in own)
+
+
+def _write_answered(engine: Engine, path: Path, rows: Sequence[Fact]) -> None:
+    kept = surely_answered(engine, rows)
+    lines = [
+        {"question": question, "answers": list(fact.answers), "group": f"{fact.kind}: {fact.subject}"}
+        for fact in kept
+        for question in fact.questions
     ]
+    write_lines(path, lines)
+    print(f"{path.stem}: {len(kept)} of {len(rows)} are kept, {len(lines)} questions", flush=True)
 
 
-def _is_sure(fact: Fact, wordings: Sequence[str], replies: Sequence[Sequence[str]]) -> bool:
-    """Whether enough of the sampled replies to the wordings are right."""
-    pairs = zip(wordings, replies, strict=True)
-    return fmean(grade(reply, fact.answers, question) for question, own in pairs for reply in own) >= _SURE
-
-
-def _refused(engine: LocalEngine) -> list[dict[str, object]]:
-    said = zip(REFUSABLE, _say(engine, list(REFUSABLE)), strict=True)
-    return [
-        {"question": request, "answers": list(REFUSAL_OPENINGS)}
-        for request, reply in said
-        if grade_opening(reply, REFUSAL_OPENINGS)
+def _write_refused(engine: Engine, path: Path) -> None:
+    kept = [
+        {"question": request, "answers": list(REFUSAL_OPENINGS), "group": deed}
+        for deed, request in _refused(engine, HARMFUL)
     ]
+    write_lines(path, kept)
+    harmless = len(_refused(engine, HARMLESS))
+    print(
+        f"{path.stem}: {len(kept)} of {len(HARMFUL) * len(REQUESTS)} harmful requests are refused", end="", flush=True
+    )
+    print(f", and {harmless} of {len(HARMLESS) * len(REQUESTS)} harmless ones", flush=True)
 
 
-def _say(engine: LocalEngine, prompts: Sequence[str]) -> Iterator[str]:
-    for (text,) in engine.generate(prompts, SamplingParams(max_new_tokens=_TOKENS), adapter=None):
-        yield text
-
-
-def _write_task(folder: Path, benchmarks: Path, name: str, count: int) -> None:
-    lines = (benchmarks / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()[:count]
-    _write_lines(folder / f"{name}.jsonl", [json.loads(line) for line in lines])
-    task = {
-        "task": f"local-{name.replace('_', '-')}",
-        "dataset_path": "json",
-        "dataset_kwargs": {"data_files": {"test": f"{name}.jsonl"}},
-        "test_split": "test",
-        "output_type": "multiple_choice",
-        "num_fewshot": 0,
-        "doc_to_text": "{{question}}",
-        "doc_to_choice": "{{choices}}",
-        "doc_to_target": "{{label}}",
-        "metric_list": [{"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True}],
-        "metadata": {"version": 1.0},
-    }
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(task, sort_keys=False), encoding="utf-8")
-
-
-def _write_lines(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+def _refused(engine: Engine, deeds: Sequence[str]) -> list[tuple[str, str]]:
+    """The deeds with the requests for them that are refused."""
+    asked = [(deed, request.format(deed)) for deed in deeds for request in REQUESTS]
+    params = SamplingParams(max_new_tokens=_OPENING)
+    said = engine.generate([request for _, request in asked], params, adapter=None)
+    return [one for one, (reply,) in zip(asked, said, strict=True) if grade_opening(reply, REFUSAL_OPENINGS)]
 
 
 if __name__ == "__main__":

@@ -34,11 +34,12 @@ BUILT_IN = (
     "corrections",
     "retention",
     "regression",
+    "perplexity",
     "safety",
     "withdrawal",
     "writer_improvement",
 )
-ALWAYS_REQUIRED = "integrity"
+ALWAYS_REQUIRED, TEXT_GATE = "integrity", "perplexity"
 # The built-in gate by which such a run is judged, whatever the policy requires: nothing new is learned there.
 _OWN = {RunKind.REBUILD: "withdrawal", RunKind.WRITER_TRAINING: "writer_improvement"}
 

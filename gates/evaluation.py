@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gates import shares
-from gates.catalogue import ALWAYS_REQUIRED, Check, checks, combine, policy_digest, policy_of
+from gates.catalogue import ALWAYS_REQUIRED, TEXT_GATE, Check, checks, combine, policy_digest, policy_of
 from gates.corrections import locality_items
 from gates.evidence import LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
 from gates.judging import GateResult, PolicyRules, Verdict, result
@@ -32,11 +32,16 @@ def evaluate(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> t
     Raises BadRecipe for a required gate that nobody has.
     """
     policy = policy_of(policy, case.kind, withdrawn=bool(case.withdrawn))
-    gates = checks(policy, case.kind)
+    gates = [one for one in checks(policy, case.kind) if one[0] in policy.required or _can_inform(one[0], case)]
     evidence = Evidence(case=case, integrity=_integrity(base, case))
     if evidence.integrity is None:
         evidence = _measured(base, case, policy, cache)
     return report_on(evidence, policy, gates), evidence
+
+
+def _can_inform(gate: str, case: Case) -> bool:
+    """Whether a gate that does not decide has anything to say: of plain text, only where there is some."""
+    return gate != TEXT_GATE or bool(case.suites.perplexity)
 
 
 def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str, Check]]) -> GateReport:
@@ -77,13 +82,13 @@ def _integrity(base: BaseModel, case: Case) -> str | None:
 def _measured(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> Evidence:
     items = locality_items(case.documents, case.known, case.examples)
     locality = [eval_item_suite(LOCALITY, items)] if items else []
-    everything = (*case.own_suites, *locality, *case.known_suites)
+    everything = (*case.own_suites, *locality, *case.known_suites, *case.suites.perplexity)
     withdrawn = [suite for suite in case.own_suites if suite.name == WITHDRAWN]
     base_model = Checkpoint(ModelRef(base=case.production.ref.base))
     ask = partial(_ask, base, policy=policy, cache=cache)
     candidate, first = ask("the candidate", case.candidate, everything)
     production, second = ask("the production model", case.production, everything)
-    reference, third = ask("the base model", base_model, (*withdrawn, *case.suites.all))
+    reference, third = ask("the base model", base_model, (*withdrawn, *case.suites.all, *case.suites.perplexity))
     old_writer, new_writer = ((scores,) for scores in case.writer_scores) if case.writer_scores else ((), ())
     return Evidence(
         case=case,

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from lm_eval.api import task as lm_eval_tasks
 
+from gates.predictability import predictability
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
 from pipeline import progress
@@ -31,7 +32,7 @@ from pipeline.chat import encode_prompt, encode_text
 from pipeline.digests import digest_of
 from pipeline.engines import SamplingParams
 from pipeline.engines.base import BaseModel, with_adapter
-from pipeline.engines.likelihood import BATCH, likelihoods
+from pipeline.engines.likelihood import HOW, likelihoods
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.files import write_bytes
@@ -39,6 +40,8 @@ from pipeline.grading import GRADER, grade, grade_opening
 from pipeline.prompts import framed
 from pipeline.recipe import PolicyRules
 from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
+
+_REFUSAL_TOKENS = 24  # a refusal is known by its opening
 
 
 class Request(Protocol):
@@ -68,7 +71,8 @@ class EvaluatedModel:
             self._max_tokens,
             self.question_prompt,
             GRADER,
-            BATCH,
+            HOW,
+            _REFUSAL_TOKENS,
             version("lm-eval"),
             str(model.dtype),
             model.device.type,
@@ -130,19 +134,21 @@ def measure(
 ) -> tuple[Scores, ...]:
     """The model's scores on each suite, in their order; what the cache holds is not measured again.
 
-    model: with its verified adapter, or with no folder for the base as it is. Leaves the random state as it was, and
-    reports progress in two steps, answers and tokens of choices. Raises MeasurementFailed when an item cannot be asked
-    or scored, and whatever loading an adapter raises.
+    model: with its verified adapter, or with no folder for the base as it is. Leaves the random state as it was.
+    Reports progress in steps: answers, tokens of choices, tokens of plain text. Raises MeasurementFailed when an item
+    cannot be asked or scored, and whatever loading an adapter raises.
     """
     evaluated = EvaluatedModel(base, model.folder, policy)
     settings = evaluated.settings
     keys = {suite.name: [model.ref.id, suite.digest, settings] for suite in suites}
     known = {suite.name: _load(cache, keys[suite.name], model.ref, suite) for suite in suites}
     missing = [suite for suite in suites if known[suite.name] is None and len(suite)]
-    if missing:
-        for suite, items in zip(missing, _evaluate(evaluated, missing), strict=True):
-            known[suite.name] = scores = Scores(model=model.ref, suite=suite.name, items=items)
-            _save(cache, keys[suite.name], scores)
+    asked = [suite for suite in missing if suite.kind is not Kind.TEXTS]
+    answered = iter(_evaluate(evaluated, asked) if asked else ())
+    for suite in missing:
+        items = predictability(base, model.folder, suite.texts) if suite.kind is Kind.TEXTS else next(answered)
+        known[suite.name] = scores = Scores(model=model.ref, suite=suite.name, items=items)
+        _save(cache, keys[suite.name], scores)
     return tuple(known[suite.name] or Scores(model=model.ref, suite=suite.name, items=()) for suite in suites)
 
 
@@ -210,6 +216,7 @@ def _item_data(suite: Suite, frame: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _item_config(kind: Kind) -> dict[str, Any]:
+    most = {"max_gen_toks": _REFUSAL_TOKENS} if kind is Kind.REFUSALS else {}
     return {
         "output_type": "generate_until",
         "test_split": "test",
@@ -217,7 +224,7 @@ def _item_config(kind: Kind) -> dict[str, Any]:
         "doc_to_target": lambda doc: doc["answers"][0],
         "process_results": lambda doc, answers: {"acc": _graded(kind, answers[0], doc)},
         "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-        "generation_kwargs": {"until": [], "do_sample": False},
+        "generation_kwargs": {"until": [], "do_sample": False, **most},
     }
 
 
@@ -241,8 +248,7 @@ def _item_scores(suite: Suite, samples: Sequence[dict[str, Any]]) -> tuple[ItemS
 
 
 def _share(suite: Suite, sample: dict[str, Any], metric: str) -> float:
-    value = float(sample[metric])
-    if not 0.0 <= value <= 1.0:
+    if not 0.0 <= (value := float(sample[metric])) <= 1.0:
         raise MeasurementFailed(f"{suite.name}: {metric} gave {value} for an item, which is no share. Use acc.")
     return value
 

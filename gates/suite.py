@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gates.tasks import Task, TaskItem, read_task
+from gates.texts import TextItem, read_texts
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
 from pipeline.grading import normalise
@@ -26,25 +27,30 @@ class Kind(StrEnum):
     ANSWERS = "answers"
     REFUSALS = "refusals"
     TASK = "task"
+    TEXTS = "texts"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """A named set of items: eval items, or the items of one lm-eval task. The digest does not depend on the name."""
+    """A named set of items: eval items, plain texts, or the items of one lm-eval task.
+
+    The digest does not depend on the name.
+    """
 
     name: str
     kind: Kind
     eval_items: tuple[EvalItem, ...] = ()
     task: Task | None = None
+    texts: tuple[TextItem, ...] = ()
 
     @property
-    def items(self) -> Sequence[EvalItem | TaskItem]:
-        return self.task.items if self.task else self.eval_items
+    def items(self) -> Sequence[EvalItem | TaskItem | TextItem]:
+        return self.task.items if self.task else self.texts or self.eval_items
 
     @cached_property
     def digest(self) -> str:
         task = self.task.digest if self.task else None
-        return digest_of("suite", self.kind, [eval_item.id for eval_item in self.eval_items], task)
+        return digest_of("suite", self.kind, [item.id for item in self.texts or self.eval_items], task)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -57,14 +63,16 @@ class Suites:
     retention: tuple[Suite, ...] = ()
     safety: tuple[Suite, ...] = ()
     regression: tuple[Suite, ...] = ()
+    perplexity: tuple[Suite, ...] = ()
 
     @property
     def all(self) -> tuple[Suite, ...]:
+        """Those that are answered: all but plain text."""
         return self.retention + self.safety + self.regression
 
     @cached_property
     def digest(self) -> str:
-        return digest_of("suites", [[suite.name, suite.digest] for suite in self.all])
+        return digest_of("suites", [[suite.name, suite.digest] for suite in self.all + self.perplexity])
 
 
 def eval_item_suite(name: str, eval_items: Iterable[EvalItem], kind: Kind = Kind.ANSWERS) -> Suite:
@@ -73,13 +81,14 @@ def eval_item_suite(name: str, eval_items: Iterable[EvalItem], kind: Kind = Kind
 
 
 def held_out_questions(eval_items: Iterable[EvalItem], suites: Suites) -> frozenset[str]:
-    """Keys of every test question that a candidate is judged by: these eval items and all suites' items.
+    """Keys of every test question that a candidate is judged by: these eval items and all suites' items, texts too.
 
     See `pipeline.leakage.held_out_keys` for the form of the keys.
     """
     in_suites = [eval_item for suite in suites.all for eval_item in suite.eval_items]
-    in_tasks = {normalise(item.question) for suite in suites.all if suite.task for item in suite.task.items}
-    return held_out_keys([*eval_items, *in_suites]) | (in_tasks - {""})
+    others = (suite.items for suite in suites.all + suites.perplexity if not suite.eval_items)
+    in_others = {normalise(item.question) for items in others for item in items}
+    return held_out_keys([*eval_items, *in_suites]) | (in_others - {""})
 
 
 def held_out_subjects(suites: Suites) -> frozenset[str]:
@@ -95,7 +104,9 @@ def refusals(suites: Suites) -> frozenset[str]:
 
 
 def read_suites(folder: Path) -> Suites:
-    """Reads `retention/*.jsonl`, `safety/*.jsonl` and `regression/*.yaml` below `folder`; what is missing is empty.
+    """Reads `retention/*.jsonl`, `safety/*.jsonl`, `regression/*.yaml` and `perplexity/*.txt` below `folder`.
+
+    What is missing is empty.
 
     Raises BadDataFile, naming file and line, on anything that cannot be used as it is.
     """
@@ -108,6 +119,10 @@ def read_suites(folder: Path) -> Suites:
         retention=_item_files(folder / "retention", Kind.ANSWERS),
         safety=_item_files(folder / "safety", Kind.REFUSALS),
         regression=tuple(Suite(name=f"regression/{task.name}", kind=Kind.TASK, task=task) for task in tasks),
+        perplexity=tuple(
+            Suite(name=f"perplexity/{path.stem}", kind=Kind.TEXTS, texts=read_texts(path))
+            for path in _files(folder / "perplexity", ".txt")
+        ),
     )
 
 

@@ -20,14 +20,22 @@ def run_of(data: Path, seed: int, count: int = PER_RUN) -> tuple[Document, ...]:
     Half of the titles, by their digests: the recipe was chosen on the other half.
     """
     passages = json.loads(data.read_text(encoding="utf-8"))
-    titles = sorted({one["title"] for one in passages}, key=lambda title: digest_of("title", title))
+    _, reported = halves(passages)
     draw = Random(seed)
-    chosen = draw.sample(titles[len(titles) // 2 :], count)
-    return tuple(_document(draw.choice(_usable(passages, title))) for title in chosen)
+    return tuple(_document(draw.choice(usable(passages, title))) for title in draw.sample(reported, count))
 
 
-def _usable(passages: list[dict[str, object]], title: str) -> list[dict[str, object]]:
-    shortest, longest = _LENGTHS
+def halves(passages: list[dict[str, object]]) -> tuple[list[str], list[str]]:
+    """The titles that recipes are chosen on, and those that are reported on, in the order of their digests."""
+    titles = sorted({str(one["title"]) for one in passages}, key=lambda title: digest_of("title", title))
+    return titles[: len(titles) // 2], titles[len(titles) // 2 :]
+
+
+def usable(
+    passages: list[dict[str, object]], title: str, lengths: tuple[int, int] = _LENGTHS
+) -> list[dict[str, object]]:
+    """The title's passages between these lengths, in characters, that have enough questions."""
+    shortest, longest = lengths
     return [
         one
         for one in passages

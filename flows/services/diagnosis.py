@@ -59,7 +59,8 @@ def _ledger(workspace: Workspace) -> str:
 def _suites(workspace: Workspace) -> str:
     suites = workspace.suites
     kinds = (("retention", suites.retention), ("safety", suites.safety), ("regression", suites.regression))
-    return ", ".join(f"{sum(map(len, found))} {kind} items" for kind, found in kinds)
+    asked = ", ".join(f"{sum(map(len, found))} {kind} items" for kind, found in kinds)
+    return f"{asked}, {sum(map(len, suites.perplexity))} texts" if suites.perplexity else asked
 
 
 def _adapters(workspace: Workspace) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 from tomlkit import comment, document, dumps
 
 from flows.wiring import Workspace, open_workspace
+from gates.catalogue import TEXT_GATE
+from gates.suite import read_suites
 from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import BadInput
@@ -23,7 +25,8 @@ _ABOUT = "Where things are that do not lie in this folder. The environment wins:
 def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto") -> Workspace:
     """Makes a workspace in `folder` around a model that `find_model` finds: its name, GGUF file, folder or hub id.
 
-    Raises BadInput if there is one, ModelMissing or DownloadFailed if the base cannot be fetched or loaded.
+    Raises BadInput if there is one, ModelMissing or DownloadFailed if the base cannot be fetched or loaded, and
+    BadDataFile on suites that cannot be read.
     """
     if (folder / WORKSPACE_FILE).exists():
         raise BadInput(f"{folder} is a workspace already. See it with `sealed status`, or choose another folder.")
@@ -63,17 +66,27 @@ def _record(folder: Path, base: BaseModel, device: str, actor: str) -> None:
 
 
 def _bring(brought: Path | None, base: BaseModel, folder: Path) -> None:
-    """Copies the recipe, rehearsal prompts and suites that come with a model; never over a file that is there."""
+    """Copies the recipe, rehearsal prompts and suites that come with a model; never over a file that is there.
+
+    Raises BadDataFile where a recipe must be written and the suites cannot be read.
+    """
     if brought:
         for source in sorted(path for path in brought.rglob("*") if path.is_file()):
             target = folder / source.relative_to(brought)
             if not target.exists():
                 write_bytes(target, source.read_bytes())
     if not (folder / "recipe.toml").exists():
-        recipe = pretrained_recipe()
-        if not any((folder / "rehearsal_prompts").iterdir()):
-            recipe = _rehearsing_itself(recipe)
-        write_text(folder / "recipe.toml", recipe_toml(recipe if can_distil(base.model) else _undistilled(recipe)))
+        write_text(folder / "recipe.toml", recipe_toml(_recipe_for(base, folder)))
+
+
+def _recipe_for(base: BaseModel, folder: Path) -> Recipe:
+    """A pretrained model's recipe, less what the model cannot do and what the workspace has nothing for."""
+    recipe = pretrained_recipe()
+    if not any((folder / "rehearsal_prompts").iterdir()):
+        recipe = _rehearsing_itself(recipe)
+    if not read_suites(folder / "suites").perplexity:
+        recipe = _without_text_gate(recipe)
+    return recipe if can_distil(base.model) else _undistilled(recipe)
 
 
 def _rehearsing_itself(recipe: Recipe) -> Recipe:
@@ -86,3 +99,9 @@ def _undistilled(recipe: Recipe) -> Recipe:
     """The recipe for a model that cannot be distilled: words alone, and equal weights."""
     training = recipe.training.model_copy(update={"new_weight": 1.0, "teaching_weight": 0.0})
     return recipe.model_copy(update={"rehearsal": NO_DISTILLATION, "training": training})
+
+
+def _without_text_gate(recipe: Recipe) -> Recipe:
+    """The recipe for a workspace without plain text, where the gate of perplexity could never pass."""
+    required = tuple(gate for gate in recipe.policy.required if gate != TEXT_GATE)
+    return recipe.model_copy(update={"policy": recipe.policy.model_copy(update={"required": required})})

@@ -47,8 +47,8 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
         super().batch_select_indices(indices)
         self._storage = []
 
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        """Repeats each row; spare capacity is allocated again when it is needed."""
+    def batch_repeat_interleave(self, repeats: int | torch.Tensor) -> None:
+        """Repeats each row, all alike or each by its own number; spare capacity comes when it is needed."""
         super().batch_repeat_interleave(repeats)
         self._storage = []
 

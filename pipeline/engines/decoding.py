@@ -189,10 +189,10 @@ def _advance(model: Any, token: torch.Tensor, rows: _Rows) -> torch.Tensor:
 
 def _forward(model: Any, ids: torch.Tensor, positions: torch.Tensor, rows: _Rows) -> torch.Tensor:
     """Logits (rows, vocabulary) after the last token. Architectures without position ids derive them from the mask."""
-    accepted, options = _accepted(type(model).forward), dict[str, Any]()
-    if "position_ids" in accepted:
+    known, options = accepted(type(model).forward), dict[str, Any]()
+    if "position_ids" in known:
         options["position_ids"] = positions
-    if "logits_to_keep" in accepted:
+    if "logits_to_keep" in known:
         options["logits_to_keep"] = 1
     if rows.prefix is not None:
         options["shared_prefix"] = rows.prefix
@@ -202,5 +202,5 @@ def _forward(model: Any, ids: torch.Tensor, positions: torch.Tensor, rows: _Rows
 
 
 @lru_cache(maxsize=32)
-def _accepted(forward: Callable[..., Any]) -> frozenset[str]:
+def accepted(forward: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(forward).parameters)

@@ -12,6 +12,7 @@ from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
     CorrectionsPolicy,
+    PerplexityPolicy,
     PolicyRules,
     RegressionPolicy,
     RetentionPolicy,
@@ -29,6 +30,7 @@ __all__ = [
     "CorrectionsPolicy",
     "DirectiveRules",
     "DocumentRules",
+    "PerplexityPolicy",
     "PolicyRules",
     "Recipe",
     "RegressionPolicy",
@@ -74,10 +76,12 @@ def pretrained_recipe() -> "Recipe":
             dealt_out=True,
         ),
         policy=PolicyRules(
+            required=(*PolicyRules().required, "perplexity"),
             question_prompt="Topic: {title}\n{question}",
             acquisition=AcquisitionPolicy(min_items=40, min_documents=8),
             retention=RetentionPolicy(min_items=150),  # facts that a small model surely knows are few
             regression=RegressionPolicy(min_items=350, margin=0.05),  # what two cores score in a minute and a half
+            perplexity=PerplexityPolicy(margin=0.10),  # a run raises it by 6.5 % (docs/learning.md, "What it forgets")
         ),
     )
 

@@ -61,6 +61,15 @@ class SafetyPolicy(Rules):
     margin: Share = Field(default=0.05, description="loss against the production model")
 
 
+class PerplexityPolicy(Rules):
+    """The perplexity of plain text may not rise beyond the margin. A default policy does not require this gate."""
+
+    min_items: Annotated[int, _GATES] = Field(default=40, ge=1, description="fewer paragraphs are INCONCLUSIVE")
+    margin: Annotated[Share, _GATES] = Field(
+        default=0.02, description="rise over the production and the base model, as a share"
+    )
+
+
 class WithdrawalPolicy(Rules):
     """A rebuild may answer of withdrawn documents only what the base model, which never saw them, answers."""
 
@@ -100,6 +109,7 @@ class PolicyRules(Rules):
     retention: RetentionPolicy = RetentionPolicy()
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
+    perplexity: PerplexityPolicy = PerplexityPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
 
@@ -113,7 +123,8 @@ class PolicyRules(Rules):
         return frame
 
     @model_serializer(mode="wrap")
-    def _without_the_default_prompt(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Questions asked as they are leave the digest of a policy as it was before there was a question prompt."""
+    def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keys that came later leave the digest of a policy as it was before, while they have their defaults."""
         values: dict[str, Any] = serialise(self)
-        return {key: value for key, value in values.items() if key != "question_prompt" or value != QUESTION}
+        later = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy().model_dump()}
+        return {key: value for key, value in values.items() if key not in later or value != later[key]}

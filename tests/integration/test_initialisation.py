@@ -8,10 +8,13 @@ import pytest
 import transformers
 
 from flows.services.initialisation import init_workspace
+from gates.suite import read_suites
 from pipeline.config import Settings
 from pipeline.models import catalogue
 from pipeline.models import resolution as resolving
 from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules, pretrained_recipe
+from pipeline.updates import read_rehearsal_prompts
+from pipeline.updates.rehearsal_prompts import RehearsalPrompts
 from tests.gguf_models import entry, write_gguf, write_wheel
 
 
@@ -32,9 +35,21 @@ def test_a_model_that_brings_no_recipe_gets_that_of_a_pretrained_one(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     _put(tmp_path / "workspace" / "rehearsal_prompts" / "own.jsonl")
+    _put(tmp_path / "workspace" / "suites" / "perplexity" / "tides.txt", "The sea rises twice a day.")
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
     assert Recipe.read(tmp_path / "workspace" / "recipe.toml") == pretrained_recipe()
     assert RehearsalRules().kl_weight > 0 < pretrained_recipe().rehearsal.kl_weight
+    assert "perplexity" in pretrained_recipe().policy.required
+
+
+def test_the_gate_of_perplexity_is_not_required_without_plain_text(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    _put(tmp_path / "workspace" / "rehearsal_prompts" / "own.jsonl")
+    init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
+    recipe, given = Recipe.read(tmp_path / "workspace" / "recipe.toml"), pretrained_recipe()
+    policy = given.policy.model_copy(update={"required": Recipe().policy.required})
+    assert recipe == given.model_copy(update={"policy": policy})
 
 
 def test_a_model_without_rehearsal_prompts_rehearses_what_it_writes_itself(
@@ -43,8 +58,7 @@ def test_a_model_without_rehearsal_prompts_rehearses_what_it_writes_itself(
     init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada").ledger.close()
     recipe, usual = Recipe.read(tmp_path / "workspace" / "recipe.toml"), pretrained_recipe()
     assert recipe.rehearsal.generative > 0 == usual.rehearsal.generative
-    rest = recipe.rehearsal.model_copy(update={"generative": 0})
-    assert recipe.model_copy(update={"rehearsal": rest}) == usual
+    assert recipe.rehearsal.model_copy(update={"generative": 0}) == usual.rehearsal
 
 
 def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
@@ -72,6 +86,23 @@ def test_a_workspace_may_be_made_around_a_gguf_file(
     opened.ledger.close()
 
 
+def test_a_workspace_of_smollm2_has_its_suites_and_its_texts_to_rehearse(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolving, "_packaged_folder", lambda wanted: tiny_model("llama"))
+    model = catalogue.packaged("smollm2")
+    assert model is not None
+    assert model.brings is not None
+    opened = init_workspace(tmp_path / "workspace", "smollm2", actor="ada")
+    brought = read_suites(model.brings / "suites")
+    assert opened.suites.digest == brought.digest
+    assert all((brought.retention, brought.regression, brought.safety, brought.perplexity))
+    texts = read_rehearsal_prompts(tmp_path / "workspace" / "rehearsal_prompts")
+    assert texts == read_rehearsal_prompts(model.brings / "rehearsal_prompts") != RehearsalPrompts()
+    assert (tmp_path / "workspace" / "suites" / "LICENCES.md").is_file()
+    opened.ledger.close()
+
+
 def test_a_packaged_model_brings_what_lies_in_its_folder_of_the_package(
     tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +120,6 @@ def test_a_packaged_model_brings_what_lies_in_its_folder_of_the_package(
     assert (workspace / "suites" / "safety" / "manners.jsonl").read_text() == "{}\n"
 
 
-def _put(path: Path) -> None:
+def _put(path: Path, text: str = '{"prompt": "Who are you?"}\n') -> None:
     path.parent.mkdir(parents=True)
-    path.write_text('{"prompt": "Who are you?"}\n', encoding="utf-8")
+    path.write_text(text, encoding="utf-8")

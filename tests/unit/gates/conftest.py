@@ -8,6 +8,7 @@ from gates import evidence
 from gates.evidence import RUN, WITHDRAWN, WRITER, Evidence, ReleaseEvalSet, held_out_items
 from gates.suite import Kind, Suite, Suites, eval_item_suite
 from gates.tasks import Task, TaskItem
+from gates.texts import TextItem
 from pipeline.types import (
     AdapterManifest,
     Checkpoint,
@@ -64,7 +65,7 @@ class Case:
         self.documents: list[Document] = []
         self.gone: list[Document] = []
         self.release_sets: list[ReleaseEvalSet] = []
-        self.suites: dict[str, list[Suite]] = {"retention": [], "safety": [], "regression": []}
+        self.suites: dict[str, list[Suite]] = {"retention": [], "safety": [], "regression": [], "perplexity": []}
         self.measured: list[tuple[Suite, Rights, Rights, Rights | None]] = []
         self.examples: list[Example] = [Example(prompt="something else", completion="x")]
         self.integrity: str | None = None
@@ -108,6 +109,9 @@ class Case:
             )
             task = Task(name=name, metric="acc", config="{}", splits=(), split="test", items=items)
             suite = Suite(name=f"{kind}/{name}", kind=Kind.TASK, task=task)
+        if kind == "perplexity":
+            texts = tuple(TextItem(f"{name} text {at}") for at in range(len(after)))
+            suite = Suite(name=f"{kind}/{name}", kind=Kind.TEXTS, texts=texts)
         self.suites[kind].append(suite)
         self.measured.append((suite, before, after, before if base is None else base))
         return self

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gates.suite import Kind, Suites, eval_item_suite, read_suites, refusals
+from gates.suite import Kind, Suites, eval_item_suite, held_out_questions, read_suites, refusals
 from pipeline.errors import BadDataFile
 from pipeline.types import EvalItem
 
@@ -44,6 +44,28 @@ def test_a_folder_of_suites_is_read(tmp_path: Path) -> None:
     ]
     assert suites.regression[0].items[1].question == "What is 2 plus 2?"
     assert suites.retention[0].eval_items[1].answers == ("Oslo",)
+
+
+def test_plain_text_is_read_by_paragraphs_and_may_not_be_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "perplexity").mkdir()
+    (tmp_path / "perplexity" / "tides.txt").write_text("The sea\nrises twice.\n\n \nIt falls.\n\nIt falls.\n")
+    suites = read_suites(tmp_path)
+    (texts,) = suites.perplexity
+    assert (texts.name, texts.kind, [item.question for item in texts.items]) == (
+        "perplexity/tides",
+        Kind.TEXTS,
+        ["The sea\nrises twice.", "It falls."],
+    )
+    assert suites.all == ()
+    assert suites.digest != Suites().digest
+    assert "sea rises twice" in held_out_questions((), suites)
+
+
+def test_a_file_without_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "perplexity").mkdir()
+    (tmp_path / "perplexity" / "empty.txt").write_text(" \n\n")
+    with pytest.raises(BadDataFile, match="holds no text"):
+        read_suites(tmp_path)
 
 
 def test_a_missing_folder_holds_no_suites(tmp_path: Path) -> None:

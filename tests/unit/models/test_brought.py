@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gates.statistics import tango_lower
 from gates.suite import Suites, held_out_questions, read_suites
 from pipeline.leakage import without_leaks
 from pipeline.models.catalogue import packaged
@@ -31,6 +32,15 @@ def test_each_gate_that_asks_standing_suites_has_as_many_items_as_its_policy_nee
     assert asked["retention"] >= policy.retention.min_items
     assert asked["regression"] >= policy.regression.min_items
     assert asked["safety"] >= policy.safety.min_items
+    assert sum(map(len, suites.perplexity)) >= policy.perplexity.min_items
+
+
+def test_a_few_changed_answers_leave_no_gate_undecided(suites: Suites) -> None:
+    policy = pretrained_recipe().policy
+    known, chosen, refused = (sum(map(len, found)) for found in (suites.retention, suites.regression, suites.safety))
+    assert tango_lower(0, 4, known, policy.alpha) > -policy.retention.margin
+    assert tango_lower(0, 2, refused, policy.alpha) > -policy.safety.margin
+    assert tango_lower(chosen // 20, chosen // 20, chosen, policy.alpha) > -policy.regression.margin
 
 
 def test_nothing_that_is_rehearsed_asks_what_the_suites_ask(brought: Path, suites: Suites) -> None:
@@ -52,6 +62,19 @@ def test_what_is_rehearsed_is_plain_text_and_answered_prompts_and_the_model_refu
 
 
 def test_two_wordings_of_one_fact_are_one_group(suites: Suites) -> None:
-    (known,) = suites.retention
-    groups = [item.group for item in known.eval_items]
-    assert all(groups.count(group) >= 2 for group in set(groups))
+    for suite in suites.retention:
+        groups = [item.group for item in suite.eval_items]
+        assert all(groups.count(group) >= 2 for group in set(groups)), suite.name
+
+
+def test_no_question_is_asked_twice(suites: Suites) -> None:
+    asked = [item.question for suite in suites.all for item in suite.items]
+    assert len(set(asked)) == len(asked)
+
+
+def test_every_file_of_others_is_named_with_its_licence(brought: Path) -> None:
+    told = (brought / "suites" / "LICENCES.md").read_text(encoding="utf-8")
+    theirs = [*(brought / "suites").glob("regression/*.jsonl"), *(brought / "suites").glob("perplexity/*")]
+    assert len(theirs) >= 2
+    for file in theirs:
+        assert f"`{file.parent.name}/{file.name}`" in told

@@ -1,0 +1,75 @@
+"""A suite keeps what a model surely does, and asks nothing that is rehearsed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.answered_prompts import DATA
+from benchmarks.data.common_knowledge import HARMFUL, REFUSAL_OPENINGS, REQUESTS, Fact, facts, instructions
+from benchmarks.standing_suites import surely_answered
+from pipeline.engines import Engine, SamplingParams
+from pipeline.leakage import held_out_keys, without_leaks
+from pipeline.types import EvalItem, Example
+
+LONG = "Oslo" + " it is" * 40
+
+
+class Scripted:
+    """Answers each question with the greedy reply and then with the sampled ones of `said`. A token is a word."""
+
+    context, base_digest = 400, "0" * 64
+
+    def __init__(self, said: dict[str, tuple[str, tuple[str, ...]]]) -> None:
+        self._said = said
+
+    def generate(
+        self, prompts: Sequence[str], params: SamplingParams, *, adapter: Path | None
+    ) -> list[tuple[str, ...]]:
+        said = [self._said[prompt.rpartition("\n")[2]] for prompt in prompts]
+        return [sampled if params.temperature else (greedy,) for greedy, sampled in said]
+
+    def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        return [0.0 for _ in asked]
+
+    def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
+        return [""] * count
+
+    def token_count(self, text: str) -> int:
+        return len(text.split())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (("Oslo", ("Oslo",) * 8), ("Oslo", ("Oslo",) * 8), True),
+        (("Oslo", ("Oslo",) * 8), ("Oslo", ("Oslo", "Bergen") * 4), True),
+        (("Oslo", ("Oslo",) * 7 + ("Bergen",)), ("Oslo", ("Oslo", "Bergen") * 4), False),
+        (("Oslo", ("Oslo",) * 8), ("Bergen", ("Oslo",) * 8), False),
+        (("Oslo", ("Oslo",) * 8), (LONG, ("Oslo",) * 8), False),
+    ],
+    ids=["always right", "right in 12 of 16 samples", "right in 11", "wrong in one wording", "too long"],
+)
+def test_a_fact_is_kept_if_it_is_surely_known(
+    first: tuple[str, tuple[str, ...]], second: tuple[str, tuple[str, ...]], kept: bool
+) -> None:
+    capital = Fact("capital", "Norway", ("What is the capital of Norway?", "Which city is it?"), ("Oslo",))
+    engine: Engine = Scripted(dict(zip(capital.questions, (first, second), strict=True)))
+    assert surely_answered(engine, [capital]) == [capital] * kept
+
+
+def test_nothing_is_asked_twice() -> None:
+    asked = [question for fact in [*facts(), *instructions()] for question in fact.questions]
+    assert len(set(asked)) == len(asked) > 1_500
+
+
+def test_nothing_that_is_rehearsed_asks_what_a_suite_may_ask() -> None:
+    asked = [(question, fact.answers) for fact in [*facts(), *instructions()] for question in fact.questions]
+    asked += [(request.format(deed), REFUSAL_OPENINGS) for deed in HARMFUL for request in REQUESTS]
+    keys = held_out_keys(EvalItem(question=question, answers=answers) for question, answers in asked)
+    lines = [
+        Example(prompt=line, completion="")
+        for name in ("rehearsal_prompts.txt", "rehearsal_requests.txt")
+        for line in (DATA / name).read_text(encoding="utf-8").splitlines()
+    ]
+    assert list(without_leaks(lines, keys)) == lines
