@@ -57,13 +57,14 @@ def pretrained_recipe() -> "Recipe":
         training=TrainingRules(
             rank=32,
             alpha=64,
-            learning_rate=1e-3,
+            learning_rate=2e-3,
             epochs=5,
             batch_size=16,
             loss_reduction="tokens",
             new_weight=1.0,
             teaching_weight=2.0,
             covariance_damping=0.1,
+            interpolation=0.75,
         ),
         rehearsal=RehearsalRules(
             replay=64,

@@ -51,6 +51,9 @@ class TrainingRules(Rules):
         ge=1e-4,
         description="side A keeps out of what usual inputs have most of; the smaller, the more; not set: it does not",
     )
+    interpolation: Annotated[Share, Advanced("docs/learning.md#a-pretrained-model")] = Field(
+        default=1.0, gt=0.0, description="share of side B's change that is kept after training; 1: all of it"
+    )
     stop_below: Annotated[float | None, NOT_SWEPT] = Field(
         default=None, gt=0.0, description="mean loss of an epoch that ends the training"
     )

@@ -19,6 +19,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 from pipeline.training import memory
+from pipeline.training.interpolation import interpolated
 from pipeline.training.jobs import (
     BASE,
     EncodedJob,
@@ -156,7 +157,15 @@ class JobBatch:
                     progress.part(_steps(self.jobs[:first]), _steps(self.jobs[turn]), self.steps),
                 ):
                     results += train_together(self.objective, adapted, self.jobs[turn], found)
-        return dict(zip(self.places, results, strict=True))
+        return dict(zip(self.places, self._interpolated(results), strict=True))
+
+    def _interpolated(self, results: Sequence[TrainingResult]) -> list[TrainingResult]:
+        """The results with as much of their change as their rules keep."""
+        shapes = adapter_shapes(self.base, self.jobs[0].job.rules)
+        return [
+            interpolated(result, start, shapes, one.job.rules.interpolation)
+            for result, start, one in zip(results, self.starts, self.jobs, strict=True)
+        ]
 
     def need_at_most(self) -> memory.Need:
         """An upper bound of what one adapter takes, without a measurement."""
