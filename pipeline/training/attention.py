@@ -7,7 +7,7 @@ once: only attention sees it again for each of them.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ class AttentionLayout:
 
     `buckets`: (sequences, length) of each. `taken` (N,): the token at each padded place; padding takes its sequence's
     first token. `places` (T,): the place where each token's output is taken from. `real` (N,): whether a place is one
-    of those. `copies`: all places of token after token, each token's from `starts` (T,) on.
+    of those. `copies`: all places of token after token, each token's from `starts` (T,) on. `widened`: whether attention
+    is computed in float32 whatever the model's type is.
     """
 
     buckets: tuple[tuple[int, int], ...]
@@ -42,6 +43,7 @@ class AttentionLayout:
     real: torch.Tensor
     copies: torch.Tensor
     starts: torch.Tensor
+    widened: bool
 
 
 def layout_of(lengths: Sequence[int], device: torch.device, where: Numbers | None = None) -> AttentionLayout:
@@ -67,7 +69,8 @@ def layout_of(lengths: Sequence[int], device: torch.device, where: Numbers | Non
     real = np.zeros(len(tokens), dtype=bool)
     real[copies[starts]] = True
     found = (torch.from_numpy(each).to(device) for each in (tokens, copies[starts], real, copies, starts))
-    return AttentionLayout(tuple(buckets), *found)
+    # A processor's kernel takes twice as long in bfloat16, forward and back.
+    return AttentionLayout(tuple(buckets), *found, widened=device.type == "cpu")
 
 
 def _copies(tokens: Numbers, places: Numbers) -> tuple[Numbers, Numbers]:
@@ -141,7 +144,7 @@ def _states(model: Any, *sequences: torch.Tensor) -> torch.Tensor:
         return _row_states(model, ids)
     lengths = tuple(map(len, sequences))
     positions = torch.cat([torch.arange(length, device=ids.device) for length in lengths])[None]
-    return _row_states(model, ids, position_ids=positions, layout=layout_of(lengths, ids.device))
+    return _row_states(model, ids, position_ids=positions, layout=_own_type(layout_of(lengths, ids.device)))
 
 
 def _sharing_states(model: Any, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -149,7 +152,13 @@ def _sharing_states(model: Any, one: torch.Tensor, other: torch.Tensor) -> torch
     ids, lengths = torch.cat([one, other[_FORK:]]), (len(one), len(other))
     positions = torch.cat([torch.arange(len(one)), torch.arange(_FORK, len(other))]).to(ids.device)[None]
     where = np.concatenate([np.arange(len(one)), np.arange(_FORK), np.arange(len(one), len(ids))])
-    return _row_states(model, ids, position_ids=positions, layout=layout_of(lengths, ids.device, where))
+    layout = _own_type(layout_of(lengths, ids.device, where))
+    return _row_states(model, ids, position_ids=positions, layout=layout)
+
+
+def _own_type(layout: AttentionLayout) -> AttentionLayout:
+    """The layout in which attention is computed in the model's own type, as the model's own attention is."""
+    return replace(layout, widened=False)
 
 
 def _row_states(model: Any, ids: torch.Tensor, **layout: Any) -> torch.Tensor:
@@ -173,7 +182,7 @@ def attend(
         raise NotImplementedError(f"ragged attention does not implement {odd[0]}")
     window: int | None = options.get("sliding_window")
     heads, groups, own = query.shape[1], query.shape[1] // key.shape[1], query.dtype
-    if query.device.type == "cpu":  # whose kernel takes twice as long in bfloat16, forward and back
+    if layout.widened:
         query, key, value = query.float(), key.float(), value.float()
     spread = [_Spread.apply(_by_token(each), layout) for each in (query, key, value)]  # type: ignore[no-untyped-call]
     done, place = [], 0
