@@ -1,7 +1,8 @@
 """One adapter: our training beside TRL's `SFTTrainer` and PEFT alone, on the same self-edits, in alternating runs.
 
 The embedded model learns what it wrote itself about documents; a random model of 102 million parameters says what a
-real size costs. `SEALED_BENCHMARK_THREADS` sets torch's threads for all of them.
+real size costs. With `--model` a packaged model learns its own answers, in float32 and in bfloat16.
+`SEALED_BENCHMARK_THREADS` sets torch's threads for all of them.
 """
 
 import argparse
@@ -22,16 +23,19 @@ from pipeline.chat import Encoded, encode_example
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
-from pipeline.recipe import Recipe, TrainingRules
+from pipeline.models.resolution import find_model
+from pipeline.recipe import Recipe, TrainingRules, pretrained_recipe
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits import WriterContext, write_self_edits
 from pipeline.training import TrainingJob, train_many
 from pipeline.types import Checkpoint, Example, ModelRef
+from pipeline.updates import read_rehearsal_prompts
 
 SEED = 50_021  # of no test, demo or choice of a default
 DOCUMENTS = 8
 REPEATS = 5
+HALF = "in bfloat16"
 SLACK = 0.05  # losses may differ by this share; noise excuses nothing, since few runs are noisy enough for anything
 
 
@@ -53,14 +57,20 @@ class Size:
     rules: TrainingRules
     repeats: int
     goal: float
+    in_bfloat16: bool = False
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer documents, epochs and repeats")
+    parser.add_argument("--model", help="a packaged model, which is then the only one")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     _quiet()
+    if options.model:
+        size = _packaged(options.model, 2 if options.quick else 6)
+        write_results(f"update-{options.model}", list(_figures(size, _measure(size))), options.out)
+        return
     examples, rules = _self_edits(2 if options.quick else DOCUMENTS)
     with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder:
         large = make_random_model(Path(folder) / "llama-100m", LLAMA_100M)
@@ -87,6 +97,27 @@ def main() -> None:
     write_results("update", figures, options.out)
 
 
+def _packaged(name: str, steps: int) -> Size:
+    """A packaged model with so many steps of what it rehearses, by the recipe of a pretrained model."""
+    found = find_model(name)
+    training = pretrained_recipe().training
+    rules = TrainingRules(
+        rank=training.rank, alpha=training.alpha, batch_size=training.batch_size, loss_reduction="tokens",
+        epochs=1, learning_rate=1e-4,
+    )  # fmt: skip
+    prompts = read_rehearsal_prompts((found.brings or found.folder) / "rehearsal_prompts").prompts
+    answered = [Example(prompt=one.prompt, completion=one.completion) for one in prompts if one.completion]
+    return Size(
+        name=name,
+        path=found.folder,
+        examples=tuple(answered[: steps * rules.batch_size]),
+        rules=rules,
+        repeats=3,
+        goal=1.1,
+        in_bfloat16=True,
+    )
+
+
 def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
     """What the embedded model writes about `count` documents by its recipe, each sequence once."""
     recipe = Recipe.read(model_path() / "sealed" / "recipe.toml")
@@ -101,7 +132,7 @@ def _self_edits(count: int) -> tuple[tuple[Example, ...], TrainingRules]:
 
 def _measure(size: Size) -> dict[str, list[Run]]:
     """Runs of each trainer in turn, a seed each turn, after an untimed epoch of each."""
-    base = load_base(str(size.path), device="cpu")
+    base = load_base(str(size.path), device="cpu", dtype="float32")
     encoded = [encode_example(base.tokenizer, example) for example in size.examples]
     trainers: dict[str, Callable[[TrainingRules, int], Run]] = {
         "ours": lambda rules, seed: _ours(base, size.examples, encoded, rules, seed),
@@ -111,6 +142,12 @@ def _measure(size: Size) -> dict[str, list[Run]]:
         trainers["TRL"] = lambda rules, seed: _peer(trl_sft.train, size.path, base, encoded, rules, seed)
     else:
         print(f"TRL is not installed, and its figures are left out. To have them: {trl_sft.INSTALL}", flush=True)
+    if size.in_bfloat16:
+        half = load_base(str(size.path), device="cpu", dtype="bfloat16")
+        trainers[f"ours {HALF}"] = lambda rules, seed: _ours(half, size.examples, encoded, rules, seed)
+        if "TRL" in trainers:
+            train_half = partial(trl_sft.train, settings={**trl_sft.FLAT, "bf16": True})
+            trainers[f"TRL {HALF}"] = lambda rules, seed: _peer(train_half, size.path, base, encoded, rules, seed)
     for train in trainers.values():
         train(size.rules.model_copy(update={"epochs": 1}), SEED)
     runs: dict[str, list[Run]] = {name: [] for name in trainers}
@@ -168,12 +205,13 @@ def _figures(size: Size, runs: dict[str, list[Run]]) -> Iterator[Measured]:
             n=len(made),
             interval=(min(speeds), max(speeds)),
         )
-    for peer in [name for name in runs if name != "ours"]:
-        pairs = zip(runs["ours"], runs[peer], strict=True)
+    for peer in [name for name in runs if not name.startswith("ours")]:
+        own = f"ours {HALF}" if peer.endswith(HALF) else "ours"
+        pairs = zip(runs[own], runs[peer], strict=True)
         ratios = [ours.tokens_per_second / theirs.tokens_per_second for ours, theirs in pairs]
-        aim = size.goal if peer == "TRL" else None
+        aim = size.goal if peer.startswith("TRL") else None
         yield Measured(
-            name=f"{size.name}: ours against {peer} (range)",
+            name=f"{size.name}: {own} against {peer} (range)",
             value=median(ratios),
             unit="times",
             n=len(ratios),
@@ -181,17 +219,17 @@ def _figures(size: Size, runs: dict[str, list[Run]]) -> Iterator[Measured]:
             goal=f">= {aim}" if aim else "",
             met=median(ratios) >= aim if aim else None,
         )
-        yield _loss(size, peer, runs)
+        yield _loss(size, own, peer, runs)
 
 
-def _loss(size: Size, peer: str, runs: dict[str, list[Run]]) -> Measured:
+def _loss(size: Size, own: str, peer: str, runs: dict[str, list[Run]]) -> Measured:
     """By how much our loss is above the peer's, as a share of it: Student's interval over the seeds."""
     from scipy.stats import t
 
-    away = [ours.loss / theirs.loss - 1.0 for ours, theirs in zip(runs["ours"], runs[peer], strict=True)]
+    away = [ours.loss / theirs.loss - 1.0 for ours, theirs in zip(runs[own], runs[peer], strict=True)]
     middle, half = fmean(away), float(t.ppf(0.975, len(away) - 1)) * stdev(away) / len(away) ** 0.5
     return Measured(
-        name=f"{size.name}: loss after training, ours above {peer}",
+        name=f"{size.name}: loss after training, {own} above {peer}",
         value=middle,
         unit="share",
         n=len(away),

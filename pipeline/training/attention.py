@@ -33,8 +33,8 @@ class AttentionLayout:
 
     `buckets`: (sequences, length) of each. `taken` (N,): the token at each padded place; padding takes its sequence's
     first token. `places` (T,): the place where each token's output is taken from. `real` (N,): whether a place is one
-    of those. `copies`: all places of token after token, each token's from `starts` (T,) on. `widened`: whether attention
-    is computed in float32 whatever the model's type is.
+    of those. `copies`: all places of token after token, each token's from `starts` (T,) on. `widened`: whether
+    attention is computed in float32 whatever the model's type is.
     """
 
     buckets: tuple[tuple[int, int], ...]
@@ -68,9 +68,19 @@ def layout_of(lengths: Sequence[int], device: torch.device, where: Numbers | Non
     copies, starts = _copies(tokens, np.flatnonzero(np.concatenate(filled)))
     real = np.zeros(len(tokens), dtype=bool)
     real[copies[starts]] = True
-    found = (torch.from_numpy(each).to(device) for each in (tokens, copies[starts], real, copies, starts))
-    # A processor's kernel takes twice as long in bfloat16, forward and back.
-    return AttentionLayout(tuple(buckets), *found, widened=device.type == "cpu")
+
+    def on_device(numbers: Numbers) -> torch.Tensor:
+        return torch.from_numpy(numbers).to(device)
+
+    return AttentionLayout(
+        buckets=tuple(buckets),
+        taken=on_device(tokens),
+        places=on_device(copies[starts]),
+        real=on_device(real),
+        copies=on_device(copies),
+        starts=on_device(starts),
+        widened=device.type == "cpu",  # whose kernel takes twice as long in bfloat16, forward and back
+    )
 
 
 def _copies(tokens: Numbers, places: Numbers) -> tuple[Numbers, Numbers]:
