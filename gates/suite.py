@@ -88,6 +88,9 @@ def held_out_questions(eval_items: Iterable[EvalItem], suites: Suites) -> frozen
     in_suites = [eval_item for suite in suites.all for eval_item in suite.eval_items]
     others = (suite.items for suite in suites.all + suites.perplexity if not suite.eval_items)
     in_others = {normalise(item.question) for items in others for item in items}
+    in_others |= {
+        normalise(sentence) for suite in suites.perplexity for text in suite.texts for sentence in text.sentences
+    }
     return held_out_keys([*eval_items, *in_suites]) | (in_others - {""})
 
 

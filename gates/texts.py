@@ -9,6 +9,8 @@ from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
 
 _BLANK = re.compile(r"\n\s*\n")
+_SENTENCE = re.compile(r"(?<=[.?!])\s+")
+_TELLING = 6  # words from which a sentence is this text's and no other's
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class TextItem:
     def question(self) -> str:
         """What no training example may hold: the paragraph."""
         return self.text
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What no training example may hold either, since self-edits are written sentence by sentence."""
+        return tuple(one for one in _SENTENCE.split(" ".join(self.text.split())) if len(one.split()) >= _TELLING)
 
 
 def read_texts(path: Path) -> tuple[TextItem, ...]:

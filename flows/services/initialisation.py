@@ -12,9 +12,10 @@ from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.models.resolution import find_model
-from pipeline.recipe import NO_DISTILLATION, Recipe, pretrained_recipe, recipe_toml
+from pipeline.recipe import Recipe, pretrained_recipe, recipe_toml
 from pipeline.training import can_distil
 from pipeline.types import ModelRef
+from pipeline.updates import RehearsalPrompts, read_rehearsal_prompts
 from registry import create_ledger
 
 FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
@@ -82,7 +83,7 @@ def _bring(brought: Path | None, base: BaseModel, folder: Path) -> None:
 def _recipe_for(base: BaseModel, folder: Path) -> Recipe:
     """A pretrained model's recipe, less what the model cannot do and what the workspace has nothing for."""
     recipe = pretrained_recipe()
-    if not any((folder / "rehearsal_prompts").iterdir()):
+    if read_rehearsal_prompts(folder / "rehearsal_prompts") == RehearsalPrompts():
         recipe = _rehearsing_itself(recipe)
     if not read_suites(folder / "suites").perplexity:
         recipe = _without_text_gate(recipe)
@@ -98,7 +99,8 @@ def _rehearsing_itself(recipe: Recipe) -> Recipe:
 def _undistilled(recipe: Recipe) -> Recipe:
     """The recipe for a model that cannot be distilled: words alone, and equal weights."""
     training = recipe.training.model_copy(update={"new_weight": 1.0, "teaching_weight": 0.0})
-    return recipe.model_copy(update={"rehearsal": NO_DISTILLATION, "training": training})
+    rehearsal = recipe.rehearsal.model_copy(update={"kl_weight": 0.0, "hidden_state_weight": 0.0})
+    return recipe.model_copy(update={"rehearsal": rehearsal, "training": training})
 
 
 def _without_text_gate(recipe: Recipe) -> Recipe:

@@ -74,3 +74,19 @@ def start_of(shapes: Shapes, seed: int, start: Tensors | None) -> torch.Tensor:
         elif name.endswith("lora_A.weight"):
             torch.nn.init.kaiming_uniform_(view[0], a=math.sqrt(5), generator=draw)
     return flat
+
+
+def interpolated(tensors: Tensors, start: torch.Tensor, shapes: Shapes, share: float) -> dict[str, torch.Tensor]:
+    """One adapter's tensors with each side B at `share` of its way from `start` (parameters,); side A as it is.
+
+    What an update does elsewhere falls faster by this than what it has learned. WiSE-FT (Wortsman et al. 2022, arXiv
+    2109.01903) interpolates all weights. Here an adapter that starts from the base is scaled as a whole; of one that
+    starts from another, what training added by side B is.
+    """
+    if share == 1.0:
+        return dict(tensors)
+    before = views_of(start[None], shapes)
+    return {
+        name: torch.lerp(before[name][0].cpu(), tensor, share) if name.endswith("lora_B.weight") else tensor
+        for name, tensor in tensors.items()
+    }

@@ -27,6 +27,7 @@ from pipeline.adapters.format import verify_adapter
 from pipeline.adapters.identity import BaseIdentity, check_files, identify_base
 from pipeline.errors import BadInput, InternalError, ModelMissing
 
+_ON_CPU = {torch.float32, torch.bfloat16}
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 
 
@@ -53,8 +54,9 @@ class BaseModel:
 def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> BaseModel:
     """Loads a model by folder or hub id, from safetensors only and without any code of its own.
 
-    `device` "auto": CUDA where there is a card, else CPU. `dtype` "auto": the checkpoint's type where the device
-    multiplies in it, else float32. A checkpoint in float16 is taken to float32: its gradients would vanish or overflow.
+    `device` "auto": CUDA where there is a card, else CPU. `dtype` "auto": on a card the checkpoint's type; on a CPU
+    float32, but bfloat16 for a checkpoint in it where the processor multiplies in it. A checkpoint in float16 is taken
+    to float32: its gradients would vanish or overflow.
     Raises ModelMissing where the model cannot be found or loaded, BadInput for an unknown device or type.
     """
     path = find_base(path_or_id)
@@ -145,7 +147,8 @@ def _load(path: Path, device: torch.device, dtype: torch.dtype | str) -> tuple[A
         model, report = AutoModelForCausalLM.from_pretrained(
             path, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
         )
-        model = (model.float() if model.dtype is torch.float16 else model).to(device)
+        usable = model.dtype in _ON_CPU if device.type == "cpu" else model.dtype is not torch.float16
+        model = (model if usable else model.float()).to(device)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise ModelMissing(f"the model in {path} cannot be loaded: {error}. Check that the copy is whole.") from error
     lacking = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])

@@ -1,6 +1,6 @@
 """Log-probabilities of given continuations under a causal language model. Knows ids and batches, no text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -10,6 +10,7 @@ from pipeline import progress
 from pipeline.engines.branches import ROWS, Branch, branch_likelihoods, can_branch
 
 BATCH = 16
+_LOGITS = 1 << 28  # of a batch, at most: a gigabyte in float32
 HOW = f"{BATCH} rows; contexts of several continuations are read once, {ROWS} continuations"  # changes a last digit
 Row = tuple[list[int], list[int]]  # ids of the context, and of its continuation
 _Scored = Iterator[tuple[int, tuple[float, bool]]]  # places of rows, and what is said of them
@@ -58,11 +59,22 @@ def _branched(model: Any, rows: Sequence[Row], groups: Sequence[Sequence[int]]) 
 
 
 def _alone(model: Any, rows: Sequence[Row], places: Sequence[int]) -> _Scored:
-    """In batches of BATCH rows of similar length."""
-    order = sorted(places, key=lambda at: len(rows[at][0]) + len(rows[at][1]))
-    for start in range(0, len(order), BATCH):
-        chosen = order[start : start + BATCH]
+    """In batches of rows of similar length."""
+    lengths = {at: len(rows[at][0]) + len(rows[at][1]) for at in places}
+    for chosen in batches(lengths, model.config.get_text_config().vocab_size):
         yield from zip(chosen, _together(model, [rows[at] for at in chosen]), strict=True)
+
+
+def batches(lengths: Mapping[int, int], vocabulary: int) -> Iterator[list[int]]:
+    """Rows, given the length of each, in batches of at most BATCH and, but for a row alone, of _LOGITS logits."""
+    batch: list[int] = []
+    for row in sorted(lengths, key=lengths.__getitem__):
+        if batch and (len(batch) == BATCH or (len(batch) + 1) * lengths[row] * vocabulary > _LOGITS):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def _together(model: Any, rows: Sequence[Row]) -> list[tuple[float, bool]]:

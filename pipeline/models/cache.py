@@ -29,13 +29,15 @@ MANIFEST = "sealed-model.json"
 class ModelSource:
     """What a folder of the cache is made from.
 
-    `name`: of the folder; `origin`: the packages or the file, in words; `digest`: SHA-256 of the GGUF file.
+    `name`: of the folder; `origin`: the packages or the file, in words; `digest`: SHA-256 of the GGUF file; `form`:
+    the type of the weights in the folder.
     """
 
     name: str
     origin: str
     digest: str
     licence: str
+    form: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,8 @@ def damage(folder: Path, source: ModelSource) -> str:
         return f"it has no {MANIFEST} that can be read"
     if manifest.source.digest != source.digest:
         return f"it was made from other bytes ({manifest.source.origin})"
+    if manifest.source.form != source.form:
+        return f"its weights are {manifest.source.form}, not {source.form}"
     with progress.step(f"verifying {source.name}"):
         for done, file in enumerate(manifest.files):
             progress.report(done, len(manifest.files))

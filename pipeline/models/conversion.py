@@ -23,6 +23,7 @@ from pipeline import progress
 from pipeline.engines.base import no_bars
 from pipeline.errors import ModelMissing
 
+FORM = "bfloat16"  # of the weights that are written
 # llama.cpp's names for splitting text into single digits and, for the rest, as GPT-2 does. The library does not know
 # them, and splits as GPT-2 does, which takes a blank and the digits after it for one word.
 _DIGITS_ALONE = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"})

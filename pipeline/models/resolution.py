@@ -14,7 +14,7 @@ from pipeline.errors import ModelMissing
 from pipeline.models.acceptance import check_answers, check_loads
 from pipeline.models.cache import ModelSource, model_folder, models_folder
 from pipeline.models.catalogue import PackagedModel, packaged
-from pipeline.models.conversion import convert
+from pipeline.models.conversion import FORM, convert
 from pipeline.models.download import fetch
 
 BROUGHT = "sealed"
@@ -44,7 +44,9 @@ def find_model(named: str) -> FoundModel:
 
 
 def _packaged_folder(model: PackagedModel) -> Path:
-    source = ModelSource(name=model.name, origin=model.origin, digest=model.gguf_digest, licence=model.licence)
+    source = ModelSource(
+        name=model.name, origin=model.origin, digest=model.gguf_digest, licence=model.licence, form=FORM
+    )
     return model_folder(source, lambda folder: _make_packaged(model, folder))
 
 
@@ -71,7 +73,7 @@ def _unpacked_folder(gguf: Path) -> Path:
         raise ModelMissing(f"there is no file {gguf}. Give the path of a GGUF file.")
     digest = digest_file(gguf)
     name = f"gguf-{digest[:16]}"
-    source = ModelSource(name=name, origin=str(gguf.resolve()), digest=digest, licence="as the file's")
+    source = ModelSource(name=name, origin=str(gguf.resolve()), digest=digest, licence="as the file's", form=FORM)
     return model_folder(source, lambda folder: _make_unpacked(gguf, folder))
 
 

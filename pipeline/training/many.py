@@ -14,12 +14,11 @@ from pipeline import progress
 from pipeline.adapters.attachment import linear_layers, target_names
 from pipeline.adapters.format import MAX_SCALE
 from pipeline.adapters.saving import TrainingResult
-from pipeline.adapters.stack import start_of
+from pipeline.adapters.stack import interpolated, start_of
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 from pipeline.training import memory
-from pipeline.training.interpolation import interpolated
 from pipeline.training.jobs import (
     BASE,
     EncodedJob,
@@ -163,7 +162,7 @@ class JobBatch:
         """The results with as much of their change as their rules keep."""
         shapes = adapter_shapes(self.base, self.jobs[0].job.rules)
         return [
-            interpolated(result, start, shapes, one.job.rules.interpolation)
+            replace(result, tensors=interpolated(result.tensors, start, shapes, one.job.rules.interpolation))
             for result, start, one in zip(results, self.starts, self.jobs, strict=True)
         ]
 

@@ -18,7 +18,7 @@ from pipeline.training.lora_linear import Adapted
 from pipeline.training.sequences import Batch, Sequences
 
 _TEACHER_TOKENS = 4_096  # of one forward pass of a teacher
-_TEACHER_PLACES = 16_384  # of its attention, which sees a shared token in each sequence
+_TEACHER_PLACES = 8_192  # of its attention, which sees a shared token in each sequence
 
 
 class Objective:

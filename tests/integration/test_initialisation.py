@@ -12,7 +12,7 @@ from gates.suite import read_suites
 from pipeline.config import Settings
 from pipeline.models import catalogue
 from pipeline.models import resolution as resolving
-from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules, pretrained_recipe
+from pipeline.recipe import Recipe, RehearsalRules, pretrained_recipe
 from pipeline.updates import read_rehearsal_prompts
 from pipeline.updates.rehearsal_prompts import RehearsalPrompts
 from tests.gguf_models import entry, write_gguf, write_wheel
@@ -70,7 +70,10 @@ def test_a_model_may_lie_in_a_folder_of_any_name(tiny_model: Callable[..., Path]
 def test_a_model_that_caps_its_logits_rehearses_words_alone(capped: Path, tmp_path: Path) -> None:
     init_workspace(tmp_path / "workspace", str(capped), actor="ada").ledger.close()
     recipe = Recipe.read(tmp_path / "workspace" / "recipe.toml")
-    assert (recipe.rehearsal, recipe.training.new_weight) == (NO_DISTILLATION, 1.0)
+    own = pretrained_recipe().rehearsal
+    assert (recipe.rehearsal.kl_weight, recipe.rehearsal.hidden_state_weight) == (0.0, 0.0)
+    assert (recipe.rehearsal.prompts, recipe.rehearsal.replay) == (own.prompts, own.replay)
+    assert recipe.training.new_weight == 1.0
     assert recipe.training.teaching_weight == 0.0
 
 

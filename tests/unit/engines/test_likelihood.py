@@ -12,7 +12,7 @@ import transformers
 from pipeline import progress
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.branches import ROWS, can_branch
-from pipeline.engines.likelihood import Row, likelihoods
+from pipeline.engines.likelihood import Row, batches, likelihoods
 
 HEAD = [5, 6, 7]
 
@@ -92,6 +92,13 @@ def test_continuations_that_are_as_long_as_their_context_are_scored_whole(base: 
     rows = [([5], [at, 4, 6]) for at in range(7, 7 + ROWS)]
     _check(base.model, rows)
     assert _read_by(base.model, rows) == ROWS * 4
+
+
+def test_long_rows_are_scored_in_smaller_batches() -> None:
+    """So that their logits fit; a row that alone has more is scored alone."""
+    lengths = {0: 9_000, 1: 100, 2: 4_000, 3: 2_000, 4: 2_500, 5: 90}
+    assert list(batches(lengths, vocabulary=50_000)) == [[5, 1], [3, 4], [2], [0]]
+    assert [len(batch) for batch in batches(dict.fromkeys(range(40), 50), vocabulary=50_000)] == [16, 16, 8]
 
 
 def test_progress_is_told_in_tokens_up_to_all_of_them(base: BaseModel) -> None:

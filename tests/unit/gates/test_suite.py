@@ -7,7 +7,8 @@ import pytest
 
 from gates.suite import Kind, Suites, eval_item_suite, held_out_questions, read_suites, refusals
 from pipeline.errors import BadDataFile
-from pipeline.types import EvalItem
+from pipeline.leakage import leaked
+from pipeline.types import EvalItem, Example
 
 TASK = """
 task: sums
@@ -59,6 +60,18 @@ def test_plain_text_is_read_by_paragraphs_and_may_not_be_trained_on(tmp_path: Pa
     assert suites.all == ()
     assert suites.digest != Suites().digest
     assert "sea rises twice" in held_out_questions((), suites)
+
+
+def test_a_sentence_of_plain_text_may_not_be_trained_on_either(tmp_path: Path) -> None:
+    """Self-edits are written sentence by sentence, and would make the text look better known than it is."""
+    (tmp_path / "perplexity").mkdir()
+    text = "The sea rises twice a day at Brest. It falls. The moon pulls it\nup and lets it fall again."
+    (tmp_path / "perplexity" / "tides.txt").write_text(text)
+    keys = held_out_questions((), read_suites(tmp_path))
+    taught = Example(prompt="What is said about Brest?", completion="The sea rises twice a day at Brest.")
+    assert leaked(taught, keys)
+    assert leaked(Example(prompt="", completion="Tides. The moon pulls it up and lets it fall again."), keys)
+    assert not leaked(Example(prompt="What does a stone do?", completion="It falls."), keys)
 
 
 def test_a_file_without_text_is_refused(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.models.cache import MANIFEST, ModelSource, model_folder, models_folder, read_manifest
 
-SOURCE = ModelSource(name="tiny", origin="tiny-model==1.0", digest="d" * 64, licence="MIT")
+SOURCE = ModelSource(name="tiny", origin="tiny-model==1.0", digest="d" * 64, licence="MIT", form="bfloat16")
 MAKE = """
 import os, signal, sys, time
 from pathlib import Path
@@ -28,7 +29,8 @@ def make(folder):
     time.sleep(1.0)
     (folder / "model.safetensors").write_text("weights")
 
-print(model_folder(ModelSource(name="tiny", origin="tiny-model==1.0", digest="d" * 64, licence="MIT"), make))
+source = ModelSource(name="tiny", origin="tiny-model==1.0", digest="d" * 64, licence="MIT", form="bfloat16")
+print(model_folder(source, make))
 """
 
 
@@ -77,11 +79,20 @@ def test_damage_is_named_and_the_folder_made_again(
 
 def test_a_folder_made_from_other_bytes_is_made_again(cache: Path) -> None:
     folder = model_folder(SOURCE, fill)
-    newer = ModelSource(name="tiny", origin="tiny-model==2.0", digest="e" * 64, licence="MIT")
+    newer = ModelSource(name="tiny", origin="tiny-model==2.0", digest="e" * 64, licence="MIT", form="bfloat16")
     model_folder(newer, fill)
     manifest = read_manifest(folder)
     assert manifest is not None
     assert manifest.source == newer
+
+
+def test_a_folder_with_weights_of_another_type_is_made_again(cache: Path) -> None:
+    """What is computed with the same file would else differ from machine to machine."""
+    folder = model_folder(replace(SOURCE, form="float32"), fill)
+    model_folder(SOURCE, fill)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert manifest.source.form == "bfloat16"
 
 
 def test_a_hidden_file_is_no_damage(cache: Path) -> None:

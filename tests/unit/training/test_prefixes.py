@@ -20,18 +20,18 @@ TEMPLATE, DOCUMENT = (7, 8, 9, 10, 11, 12), (21, 22, 23, 24, 25, 26, 27, 28)
 HELD = Hold(kl=0.7, hidden_states=0.3)
 
 
-def told(prompt: Sequence[int], completion: Sequence[int]) -> Encoded:
+def encoded_row(prompt: Sequence[int], completion: Sequence[int]) -> Encoded:
     return Encoded(ids=(*prompt, *completion), loss=(False,) * len(prompt) + (True,) * len(completion))
 
 
 ROWS = [
-    told((*TEMPLATE, 40), (50, 51)),
-    told((*TEMPLATE, *DOCUMENT, 41), (52, 53, 2)),
-    told((*TEMPLATE, *DOCUMENT, 42, 43), (54, 55, 2)),
-    told((*TEMPLATE, *DOCUMENT, 42, 43), (56, 2)),
-    told((), (*TEMPLATE, 44, 45)),  # plain text, all learned, whatever it begins with
-    told((60, 61), (62, 63, 2)),
-    told((*TEMPLATE, 46, 47, 48), (57,)),
+    encoded_row((*TEMPLATE, 40), (50, 51)),
+    encoded_row((*TEMPLATE, *DOCUMENT, 41), (52, 53, 2)),
+    encoded_row((*TEMPLATE, *DOCUMENT, 42, 43), (54, 55, 2)),
+    encoded_row((*TEMPLATE, *DOCUMENT, 42, 43), (56, 2)),
+    encoded_row((), (*TEMPLATE, 44, 45)),  # plain text, all learned, whatever it begins with
+    encoded_row((60, 61), (62, 63, 2)),
+    encoded_row((*TEMPLATE, 46, 47, 48), (57,)),
 ]
 BATCHES = {
     "one adapter": [[4, 2, 0, 3, 1]],
@@ -94,7 +94,7 @@ def test_a_token_is_computed_for_all_that_begin_alike_up_to_it_and_for_no_other(
         sizes = [draw.randint(2, 9) for _ in range(8)]
         rows = [[draw.choice((3, 4)) for _ in range(size)] for size in sizes]
         first = [draw.randint(1, size - 1) for size in sizes]  # learned token; the state before it is its own
-        made = make_sequences([told(row[:at], row[at:]) for row, at in zip(rows, first, strict=True)], 64, CPU)
+        made = make_sequences([encoded_row(row[:at], row[at:]) for row, at in zip(rows, first, strict=True)], 64, CPU)
         rows_of = [draw.choices(range(8), k=draw.randint(1, 6)) for _ in range(2)]
         tokens = [
             (adapter, place, tuple(rows[row][: step + 1]), step < first[row] - 1)
@@ -126,7 +126,7 @@ def test_the_teacher_says_of_lessons_that_share_a_document_what_it_says_of_each_
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, rows, own, batch = model_of(RAGGED[kind]), [0, 3, 5], [6, 1, 2], [[0, 3, 6, 5], [1, 2, 4]]
-    lessons = [told((*TEMPLATE, *DOCUMENT, 30 + row), ROWS[row].ids[-2:]) for row in rows]
+    lessons = [encoded_row((*TEMPLATE, *DOCUMENT, 30 + row), ROWS[row].ids[-2:]) for row in rows]
     seen = computed(model, "model.layers.1.mlp.up_proj")
 
     def learned_from(order: Sequence[int]) -> tuple[int, torch.Tensor, torch.Tensor]:
