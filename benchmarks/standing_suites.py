@@ -32,7 +32,7 @@ from pipeline.prompts import framed
 from pipeline.recipe import pretrained_recipe
 
 SURE = 0.75  # share of the sampled replies to all wordings that are right
-_SHORT, _OPENING = 32, 12  # tokens of an answer, of a refusal's opening
+_SHORT, _OPENING = 48, 12  # tokens of an answer, of a refusal's opening
 _GREEDY = SamplingParams(max_new_tokens=_SHORT)
 _SAMPLED = SamplingParams(max_new_tokens=_SHORT, temperature=0.7, samples=8, seed=3)
 
