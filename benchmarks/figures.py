@@ -51,9 +51,9 @@ def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> N
 
 
 def _command(name: str, arguments: Sequence[str]) -> str:
-    """As it is typed, but for where its results went."""
+    """As it is typed, but for the folders of its files and where its results went."""
     kept = [word for at, word in enumerate(arguments) if "--out" not in (word, arguments[at - 1] if at else "")]
-    return shlex.join(["python", "-m", f"benchmarks.{name}", *kept])
+    return shlex.join(["python", "-m", f"benchmarks.{name}", *(Path(word).name for word in kept)])
 
 
 def _revision() -> str:
