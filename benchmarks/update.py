@@ -68,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     _quiet()
     if options.model:
-        size = _packaged(options.model, 2 if options.quick else 6)
+        size = _packaged(options.model, 1 if options.quick else 3)
         write_results(f"update-{options.model}", list(_figures(size, _measure(size))), options.out)
         return
     examples, rules = _self_edits(2 if options.quick else DOCUMENTS)
