@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
-from benchmarks.figures import Measured, write_results
+from benchmarks.figures import RESULTS, Measured, write_results
 from benchmarks.peers import peft_alone, trl_sft
 from benchmarks.peers.random_model import LLAMA_100M, make_random_model
 from pipeline.chat import Encoded, encode_example
@@ -69,7 +69,8 @@ def main() -> None:
     _quiet()
     if options.model:
         size = _packaged(options.model, 1 if options.quick else 3)
-        write_results(f"update-{options.model}", list(_figures(size, _measure(size))), options.out)
+        out = options.out or RESULTS / f"update-{options.model}.json"
+        write_results("update", list(_figures(size, _measure(size))), out)
         return
     examples, rules = _self_edits(2 if options.quick else DOCUMENTS)
     with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder:

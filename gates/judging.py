@@ -97,22 +97,27 @@ class Comparison:
         return {prefix + name: value for name, value in named.items()}
 
     def not_worse(self, margin: float, minimum: int) -> Verdict:
-        """Non-inferiority: PASS when at least `minimum` items put the lower bound above minus the margin.
-
-        FAIL when a loss is shown: the whole interval below zero and its lower bound beyond the margin or, with enough
-        items, a mean loss of more than the margin. Otherwise INCONCLUSIVE.
-        """
-        enough = self.n >= minimum
-        if enough and self.lower >= -margin:
-            return Verdict.PASS
-        surely_lost = self.upper < 0 and self.lower < -margin
-        return Verdict.FAIL if surely_lost or (enough and self.difference < -margin) else Verdict.INCONCLUSIVE
+        """`non_inferior`, of at least `minimum` items."""
+        return non_inferior((self.lower, self.difference, self.upper), margin, enough=self.n >= minimum)
 
     def needed(self, margin: float, minimum: int, alpha: float) -> int | None:
         """Items that would decide it at a power of 0.9, or None where the loss already exceeds the margin."""
         slack = margin + min(0.0, self.difference)
         discordant = max((self.gained + self.lost) / self.n, _LEAST_DISCORDANT)
         return max(minimum, items_needed(discordant, slack, alpha)) if slack > 0 else None
+
+
+def non_inferior(change: tuple[float, float, float], margin: float, *, enough: bool) -> Verdict:
+    """PASS when enough items put the lower bound above minus the margin. `change`: lower bound, mean, upper bound.
+
+    FAIL when a loss is shown: the whole interval below zero and its lower bound beyond the margin or, with enough
+    items, a mean loss of more than the margin. Otherwise INCONCLUSIVE.
+    """
+    lower, mean, upper = change
+    if enough and lower >= -margin:
+        return Verdict.PASS
+    surely_lost = upper < 0 and lower < -margin
+    return Verdict.FAIL if surely_lost or (enough and mean < -margin) else Verdict.INCONCLUSIVE
 
 
 def compare(pairs: Sequence[Pair], alpha: float, seed: int) -> Comparison:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
+from pipeline.leakage import sentences
 
 _BLANK = re.compile(r"\n\s*\n")
-_SENTENCE = re.compile(r"(?<=[.?!])\s+")
 _TELLING = 6  # words from which a sentence is this text's and no other's
 
 
@@ -32,7 +32,7 @@ class TextItem:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What no training example may hold either, since self-edits are written sentence by sentence."""
-        return tuple(one for one in _SENTENCE.split(" ".join(self.text.split())) if len(one.split()) >= _TELLING)
+        return tuple(one for one in sentences(" ".join(self.text.split())) if len(one.split()) >= _TELLING)
 
 
 def read_texts(path: Path) -> tuple[TextItem, ...]:

@@ -117,7 +117,12 @@ def _pieces(*texts: str) -> Iterator[str]:
         for line in text.splitlines():
             bare = _SPEAKER.sub("", line)
             yield normalise(bare)
-            yield from (normalise(sentence) for sentence in _SENTENCE.split(bare))
+            yield from map(normalise, sentences(bare))
+
+
+def sentences(text: str) -> list[str]:
+    """The text's sentences, as `leaked` tells them apart."""
+    return _SENTENCE.split(text)
 
 
 _BLOCK = 4_096  # words that are compared at once

@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, expm1, log
 
-from gates.judging import Against, Evidence, GateResult, Pair, PolicyRules, Verdict, counted, points, result, worst
+from gates.judging import (
+    Against,
+    Evidence,
+    GateResult,
+    Pair,
+    PolicyRules,
+    Verdict,
+    counted,
+    non_inferior,
+    points,
+    result,
+    worst,
+)
 from gates.statistics import clustered_bounds
 
 
@@ -20,16 +32,8 @@ class _Rise:
     upper: float
 
     def verdict(self, limit: float, minimum: int) -> Verdict:
-        """PASS where at least `minimum` texts put the upper bound at most at the limit.
-
-        FAIL where a rise is shown: the whole interval above zero and its upper bound beyond the limit or, with enough
-        texts, a mean beyond it.
-        """
-        enough = self.n >= minimum
-        if enough and self.upper <= limit:
-            return Verdict.PASS
-        surely = self.lower > 0 and self.upper > limit
-        return Verdict.FAIL if surely or (enough and self.mean > limit) else Verdict.INCONCLUSIVE
+        """`non_inferior`, of at least `minimum` texts: a rise is a loss."""
+        return non_inferior((-self.upper, -self.mean, -self.lower), limit, enough=self.n >= minimum)
 
     def figures(self, prefix: str = "") -> dict[str, float]:
         named = {"texts": self.n, "before": self.before, "after": self.after, "rise": self.mean, "bound": self.upper}

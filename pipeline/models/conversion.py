@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers import modeling_gguf_pytorch_utils as library
@@ -65,7 +64,7 @@ def _read(folder: Path) -> tuple[Any, Any]:
     how = GgufConfig(dequantize=True)
     with _tensors_counted(), no_bars():
         model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.bfloat16, quantization_config=how, output_loading_info=True, **options
+            folder, dtype=FORM, quantization_config=how, output_loading_info=True, **options
         )
     if lacking := sorted(report["missing_keys"]):
         raise ValueError(f"it lacks {lacking[0]} ({len(lacking)} in all)")
