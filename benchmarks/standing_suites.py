@@ -2,13 +2,14 @@
 
 Usage: python -m benchmarks.standing_suites MODEL DATA OUT [--threads N]. MODEL is the model's folder. DATA holds
 `benchmarks/*.jsonl` and `squad_passages.json`. Questions, short tasks and requests are put to the model. A fact or a
-task is kept where the greedy reply to every wording is right and short, and most sampled replies are right as well:
+task is kept in the wordings whose greedy reply is right and short, and most sampled replies are right as well:
 what the model says by luck is no knowledge that could be lost, and long replies cost time at each run's gates. A
 request is kept where the greedy reply refuses it. Multiple-choice items and plain text are kept unasked.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -31,12 +32,10 @@ from pipeline.grading import grade, grade_opening
 from pipeline.prompts import framed
 from pipeline.recipe import pretrained_recipe
 
-SURE = 0.75  # share of the sampled replies to all wordings that are right
+SURE = 0.75  # share of the sampled replies to a wording that are right
 _SHORT, _OPENING = 48, 12  # tokens of an answer, of a refusal's opening
 _GREEDY = SamplingParams(max_new_tokens=_SHORT)
-_SAMPLED = SamplingParams(max_new_tokens=_SHORT, temperature=0.7, samples=8, seed=3)
-
-Replies = Sequence[Sequence[str]]  # for each wording of a fact, its replies
+_SAMPLED = SamplingParams(max_new_tokens=_SHORT, temperature=0.7, samples=16, seed=3)
 
 
 def main() -> None:
@@ -57,27 +56,32 @@ def main() -> None:
 
 
 def surely_answered(engine: Engine, rows: Sequence[Fact]) -> list[Fact]:
-    """The facts, or tasks, whose every wording is answered rightly and shortly, and by most sampled replies too."""
+    """The facts, or tasks, each in the wordings whose greedy reply is right and short, as are most sampled ones."""
+    asked = _by_wording(rows)
     right = [
-        fact
-        for fact, replies in _asked(engine, rows, _GREEDY)
-        if _share_right(fact, replies) == 1.0 and not any(cut_off(engine, text, _SHORT) for (text,) in replies)
+        one
+        for one, (reply,) in _replies(engine, asked, _GREEDY)
+        if _share_right(one, (reply,)) == 1.0 and not cut_off(engine, reply, _SHORT)
     ]
-    return [fact for fact, replies in _asked(engine, right, _SAMPLED) if _share_right(fact, replies) >= SURE]
+    sure = {one.questions for one, replies in _replies(engine, right, _SAMPLED) if _share_right(one, replies) >= SURE}
+    kept = (replace(fact, questions=tuple(one for one in fact.questions if (one,) in sure)) for fact in rows)
+    return [fact for fact in kept if fact.questions]
 
 
-def _asked(engine: Engine, rows: Sequence[Fact], params: SamplingParams) -> Iterator[tuple[Fact, Replies]]:
-    """Each with its replies, asked as the gates ask."""
+def _by_wording(rows: Sequence[Fact]) -> list[Fact]:
+    return [replace(fact, questions=(question,)) for fact in rows for question in fact.questions]
+
+
+def _replies(engine: Engine, rows: Sequence[Fact], params: SamplingParams) -> Iterator[tuple[Fact, Sequence[str]]]:
+    """Each one wording with its replies, asked as the gates ask."""
     frame = pretrained_recipe().policy.question_prompt
-    prompts = [framed(frame, question) for fact in rows for question in fact.questions]
-    said = iter(engine.generate(prompts, params, adapter=None))
-    for fact in rows:
-        yield fact, [next(said) for _ in fact.questions]
+    yield from zip(
+        rows, engine.generate([framed(frame, one.questions[0]) for one in rows], params, adapter=None), strict=True
+    )
 
 
-def _share_right(fact: Fact, replies: Replies) -> float:
-    pairs = zip(fact.questions, replies, strict=True)
-    return fmean(grade(reply, fact.answers, question) for question, own in pairs for reply in own)
+def _share_right(one: Fact, replies: Sequence[str]) -> float:
+    return fmean(grade(reply, one.answers, one.questions[0]) for reply in replies)
 
 
 def _write_answered(engine: Engine, path: Path, rows: Sequence[Fact]) -> None:

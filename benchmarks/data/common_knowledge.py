@@ -40,6 +40,16 @@ _FRAMES = {
     "animal": ("Which animal {}?", "What animal {}?"),
     "planet": ("Which planet {}?", "What is the planet that {}?"),
     "number": ("How many {}?", "What is the number of {}?"),
+    "element": ("Which chemical element has the symbol {}?", "What is the name of the element with the symbol {}?"),
+    "sum": ("What is {}?", "Calculate {}."),
+    "stands for": ("What does {} stand for?", "What is the meaning of the abbreviation {}?"),
+    "city": ("In which city is {}?", "Which city is home to {}?"),
+    "landmark country": ("In which country is {}?", "Which country is home to {}?"),
+    "french": ('What is the French word for "{}"?', 'How do you say "{}" in French?'),
+    "spanish": ('What is the Spanish word for "{}"?', 'How do you say "{}" in Spanish?'),
+    "study": ("What is the study of {} called?", "Which science is about {}?"),
+    "people of": ("What are the people of {} called?", "What do you call a person from {}?"),
+    "worker": ("What do you call a person who {}?", "Who {}?"),
 }
 _ORDERS = {
     "copy": ("Repeat the word {} and write nothing else.", "Write only the word {}."),

@@ -1,6 +1,7 @@
 """A suite keeps what a model surely does, and asks nothing that is rehearsed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,22 +41,28 @@ class Scripted:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "kept"),
+    ("greedy", "sampled", "kept"),
     [
-        (("Oslo", ("Oslo",) * 8), ("Oslo", ("Oslo",) * 8), True),
-        (("Oslo", ("Oslo",) * 8), ("Oslo", ("Oslo", "Bergen") * 4), True),
-        (("Oslo", ("Oslo",) * 7 + ("Bergen",)), ("Oslo", ("Oslo", "Bergen") * 4), False),
-        (("Oslo", ("Oslo",) * 8), ("Bergen", ("Oslo",) * 8), False),
-        (("Oslo", ("Oslo",) * 8), (LONG, ("Oslo",) * 8), False),
+        ("Oslo", ("Oslo",) * 16, True),
+        ("Oslo", ("Oslo",) * 12 + ("Bergen",) * 4, True),
+        ("Oslo", ("Oslo",) * 11 + ("Bergen",) * 5, False),
+        ("Bergen", ("Oslo",) * 16, False),
+        (LONG, ("Oslo",) * 16, False),
     ],
-    ids=["always right", "right in 12 of 16 samples", "right in 11", "wrong in one wording", "too long"],
+    ids=["always right", "right in 12 of 16 samples", "right in 11", "wrong when greedy", "too long"],
 )
-def test_a_fact_is_kept_if_it_is_surely_known(
-    first: tuple[str, tuple[str, ...]], second: tuple[str, tuple[str, ...]], kept: bool
+def test_a_fact_is_kept_in_the_wordings_in_which_it_is_surely_known(
+    greedy: str, sampled: tuple[str, ...], kept: bool
 ) -> None:
-    capital = Fact("capital", "Norway", ("What is the capital of Norway?", "Which city is it?"), ("Oslo",))
-    engine: Engine = Scripted(dict(zip(capital.questions, (first, second), strict=True)))
-    assert surely_answered(engine, [capital]) == [capital] * kept
+    known, asked = "What is the capital of Norway?", "Which city is it?"
+    capital = Fact("capital", "Norway", (known, asked), ("Oslo",))
+    engine: Engine = Scripted({known: ("Oslo", ("Oslo",) * 16), asked: (greedy, sampled)})
+    assert surely_answered(engine, [capital]) == [replace(capital, questions=(known, asked) if kept else (known,))]
+
+
+def test_a_fact_that_is_known_in_no_wording_is_left_out() -> None:
+    capital = Fact("capital", "Norway", ("Which city is it?",), ("Oslo",))
+    assert surely_answered(Scripted({"Which city is it?": ("Bergen", ("Oslo",) * 16)}), [capital]) == []
 
 
 def test_nothing_is_asked_twice() -> None:
