@@ -32,6 +32,12 @@ def predictability(base: BaseModel, adapter: Path | None, texts: Sequence[TextIt
     )
 
 
+def expect_scorable(base: BaseModel, texts: Sequence[TextItem]) -> None:
+    """Raises MeasurementFailed on a text of one token or longer than the context: better before training than after."""
+    for item in texts:
+        _row(base, item.text)
+
+
 def _row(base: BaseModel, text: str) -> tuple[list[int], list[int]]:
     ids = list(encode_example(base.tokenizer, Example(prompt="", completion=text, ends=False)).ids)
     if not 1 < len(ids) <= base.context:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.services.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
 from flows.wiring import Workspace, open_workspace
+from gates.predictability import expect_scorable
 from pipeline.addresses import redacted_address
 from pipeline.errors import DatabaseFailed, ExternalError, SealedError
 from pipeline.types import ReleaseState
@@ -58,6 +59,7 @@ def _ledger(workspace: Workspace) -> str:
 
 def _suites(workspace: Workspace) -> str:
     suites = workspace.suites
+    expect_scorable(workspace.base, [item for suite in suites.perplexity for item in suite.texts])
     kinds = (("retention", suites.retention), ("safety", suites.safety), ("regression", suites.regression))
     asked = ", ".join(f"{sum(map(len, found))} {kind} items" for kind, found in kinds)
     return f"{asked}, {sum(map(len, suites.perplexity))} texts" if suites.perplexity else asked

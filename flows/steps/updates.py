@@ -7,6 +7,7 @@ from flows.run_context import RunContext
 from flows.steps.guard import training_basis, training_guard
 from flows.steps.run_files import read_value, write_value
 from flows.steps.self_edits import kept_self_edits
+from gates.predictability import expect_scorable
 from pipeline import updates
 from pipeline.adapters.saving import trained_adapter
 from pipeline.engines import fits_context
@@ -23,8 +24,10 @@ def prepare_update(context: RunContext, run: Run) -> str:
     """Plans the run's update and stores the plan with all its examples in order. Returns the update's id.
 
     The plan that a killed run stored is kept as long as the run may train on the same; one that was registering its
-    release needs none. No example asks a test question.
+    release needs none. No example asks a test question. Raises MeasurementFailed where the gates could not score a text.
     """
+    workspace = context.workspace
+    expect_scorable(workspace.base, [item for suite in workspace.suites.perplexity for item in suite.texts])
     guard = training_guard(context)
     basis = training_basis(context, run, guard)
     if run.update is not None and (run.release is not None or find_plan(context, run.update, basis) is not None):

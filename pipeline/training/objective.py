@@ -3,6 +3,7 @@
 Logits are computed for learned tokens only. Knows no optimiser and no file.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -17,6 +18,8 @@ from pipeline.training.jobs import Microbatch
 from pipeline.training.lora_linear import Adapted
 from pipeline.training.sequences import Batch, Sequences
 
+log = logging.getLogger("sealed")
+
 _TEACHER_TOKENS = 4_096  # of one forward pass of a teacher
 _TEACHER_PLACES = 8_192  # of its attention, which sees a shared token in each sequence
 
@@ -28,6 +31,8 @@ class Objective:
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
         self._plain_head, self.ragged = can_distil(model), can_be_ragged(model)
+        if not self.ragged:
+            log.info("this architecture's attention cannot be replaced: sequences are padded, and training is slower")
         self._sequences = sequences
         # The teacher cache: its states (T, hidden), and each learned token's place among them (-1: not distilled).
         self._teacher = torch.zeros(0, 0)

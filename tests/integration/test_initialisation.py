@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import transformers
 
+from flows.run_context import RunContext
+from flows.services.diagnosis import examine
 from flows.services.initialisation import init_workspace
+from flows.steps.updates import prepare_update
 from gates.suite import read_suites
 from pipeline.config import Settings
+from pipeline.errors import MeasurementFailed
 from pipeline.models import catalogue
 from pipeline.models import resolution as resolving
 from pipeline.recipe import Recipe, RehearsalRules, pretrained_recipe
@@ -126,3 +130,20 @@ def test_a_packaged_model_brings_what_lies_in_its_folder_of_the_package(
 def _put(path: Path, text: str = '{"prompt": "Who are you?"}\n') -> None:
     path.parent.mkdir(parents=True)
     path.write_text(text, encoding="utf-8")
+
+
+def test_a_text_that_no_model_can_score_is_found_before_anything_trains(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    _put(tmp_path / "workspace" / "rehearsal_prompts" / "own.jsonl")
+    _put(tmp_path / "workspace" / "suites" / "perplexity" / "tides.txt", "The sea rises.\n\n" + "again " * 5_000)
+    parts = init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada")
+    try:
+        (found,) = [one for one in examine(tmp_path / "workspace") if one.part == "suites"]
+        assert not found.ok
+        assert "tokens" in found.sentence
+        with parts.ledger.session() as session, pytest.raises(MeasurementFailed, match="Split it or drop it"):
+            run = session.runs.begin_rebuild(proposer="ada", recipe=parts.recipe.digest)
+            prepare_update(RunContext(parts, session, parts.recipe), run)
+    finally:
+        parts.ledger.close()
