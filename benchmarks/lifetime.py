@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.peers import seal
+from benchmarks.peers.wrapping import merged
 from flows.steps.updates import weighed
 from gates.evidence import held_out_items
 from gates.measure import measure
@@ -175,7 +176,7 @@ class Life:
             out=out,
         )
         if self.arm.by_seal:
-            self.base = _merged(self.base, out, self.folder / f"merged-{run}")
+            self.base = merged(self.base, out, self.folder / f"merged-{run}")
             self.live = ModelRef(base=self.base.identity.model)
         else:
             self.adapter, self.live = out, ModelRef(base=self.live.base, adapter=trained.manifest.adapter)
@@ -280,14 +281,3 @@ def _nats(model: Any, said: Encoded) -> float:
     with torch.inference_mode():
         chances = model(input_ids=ids, use_cache=False).logits[0, :-1].log_softmax(-1)
     return -float(chances.gather(1, ids[0, 1:, None])[learned].sum())
-
-
-def _merged(base: BaseModel, adapter: Path, out: Path) -> BaseModel:
-    """The model with the adapter added to its weights, saved and loaded anew as SEAL's loop does."""
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    merged = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.path), adapter).merge_and_unload()
-    merged.save_pretrained(out)
-    base.tokenizer.save_pretrained(out)
-    return load_base(str(out), device="cpu")

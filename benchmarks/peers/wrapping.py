@@ -3,12 +3,13 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from pipeline.adapters.attachment import target_names, transposed
-from pipeline.engines.base import BaseModel
+from pipeline.engines.base import BaseModel, load_base
 
 
 @contextmanager
@@ -63,6 +64,17 @@ def tensors_of(model: Any) -> dict[str, torch.Tensor]:
 def trainable(model: Any) -> list[torch.nn.Parameter]:
     """The adapter's parameters, in the model's order."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def merged(base: BaseModel, adapter: Path, out: Path) -> BaseModel:
+    """The model with the adapter added to its weights, saved and loaded anew as SEAL's loop does."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    whole = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.path), adapter).merge_and_unload()
+    whole.save_pretrained(out)
+    base.tokenizer.save_pretrained(out)
+    return load_base(str(out), device="cpu")
 
 
 def _load(model: Any, start: Mapping[str, torch.Tensor]) -> None:

@@ -92,15 +92,23 @@ ARMS: dict[str, Callable[[Room], Lesson]] = {
 }
 
 
-def _context(room: Room, rules: SelfEditRules) -> WriterContext:
+def context_of(
+    base: BaseModel, recipe: Recipe, rules: SelfEditRules, guard: TrainingGuard, writer: Checkpoint
+) -> WriterContext:
+    """What self-edits are written with, by `rules`."""
     return WriterContext(
-        engine=LocalEngine(room.base),
+        engine=LocalEngine(base),
         rules=rules,
-        writer=Checkpoint(ModelRef(base=room.base.identity.digest)),
-        seed=room.recipe.seed,
-        guard=room.guard,
-        question_prompt=room.recipe.policy.question_prompt,
+        writer=writer,
+        seed=recipe.seed,
+        guard=guard,
+        question_prompt=recipe.policy.question_prompt,
     )
+
+
+def _context(room: Room, rules: SelfEditRules) -> WriterContext:
+    writer = Checkpoint(ModelRef(base=room.base.identity.digest))
+    return context_of(room.base, room.recipe, rules, room.guard, writer)
 
 
 def _passages(documents: Sequence[Document]) -> tuple[Example, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 
+from benchmarks.learning.intervals import by_group
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.engines import SamplingParams
 from pipeline.engines.base import BaseModel, with_adapter
@@ -17,6 +18,8 @@ from pipeline.recipe import Recipe
 from pipeline.types import Document, EvalItem
 
 _ANSWER_TOKENS = 48
+
+Grades = list[list[float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,13 @@ class Exam:
 def replies(base: BaseModel, prompts: Sequence[str], adapter: Path | None) -> list[str]:
     said = LocalEngine(base).generate(prompts, SamplingParams(max_new_tokens=_ANSWER_TOKENS), adapter=adapter)
     return [text for (text,) in said]
+
+
+def closed_book(base: BaseModel, recipe: Recipe, documents: Sequence[Document], adapter: Path | None) -> Grades:
+    """The grades of the documents' questions, by document."""
+    exam = Exam(documents=tuple(documents), recipe=recipe)
+    grades, _ = exam.graded(replies(base, exam.closed(), adapter))
+    return by_group(grades, exam.groups())
 
 
 @dataclass(frozen=True)

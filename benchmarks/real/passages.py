@@ -25,6 +25,18 @@ def run_of(data: Path, seed: int, count: int = PER_RUN) -> tuple[Document, ...]:
     return tuple(_document(draw.choice(usable(passages, title))) for title in draw.sample(reported, count))
 
 
+def runs_of(data: Path, seed: int, runs: int) -> list[tuple[Document, ...]]:
+    """Runs of `PER_RUN` passages in a row; no passage comes twice, and in one run no title does."""
+    passages = json.loads(data.read_text(encoding="utf-8"))
+    draw = Random(seed)
+    left = {title: draw.sample(found := usable(passages, title), len(found)) for title in halves(passages)[1]}
+    drawn = []
+    for _ in range(runs):
+        titles = draw.sample([title for title, own in left.items() if own], PER_RUN)
+        drawn.append(tuple(_document(left[title].pop()) for title in titles))
+    return drawn
+
+
 def halves(passages: list[dict[str, object]]) -> tuple[list[str], list[str]]:
     """The titles that recipes are chosen on, and those that are reported on, in the order of their digests."""
     titles = sorted({str(one["title"]) for one in passages}, key=lambda title: digest_of("title", title))

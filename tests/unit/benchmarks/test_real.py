@@ -1,7 +1,12 @@
-"""Self-edits are judged by the human questions of their own passage."""
+"""What the benchmarks of a real model draw and judge: runs, changed facts, self-edits by human questions."""
 
+import json
+from pathlib import Path
+
+from benchmarks.real.corrections import changed
+from benchmarks.real.passages import PER_RUN, runs_of
 from benchmarks.real.writing import judged
-from pipeline.types import Document, Dropped, EvalItem, Example, ModelRef, SelfEdit
+from pipeline.types import Document, DocumentKind, Dropped, EvalItem, Example, ModelRef, SelfEdit
 
 PASSAGE = Document(
     title="Cinder",
@@ -39,3 +44,36 @@ def test_an_answer_is_covered_by_its_own_passage_alone() -> None:
     found = judged([PASSAGE, OTHER], edits, dropped)
     assert found.covered == (1.0, 0.0, 0.0)
     assert found.kept == 2 / 3
+
+
+def passages(titles: int, each: int) -> list[dict[str, object]]:
+    questions = [{"question": f"What is {n}?", "answer": str(n)} for n in range(6)]
+    return [
+        {"title": f"Title {title}", "context": f"Passage {title}-{n}. " + "Words. " * 70, "questions": questions}
+        for title in range(titles)
+        for n in range(each)
+    ]
+
+
+def test_runs_in_a_row_bring_no_passage_twice_and_no_title_twice_in_a_run(tmp_path: Path) -> None:
+    data = tmp_path / "passages.json"
+    data.write_text(json.dumps(passages(18, 3)), encoding="utf-8")
+    runs = runs_of(data, 7, 3)
+    assert [len({one.title for one in run}) for run in runs] == [PER_RUN] * 3
+    assert len({one.id for run in runs for one in run}) == 3 * PER_RUN
+    assert runs == runs_of(data, 7, 3)
+
+
+def test_a_changed_capital_is_asked_with_the_new_and_with_the_old_answer() -> None:
+    suite = [
+        EvalItem(question=f"What is the capital of {country}?", answers=(city,), group=f"capital: {country}")
+        for country, city in (("Norway", "Oslo"), ("Peru", "Lima"), ("Chad", "N'Djamena"))
+    ]
+    suite.append(EvalItem(question="What is the plural of ox?", answers=("oxen",), group="plural: ox"))
+    documents, old = changed(suite, 2, DocumentKind.PASSAGE)
+    for document, known in zip(documents, old, strict=True):
+        (asked,) = document.eval_items
+        assert asked.question == known.question
+        assert asked.answers != known.answers
+        assert asked.answers[0] in document.body
+        assert known.answers[0] in document.body

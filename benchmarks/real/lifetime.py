@@ -1,0 +1,120 @@
+"""Runs of passages in a row on a real pretrained model: what is kept of each run and of all else, beside SEAL's way.
+
+Usage: python -m benchmarks.real.lifetime --data squad_passages.json --benchmarks DIR [--runs 10] [--arms ...]
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.figures import Measured, write_results
+from benchmarks.learning.intervals import interval, mean
+from benchmarks.real.exams import Choice, Grades, chosen, closed_book, perplexity, read_choices
+from benchmarks.real.nights import Nights, SealNights, Setting, read_setting
+from benchmarks.real.passages import run_of, runs_of
+from pipeline.engines.base import BaseModel
+from pipeline.types import Document
+
+SEED = 72_001
+NAMES = ("piqa", "arc_easy", "openbookqa")
+ARMS: dict[str, type[Nights] | type[SealNights]] = {"default": Nights, "SEAL": SealNights}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked beside the runs: public benchmarks, and plain text that no run brings."""
+
+    choices: tuple[Choice, ...]
+    plain: tuple[str, ...]
+
+    def general(self, base: BaseModel, adapter: Path | None) -> float:
+        return fmean(chosen(base, self.choices, adapter))
+
+    def perplexity(self, base: BaseModel, adapter: Path | None) -> float:
+        return perplexity(base, self.plain, adapter)
+
+
+@dataclass
+class Lived:
+    """One arm: each run's grades (by passage) when it was learned and at the end, and its seconds."""
+
+    learned: list[Grades] = field(default_factory=list)
+    kept: list[Grades] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    general: float = 0.0
+    perplexity: float = 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="JSON file of passages with questions")
+    parser.add_argument("--benchmarks", type=Path, required=True, help="folder of multiple-choice files")
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--each", type=int, default=200, help="items of each public benchmark")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    asked = Asked(
+        choices=read_choices(options.benchmarks, NAMES, options.each),
+        plain=tuple(document.body for document in run_of(options.data, SEED + 500)),
+    )
+    runs = runs_of(options.data, SEED, options.runs)
+    with tempfile.TemporaryDirectory(prefix="sealed-lifetime-") as folder:
+        setting = read_setting(options.model, Path(folder))
+        base = Lived(general=asked.general(setting.base, None), perplexity=asked.perplexity(setting.base, None))
+        lives: dict[str, Lived] = {}
+        for name in options.arms:
+            lives[name] = _live(name, setting, runs, asked)
+            write_results("real-lifetime", list(_figures(base, lives)), options.out)
+
+
+def _live(name: str, setting: Setting, runs: list[tuple[Document, ...]], asked: Asked) -> Lived:
+    life, lived = ARMS[name](setting), Lived()
+    for number, documents in enumerate(runs, start=1):
+        lived.seconds.append(life.learn(documents))
+        lived.learned.append(closed_book(life.base, setting.recipe, documents, life.adapter))
+        print(
+            f"{name}, run {number}: {mean(lived.learned[-1]):.3f} of its questions, {lived.seconds[-1]:.0f} s, "
+            f"perplexity {asked.perplexity(life.base, life.adapter):.2f}",
+            flush=True,
+        )
+    lived.kept = [closed_book(life.base, setting.recipe, documents, life.adapter) for documents in runs]
+    lived.general = asked.general(life.base, life.adapter)
+    lived.perplexity = asked.perplexity(life.base, life.adapter)
+    return lived
+
+
+def _figures(base: Lived, lives: dict[str, Lived]) -> Iterator[Measured]:
+    for name, lived in lives.items():
+        learned = [one for run in lived.learned for one in run]
+        kept = [one for run in lived.kept for one in run]
+        n = sum(map(len, learned))
+        yield Measured(
+            name=f"{name}: recall of a run when it is learned", value=mean(learned), unit="share", n=n,
+            interval=interval(learned),
+        )  # fmt: skip
+        yield Measured(
+            name=f"{name}: recall of all runs after the last", value=mean(kept), unit="share", n=n,
+            interval=interval(kept),
+        )  # fmt: skip
+        share = mean(kept) / mean(learned) if mean(learned) else 0.0
+        yield Measured(name=f"{name}: kept of what was learned", value=share, unit="share", n=n, goal=">= 0.85",
+                       met=share >= 0.85)  # fmt: skip
+        change = 100 * (lived.general - base.general)
+        yield Measured(
+            name=f"{name}: public benchmarks over the base", value=change, unit="points", goal=">= -1.5",
+            met=change >= -1.5,
+        )  # fmt: skip
+        worse = 100 * (lived.perplexity / base.perplexity - 1)
+        yield Measured(name=f"{name}: perplexity of plain text over the base", value=worse, unit="%")
+        cost = lived.seconds[-1] / lived.seconds[0]
+        yield Measured(name=f"{name}: seconds of the last run over the first", value=cost, unit="x", goal="<= 1.3",
+                       met=cost <= 1.3)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
