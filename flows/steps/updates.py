@@ -24,7 +24,7 @@ def prepare_update(context: RunContext, run: Run) -> str:
     """Plans the run's update and stores the plan with all its examples in order. Returns the update's id.
 
     The plan that a killed run stored is kept as long as the run may train on the same; one that was registering its
-    release needs none. No example asks a test question. Raises MeasurementFailed where the gates could not score a text.
+    release needs none. No example asks a test question. Raises MeasurementFailed where no gate could score a text.
     """
     workspace = context.workspace
     expect_scorable(workspace.base, [item for suite in workspace.suites.perplexity for item in suite.texts])
