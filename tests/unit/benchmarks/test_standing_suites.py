@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.answered_prompts import DATA
 from benchmarks.data.common_knowledge import HARMFUL, REFUSAL_OPENINGS, REQUESTS, Fact, facts, instructions
-from benchmarks.standing_suites import surely_answered
+from benchmarks.standing_suites import mixed, surely_answered
 from pipeline.engines import Engine, SamplingParams
 from pipeline.leakage import held_out_keys, without_leaks
 from pipeline.types import EvalItem, Example
@@ -63,6 +63,13 @@ def test_a_fact_is_kept_in_the_wordings_in_which_it_is_surely_known(
 def test_a_fact_that_is_known_in_no_wording_is_left_out() -> None:
     capital = Fact("capital", "Norway", ("Which city is it?",), ("Oslo",))
     assert surely_answered(Scripted({"Which city is it?": ("Bergen", ("Oslo",) * 16)}), [capital]) == []
+
+
+def test_no_kind_of_fact_has_more_than_its_share() -> None:
+    rows = [Fact("plural", str(n), ("?",), ("!",)) for n in range(9)] + [Fact("capital", "Norway", ("?",), ("Oslo",))]
+    kept = mixed(rows, 4)
+    assert [one.kind for one in kept] == ["plural"] * 4 + ["capital"]
+    assert kept == [one for one in rows if one in kept]
 
 
 def test_nothing_is_asked_twice() -> None:
