@@ -1,0 +1,85 @@
+"""Rows that vouch for each other: each holds the digest of the one before, its own, and a signature. Pure.
+
+A signed row vouches for every row before it, because its digest stands on theirs. So a row that grants something must
+be signed, and one that grants nothing (what a run records, a rollback by somebody without a key) may wait for the next.
+What follows the last signed row, and whether rows are missing at the very end, no chain can tell: `registry.audit`
+compares it with the rest of the ledger.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from registry.signing import KeyRing, against_signature, canonical, key_id, sign
+
+START = "0" * 64  # what the first row of a chain follows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """The columns that a chained row has beside its content. `key` and `signature` are empty for an unsigned row."""
+
+    previous: str
+    digest: str
+    key: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A chained row as it was read. `chain`: the table; ids count from 1; `grants`: whether it must be signed."""
+
+    chain: str
+    id: int
+    content: Mapping[str, object]
+    seal: Seal
+    grants: bool
+
+
+def seal(chain: str, id_: int, content: Mapping[str, object], previous: str, own: Ed25519PrivateKey | None) -> Seal:
+    """The seal of a new row that follows the row with the digest `previous`; unsigned without a key."""
+    data = _data(chain, id_, content, previous)
+    digest = hashlib.sha256(data).hexdigest()
+    if own is None:
+        return Seal(previous=previous, digest=digest)
+    return Seal(previous=previous, digest=digest, key=key_id(own.public_key()), signature=sign(data, own))
+
+
+def against_row(row: Row, keys: KeyRing) -> str | None:
+    """What is wrong with a row by itself, in words without its name; None: nothing."""
+    data = _data(row.chain, row.id, row.content, row.seal.previous)
+    if hashlib.sha256(data).hexdigest() != row.seal.digest:
+        return "was altered after it was written"
+    if not row.seal.key and not row.seal.signature:
+        return "grants something and nobody signed it: it was inserted or altered" if row.grants else None
+    objection = against_signature(data, row.seal.signature, row.seal.key, keys)
+    return objection and f"was inserted or altered: {objection}"
+
+
+def verify_chain(rows: Sequence[Row], keys: KeyRing) -> str | None:
+    """The first row that was altered, removed or inserted, in a sentence without its full stop; None: there is none.
+
+    `rows`: all of one chain by their ids.
+    """
+    before = START
+    for place, row in enumerate(rows, 1):
+        if row.id != place:
+            return f"row {place} of the {row.chain} was removed: the next is row {row.id}"
+        if row.seal.previous != before:
+            return _broken_link(row)
+        if (objection := against_row(row, keys)) is not None:
+            return f"row {row.id} of the {row.chain} {objection}"
+        before = row.seal.digest
+    return None
+
+
+def _broken_link(row: Row) -> str:
+    if row.id == 1:
+        return f"row 1 of the {row.chain} is not the first one that was written"
+    return f"row {row.id - 1} of the {row.chain} was replaced: row {row.id} was written after another one"
+
+
+def _data(chain: str, id_: int, content: Mapping[str, object], previous: str) -> bytes:
+    return canonical({"kind": f"sealed/{chain}/1", "id": id_, "previous": previous, "content": content})
