@@ -143,7 +143,7 @@ class Workspace:
 
     def verify(self, release: Release) -> None:
         """Checks a release's adapter on disk and its signature. Raises as `held_adapter` does."""
-        self.ledger.deployments.expect_signed(release, self.verify_bytes(release), self.keys)
+        self.ledger.deployments.expect_signed(release, self.verify_bytes(release), self.trusted_keys)
 
     def verify_bytes(self, release: Release) -> AdapterManifest | None:
         """Checks a release's adapter on disk, signed or not: its manifest; None for release 0.
@@ -157,8 +157,13 @@ class Workspace:
         return verify_adapter(self.folder_of(release.update), self.identity, release.manifest)
 
     @property
+    def trusted_keys(self) -> KeyRing:
+        """The public keys whose signatures count, read anew each time. Raises BadInput where one cannot be used."""
+        return read_keys(None, self.settings.trusted_keys)
+
+    @property
     def keys(self) -> KeyRing:
-        """The keys that sign and are trusted, read anew each time. Raises BadInput where one cannot be used."""
+        """Likewise, with the private key of whoever decides here, if there is one."""
         return read_keys(self.settings.private_key, self.settings.trusted_keys)
 
     @property
@@ -176,6 +181,11 @@ class Workspace:
 def _open(workspace: Path) -> Workspace:
     settings = Settings.read(workspace)
     return Workspace(settings, open_ledger(settings.database_url))
+
+
+def read_settings(workspace: Path) -> Settings:
+    """Where a workspace's things are; opens nothing. Raises NoWorkspace, BadInput."""
+    return Settings.read(workspace.resolve())
 
 
 def open_workspace(workspace: Path) -> Workspace:

@@ -17,7 +17,7 @@ class ReviewRules:
     """What an approval must be to count, as a workspace's settings say.
 
     `approval_days`: how long figures and approvals hold. `approvers`: how many different people must approve, none of
-    them the proposer. `signed_in`: only people count whose name MLflow's sign-in proved (the setting `review = "team"`).
+    them the proposer. `signed_in`: only names count that MLflow's sign-in proved (the setting `review = "team"`).
     """
 
     approval_days: float = 7.0

@@ -32,7 +32,7 @@ def _against_states(record: Record) -> str | None:
         ends[step.release] = step.after
     for release in record.releases:
         if ends.get(release.number) != release.state:
-            end = ends.get(release.number, "nothing")
+            end = ends.get(release.number) or "nothing"
             return f"release {release.number} is {release.state}, and its history ends in {end}"
     return None
 

@@ -54,6 +54,11 @@ def new_key(private: Path, trusted: Path | None) -> Path:
     return public
 
 
+def id_of(public: Path) -> str:
+    """The id of the public key in a file. Raises BadInput unless it holds one."""
+    return key_id(_public(public))
+
+
 def trust(public: Path, trusted: Path) -> str:
     """Lets the signatures of the public key in the file `public` count. Returns its id. Idempotent.
 
@@ -79,12 +84,13 @@ def listed(private: Path | None, trusted: Path) -> tuple[TrustedKey, ...]:
 
 
 def read_keys(private: Path | None, trusted: Path) -> KeyRing:
-    """The keys of a workspace as they are now; without a private key where `private` names no file, or none is named.
+    """The keys of a workspace as they are now; without a private key where `private` names none that we can read.
 
     Raises BadInput where a file holds no such key, or others than its owner can read the private one.
     """
     keys = {key_id(key): key for key in map(_public, _files(trusted))}
-    return KeyRing(trusted=keys, own=_private(private) if private is not None and private.is_file() else None)
+    readable = private is not None and private.is_file() and os.access(private, os.R_OK)
+    return KeyRing(trusted=keys, own=_private(private) if private is not None and readable else None)
 
 
 def _files(trusted: Path) -> list[Path]:

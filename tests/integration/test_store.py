@@ -29,7 +29,7 @@ from pipeline.types import (
 )
 from registry import create_ledger, open_ledger
 from registry.tables import HEAD, METADATA, VERSION_TABLE
-from tests.ledgers import BASE, Ledger, document, edit, intake, manifest_of, report_on, trusting
+from tests.ledgers import BASE, Ledger, document, edit, intake, manifest_of, report_on
 
 QUEUED, LEASED, LEARNED = DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED
 QUARANTINED = DocumentState.QUARANTINED
@@ -128,7 +128,7 @@ def test_a_ledger_that_disappears_while_it_is_open_is_not_made_anew(tmp_path: Pa
         lambda ledger: ledger.releases.production(),
         lambda ledger: ledger.releases.needed(),
         lambda ledger: ledger.deployments.listed(),
-        lambda ledger: ledger.deployments.rollback(None, actor="grace", reason="bad", verify=trusting),
+        lambda ledger: Ledger(ledger.database).rollback(),
     ],
 )
 def test_a_ledger_that_was_emptied_says_what_to_do(
