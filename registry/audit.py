@@ -31,8 +31,7 @@ def _against_states(record: Record) -> str | None:
             return f"the history of release {step.release} goes on from {step.before} after it ended in {end}"
         ends[step.release] = step.after
     for release in record.releases:
-        if ends.get(release.number) != release.state:
-            end = ends.get(release.number) or "nothing"
+        if (end := ends.get(release.number)) != release.state:
             return f"release {release.number} is {release.state}, and its history ends in {end}"
     return None
 

@@ -123,7 +123,7 @@ def approvers_of(signed: SignedStatement) -> int:
         said = json.loads(signed.text)["approvers"]
     except (ValueError, KeyError, TypeError):
         return _WHOLE
-    return said if isinstance(said, int) and said > 0 else _WHOLE
+    return said if type(said) is int and said > 0 else _WHOLE
 
 
 def against_statement(text: str, signed: SignedStatement, keys: KeyRing) -> str | None:

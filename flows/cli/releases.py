@@ -148,9 +148,8 @@ def reject(
     if json:
         screen.as_json(rejection)
     else:
-        screen.say(
-            f"release {number} is rejected by {rejection.by.shown}; what it learned is quarantined: see `sealed documents`."
-        )
+        by = rejection.by.shown
+        screen.say(f"release {number} is rejected by {by}; what it learned is quarantined: see `sealed documents`.")
 
 
 def rollback(

@@ -146,6 +146,9 @@ def test_a_second_base_release_changes_nothing_and_another_base_is_refused(ledge
         ledger.releases.create_base_release(ModelRef(base="f" * 64), "ada")
 
 
+DEPLOYED = "release, actor, account, identity, reason, at"
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -153,8 +156,10 @@ def test_a_second_base_release_changes_nothing_and_another_base_is_refused(ledge
         "DELETE FROM deployments",
         "UPDATE approvals SET actor = 'mallory'",
         "DELETE FROM approvals",
-        "INSERT INTO deployments SELECT 7, release, actor, reason, at FROM deployments WHERE epoch = 0",
-        "INSERT INTO deployments SELECT 0, release, actor, reason, at FROM deployments WHERE epoch = 0",
+        "UPDATE history SET actor = 'mallory'",
+        "DELETE FROM history",
+        f"INSERT INTO deployments SELECT 7, {DEPLOYED} FROM deployments WHERE epoch = 0",
+        f"INSERT INTO deployments SELECT 0, {DEPLOYED} FROM deployments WHERE epoch = 0",
         "UPDATE releases SET state = 'production'",
         "UPDATE documents SET state = 'learned', release = NULL, run = NULL",
         "UPDATE documents SET state = 'forgotten'",
