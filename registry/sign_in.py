@@ -71,5 +71,6 @@ def _username(answer: httpx.Response) -> str | None:
         found = answer.json()
     except ValueError:
         return None
-    name = found.get("user", found).get("username") if isinstance(found, dict) else None
+    user = found.get("user") if isinstance(found, dict) else None
+    name = user.get("username") if isinstance(user, dict) else None
     return name if isinstance(name, str) else None
