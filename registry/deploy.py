@@ -113,10 +113,11 @@ class Deployments:
     ) -> Approval:
         """A person's rejection: the candidate is REJECTED and its documents are quarantined with the reason.
 
-        Signed where there is a key. Raises PolicyError.
+        Signed where there is a key. Raises PolicyError, LedgerTampered.
         """
         words = f"rejected by {actor.name}: {reason}"
         with self.database.write() as connection:
+            journal.expect_unbroken(connection, releases.every(connection), context.keys)
             _check(lifecycle.against_rejection(releases.load(connection, number), actor.name, reason))
             _check(approvers.against_identity(actor, context.rules))
             rejection = _approval(connection, number, False, actor, reason, at)
@@ -190,9 +191,9 @@ class Deployments:
             signatures.expect_signed(connection, releases.load(connection, release.number), manifest, keys)
 
     def expect_unbroken(self, keys: KeyRing) -> int:
-        """Checks all that was ever decided, and returns how many rows say so. Raises LedgerTampered."""
+        """Checks every signature of what was ever decided. Returns the number of rows. Raises LedgerTampered."""
         with self.database.read() as connection:
-            return journal.expect_unbroken(connection, releases.every(connection), keys)
+            return journal.expect_unbroken(connection, releases.every(connection), keys, thorough=True)
 
     def rolled_back_to(self, target: int) -> Deployment | None:
         """The newest deployment, where it is a rollback to `target`: then another one to it has nothing to do."""

@@ -57,10 +57,13 @@ def _ordered(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_ordered(one) for one in value]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {
-            key: _ordered(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
-        }
+        return {key: _ordered(value[key]) for key in sorted(value, key=_units)}
     raise InternalError(f"a {type(value).__name__} cannot be signed: it has no one text. Please report it.")
+
+
+def _units(key: str) -> bytes:
+    """What RFC 8785 sorts a key by."""
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 def key_id(key: Ed25519PublicKey) -> str:

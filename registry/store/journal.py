@@ -64,37 +64,36 @@ def transitions_of(connection: Connection, number: int) -> tuple[Transition, ...
     return tuple(columns.decode(Transition, {**found}) for found in _found(connection, history, number))
 
 
-def approval_rows(connection: Connection, number: int | None = None) -> tuple[Row, ...]:
-    """The approvals as chained rows: of one release, or all."""
-    return tuple(
-        _row(approvals, found, approval, grants=approval.approved)
-        for found in _found(connection, approvals, number)
-        for approval in (columns.decode(Approval, {**found}),)
-    )
+def approval_rows(connection: Connection, number: int | None = None) -> tuple[tuple[Row, Approval], ...]:
+    """The approvals as chained rows with their nouns: of one release, or all."""
+    found = [(one, columns.decode(Approval, {**one})) for one in _found(connection, approvals, number)]
+    return tuple((_row(approvals, one, approval, grants=approval.approved), approval) for one, approval in found)
 
 
-def history_rows(connection: Connection) -> tuple[Row, ...]:
-    """The whole history of releases as chained rows."""
-    return tuple(
-        _row(history, found, step, grants=_promotes(step))
-        for found in _found(connection, history)
-        for step in (columns.decode(Transition, {**found}),)
-    )
+def history_rows(connection: Connection) -> tuple[tuple[Row, Transition], ...]:
+    """The whole history of releases as chained rows with their nouns."""
+    found = [(one, columns.decode(Transition, {**one})) for one in _found(connection, history)]
+    return tuple((_row(history, one, step, grants=_promotes(step)), step) for one, step in found)
 
 
-def expect_unbroken(connection: Connection, releases: Sequence[Release], keys: KeyRing) -> int:
+def expect_unbroken(
+    connection: Connection, releases: Sequence[Release], keys: KeyRing, *, thorough: bool = False
+) -> int:
     """Checks that nobody changed what was decided, and returns how many rows say so.
 
-    Raises LedgerTampered with the first row that was altered, removed or inserted, or the first contradiction.
+    `thorough`: checks every signature, not only the newest, which vouches for all before it. Raises LedgerTampered with
+    the first row that was altered, removed or inserted, or the first contradiction.
     """
     given, steps = approval_rows(connection), history_rows(connection)
     record = Record(
         releases=releases,
         deployments=deployments(connection),
-        approvals=[columns.decode(Approval, row.content) for row in given],
-        history=[columns.decode(Transition, row.content) for row in steps],
+        approvals=[approval for _, approval in given],
+        history=[step for _, step in steps],
     )
-    objection = verify_chain(given, keys) or verify_chain(steps, keys) or against_record(record)
+    chains = ([row for row, _ in given], [row for row, _ in steps])
+    broken = [verify_chain(chain, keys, thorough=thorough) for chain in chains]
+    objection = next(filter(None, broken), None) or against_record(record)
     if objection is not None:
         raise LedgerTampered(f"the ledger was changed by other hands than ours: {objection}. {REPAIR}.")
     return len(given) + len(steps)
@@ -123,7 +122,7 @@ def _append(connection: Connection, table: Table, noun: Any, own: Ed25519Private
 
 
 def _row(table: Table, found: Any, noun: Any, *, grants: bool) -> Row:
-    made = columns.decode(Seal, {**found})
+    made = Seal(**{name: found[name] for name in ("previous", "digest", "key", "signature")})
     return Row(chain=table.name, id=found["id"], content=_content(noun), seal=made, grants=grants)
 
 

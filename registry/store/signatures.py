@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from pipeline.actors import skeleton
 from pipeline.errors import BadSignature, InternalError, PolicyError
 from pipeline.types import AdapterManifest, Approval, Release, ReleaseState, SignedStatement
-from registry import columns, signing
+from registry import signing
 from registry.chain import against_row
 from registry.signing import KeyRing
 from registry.store import journal, releases
@@ -53,8 +53,7 @@ def expect_signed(connection: Connection, release: Release, manifest: AdapterMan
 
 def _vouching(connection: Connection, release: Release, keys: KeyRing) -> list[tuple[Approval, str | None]]:
     """The release's approvals, each with what is wrong with its row, if anything."""
-    rows = journal.approval_rows(connection, release.number)
-    found = [(columns.decode(Approval, row.content), against_row(row, keys)) for row in rows]
+    found = [(one, against_row(row, keys)) for row, one in journal.approval_rows(connection, release.number)]
     return [(one, why and f"the approval by {one.actor} {why}") for one, why in found if one.approved]
 
 

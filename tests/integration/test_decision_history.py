@@ -109,6 +109,9 @@ def test_a_forged_approval_row_is_noticed(ledger: Ledger) -> None:
         ledger.deployments.expect_unbroken(KEYS)
     with pytest.raises(LedgerTampered, match="row 2 of the approvals"):
         ledger.promote(2)
+    # Nor does another decision, signed on top of it, make it look like one that was checked.
+    with pytest.raises(LedgerTampered, match="row 2 of the approvals"):
+        ledger.reject(2)
     assert ledger.releases.production().number == 1
 
 

@@ -1,4 +1,4 @@
-"""A real adapter of a real workspace is loaded for serving only as it was approved and signed; and a team's approval."""
+"""A real adapter is loaded for serving only as people approved and signed it; and how a team approves one."""
 
 import json
 import shutil
