@@ -55,18 +55,19 @@ def against_row(row: Row, keys: KeyRing) -> str | None:
 def verify_chain(rows: Sequence[Row], keys: KeyRing, *, thorough: bool = True) -> str | None:
     """The first row that was altered, removed or inserted, in a sentence without its full stop; None: there is none.
 
-    `rows`: all of one chain by their ids. Not `thorough`: of the signatures it checks the newest and what follows it.
-    That is as good where whoever signs checks first, and quick: what a signed row stands on was checked then, and a
-    changed digest shows.
+    `rows`: all of one chain by their ids. The newest row that a trusted key signed vouches for all before it: whoever
+    signs checks first, and a past that changed since shows in its digests. So rows before it may bear the signature of
+    a key that is trusted no longer, and unless `thorough`, no other signature before it is checked.
     """
-    newest = next((place for place, row in reversed(list(enumerate(rows))) if row.seal.key), 0)
+    newest = next((place for place in reversed(range(len(rows))) if rows[place].seal.key in keys.trusted), 0)
     before = START
     for place, row in enumerate(rows):
         if row.id != place + 1:
             return f"row {place + 1} of the {row.chain} was removed: the next is row {row.id}"
         if row.seal.previous != before:
             return _broken_link(row)
-        signature = _against_signature(row, keys) if thorough or place >= newest else None
+        checked = place >= newest or (thorough and row.seal.key in keys.trusted)
+        signature = _against_signature(row, keys) if checked else None
         if (objection := _against_digest(row) or signature) is not None:
             return f"row {row.id} of the {row.chain} {objection}"
         before = row.seal.digest

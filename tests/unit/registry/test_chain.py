@@ -100,3 +100,13 @@ def test_an_unsigned_row_that_grants_nothing_holds_and_is_sealed_by_the_next_sig
 def test_a_row_of_another_chain_does_not_fit() -> None:
     (row,) = chain("ADA")
     assert "was altered" in str(verify_chain([replace(row, chain="history")], KEYS))
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+def test_a_key_that_is_trusted_no_longer_holds_for_what_a_trusted_one_signed_after_it(thorough: bool) -> None:
+    old = rechained(chain("ADA", "GRACE"), MALLORY)
+    assert "not trusted here" in str(verify_chain(old, KEYS, thorough=thorough))
+    next_ = seal("approvals", 3, {"actor": "ADA"}, old[-1].seal.digest, SIGNING)
+    vouched = [*old, Row(chain="approvals", id=3, content={"actor": "ADA"}, seal=next_, grants=True)]
+    assert verify_chain(vouched, KEYS, thorough=thorough) is None
+    assert "was altered" in str(verify_chain(altered(vouched, 0), KEYS, thorough=thorough))
