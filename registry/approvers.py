@@ -72,12 +72,11 @@ def missing(given: Sequence[Approval], now: Occasion, rules: ReviewRules) -> str
     counted = standing(given, now, rules)
     if len(counted) >= rules.approvers:
         return ""
-    number = now.release.number
-    names = ", ".join(approval.actor for approval in counted) or "nobody"
-    approvals = [approval for approval in given if approval.approved and approval.release == number]
-    void = [why for approval in approvals if (why := against_standing(approval, now, rules)) is not None]
-    needed = f"release {number} needs {rules.approvers} approvals by different people, and has those of {names}"
-    return ". ".join([f"{needed}: another person must run `sealed approve {number}`", *void])
+    number, void = now.release.number, []
+    for approval in given:
+        if approval.approved and approval.release == number:
+            void.append(against_standing(approval, now, rules))
+    return ". ".join([_lack(now.release, counted, rules), *filter(None, void)])
 
 
 def against_repetition(approval: Approval, given: Sequence[Approval], now: Occasion, rules: ReviewRules) -> str | None:
@@ -87,3 +86,12 @@ def against_repetition(approval: Approval, given: Sequence[Approval], now: Occas
     if same is None or len(counted) >= rules.approvers:
         return None
     return f"{same.actor} approved release {approval.release} already: {missing(given, now, rules)}"
+
+
+def _lack(release: Release, counted: Sequence[Approval], rules: ReviewRules) -> str:
+    number, command = release.number, f"`sealed approve {release.number}`"
+    if rules.approvers == 1:
+        return f"release {number} needs an approval: somebody else than {release.proposer} must run {command}"
+    names = ", ".join(approval.actor for approval in counted) or "nobody"
+    needed = f"release {number} needs {rules.approvers} approvals by different people, and has those of {names}"
+    return f"{needed}: another person must run {command}"

@@ -50,12 +50,19 @@ def approve(
 
 
 def approve_as(workspace: Workspace, release: int, *, by: Actor, note: str) -> ProductionChange:
-    """Likewise, by a person who is known already, as MLflow's review page knows who is signed in."""
+    """Likewise, by a person who is known already."""
+    approval = workspace.ledger.deployments.approve(release, actor=by, note=note, rules=workspace.review_rules)
+    return adopt(workspace, approval)
+
+
+def adopt(workspace: Workspace, approval: Approval) -> ProductionChange:
+    """Likewise, where the approval was given earlier and elsewhere, such as on MLflow's page: over its manifest, at its
+    epoch. Raises PolicyError, in words, where it is void by now.
+    """
     deployments, context = workspace.ledger.deployments, workspace.review_context
-    approval = deployments.approve(release, actor=by, note=note, rules=context.rules)
     if (deployment := deployments.promote(approval, context=context)) is not None:
         return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
-    missing = deployments.still_missing(release, rules=context.rules)
+    missing = deployments.still_missing(approval.release, rules=context.rules)
     return ProductionChange(deployment=deployments.listed()[-1], reconciled=workspace.reconcile(), missing=missing)
 
 

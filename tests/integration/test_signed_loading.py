@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from pipeline.engines.base import load_base
 from pipeline.errors import BadInput, BadSignature, CorruptAdapter, PolicyError
 from pipeline.recipe import TrainingRules
 from pipeline.training import TrainingSettings, train_lora
-from pipeline.types import Example, Release, Trained, Update, UpdatePlan
+from pipeline.types import Actor, Example, Identity, Release, Trained, Update, UpdatePlan
 from registry import Reconciled, open_ledger
 from registry.keys import new_key
 from tests.ledgers import Ledger, intake
@@ -118,6 +118,29 @@ def test_a_candidate_whose_file_changed_by_one_bit_is_not_approved(place: Place)
     with pytest.raises(CorruptAdapter, match="bytes changed"):
         approved(place)
     assert place.workspace.ledger.releases.approvals(1) == ()
+
+
+def test_an_approval_is_void_when_a_byte_changes_before_the_second_one(place: Place) -> None:
+    two = opened(place.workspace.settings.workspace, approvers=2)
+    assert "has those of rita" in review.approve(two, 1, actor="rita", note="seen").missing
+    flip(place.adapter / WEIGHTS)
+    with pytest.raises(CorruptAdapter, match="bytes changed"):
+        review.approve(two, 1, actor="omar", note="seen")
+    flip(place.adapter / WEIGHTS)
+    assert review.approve(two, 1, actor="omar", note="seen").deployment.release == 1
+    assert two.held_adapter(place.release) == place.adapter
+    two.ledger.close()
+
+
+def test_an_approval_given_elsewhere_is_adopted_as_it_was_given_or_refused_in_words(place: Place) -> None:
+    given = place.workspace.ledger.deployments.approve(
+        1, actor=Actor(name="rita", identity=Identity.SIGNED_IN), rules=place.workspace.review_rules
+    )
+    with pytest.raises(PolicyError, match="the approval is for another adapter"):
+        review.adopt(place.workspace, replace(given, manifest="f" * 64))
+    with pytest.raises(PolicyError, match="production moved"):
+        review.adopt(place.workspace, replace(given, epoch=7))
+    assert review.adopt(place.workspace, given).deployment.by.shown == "rita (signed-in)"
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "adapter_config.json", MANIFEST])

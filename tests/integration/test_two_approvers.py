@@ -1,11 +1,13 @@
 """Two people must approve where the policy says so, on real databases; and what makes an approval void."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from pipeline.errors import PolicyError
-from pipeline.types import DocumentState, Identity, ReleaseState
+from pipeline.types import AdapterManifest, DocumentState, Identity, Release, ReleaseState
 from registry import ReviewContext, ReviewRules
 from tests.ledgers import KEYS, Ledger, document, person
 
@@ -88,6 +90,22 @@ def test_on_call_rolls_a_team_back_without_signing_in(ledger: Ledger) -> None:
     ledger.release("atlas")
     done = ledger.deployments.rollback(None, actor=person("grace"), reason="bad", context=_team(ledger))
     assert done.by.shown == "grace (account tester, unproven)"
+
+
+def test_of_two_people_who_approve_at_once_the_second_releases(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    together = threading.Barrier(2)
+
+    def meet(release: Release) -> AdapterManifest | None:
+        together.wait(60)
+        return ledger.manifest(release)
+
+    given = [ledger.approve(1, name) for name in ("ada", "grace")]
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda approval: ledger.record(approval, rules=TWO, verify=meet), given))
+    assert sorted(deployment is None for deployment in made) == [False, True]
+    assert [one.release for one in ledger.deployments.listed()] == [0, 1]
+    assert ledger.deployments.expect_unbroken(KEYS) == 7
 
 
 def _team(ledger: Ledger) -> ReviewContext:

@@ -30,6 +30,12 @@ def test_one_approval_is_enough_where_one_is_needed() -> None:
     assert approvers.missing((ADA,), NOW, ReviewRules()) == ""
 
 
+def test_a_candidate_that_nobody_approved_says_who_may() -> None:
+    assert approvers.missing((), NOW, ReviewRules()) == (
+        "release 1 needs an approval: somebody else than sealed must run `sealed approve 1`"
+    )
+
+
 def test_two_different_people_are_enough_where_two_are_needed() -> None:
     assert approvers.missing((ADA, GRACE), NOW, TWO) == ""
 
