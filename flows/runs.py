@@ -15,7 +15,7 @@ from flows.artifacts import publish_outcome, publish_report
 from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
 from flows.wiring import open_workspace
-from pipeline.errors import LockedError, SealedError
+from pipeline.errors import LockedError, PolicyError, SealedError
 from pipeline.types import IngestCounts, Run, RunKind, Trained, Verdict
 
 P = ParamSpec("P")
@@ -60,8 +60,16 @@ def ends_named(run: Callable[P, RunOutcome]) -> Callable[P, RunOutcome]:
 
 @contextmanager
 def acquire_run(workspace: Path) -> Iterator[RunContext]:
-    """Holds the lease of the run for the block. Raises LockedError while another living run holds it."""
+    """Holds the lease of the run for the block. Raises LockedError while another living run holds it.
+
+    Raises PolicyError where a team's run could sign what it makes.
+    """
     opened = open_workspace(workspace)
+    if opened.settings.review == "team" and opened.settings.signing_key is not None:
+        raise PolicyError(
+            "a team's run must not be able to sign what it makes: unset SEALED_SIGNING_KEY where runs work. Reviewers "
+            "set it, and whoever records their decisions."
+        )
     with opened.ledger.session() as session:
         yield RunContext(opened, session, opened.recipe)
 

@@ -1,6 +1,5 @@
 """The one composition root: turns a workspace folder into the parts that the steps work with. Decides nothing."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,8 +10,8 @@ from pipeline.adapters.identity import BaseIdentity
 from pipeline.config import Settings
 from pipeline.errors import ModelChanged
 from pipeline.recipe import Recipe
-from pipeline.types import Checkpoint, Release, Run
-from registry import Ledger, Reconciled, Tracking, open_ledger
+from pipeline.types import AdapterManifest, Checkpoint, Release, Run
+from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tracking, open_ledger, read_keys
 
 if TYPE_CHECKING:
     from pipeline.engines.base import BaseModel
@@ -127,37 +126,66 @@ class Workspace:
         return reconcile(self.ledger, self.tracking)
 
     def held_adapter(self, release: Release) -> Path | None:
-        """A release's adapter, verified to be the one of its manifest; None for release 0, the base as it is.
+        """A release's adapter, verified to be the one that people approved and signed; None for release 0, the base.
 
-        The one door to an adapter on disk. Raises CorruptAdapter or WrongBase.
+        The one door to an adapter on disk: only the gates load one that nobody approved. Raises CorruptAdapter,
+        WrongBase, BadSignature, and PolicyError where the release was never production.
         """
         self.verify(release)
         return self.folder_of(release.update) if release.number else None
 
     def checkpoint(self, release: Release) -> Checkpoint:
-        """A release's model with its adapter, verified. Raises CorruptAdapter or WrongBase."""
+        """A release's model with its adapter, verified. Raises as `held_adapter` does."""
         return Checkpoint(release.model, self.held_adapter(release))
 
     def folder_of(self, update: str) -> Path:
         return self.settings.adapters / update
 
-    @property
-    def verify(self) -> Callable[[Release], object]:
-        """Checks a release's adapter on disk. Raises CorruptAdapter or WrongBase."""
+    def verify(self, release: Release) -> None:
+        """Checks a release's adapter on disk and its signature. Raises as `held_adapter` does."""
+        self.ledger.deployments.expect_signed(release, self.verify_bytes(release), self.trusted_keys)
+
+    def verify_bytes(self, release: Release) -> AdapterManifest | None:
+        """Checks a release's adapter on disk, signed or not: its manifest; None for release 0.
+
+        Raises CorruptAdapter or WrongBase.
+        """
         from pipeline.adapters.format import verify_adapter
 
-        def check(release: Release) -> object:
-            if not release.number:
-                return None
-            return verify_adapter(self.folder_of(release.update), self.identity, release.manifest)
+        if not release.number:
+            return None
+        return verify_adapter(self.folder_of(release.update), self.identity, release.manifest)
 
-        return check
+    @property
+    def trusted_keys(self) -> KeyRing:
+        """The public keys whose signatures count, read anew each time. Raises BadInput where one cannot be used."""
+        return read_keys(None, self.settings.trusted_keys)
+
+    @property
+    def keys(self) -> KeyRing:
+        """Likewise, with the private key of whoever decides here, if there is one."""
+        return read_keys(self.settings.private_key, self.settings.trusted_keys)
+
+    @property
+    def review_rules(self) -> ReviewRules:
+        it = self.settings
+        return ReviewRules(approval_days=it.approval_days, approvers=it.approvers, signed_in=it.review == "team")
+
+    @property
+    def review_context(self) -> ReviewContext:
+        """What a person's decision is checked by and signed with. Raises BadInput where a key cannot be used."""
+        return ReviewContext(rules=self.review_rules, keys=self.keys, verify=self.verify_bytes)
 
 
 @lru_cache(maxsize=4)
 def _open(workspace: Path) -> Workspace:
     settings = Settings.read(workspace)
     return Workspace(settings, open_ledger(settings.database_url))
+
+
+def read_settings(workspace: Path) -> Settings:
+    """Where a workspace's things are; opens nothing. Raises NoWorkspace, BadInput."""
+    return Settings.read(workspace.resolve())
 
 
 def open_workspace(workspace: Path) -> Workspace:

@@ -7,6 +7,7 @@ purpose: two people whose names differ only so must give fuller names. It proves
 
 import getpass
 import os
+import pwd
 import unicodedata
 
 from pipeline.errors import BadInput
@@ -55,6 +56,15 @@ def account() -> str:
             "this account has no name: say who you are with --as NAME or SEALED_ACTOR, and who proposes with "
             "SEALED_PROPOSER."
         ) from error
+
+
+def running_account() -> str:
+    """The operating system's account of this process, which no variable can change; its number where it has no name."""
+    number = os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"
 
 
 def _letters(actor: str) -> str:

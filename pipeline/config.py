@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     approval_days: float = Field(default=7.0, gt=0.0, description="how long a candidate's figures may be approved")
+    review: Literal["single", "team"] = Field(default="single", description="whose approvals count: see docs/operating")
+    approvers: int = Field(default=1, ge=1, le=2, description="how many different people must approve a release")
+    signing_key: Path | None = Field(default=None, repr=False, description="a reviewer's private key; never a run's")
+    trusted_keys: Path = Field(description="the folder of the public keys whose signatures count")
     engine: Literal["local", "openai"] = Field(default="local", description="who writes the self-edits")
     server_url: str | None = Field(default=None, repr=False, description="an OpenAI-compatible server, without /v1")
     server_model: str | None = Field(default=None, description="its name for the base without an adapter")
@@ -91,6 +95,7 @@ class Settings(BaseSettings):
             "database_url": f"sqlite:///{folder / 'ledger.db'}",
             "tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",
             "tracking_artifacts": folder / "mlartifacts",
+            "trusted_keys": folder / "keys" / "trusted",
         }
         # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
         try:
@@ -134,6 +139,13 @@ class Settings(BaseSettings):
     @property
     def cache(self) -> Path:
         return self.workspace / "cache"
+
+    @property
+    def private_key(self) -> Path | None:
+        """Where the key that signs is: named by SEALED_SIGNING_KEY, else in a single person's workspace; else None."""
+        if self.signing_key is not None or self.review == "team":
+            return self.signing_key
+        return self.workspace / "keys" / "signing.pem"
 
     @property
     def reports(self) -> Path:

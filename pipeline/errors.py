@@ -80,6 +80,14 @@ class CorruptAdapter(ExternalError):
     """An adapter's bytes, shapes, configuration or values are not what its manifest says."""
 
 
+class BadSignature(ExternalError):
+    """A release is not signed by a trusted key as it is now: a file, the ledger or the signature was changed."""
+
+
+class LedgerTampered(ExternalError):
+    """Rows of the ledger's approvals or history were altered, removed or inserted by other hands than ours."""
+
+
 class TrainingFailed(ExternalError):
     """Training did not yield a usable adapter."""
 

@@ -3,7 +3,22 @@
 What needs MLflow stands in `registry.mlflow`, whose import is slow.
 """
 
+from registry.approvers import ReviewRules
+from registry.deploy import ReviewContext
+from registry.keys import read_keys
 from registry.ledger import Ledger, LedgerSession, create_ledger, open_ledger
+from registry.signing import KeyRing
 from registry.tracking import Reconciled, Tracking
 
-__all__ = ["Ledger", "LedgerSession", "Reconciled", "Tracking", "create_ledger", "open_ledger"]
+__all__ = [
+    "KeyRing",
+    "Ledger",
+    "LedgerSession",
+    "Reconciled",
+    "ReviewContext",
+    "ReviewRules",
+    "Tracking",
+    "create_ledger",
+    "open_ledger",
+    "read_keys",
+]

@@ -3,21 +3,50 @@
 One transaction each, guarded by the epoch. The database decides here; `registry.mlflow.reconcile` makes MLflow match.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, update
 
 from pipeline.actors import against_name
-from pipeline.errors import InternalError, PolicyError
-from pipeline.types import Approval, Deployment, DocumentState, Release, ReleaseState, RunState, Verdict
-from registry import lifecycle, tables
-from registry.store import releases, runs
+from pipeline.errors import PolicyError
+from pipeline.types import (
+    Actor,
+    AdapterManifest,
+    Approval,
+    Deployment,
+    DocumentState,
+    Release,
+    ReleaseState,
+    RunState,
+    Verdict,
+)
+from registry import approvers, lifecycle
+from registry.approvers import Occasion, ReviewRules
+from registry.lifecycle import Event, Move
+from registry.signing import KeyRing
+from registry.store import journal, moves, releases, runs, signatures
 from registry.store.database import Database, now
-from registry.tables import approvals, deployments, documents
+from registry.store.moves import Decision
+from registry.tables import documents
 
-Verify = Callable[[Release], object]
+Verify = Callable[[Release], AdapterManifest | None]
+# Who ends a candidate that nobody reviewed in time: a rule, and no person.
+_RULE = Actor(name="sealed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewContext:
+    """What a decision is checked by and signed with.
+
+    `verify`: checks the bytes of a release's adapter and returns its manifest (None for release 0, which has none);
+    raises where it is not fit to serve.
+    """
+
+    rules: ReviewRules = field(default_factory=ReviewRules)
+    keys: KeyRing
+    verify: Verify
 
 
 @dataclass(frozen=True)
@@ -32,99 +61,139 @@ class Deployments:
             return _history(connection)
 
     def approve(
-        self, number: int, *, actor: str, note: str = "", approval_days: float = 7.0, at: datetime | None = None
+        self, number: int, *, actor: Actor, rules: ReviewRules, note: str = "", at: datetime | None = None
     ) -> Approval:
         """A person's approval of the candidate's present manifest, at the current epoch. Nothing is written.
 
-        Raises PolicyError, in words, if the rules are against it, or its figures are older than `approval_days`;
+        Raises PolicyError, in words, if the rules are against it, or its figures are older than `rules` allow;
         NoSuchRelease.
         """
         with self.database.read() as connection:
             approval = _approval(connection, number, True, actor, note, at)
-            _expect_approvable(connection, approval, approval_days)
+            _expect_approvable(connection, approval, rules)
         return approval
 
-    def promote(
-        self, approval: Approval, *, verify: Verify, approval_days: float = 7.0, at: datetime | None = None
-    ) -> Deployment:
-        """Makes the approved candidate production: approval, deployment and states change together or not at all.
+    def promote(self, approval: Approval, *, context: ReviewContext, at: datetime | None = None) -> Deployment | None:
+        """Records the approval, signed, and makes the candidate production once as many people approved as must.
 
-        `verify` is called before with the release, and raises if its adapter is not fit to serve. Raises PolicyError if
-        a rule is against it, or if another promotion or rollback came first.
+        Approval, deployment and states change together or not at all. None: the approval is recorded, and another
+        person's is needed (`still_missing` says so). Raises PolicyError if a rule is against it, if there is no key to
+        sign with, or if another promotion or rollback came first; LedgerTampered; what `context.verify` raises.
         """
-        at = at or now()
+        at, own = at or now(), context.keys.expect_own()
         with self.database.read() as connection:
+            known = releases.every(connection)
+            journal.expect_unbroken(connection, known, context.keys)
             release = releases.load(connection, approval.release)
-        verify(release)
+        manifest = context.verify(release)
         with self.database.write() as connection:
-            _expect_approvable(connection, approval, approval_days)
-            _check(lifecycle.against_age(approval, at, approval_days))
-            everything = releases.every(connection)
-            connection.execute(insert(approvals).values(tables.fields_of(approval)))
-            deployment = _deploy(connection, approval.release, approval.actor, approval.note or "approved", at)
-            _move(connection, lifecycle.promotion(everything, approval.release), at)
-            _mark_learned(connection, approval.release, approval.actor)
+            _expect_approvable(connection, approval, context.rules)
+            _check(lifecycle.against_age(approval, at, context.rules.approval_days))
+            statement = signatures.sign_release(connection, release, manifest, context.rules.approvers, own)
+            signed = replace(approval, statement=statement)
+            if not _record_approval(connection, signed, context, at):
+                return None
+            decision = Decision(actor=approval.by, reason=approval.note or "approved", at=at, keys=context.keys)
+            deployment = moves.deploy(connection, release.number, decision)
+            moves.apply(connection, lifecycle.promotion(releases.every(connection), release.number), decision)
+            moves.mark_learned(connection, release.number, approval.actor)
         return deployment
 
-    def reject(self, number: int, *, actor: str, reason: str, at: datetime | None = None) -> Approval:
+    def still_missing(self, number: int, *, rules: ReviewRules, at: datetime | None = None) -> str:
+        """Which approvals a candidate lacks, in a sentence; "" for any other release. Raises NoSuchRelease."""
+        with self.database.read() as connection:
+            release = releases.load(connection, number)
+            if release.state is not ReleaseState.CANDIDATE:
+                return ""
+            given = journal.approvals_of(connection, number)
+            return approvers.missing(given, _occasion(connection, release, at or now()), rules)
+
+    def reject(
+        self, number: int, *, actor: Actor, reason: str, context: ReviewContext, at: datetime | None = None
+    ) -> Approval:
         """A person's rejection: the candidate is REJECTED and its documents are quarantined with the reason.
 
-        Raises PolicyError.
+        Signed where there is a key. Raises PolicyError, LedgerTampered.
         """
-        words = f"rejected by {actor}: {reason}"
+        words = f"rejected by {actor.name}: {reason}"
         with self.database.write() as connection:
-            _check(lifecycle.against_rejection(releases.load(connection, number), actor, reason))
+            journal.expect_unbroken(connection, releases.every(connection), context.keys)
+            _check(lifecycle.against_rejection(releases.load(connection, number), actor.name, reason))
+            _check(approvers.against_identity(actor, context.rules))
             rejection = _approval(connection, number, False, actor, reason, at)
-            connection.execute(insert(approvals).values(tables.fields_of(rejection)))
-            move = lifecycle.Move(release=number, state=ReleaseState.REJECTED, reason=words)
-            _move(connection, [move], rejection.at)
-            run = _run(connection, number)
+            journal.add_approval(connection, rejection, context.keys.own)
+            decision = Decision(actor=actor, reason=reason, at=rejection.at, keys=context.keys)
+            moves.apply(connection, [Move(release=number, event=Event.REJECTED, reason=words)], decision)
+            run = moves.run_of(connection, number)
             quarantined = {"state": DocumentState.QUARANTINED, "reason": words, "run": None}
             connection.execute(update(documents).where(documents.c.run == run).values(quarantined))
             state, before = RunState.REJECTED_BY_REVIEWER, (RunState.WAITING,)
             runs.change(connection, run, before=before, state=state, sentence=words)
         return rejection
 
-    def expire(self, *, approval_days: float, at: datetime | None = None) -> tuple[lifecycle.Move, ...]:
+    def expire(self, *, approval_days: float, at: datetime | None = None) -> tuple[Move, ...]:
         """Makes void each candidate whose figures are older than `approval_days`; queues its documents. Idempotent."""
         at = at or now()
         with self.database.write() as connection:
-            moves = lifecycle.expired(releases.every(connection), at, approval_days)
-            _move(connection, moves, at)
-        return moves
+            ended = lifecycle.expired(releases.every(connection), at, approval_days)
+            moves.apply(connection, ended, Decision(actor=_RULE, reason="", at=at, keys=KeyRing()))
+        return ended
 
     def rollback(
-        self, target: int | None, *, actor: str, reason: str, verify: Verify, at: datetime | None = None
+        self, target: int | None, *, actor: Actor, reason: str, context: ReviewContext, at: datetime | None = None
     ) -> Deployment:
         """Makes an earlier production release production again: the one before, or `target`; 0 is the base model.
 
         What came after it is rolled back, and the documents learned there are reverted. Needs the ledger and the local
-        adapter only, which `verify` checks before anything moves. Raises PolicyError, in words, if a rule is against
-        it: also without a `target` where the newest deployment is a rollback itself.
+        adapter only: before anything moves, the history, the adapter's bytes and its signature are checked. Signed
+        where there is a key. Raises PolicyError, in words, if a rule is against it: also without a `target` where the
+        newest deployment is a rollback itself; LedgerTampered, BadSignature, what `context.verify` raises.
         """
-        if not reason.strip() or against_name(actor) is not None:
+        if not reason.strip() or against_name(actor.name) is not None:
             raise PolicyError(
-                f"a rollback needs a name and a reason: {against_name(actor) or 'the history keeps both'}."
+                f"a rollback needs a name and a reason: {against_name(actor.name) or 'the history keeps both'}."
             )
-        with self.database.read() as connection:
-            history = _history(connection)
-            chosen = lifecycle.rollback_target(releases.every(connection), target, lifecycle.latest_rollback(history))
-            if isinstance(chosen, str):
-                raise PolicyError(f"{chosen}.")
-            release = releases.load(connection, chosen)
-        verify(release)
-        at = at or now()
+        chosen, epoch = self._checked_target(target, context)
+        decision = Decision(actor=actor, reason=reason, at=at or now(), keys=context.keys)
         with self.database.write() as connection:
-            if _epoch(connection) != history[-1].epoch:
+            if journal.epoch(connection) != epoch:
                 raise PolicyError(
                     "production moved while the rollback was prepared: see `sealed status`, and decide again."
                 )
-            moves = lifecycle.rollback(releases.every(connection), chosen, actor, reason)
-            deployment = _deploy(connection, chosen, actor, reason, at)
-            _move(connection, moves, at)
-            fallen = [move.release for move in moves if move.state is ReleaseState.ROLLED_BACK]
-            _revert(connection, fallen, f"release {fallen[0]} was rolled back by {actor}: {reason}")
+            steps = lifecycle.rollback(releases.every(connection), chosen, actor.name, reason)
+            deployment = moves.deploy(connection, chosen, decision)
+            moves.apply(connection, steps, decision)
+            fallen = [step.release for step in steps if step.event is Event.ROLLED_BACK]
+            moves.revert(connection, fallen, f"release {fallen[0]} was rolled back by {actor.name}: {reason}")
         return deployment
+
+    def _checked_target(self, target: int | None, context: ReviewContext) -> tuple[int, int]:
+        """The release to put back, fit to serve and signed, and the epoch at which it was chosen."""
+        with self.database.read() as connection:
+            history, known = _history(connection), releases.every(connection)
+            chosen = lifecycle.rollback_target(known, target, lifecycle.latest_rollback(history))
+            if isinstance(chosen, str):
+                raise PolicyError(f"{chosen}.")
+            journal.expect_unbroken(connection, known, context.keys)
+            release = releases.load(connection, chosen)
+        self.expect_signed(release, context.verify(release), context.keys)
+        return chosen, history[-1].epoch
+
+    def expect_signed(self, release: Release, manifest: AdapterManifest | None, keys: KeyRing) -> None:
+        """Checks that people approved, and a trusted key signed, exactly this release with this adapter.
+
+        `manifest`: as it was verified on disk. Release 0, the base as it is, needs no signature. Raises PolicyError
+        where it was never production; BadSignature.
+        """
+        if not release.number:
+            return
+        with self.database.read() as connection:
+            signatures.expect_signed(connection, releases.load(connection, release.number), manifest, keys)
+
+    def expect_unbroken(self, keys: KeyRing) -> int:
+        """Checks every signature of what was ever decided. Returns the number of rows. Raises LedgerTampered."""
+        with self.database.read() as connection:
+            return journal.expect_unbroken(connection, releases.every(connection), keys, thorough=True)
 
     def rolled_back_to(self, target: int) -> Deployment | None:
         """The newest deployment, where it is a rollback to `target`: then another one to it has nothing to do."""
@@ -133,78 +202,52 @@ class Deployments:
 
 
 def _history(connection: Connection) -> tuple[Deployment, ...]:
-    rows = connection.execute(select(deployments).order_by(deployments.c.epoch)).mappings().all()
-    if not rows:
+    found = journal.deployments(connection)
+    if not found:
         raise releases.emptied()
-    return tuple(tables.decode(Deployment, {**row}) for row in rows)
+    return found
 
 
-def _epoch(connection: Connection) -> int:
-    return int(connection.execute(select(func.max(deployments.c.epoch))).scalar_one())
+def _occasion(connection: Connection, release: Release, at: datetime) -> Occasion:
+    return Occasion(release=release, epoch=journal.epoch(connection), at=at)
 
 
 def _approval(
-    connection: Connection, number: int, approved: bool, actor: str, note: str, at: datetime | None
+    connection: Connection, number: int, approved: bool, actor: Actor, note: str, at: datetime | None
 ) -> Approval:
     return Approval(
         release=number,
         manifest=releases.load(connection, number).manifest,
         approved=approved,
-        actor=actor,
+        actor=actor.name,
+        account=actor.account,
+        identity=actor.identity,
         note=note,
-        epoch=_epoch(connection),
+        epoch=journal.epoch(connection),
         at=at or now(),
     )
 
 
-def _expect_approvable(connection: Connection, approval: Approval, approval_days: float) -> None:
+def _record_approval(connection: Connection, signed: Approval, context: ReviewContext, at: datetime) -> bool:
+    """Appends an approval, and says whether as many people have approved now as must."""
+    occasion = _occasion(connection, releases.load(connection, signed.release), at)
+    given = journal.approvals_of(connection, signed.release)
+    _check(approvers.against_repetition(signed, given, occasion, context.rules))
+    journal.add_approval(connection, signed, context.keys.own)
+    return not approvers.missing((*given, signed), occasion, context.rules)
+
+
+def _expect_approvable(connection: Connection, approval: Approval, rules: ReviewRules) -> None:
     release = releases.load(connection, approval.release)
     verdict: Verdict | None = (
         None if release.report is None else releases.load_report(connection, release.report).verdict
     )
-    production, epoch = releases.production(connection), _epoch(connection)
+    production, epoch = releases.production(connection), journal.epoch(connection)
     _check(lifecycle.against_approval(release, verdict, production, approval, epoch))
-    _check(lifecycle.against_waiting(release, approval.at, approval_days))
+    _check(approvers.against_identity(approval.by, rules))
+    _check(lifecycle.against_waiting(release, approval.at, rules.approval_days))
 
 
 def _check(objection: str | None) -> None:
     if objection is not None:
         raise PolicyError(f"{objection}.")
-
-
-def _deploy(connection: Connection, release: int, actor: str, reason: str, at: datetime) -> Deployment:
-    deployment = Deployment(epoch=_epoch(connection) + 1, release=release, actor=actor, reason=reason, at=at)
-    connection.execute(insert(deployments).values(tables.fields_of(deployment)))
-    return deployment
-
-
-def _move(connection: Connection, moves: Sequence[lifecycle.Move], at: datetime) -> None:
-    """Applies the moves, each compare-and-set on its present state; the documents of a void candidate are queued."""
-    table = tables.releases
-    for move in moves:
-        before = [state for state in ReleaseState if lifecycle.may_follow(state, move.state)]
-        mine = (table.c.number == move.release, table.c.state.in_(before))
-        was = releases.load(connection, move.release).state
-        values = {"state": move.state, "reason": move.reason}
-        if connection.execute(update(table).where(*mine).values(values)).rowcount != 1:
-            raise InternalError(f"release {move.release} cannot be {move.state} after {was}. Please report it.")
-        if move.state is ReleaseState.VOID and was is ReleaseState.CANDIDATE:
-            runs.abandon(connection, _run(connection, move.release), move.reason, at)
-
-
-def _run(connection: Connection, release: int) -> int:
-    query = select(tables.runs.c.number).where(tables.runs.c.release == release)
-    return int(connection.execute(query).scalar_one())
-
-
-def _mark_learned(connection: Connection, release: int, actor: str) -> None:
-    run = _run(connection, release)
-    learned = {"state": DocumentState.LEARNED, "release": release, "run": None, "reason": ""}
-    connection.execute(update(documents).where(documents.c.run == run).values(learned))
-    sentence = f"release {release} was approved by {actor}"
-    runs.change(connection, run, before=(RunState.WAITING,), state=RunState.RELEASED, sentence=sentence)
-
-
-def _revert(connection: Connection, fallen: Sequence[int], reason: str) -> None:
-    learned = (documents.c.release.in_(fallen), documents.c.state == DocumentState.LEARNED)
-    connection.execute(update(documents).where(*learned).values(state=DocumentState.REVERTED, reason=reason))

@@ -6,35 +6,63 @@ Knows no database. An objection is returned as a sentence without its full stop.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from pipeline.actors import against_name, skeleton
 from pipeline.types import Approval, Deployment, Release, ReleaseState, Verdict
 
-# Each state and those that may follow it. The last three are final: their documents return in a new release.
-FOLLOWERS: dict[ReleaseState, frozenset[ReleaseState]] = {
-    ReleaseState.REGISTERING: frozenset({ReleaseState.CANDIDATE, ReleaseState.VOID}),
-    ReleaseState.CANDIDATE: frozenset({ReleaseState.PRODUCTION, ReleaseState.REJECTED, ReleaseState.VOID}),
-    ReleaseState.PRODUCTION: frozenset({ReleaseState.SUPERSEDED, ReleaseState.ROLLED_BACK}),
-    ReleaseState.SUPERSEDED: frozenset({ReleaseState.PRODUCTION, ReleaseState.ROLLED_BACK}),
-    ReleaseState.REJECTED: frozenset(),
-    ReleaseState.ROLLED_BACK: frozenset(),
-    ReleaseState.VOID: frozenset(),
+
+class Event(StrEnum):
+    """What can happen to a release. The values stand in sentences: "a release that is ... cannot be ..."."""
+
+    RECORDED = "recorded as a candidate"
+    GIVEN_UP = "given up by its run"
+    EXPIRED = "expired"
+    OUTDATED = "made stale"
+    APPROVED = "made production by an approval"
+    REJECTED = "rejected"
+    FOLLOWED = "followed by another release"
+    ROLLED_BACK = "rolled back"
+    RESTORED = "made production again by a rollback"
+
+
+# What each event makes of a release, and of which states. Nothing happens to a rejected, rolled back, stale or void
+# one: their documents return in a new release.
+TRANSITIONS: dict[Event, tuple[frozenset[ReleaseState], ReleaseState]] = {
+    Event.RECORDED: (frozenset({ReleaseState.REGISTERING}), ReleaseState.CANDIDATE),
+    Event.GIVEN_UP: (frozenset({ReleaseState.REGISTERING}), ReleaseState.VOID),
+    Event.EXPIRED: (frozenset({ReleaseState.CANDIDATE}), ReleaseState.VOID),
+    Event.OUTDATED: (frozenset({ReleaseState.REGISTERING, ReleaseState.CANDIDATE}), ReleaseState.STALE),
+    Event.APPROVED: (frozenset({ReleaseState.CANDIDATE}), ReleaseState.PRODUCTION),
+    Event.REJECTED: (frozenset({ReleaseState.CANDIDATE}), ReleaseState.REJECTED),
+    Event.FOLLOWED: (frozenset({ReleaseState.PRODUCTION}), ReleaseState.SUPERSEDED),
+    Event.ROLLED_BACK: (frozenset({ReleaseState.PRODUCTION, ReleaseState.SUPERSEDED}), ReleaseState.ROLLED_BACK),
+    Event.RESTORED: (frozenset({ReleaseState.SUPERSEDED}), ReleaseState.PRODUCTION),
 }
 _WAITING = (ReleaseState.CANDIDATE, ReleaseState.REGISTERING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """One release's step to another state, and why in words."""
+    """What happens to one release, and why in words."""
 
     release: int
-    state: ReleaseState
+    event: Event
     reason: str
 
+    @property
+    def state(self) -> ReleaseState:
+        """The state that it leads to."""
+        return TRANSITIONS[self.event][1]
 
-def may_follow(state: ReleaseState, after: ReleaseState) -> bool:
-    """Whether a release in `state` may become `after`."""
-    return after in FOLLOWERS[state]
+
+def against_event(number: int, state: ReleaseState, event: Event) -> str | None:
+    """Why `event` cannot happen to release `number`, which is in `state`; None: it may."""
+    before, _ = TRANSITIONS[event]
+    if state in before:
+        return None
+    allowed = " or ".join(_words(one) for one in ReleaseState if one in before)
+    return f"release {number} is {_words(state)}: only one that is {allowed} can be {event}"
 
 
 def against_approval(
@@ -99,7 +127,7 @@ def expired(releases: Sequence[Release], at: datetime, approval_days: float) -> 
     """What becomes of the candidates that nobody reviewed in time: void, and their documents wait for a new run."""
     candidates = [release for release in releases if release.state is ReleaseState.CANDIDATE]
     objections = [(release.number, against_waiting(release, at, approval_days)) for release in candidates]
-    return tuple(Move(release=number, state=ReleaseState.VOID, reason=why) for number, why in objections if why)
+    return tuple(Move(release=number, event=Event.EXPIRED, reason=why) for number, why in objections if why)
 
 
 def against_rejection(release: Release, actor: str, reason: str) -> str | None:
@@ -145,12 +173,15 @@ def rollback_target(
 
 
 def promotion(releases: Sequence[Release], number: int) -> tuple[Move, ...]:
-    """The moves that make the candidate `number` production: demotions first, the new production last."""
+    """The moves that make the candidate `number` production: demotions first, the new production last.
+
+    What else waits was gated against a release that is production no longer: stale, and gated again in a new run.
+    """
     production = next(release for release in releases if release.state is ReleaseState.PRODUCTION)
     why = f"production moved from release {production.number} to {number} since it was gated: run the update again"
-    demoted = Move(release=production.number, state=ReleaseState.SUPERSEDED, reason=f"release {number} followed")
-    promoted = Move(release=number, state=ReleaseState.PRODUCTION, reason="")
-    return (demoted, *_voided(releases, number, why), promoted)
+    demoted = Move(release=production.number, event=Event.FOLLOWED, reason=f"release {number} followed")
+    promoted = Move(release=number, event=Event.APPROVED, reason="")
+    return (demoted, *_outdated(releases, number, why), promoted)
 
 
 def rollback(releases: Sequence[Release], target: int, actor: str, reason: str) -> tuple[Move, ...]:
@@ -161,16 +192,16 @@ def rollback(releases: Sequence[Release], target: int, actor: str, reason: str) 
     fallen: list[Move] = []
     step = current
     while step.number != target and step.parent is not None:
-        words = f"rolled back by {actor}: {reason}"
-        fallen.append(Move(release=step.number, state=ReleaseState.ROLLED_BACK, reason=words))
+        why_fallen = f"rolled back by {actor}: {reason}"
+        fallen.append(Move(release=step.number, event=Event.ROLLED_BACK, reason=why_fallen))
         step = by_number[step.parent]
-    restored = Move(release=target, state=ReleaseState.PRODUCTION, reason="")
-    return (*fallen, *_voided(releases, target, f"{why}: run the update again"), restored)
+    restored = Move(release=target, event=Event.RESTORED, reason="")
+    return (*fallen, *_outdated(releases, target, f"{why}: run the update again"), restored)
 
 
-def _voided(releases: Sequence[Release], production: int, why: str) -> tuple[Move, ...]:
+def _outdated(releases: Sequence[Release], production: int, why: str) -> tuple[Move, ...]:
     return tuple(
-        Move(release=release.number, state=ReleaseState.VOID, reason=why)
+        Move(release=release.number, event=Event.OUTDATED, reason=why)
         for release in releases
         if release.state in _WAITING and release.number != production
     )

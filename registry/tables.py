@@ -1,20 +1,13 @@
-"""The ledger's tables, as SQLAlchemy Core sees them, and how their values become nouns and back. Knows no query."""
+"""The ledger's tables, as SQLAlchemy Core sees them. Knows no query."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -23,7 +16,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     text,
 )
 
@@ -31,71 +23,24 @@ from pipeline.types import (
     DocumentKind,
     DocumentState,
     GateReport,
+    Identity,
     Origin,
     ReleaseState,
     RunKind,
     RunState,
     Selection,
     SelfEdit,
+    SignedStatement,
     Split,
     StageSeconds,
     Update,
     WriterTrainingRequest,
 )
-
-T = TypeVar("T")
+from registry.columns import Noun, UtcTime
 
 # The newest revision in registry/migrations/versions: compared with the database before Alembic is imported.
 HEAD = "schema_1"
 VERSION_TABLE = "sealed_version"
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware time, kept in UTC: SQLite forgets time zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Noun(TypeDecorator[Any]):
-    """A frozen value of `pipeline.types`, kept as JSON."""
-
-    impl = JSON
-    cache_ok = True
-
-    def __init__(self, kind: Any) -> None:
-        super().__init__(none_as_null=True)
-        self.kind = kind
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else _adapter(self.kind).dump_python(value, mode="json")
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else _adapter(self.kind).validate_python(value)
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def decode(kind: Callable[..., T], row: Mapping[Any, object]) -> T:
-    """The noun whose fields the mapping `row` has, among others."""
-    value: T = _adapter(kind).validate_python(row)
-    return value
-
-
-def fields_of(noun: Any) -> dict[str, Any]:
-    """A noun's fields by name, with their values as they are."""
-    return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def _one_of(column: str, names: type[StrEnum], unless: str = "") -> CheckConstraint:
@@ -113,6 +58,26 @@ METADATA = MetaData(
     }
 )
 DIGEST = String(64)
+
+
+def _by() -> tuple[Column[Any], ...]:
+    """Who decided: the columns that hold an `Actor`."""
+    return (
+        Column("actor", Text, nullable=False),
+        Column("account", Text, nullable=False),
+        Column("identity", String(16), nullable=False),
+    )
+
+
+def _seal() -> tuple[Column[Any], ...]:
+    """The columns of `registry.chain.Seal`."""
+    return (
+        Column("previous", DIGEST, nullable=False),
+        Column("digest", DIGEST, nullable=False, unique=True),
+        Column("key", String(64), nullable=False),
+        Column("signature", String(88), nullable=False),
+    )
+
 
 releases = Table(
     "releases",
@@ -262,22 +227,43 @@ deployments = Table(
     METADATA,
     Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("release", ForeignKey("releases.number"), nullable=False),
-    Column("actor", Text, nullable=False),
+    *_by(),
     Column("reason", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
+    _one_of("identity", Identity),
 )
 
 approvals = Table(
     "approvals",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("release", ForeignKey("releases.number"), nullable=False, index=True),
     Column("manifest", DIGEST, nullable=False),
     Column("approved", Boolean, nullable=False),
-    Column("actor", Text, nullable=False),
+    *_by(),
     Column("note", Text, nullable=False),
     Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
     Column("at", UtcTime, nullable=False),
+    Column("statement", Noun(SignedStatement)),
+    *_seal(),
+    _one_of("identity", Identity),
+)
+
+history = Table(
+    "history",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("release", ForeignKey("releases.number"), nullable=False, index=True),
+    Column("before", String(16)),
+    Column("after", String(16), nullable=False),
+    *_by(),
+    Column("reason", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    *_seal(),
+    _one_of("identity", Identity),
+    _one_of("before", ReleaseState, "before IS NULL OR "),
+    _one_of("after", ReleaseState),
 )
 
 leases = Table(

@@ -1,11 +1,17 @@
 """What tests of the ledger start from: nouns with little in them, and a run taken to any point of its story."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import registry
 from pipeline.types import (
+    Actor,
     AdapterManifest,
+    Approval,
     Deployment,
     Document,
     EvalItem,
@@ -14,6 +20,7 @@ from pipeline.types import (
     FileDigest,
     GateReport,
     GateResult,
+    Identity,
     Ingested,
     ModelRef,
     Refusal,
@@ -25,15 +32,21 @@ from pipeline.types import (
     Verdict,
     WriterTrainingRequest,
 )
-from registry import LedgerSession
+from registry import KeyRing, LedgerSession, ReviewContext, ReviewRules
+from registry.deploy import Verify
+from registry.signing import key_id
 
 BASE = ModelRef(base="b" * 64)
 RECIPE = "c" * 64
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
 
-def trusting(release: Release) -> None:
-    """Verifies nothing: for tests that are not about adapters."""
+SIGNING = Ed25519PrivateKey.from_private_bytes(b"sealed test key, of 32 bytes ...")
+KEYS = KeyRing(trusted={key_id(SIGNING.public_key()): SIGNING.public_key()}, own=SIGNING)
+
+
+def person(name: str, identity: Identity = Identity.UNPROVEN) -> Actor:
+    return Actor(name=name, account="tester", identity=identity)
 
 
 def document(name: str, **values: object) -> Document:
@@ -116,16 +129,39 @@ class Ledger(registry.Ledger):
             version = str(release.number) if register is None else register(release)
             return session.candidates.record(run.number, version)
 
-    def promote(self, number: int, actor: str = "ada") -> Deployment:
-        return self.deployments.promote(self.deployments.approve(number, actor=actor), verify=trusting)
+    def manifest(self, release: Release) -> AdapterManifest | None:
+        """What a verification of the adapter would return, if there were one on disk."""
+        return manifest_of(self.reports.update(release.update)) if release.number else None
+
+    @property
+    def context(self) -> ReviewContext:
+        return ReviewContext(rules=ReviewRules(), keys=KEYS, verify=self.manifest)
+
+    def approve(self, number: int, actor: str = "ada", rules: ReviewRules | None = None, **given: Any) -> Approval:
+        return self.deployments.approve(number, actor=person(actor), rules=rules or ReviewRules(), **given)
+
+    def record(self, approval: Approval, at: datetime | None = None, **changes: Any) -> Deployment | None:
+        """Records an approval by the rules, keys and verification of the context, or by other ones."""
+        return self.deployments.promote(approval, context=replace(self.context, **changes), at=at)
+
+    def promote(self, number: int, actor: str = "ada", **changes: Any) -> Deployment:
+        deployment = self.record(self.approve(number, actor), **changes)
+        assert deployment is not None
+        return deployment
+
+    def reject(self, number: int, actor: str = "ada", reason: str = "bad") -> Approval:
+        return self.deployments.reject(number, actor=person(actor), reason=reason, context=self.context)
 
     def release(self, *names: str) -> Release:
         """A whole run on documents of these names, approved."""
         self.promote(self.candidate(*names).number)
         return self.releases.production()
 
-    def rollback(self, target: int | None = None) -> Deployment:
-        return self.deployments.rollback(target, actor="grace", reason="it answers badly", verify=trusting)
+    def rollback(
+        self, target: int | None = None, reason: str = "it answers badly", verify: Verify | None = None
+    ) -> Deployment:
+        context = replace(self.context, verify=verify or self.manifest)
+        return self.deployments.rollback(target, actor=person("grace"), reason=reason, context=context)
 
 
 def with_base_release(opened: registry.Ledger) -> Ledger:

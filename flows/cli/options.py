@@ -14,7 +14,9 @@ WorkspaceOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 Actor = Annotated[
     str,
-    typer.Option("--as", envvar="SEALED_ACTOR", help="Who decides; recorded.", default_factory=account),
+    typer.Option(
+        "--as", envvar="SEALED_ACTOR", help="Who decides; recorded beside this account.", default_factory=account
+    ),
 ]
 Proposer = Annotated[
     str | None,

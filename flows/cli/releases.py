@@ -9,7 +9,8 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
-from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState
+from flows.cli.sign_in import password_of
+from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState, Transition
 
 if TYPE_CHECKING:
     from flows.services.review import ProductionChange
@@ -45,13 +46,17 @@ def show(
 
     found = releases.show_release(open_workspace(workspace), number)
     if json:
-        screen.as_json({"release": found.release, "report": found.report, "approvals": found.approvals})
+        shown = {"release": found.release, "report": found.report, "approvals": found.approvals}
+        screen.as_json(shown | {"missing": found.missing, "history": found.history})
         return
     _show_release(found.release)
     if found.report:
         _show_report(found.report)
     _show_approvals(found.approvals)
+    _show_history(found.history)
     screen.say(*(f"Report: {file}" for file in found.files))
+    if found.missing:
+        screen.say(f"Missing: {found.missing}")
     if found.release.state is ReleaseState.CANDIDATE:
         screen.say(f"Next: `sealed approve {number} --as NAME --note ...`, or `sealed reject {number} --reason ...`")
 
@@ -80,8 +85,13 @@ def _show_report(report: GateReport) -> None:
 
 def _show_approvals(approvals: tuple[Approval, ...]) -> None:
     if approvals:
-        rows = [(screen.when(a.at), a.actor, "approved" if a.approved else "rejected", a.note) for a in approvals]
+        rows = [(screen.when(a.at), a.by.shown, "approved" if a.approved else "rejected", a.note) for a in approvals]
         screen.table("Decisions", ("when", "who", "decision", "note"), rows)
+
+
+def _show_history(history: tuple[Transition, ...]) -> None:
+    rows = [(screen.when(s.at), s.before, s.after, s.epoch, s.by.shown, s.reason) for s in history]
+    screen.table("History", ("when", "from", "to", "epoch", "who", "reason"), rows)
 
 
 def ask(
@@ -111,12 +121,16 @@ def approve(
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
-    """Approve a candidate: it becomes production."""
+    """Approve a candidate: it becomes production, or waits for a second approver where two are needed.
+
+    A team's reviewer signs in to MLflow by name and password (SEALED_PASSWORD, or typed unseen).
+    """
     from flows.services import review
     from flows.wiring import open_workspace
 
-    moved = review.approve(open_workspace(workspace), number, actor=actor, note=note)
-    _show_change(moved, json, f"release {number} is production, approved by {actor}.")
+    moved = review.approve(open_workspace(workspace), number, actor=actor, note=note, password=password_of)
+    done = f"release {number} is production, approved by {moved.deployment.by.shown}."
+    _show_change(moved, json, f"the approval is recorded. {moved.missing}." if moved.missing else done)
 
 
 def reject(
@@ -130,11 +144,12 @@ def reject(
     from flows.services import review
     from flows.wiring import open_workspace
 
-    approval = review.reject(open_workspace(workspace), number, actor=actor, reason=reason)
+    rejection = review.reject(open_workspace(workspace), number, actor=actor, reason=reason, password=password_of)
     if json:
-        screen.as_json(approval)
+        screen.as_json(rejection)
     else:
-        screen.say(f"release {number} is rejected by {actor}; what it learned is quarantined: see `sealed documents`.")
+        by = rejection.by.shown
+        screen.say(f"release {number} is rejected by {by}; what it learned is quarantined: see `sealed documents`.")
 
 
 def rollback(
@@ -157,8 +172,8 @@ def rollback(
 def _rolled_back(done: Deployment, already: bool) -> str:
     if already:
         when = screen.when(done.at)
-        return f"release {done.release} is production already, rolled back by {done.actor} {when}: nothing was done."
-    return f"release {done.release} is production again, rolled back by {done.actor}."
+        return f"release {done.release} is production already, rolled back by {done.by.shown} {when}: nothing was done."
+    return f"release {done.release} is production again, rolled back by {done.by.shown}."
 
 
 def _show_change(moved: "ProductionChange", json: bool, sentence: str) -> None:

@@ -38,6 +38,7 @@ def examine(folder: Path) -> tuple[Finding, ...]:
         ("suites", _suites),
         ("base model", lambda it: f"{it.base.path} is the one of init"),
         ("adapters", _adapters),
+        ("decisions", _decisions),
         ("MLflow", _tracking),
         ("reconciling", _reconciling),
         ("Prefect", _scheduler),
@@ -69,8 +70,20 @@ def _adapters(workspace: Workspace) -> str:
     serving = (ReleaseState.PRODUCTION, ReleaseState.CANDIDATE, ReleaseState.SUPERSEDED)
     needed = [release for release in workspace.ledger.releases.needed() if release.number and release.state in serving]
     for release in needed:
-        workspace.verify(release)
+        if release.state is ReleaseState.CANDIDATE:
+            workspace.verify_bytes(release)
+        else:
+            workspace.verify(release)
     return f"{len(needed)} adapters of production, candidates and rollback targets verify"
+
+
+def _decisions(workspace: Workspace) -> str:
+    keys = workspace.keys
+    rows = workspace.ledger.deployments.expect_unbroken(keys)
+    signs = "" if keys.own else "; no signing key is at hand, so nobody approves from here"
+    return (
+        f"{rows} rows of approvals and history follow each other, signed by trusted keys ({len(keys.trusted)}){signs}"
+    )
 
 
 def _reconciling(workspace: Workspace) -> str:

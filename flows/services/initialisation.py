@@ -17,6 +17,7 @@ from pipeline.training import can_distil
 from pipeline.types import ModelRef
 from pipeline.updates import RehearsalPrompts, read_rehearsal_prompts
 from registry import create_ledger
+from registry.keys import new_key
 
 FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
 _GENERATIVE = 100  # examples where there are no rehearsal prompts; each costs a prompt and an answer of the model
@@ -47,7 +48,10 @@ def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto"
 
 
 def _record(folder: Path, base: BaseModel, device: str, actor: str) -> None:
-    """Creates the ledger, then writes the workspace's file, last and at once: where it is, the workspace is whole."""
+    """Creates the ledger and a single person's signing key, then writes the workspace's file, last and at once.
+
+    Where that file is, the workspace is whole.
+    """
     identity = base.identity
     settings = {
         "model": str(base.path),
@@ -57,7 +61,10 @@ def _record(folder: Path, base: BaseModel, device: str, actor: str) -> None:
         "device": device,
     }
     # Through Settings, because the environment may name another database.
-    ledger = create_ledger(Settings.at(folder, settings).database_url)
+    made = Settings.at(folder, settings)
+    if made.review == "single" and made.private_key is not None and not made.private_key.exists():
+        new_key(made.private_key, made.trusted_keys)
+    ledger = create_ledger(made.database_url)
     ledger.releases.create_base_release(ModelRef(base=identity.model), actor)
     ledger.close()
     text = document()

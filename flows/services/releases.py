@@ -6,16 +6,21 @@ from pathlib import Path
 from flows.wiring import REPORT, Workspace
 from pipeline.engines.engine import SamplingParams
 from pipeline.errors import BadInput, PolicyError
-from pipeline.types import Approval, GateReport, Release
+from pipeline.types import Approval, GateReport, Release, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseDetail:
-    """A release, its gates' report, who decided on it, and the files of its report for people."""
+    """A release, its gates' report, who decided on it, what happened to it, and the files of its report for people.
+
+    `missing`: which approvals a candidate lacks, in a sentence; "" for any other release.
+    """
 
     release: Release
     report: GateReport | None
     approvals: tuple[Approval, ...]
+    history: tuple[Transition, ...]
+    missing: str
     files: tuple[Path, ...]
 
 
@@ -41,6 +46,8 @@ def show_release(workspace: Workspace, number: int) -> ReleaseDetail:
         release=release,
         report=ledger.reports.get(release.report) if release.report else None,
         approvals=ledger.releases.approvals(number),
+        history=ledger.releases.history(number),
+        missing=ledger.deployments.still_missing(number, rules=workspace.review_rules),
         files=tuple(workspace.report_folder(run) / REPORT for run in ledger.runs.listed() if run.release == number),
     )
 
@@ -48,8 +55,8 @@ def show_release(workspace: Workspace, number: int) -> ReleaseDetail:
 def ask(workspace: Workspace, questions: tuple[str, ...], release: int | None = None) -> tuple[Answer, ...]:
     """Greedy answers of production, or of a release, without any document in the prompt.
 
-    Raises PolicyError if the release's adapter is gone, and BadInput where a question is blank: a model answers that
-    as well.
+    Raises PolicyError if the release's adapter is gone or nobody approved it, BadSignature, and BadInput where a
+    question is blank: a model answers that as well.
     """
     if not all(question.strip() for question in questions):
         raise BadInput("a question is blank. Put each question in quotes of its own.")

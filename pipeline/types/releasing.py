@@ -18,6 +18,7 @@ class ReleaseState(StrEnum):
     SUPERSEDED = "superseded"
     REJECTED = "rejected"
     ROLLED_BACK = "rolled_back"
+    STALE = "stale"
     VOID = "void"
 
 
@@ -42,9 +43,46 @@ class Release:
         return digest_of("release", self.update, self.manifest)
 
 
+class Identity(StrEnum):
+    """How it is known who decided: by the operating system's account on one machine, or by MLflow's sign-in."""
+
+    UNPROVEN = "unproven"
+    SIGNED_IN = "signed-in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who decides. `account`: that of the operating system under which the deciding process ran; "" where none did.
+
+    An UNPROVEN name is what somebody typed, or the account's own. A SIGNED_IN one is the name that MLflow proved.
+    """
+
+    name: str
+    account: str = ""
+    identity: Identity = Identity.UNPROVEN
+
+    @property
+    def shown(self) -> str:
+        """As people read it: "grace (account alice, unproven)", "alice (unproven)" or "grace (signed-in)"."""
+        typed = self.identity is Identity.UNPROVEN and self.account not in ("", self.name)
+        return f"{self.name} ({f'account {self.account}, ' if typed else ''}{self.identity})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedStatement:
+    """What is signed of a release: canonical JSON, the id of the key, and an Ed25519 signature in base64."""
+
+    text: str
+    key: str
+    signature: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """A person's approval or rejection of exactly one manifest, given while `epoch` was the newest deployment."""
+    """A person's approval or rejection of exactly one manifest, given while `epoch` was the newest deployment.
+
+    `statement`: what the approval signed of the release; None for a rejection, and until the approval is recorded.
+    """
 
     release: int
     manifest: str
@@ -53,6 +91,13 @@ class Approval:
     note: str
     epoch: int
     at: datetime
+    account: str = ""
+    identity: Identity = Identity.UNPROVEN
+    statement: SignedStatement | None = None
+
+    @property
+    def by(self) -> Actor:
+        return Actor(name=self.actor, account=self.account, identity=self.identity)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +109,34 @@ class Deployment:
     actor: str
     reason: str
     at: datetime
+    account: str = ""
+    identity: Identity = Identity.UNPROVEN
+
+    @property
+    def by(self) -> Actor:
+        return Actor(name=self.actor, account=self.account, identity=self.identity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One line of the append-only history of releases: `release` went from `before` (None: it was made) to `after`.
+
+    `epoch`: the newest deployment once it had. What a run does is recorded under its proposer.
+    """
+
+    release: int
+    before: ReleaseState | None
+    after: ReleaseState
+    actor: str
+    reason: str
+    epoch: int
+    at: datetime
+    account: str = ""
+    identity: Identity = Identity.UNPROVEN
+
+    @property
+    def by(self) -> Actor:
+        return Actor(name=self.actor, account=self.account, identity=self.identity)
 
 
 class RunState(StrEnum):

@@ -40,7 +40,7 @@ def _pass(ledger: Ledger, tracking: Tracking, deployment: Deployment) -> Reconci
 
 def _may_be_left(release: Release) -> bool:
     """Whether MLflow may hold a version of this release that the ledger does not know of."""
-    return release.state is ReleaseState.VOID and release.mlflow_version is None
+    return release.state in (ReleaseState.VOID, ReleaseState.STALE) and release.mlflow_version is None
 
 
 def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tuple[Release, ...]) -> list[str]:
@@ -49,7 +49,7 @@ def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tu
     left = {number: ledger.releases.record_leftover(number, versions[0]) for number, versions in found if versions}
     known = tuple(left.get(one.number, one) for one in known)
     repaired = [
-        f"version {one.mlflow_version} was left in MLflow by release {n}, void since" for n, one in left.items()
+        f"version {one.mlflow_version} was left in MLflow by release {n}, {one.state} since" for n, one in left.items()
     ]
     for move in alias_moves(state, deployment, known):
         client.point(tracking, move.alias, move.after)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select, update
 from pipeline.errors import InternalError, PolicyError
 from pipeline.types import AdapterManifest, ModelRef, Release, ReleaseState, Run, RunState, Verdict
 from registry import lifecycle
-from registry.store import releases, runs
+from registry.lifecycle import Event
+from registry.store import journal, releases, runs
 from registry.store.database import FencedDatabase, now
 from registry.tables import releases as table
 
@@ -38,9 +39,10 @@ class Candidates:
                     f"production moved from release {run.parent} to {production.number} since run {run.number} began: "
                     "run the update again."
                 )
-            fresh = (connection.execute(select(func.max(table.c.number))).scalar() or 0) + 1
-            release = _release(fresh, run, production.model.base, manifest, at or now())
+            fresh, at = (connection.execute(select(func.max(table.c.number))).scalar() or 0) + 1, at or now()
+            release = _release(fresh, run, production.model.base, manifest, at)
             releases.add(connection, release)
+            journal.record(connection, release, None, release.state, f"run {number} registers it", at)
             runs.change(connection, number, before=runs.STAGES, state=RunState.REGISTERING, release=fresh)
             return release
 
@@ -56,12 +58,13 @@ class Candidates:
             release = releases.load(connection, run.release)
             if release.state is ReleaseState.CANDIDATE and release.mlflow_version == mlflow_version:
                 return release
-            if not lifecycle.may_follow(release.state, ReleaseState.CANDIDATE):
+            if lifecycle.against_event(release.number, release.state, Event.RECORDED) is not None:
                 why = release.reason or release.state
                 raise PolicyError(f"release {release.number} cannot become a candidate: {why}.")
-            values = {"state": ReleaseState.CANDIDATE, "mlflow_version": mlflow_version}
+            values, at = {"state": ReleaseState.CANDIDATE, "mlflow_version": mlflow_version}, at or now()
             connection.execute(update(table).where(table.c.number == release.number).values(values))
-            ended = {"sentence": f"release {release.number} waits for review", "finished": at or now()}
+            journal.record(connection, release, release.state, ReleaseState.CANDIDATE, "its gates passed", at)
+            ended = {"sentence": f"release {release.number} waits for review", "finished": at}
             runs.change(connection, number, before=(RunState.REGISTERING,), state=RunState.WAITING, **ended)
             return releases.load(connection, release.number)
 

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Select, func, select, update
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput, InternalError, NoSuchDocument, PolicyError
 from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, IngestCounts, Ingested, Origin, Run
+from registry.columns import decode
 from registry.store import ingestion
 from registry.store.database import Database, FencedDatabase, blocks, now
-from registry.tables import decode, documents
+from registry.tables import documents
 
 _OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
 _WAITING = (DocumentState.QUEUED, DocumentState.REVERTED)

@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.types import Document, DocumentState, EvalItem, IngestCounts, Ingested, Refusal
+from registry.columns import decode, fields_of
 from registry.store.database import Database, blocks
-from registry.tables import decode, documents, eval_items, fields_of
+from registry.tables import documents, eval_items
 
 # Rows of one portion, or what weighs as much: some hundredths of a second.
 _ROWS = 500

@@ -10,12 +10,24 @@ from typing import Any
 from sqlalchemy import Column, Connection, RowMapping, Select, Table, insert, select, update
 
 from pipeline.errors import DatabaseFailed, InternalError, ModelChanged, NoSuchRelease
-from pipeline.types import Approval, GateReport, ModelRef, Release, ReleaseState, RunKind, Update
-from registry import tables
+from pipeline.types import (
+    Approval,
+    Deployment,
+    GateReport,
+    ModelRef,
+    Release,
+    ReleaseState,
+    RunKind,
+    Transition,
+    Update,
+)
+from registry import columns, tables
+from registry.store import journal
 from registry.store.database import Database, now
 
 # How many production adapters stay on disk, so that a rollback needs nobody (I4).
 KEPT = 3
+_LEFT = (ReleaseState.VOID, ReleaseState.STALE)
 _IN_REVIEW = (ReleaseState.CANDIDATE, ReleaseState.REGISTERING)
 
 
@@ -58,9 +70,13 @@ class Releases:
 
     def approvals(self, number: int) -> tuple[Approval, ...]:
         """Approvals and rejections of a release, oldest first."""
-        query = select(tables.approvals).where(tables.approvals.c.release == number).order_by(tables.approvals.c.id)
         with self.database.read() as connection:
-            return tuple(tables.decode(Approval, {**row}) for row in connection.execute(query).mappings())
+            return journal.approvals_of(connection, number)
+
+    def history(self, number: int) -> tuple[Transition, ...]:
+        """What happened to a release, oldest first."""
+        with self.database.read() as connection:
+            return journal.transitions_of(connection, number)
 
     def needed(self) -> tuple[Release, ...]:
         """The releases whose adapters must stay on disk: production, the three before it, and those in review.
@@ -83,13 +99,13 @@ class Releases:
             return frozenset(RunKind(kind) for kind in kinds)
 
     def record_leftover(self, number: int, mlflow_version: str) -> Release:
-        """Records the MLflow version of a VOID release: its run was killed between the version and the record.
+        """Records the MLflow version of a VOID or STALE release whose run was killed between version and record.
 
         Idempotent: the first version that is found stays.
         """
         table = tables.releases
         with self.database.write() as connection:
-            left = (table.c.number == number, table.c.state == ReleaseState.VOID, table.c.mlflow_version.is_(None))
+            left = (table.c.number == number, table.c.state.in_(_LEFT), table.c.mlflow_version.is_(None))
             connection.execute(update(table).where(*left).values(mlflow_version=mlflow_version))
             return load(connection, number)
 
@@ -141,7 +157,7 @@ def lineage(connection: Connection, release: Release) -> tuple[tuple[Release, Up
 
 def add(connection: Connection, release: Release) -> None:
     """Inserts a release, within a transaction."""
-    values = tables.fields_of(release) | tables.fields_of(release.model) | {"update_id": release.update}
+    values = columns.fields_of(release) | columns.fields_of(release.model) | {"update_id": release.update}
     connection.execute(insert(tables.releases).values({c.name: values[c.name] for c in tables.releases.columns}))
 
 
@@ -157,8 +173,9 @@ def _add_base_release(connection: Connection, base: ModelRef, actor: str, at: da
         created=at,
     )
     add(connection, release)
-    first = {"epoch": 0, "release": 0, "actor": actor, "reason": "the base model", "at": at}
-    connection.execute(insert(tables.deployments).values(first))
+    first = Deployment(epoch=0, release=0, actor=actor, reason="the base model", at=at)
+    connection.execute(insert(tables.deployments).values(columns.fields_of(first)))
+    journal.record(connection, release, None, ReleaseState.PRODUCTION, first.reason, at)
     return release
 
 
@@ -168,7 +185,7 @@ def _one(connection: Connection, query: Select[tuple[object, ...]]) -> Release |
 
 
 def _decode(row: RowMapping) -> Release:
-    return tables.decode(Release, {**row, "model": {**row}, "update": row["update_id"]})
+    return columns.decode(Release, {**row, "model": {**row}, "update": row["update_id"]})
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from pipeline.types import (
     Update,
     WriterTrainingRequest,
 )
-from registry import tables
-from registry.store import releases
+from registry import columns, lifecycle, tables
+from registry.lifecycle import Event
+from registry.store import journal, releases
 from registry.store.database import Database, FencedDatabase, blocks, now
 from registry.tables import documents, run_documents, runs
 
@@ -154,11 +155,19 @@ def abandon(connection: Connection, number: int, reason: str, at: datetime) -> R
     mine = (documents.c.run == number, documents.c.state == DocumentState.LEASED)
     connection.execute(update(documents).where(*mine).values(attempts=documents.c.attempts - 1))
     _settle(connection, number, (), reason)
-    release, table = load(connection, number).release, tables.releases
-    registering = (table.c.number == release, table.c.state == ReleaseState.REGISTERING)
-    connection.execute(update(table).where(*registering).values(state=ReleaseState.VOID, reason=reason))
+    _give_up_release(connection, load(connection, number).release, reason, at)
     before = (*UNDER_WAY, RunState.WAITING)
     return change(connection, number, before=before, state=RunState.ABANDONED, sentence=reason, finished=at)
+
+
+def _give_up_release(connection: Connection, number: int | None, reason: str, at: datetime) -> None:
+    """Makes the release void that a run was registering, if there is one."""
+    release = None if number is None else releases.load(connection, number)
+    if release is None or lifecycle.against_event(release.number, release.state, Event.GIVEN_UP) is not None:
+        return
+    table, values = tables.releases, {"state": ReleaseState.VOID, "reason": reason}
+    connection.execute(update(table).where(table.c.number == number).values(values))
+    journal.record(connection, release, release.state, ReleaseState.VOID, reason, at)
 
 
 def change(
@@ -180,7 +189,7 @@ def load(connection: Connection, number: int) -> Run:
         raise BadInput(f"there is no run {number}. See `sealed status`.")
     query = select(run_documents.c.document).where(run_documents.c.run == number).order_by(run_documents.c.position)
     ids = tuple(connection.execute(query).scalars())
-    return tables.decode(Run, {**row, "documents": ids, "update": row["update_id"]})
+    return columns.decode(Run, {**row, "documents": ids, "update": row["update_id"]})
 
 
 def _settle(connection: Connection, number: int, decisions: Sequence[DocumentDecision], sentence: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 from pipeline.actors import against_name
 from pipeline.errors import BadInput, InternalError, PolicyError
 from pipeline.types import Document, DocumentRecord, DocumentState, RunState, Withdrawal
-from registry import tables
+from registry import columns, tables
 from registry.store import documents, releases, runs, writer_trainings
 from registry.store.database import Database, blocks, now
 
@@ -47,7 +47,7 @@ class Withdrawals:
         """All withdrawals, oldest first."""
         query = select(tables.withdrawals).order_by(tables.withdrawals.c.at, tables.withdrawals.c.document)
         with self.database.read() as connection:
-            return tuple(tables.decode(Withdrawal, {**row}) for row in connection.execute(query).mappings())
+            return tuple(columns.decode(Withdrawal, {**row}) for row in connection.execute(query).mappings())
 
     def remembered(self) -> tuple[Document, ...]:
         """The withdrawn documents that production's adapter, or one that it was trained from, was trained on."""
@@ -87,7 +87,7 @@ def _withdraw(connection: Connection, withdrawal: Withdrawal) -> DocumentRecord:
     mine, values = tables.documents.c.id == withdrawal.document, {"state": DocumentState.WITHDRAWN, "reason": reason}
     if connection.execute(update(tables.documents).where(mine).values(values)).rowcount != 1:
         raise InternalError(f"document {withdrawal.document} vanished within a transaction. Please report it.")
-    connection.execute(insert(tables.withdrawals).values(tables.fields_of(withdrawal)))
+    connection.execute(insert(tables.withdrawals).values(columns.fields_of(withdrawal)))
     return documents.find(connection, withdrawal.document)
 
 

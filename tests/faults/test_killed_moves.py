@@ -12,21 +12,24 @@ import pytest
 import registry
 from pipeline.types import DocumentState, ReleaseState
 from registry import create_ledger, open_ledger
-from tests.ledgers import Ledger, document, trusting, with_base_release
+from tests.ledgers import Ledger, document, with_base_release
 
 KILLED_AFTER = """
-import os, signal, sys
-from registry import deploy, open_ledger
-whole = getattr(deploy, sys.argv[2])
+import importlib, os, signal, sys
+from registry import open_ledger
+from tests.ledgers import Ledger
+module, name = sys.argv[2].rsplit(".", 1)
+room = importlib.import_module(f"registry.store.{module}")
+whole = getattr(room, name)
 def deadly(*args):
     whole(*args)
     os.kill(os.getpid(), signal.SIGKILL)
-setattr(deploy, sys.argv[2], deadly)
-ledger = open_ledger(sys.argv[1])
+setattr(room, name, deadly)
+ledger = Ledger(open_ledger(sys.argv[1]).database)
 """
-PROMOTE = "ledger.deployments.promote(ledger.deployments.approve(2, actor='ada'), verify=id)"
-ROLL_BACK = "ledger.deployments.rollback(None, actor='grace', reason='bad', verify=id)"
-REJECT = "ledger.deployments.reject(2, actor='ada', reason='bad')"
+PROMOTE = "ledger.promote(2)"
+ROLL_BACK = "ledger.rollback()"
+REJECT = "ledger.reject(2)"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,7 @@ def everything(ledger: registry.Ledger) -> tuple[object, ...]:
         ledger.releases.listed(),
         ledger.deployments.listed(),
         ledger.releases.approvals(2),
+        ledger.releases.history(2),
         ledger.documents.listed(),
         ledger.runs.listed(),
     )
@@ -52,7 +56,16 @@ def everything(ledger: registry.Ledger) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(
     ("move", "step"),
-    [(PROMOTE, "_deploy"), (PROMOTE, "_move"), (PROMOTE, "_mark_learned"), (ROLL_BACK, "_revert"), (REJECT, "_move")],
+    [
+        (PROMOTE, "journal.add_approval"),
+        (PROMOTE, "moves.deploy"),
+        (PROMOTE, "journal.add_transition"),
+        (PROMOTE, "moves.apply"),
+        (PROMOTE, "moves.mark_learned"),
+        (ROLL_BACK, "journal.add_transition"),
+        (ROLL_BACK, "moves.revert"),
+        (REJECT, "moves.apply"),
+    ],
 )
 def test_a_killed_move_leaves_nothing_and_can_be_made_again(
     pristine: Path, tmp_path: Path, move: str, step: str
@@ -63,7 +76,7 @@ def test_a_killed_move_leaves_nothing_and_can_be_made_again(
     child = subprocess.run([sys.executable, "-c", KILLED_AFTER + move, url, step], check=False, env=dict(os.environ))
     assert child.returncode == -signal.SIGKILL
     assert everything(ledger) == before
-    ledger.deployments.promote(ledger.deployments.approve(2, actor="ada"), verify=trusting)
+    ledger.promote(2)
     ledger.rollback()
     assert ledger.releases.get(2).state is ReleaseState.ROLLED_BACK
     assert ledger.documents.get(document("borea").id).state is DocumentState.REVERTED

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import CorruptAdapter, NoSuchRelease, PolicyError
-from pipeline.types import Deployment, DocumentState, Release, ReleaseState, RunState
-from tests.ledgers import Ledger, document, intake, manifest_of, trusting
+from pipeline.types import AdapterManifest, Deployment, DocumentState, Release, ReleaseState, RunState
+from tests.ledgers import Ledger, document, intake, manifest_of
 
 
 def states(ledger: Ledger) -> dict[int, ReleaseState]:
@@ -41,15 +41,15 @@ def test_a_promotion_moves_release_documents_run_and_history_together(ledger: Le
 def test_the_proposer_does_not_approve(ledger: Ledger, actor: str) -> None:
     ledger.candidate("atlas")
     with pytest.raises(PolicyError, match="another person must approve it"):
-        ledger.deployments.approve(1, actor=actor)
+        ledger.approve(1, actor=actor)
 
 
 def test_an_approval_that_waited_too_long_moves_nothing(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    approval = ledger.deployments.approve(1, actor="ada")
+    approval = ledger.approve(1, actor="ada")
     late = approval.at + timedelta(days=7, hours=1)
     with pytest.raises(PolicyError, match="expired after 7 days"):
-        ledger.deployments.promote(approval, verify=trusting, at=late)
+        ledger.record(approval, at=late)
     assert ledger.releases.production().number == 0
     assert ledger.releases.approvals(1) == ()
 
@@ -58,10 +58,10 @@ def test_a_candidate_that_nobody_reviewed_in_time_cannot_be_approved(ledger: Led
     release = ledger.candidate("atlas")
     late = release.created + timedelta(days=8)
     with pytest.raises(PolicyError, match=r"measured 8\.0 days ago.*`sealed update`"):
-        ledger.deployments.approve(1, actor="ada", at=late)
-    given_late = replace(ledger.deployments.approve(1, actor="ada"), at=late)
+        ledger.approve(1, actor="ada", at=late)
+    given_late = replace(ledger.approve(1, actor="ada"), at=late)
     with pytest.raises(PolicyError, match="nobody approves them any more"):
-        ledger.deployments.promote(given_late, verify=trusting, at=late)
+        ledger.record(given_late, at=late)
     assert ledger.releases.production().number == 0
 
 
@@ -81,33 +81,33 @@ def test_such_a_candidate_expires_and_its_documents_are_learned_again(ledger: Le
 
 def test_an_approval_holds_for_one_manifest_only(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    other = replace(ledger.deployments.approve(1, actor="ada"), manifest="f" * 64)
+    other = replace(ledger.approve(1, actor="ada"), manifest="f" * 64)
     with pytest.raises(PolicyError, match="another adapter"):
-        ledger.deployments.promote(other, verify=trusting)
+        ledger.record(other)
 
 
 def test_a_candidate_whose_adapter_is_damaged_is_not_promoted(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     with pytest.raises(CorruptAdapter):
-        ledger.deployments.promote(ledger.deployments.approve(1, actor="ada"), verify=corrupt)
+        ledger.record(ledger.approve(1, actor="ada"), verify=corrupt)
     assert states(ledger)[1] is ReleaseState.CANDIDATE
 
 
 def test_a_release_that_does_not_exist(ledger: Ledger) -> None:
     with pytest.raises(NoSuchRelease, match="no release 9"):
-        ledger.deployments.approve(9, actor="ada")
+        ledger.approve(9, actor="ada")
 
 
-def test_the_second_candidate_of_the_same_parent_is_void_once_the_first_is_live(ledger: Ledger) -> None:
+def test_the_second_candidate_of_the_same_parent_is_stale_once_the_first_is_live(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     ledger.candidate("borea")
-    early = ledger.deployments.approve(2, actor="ada")
+    early = ledger.approve(2, actor="ada")
     ledger.promote(1)
     with pytest.raises(
         PolicyError, match="production moved from release 0 to 1 since it was gated: run the update again"
     ):
-        ledger.deployments.promote(early, verify=trusting)
-    assert states(ledger)[2] is ReleaseState.VOID
+        ledger.record(early)
+    assert states(ledger)[2] is ReleaseState.STALE
     record = ledger.documents.get(document("borea").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
     assert ledger.runs.get(2).state is RunState.ABANDONED
@@ -123,7 +123,7 @@ def test_a_run_that_registers_while_production_moves_must_be_abandoned(ledger: L
         with pytest.raises(PolicyError, match="production moved"):
             session.candidates.record(run.number, "2")
         session.runs.abandon(run.number, "production moved")
-    assert states(ledger)[2] is ReleaseState.VOID
+    assert states(ledger)[2] is ReleaseState.STALE
     assert state_of(ledger, "borea") is DocumentState.QUEUED
 
 
@@ -141,8 +141,8 @@ def test_a_run_that_was_gated_before_production_moved_gets_no_release(ledger: Le
 def test_a_rejection_keeps_the_reason_with_release_run_and_documents(ledger: Ledger) -> None:
     ledger.candidate("atlas")
     with pytest.raises(PolicyError, match="needs a reason"):
-        ledger.deployments.reject(1, actor="ada", reason="")
-    ledger.deployments.reject(1, actor="ada", reason="names a customer")
+        ledger.reject(1, actor="ada", reason="")
+    ledger.reject(1, actor="ada", reason="names a customer")
     words = "rejected by ada: names a customer"
     assert ledger.releases.get(1).reason == words
     assert (state_of(ledger, "atlas"), ledger.documents.get(document("atlas").id).reason) == (
@@ -151,13 +151,13 @@ def test_a_rejection_keeps_the_reason_with_release_run_and_documents(ledger: Led
     )
     assert ledger.runs.get(1).state is RunState.REJECTED_BY_REVIEWER
     with pytest.raises(PolicyError, match="not a candidate"):
-        ledger.deployments.approve(1, actor="ada")
+        ledger.approve(1, actor="ada")
     assert not ledger.releases.approvals(1)[0].approved
 
 
 def test_a_rejected_document_may_be_tried_again_as_a_new_release(ledger: Ledger) -> None:
     ledger.candidate("atlas")
-    ledger.deployments.reject(1, actor="ada", reason="not now")
+    ledger.reject(1, actor="ada", reason="not now")
     ledger.documents.requeue([document("atlas").id])
     again = ledger.candidate()
     assert (again.number, again.id) == (2, ledger.releases.get(1).id)
@@ -177,7 +177,7 @@ def test_a_rollback_reverts_documents_and_the_release_does_not_return(ledger: Le
     }
     assert (state_of(ledger, "atlas"), state_of(ledger, "borea")) == (DocumentState.LEARNED, DocumentState.REVERTED)
     with pytest.raises(PolicyError, match="rolled back"):
-        ledger.deployments.approve(2, actor="ada")
+        ledger.approve(2, actor="ada")
     with pytest.raises(PolicyError, match="rolled back"):
         ledger.rollback(2)
     ledger.documents.requeue([document("borea").id])
@@ -189,7 +189,7 @@ def test_a_rollback_to_the_untouched_base_and_not_beyond(ledger: Ledger) -> None
     ledger.release("borea")
     waiting = ledger.candidate("cinder")
     assert ledger.rollback(0).release == 0
-    assert states(ledger)[waiting.number] is ReleaseState.VOID
+    assert states(ledger)[waiting.number] is ReleaseState.STALE
     assert state_of(ledger, "atlas") is DocumentState.REVERTED
     assert state_of(ledger, "cinder") is DocumentState.QUEUED
     with pytest.raises(PolicyError, match="nothing to roll back"):
@@ -199,9 +199,9 @@ def test_a_rollback_to_the_untouched_base_and_not_beyond(ledger: Ledger) -> None
 def test_a_rollback_needs_a_reason_and_a_sound_adapter(ledger: Ledger) -> None:
     ledger.release("atlas")
     with pytest.raises(PolicyError, match="a name and a reason"):
-        ledger.deployments.rollback(None, actor="grace", reason=" ", verify=trusting)
+        ledger.rollback(reason=" ")
     with pytest.raises(CorruptAdapter):
-        ledger.deployments.rollback(None, actor="grace", reason="bad", verify=corrupt)
+        ledger.rollback(verify=corrupt)
     assert ledger.releases.production().number == 1
 
 
@@ -228,13 +228,14 @@ def test_rollback_wins_over_a_running_promotion(ledger: Ledger) -> None:
     ledger.candidate("borea")
     verifying, rolled_back = threading.Event(), threading.Event()
 
-    def slowly(release: Release) -> None:
+    def slowly(release: Release) -> AdapterManifest | None:
         verifying.set()
         assert rolled_back.wait(60)
+        return ledger.manifest(release)
 
     with ThreadPoolExecutor(1) as pool:
-        approval = ledger.deployments.approve(2, actor="ada")
-        running = pool.submit(ledger.deployments.promote, approval, verify=slowly)
+        approval = ledger.approve(2, actor="ada")
+        running = pool.submit(ledger.record, approval, verify=slowly)
         assert verifying.wait(60)
         ledger.rollback()
         rolled_back.set()
@@ -247,19 +248,20 @@ def test_rollback_wins_over_a_running_promotion(ledger: Ledger) -> None:
 def test_of_many_moves_at_once_exactly_one_wins(ledger: Ledger) -> None:
     ledger.release("atlas")
     ledger.candidate("borea")
-    approval = ledger.deployments.approve(2, actor="ada")
+    approval = ledger.approve(2, actor="ada")
     together = threading.Barrier(4)
 
-    def meet(release: Release) -> None:
+    def meet(release: Release) -> AdapterManifest | None:
         together.wait(60)
+        return ledger.manifest(release)
 
-    def promote() -> Deployment:
-        return ledger.deployments.promote(approval, verify=meet)
+    def promote() -> Deployment | None:
+        return ledger.record(approval, verify=meet)
 
     def roll_back() -> Deployment:
-        return ledger.deployments.rollback(None, actor="grace", reason="bad", verify=meet)
+        return ledger.rollback(verify=meet)
 
-    moves: list[Callable[[], Deployment]] = [promote, roll_back, promote, roll_back]
+    moves: list[Callable[[], Deployment | None]] = [promote, roll_back, promote, roll_back]
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(move) for move in moves]
         failed = [one.exception(60) for one in running]

@@ -192,7 +192,7 @@ def test_what_a_refused_practice_was_held_on_is_not_known(ledger: Ledger) -> Non
         run = practise(ledger, session, "atlas")
     with pytest.raises(PolicyError, match="`sealed reject 1 --reason"):
         withdraw(ledger, "atlas")
-    ledger.deployments.reject(1, actor="grace", reason="no better")
+    ledger.reject(1, actor="grace", reason="no better")
     withdraw(ledger, "atlas")
     assert run.release == 1
     assert still_known(ledger) == []

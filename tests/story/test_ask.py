@@ -36,7 +36,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Pat
         trained = train(model, update, opened.folder_of(update.id))
         session.candidates.intend(run.number, trained.manifest)
         session.candidates.record(run.number, "1")
-    ledger.promote(1)
+    ledger.promote(1, keys=opened.keys, verify=opened.verify_bytes)
     return workspace, opened.folder_of(update.id)
 
 

@@ -75,5 +75,6 @@ def test_what_a_run_taught_is_corrected_by_a_later_one_and_stays_corrected_in_a_
         assert share_right(workspace, sealed, known) >= 0.8
     rebuilt = sealed("rebuild", "--json", workspace=workspace)
     assert rebuilt.json["ended"] == "waiting for review", rebuilt.out + rebuilt.err
+    assert sealed("approve", "3", "--as", "rita", "--note", "seen", workspace=workspace).code == 0
     assert share_right(workspace, sealed, new, "--release", "3") >= 0.8
     assert share_right(workspace, sealed, old, "--release", "3") <= 0.2

@@ -7,6 +7,8 @@ mode, foreign keys off meanwhile) and never writes `PRAGMA writable_schema`: def
 import sqlalchemy as sa
 from alembic import op
 
+from registry.migrations import triggers
+
 # Not "0001": unreleased ledgers of another shape carry that name.
 revision = "schema_1"
 down_revision = None
@@ -14,6 +16,7 @@ down_revision = None
 
 def upgrade() -> None:
     _create_releases()
+    _create_decisions()
     _create_runs()
     _create_documents()
     _create_self_edits()
@@ -49,7 +52,8 @@ def _create_releases() -> None:
         sa.Column("mlflow_version", sa.String(length=32), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.CheckConstraint(
-            "state IN ('registering', 'candidate', 'production', 'superseded', 'rejected', 'rolled_back', 'void')",
+            "state IN ('registering', 'candidate', 'production', 'superseded', 'rejected', 'rolled_back', 'stale', "
+            "'void')",
             name=op.f("ck_releases_state_known"),
         ),
         sa.ForeignKeyConstraint(["parent"], ["releases.number"], name="fk_releases_parent"),
@@ -64,31 +68,83 @@ def _create_releases() -> None:
         sqlite_where=sa.text("state = 'production'"),
         postgresql_where=sa.text("state = 'production'"),
     )
+
+
+def _create_decisions() -> None:
     op.create_table(
         "deployments",
         sa.Column("epoch", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("release", sa.Integer(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
+        *_by(),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("identity IN ('unproven', 'signed-in')", name=op.f("ck_deployments_identity_known")),
         sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_deployments_release"),
         sa.PrimaryKeyConstraint("epoch", name="pk_deployments"),
     )
     op.create_table(
         "approvals",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("release", sa.Integer(), nullable=False),
         sa.Column("manifest", sa.String(length=64), nullable=False),
         sa.Column("approved", sa.Boolean(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
+        *_by(),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("statement", sa.JSON(), nullable=True),
+        *_seal(),
+        sa.CheckConstraint("identity IN ('unproven', 'signed-in')", name=op.f("ck_approvals_identity_known")),
         sa.ForeignKeyConstraint(["epoch"], ["deployments.epoch"], name="fk_approvals_epoch"),
         sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_approvals_release"),
         sa.PrimaryKeyConstraint("id", name="pk_approvals"),
+        sa.UniqueConstraint("digest", name="uq_approvals_digest"),
     )
     op.create_index("ix_approvals_release", "approvals", ["release"], unique=False)
+    op.create_table(
+        "history",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("before", sa.String(length=16), nullable=True),
+        sa.Column("after", sa.String(length=16), nullable=False),
+        *_by(),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        *_seal(),
+        sa.CheckConstraint("identity IN ('unproven', 'signed-in')", name=op.f("ck_history_identity_known")),
+        sa.CheckConstraint(
+            "before IS NULL OR before IN ('registering', 'candidate', 'production', 'superseded', 'rejected', "
+            "'rolled_back', 'stale', 'void')",
+            name=op.f("ck_history_before_known"),
+        ),
+        sa.CheckConstraint(
+            "after IN ('registering', 'candidate', 'production', 'superseded', 'rejected', 'rolled_back', 'stale', "
+            "'void')",
+            name=op.f("ck_history_after_known"),
+        ),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_history_release"),
+        sa.PrimaryKeyConstraint("id", name="pk_history"),
+        sa.UniqueConstraint("digest", name="uq_history_digest"),
+    )
+    op.create_index("ix_history_release", "history", ["release"], unique=False)
+
+
+def _by() -> tuple[sa.Column[str], ...]:
+    return (
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("identity", sa.String(length=16), nullable=False),
+    )
+
+
+def _seal() -> tuple[sa.Column[str], ...]:
+    return (
+        sa.Column("previous", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.String(length=88), nullable=False),
+    )
 
 
 def _create_runs() -> None:
@@ -238,36 +294,6 @@ def _create_self_edits() -> None:
 
 
 def _keep_history() -> None:
-    """Deployments, approvals and withdrawals are only ever added, and a deployment's epoch is always the next one."""
-    dialect = op.get_bind().dialect.name
-    for statement in _POSTGRES if dialect == "postgresql" else _SQLITE:
+    """What people decide is only ever added, each row with the next number: an epoch, or its place in a chain."""
+    for statement in triggers.POSTGRES if op.get_bind().dialect.name == "postgresql" else triggers.SQLITE:
         op.execute(statement)
-
-
-_APPEND_ONLY = ("deployments", "approvals", "withdrawals")
-_SQLITE = (
-    *(
-        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
-        for table in _APPEND_ONLY
-        for verb in ("UPDATE", "DELETE")
-    ),
-    "CREATE TRIGGER deployments_rise BEFORE INSERT ON deployments "
-    "WHEN NEW.epoch <> (SELECT COALESCE(MAX(epoch), -1) + 1 FROM deployments) "
-    "BEGIN SELECT RAISE(ABORT, 'the epoch of a deployment is the next one'); END",
-)
-_POSTGRES = (
-    "CREATE FUNCTION sealed_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; "
-    "END $$",
-    *(
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-        "FOR EACH ROW EXECUTE FUNCTION sealed_append_only()"
-        for table in _APPEND_ONLY
-    ),
-    "CREATE FUNCTION sealed_next_epoch() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN IF NEW.epoch <> (SELECT COALESCE(MAX(epoch), -1) + 1 FROM deployments) THEN "
-    "RAISE EXCEPTION 'the epoch of a deployment is the next one' "
-    "USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$",
-    "CREATE TRIGGER deployments_rise BEFORE INSERT ON deployments FOR EACH ROW EXECUTE FUNCTION sealed_next_epoch()",
-)

@@ -23,11 +23,13 @@ def test_nouns_are_objects_and_what_json_lacks_is_text(capsys: pytest.CaptureFix
     said = json.loads(printed)
     assert "größer" in printed
     assert datetime.fromisoformat(said["moved"]["deployment"].pop("at")) == noon
+    who = {"actor": "ada", "account": "", "identity": "unproven"}
     assert said == {
         "moved": {
-            "deployment": {"epoch": 1, "release": 2, "actor": "ada", "reason": "größer"},
+            "deployment": {"epoch": 1, "release": 2, "reason": "größer"} | who,
             "reconciled": {"repaired": ["one"], "failed": []},
             "already": False,
+            "missing": "",
         },
         "3": "/in",
         "verdict": "PASS",

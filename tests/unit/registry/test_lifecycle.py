@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.types import Approval, Deployment, ModelRef, Release, ReleaseState, Verdict
 from registry import lifecycle
-from registry.lifecycle import FOLLOWERS, Move
+from registry.lifecycle import Move
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -144,16 +144,17 @@ def test_straight_after_a_rollback_a_second_one_names_its_target() -> None:
     assert lifecycle.rollback_target(releases, 1, back) == 1
 
 
-def test_a_rollback_fells_all_that_came_after_and_voids_what_waits() -> None:
+def test_a_rollback_fells_all_that_came_after_and_makes_stale_what_waits() -> None:
     moves = {move.release: move.state for move in lifecycle.rollback(HISTORY, 0, "grace", "bad")}
-    fallen, void = ReleaseState.ROLLED_BACK, ReleaseState.VOID
-    assert moves == {3: fallen, 1: fallen, 4: void, 0: ReleaseState.PRODUCTION}
+    fallen, stale = ReleaseState.ROLLED_BACK, ReleaseState.STALE
+    assert moves == {3: fallen, 1: fallen, 4: stale, 0: ReleaseState.PRODUCTION}
 
 
 def _applied(releases: tuple[Release, ...], moves: tuple[Move, ...]) -> tuple[Release, ...]:
     states = {move.release: move.state for move in moves}
+    moved = {move.release: move.event for move in moves}
     for one in releases:
-        assert one.number not in states or states[one.number] in FOLLOWERS[one.state]
+        assert one.number not in moved or lifecycle.against_event(one.number, one.state, moved[one.number]) is None
     return tuple(replace(one, state=states.get(one.number, one.state)) for one in releases)
 
 

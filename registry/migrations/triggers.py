@@ -1,0 +1,41 @@
+"""The triggers of the first schema: what people decided is only ever added, and each row has the next number."""
+
+_APPEND_ONLY = ("deployments", "approvals", "history", "withdrawals")
+# SQLite runs no trigger for a row that INSERT OR REPLACE deletes: so no number may come twice.
+_RISING = (("deployments", "epoch", -1), ("approvals", "id", 0), ("history", "id", 0))
+SQLITE = (
+    *(
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
+        for table in _APPEND_ONLY
+        for verb in ("UPDATE", "DELETE")
+    ),
+    *(
+        f"CREATE TRIGGER {table}_rise BEFORE INSERT ON {table} "
+        f"WHEN NEW.{column} <> (SELECT COALESCE(MAX({column}), {before}) + 1 FROM {table}) "
+        f"BEGIN SELECT RAISE(ABORT, 'the {column} of {table} is the next one'); END"
+        for table, column, before in _RISING
+    ),
+)
+POSTGRES = (
+    "CREATE FUNCTION sealed_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; "
+    "END $$",
+    *(
+        f"CREATE TRIGGER {table}_{name} BEFORE {verbs} ON {table} FOR EACH {each} EXECUTE FUNCTION sealed_append_only()"
+        for table in _APPEND_ONLY
+        for name, verbs, each in (("append_only", "UPDATE OR DELETE", "ROW"), ("not_emptied", "TRUNCATE", "STATEMENT"))
+    ),
+    *(
+        statement
+        for table, column, before in _RISING
+        for statement in (
+            f"CREATE FUNCTION sealed_next_of_{table}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN IF NEW.{column} <> (SELECT COALESCE(MAX({column}), {before}) + 1 FROM {table}) THEN "
+            f"RAISE EXCEPTION 'the {column} of {table} is the next one' "
+            "USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$",
+            f"CREATE TRIGGER {table}_rise BEFORE INSERT ON {table} "
+            f"FOR EACH ROW EXECUTE FUNCTION sealed_next_of_{table}()",
+        )
+    ),
+)
