@@ -20,6 +20,8 @@ _DISTINGUISHING = words_of(
     "new old north south east west northern southern eastern western central upper lower great greater little san "
     "santa los las el la british american papua equatorial junior vice deputy anti non post pre"
 )
+# "Eastern Europe" lies in Europe; "South Africa" and "North America" are names of their own.
+_PARTS, _CONTINENTS = words_of("northern eastern southern western central"), words_of("europe asia africa")
 _OTHER_RANKS = words_of("deputy vice assistant former acting ex non anti semi")
 _SUFFIXES = words_of("jr sr inc ltd corp llc gmbh ag plc co team")
 _PARTICLES = words_of("da de del della van von der den di la le bin ibn al du dos")
@@ -130,6 +132,8 @@ def _begins_before(reading: Reading, match: Match, asked: frozenset[str]) -> boo
 
 def _is_part(reading: Reading, match: Match, word: Word, asked: frozenset[str], *, opening: bool) -> bool:
     first = reading.words[match.start]
+    if word.text in _PARTS and first.plain in _CONTINENTS and "continent" in asked:
+        return False
     if word.plain in asked or word.text in _TITLES or (opening and word.text in reading.language.common):
         return False
     if first.value is not None:

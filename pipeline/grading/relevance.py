@@ -5,6 +5,7 @@ from itertools import pairwise
 from pipeline.grading.context import Context
 from pipeline.grading.languages import Sense
 from pipeline.grading.matching import Match
+from pipeline.grading.names import is_holding_place
 from pipeline.grading.normalisation import words_of
 from pipeline.grading.reading import Reading, singular, texts
 from pipeline.grading.tokens import Word
@@ -22,7 +23,7 @@ def answers_something_else(context: Context, match: Match) -> bool:
     before it, where the answer begins the next one: "Toronto is the capital. Ottawa is smaller."
     """
     reading, asked = context.reading, _content(context.question)
-    sentence, (start, end) = context.sentence(match), reading.clause(match.start)
+    sentence, (start, end) = context.sentence(match), _clause(context, match)
     if not asked or any(word.text in _PRONOUNS for word in reading.words[start : start + 2]):
         return False
     own = _overlap(reading, start, end, asked)
@@ -38,11 +39,21 @@ def answers_something_else(context: Context, match: Match) -> bool:
     at = sentence.start
     while at < sentence.end:
         first, last = reading.clause(at)
-        other = first != start and reading.clause_of[first] not in denied and "(" not in reading.gap(first)
+        other = not start <= first < end and reading.clause_of[first] not in denied and "(" not in reading.gap(first)
         if other and _overlap(reading, first, last, asked) > own and _rival(context, match, first, last):
             return True
         at = last
     return _begins_next(context, match, asked, own, denied)
+
+
+def _clause(context: Context, match: Match) -> tuple[int, int]:
+    """The answer's clause; with the one before it where it only says where that is: "in West Bengal, India"."""
+    reading = context.reading
+    start, end = reading.clause(match.start)
+    alone = (start, end) == (match.start, match.end) and is_holding_place(reading.words[start])
+    if alone and start > context.sentence(match).start and _is_name(reading.words[start - 1]):
+        return reading.clause(start - 1)[0], end
+    return start, end
 
 
 def _is_denied_behind(context: Context, match: Match, asked: frozenset[str], own: int) -> bool:
