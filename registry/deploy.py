@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from pipeline.actors import against_name
 from pipeline.errors import PolicyError
@@ -16,20 +16,17 @@ from pipeline.types import (
     AdapterManifest,
     Approval,
     Deployment,
-    DocumentState,
     Release,
     ReleaseState,
-    RunState,
     Verdict,
 )
 from registry import approvers, lifecycle
 from registry.approvers import Occasion, ReviewRules
 from registry.lifecycle import Event, Move
 from registry.signing import KeyRing
-from registry.store import journal, moves, releases, runs, signatures
+from registry.store import journal, moves, releases, signatures
 from registry.store.database import Database, now
 from registry.store.moves import Decision
-from registry.tables import documents
 
 Verify = Callable[[Release], AdapterManifest | None]
 # Who ends a candidate that nobody reviewed in time: a rule, and no person.
@@ -124,11 +121,7 @@ class Deployments:
             journal.add_approval(connection, rejection, context.keys.own)
             decision = Decision(actor=actor, reason=reason, at=rejection.at, keys=context.keys)
             moves.apply(connection, [Move(release=number, event=Event.REJECTED, reason=words)], decision)
-            run = moves.run_of(connection, number)
-            quarantined = {"state": DocumentState.QUARANTINED, "reason": words, "run": None}
-            connection.execute(update(documents).where(documents.c.run == run).values(quarantined))
-            state, before = RunState.REJECTED_BY_REVIEWER, (RunState.WAITING,)
-            runs.change(connection, run, before=before, state=state, sentence=words)
+            moves.quarantine(connection, number, words)
         return rejection
 
     def expire(self, *, approval_days: float, at: datetime | None = None) -> tuple[Move, ...]:

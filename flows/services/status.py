@@ -59,8 +59,16 @@ def overview(workspace: Workspace) -> Overview:
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
         to_forget=gone,
-        next_step=too_old or usual,
+        next_step=too_old or _second_approval(workspace, candidates) or usual,
     )
+
+
+def _second_approval(workspace: Workspace, candidates: list[int]) -> str:
+    """What the candidate lacks where two people must approve, and one has; "" elsewhere."""
+    rules, ledger = workspace.review_rules, workspace.ledger
+    if rules.approvers == 1 or not candidates or not ledger.releases.approvals(candidates[-1]):
+        return ""
+    return ledger.deployments.still_missing(candidates[-1], rules=rules)
 
 
 def next_step(

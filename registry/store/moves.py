@@ -26,6 +26,7 @@ class Decision:
 
 
 def deploy(connection: Connection, release: int, decision: Decision) -> Deployment:
+    """Appends the deployment of `release` at the next epoch."""
     deployment = Deployment(
         epoch=journal.epoch(connection) + 1,
         release=release,
@@ -74,11 +75,13 @@ def _record(connection: Connection, move: Move, was: ReleaseState, decision: Dec
 
 
 def run_of(connection: Connection, release: int) -> int:
+    """The number of the run that made `release`."""
     query = select(tables.runs.c.number).where(tables.runs.c.release == release)
     return int(connection.execute(query).scalar_one())
 
 
 def mark_learned(connection: Connection, release: int, actor: str) -> None:
+    """The documents of a release that became production are learned, and its run is over."""
     run = run_of(connection, release)
     learned = {"state": DocumentState.LEARNED, "release": release, "run": None, "reason": ""}
     connection.execute(update(documents).where(documents.c.run == run).values(learned))
@@ -86,6 +89,15 @@ def mark_learned(connection: Connection, release: int, actor: str) -> None:
     runs.change(connection, run, before=(RunState.WAITING,), state=RunState.RELEASED, sentence=sentence)
 
 
+def quarantine(connection: Connection, release: int, reason: str) -> None:
+    """Ends the run of a rejected release: its documents are quarantined with the reason."""
+    run = run_of(connection, release)
+    quarantined = {"state": DocumentState.QUARANTINED, "reason": reason, "run": None}
+    connection.execute(update(documents).where(documents.c.run == run).values(quarantined))
+    runs.change(connection, run, before=(RunState.WAITING,), state=RunState.REJECTED_BY_REVIEWER, sentence=reason)
+
+
 def revert(connection: Connection, fallen: Sequence[int], reason: str) -> None:
+    """The documents that the `fallen` releases learned become reverted, with the reason."""
     learned = (documents.c.release.in_(fallen), documents.c.state == DocumentState.LEARNED)
     connection.execute(update(documents).where(*learned).values(state=DocumentState.REVERTED, reason=reason))

@@ -223,6 +223,22 @@ def test_a_version_whose_run_was_given_up_before_the_record_is_void_and_stays(
     assert shown.aliases == (("candidate", "2"),)
 
 
+def test_a_version_whose_release_became_stale_before_the_record_is_found_too(
+    ledger: Ledger, tracking: Tracking, folders: tuple[Path, Path]
+) -> None:
+    ledger.candidate("atlas", register=lambda one: register(tracking, registration(one, folders)))
+    ledger.documents.accept(intake("borea"))
+    with ledger.session() as session:
+        run = ledger.begin(session)
+        release = session.candidates.intend(run.number, manifest_of(ledger.gate(session, run)))
+        assert register(tracking, registration(release, folders)) == "2"
+        ledger.promote(1)
+        session.runs.abandon(run.number, "production moved")
+    assert "version 2 was left in MLflow by release 2, stale since" in reconcile(ledger, tracking).repaired
+    states = {one.version: one.state for one in mlflow_client.read(tracking).versions}
+    assert states == {"1": "production", "2": "stale"}
+
+
 def test_a_void_release_that_mlflow_never_saw_is_left_as_it_is(ledger: Ledger, tracking: Tracking) -> None:
     ledger.documents.accept(intake("atlas"))
     with ledger.session() as session:

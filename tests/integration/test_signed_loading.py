@@ -16,6 +16,7 @@ from flows.run_context import RunContext
 from flows.runs import acquire_run
 from flows.services import diagnosis, keys, releases, review
 from flows.services.initialisation import init_workspace
+from flows.services.status import overview
 from flows.wiring import Workspace
 from pipeline.adapters.format import MANIFEST, WEIGHTS, digest_directory, read_manifest, write_manifest
 from pipeline.config import Settings
@@ -123,6 +124,7 @@ def test_a_candidate_whose_file_changed_by_one_bit_is_not_approved(place: Place)
 def test_an_approval_is_void_when_a_byte_changes_before_the_second_one(place: Place) -> None:
     two = opened(place.workspace.settings.workspace, approvers=2)
     assert "has those of rita" in review.approve(two, 1, actor="rita", note="seen").missing
+    assert "another person must run `sealed approve 1`" in overview(two).next_step
     flip(place.adapter / WEIGHTS)
     with pytest.raises(CorruptAdapter, match="bytes changed"):
         review.approve(two, 1, actor="omar", note="seen")
