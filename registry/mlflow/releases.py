@@ -20,7 +20,8 @@ from mlflow.exceptions import MlflowException
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
-from registry.mlflow.client import ID_TAG, NUMBER_TAG, addressed, connect, translated
+from registry.mlflow.client import addressed, connect, translated
+from registry.projection import ID_TAG, NUMBER_TAG
 from registry.tracking import Tracking
 
 # MLflow's column for a version's description.

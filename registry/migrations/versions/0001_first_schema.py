@@ -14,6 +14,7 @@ down_revision = None
 
 def upgrade() -> None:
     _create_releases()
+    _create_review_decisions()
     _create_runs()
     _create_documents()
     _create_self_edits()
@@ -89,6 +90,34 @@ def _create_releases() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_approvals"),
     )
     op.create_index("ix_approvals_release", "approvals", ["release"], unique=False)
+
+
+def _create_review_decisions() -> None:
+    op.create_table(
+        "review_decisions",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("manifest", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('approve', 'reject', 'rollback')", name=op.f("ck_review_decisions_kind_known")),
+        sa.ForeignKeyConstraint(["epoch"], ["deployments.epoch"], name="fk_review_decisions_epoch"),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_review_decisions_release"),
+        sa.PrimaryKeyConstraint("number", name="pk_review_decisions"),
+    )
+    op.create_table(
+        "review_outcomes",
+        sa.Column("decision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("adopted", sa.Boolean(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["decision"], ["review_decisions.number"], name="fk_review_outcomes_decision"),
+        sa.PrimaryKeyConstraint("decision", name="pk_review_outcomes"),
+    )
 
 
 def _create_runs() -> None:
@@ -238,13 +267,13 @@ def _create_self_edits() -> None:
 
 
 def _keep_history() -> None:
-    """Deployments, approvals and withdrawals are only ever added, and a deployment's epoch is always the next one."""
+    """What people decided is only ever added, and a deployment's epoch is always the next one."""
     dialect = op.get_bind().dialect.name
     for statement in _POSTGRES if dialect == "postgresql" else _SQLITE:
         op.execute(statement)
 
 
-_APPEND_ONLY = ("deployments", "approvals", "withdrawals")
+_APPEND_ONLY = ("deployments", "approvals", "withdrawals", "review_decisions", "review_outcomes")
 _SQLITE = (
     *(
         f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
