@@ -171,7 +171,7 @@ class _Registrar:
                 source=f"models:/{model.model_id}",
                 run_id=run.info.run_id,
                 tags=self._tags,
-                description=self.registration.description[:DESCRIPTION],
+                description=_described(self.registration.description, model, run),
                 model_id=model.model_id,
             )
         return self._find_version() or made
@@ -182,6 +182,16 @@ class _Registrar:
             download_artifacts(artifact_uri=f"{location}/adapter", dst_path=folder, tracking_uri=self.tracking.uri)
             ours, theirs = _digests(self.registration.adapter), _digests(Path(folder) / "adapter")
         return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+
+
+def _described(description: str, model: LoggedModel, run: Run) -> str:
+    """The description with links to the report and the run on top, relative to whichever server shows it."""
+    experiment = f"#/experiments/{model.experiment_id}"
+    links = (
+        f"[Report, plots and adapter]({experiment}/models/{model.model_id}/artifacts) · "
+        f"[Metrics and parameters]({experiment}/runs/{run.info.run_id})"
+    )
+    return f"{links}\n\n{description}"[:DESCRIPTION]
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -7,11 +7,13 @@ import os
 from importlib import import_module
 from typing import Any
 
+from fastapi import FastAPI
 from flask import Flask
 from mlflow.server import app as flask_app
 from mlflow.server import auth
 
 from pipeline.errors import ExternalError
+from registry.mlflow.app.assistant import WithoutAssistant
 from registry.mlflow.app.guard import Guard
 from registry.mlflow.app.ledger import ServerLedger, ledger_address
 from registry.mlflow.app.parsing import CHANGES, changes_registry
@@ -35,6 +37,8 @@ def create_app(app: Flask = flask_app) -> Any:
     # The order is the security: MLflow's own hook proves who asks, then ours decides, also about administrators.
     served = auth.create_app(app)
     _expect_sign_in(app)
+    if isinstance(served, FastAPI):
+        served.add_middleware(WithoutAssistant)
     app.before_request(guard.before_request)
     for (path, method), own in list(auth.BEFORE_REQUEST_VALIDATORS.items()):
         if own is not None and changes_registry(path, method, ""):

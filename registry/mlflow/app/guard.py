@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from flask import g, request
 from flask.typing import ResponseReturnValue
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 from mlflow.server import handlers
 
 from pipeline.errors import DatabaseFailed
@@ -68,7 +69,7 @@ class Guard:
             self._judge(asked, who)
         except DatabaseFailed as error:
             log.warning("%s may not %s now: %s", who, asked.action, error)
-            raise MlflowException(LEDGER_DOWN, error_code="TEMPORARILY_UNAVAILABLE") from None
+            raise MlflowException(LEDGER_DOWN, error_code=TEMPORARILY_UNAVAILABLE) from None
 
     def _judge(self, asked: RegistryRequest, who: str) -> None:
         ruling = decide(asked, who, self.roles, self.ledger.view(), datetime.now(UTC))
@@ -89,4 +90,4 @@ def _signed_in() -> str:
 
 def _refuse(sentence: str) -> NoReturn:
     log.info("refused: %s", sentence)
-    raise MlflowException(sentence, error_code="PERMISSION_DENIED")
+    raise MlflowException(sentence, error_code=PERMISSION_DENIED)
