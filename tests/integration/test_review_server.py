@@ -25,8 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def reviewed(folder: Path, tiny_model: Callable[..., Path]) -> ReviewedWorkspace:
     port = free_port()
-    made = ReviewedWorkspace(folder / "workspace", tiny_model("llama"), f"http://127.0.0.1:{port}")
-    return made
+    return ReviewedWorkspace(folder / "workspace", tiny_model("llama"), f"http://127.0.0.1:{port}")
 
 
 @pytest.fixture(scope="module")

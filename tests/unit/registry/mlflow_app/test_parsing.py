@@ -20,28 +20,10 @@ PREFIXES = ("/api/2.0", "/ajax-api/2.0")
 
 # Families of routes that change something, and hold no registered model and no version of one.
 OTHERS = (
-    *(
-        "artifacts",
-        "mlflow-artifacts",
-        "datasets",
-        "experiments",
-        "runs",
-        "traces",
-        "logged-models",
-        "scorers",
-        "metrics",
-    ),
-    *(
-        "gateway",
-        "gateway-proxy",
-        "issues",
-        "label-schemas",
-        "prompt-optimization",
-        "review-queues",
-        "webhooks",
-        "jobs",
-    ),
-    *("assessments", "scorer", "genai", "demo", "upload-artifact", "ui-telemetry", "workspaces", "users", "roles"),
+    *("artifacts", "mlflow-artifacts", "datasets", "experiments", "runs", "traces", "logged-models", "scorers"),
+    *("metrics", "gateway", "gateway-proxy", "issues", "label-schemas", "prompt-optimization", "review-queues"),
+    *("webhooks", "jobs", "assessments", "scorer", "genai", "demo", "upload-artifact", "ui-telemetry", "workspaces"),
+    *("users", "roles"),
 )
 
 
