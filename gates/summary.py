@@ -14,7 +14,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 # MLflow's page shows a backslash before these, so they are written as HTML writes them.
 _OF_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # MLflow's page sets no space between the columns of a table.
-_GAP = "\u2003"
+_GAP = "&emsp;"
 _DOCUMENTS_SHOWN, _SENTENCE = 12, 320
 
 
@@ -38,7 +38,7 @@ def markdown(report: GateReport, evidence: Evidence) -> str:
 
 
 def _titled(title: str, section: str) -> str:
-    return f"**{title}**\n\n{section}" if section else ""
+    return f"---\n\n**{title}**\n\n{section}" if section else ""
 
 
 def plain(text: str, limit: int) -> str:

@@ -55,7 +55,7 @@ class ReviewedWorkspace:
     def _registration(self, run: Run, release: Release) -> Registration:
         report = self.workspace.report_folder(run)
         report.mkdir(parents=True, exist_ok=True)
-        (report / "report.html").write_text("<h1>It learned</h1>", encoding="utf-8")
+        (report / "report.html").write_text("<h1>This run's questions</h1>", encoding="utf-8")
         return Registration(
             release=release,
             adapter=self.workspace.folder_of(release.update),

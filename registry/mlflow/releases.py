@@ -31,7 +31,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """All that MLflow gets about a release. `report` is a folder of files to look at; `description` is Markdown."""
+    """All that MLflow gets about a release. `report`: a folder with report.html; `description` is Markdown."""
 
     release: Release
     adapter: Path
@@ -127,6 +127,9 @@ class _Registrar:
         run = found[0] if found else self.client.create_run(experiment, tags=self._tags, run_name=name)
         params = [Param(_key(name), value) for name, value in self.registration.params]
         self.client.log_batch(run.info.run_id, params=params)
+        if self.registration.report is not None:
+            # Beside the copy in the logged model: of MLflow's pages, only a run's opens one file by a link.
+            self.client.log_artifacts(run.info.run_id, str(self.registration.report), "report")
         return run
 
     def _logged_model(self, experiment: str, run: Run) -> LoggedModel:
@@ -171,10 +174,19 @@ class _Registrar:
                 source=f"models:/{model.model_id}",
                 run_id=run.info.run_id,
                 tags=self._tags,
-                description=_described(self.registration.description, model, run),
+                description=f"{self._links(model, run)}\n\n{self.registration.description}"[:DESCRIPTION],
                 model_id=model.model_id,
             )
         return self._find_version() or made
+
+    def _links(self, model: LoggedModel, run: Run) -> str:
+        """Links to what a reviewer looks at, relative to whichever server shows them."""
+        experiment = f"#/experiments/{model.experiment_id}"
+        of_run, of_model = f"{experiment}/runs/{run.info.run_id}", f"{experiment}/models/{model.model_id}"
+        links = (("Metrics and parameters", of_run), ("Adapter", f"{of_model}/artifacts"))
+        if self.registration.report is not None:
+            links = (("Report with plots", f"{of_run}/artifacts/report/report.html"), *links)
+        return " · ".join(f"[{text}]({address})" for text, address in links)
 
     def _differing(self, location: str) -> list[str]:
         """Downloads what lies at `location`; the adapter's files that are missing, added or different there."""
@@ -182,16 +194,6 @@ class _Registrar:
             download_artifacts(artifact_uri=f"{location}/adapter", dst_path=folder, tracking_uri=self.tracking.uri)
             ours, theirs = _digests(self.registration.adapter), _digests(Path(folder) / "adapter")
         return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-
-
-def _described(description: str, model: LoggedModel, run: Run) -> str:
-    """The description with links to the report and the run on top, relative to whichever server shows it."""
-    experiment = f"#/experiments/{model.experiment_id}"
-    links = (
-        f"[Report, plots and adapter]({experiment}/models/{model.model_id}/artifacts) · "
-        f"[Metrics and parameters]({experiment}/runs/{run.info.run_id})"
-    )
-    return f"{links}\n\n{description}"[:DESCRIPTION]
 
 
 def _digests(folder: Path) -> dict[str, str]:

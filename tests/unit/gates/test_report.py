@@ -191,7 +191,7 @@ def test_the_markdown_is_short_and_its_titles_are_only_letters(good: Any) -> Non
     assert "<" not in text
     assert "](" not in text.replace("\\]\\(", "")
     assert plain(HOSTILE[5], 200).startswith("\\!\\[track\\]\\(http")
-    assert "| retention\u2003 |" in text
+    assert "| retention&emsp; |" in text
     assert evidence.case.manifest.digest in text
 
 
