@@ -183,9 +183,8 @@ class _Registrar:
         """Links to what a reviewer looks at, relative to whichever server shows them."""
         experiment = f"#/experiments/{model.experiment_id}"
         of_run, of_model = f"{experiment}/runs/{run.info.run_id}", f"{experiment}/models/{model.model_id}"
-        links = (("Metrics and parameters", of_run), ("Adapter", f"{of_model}/artifacts"))
-        if self.registration.report is not None:
-            links = (("Report with plots", f"{of_run}/artifacts/report/report.html"), *links)
+        report = [("Report with plots", f"{of_run}/artifacts/report/report.html")] if self.registration.report else []
+        links = (*report, ("Metrics and parameters", of_run), ("Adapter", f"{of_model}/artifacts"))
         return " · ".join(f"[{text}]({address})" for text, address in links)
 
     def _differing(self, location: str) -> list[str]:
