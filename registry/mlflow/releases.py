@@ -174,10 +174,15 @@ class _Registrar:
                 source=f"models:/{model.model_id}",
                 run_id=run.info.run_id,
                 tags=self._tags,
-                description=f"{self._links(model, run)}\n\n{self.registration.description}"[:DESCRIPTION],
+                description=self._description(model, run),
                 model_id=model.model_id,
             )
         return self._find_version() or made
+
+    def _description(self, model: LoggedModel, run: Run) -> str:
+        """The description, with links after its first paragraph: MLflow's lists of versions show how it begins."""
+        first, gap, others = self.registration.description.partition("\n\n")
+        return f"{first}\n\n{self._links(model, run)}{gap}{others}"[:DESCRIPTION]
 
     def _links(self, model: LoggedModel, run: Run) -> str:
         """Links to what a reviewer looks at, relative to whichever server shows them."""
