@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.types import Deployment, Release, ReleaseState, ReviewDecision, ReviewOutcome
+from pipeline.types import Deployment, Release, ReleaseState, ReviewDecision, ReviewKind, ReviewOutcome
 
 ID_TAG = "release.id"
 NUMBER_TAG = "release.number"
@@ -44,9 +44,12 @@ def model_description(releases: Sequence[Release], deployment: Deployment, model
     return f"{_waiting(waiting, model_name)}\n\n{_serving(production, deployment, model_name)}"
 
 
+_NOUNS = {ReviewKind.APPROVE: "approval", ReviewKind.REJECT: "rejection", ReviewKind.ROLLBACK: "rollback"}
+
+
 def _outcome(decision: ReviewDecision, outcome: ReviewOutcome) -> str:
     verb = "adopted" if outcome.adopted else "refused"
-    return f"{verb}, {decision.kind} by {decision.who}: {outcome.sentence}"
+    return f"{verb}, {_NOUNS[decision.kind]} by {decision.who}: {outcome.sentence}"
 
 
 def _waiting(waiting: Release | None, model_name: str) -> str:

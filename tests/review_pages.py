@@ -45,7 +45,8 @@ class ReviewPages:
         return self.add_tag()
 
     def write_tag(self, key: str, value: str) -> None:
-        """Fills in the form of a new tag."""
+        """Fills in the form of a new tag, in the middle of the page."""
+        self.page.get_by_test_id("add-tag-button").evaluate("form => form.scrollIntoView({block: 'center'})")
         self.page.get_by_test_id("tags-form-input-name").fill(key)
         self.page.get_by_test_id("tags-form-input-value").fill(value)
 
@@ -57,7 +58,7 @@ class ReviewPages:
 
     def show_tag(self, key: str) -> None:
         """Scrolls to a tag, which the table of tags may hide."""
-        self.page.get_by_text(key, exact=True).first.scroll_into_view_if_needed()
+        self.page.get_by_text(key, exact=True).first.evaluate("tag => tag.scrollIntoView({block: 'center'})")
 
     def expect_text(self, text: str) -> None:
         """Waits until the page shows the text."""

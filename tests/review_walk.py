@@ -15,7 +15,7 @@ from tests.review_server import ADMIN, PASSWORD, ReviewServer
 
 COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
 PROPOSER, REVIEWER = "ada", "grace"
-# Every 15 seconds, and what a pass takes on a busy machine.
+# Every 5 seconds, and what a pass takes on a busy machine.
 ADOPTED_WITHIN = 60.0
 
 

@@ -14,11 +14,11 @@ from pipeline.errors import ExternalError
 if TYPE_CHECKING:
     from flows.services.review import ReconciledWorkspace
 
-PAUSE_SECONDS = 15.0
+PAUSE_SECONDS = 5.0
 
 
 def reconcile(
-    watch: Annotated[bool, typer.Option("--watch", help="Go on every 15 seconds until it is stopped.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on every 5 seconds until it is stopped.")] = False,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:

@@ -108,7 +108,7 @@ def test_a_release_is_rejected_by_its_reviewer_in_another_spelling(
     assert (now.state, now.reason) == (ReleaseState.REJECTED, "rejected by grace: too little learned")
     tags = server.tags(version(waiting))
     assert tags["review.grace"] == "rejected: too little learned"
-    assert tags["review.outcome"] == f"adopted, reject by grace: release {waiting.number} is rejected."
+    assert tags["review.outcome"] == f"adopted, rejection by grace: release {waiting.number} is rejected."
     assert "No release waits for review." in read(reviewed.workspace.tracking).description
 
 
@@ -200,7 +200,7 @@ def test_an_approval_is_of_no_use_once_a_byte_of_the_adapter_changed(
     (outcome,) = review.reconcile(reviewed.workspace).outcomes
     assert not outcome.adopted
     said = server.tags(version(waiting))["review.outcome"]
-    assert said.startswith("refused, approve by ada: ")
+    assert said.startswith("refused, approval by ada: ")
     assert "adapter" in said
     weights.write_bytes(good)
     assert review.reconcile(reviewed.workspace).outcomes == ()

@@ -66,7 +66,7 @@ def test_the_tag_of_the_outcome_is_that_of_the_newest_decision_on_each_version()
         decided(2, ReviewKind.APPROVE, "1", "grace", adopted=True),
         decided(3, ReviewKind.REJECT, "2", "ada", adopted=True),
     ]
-    tags = {"1": "adopted, approve by grace: sentence 2.", "2": "adopted, reject by ada: sentence 3."}
+    tags = {"1": "adopted, approval by grace: sentence 2.", "2": "adopted, rejection by ada: sentence 3."}
     assert dict(outcome_tags(concluded)) == tags
     assert dict(stale_outcomes(shown("2"), concluded)) == tags
     assert dict(stale_outcomes(shown("2", outcome=tags["2"]), concluded)) == {"1": tags["1"]}

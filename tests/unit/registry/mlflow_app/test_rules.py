@@ -203,7 +203,7 @@ FOLLOWING = [
     alias("2"),
     alias("3", "candidate"),
     tag("release.state", "candidate"),
-    tag("review.outcome", "adopted, approve by ada: release 2 is approved.", "2"),
+    tag("review.outcome", "adopted, approval by ada: release 2 is approved.", "2"),
     RegistryRequest(action=Action.TAG_MODEL, model="sealed", key="sealed.epoch", value="2"),
     RegistryRequest(
         action=Action.DESCRIBE_MODEL,
@@ -229,7 +229,7 @@ def test_a_trainer_writes_what_the_ledger_says_and_nobody_else_does(request_: Re
         alias("3"),
         alias("2", "candidate"),
         tag("release.state", "production"),
-        tag("review.outcome", "adopted, approve by ada: release 3 is approved."),
+        tag("review.outcome", "adopted, approval by ada: release 3 is approved."),
         tag("review.ada", "approved"),
         tag("manifest", "another"),
         RegistryRequest(action=Action.TAG_MODEL, model="sealed", key="sealed.epoch", value="3"),
