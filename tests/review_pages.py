@@ -14,6 +14,7 @@ HOW_TO_GET_CHROMIUM = "no chromium: install Debian's `chromium`"
 SIZE = {"width": 1280, "height": 900}
 # The pages load for seconds, and on a busy machine for many.
 PATIENCE_MS = 120_000
+SETTLE_MS = 2_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class ReviewPages:
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
 
     def picture(self, file: Path) -> None:
+        """The page as it is once its notices have moved in."""
+        self.page.wait_for_timeout(SETTLE_MS)
         self.page.screenshot(path=str(file))
 
     def _open(self, place: str, text: str) -> None:
