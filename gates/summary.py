@@ -10,7 +10,11 @@ from gates.wording import percent, points
 from pipeline.types import GateReport
 
 LONGEST = 4_500
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+# MLflow's page shows a backslash before these, so they are written as HTML writes them.
+_OF_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# MLflow's page sets no space between the columns of a table.
+_GAP = "&emsp;"
 _DOCUMENTS_SHOWN, _SENTENCE = 12, 320
 
 
@@ -23,8 +27,9 @@ def markdown(report: GateReport, evidence: Evidence) -> str:
         f"**{MARKS[report.verdict]} {report.verdict}** {views.HEADLINES[report.verdict]}",
         *views.lead(report, evidence),
     ]
-    sections = ["\n\n".join(head), _gates(report), _shares(evidence), _digests(report, evidence)]
-    documents = _documents(evidence)
+    gates, shares = _titled("Gates", _gates(report)), _titled("Before and after", _shares(evidence))
+    sections = ["\n\n".join(head), gates, shares, _titled("Digests", _digests(report, evidence))]
+    documents = _titled("Withdrawn" if views.withdrawn(evidence) else "Documents", _documents(evidence))
     whole = "\n\n".join(part for part in [*sections[:3], documents, sections[3]] if part)
     if len(whole) <= LONGEST:
         return whole
@@ -32,15 +37,19 @@ def markdown(report: GateReport, evidence: Evidence) -> str:
     return short if len(short) <= LONGEST else short[: LONGEST - 1] + "…"
 
 
+def _titled(title: str, section: str) -> str:
+    return f"---\n\n**{title}**\n\n{section}" if section else ""
+
+
 def plain(text: str, limit: int) -> str:
     """Text of strangers as one line of Markdown that means nothing but its letters."""
-    return _SPECIAL.sub(r"\\\1", " ".join(visible(text, limit).split()))
+    return _SPECIAL.sub(r"\\\1", " ".join(visible(text, limit).split())).translate(_OF_HTML)
 
 
 def _gates(report: GateReport) -> str:
     rows = [
         f"{plain(result.gate.replace('_', ' '), 40)}{'' if result.required else ' (informs only)'} | "
-        f"{MARKS[result.verdict]} {result.verdict} | {_cell(visible(views.sentence(result), _SENTENCE))}"
+        f"{MARKS[result.verdict]}\u00a0{result.verdict} | {_cell(visible(views.sentence(result), _SENTENCE))}"
         for result in report.results
     ]
     return _table("Gate | Verdict | Why", "---|---|---", rows)
@@ -81,7 +90,11 @@ def _dash(count: int | None) -> str:
 
 def _table(head: str, align: str, rows: Sequence[str]) -> str:
     """A Markdown table; nothing where it has no rows."""
-    return "\n".join(f"| {row} |" if row != align else f"|{row}|" for row in (head, align, *rows)) if rows else ""
+    if not rows:
+        return ""
+    spaced = (f"| {row.replace(' | ', f'{_GAP} | ')} |" for row in (head, *rows))
+    first, *others = spaced
+    return "\n".join((first, f"|{align}|", *others))
 
 
 def _digests(report: GateReport, evidence: Evidence) -> str:

@@ -11,6 +11,7 @@ from registry.store.candidates import Candidates
 from registry.store.database import Database, FencedDatabase, open_database
 from registry.store.documents import Documents, SessionDocuments
 from registry.store.releases import Releases, Reports
+from registry.store.review_decisions import ReviewDecisions
 from registry.store.runs import Runs, SessionRuns
 from registry.store.self_edits import SelfEdits, SessionSelfEdits
 from registry.store.withdrawals import Withdrawals
@@ -27,6 +28,7 @@ class Ledger:
         self.deployments = Deployments(database)
         self.runs = Runs(database)
         self.reports = Reports(database)
+        self.review_decisions = ReviewDecisions(database)
         self.self_edits = SelfEdits(database)
         self.withdrawals = Withdrawals(database)
         self.writer_trainings = WriterTrainings(database)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pipeline.actors import against_name, skeleton
-from pipeline.types import Approval, Deployment, Release, ReleaseState, Verdict
+from pipeline.types import Approval, Deployment, Release, ReleaseState, ReviewDecision, Verdict
 
 
 class Event(StrEnum):
@@ -95,6 +95,24 @@ def against_approval(
         return (
             f"{release.proposer} proposed release {number}, and {approval.actor} is that name or is spelled like it: "
             "another person must approve it, under an account of their own or with `--as NAME`"
+        )
+    return None
+
+
+def against_decision(release: Release, newest: Deployment, decision: ReviewDecision) -> str | None:
+    """Why a decision that was taken in MLflow can no longer take effect at the `newest` deployment, or None.
+
+    It was taken over one manifest and at one epoch, which are those that the person saw.
+    """
+    if decision.manifest != release.manifest:
+        return (
+            f"{decision.who} decided over another adapter than release {release.number} holds now: look at it and "
+            "decide again"
+        )
+    if decision.epoch != newest.epoch:
+        return (
+            f"production moved (epoch {decision.epoch} to {newest.epoch}) since {decision.who} decided: look at it and "
+            "decide again"
         )
     return None
 

@@ -26,6 +26,7 @@ from pipeline.types import (
     Identity,
     Origin,
     ReleaseState,
+    ReviewKind,
     RunKind,
     RunState,
     Selection,
@@ -264,6 +265,31 @@ history = Table(
     _one_of("identity", Identity),
     _one_of("before", ReleaseState, "before IS NULL OR "),
     _one_of("after", ReleaseState),
+)
+
+review_decisions = Table(
+    "review_decisions",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("release", ForeignKey("releases.number"), nullable=False),
+    Column("manifest", DIGEST, nullable=False),
+    Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    _one_of("kind", ReviewKind),
+)
+
+review_outcomes = Table(
+    "review_outcomes",
+    METADATA,
+    # The key: a decision is used once.
+    Column("decision", ForeignKey("review_decisions.number"), primary_key=True, autoincrement=False),
+    Column("adopted", Boolean, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
 )
 
 leases = Table(

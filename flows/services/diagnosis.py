@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.services import adoption
 from flows.services.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
 from flows.wiring import Workspace, open_workspace
 from gates.predictability import expect_scorable
@@ -87,7 +88,7 @@ def _decisions(workspace: Workspace) -> str:
 
 
 def _reconciling(workspace: Workspace) -> str:
-    reconciled = workspace.reconcile()
+    reconciled = adoption.reconcile(workspace).reconciled
     if reconciled.failed:
         raise ExternalError(" ".join(reconciled.failed))
     return "; ".join(reconciled.repaired) or "aliases and tags match the ledger"

@@ -52,10 +52,10 @@ def approve(
 def approve_as(workspace: Workspace, release: int, *, by: Actor, note: str) -> ProductionChange:
     """Likewise, by a person who is known already."""
     approval = workspace.ledger.deployments.approve(release, actor=by, note=note, rules=workspace.review_rules)
-    return adopt(workspace, approval)
+    return promote_by(workspace, approval)
 
 
-def adopt(workspace: Workspace, approval: Approval) -> ProductionChange:
+def promote_by(workspace: Workspace, approval: Approval) -> ProductionChange:
     """Likewise, where the approval was given earlier and elsewhere, such as on MLflow's page: over its manifest, at its
     epoch. Raises PolicyError, in words, where it is void by now.
     """

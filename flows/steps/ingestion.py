@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.outcome import NOTHING_INGESTED
 from flows.run_context import RunContext
+from flows.services import adoption
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
 from pipeline.actors import proposer_named
@@ -19,10 +20,12 @@ from registry import Reconciled
 
 
 def reconcile(context: RunContext) -> Reconciled:
-    """Voids a candidate that nobody reviewed in time, and makes MLflow match the ledger, and Prefect the lease.
+    """Adopts what people decided in MLflow, voids a candidate that nobody reviewed in time, and makes MLflow match the
+    ledger, and Prefect the lease.
 
     In Prefect the runs that were killed end as crashed. What fails is reported and tried again by the next run.
     """
+    adoption.adopt(context.workspace)
     context.ledger.deployments.expire(approval_days=context.workspace.settings.approval_days)
     tidy_scheduler(context.workspace)
     return context.workspace.reconcile()

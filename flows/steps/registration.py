@@ -57,7 +57,9 @@ def _registration(
             ("run", str(run.number)),
             ("kind", run.kind.value),
             ("documents", str(len(run.documents))),
+            ("base", manifest.base),
+            ("adapter", manifest.adapter),
         ),
-        tags=(("base", manifest.base), ("adapter", manifest.adapter), ("manifest", manifest.digest)),
+        tags=(("manifest", manifest.digest),),
         description=workspace.summary_file(run).read_text(encoding="utf-8"),
     )

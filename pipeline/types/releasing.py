@@ -139,6 +139,43 @@ class Transition:
         return Actor(name=self.actor, account=self.account, identity=self.identity)
 
 
+class ReviewKind(StrEnum):
+    """What a person decided in MLflow's user interface."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewDecision:
+    """What `who` decided on an MLflow `version` under their own sign-in, and over what: its manifest, at this epoch.
+
+    `who` is the proven name of the sign-in. `number` is the decision's place in the ledger; 0 until it is recorded.
+    It takes effect when it is adopted: see `ReviewOutcome`.
+    """
+
+    who: str
+    kind: ReviewKind
+    version: str
+    release: int
+    manifest: str
+    epoch: int
+    text: str
+    at: datetime
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewOutcome:
+    """What became of the decision of that number: adopted, or refused by a rule. `sentence` says it in words."""
+
+    decision: int
+    adopted: bool
+    sentence: str
+    at: datetime
+
+
 class RunState(StrEnum):
     """Where a run is: the first five are stages under way, the others say how it ended or what it waits for."""
 

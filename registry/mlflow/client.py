@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import TrackingFailed
 from registry.mlflow.embedded import whole_store
+from registry.projection import EPOCH_TAG, ID_TAG, NUMBER_TAG, OUTCOME_TAG, STATE_TAG
 from registry.tracking import MlflowState, MlflowVersion, Tracking
 
 
@@ -97,12 +98,6 @@ def _secrets(tracking: Tracking) -> tuple[str, ...]:
     return (*secrets_of(tracking.uri), *filter(None, own))
 
 
-ID_TAG = "release.id"
-NUMBER_TAG = "release.number"
-STATE_TAG = "release.state"
-EPOCH_TAG = "sealed.epoch"
-
-
 def read(tracking: Tracking) -> MlflowState:
     """What MLflow shows now. Raises TrackingFailed."""
     client = connect(tracking)
@@ -117,11 +112,21 @@ def read(tracking: Tracking) -> MlflowState:
         versions = [_version(str(version.version), version.tags) for version in found]
         aliases = tuple((alias, str(version)) for alias, version in sorted(model.aliases.items()))
         epoch = model.tags.get(EPOCH_TAG, "")
-    return MlflowState(aliases=aliases, versions=tuple(versions), epoch=int(epoch) if epoch.isdigit() else None)
+    return MlflowState(
+        aliases=aliases,
+        versions=tuple(versions),
+        epoch=int(epoch) if epoch.isdigit() else None,
+        description=model.description or "",
+    )
 
 
 def _version(version: str, tags: Mapping[str, str]) -> MlflowVersion:
-    return MlflowVersion(version=version, state=tags.get(STATE_TAG), release=(tags.get(ID_TAG), tags.get(NUMBER_TAG)))
+    return MlflowVersion(
+        version=version,
+        state=tags.get(STATE_TAG),
+        release=(tags.get(ID_TAG), tags.get(NUMBER_TAG)),
+        outcome=tags.get(OUTCOME_TAG),
+    )
 
 
 def point(tracking: Tracking, alias: str, version: str | None) -> None:
@@ -134,12 +139,19 @@ def point(tracking: Tracking, alias: str, version: str | None) -> None:
             client.set_registered_model_alias(tracking.model_name, alias, version)
 
 
-def tag_states(tracking: Tracking, states: Sequence[tuple[str, str]]) -> None:
-    """Tags versions with their release's state: (version, state). Raises TrackingFailed."""
+def tag_versions(tracking: Tracking, key: str, values: Sequence[tuple[str, str]]) -> None:
+    """Sets the tag `key` of versions: (version, value). Raises TrackingFailed."""
     client = connect(tracking)
     with translated(tracking):
-        for version, state in states:
-            client.set_model_version_tag(tracking.model_name, version, STATE_TAG, state)
+        for version, value in values:
+            client.set_model_version_tag(tracking.model_name, version, key, value)
+
+
+def describe(tracking: Tracking, description: str) -> None:
+    """Sets what the model's page says. Raises TrackingFailed."""
+    client = connect(tracking)
+    with translated(tracking):
+        client.update_registered_model(tracking.model_name, description)
 
 
 def tag_epoch(tracking: Tracking, epoch: int) -> None:

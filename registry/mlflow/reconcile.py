@@ -4,7 +4,16 @@ from pipeline.errors import TrackingFailed
 from pipeline.types import Deployment, Release, ReleaseState
 from registry.ledger import Ledger
 from registry.mlflow import client
-from registry.tracking import Reconciled, Tracking, alias_moves, missing_versions, stale_states
+from registry.projection import OUTCOME_TAG, STATE_TAG, Concluded, model_description
+from registry.tracking import (
+    MlflowState,
+    Reconciled,
+    Tracking,
+    alias_moves,
+    missing_versions,
+    stale_outcomes,
+    stale_states,
+)
 
 # How often a pass is repeated because production moved during it.
 _PASSES = 5
@@ -51,13 +60,27 @@ def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tu
     repaired = [
         f"version {one.mlflow_version} was left in MLflow by release {n}, {one.state} since" for n, one in left.items()
     ]
-    for move in alias_moves(state, deployment, known):
+    concluded = ledger.review_decisions.concluded()
+    for move in alias_moves(state, deployment, known, concluded):
         client.point(tracking, move.alias, move.after)
         repaired.append(move.sentence)
-    client.tag_states(tracking, stale_states(state, known))
-    if state.versions and state.epoch != deployment.epoch:
-        client.tag_epoch(tracking, deployment.epoch)
+    _annotate(tracking, state, deployment, known, concluded)
     if missing := missing_versions(state, known):
         lost = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
         raise TrackingFailed(f"MLflow no longer holds version {lost}: the ledger and the local adapters still do.")
     return repaired
+
+
+def _annotate(
+    tracking: Tracking, state: MlflowState, deployment: Deployment, known: tuple[Release, ...], concluded: Concluded
+) -> None:
+    """The texts that people read: each version's state and outcome, and what the model's page says."""
+    if not state.versions:
+        return
+    client.tag_versions(tracking, STATE_TAG, stale_states(state, known))
+    client.tag_versions(tracking, OUTCOME_TAG, stale_outcomes(state, concluded))
+    said = model_description(known, deployment, tracking.model_name)
+    if state.description != said:
+        client.describe(tracking, said)
+    if state.epoch != deployment.epoch:
+        client.tag_epoch(tracking, deployment.epoch)

@@ -20,7 +20,8 @@ from mlflow.exceptions import MlflowException
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
-from registry.mlflow.client import ID_TAG, NUMBER_TAG, addressed, connect, translated
+from registry.mlflow.client import addressed, connect, translated
+from registry.projection import ID_TAG, NUMBER_TAG
 from registry.tracking import Tracking
 
 # MLflow's column for a version's description.
@@ -30,7 +31,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """All that MLflow gets about a release. `report` is a folder of files to look at; `description` is Markdown."""
+    """All that MLflow gets about a release. `report`: a folder with report.html; `description` is Markdown."""
 
     release: Release
     adapter: Path
@@ -126,6 +127,9 @@ class _Registrar:
         run = found[0] if found else self.client.create_run(experiment, tags=self._tags, run_name=name)
         params = [Param(_key(name), value) for name, value in self.registration.params]
         self.client.log_batch(run.info.run_id, params=params)
+        if self.registration.report is not None:
+            # Beside the copy in the logged model: of MLflow's pages, only a run's opens one file by a link.
+            self.client.log_artifacts(run.info.run_id, str(self.registration.report), "report")
         return run
 
     def _logged_model(self, experiment: str, run: Run) -> LoggedModel:
@@ -170,10 +174,23 @@ class _Registrar:
                 source=f"models:/{model.model_id}",
                 run_id=run.info.run_id,
                 tags=self._tags,
-                description=self.registration.description[:DESCRIPTION],
+                description=self._description(model, run),
                 model_id=model.model_id,
             )
         return self._find_version() or made
+
+    def _description(self, model: LoggedModel, run: Run) -> str:
+        """The description, with links after its first paragraph: MLflow's lists of versions show how it begins."""
+        first, gap, others = self.registration.description.partition("\n\n")
+        return f"{first}\n\n{self._links(model, run)}{gap}{others}"[:DESCRIPTION]
+
+    def _links(self, model: LoggedModel, run: Run) -> str:
+        """Links to what a reviewer looks at, relative to whichever server shows them."""
+        experiment = f"#/experiments/{model.experiment_id}"
+        of_run, of_model = f"{experiment}/runs/{run.info.run_id}", f"{experiment}/models/{model.model_id}"
+        report = [("Report with plots", f"{of_run}/artifacts/report/report.html")] if self.registration.report else []
+        links = (*report, ("Metrics and parameters", of_run), ("Adapter", f"{of_model}/artifacts"))
+        return " · ".join(f"[{text}]({address})" for text, address in links)
 
     def _differing(self, location: str) -> list[str]:
         """Downloads what lies at `location`; the adapter's files that are missing, added or different there."""

@@ -12,6 +12,7 @@ import yaml
 from pipeline.documents.ingestion import ingest
 from pipeline.recipe import DocumentRules, Recipe
 from pipeline.types import RawDocument
+from registry.mlflow.app.roles import read_roles
 from tests.docs import commands
 from tests.docs.pages import PAGES, ROOT, Block, blocks, prose
 
@@ -81,9 +82,13 @@ def test_python_is_a_module_that_imports(block: Block, tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=str)
-def test_toml_is_a_recipe_or_entry_points(block: Block, tmp_path: Path) -> None:
+def test_toml_is_a_recipe_or_entry_points_or_roles(block: Block, tmp_path: Path) -> None:
     if "project" in tomllib.loads(block.text):  # installed for real by test_contributing.py
         assert block.page == ROOT / "CONTRIBUTING.md"
+        return
+    if block.page == ROOT / "docs" / "review.md":
+        (tmp_path / "review.toml").write_text(block.text, encoding="utf-8")
+        assert read_roles({"SEALED_REVIEW_CONFIG": str(tmp_path / "review.toml")}).reviewers
         return
     (tmp_path / "recipe.toml").write_text(block.text, encoding="utf-8")
     assert Recipe.read(tmp_path / "recipe.toml")

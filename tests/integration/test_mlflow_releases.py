@@ -67,7 +67,7 @@ def registration(release: Release, folders: tuple[Path, Path]) -> Registration:
         metrics=(Figure(name="recall_before", value=0.05), Figure(name="recall_after", value=0.95)),
         params=(("seed", "0"), ("rank", "64")),
         tags=(("manifest", release.manifest),),
-        description="# Release\n" + "long " * 2000,
+        description="It learned.\n\n" + "long " * 2000,
     )
 
 
@@ -89,7 +89,12 @@ def test_a_release_becomes_one_version_with_run_metrics_report_and_adapter(
     run = client.get_run(version.run_id)
     assert (run.info.status, run.data.params) == ("FINISHED", {"seed": "0", "rank": "64"})
     assert run.data.metrics["recall_after"] == 0.95
-    (artifacts,) = (tmp_path / "mlartifacts").rglob("artifacts")
+    of_run = f"{version.run_id}/artifacts/report/report.html"
+    link = f"[Report with plots](#/experiments/{run.info.experiment_id}/runs/{of_run})"
+    assert version.description.startswith("It learned.")
+    assert link in version.description
+    assert (tmp_path / "mlartifacts" / of_run).is_file()
+    (artifacts,) = (tmp_path / "mlartifacts" / "models").rglob("artifacts")
     stored = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
     assert stored == {
         "adapter/adapter_config.json",

@@ -139,10 +139,10 @@ def test_an_approval_given_elsewhere_is_adopted_as_it_was_given_or_refused_in_wo
         1, actor=Actor(name="rita", identity=Identity.SIGNED_IN), rules=place.workspace.review_rules
     )
     with pytest.raises(PolicyError, match="the approval is for another adapter"):
-        review.adopt(place.workspace, replace(given, manifest="f" * 64))
+        review.promote_by(place.workspace, replace(given, manifest="f" * 64))
     with pytest.raises(PolicyError, match="production moved"):
-        review.adopt(place.workspace, replace(given, epoch=7))
-    assert review.adopt(place.workspace, given).deployment.by.shown == "rita (signed-in)"
+        review.promote_by(place.workspace, replace(given, epoch=7))
+    assert review.promote_by(place.workspace, given).deployment.by.shown == "rita (signed-in)"
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "adapter_config.json", MANIFEST])

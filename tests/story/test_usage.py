@@ -9,7 +9,7 @@ from tests.story.running import Sealed
 VERBS = ("init", "update", "status", "documents", "releases", "show", "ask", "approve", "reject", "rollback")
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "sandbox", "demo", "demo-real", "doctor"])
+@pytest.mark.parametrize("verb", [*VERBS, "reconcile", "sandbox", "demo", "demo-real", "doctor"])
 def test_every_verb_explains_itself(verb: str, cold_sealed: Sealed) -> None:
     ran = cold_sealed(verb, "--help")
     assert ran.code == 0

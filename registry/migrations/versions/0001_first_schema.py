@@ -17,6 +17,7 @@ down_revision = None
 def upgrade() -> None:
     _create_releases()
     _create_decisions()
+    _create_review_decisions()
     _create_runs()
     _create_documents()
     _create_self_edits()
@@ -144,6 +145,34 @@ def _seal() -> tuple[sa.Column[str], ...]:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("signature", sa.String(length=88), nullable=False),
+    )
+
+
+def _create_review_decisions() -> None:
+    op.create_table(
+        "review_decisions",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("manifest", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('approve', 'reject', 'rollback')", name=op.f("ck_review_decisions_kind_known")),
+        sa.ForeignKeyConstraint(["epoch"], ["deployments.epoch"], name="fk_review_decisions_epoch"),
+        sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_review_decisions_release"),
+        sa.PrimaryKeyConstraint("number", name="pk_review_decisions"),
+    )
+    op.create_table(
+        "review_outcomes",
+        sa.Column("decision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("adopted", sa.Boolean(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["decision"], ["review_decisions.number"], name="fk_review_outcomes_decision"),
+        sa.PrimaryKeyConstraint("decision", name="pk_review_outcomes"),
     )
 
 

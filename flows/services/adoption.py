@@ -1,0 +1,85 @@
+"""Makes what people decided in MLflow's user interface take effect. Their decisions are in the ledger."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flows.services import review
+from flows.wiring import Workspace
+from pipeline.errors import BadSignature, CorruptAdapter, NoSuchRelease, PolicyError, WrongBase
+from pipeline.types import Actor, Identity, ReviewDecision, ReviewKind, ReviewOutcome
+from registry import Reconciled, lifecycle
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconciledWorkspace:
+    """What became of the decisions that waited, and what was made to match the ledger after them."""
+
+    outcomes: tuple[ReviewOutcome, ...]
+    reconciled: Reconciled
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of it in words, what failed last; empty where nothing was to do."""
+        decided = (f"{'adopted' if one.adopted else 'refused'}: {one.sentence}" for one in self.outcomes)
+        failed = (f"failed, and tried again next time: {sentence}" for sentence in self.reconciled.failed)
+        return (*decided, *self.reconciled.repaired, *failed)
+
+
+def reconcile(workspace: Workspace) -> ReconciledWorkspace:
+    """Adopts what people decided in MLflow, then makes MLflow match the ledger. Idempotent. Raises DatabaseFailed."""
+    return ReconciledWorkspace(outcomes=adopt(workspace), reconciled=workspace.reconcile())
+
+
+def adopt(workspace: Workspace) -> tuple[ReviewOutcome, ...]:
+    """Makes each decision that nobody used yet take effect, in order, or records the rule that is against it.
+
+    A decision is used once. One that another process uses at the same time, or used and was killed, has the outcome
+    that it had in effect. Who holds no signing key, as a team's runs, leaves all to whoever does. Raises
+    DatabaseFailed, LedgerTampered; the decisions that are left are adopted next time.
+    """
+    if workspace.review_context.keys.own is None:
+        return ()
+    outcomes = (_conclude(workspace, decision) for decision in workspace.ledger.review_decisions.unused())
+    return tuple(outcome for outcome in outcomes if workspace.ledger.review_decisions.conclude(outcome))
+
+
+def _conclude(workspace: Workspace, decision: ReviewDecision) -> ReviewOutcome:
+    adopted, sentence = True, f"{_EFFECTS[decision.kind].format(decision.release)}."
+    try:
+        sentence = _apply(workspace, decision) or sentence
+    except (PolicyError, NoSuchRelease, CorruptAdapter, WrongBase, BadSignature) as error:
+        if not _took_effect(workspace, decision):
+            adopted, sentence = False, str(error)
+    return ReviewOutcome(decision=decision.number, adopted=adopted, sentence=sentence, at=datetime.now(UTC))
+
+
+_EFFECTS = {
+    ReviewKind.APPROVE: "release {} is approved",
+    ReviewKind.REJECT: "release {} is rejected",
+    ReviewKind.ROLLBACK: "release {} is production again",
+}
+
+
+def _apply(workspace: Workspace, decision: ReviewDecision) -> str:
+    """What is still missing, or "". Raises what `adopt` records as refused where it must not take effect."""
+    deployments, context = workspace.ledger.deployments, workspace.review_context
+    release = workspace.ledger.releases.get(decision.release)
+    if objection := lifecycle.against_decision(release, deployments.listed()[-1], decision):
+        raise PolicyError(f"{objection}.")
+    by, at = Actor(name=decision.who, identity=Identity.SIGNED_IN), decision.at
+    if decision.kind is ReviewKind.REJECT:
+        deployments.reject(decision.release, actor=by, reason=decision.text, context=context, at=at)
+        return ""
+    if decision.kind is ReviewKind.ROLLBACK:
+        deployments.rollback(decision.release, actor=by, reason=decision.text, context=context, at=at)
+        return ""
+    approval = deployments.approve(decision.release, actor=by, note=decision.text, rules=context.rules, at=at)
+    return review.promote_by(workspace, approval).missing
+
+
+def _took_effect(workspace: Workspace, decision: ReviewDecision) -> bool:
+    """Whether the ledger holds what this very decision did: by who decided, and when."""
+    mine = (decision.who, decision.at)
+    if decision.kind is ReviewKind.ROLLBACK:
+        return any((one.actor, one.at) == mine for one in workspace.ledger.deployments.listed())
+    return any((one.actor, one.at) == mine for one in workspace.ledger.releases.approvals(decision.release))
