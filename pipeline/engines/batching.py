@@ -1,4 +1,4 @@
-"""A batch of token sequences that others join and leave while it is written: continuous batching (Orca, Yu et al. 2022).
+"""A batch that sequences join and leave while it is written: continuous batching (Orca, Yu et al. 2022).
 
 Knows ids and tensors; knows no text, no request and no adapter.
 """

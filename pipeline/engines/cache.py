@@ -55,7 +55,7 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
 
 
 def join_caches(first: DynamicCache, second: DynamicCache) -> None:
-    """Adds the rows of `second` to those of `first`, the shorter padded on the left. Only for caches of plain layers."""
+    """Adds the rows of `second` to `first`, the shorter padded on the left. Only for caches of plain layers."""
     longest = max(first.get_seq_length(), second.get_seq_length())
     for layer, other in zip(first.layers, second.layers, strict=True):
         layer.keys = torch.cat([pad_left(each, longest) for each in (layer.keys, other.keys)])

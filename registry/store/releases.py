@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, RowMapping, Select, Table, insert, select, update
 
 from pipeline.errors import DatabaseFailed, InternalError, ModelChanged, NoSuchRelease
-from pipeline.types import Approval, GateReport, ModelRef, Release, ReleaseState, RunKind, Update
+from pipeline.types import Approval, Deployment, GateReport, ModelRef, Release, ReleaseState, RunKind, Update
 from registry import tables
 from registry.store.database import Database, now
 
@@ -61,6 +61,16 @@ class Releases:
         query = select(tables.approvals).where(tables.approvals.c.release == number).order_by(tables.approvals.c.id)
         with self.database.read() as connection:
             return tuple(tables.decode(Approval, {**row}) for row in connection.execute(query).mappings())
+
+    def deployed(self) -> tuple[Deployment, Release]:
+        """The newest deployment and its release, of one moment. Raises DatabaseFailed where nothing was deployed."""
+        newest = select(tables.deployments).order_by(tables.deployments.c.epoch.desc()).limit(1)
+        with self.database.read() as connection:
+            row = connection.execute(newest).mappings().one_or_none()
+            if row is None:
+                raise emptied()
+            deployment = tables.decode(Deployment, {**row})
+            return deployment, load(connection, deployment.release)
 
     def needed(self) -> tuple[Release, ...]:
         """The releases whose adapters must stay on disk: production, the three before it, and those in review.
