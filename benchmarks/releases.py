@@ -106,7 +106,8 @@ def rank_lie(folder: Path) -> None:
     """Configuration and manifest name twice the rank that the weights have."""
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8")) | {"r": 2 * RULES.rank}
     (folder / CONFIG).write_text(canonical_json(config) + "\n", encoding="utf-8")
-    _forge(folder, None, rank=2 * RULES.rank)
+    manifest = replace(read_manifest(folder), rank=2 * RULES.rank, files=digest_directory(folder))
+    write_manifest(folder, manifest)
 
 
 def renamed_keys(folder: Path) -> None:
@@ -185,12 +186,12 @@ def _tensors(folder: Path) -> Tensors:
     return dict(load_file(folder / WEIGHTS))
 
 
-def _forge(folder: Path, tensors: Tensors | None, **changed: int) -> None:
+def _forge(folder: Path, tensors: Tensors) -> None:
     """Writes weights, and then a manifest that agrees with the files."""
-    if tensors is not None:
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / WEIGHTS)
-        changed["parameters"] = sum(tensor.numel() for tensor in tensors.values())
-    write_manifest(folder, replace(read_manifest(folder), files=digest_directory(folder), **changed))
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / WEIGHTS)
+    parameters = sum(tensor.numel() for tensor in tensors.values())
+    manifest = replace(read_manifest(folder), files=digest_directory(folder), parameters=parameters)
+    write_manifest(folder, manifest)
 
 
 def _trusting(release: Release) -> None:

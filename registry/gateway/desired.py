@@ -25,10 +25,7 @@ class LedgerSource:
         deployment, release = self.ledger.releases.deployed()
         return Route(epoch=deployment.epoch, production=release, canary=self.canary(release))
 
-    def earlier(self, count: int) -> tuple[Release, ...]:
-        """The last `count` releases that were production before, newest first: what a rollback may go back to.
-
-        Raises DatabaseFailed.
-        """
+    def earlier(self) -> tuple[Release, ...]:
+        """The releases that were production before and whose adapters are kept, newest first. Raises DatabaseFailed."""
         held = [one for one in self.ledger.releases.needed() if one.state is ReleaseState.SUPERSEDED]
-        return tuple(sorted(held, key=lambda one: -one.number)[:count])
+        return tuple(sorted(held, key=lambda one: -one.number))

@@ -25,7 +25,7 @@ class Source(Protocol):
 
     def desired(self) -> Route: ...
 
-    def earlier(self, count: int) -> tuple[Release, ...]: ...
+    def earlier(self) -> tuple[Release, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Pointer:
         self._route: Route | None = None
         self._failure: Failure | None = None
         self._ledger: str | None = None
-        self._warm: dict[int, str] = {}
+        self._warm: tuple[str, ...] = ()
         self._news, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealed-pointer", daemon=True)
 
@@ -71,7 +71,7 @@ class Pointer:
     def problems(self) -> tuple[str, ...]:
         """What is not as the ledger wants it, or could not be read, in sentences."""
         failure, warm = self._failure, self._warm
-        return tuple(one for one in (self._ledger, failure.sentence if failure else None, *warm.values()) if one)
+        return tuple(one for one in (self._ledger, failure.sentence if failure else None, *warm) if one)
 
     @property
     def alive(self) -> bool:
@@ -116,7 +116,7 @@ class Pointer:
     def _report_ledger(self, error: DatabaseFailed) -> None:
         if self._ledger is None:
             _LOG.warning("the ledger does not answer, so nothing is swapped: %s", error)
-        self._ledger = str(error)
+        self._ledger = _seen("the ledger does not answer", error)
         self._metrics.ledger_answered(False)
 
     def _due(self, wanted: Route) -> bool:
@@ -157,10 +157,10 @@ class Pointer:
         before = self._failure
         tries = 1 + (before.tries if before and before.route == wanted else 0)
         again = time.monotonic() + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (tries - 1))
-        sentence = f"release {release.number} was not taken: {error}"
-        self._failure = Failure(route=wanted, sentence=sentence, tries=tries, again=again)
+        what = f"release {release.number} was not taken"
+        self._failure = Failure(route=wanted, sentence=_seen(what, error), tries=tries, again=again)
         self._metrics.swap_failed()
-        _LOG.error("%s (%s)", sentence, self._answering())
+        _LOG.error("%s, %s: %s", what, self._answering(), error)
 
     def _answering(self) -> str:
         return f"release {self._route.production.number} goes on answering" if self._route else "nothing answers"
@@ -168,12 +168,17 @@ class Pointer:
     def _tidy(self, route: Route) -> None:
         """Loads the releases before, which a rollback goes back to, and lets go of all others."""
         try:
-            earlier = self._source.earlier(self._keep)
+            earlier = self._source.earlier()
         except DatabaseFailed as error:
             self._report_ledger(error)
             return
-        self._warm = {one.number: problem for one in earlier if (problem := self._warmed(one))}
-        kept = {one.number for one in (*route.answering, *earlier)}
+        kept, problems = {one.number for one in route.answering}, list[str]()
+        for one in earlier:
+            if len(kept) < self._keep + len(route.answering):
+                problem = self._warmed(one)
+                problems += [problem] if problem else []
+                kept |= set() if problem else {one.number}
+        self._warm = tuple(problems)
         for release in self._server.loaded():
             if release.number not in kept:
                 self._server.retire(release.number)
@@ -184,5 +189,10 @@ class Pointer:
             self._server.hold(release)
         except _FAILURES as error:
             _LOG.warning("release %d cannot be kept ready for a rollback: %s", release.number, error)
-            return f"release {release.number} is not ready for a rollback: {error}"
+            return _seen(f"release {release.number} is not ready for a rollback", error)
         return None
+
+
+def _seen(what: str, error: Exception) -> str:
+    """A problem as clients without a key may see it: without paths and addresses, which stand in the log."""
+    return f"{what} ({type(error).__name__}): the log says why"
