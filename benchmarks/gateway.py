@@ -19,18 +19,22 @@ import torch
 from benchmarks import releases
 from benchmarks.figures import Measured, write_results
 from benchmarks.peers.random_model import LLAMA_100M, make_random_model
-from benchmarks.served import Client, ServedGateway, served
+from benchmarks.served import Client, Reply, ServedGateway, served
 from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
 from pipeline.adapters.held import hold_adapter
+from pipeline.chat import encode_plain, stop_ids
+from pipeline.engines.base import BaseModel
+from pipeline.engines.decoding import DecodingJob, decode
 from pipeline.engines.engine import SamplingParams
-from pipeline.engines.local import LocalEngine
 from pipeline.sandbox import model_path
 
 CLIENTS = 16
 MAX_TOKENS = 32
 SLOWER, LEAST = 1.1, 0.9
-PROMPTS = tuple(f"Which team owns the service number {number}, and where does it run?" for number in range(CLIENTS))
+# Texts that even a model in gibberish goes on with for some words.
+BEGINNINGS = ("Once upon a time there was a", "The team that owns it is", "In the morning", "one two three four")
+PROMPTS = tuple(f"Section {number}. {BEGINNINGS[number % 4]}" for number in range(CLIENTS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,27 @@ class Turn:
     gateway_seconds: float
     direct_rate: float
     gateway_rate: float
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The engine's decoding without anything around it."""
+
+    base: BaseModel
+
+    def texts(self, prompts: Sequence[str]) -> list[str]:
+        """The greedy continuations, all written together."""
+        tokenizer = self.base.tokenizer
+        job = DecodingJob(
+            prompts=[encode_plain(tokenizer, prompt) for prompt in prompts],
+            limits=[MAX_TOKENS] * len(prompts),
+            stops=frozenset(stop_ids(tokenizer, self.base.model)),
+            params=SamplingParams(max_new_tokens=MAX_TOKENS),
+        )
+        return [
+            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            for ids in decode(self.base.model, job)
+        ]
 
 
 EFFORTS = {
@@ -82,7 +107,7 @@ def _measured(workspace: Workspace, name: str, effort: Effort) -> Iterator[Measu
     folder = workspace.held_adapter(release)
     assert folder is not None
     held = hold_adapter(workspace.base.model, workspace.base.identity, folder)
-    engine = LocalEngine(replace(workspace.base, model=held.model))
+    engine = Direct(replace(workspace.base, model=held.model))
     with served(workspace.settings.workspace) as gateway:
         same = _same(engine, gateway)
         turns = [_turn(engine, gateway, effort, number) for number in range(effort.turns)]
@@ -113,17 +138,17 @@ def _measured(workspace: Workspace, name: str, effort: Effort) -> Iterator[Measu
         yield Measured(name=f"{name}: {way} at 16", value=median(rate), unit="requests/s", n=effort.turns)
 
 
-def _turn(engine: LocalEngine, gateway: ServedGateway, effort: Effort, number: int) -> Turn:
+def _turn(engine: Direct, gateway: ServedGateway, effort: Effort, number: int) -> Turn:
     """All four, one after another; in every second turn the gateway goes first."""
     clients = [Client(gateway.address) for _ in range(CLIENTS)]
     found: dict[str, float] = {}
 
     def direct() -> None:
-        found["direct_seconds"] = _median_seconds(lambda prompt: _directly(engine, [prompt]), effort.alone)
-        found["direct_rate"] = _rate(lambda: [_directly(engine, PROMPTS) for _ in range(effort.rounds)], effort)
+        found["direct_seconds"] = _median_seconds(lambda prompt: engine.texts([prompt]), effort.alone)
+        found["direct_rate"] = _rate(lambda: [engine.texts(PROMPTS) for _ in range(effort.rounds)], effort)
 
     def through() -> None:
-        found["gateway_seconds"] = _median_seconds(lambda prompt: clients[0].chat(prompt, MAX_TOKENS), effort.alone)
+        found["gateway_seconds"] = _median_seconds(lambda prompt: _through(clients[0], prompt), effort.alone)
         found["gateway_rate"] = _rate(lambda: _together(clients, effort.rounds), effort)
 
     for way in (direct, through) if number % 2 == 0 else (through, direct):
@@ -159,17 +184,17 @@ def _together(clients: Sequence[Client], rounds: int) -> None:
 
 def _ask(client: Client, prompt: str, rounds: int) -> None:
     for _ in range(rounds):
-        client.chat(prompt, MAX_TOKENS)
+        _through(client, prompt)
 
 
-def _directly(engine: LocalEngine, prompts: Sequence[str]) -> list[str]:
-    return [texts[0] for texts in engine.generate(prompts, SamplingParams(max_new_tokens=MAX_TOKENS), adapter=None)]
+def _through(client: Client, prompt: str) -> Reply:
+    return client.complete({"prompt": prompt, "max_tokens": MAX_TOKENS, "temperature": 0})
 
 
-def _same(engine: LocalEngine, gateway: ServedGateway) -> float:
+def _same(engine: Direct, gateway: ServedGateway) -> float:
     """The share of prompts that both answer alike."""
     client = Client(gateway.address)
-    pairs = [(_directly(engine, [prompt])[0], client.chat(prompt, MAX_TOKENS).text) for prompt in PROMPTS]
+    pairs = [(engine.texts([prompt])[0], _through(client, prompt).text) for prompt in PROMPTS]
     client.close()
     return sum(direct == served for direct, served in pairs) / len(pairs)
 

@@ -86,22 +86,14 @@ class Client:
 
     def complete(self, body: dict[str, Any]) -> Reply:
         """POST /v1/completions; a streamed answer is put together."""
-        return self._post("/v1/completions", body)
-
-    def chat(self, prompt: str, max_tokens: int) -> Reply:
-        """POST /v1/chat/completions: one user's turn, answered greedily."""
-        body = {"messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens, "temperature": 0}
-        return self._post("/v1/chat/completions", body)
-
-    def _post(self, path: str, body: dict[str, Any]) -> Reply:
         begun = time.perf_counter()
         sent = json.dumps(body).encode()
-        self._connection.request("POST", path, body=sent, headers={"content-type": "application/json"})
+        self._connection.request("POST", "/v1/completions", body=sent, headers={"content-type": "application/json"})
         response = self._connection.getresponse()
         data = response.read()
         seconds = time.perf_counter() - begun
         parts = _events(data) if body.get("stream") and response.status == 200 else [json.loads(data)]
-        text = "".join(_said(part["choices"][0]) for part in parts if part.get("choices"))
+        text = "".join(str(part["choices"][0]["text"]) for part in parts if part.get("choices"))
         models = {part.get("model", "") for part in parts}
         return Reply(
             status=response.status,
@@ -113,10 +105,6 @@ class Client:
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _said(choice: dict[str, Any]) -> str:
-    return str(choice["text"] if "text" in choice else choice["message"]["content"])
 
 
 def _events(data: bytes) -> list[dict[str, Any]]:
