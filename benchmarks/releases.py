@@ -5,6 +5,7 @@ They answer in gibberish, but each in its own: what matters here is which releas
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,11 @@ def flipped_bit(folder: Path) -> None:
     data = bytearray((folder / WEIGHTS).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / WEIGHTS).write_bytes(bytes(data))
+
+
+def removed(folder: Path) -> None:
+    """Nothing is left of it."""
+    shutil.rmtree(folder)
 
 
 def not_a_number(folder: Path) -> None:

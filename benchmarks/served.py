@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -54,12 +53,14 @@ def served(workspace: Path, *options: str) -> Iterator[ServedGateway]:
     code = "from flows.cli import main; main()"
     command = [sys.executable, "-c", code, "serve", "-w", str(workspace), "--port", "0", *options]
     log = workspace / "serve.log"
-    with log.open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ.copy())
+    with (
+        log.open("w", encoding="utf-8") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         try:
             said = process.stdout.readline() if process.stdout else ""
             if not said.startswith("Serving at"):
-                raise RuntimeError(f"the gateway did not start: {said}{log.read_text(encoding='utf-8')[-2000:]}")
+                raise RuntimeError(f"the gateway did not start: {said}{_end_of(log)}")
             gateway = ServedGateway(urlsplit(said.split()[2]).netloc, process)
             _wait_ready(gateway)
             yield gateway
@@ -67,7 +68,11 @@ def served(workspace: Path, *options: str) -> Iterator[ServedGateway]:
             process.send_signal(signal.SIGTERM)
             code_of_end = process.wait(timeout=120)
     if code_of_end:
-        raise RuntimeError(f"the gateway ended with {code_of_end}: {log.read_text(encoding='utf-8')[-2000:]}")
+        raise RuntimeError(f"the gateway ended with {code_of_end}: {_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(encoding="utf-8")[-2000:]
 
 
 def _wait_ready(gateway: ServedGateway) -> None:

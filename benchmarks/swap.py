@@ -139,7 +139,7 @@ def _refusal(said: dict[str, object], number: int) -> bool:
     return isinstance(problems, list) and any(f"release {number} was not taken" in str(one) for one in problems)
 
 
-def _expected(workspace: Workspace, number: int) -> list[str]:
+def expected_texts(workspace: Workspace, number: int) -> list[str]:
     """What the engine says to each prompt with this release's adapter alone, prompt by prompt."""
     base = workspace.base
     folder = workspace.held_adapter(workspace.ledger.releases.get(number))
@@ -171,9 +171,9 @@ class Verdicts:
 
 def _judged(workspace: Workspace, record: Record) -> Verdicts:
     answering = {int(reply.release) for _, reply in record.replies if reply.release}
-    expected = {number: _expected(workspace, number) for number in answering}
+    expected = {number: expected_texts(workspace, number) for number in answering}
     names = {number: short_name(workspace.ledger.releases.get(number)) for number in answering}
-    base = _expected(workspace, 0)
+    base = expected_texts(workspace, 0)
     good = [(prompt, reply, int(reply.release)) for prompt, reply in record.replies if reply.status == 200]
     wrong = [(prompt, reply) for prompt, reply, number in good if reply.text != expected[number][prompt]]
     return Verdicts(

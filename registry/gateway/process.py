@@ -40,11 +40,10 @@ def run_gateway(gateway: Gateway, address: Address, listening: Callable[[str], N
 
     `listening` is called with the address once it takes requests. Raises ExternalError where it cannot listen.
     """
-    bound = _bound(address)
-    server = uvicorn.Server(_configuration(gateway))
+    bound, server = listen(address), server_of(gateway)
     with _signals(gateway, server), bound:
         gateway.pointer.start()
-        listening(_url(bound))
+        listening(url_of(bound))
         try:
             server.run(sockets=[bound])
         finally:
@@ -52,8 +51,9 @@ def run_gateway(gateway: Gateway, address: Address, listening: Callable[[str], N
             gateway.server.close()
 
 
-def _configuration(gateway: Gateway) -> uvicorn.Config:
-    return uvicorn.Config(
+def server_of(gateway: Gateway) -> uvicorn.Server:
+    """The HTTP server of a gateway, to be run on a socket that listens."""
+    configuration = uvicorn.Config(
         create_app(gateway),
         access_log=False,
         log_config=None,
@@ -62,6 +62,7 @@ def _configuration(gateway: Gateway) -> uvicorn.Config:
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
+    return uvicorn.Server(configuration)
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def _signals(gateway: Gateway, server: uvicorn.Server) -> Iterator[None]:
             signal.signal(number, does)
 
 
-def _bound(address: Address) -> socket.socket:
+def listen(address: Address) -> socket.socket:
     """A listening socket. Raises BadInput, ExternalError."""
     if not 0 <= address.port <= 65_535:
         raise BadInput(f"there is no port {address.port}. Take one from 1 to 65535, or 0 for a free one.")
@@ -103,6 +104,7 @@ def _bound(address: Address) -> socket.socket:
     return bound
 
 
-def _url(bound: socket.socket) -> str:
+def url_of(bound: socket.socket) -> str:
+    """The address of a listening socket."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
