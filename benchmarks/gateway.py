@@ -7,6 +7,7 @@ milliseconds, and on a random model of 102 million parameters, which is more lik
 
 import argparse
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -176,14 +177,20 @@ def _rate(work: Callable[[], object], effort: Effort) -> float:
 
 
 def _together(clients: Sequence[Client], rounds: int) -> None:
-    """Each client asks one request after another, as soon as it has its answer."""
+    """Each client takes the next request as soon as it has its answer."""
+    waiting = iter(PROMPTS * rounds)
+    lock = threading.Lock()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        for done in [pool.submit(_ask, client, PROMPTS[at], rounds) for at, client in enumerate(clients)]:
+        for done in [pool.submit(_ask, client, waiting, lock) for client in clients]:
             done.result()
 
 
-def _ask(client: Client, prompt: str, rounds: int) -> None:
-    for _ in range(rounds):
+def _ask(client: Client, waiting: Iterator[str], lock: threading.Lock) -> None:
+    while True:
+        with lock:
+            prompt = next(waiting, None)
+        if prompt is None:
+            return
         _through(client, prompt)
 
 

@@ -6,6 +6,7 @@ Knows ids and tensors; knows no text, no request and no adapter.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -74,7 +75,16 @@ class RunningBatch:
     @property
     def open(self) -> bool:
         """Whether sequences may join now: always where padding changes nothing, else only an empty batch."""
-        return not self._rows or can_branch(self.model)
+        return not self._rows or self._can_join
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows that are kept, and the most tokens that one of them will have."""
+        return len(self._rows), max((len(row.sequence.ids) + row.sequence.limit for row in self._rows), default=0)
+
+    @cached_property
+    def _can_join(self) -> bool:
+        return can_branch(self.model)
 
     @torch.inference_mode()
     def join(self, sequences: Mapping[int, TokenSequence]) -> list[Written]:
@@ -141,7 +151,7 @@ class RunningBatch:
         places = torch.tensor(kept, dtype=torch.long, device=self._tokens.device)
         self._state = self._state.keep(places) if self._state and kept else None
         self._rows, self._tokens = [self._rows[at] for at in kept], self._tokens[places]
-        if self._state is not None and self.open:
+        if self._state is not None and self._can_join:
             _trim(self._state)
 
 

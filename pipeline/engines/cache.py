@@ -54,6 +54,14 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
         self._storage = []
 
 
+def token_bytes(model: Any) -> int:
+    """Bytes that the keys and values of one token take."""
+    config = model.config.get_text_config()
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * next(model.parameters()).element_size())
+
+
 def join_caches(first: DynamicCache, second: DynamicCache) -> None:
     """Adds the rows of `second` to `first`, the shorter padded on the left. Only for caches of plain layers."""
     longest = max(first.get_seq_length(), second.get_seq_length())

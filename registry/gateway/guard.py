@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 
-from pipeline.errors import SealedError, TooManyRequests
+from pipeline.errors import SealedError, TooManyRequests, Unauthorised
 from registry.gateway.errors import ErrorForm, form_of, plain_form
-from registry.gateway.keys import KeyRing
+from registry.gateway.keys import ANONYMOUS, KeyRing
 from registry.gateway.limits import Limits
 from registry.gateway.metrics import Metrics
 from registry.gateway.paths import Access, access, methods
@@ -55,7 +55,7 @@ class Guard:
         try:
             if allowed is None:
                 raise _not_allowed(scope["raw_path"])
-            scope.setdefault("state", {})["caller"] = self.keys.caller(_authorization(scope))
+            scope.setdefault("state", {})["caller"] = self._caller(scope)
             if self.under_way >= self.limits.under_way:
                 raise TooManyRequests("too many requests are being answered. Try again in a second.", seconds=1.0)
         except (SealedError, HTTPException) as error:
@@ -67,6 +67,13 @@ class Guard:
             await self.app(scope, receive, send)
         finally:
             self._add(-1)
+
+    def _caller(self, scope: Scope) -> str:
+        """Who asks. Without keys a page in this machine's browser, which any web site could bring, is not let in."""
+        name = self.keys.caller(_authorization(scope))
+        if name == ANONYMOUS and any(header == b"origin" for header, _ in scope["headers"]):
+            raise Unauthorised("a page in a browser needs an API key: `sealed api-keys add NAME` makes one.")
+        return name
 
     def _add(self, number: int) -> None:
         self.under_way += number
@@ -101,5 +108,6 @@ def _not_allowed(raw_path: bytes) -> HTTPException:
 
 
 def _authorization(scope: Scope) -> str | None:
+    """The header with the key; None unless it stands once."""
     found = [value for name, value in scope["headers"] if name == b"authorization"]
     return found[0].decode("latin-1") if len(found) == 1 else None

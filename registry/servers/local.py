@@ -14,6 +14,7 @@ from pipeline.adapters.held import hold_adapter
 from pipeline.chat import encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel
 from pipeline.engines.batching import TokenSequence, Written
+from pipeline.engines.cache import token_bytes
 from pipeline.errors import CorruptAdapter, EngineFailed, InternalError, ReleaseNotLoaded
 from pipeline.types import Release
 from registry.servers.proof import PROMPTS, known_answers, prove_applied
@@ -21,6 +22,7 @@ from registry.servers.server import Generation, Piece, short_name
 from registry.servers.text import TextAssembly
 from registry.servers.worker import Worker
 
+_CACHE_BYTES = 2 * 2**30  # what keys and values of one release's texts may take
 _LOG = logging.getLogger(__name__)
 
 
@@ -43,7 +45,9 @@ class LocalServer:
         self._base, self._adapter_of = base, adapter_of
         self._held: dict[int, _Held] = {}
         self._active: Release | None = None
-        self._worker = Worker(frozenset(stop_ids(base.tokenizer, base.model)), most_rows=most_rows)
+        most_tokens = _CACHE_BYTES // token_bytes(base.model)
+        stops = frozenset(stop_ids(base.tokenizer, base.model))
+        self._worker = Worker(stops, most_rows=most_rows, most_tokens=most_tokens)
 
     @property
     def alive(self) -> bool:

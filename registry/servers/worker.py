@@ -49,9 +49,11 @@ def admits(waiting: int, running: int, waited: int) -> bool:
 class Worker:
     """Writes what is submitted, from any thread. What is delivered is delivered on the worker's own thread."""
 
-    def __init__(self, stops: frozenset[int], *, most_rows: int = 64) -> None:
-        """`stops`: ids that end a sequence. `most_rows`: sequences of one model that are written together."""
-        self._stops, self._most_rows = stops, most_rows
+    def __init__(self, stops: frozenset[int], *, most_rows: int = 64, most_tokens: int = 65_536) -> None:
+        """`stops`: ids that end a sequence. `most_rows`: sequences of one model that are written together, and
+        `most_tokens`: what they may come to, each counted as the longest of them. One alone is always written.
+        """
+        self._stops, self._most_rows, self._most_tokens = stops, most_rows, most_tokens
         self._lanes: dict[int, _Lane] = {}
         self._inbox: deque[_Job] = deque()
         self._cancelled: deque[int] = deque()
@@ -134,14 +136,27 @@ class Worker:
                 lane.running.pop(one.key, None)
 
     def _advance(self, lane: _Lane) -> list[Written]:
-        free = self._most_rows - len(lane.batch)
-        if not (lane.batch.open and free and admits(len(lane.waiting), len(lane.batch), lane.waited)):
+        if not (admits(len(lane.waiting), len(lane.batch), lane.waited) and lane.batch.open):
             lane.waited += bool(lane.waiting)
             return lane.batch.step()
+        jobs = self._fitting(lane)
+        if not jobs:
+            return lane.batch.step()
         lane.waited = 0
-        jobs = [lane.waiting.popleft() for _ in range(min(free, len(lane.waiting)))]
         lane.running |= {job.key: job.deliver for job in jobs}
         return lane.batch.join({job.key: job.sequence for job in jobs})
+
+    def _fitting(self, lane: _Lane) -> list[_Job]:
+        """Takes those that wait, in their order, as long as there is room beside the running ones."""
+        rows, longest = lane.batch.size
+        jobs: list[_Job] = []
+        while lane.waiting and rows < self._most_rows:
+            sequence = lane.waiting[0].sequence
+            rows, longest = rows + 1, max(longest, len(sequence.ids) + sequence.limit)
+            if rows > 1 and rows * longest > self._most_tokens:
+                break
+            jobs.append(lane.waiting.popleft())
+        return jobs
 
 
 def _fail(lane: _Lane, error: EngineFailed) -> None:

@@ -374,6 +374,11 @@ def test_with_keys_only_their_owners_are_answered(served: Running, made: Workspa
         (made.settings.workspace / "api-keys.json").unlink()
 
 
+def test_without_keys_a_page_in_a_browser_is_not_let_in(served: Running) -> None:
+    refused = served.call("POST", "/feedback", {}, origin="https://evil.example")
+    assert (refused[0], refused[1]["error"]["code"]) == (401, "invalid_api_key")
+
+
 def test_too_many_at_once_are_told_to_come_back(made: Workspace) -> None:
     gateway = replace(make_gateway(made, keep=0), limits=Limits(under_way=0))
     with running(gateway) as served, pytest.raises(openai.RateLimitError):

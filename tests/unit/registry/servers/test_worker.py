@@ -78,6 +78,18 @@ def test_many_threads_get_what_the_engine_says_alone(base: BaseModel, worker: Wo
     assert [said[number] for number in range(len(prompts))] == [texts[0] for texts in expected]
 
 
+def test_more_than_fits_waits_its_turn(base: BaseModel) -> None:
+    prompts = [f"Who owns service {number}?" for number in range(6)]
+    expected = LocalEngine(base).generate(prompts, SamplingParams(max_new_tokens=12), adapter=None)
+    narrow = Worker(frozenset(stop_ids(base.tokenizer, base.model)), most_tokens=1)
+    try:
+        asked = [submit(narrow, base.model, encode_prompt(base.tokenizer, prompt)) for prompt in prompts]
+        texts = [base.tokenizer.decode(tokens(one), skip_special_tokens=True) for one in asked]
+    finally:
+        narrow.close()
+    assert texts == [one[0] for one in expected]
+
+
 def test_a_model_that_fails_takes_down_its_own_sequences_only(base: BaseModel, worker: Worker) -> None:
     ids = encode_prompt(base.tokenizer, "Who?")
     good = submit(worker, base.model, ids, limit=60)
