@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from registry.servers.server import Generation, Piece
 
 SESSION = "x-sealed-session"  # a header that keeps a client's requests with one release while a canary runs
 _LONG = 20_000  # bytes from which on a request is read beside the event loop
+_CLIENT_GONE = 499  # as nginx logs it; nobody reads it
 _TRIES = 5  # of a request whose release was retired between the look at the route and the first token
 
 
@@ -47,7 +48,7 @@ async def _answered(request: Request, kind: type[ChatBody] | type[TextBody]) -> 
         try:
             if body.stream:
                 return await _streamed(gateway, form, generations, with_usage=body.with_usage)
-            return await _whole(gateway, form, generations)
+            return await _unless_gone(request, _whole(gateway, form, generations))
         except ReleaseNotLoaded:
             await asyncio.sleep(0)
     raise NotServing("the releases change faster than they answer. Try again in a second.")
@@ -77,6 +78,17 @@ def _form(release: Release, first: Generation, *, chat: bool) -> Form:
     )
 
 
+async def _unless_gone(request: Request, answer: Coroutine[None, None, Response]) -> Response:
+    """The answer, which is broken off when the client goes away: nobody would read it. The body must have been read."""
+    answering, gone = asyncio.ensure_future(answer), asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait((answering, gone), return_when=asyncio.FIRST_COMPLETED)
+        return answering.result() if answering.done() else Response(status_code=_CLIENT_GONE)
+    finally:
+        answering.cancel()
+        gone.cancel()
+
+
 async def _whole(gateway: Gateway, form: Form, generations: tuple[Generation, ...]) -> Response:
     number = form.release.number
     pieces: list[Piece] = await asyncio.gather(*(gateway.server.generate(one, number) for one in generations))
@@ -102,9 +114,9 @@ async def _lines(
     written: dict[int, int] = {}
     try:
         async with aclosing(pieces):
-            for choice, piece in (first,):
-                written[choice] = piece.tokens
-                yield form.opening(choice) + form.chunk(choice, piece)
+            choice, piece = first
+            written[choice] = piece.tokens
+            yield form.opening(choice) + form.chunk(choice, piece)
             async for choice, piece in pieces:
                 opening = "" if choice in written else form.opening(choice)
                 written[choice] = piece.tokens

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -177,5 +178,5 @@ def _settle(ended: "asyncio.Future[Written]", one: Written | EngineFailed) -> No
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:
     """Calls in the loop's own thread; a loop that was closed meanwhile wants nothing any more."""
-    if not loop.is_closed():
+    with suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *arguments)

@@ -385,17 +385,23 @@ def test_too_many_at_once_are_told_to_come_back(made: Workspace) -> None:
         served.client().completions.create(model="sealed", prompt="x")
 
 
-def test_a_client_that_goes_away_ends_its_text(served: Running, made: Workspace) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_goes_away_ends_its_text(served: Running, stream: bool) -> None:
+    worker = served.gateway.server._worker  # type: ignore[attr-defined]
+
     async def leave() -> None:
         reader, writer = await asyncio.open_connection(*served.address.split(":"))
-        body = json.dumps({"prompt": "a b c", "max_tokens": 900, "stream": True}).encode()
+        asked = {"prompt": "a b c", "max_tokens": 900, "temperature": 1.5, "stream": stream}
+        body = json.dumps(asked).encode()
         head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
-        await reader.readuntil(b"data: ")
+        while not worker._lanes:
+            await asyncio.sleep(0.001)
+        if stream:
+            await reader.readuntil(b"data: ")
         writer.close()
 
     asyncio.run(leave())
-    worker = served.gateway.server._worker  # type: ignore[attr-defined]
     deadline = time.monotonic() + 20
     while worker._lanes and time.monotonic() < deadline:
         time.sleep(0.02)
