@@ -4,13 +4,14 @@ Text of users and documents never yields a control token here. Knows no model.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import TemplateError
 
-from pipeline.errors import ExternalError
+from pipeline.errors import BadInput, ExternalError
 from pipeline.types import Example
 
 Tokenizer = Any  # a PreTrainedTokenizerBase of transformers, which is not imported here
@@ -35,6 +36,14 @@ class UserTurn:
 
 
 @dataclass(frozen=True)
+class Message:
+    """One turn of a conversation: who speaks (system, user, assistant), and what is said."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
 class _Frame:
     """The template's text before and after a user's words, and after an assistant's."""
 
@@ -54,11 +63,37 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
     """Ids of `render_prompt`, in which no part of `prompt` becomes a control token. BOS stands at most once."""
     text = render_prompt(tokenizer, prompt)
     if not tokenizer.chat_template:
-        return [*_bos(tokenizer), *encode_text(tokenizer, text)]
+        return encode_plain(tokenizer, text)
     frame, control = _frame(tokenizer, str(tokenizer.chat_template)), _control(tokenizer)
     if len(control.findall(text)) == len(control.findall(frame.head)) + len(control.findall(frame.tail)):
         return _encode(tokenizer, text)
     return _encode_around(tokenizer, frame, text, prompt)
+
+
+def encode_messages(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+    """Ids of a conversation up to the assistant's answer; no part of a content becomes a control token.
+
+    One user's turn is encoded as `encode_prompt` does. Without a chat template each turn is a line. Raises BadInput
+    where the template refuses the conversation.
+    """
+    if len(messages) == 1 and messages[0].role == "user":
+        return encode_prompt(tokenizer, messages[0].content)
+    if not tokenizer.chat_template:
+        return encode_plain(tokenizer, "".join(f"{message.content}\n" for message in messages))
+    text = _conversation(tokenizer, messages)
+    marks = [Message(message.role, f"{_MARK}{place}.") for place, message in enumerate(messages)]
+    frames = re.split(rf"{_MARK}\d+\.", _conversation(tokenizer, marks))
+    control = _control(tokenizer)
+    if len(control.findall(text)) == sum(len(control.findall(frame)) for frame in frames):
+        return _encode(tokenizer, text)
+    if len(frames) != len(messages) + 1:
+        raise BadInput("this model's chat template cannot show the name of a control token in such a conversation.")
+    return _encode_between(tokenizer, frames, [message.content for message in messages])
+
+
+def encode_plain(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Ids of a text that the model continues, without a template: BOS where this tokenizer has it, then plain text."""
+    return [*_bos(tokenizer), *encode_text(tokenizer, text)]
 
 
 def encode_example(tokenizer: Tokenizer, example: Example, *, whole: bool = False) -> Encoded:
@@ -129,6 +164,28 @@ def _encode_around(tokenizer: Tokenizer, frame: _Frame, text: str, prompt: str) 
         *encode_text(tokenizer, frame.head[opening:] + words + frame.tail[:closing]),
         *_encode(tokenizer, frame.tail[closing:]),
     ]
+
+
+def _conversation(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
+    try:
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        return _render(tokenizer, turns, generation=True)
+    except ExternalError as error:
+        raise BadInput(f"this model does not take such a conversation: {error.__cause__}. Change its roles.") from error
+
+
+def _encode_between(tokenizer: Tokenizer, frames: Sequence[str], contents: Sequence[str]) -> list[int]:
+    """The frames' control tokens are parsed; the words between two of them are plain, those of contents included."""
+    control, ids, plain = _control(tokenizer), list[int](), ""
+    for frame, content in zip(frames, [*contents, ""], strict=True):
+        found = list(control.finditer(frame))
+        if found:
+            first, last = found[0].start(), found[-1].start()
+            end = last + len(_control_text(control, frame, last))
+            ids += [*encode_text(tokenizer, plain + frame[:first]), *_encode(tokenizer, frame[first:end])]
+            plain, frame = "", frame[end:]
+        plain += frame + content
+    return [*ids, *encode_text(tokenizer, plain)]
 
 
 @lru_cache(maxsize=8)

@@ -48,6 +48,22 @@ class BadDocument(BadInput):
     """A document is refused; the message says what is wrong with it."""
 
 
+class BadRequest(BadInput):
+    """A client's request cannot be answered as it is. `param` names the part of it that is wrong."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class NoSuchModel(BadRequest):
+    """A client asks for a model that does not answer here."""
+
+
+class RequestTooLarge(BadRequest):
+    """A client's request has more bytes than are read."""
+
+
 class NoWorkspace(BadInput):
     """The folder is not a sealed workspace."""
 
@@ -58,6 +74,22 @@ class NoSuchRelease(BadInput):
 
 class NoSuchDocument(BadInput):
     """There is no document of that id."""
+
+
+class Unauthorised(PolicyError):
+    """A client gave no API key, or one that is not known."""
+
+
+class TooManyRequests(PolicyError):
+    """A client asks more often than it may. `seconds`: how long to wait."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class NotServing(ExternalError):
+    """No release answers yet."""
 
 
 class ModelMissing(ExternalError):
@@ -86,6 +118,14 @@ class BadSignature(ExternalError):
 
 class LedgerTampered(ExternalError):
     """Rows of the ledger's approvals or history were altered, removed or inserted by other hands than ours."""
+
+
+class AdapterNotApplied(ExternalError):
+    """An adapter was loaded, and the model answers as its base does, or in no numbers at all."""
+
+
+class ReleaseNotLoaded(ExternalError):
+    """A server takes no text for this release."""
 
 
 class TrainingFailed(ExternalError):

@@ -24,16 +24,12 @@ _NAME = "default"  # PEFT's own name for the only adapter
 def attach(model: PreTrainedModel, folder: Path) -> Iterator[PreTrainedModel]:
     """Attaches a *verified* adapter to the model in place, and puts the model's own layers back afterwards.
 
-    Raises CorruptAdapter where the adapter does not fit this model's layers, or PEFT did not load exactly its bytes.
+    Raises CorruptAdapter as `attach_for_good` does.
     """
-    tensors, config = read_tensors(folder), read_config(folder)
-    targets = tuple(str(target) for target in config["target_modules"])
-    check_fit(tensors, model, float(config["lora_alpha"]) / float(config["r"]), targets)
+    targets = tuple(str(target) for target in read_config(folder)["target_modules"])
     own = {name: model.get_submodule(name) for name in _layers(model, targets)}
     try:
-        loaded = _inject(model, folder)
-        if set(loaded) != set(tensors) or any(not _alike(loaded[key], tensors[key]) for key in tensors):
-            raise CorruptAdapter(f"PEFT did not load the adapter in {folder} as it is. {AGAIN}")
+        attach_for_good(model, folder)
         yield model
     finally:
         for name, layer in own.items():
@@ -41,6 +37,19 @@ def attach(model: PreTrainedModel, folder: Path) -> Iterator[PreTrainedModel]:
             setattr(model.get_submodule(parent), child, layer)
         for mark in ("peft_config", "_hf_peft_config_loaded"):
             model.__dict__.pop(mark, None)
+
+
+def attach_for_good(model: PreTrainedModel, folder: Path) -> None:
+    """Attaches a *verified* adapter to the model in place.
+
+    Raises CorruptAdapter where the adapter does not fit this model's layers, or PEFT did not load exactly its bytes.
+    """
+    tensors, config = read_tensors(folder), read_config(folder)
+    targets = tuple(str(target) for target in config["target_modules"])
+    check_fit(tensors, model, float(config["lora_alpha"]) / float(config["r"]), targets)
+    loaded = _inject(model, folder)
+    if set(loaded) != set(tensors) or any(not _alike(loaded[key], tensors[key]) for key in tensors):
+        raise CorruptAdapter(f"PEFT did not load the adapter in {folder} as it is. {AGAIN}")
 
 
 def _inject(model: Any, folder: Path) -> dict[str, torch.Tensor]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -51,6 +52,36 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
         """Repeats each row, all alike or each by its own number; spare capacity comes when it is needed."""
         super().batch_repeat_interleave(repeats)
         self._storage = []
+
+
+def token_bytes(model: Any) -> int:
+    """Bytes that the keys and values of one token take."""
+    config = model.config.get_text_config()
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * next(model.parameters()).element_size())
+
+
+def join_caches(first: DynamicCache, second: DynamicCache) -> None:
+    """Adds the rows of `second` to `first`, the shorter padded on the left. Only for caches of plain layers."""
+    longest = max(first.get_seq_length(), second.get_seq_length())
+    for layer, other in zip(first.layers, second.layers, strict=True):
+        layer.keys = torch.cat([pad_left(each, longest) for each in (layer.keys, other.keys)])
+        layer.values = torch.cat([pad_left(each, longest) for each in (layer.values, other.values)])
+        layer._storage = []
+
+
+def trim_cache(cache: DynamicCache, places: int) -> None:
+    """Drops the first `places` tokens of every row: padding that no row needs. Only for caches of plain layers."""
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[:, :, places:], layer.values[:, :, places:]
+        layer._storage = []
+
+
+def pad_left(states: torch.Tensor, longest: int) -> torch.Tensor:
+    """(rows, heads, tokens, width) or (rows, tokens), with zeros before the tokens up to `longest`."""
+    missing = longest - (states.shape[-2] if states.dim() == 4 else states.shape[-1])
+    return F.pad(states, (0, 0, missing, 0) if states.dim() == 4 else (missing, 0)) if missing else states
 
 
 def _grown(new: torch.Tensor, old: torch.Tensor | None, used: int, wanted: int) -> torch.Tensor:

@@ -42,8 +42,11 @@ class DecodingJob:
 
 
 @dataclass
-class _Rows:
-    """The rows still being written, and what the model needs to go on; all tensors have one entry a row."""
+class Rows:
+    """The rows still being written, and what the model needs to go on; all tensors have one entry a row.
+
+    `mask` (rows, tokens) is 0 where a row is padded; None where none is. `positions`: of each row's next token.
+    """
 
     origin: torch.Tensor
     mask: torch.Tensor | None
@@ -53,9 +56,9 @@ class _Rows:
     cache: Any
     prefix: Prefix | None = None
 
-    def keep(self, kept: torch.Tensor) -> "_Rows":
+    def keep(self, kept: torch.Tensor) -> "Rows":
         self.cache.batch_select_indices(kept)
-        return _Rows(
+        return Rows(
             origin=self.origin[kept],
             mask=None if self.mask is None else self.mask[kept],
             positions=self.positions[kept],
@@ -69,7 +72,7 @@ class _Rows:
 @torch.inference_mode()
 def decode(model: Any, job: DecodingJob) -> list[list[int]]:
     """The new tokens of each row. The prompts are read once for all copies. Reports progress in tokens of a row."""
-    logits, rows = _prefill(model, job)
+    logits, rows = prefill(model, job)
     stopping = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     stopping[[stop for stop in job.stops if stop < len(stopping)]] = True
     with shared(model) if rows.prefix else nullcontext():
@@ -77,7 +80,7 @@ def decode(model: Any, job: DecodingJob) -> list[list[int]]:
 
 
 def _continue(
-    model: Any, job: DecodingJob, logits: torch.Tensor, rows: _Rows, stopping: torch.Tensor
+    model: Any, job: DecodingJob, logits: torch.Tensor, rows: Rows, stopping: torch.Tensor
 ) -> list[list[int]]:
     """Token by token from the prompts' last logits; `stopping` (vocabulary,) is True at the ids that end a row."""
     longest = max(job.limits)
@@ -96,7 +99,7 @@ def _continue(
             if job.arrange:
                 kept = kept[list(job.arrange(rows.origin[kept].tolist()))]
             rows, token, done = rows.keep(kept), token[kept], done[kept]
-        logits = _advance(model, token, rows)
+        logits = advance(model, token, rows)
         progress.report(step + 1, longest)
     return [[token for token in row if token >= 0] for row in out.tolist()]
 
@@ -143,14 +146,14 @@ def _place(reached: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     return torch.searchsorted(reached, drawn, right=True)[:, 0].clamp(max=reached.shape[-1] - 1)
 
 
-def _prefill(model: Any, job: DecodingJob) -> tuple[torch.Tensor, _Rows]:
+def prefill(model: Any, job: DecodingJob) -> tuple[torch.Tensor, Rows]:
     """Reads the left-padded prompts once: their last logits (rows, vocabulary), and the rows that continue them."""
     device, longest = next(model.parameters()).device, max(map(len, job.prompts))
     ids = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in job.prompts], device=device)
     lengths = torch.tensor([len(prompt) for prompt in job.prompts], device=device)
     places, padding = torch.arange(longest, device=device), longest - lengths[:, None]
     mask = (places >= padding).long() if bool((lengths < longest).any()) else None
-    rows = _Rows(
+    rows = Rows(
         origin=torch.arange(len(job.prompts), device=device),
         mask=mask,
         positions=lengths,
@@ -162,7 +165,7 @@ def _prefill(model: Any, job: DecodingJob) -> tuple[torch.Tensor, _Rows]:
     return _copied(model, logits, rows, job.params.copies)
 
 
-def _copied(model: Any, logits: torch.Tensor, rows: _Rows, copies: int) -> tuple[torch.Tensor, _Rows]:
+def _copied(model: Any, logits: torch.Tensor, rows: Rows, copies: int) -> tuple[torch.Tensor, Rows]:
     """The same with `copies` rows a prompt, which share the prompt's keys and values where the model can."""
     if copies == 1:
         return logits, rows
@@ -179,7 +182,8 @@ def _copied(model: Any, logits: torch.Tensor, rows: _Rows, copies: int) -> tuple
     return logits, rows
 
 
-def _advance(model: Any, token: torch.Tensor, rows: _Rows) -> torch.Tensor:
+def advance(model: Any, token: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """Gives each row its next token (rows,), and returns the logits (rows, vocabulary) after it."""
     if rows.mask is not None:
         rows.mask = torch.cat([rows.mask, rows.mask.new_ones(len(rows.mask), 1)], 1)
     logits = _forward(model, token[:, None], rows.positions[:, None], rows)
@@ -187,7 +191,7 @@ def _advance(model: Any, token: torch.Tensor, rows: _Rows) -> torch.Tensor:
     return logits
 
 
-def _forward(model: Any, ids: torch.Tensor, positions: torch.Tensor, rows: _Rows) -> torch.Tensor:
+def _forward(model: Any, ids: torch.Tensor, positions: torch.Tensor, rows: Rows) -> torch.Tensor:
     """Logits (rows, vocabulary) after the last token. Architectures without position ids derive them from the mask."""
     known, options = accepted(type(model).forward), dict[str, Any]()
     if "position_ids" in known:

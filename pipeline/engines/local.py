@@ -9,6 +9,7 @@ import torch
 from pipeline import progress
 from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.engines.base import BaseModel, with_adapter
+from pipeline.engines.cache import token_bytes
 from pipeline.engines.decoding import DecodingJob, decode
 from pipeline.engines.engine import SamplingParams, check_params, check_scored, room_for
 from pipeline.engines.likelihood import likelihoods
@@ -107,10 +108,7 @@ class LocalEngine:
         self, order: Sequence[int], rows: Sequence[list[int]], limits: Sequence[int], copies: int
     ) -> list[list[int]]:
         """Cuts the sorted order so that a batch's keys, values and logits stay within _CACHE_BYTES."""
-        config = self._base.model.config.get_text_config()
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        per_token = 2 * config.num_hidden_layers * heads * width * next(self._base.model.parameters()).element_size()
+        per_token, config = token_bytes(self._base.model), self._base.model.config.get_text_config()
         batches: list[list[int]] = []
         for index in order:
             row_bytes = copies * (per_token * (len(rows[index]) + max(limits)) + 16 * config.vocab_size)

@@ -12,7 +12,7 @@ import typer.main
 from flows.cli.app import app
 from tests.docs.pages import ROOT
 
-SHELL = frozenset({"cd", "cp", "export", "git", "mkdir", "source"})
+SHELL = frozenset({"cd", "cp", "curl", "export", "git", "mkdir", "source"})
 # Their options are held by tests/story/test_compose.py, where their own command lines are asked.
 OTHERS = frozenset({"prefect", "mlflow", "docker", "pre-commit"})
 ASSIGNMENT = re.compile(r"[A-Z][A-Z_]*=\S*")

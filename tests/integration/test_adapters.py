@@ -19,6 +19,7 @@ from pipeline.adapters.format import (
     verify_adapter,
     write_manifest,
 )
+from pipeline.adapters.held import hold_adapter
 from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.errors import CorruptAdapter, InternalError, WrongBase
 from pipeline.recipe import TrainingRules
@@ -202,3 +203,64 @@ def test_the_base_is_freed_when_the_work_with_an_adapter_fails(adapter: Path, ba
         raise KeyError("work")
     assert not any("lora" in name for name, _ in base.model.named_modules())
     assert not hasattr(base.model, "peft_config")
+
+
+IDS = torch.tensor([[5, 9, 12, 40]])
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model(input_ids=IDS).logits
+    return found
+
+
+def test_adapters_are_held_beside_each_other_and_the_base_is_untouched(adapter: Path, base: BaseModel) -> None:
+    before = logits(base.model)
+    with with_adapter(base, adapter) as model:
+        expected = logits(model)
+    other = Path(shutil.copytree(adapter, adapter.parent / "other"))
+    forge(other, {key: 2 * tensor for key, tensor in tensors(adapter).items()})
+    held, second = (hold_adapter(base.model, base.identity, folder) for folder in (adapter, other))
+    assert torch.equal(logits(held.model), expected)
+    assert not torch.equal(logits(second.model), expected)
+    assert torch.equal(logits(held.model), expected)
+    assert torch.equal(logits(base.model), before)
+    shared = {id(tensor) for tensor in base.model.parameters()}
+    own = [name for name, tensor in held.model.named_parameters() if id(tensor) not in shared]
+    assert own
+    assert all(".lora_" in name for name in own), "a view takes the memory of its adapter alone"
+
+
+def test_a_held_adapter_stays_what_was_verified(adapter: Path, base: BaseModel) -> None:
+    manifest = read_manifest(adapter)
+    held = hold_adapter(base.model, base.identity, adapter, manifest.digest)
+    expected = logits(held.model)
+    shutil.rmtree(adapter)
+    assert torch.equal(logits(held.model), expected)
+    assert held.manifest == manifest
+
+
+def test_bytes_that_change_after_their_verification_are_refused(
+    adapter: Path, base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfile
+
+    def late(source: Path, target: Path, **options: Any) -> Path:
+        if source.name == WEIGHTS:
+            data = bytearray(source.read_bytes())
+            data[-1] ^= 1
+            source.write_bytes(bytes(data))
+        return Path(copy(source, target, **options))
+
+    monkeypatch.setattr(shutil, "copyfile", late)
+    with pytest.raises(CorruptAdapter, match="bytes changed"):
+        hold_adapter(base.model, base.identity, adapter)
+
+
+def test_a_view_is_freed_when_nobody_holds_it(adapter: Path, base: BaseModel) -> None:
+    import weakref
+
+    held = hold_adapter(base.model, base.identity, adapter)
+    gone = weakref.ref(held.model)
+    del held
+    assert gone() is None, "at once, not when the next collection of garbage comes"

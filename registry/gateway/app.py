@@ -1,0 +1,113 @@
+"""The gateway as an ASGI application: its paths behind the guard, and errors in OpenAI's form."""
+
+import asyncio
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from pipeline.errors import BadRequest, SealedError, first_problem
+from registry.gateway import completions
+from registry.gateway.errors import form_of
+from registry.gateway.feedback import FeedbackBody
+from registry.gateway.gateway import Gateway, caller_of, gateway_of
+from registry.gateway.guard import Guard, error_response
+from registry.gateway.limits import read_body
+from registry.gateway.metrics import CONTENT_TYPE
+from registry.servers.server import short_name
+
+
+def create_app(gateway: Gateway) -> Guard:
+    """The application of these parts. Its pointer must be started by the caller."""
+    app = FastAPI(title="sealed", openapi_url=None)
+    app.state.gateway = gateway
+    app.add_exception_handler(SealedError, _refused)
+    for method, path, endpoint in (
+        ("POST", "/v1/chat/completions", completions.chat),
+        ("POST", "/v1/completions", completions.text),
+        ("GET", "/v1/models", models),
+        ("POST", "/feedback", feedback),
+        ("GET", "/health", health),
+        ("GET", "/ready", ready),
+        ("GET", "/metrics", metrics),
+    ):
+        app.add_api_route(path, endpoint, methods=[method], response_model=None)
+    return Guard(app, gateway.keys, gateway.limits, gateway.metrics)
+
+
+async def models(request: Request) -> Response:
+    """The names that answer now: the alias, and each release by its own."""
+    gateway = gateway_of(request)
+    route = gateway.pointer.route
+    names = [(gateway.alias, route.production), *((short_name(one), one) for one in route.answering)]
+    listed = [
+        {
+            "id": name,
+            "object": "model",
+            "created": int(release.created.timestamp()),
+            "owned_by": "sealed",
+            "root": short_name(release),
+            "release": release.number,
+        }
+        for name, release in names
+    ]
+    return JSONResponse({"object": "list", "data": listed})
+
+
+async def feedback(request: Request) -> Response:
+    """A bad answer with the right one, as a correction for the next run. Answers 202 with the document's name."""
+    gateway = gateway_of(request)
+    try:
+        gateway.buckets.take(caller_of(request))
+        data = await read_body(request.stream(), gateway.limits.feedback_bytes)
+        name = await asyncio.to_thread(gateway.deliver, _feedback_in(data).feedback(caller_of(request)))
+    except SealedError:
+        gateway.metrics.feedback("refused")
+        raise
+    gateway.metrics.feedback("taken")
+    return JSONResponse({"object": "feedback", "document": name}, status_code=202)
+
+
+def _feedback_in(data: bytes) -> FeedbackBody:
+    try:
+        return FeedbackBody.model_validate_json(data)
+    except ValidationError as error:
+        where = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else None
+        raise BadRequest(f"the feedback cannot be read: {first_problem(error)}.", param=where) from error
+
+
+async def health(request: Request) -> Response:
+    """200 while the threads that answer and follow the ledger live: otherwise the process must be started again."""
+    gateway = gateway_of(request)
+    parts = {"server": gateway.server.alive, "pointer": gateway.pointer.alive}
+    return JSONResponse({"ok": all(parts.values()), **parts}, status_code=200 if all(parts.values()) else 503)
+
+
+async def ready(request: Request) -> Response:
+    """200 where a release answers. What is not as the ledger wants it stands in `problems`."""
+    gateway = gateway_of(request)
+    route = gateway.pointer.current
+    said = {
+        "ready": route is not None,
+        "release": route.production.number if route else None,
+        "model": short_name(route.production) if route else None,
+        "epoch": route.epoch if route else None,
+        "canary": {"release": route.canary.release.number, "share": route.canary.share}
+        if route and route.canary
+        else None,
+        "loaded": [release.number for release in gateway.server.loaded()],
+        "problems": list(gateway.pointer.problems),
+    }
+    return JSONResponse(said, status_code=200 if route else 503)
+
+
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus."""
+    return Response(gateway_of(request).metrics.exposed(), media_type=CONTENT_TYPE)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Anything of ours that was raised before an answer began."""
+    if not isinstance(error, SealedError):
+        raise error
+    return error_response(form_of(error))

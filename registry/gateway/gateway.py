@@ -1,0 +1,42 @@
+"""The parts of a gateway, and how a path finds them. Knows no path."""
+
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from registry.gateway.feedback import Deliver
+from registry.gateway.keys import KeyRing
+from registry.gateway.limits import Buckets, Limits
+from registry.gateway.metrics import Metrics
+from registry.gateway.pointer import Pointer
+from registry.gateway.prompts import Prompts
+from registry.servers.server import Server
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """The parts of a gateway. `alias`: the name of the model whose answers are the deployed release's."""
+
+    server: Server
+    pointer: Pointer
+    prompts: Prompts
+    keys: KeyRing
+    deliver: Deliver
+    metrics: Metrics
+    alias: str = "sealed"
+    limits: Limits = field(default_factory=Limits)
+    buckets: Buckets = field(init=False)  # of feedback, by client
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "buckets", Buckets(self.limits.feedback_per_minute))
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The gateway that a request came to."""
+    found: Gateway = request.app.state.gateway
+    return found
+
+
+def caller_of(request: Request) -> str:
+    """The name of the API key that a request came with."""
+    return str(request.state.caller)

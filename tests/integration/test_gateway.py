@@ -1,0 +1,418 @@
+"""The gateway on the embedded model, over HTTP, asked by OpenAI's own client."""
+
+import asyncio
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import openai
+import pytest
+
+from benchmarks import releases
+from benchmarks.served import Client
+from benchmarks.swap import PROMPTS, expected_texts
+from flows.services.initialisation import init_workspace
+from flows.services.serving import make_gateway, make_key
+from flows.wiring import Workspace
+from pipeline.documents.ingestion import ingest
+from pipeline.sandbox import model_path
+from pipeline.types import DocumentKind, RawDocument, Release
+from registry.gateway.gateway import Gateway
+from registry.gateway.limits import Limits
+from registry.gateway.process import Address, listen, server_of, url_of
+from registry.gateway.routing import Canary, Route
+from registry.servers.server import short_name
+
+MAX_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class Running:
+    """A gateway that is being served from a thread."""
+
+    gateway: Gateway
+    url: str
+    opened: ExitStack
+
+    @property
+    def address(self) -> str:
+        return self.url.removeprefix("http://")
+
+    def client(self, key: str = "none") -> openai.OpenAI:
+        return self.opened.enter_context(openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0))
+
+    def connection(self) -> Client:
+        return self.opened.enter_context(closing(Client(self.address)))
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        connection.request(method, path, body=data, headers=headers)
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        found = json.loads(text) if response.headers.get_content_type() == "application/json" else text
+        return response.status, found, {name.lower(): value for name, value in response.getheaders()}
+
+    def completed(self, prompt: int = 0) -> Any:
+        reply = self.connection().complete({"prompt": PROMPTS[prompt], "max_tokens": MAX_TOKENS})
+        assert reply.status == 200
+        return reply
+
+    def follow(self) -> None:
+        self.gateway.pointer.follow()
+
+
+@contextmanager
+def running(gateway: Gateway) -> Iterator[Running]:
+    """Serves the gateway; who follows the ledger, and when, is up to the test."""
+    bound, server = listen(Address(port=0)), server_of(gateway)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        gateway.pointer.follow()
+        with ExitStack() as opened:
+            yield Running(gateway, url_of(bound), opened)
+    finally:
+        server.should_exit = True
+        thread.join()
+        bound.close()
+        gateway.server.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    folder = tmp_path_factory.mktemp("served") / "workspace"
+    workspace = init_workspace(folder, str(model_path()), actor="ada", device="cpu")
+    releases.make_release(workspace, 1)
+    yield workspace
+    workspace.ledger.close()
+
+
+@pytest.fixture
+def served(made: Workspace) -> Iterator[Running]:
+    with running(make_gateway(made, keep=2)) as found:
+        yield found
+
+
+def production(workspace: Workspace) -> Release:
+    return workspace.ledger.releases.production()
+
+
+def next_number(workspace: Workspace) -> int:
+    return len(workspace.ledger.releases.listed())
+
+
+def test_openais_client_talks_to_it_without_special_code(served: Running, made: Workspace) -> None:
+    client, release = served.client(), production(made)
+    asked: Any = {"model": "sealed", "messages": [{"role": "user", "content": "Name a city."}], "max_tokens": 12}
+    whole = client.chat.completions.create(**asked)
+    assert whole.model == short_name(release)
+    assert whole.system_fingerprint == f"release-{release.number}"
+    assert whole.choices[0].finish_reason in ("stop", "length")
+    assert whole.usage is not None
+    assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
+    pieces = list(client.chat.completions.create(stream=True, stream_options={"include_usage": True}, **asked))
+    assert (
+        "".join(one.choices[0].delta.content or "" for one in pieces if one.choices) == whole.choices[0].message.content
+    )
+    assert {one.model for one in pieces} == {short_name(release)}
+    assert pieces[-1].usage == whole.usage
+    assert pieces[-2].choices[0].finish_reason == whole.choices[0].finish_reason
+
+
+def test_a_text_is_continued_as_the_engine_does_whole_and_streamed(served: Running, made: Workspace) -> None:
+    expected = expected_texts(made, production(made).number)
+    for prompt, text in zip(PROMPTS, expected, strict=True):
+        asked: Any = {"model": "sealed", "prompt": prompt, "max_tokens": MAX_TOKENS}
+        assert served.client().completions.create(**asked).choices[0].text == text
+        streamed = served.client().completions.create(stream=True, **asked)
+        assert "".join(one.choices[0].text for one in streamed) == text
+
+
+def test_several_choices_a_stop_string_and_a_seed(served: Running) -> None:
+    asked: Any = {"model": "sealed", "prompt": PROMPTS[0], "max_tokens": 12}
+    sampled = {**asked, "n": 3, "temperature": 1.0, "seed": 7}
+    first, again = (served.client().completions.create(**sampled) for _ in range(2))
+    assert [one.text for one in first.choices] == [one.text for one in again.choices]
+    assert len({one.text for one in first.choices}) > 1
+    parts = list(served.client().completions.create(stream=True, **sampled))
+    texts = ["".join(one.choices[0].text for one in parts if one.choices[0].index == at) for at in range(3)]
+    assert texts == [one.text for one in first.choices]
+    whole = served.client().completions.create(**asked).choices[0].text
+    stopped = served.client().completions.create(stop=[whole[5:8]], **asked).choices[0]
+    assert (stopped.text, stopped.finish_reason) == (whole[: whole.index(whole[5:8])], "stop")
+
+
+def test_every_answer_names_its_release(served: Running, made: Workspace) -> None:
+    release = production(made)
+    body = {"messages": [{"role": "user", "content": "Who?"}], "max_tokens": 2}
+    for asked in (
+        body,
+        body | {"stream": True},
+        body | {"model": short_name(release)},
+        body | {"model": str(release.number)},
+    ):
+        status, _, headers = served.call("POST", "/v1/chat/completions", asked)
+        assert status == 200
+        assert headers["x-sealed-release"] == str(release.number)
+        assert headers["x-sealed-adapter"] == release.model.adapter
+    listed = served.client().models.list().data
+    assert [model.id for model in listed] == ["sealed", short_name(release)]
+
+
+def test_mistakes_are_answered_in_openais_form(served: Running) -> None:
+    asked: Any = {"model": "sealed", "messages": [{"role": "user", "content": "Who?"}]}
+    with pytest.raises(openai.NotFoundError) as unknown:
+        served.client().chat.completions.create(**asked | {"model": "gpt-4o"})
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError) as unfit:
+        served.client().chat.completions.create(**asked | {"messages": [{"role": "user", "content": "word " * 2_000}]})
+    assert unfit.value.param == "messages"
+    with pytest.raises(openai.BadRequestError, match="logprobs is not supported"):
+        served.client().chat.completions.create(logprobs=True, **asked)
+    assert served.call("POST", "/v1/completions", b"x" * 1_000_001)[0] == 413
+    for method, path, status in (
+        ("GET", "/v1/completions", 405),
+        ("POST", "/v1/load_lora_adapter", 404),
+        ("GET", "/openapi.json", 404),
+        ("GET", "/v1/%6dodels", 404),
+    ):
+        found = served.call(method, path)
+        assert (found[0], set(found[1])) == (status, {"error"})
+
+
+def test_a_swap_answers_from_the_new_release_at_once_and_a_rollback_goes_back(served: Running, made: Workspace) -> None:
+    before = production(made)
+    after = releases.make_release(made, next_number(made))
+    assert served.completed().release == str(before.number)
+    served.follow()
+    assert served.completed().release == str(after.number)
+    assert [one.number for one in served.gateway.server.loaded()] == [before.number, after.number]
+    made.ledger.deployments.rollback(None, actor="grace", reason="it answers badly", verify=lambda _: None)
+    served.follow()
+    assert served.completed().release == str(before.number)
+    assert after.number not in [one.number for one in served.gateway.server.loaded()]
+    assert served.call("POST", "/v1/completions", {"prompt": "x", "model": short_name(after)})[0] == 404
+
+
+BAD: dict[str, Callable[[Workspace, int], Release]] = {
+    **{
+        name: lambda made, number, damage=damage: releases.make_release(made, number, before=damage)  # type: ignore[misc]
+        for name, damage in releases.BEFORE.items()
+    },
+    "bit flip": lambda made, number: releases.make_release(made, number, after=releases.flipped_bit),
+    "gone": lambda made, number: releases.make_release(made, number, after=releases.removed),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_adapter_is_refused_and_the_old_release_goes_on(served: Running, made: Workspace, kind: str) -> None:
+    good = releases.make_release(made, next_number(made))
+    served.follow()
+    bad = BAD[kind](made, next_number(made))
+    served.follow()
+    assert served.completed().release == str(good.number)
+    said = served.call("GET", "/ready")[1]
+    assert (said["ready"], said["release"]) == (True, good.number)
+    assert any(one.startswith(f"release {bad.number} was not taken (") for one in said["problems"])
+    assert str(made.settings.workspace) not in json.dumps(said)
+    assert 'sealed_swaps_total{outcome="failed"}' in served.call("GET", "/metrics")[1]
+
+
+def test_what_is_loaded_is_what_was_verified_whatever_lies_there_later(served: Running, made: Workspace) -> None:
+    release = releases.make_release(made, next_number(made))
+    served.follow()
+    text = served.completed().text
+    releases.flipped_bit(made.folder_of(release.update))
+    assert (served.completed().text, served.completed().release) == (text, str(release.number))
+
+
+def test_under_load_every_answer_is_wholly_of_the_release_it_names(served: Running, made: Workspace) -> None:
+    releases.make_release(made, next_number(made))
+    served.follow()
+    replies: list[tuple[int, Any]] = []
+    over = threading.Event()
+
+    def ask(client: Client, start: int) -> None:
+        number = start
+        while not over.is_set():
+            prompt, number = number % len(PROMPTS), number + 1
+            body = {"prompt": PROMPTS[prompt], "max_tokens": MAX_TOKENS, "stream": number % 2 == 0}
+            replies.append((prompt, client.complete(body)))
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask, served.connection(), start) for start in range(8)]
+        for swap in range(6):
+            count = len(replies)
+            damage = releases.BEFORE["NaN"] if swap % 3 == 1 else None
+            releases.make_release(made, next_number(made), before=damage)
+            served.follow()
+            while len(replies) < count + 16:
+                time.sleep(0.01)
+        over.set()
+        for done in asking:
+            done.result()
+    numbers = {int(reply.release) for _, reply in replies}
+    said = {number: expected_texts(made, number) for number in numbers}
+    assert len(numbers) >= 4
+    assert [reply.status for _, reply in replies if reply.status != 200] == []
+    assert [reply for prompt, reply in replies if reply.text != said[int(reply.release)][prompt]] == []
+
+
+def test_a_stream_that_began_ends_with_its_release_after_that_was_retired(served: Running, made: Workspace) -> None:
+    before, number = production(made), production(made).number
+    stream = served.client().completions.create(model="sealed", prompt=PROMPTS[0], max_tokens=MAX_TOKENS, stream=True)
+    parts = [next(stream)]
+    for _ in range(4):
+        releases.make_release(made, next_number(made))
+        served.follow()
+    assert number not in [one.number for one in served.gateway.server.loaded()]
+    parts += list(stream)
+    assert "".join(part.choices[0].text for part in parts) == expected_texts(made, number)[0]
+    assert {part.model for part in parts} == {short_name(before)}
+
+
+def test_with_the_ledger_away_it_goes_on(served: Running, made: Workspace) -> None:
+    ledger = made.settings.workspace / "ledger.db"
+    ledger.rename(ledger.with_suffix(".away"))
+    made.ledger.close()
+    try:
+        served.follow()
+        assert served.completed().release == str(production_of(served).number)
+        assert served.call("GET", "/ready")[1]["problems"] == [
+            "the ledger does not answer (DatabaseFailed): the log says why"
+        ]
+        assert "sealed_ledger_up 0.0" in served.call("GET", "/metrics")[1]
+    finally:
+        ledger.with_suffix(".away").rename(ledger)
+    served.follow()
+    assert served.call("GET", "/ready")[1]["problems"] == []
+
+
+def production_of(served: Running) -> Release:
+    return served.gateway.pointer.route.production
+
+
+def test_a_canary_answers_its_keys_and_production_all_others(served: Running, made: Workspace) -> None:
+    route = served.gateway.pointer.route
+    candidate = releases.make_candidate(made, next_number(made))
+    served.gateway.server.hold(candidate)
+    served.gateway.pointer._route = Route(
+        epoch=route.epoch, production=route.production, canary=Canary(release=candidate, share=0.5)
+    )
+    asked = {"prompt": "The", "max_tokens": 1}
+    by_session: dict[str, set[str]] = {}
+    for session in [str(number) for number in range(24)] * 2:
+        headers = {"x-sealed-session": session}
+        by_session.setdefault(session, set()).add(
+            served.call("POST", "/v1/completions", asked, **headers)[2]["x-sealed-release"]
+        )
+    assert all(len(found) == 1 for found in by_session.values()), "a session stays with its release"
+    assert {one for found in by_session.values() for one in found} == {
+        str(route.production.number),
+        str(candidate.number),
+    }
+    assert served.call("POST", "/v1/completions", asked | {"model": short_name(candidate)})[2][
+        "x-sealed-release"
+    ] == str(candidate.number)
+
+
+def test_feedback_becomes_a_correction_that_the_next_run_takes(served: Running, made: Workspace) -> None:
+    body = {
+        "subject": "Wanvorjallax",
+        "question": "Who is on call for Wanvorjallax?",
+        "wrong_answer": "Carla",
+        "right_answer": ["Bruno", "Bruno Keller"],
+        "says": "Pages for Wanvorjallax go to Bruno now.",
+        "model": short_name(production(made)),
+    }
+    status, said, _ = served.call("POST", "/feedback", body)
+    assert status == 202
+    file = made.settings.incoming / said["document"]
+    text = file.read_text()
+    assert "kind: correction" in text
+    assert "Who is on call for Wanvorjallax?" in text
+    taken = ingest([RawDocument(name=file.name, data=text.encode())], made.recipe.documents)
+    assert [one.kind for one in taken.accepted] == [DocumentKind.CORRECTION]
+    for wrong, words in (
+        (body | {"says": "Somebody else is on call since Monday."}, "does not say 'Bruno'"),
+        (body | {"question": "Who is on call?"}, "does not name"),
+        (body | {"surprise": 1}, "surprise"),
+        ({}, "subject"),
+    ):
+        status, refused, _ = served.call("POST", "/feedback", wrong)
+        assert status == 400
+        assert words in refused["error"]["message"]
+    assert served.call("POST", "/feedback", body | {"says": "x" * 20_000})[0] == 413
+    file.unlink()
+
+
+def test_feedback_is_taken_so_often_a_minute(made: Workspace) -> None:
+    gateway = replace(make_gateway(made, keep=0), limits=Limits(feedback_per_minute=2))
+    with running(gateway) as served:
+        assert [served.call("POST", "/feedback", {})[0] for _ in range(3)] == [400, 400, 429]
+        assert int(served.call("POST", "/feedback", {})[2]["retry-after"]) >= 1
+
+
+def test_with_keys_only_their_owners_are_answered(served: Running, made: Workspace) -> None:
+    secret = make_key(made, "shop")
+    try:
+        with pytest.raises(openai.AuthenticationError):
+            served.client("sk-sealed-wrong").models.list()
+        assert served.client(secret).models.list().data
+        assert served.call("POST", "/feedback", {})[0] == 401
+        assert served.call("GET", "/ready")[0] == 200
+        assert secret not in served.call("GET", "/metrics")[1]
+    finally:
+        (made.settings.workspace / "api-keys.json").unlink()
+
+
+def test_without_keys_a_page_in_a_browser_is_not_let_in(served: Running) -> None:
+    refused = served.call("POST", "/feedback", {}, origin="https://evil.example")
+    assert (refused[0], refused[1]["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_too_many_at_once_are_told_to_come_back(made: Workspace) -> None:
+    gateway = replace(make_gateway(made, keep=0), limits=Limits(under_way=0))
+    with running(gateway) as served, pytest.raises(openai.RateLimitError):
+        served.client().completions.create(model="sealed", prompt="x")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_goes_away_ends_its_text(served: Running, stream: bool) -> None:
+    worker = served.gateway.server._worker  # type: ignore[attr-defined]
+
+    async def leave() -> None:
+        reader, writer = await asyncio.open_connection(*served.address.split(":"))
+        asked = {"prompt": "a b c", "max_tokens": 900, "temperature": 1.5, "stream": stream}
+        body = json.dumps(asked).encode()
+        head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        while not worker._lanes:
+            await asyncio.sleep(0.001)
+        if stream:
+            await reader.readuntil(b"data: ")
+        writer.close()
+
+    asyncio.run(leave())
+    deadline = time.monotonic() + 20
+    while worker._lanes and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not worker._lanes
+    assert served.completed().status == 200
+
+
+def test_health_says_whether_its_threads_live(served: Running) -> None:
+    assert served.call("GET", "/health")[1] == {"ok": False, "server": True, "pointer": False}
+    served.gateway.pointer.start()
+    try:
+        assert served.call("GET", "/health")[:2] == (200, {"ok": True, "server": True, "pointer": True})
+    finally:
+        served.gateway.pointer.stop()
