@@ -4,6 +4,7 @@ What needs MLflow stands in `registry.mlflow`, whose import is slow.
 """
 
 from registry.ledger import Ledger, LedgerSession, create_ledger, open_ledger
+from registry.store.canaries import Canary
 from registry.tracking import Reconciled, Tracking
 
-__all__ = ["Ledger", "LedgerSession", "Reconciled", "Tracking", "create_ledger", "open_ledger"]
+__all__ = ["Canary", "Ledger", "LedgerSession", "Reconciled", "Tracking", "create_ledger", "open_ledger"]

@@ -7,6 +7,8 @@ mode, foreign keys off meanwhile) and never writes `PRAGMA writable_schema`: def
 import sqlalchemy as sa
 from alembic import op
 
+from registry.migrations.canaries import create_canaries
+
 # Not "0001": unreleased ledgers of another shape carry that name.
 revision = "schema_1"
 down_revision = None
@@ -17,6 +19,7 @@ def upgrade() -> None:
     _create_runs()
     _create_documents()
     _create_self_edits()
+    create_canaries()
     _keep_history()
 
 
@@ -238,13 +241,13 @@ def _create_self_edits() -> None:
 
 
 def _keep_history() -> None:
-    """Deployments, approvals and withdrawals are only ever added, and a deployment's epoch is always the next one."""
+    """What was decided, and on what, is only ever added; and a deployment's epoch is always the next one."""
     dialect = op.get_bind().dialect.name
     for statement in _POSTGRES if dialect == "postgresql" else _SQLITE:
         op.execute(statement)
 
 
-_APPEND_ONLY = ("deployments", "approvals", "withdrawals")
+_APPEND_ONLY = ("deployments", "approvals", "withdrawals", "canaries", "outcomes")
 _SQLITE = (
     *(
         f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "

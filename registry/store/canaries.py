@@ -1,0 +1,178 @@
+"""The canaries of the ledger: which share of the requests a new release gets, what was graded, and what was decided.
+
+Append-only: a canary is the newest of its rows, each of which is a decision. Every write is compare-and-set on the
+newest deployment, so that whoever moves production meanwhile wins.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.errors import BadInput, Overtaken
+from pipeline.recipe import CanaryPolicy
+from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Deployment, Figure, Outcome
+from registry import lifecycle, tables
+from registry.canary_tables import canaries, outcomes
+from registry.store.database import Database, now
+
+# How many outcomes one look takes at most.
+TAKEN = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canary:
+    """A new production release and its share of the requests since `at`; the rest goes to the release `stable`.
+
+    `epoch`: its deployment. `number` counts its decisions from 0, its begin. `seen`: the last outcome that was taken.
+    `policy`: as the canary began; a changed recipe is for the next one.
+    """
+
+    epoch: int
+    number: int
+    release: int
+    stable: int
+    action: CanaryAction
+    share: float
+    sentence: str
+    state: CanaryState
+    policy: CanaryPolicy
+    seen: int
+    at: datetime
+    figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewOutcomes:
+    """Outcomes in the order in which they were recorded, each with its id."""
+
+    ids: tuple[int, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """Begins canaries, records outcomes and decisions, and says what holds. Needs no lease: no run decides here."""
+
+    database: Database
+
+    def begin(self, policy: CanaryPolicy, at: datetime | None = None) -> Canary | None:
+        """The canary of the newest deployment, made if it is not there yet. Idempotent.
+
+        None where the newest deployment needs none: it is a rollback, or the base model.
+        """
+        with self.database.write() as connection:
+            known, history = _newest(connection), _history(connection)
+            if known is not None or len(history) < 2 or lifecycle.latest_rollback(history) is not None:
+                return known
+            canary = _first(history, policy, at or now())
+            _add(connection, canary)
+        return canary
+
+    def current(self) -> Canary | None:
+        """The canary of the newest deployment; None: all requests go to production."""
+        with self.database.read() as connection:
+            return _newest(connection)
+
+    def decisions(self, epoch: int) -> tuple[Canary, ...]:
+        """All decisions on the canary of a deployment, oldest first."""
+        query = select(canaries).where(canaries.c.epoch == epoch).order_by(canaries.c.number)
+        with self.database.read() as connection:
+            return tuple(tables.decode(Canary, {**row}) for row in connection.execute(query).mappings())
+
+    def record(self, graded: Iterable[Outcome]) -> int:
+        """Writes outcomes of the present canary; returns how many count.
+
+        Left out are those of another deployment, and what counts once and is there already (`Outcome.counts_as`).
+        Raises BadInput for an outcome that grades nobody or names no key.
+        """
+        rows = [_row(outcome) for outcome in graded]
+        with self.database.write() as connection:
+            canary = _newest(connection)
+            mine = [row for row in rows if canary is not None and row["epoch"] == canary.epoch]
+            return sum(_add_once(connection, row) for row in mine)
+
+    def new_outcomes(self, canary: Canary, limit: int = TAKEN) -> NewOutcomes:
+        """What was recorded since the canary's last decision, oldest first, at most `limit`."""
+        mine = (outcomes.c.epoch == canary.epoch, outcomes.c.id > canary.seen)
+        query = select(outcomes).where(*mine).order_by(outcomes.c.id).limit(limit)
+        with self.database.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return NewOutcomes(tuple(row["id"] for row in rows), tuple(tables.decode(Outcome, {**row}) for row in rows))
+
+    def decide(
+        self, canary: Canary, decision: CanaryDecision, state: CanaryState, seen: int, at: datetime | None = None
+    ) -> Canary:
+        """Records a decision that was made on `canary`. Raises Overtaken if production or the canary moved since."""
+        decided = Canary(
+            epoch=canary.epoch,
+            number=canary.number + 1,
+            release=canary.release,
+            stable=canary.stable,
+            action=decision.action,
+            share=decision.share,
+            sentence=decision.sentence,
+            figures=decision.figures,
+            state=state,
+            policy=canary.policy,
+            seen=seen,
+            at=at or now(),
+        )
+        with self.database.write() as connection:
+            held = _newest(connection)
+            if held is None or (held.epoch, held.number) != (canary.epoch, canary.number):
+                raise Overtaken(
+                    f"the canary of release {canary.release} was decided on elsewhere, or production moved: this "
+                    "decision was not made. See `sealed status`."
+                )
+            _add(connection, decided)
+        return decided
+
+
+def _first(history: tuple[Deployment, ...], policy: CanaryPolicy, at: datetime) -> Canary:
+    *_, before, newest = history
+    return Canary(
+        epoch=newest.epoch,
+        number=0,
+        release=newest.release,
+        stable=before.release,
+        action=CanaryAction.GO_ON,
+        share=policy.shares[0],
+        sentence=f"the canary begins with {100 * policy.shares[0]:g} % of the requests",
+        state=CanaryState(),
+        policy=policy,
+        seen=0,
+        at=at,
+    )
+
+
+def _newest(connection: Connection) -> Canary | None:
+    epoch = select(func.max(tables.deployments.c.epoch)).scalar_subquery()
+    query = select(canaries).where(canaries.c.epoch == epoch).order_by(canaries.c.number.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else tables.decode(Canary, {**row})
+
+
+def _history(connection: Connection) -> tuple[Deployment, ...]:
+    rows = connection.execute(select(tables.deployments).order_by(tables.deployments.c.epoch)).mappings()
+    return tuple(tables.decode(Deployment, {**row}) for row in rows)
+
+
+def _add(connection: Connection, canary: Canary) -> None:
+    connection.execute(insert(canaries).values(tables.fields_of(canary)))
+
+
+def _row(outcome: Outcome) -> dict[str, object]:
+    if outcome.canary_failed is None and outcome.stable_failed is None:
+        raise BadInput("an outcome grades the canary, the stable release or both: say which failed.")
+    if not outcome.key.strip():
+        raise BadInput("an outcome names who asked or which item it is: give a key.")
+    return tables.fields_of(outcome) | {"counts_as": outcome.counts_as}
+
+
+def _add_once(connection: Connection, row: dict[str, object]) -> int:
+    """1 where the outcome is new, 0 where it counted already."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return connection.execute(dialect.insert(outcomes).values(row).on_conflict_do_nothing()).rowcount
