@@ -12,10 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gates.canary_evidence import (
-    EDGE_WEIGHTS,
-    EDGES,
-    ODDS,
-    ODDS_WEIGHTS,
+    BETS,
     Block,
     Floats,
     bet_on_pair_within,
@@ -23,8 +20,8 @@ from gates.canary_evidence import (
     bets_on_worse_pairs,
     bets_on_worse_traffic,
     difference_rate,
+    evidence_of,
     failure_rate,
-    mixed,
 )
 from gates.wording import counted
 from pipeline.recipe import CanaryPolicy
@@ -83,10 +80,7 @@ def observe(state: CanaryState, outcome: Outcome, policy: CanaryPolicy) -> Canar
 
 def e_values(state: CanaryState) -> EValues:
     """The evidence that the state holds. An open block counts once it closes."""
-    worse = mixed(_wealth(state.worse_traffic, ODDS), ODDS_WEIGHTS) + mixed(
-        _wealth(state.worse_pairs, EDGES), EDGE_WEIGHTS
-    )
-    return EValues(worse=_exp(float(worse)), within=_exp(state.not_worse))
+    return EValues(worse=_exp(float(evidence_of(_wealths(state)))), within=_exp(state.within))
 
 
 def is_alarm(state: CanaryState, policy: CanaryPolicy) -> bool:
@@ -129,8 +123,8 @@ def _with_pair(state: CanaryState, canary_failed: bool, stable_failed: bool, mar
             only_canary_failed=before.only_canary_failed + (difference > 0),
             only_stable_failed=before.only_stable_failed + (difference < 0),
         ),
-        worse_pairs=_settled(_wealth(state.worse_pairs, EDGES), bets_on_worse_pairs(difference)),
-        not_worse=state.not_worse + float(bet_on_pair_within(difference, rate, margin)),
+        worse=_settled(state, bets_on_worse_pairs(difference)),
+        within=state.within + float(bet_on_pair_within(difference, rate, margin)),
     )
 
 
@@ -142,8 +136,8 @@ def _with_closed_block(state: CanaryState, margin: float) -> CanaryState:
         state,
         open_canary=ArmCounts(),
         open_stable=ArmCounts(),
-        worse_traffic=_settled(_wealth(state.worse_traffic, ODDS), bets_on_worse_traffic(block, rate)),
-        not_worse=state.not_worse + float(bet_on_traffic_within(block, rate, margin)),
+        worse=_settled(state, bets_on_worse_traffic(block, rate)),
+        within=state.within + float(bet_on_traffic_within(block, rate, margin)),
     )
 
 
@@ -151,12 +145,12 @@ def _one_more(arm: ArmCounts, failed: bool) -> ArmCounts:
     return ArmCounts(answers=arm.answers + 1, failures=arm.failures + failed)
 
 
-def _wealth(kept: tuple[float, ...], bets: Floats) -> Floats:
-    return np.array(kept) if kept else np.zeros(len(bets))
+def _wealths(state: CanaryState) -> Floats:
+    return np.array(state.worse) if state.worse else np.zeros(len(BETS))
 
 
-def _settled(wealth: Floats, factors: Floats) -> tuple[float, ...]:
-    return tuple(float(one) for one in wealth + factors)
+def _settled(state: CanaryState, factors: Floats) -> tuple[float, ...]:
+    return tuple(float(one) for one in _wealths(state) + factors)
 
 
 def _exp(log: float) -> float:

@@ -14,21 +14,22 @@ however often and whenever one looks. That is what lets a canary be judged after
   of a canary answer y is 1 + (y - p0)(p - p0)/v, with v = p0(1 - p0), and of a stable one the same with q for p. Where
   answers fail independently, with probabilities of mean c and s, the block's factor has by 1 + x <= exp(x) a mean of
   at most exp(a (p - p0)(c - s)/v), since a (p - p0) = b (p0 - q). That is at most 1 while c <= s, for every q and p.
-  So q may be learned from earlier blocks; p is q with its odds times each of ODDS.
+  So q may be learned from earlier blocks; p is q with its odds times a bet's `odds`.
 - *Pairs*: both releases answer the same question. With d = 1 where only the canary fails, -1 where only the other does,
-  else 0, the hypothesis says that the mean of d is at most 0, given all before. The bet is 1 + edge * d for each of
-  EDGES (a betting martingale, Waudby-Smith and Ramdas, arXiv 2010.09686). On pairs that differ it is a sign test.
+  else 0, the hypothesis says that the mean of d is at most 0, given all before. The bet is 1 + edge * d (a betting
+  martingale, Waudby-Smith and Ramdas, arXiv 2010.09686). On pairs that differ it is a sign test.
 
-The bets of a kind share the capital by fixed weights, and the wealths of both kinds are multiplied: written out, that
-is a weighted sum of products of factors, each with a mean of at most 1 given all before, and so an e-process.
+Each of BETS plays on both with one purse, and they share the capital by fixed weights. So the wealth is a weighted sum
+of products of factors, in the order in which blocks and pairs came, each with a mean of at most 1 given all before: an
+e-process.
 
 **"The canary is worse by at least the margin."** Its wealth is what a larger share rests on. With d the difference of
 the failure shares of a block or pair, the hypothesis says that its mean is at least the margin. The bet is
 1 + stake (margin - d), 0 <= stake < 1/(1 - margin), with nearly the stake that grows fastest for a canary as good as
 the other, from what was seen before (Kelly; the same paper). Traffic and pairs bet with the same capital.
 
-Most capital lies on odds of 2.5, a rise from 2 to 5 % failures: the loss that is to be found fastest. The other bets
-find others, later. `benchmarks.canary` measures all of this.
+Most capital lies on odds of 2.5, a rise from 2 to 5 % failures: the loss that is to be found fastest. Two bets play on
+traffic or on pairs alone, for a loss that only one of them shows. `benchmarks.canary` measures all of this.
 """
 
 from dataclasses import dataclass
@@ -39,10 +40,18 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Number = float | Floats
 
-ODDS = np.array([1.1, 1.3, 2.5, 6.0])
-ODDS_WEIGHTS = np.array([0.03, 0.07, 0.75, 0.15])
-EDGES = np.array([0.2, 0.5, 0.8])
-EDGE_WEIGHTS = np.array([0.1, 0.2, 0.7])
+# Each bet's odds on traffic, edge on pairs, and share of the capital. Odds of 1 and an edge of 0 stake nothing.
+BETS = np.array(
+    [
+        (1.1, 0.2, 0.03),
+        (1.3, 0.5, 0.07),
+        (2.5, 0.8, 0.70),
+        (6.0, 0.9, 0.10),
+        (2.5, 0.0, 0.05),
+        (1.0, 0.8, 0.05),
+    ]
+)
+_ODDS, _EDGES, _SHARES = BETS.T
 
 # What the first bets take for seen, before anything was: one failure in twenty answers, one pair in ten that differs.
 _PRIOR_FAILURES, _PRIOR_ANSWERS = 0.5, 10.0
@@ -78,12 +87,12 @@ def difference_rate(different: Number, pairs: Number) -> Floats:
 
 
 def bets_on_worse_traffic(block: Block, rate: Number) -> Floats:
-    """Log-factors of shape (..., len(ODDS)): what each bet's wealth is multiplied by. `rate`: of the stable release."""
+    """Log-factors of shape (..., len(BETS)): what each bet's wealth is multiplied by. `rate`: of the stable release."""
     a, fa, b, fb, q = (
         np.asarray(x, dtype=float)[..., None]
         for x in (block.canary, block.canary_failed, block.stable, block.stable_failed, rate)
     )
-    odds = q / (1 - q) * ODDS
+    odds = q / (1 - q) * _ODDS
     p = odds / (1 + odds)
     both = (a * p + b * q) / (a + b)
     right = (a - fa) * np.log((1 - p) / (1 - both)) + (b - fb) * np.log((1 - q) / (1 - both))
@@ -92,13 +101,13 @@ def bets_on_worse_traffic(block: Block, rate: Number) -> Floats:
 
 
 def bets_on_worse_pairs(difference: Number) -> Floats:
-    """Log-factors of shape (..., len(EDGES)). `difference`: 1 only the canary failed, -1 only the other, 0 neither."""
-    return np.asarray(np.log1p(EDGES * np.asarray(difference, dtype=float)[..., None]))
+    """Log-factors of shape (..., len(BETS)). `difference`: 1 only the canary failed, -1 only the other, 0 neither."""
+    return np.asarray(np.log1p(_EDGES * np.asarray(difference, dtype=float)[..., None]))
 
 
-def mixed(wealths: Floats, weights: Floats) -> Floats:
-    """Log of the wealth of all bets together; wealths: log, of shape (..., bets), each bet's growth since its start."""
-    shares = wealths + np.log(weights)
+def evidence_of(wealths: Floats) -> Floats:
+    """Log of the wealth of all bets together; wealths: log, of shape (..., len(BETS)), each bet's growth so far."""
+    shares = wealths + np.log(_SHARES)
     top = shares.max(axis=-1)
     return np.asarray(top + np.log(np.exp(shares - top[..., None]).sum(axis=-1)))
 

@@ -57,8 +57,8 @@ class CanaryState:
 
     `step`: index of the present share. `at_step`: the canary's graded answers since it got that share. `canary`,
     `stable`: answers asked of one release alone. `open_canary`, `open_stable`: those of them in the block that is not
-    closed yet. `worse_traffic`, `worse_pairs`: log-wealth of each bet that the canary is worse (empty: none was settled
-    yet). `not_worse`: log-wealth of the bet that it is not worse than the margin.
+    closed yet. `worse`: log-wealth of each bet that the canary is worse (empty: none was settled yet). `within`: of the
+    bet that it is worse by less than the margin.
     """
 
     step: int = 0
@@ -68,9 +68,8 @@ class CanaryState:
     open_canary: ArmCounts = ArmCounts()
     open_stable: ArmCounts = ArmCounts()
     pairs: PairCounts = PairCounts()
-    worse_traffic: tuple[float, ...] = ()
-    worse_pairs: tuple[float, ...] = ()
-    not_worse: float = 0.0
+    worse: tuple[float, ...] = ()
+    within: float = 0.0
 
 
 class CanaryAction(StrEnum):
