@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     approval_days: float = Field(default=7.0, gt=0.0, description="how long a candidate's figures may be approved")
+    alert_block: str | None = Field(default=None, description="Prefect notification block, TYPE/NAME, for the canary")
     engine: Literal["local", "openai"] = Field(default="local", description="who writes the self-edits")
     server_url: str | None = Field(default=None, repr=False, description="an OpenAI-compatible server, without /v1")
     server_model: str | None = Field(default=None, description="its name for the base without an adapter")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from flows.cli import demo, documents, models, releases, runs, sandbox, workspace
+from flows.cli import canary, demo, documents, models, releases, runs, sandbox, workspace
 from pipeline.errors import ExternalError, SealedError
 
 EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
@@ -33,6 +33,7 @@ app.command("ask")(releases.ask)
 app.command("approve")(releases.approve)
 app.command("reject")(releases.reject)
 app.command("rollback")(releases.rollback)
+app.command("watch")(canary.watch)
 app.add_typer(models.app, name="models")
 app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)

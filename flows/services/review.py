@@ -1,9 +1,11 @@
 """What a reviewer and on-call do: approve, reject, roll back. Needs the ledger and the local adapters, nothing else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flows.wiring import Workspace
-from pipeline.types import Approval, Deployment
+from pipeline.errors import Overtaken
+from pipeline.types import Approval, Deployment, Release
 from registry import Reconciled
 
 
@@ -21,6 +23,8 @@ def approve(workspace: Workspace, release: int, *, actor: str, note: str) -> Pro
     days = workspace.settings.approval_days
     approval = workspace.ledger.deployments.approve(release, actor=actor, note=note, approval_days=days)
     deployment = workspace.ledger.deployments.promote(approval, approval_days=days, verify=workspace.verify)
+    if (policy := workspace.recipe.policy.canary).enabled:
+        workspace.ledger.canaries.begin(policy)
     return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
 
 
@@ -31,12 +35,34 @@ def reject(workspace: Workspace, release: int, *, actor: str, reason: str) -> Ap
     return approval
 
 
-def rollback(workspace: Workspace, target: int | None, *, actor: str, reason: str) -> ProductionChange:
+def rollback(
+    workspace: Workspace, target: int | None, *, actor: str, reason: str, epoch: int | None = None
+) -> ProductionChange:
     """Puts an earlier release back, also with MLflow down. Raises PolicyError, NoSuchRelease, CorruptAdapter.
 
-    Once more to the same `target` decides nothing, and makes what was left behind follow.
+    Once more to the same `target` decides nothing, and makes what was left behind follow. `epoch`: the deployment that
+    is judged; raises Overtaken where it is no longer the newest.
     """
     if target is not None and (done := workspace.ledger.deployments.rolled_back_to(target)) is not None:
         return ProductionChange(deployment=done, reconciled=workspace.reconcile(), already=True)
-    deployment = workspace.ledger.deployments.rollback(target, actor=actor, reason=reason, verify=workspace.verify)
+    verify = workspace.verify if epoch is None else _verified_at(workspace, epoch)
+    deployment = workspace.ledger.deployments.rollback(target, actor=actor, reason=reason, verify=verify)
     return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
+
+
+def _verified_at(workspace: Workspace, epoch: int) -> Callable[[Release], object]:
+    """Verifies a release while `epoch` is the newest deployment.
+
+    A rollback reads the history, verifies its target, and is kept only if the history is still the same: so a check
+    between the two holds until the end.
+    """
+
+    def verify(release: Release) -> object:
+        newest = workspace.ledger.deployments.listed()[-1]
+        if newest.epoch != epoch:
+            raise Overtaken(
+                f"{newest.actor} moved production to release {newest.release} meanwhile: nothing was rolled back."
+            )
+        return workspace.verify(release)
+
+    return verify

@@ -1,0 +1,78 @@
+"""One look at the canary: reads what was graded since the last one, decides, and makes the decision true.
+
+Needs the ledger and the local adapters, as every rollback does. A kill between a decision and its rollback is made good
+by the next look.
+"""
+
+from dataclasses import dataclass
+
+from flows.services import review
+from flows.services.review import ProductionChange
+from flows.wiring import Workspace
+from gates.canary import judge
+from pipeline.errors import Overtaken
+from pipeline.types import CanaryAction
+from registry import Canary
+
+ACTOR = "sealed watch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What one look found and did. `canary`: as it stands now; None: all requests go to production.
+
+    `taken`: how many new outcomes were judged. `rollback`: what a rollback changed. `overtaken`: why the decision was
+    not made, where somebody else moved production meanwhile.
+    """
+
+    canary: Canary | None
+    taken: int = 0
+    rollback: ProductionChange | None = None
+    overtaken: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether this look gave the canary another share, or rolled it back."""
+        promoted = bool(self.taken) and self.canary is not None and self.canary.action is CanaryAction.PROMOTE
+        return promoted or self.rollback is not None
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for a person."""
+        if self.overtaken:
+            return self.overtaken
+        if self.canary is None:
+            return "no canary: all requests go to production."
+        return f"release {self.canary.release}, before it {self.canary.stable}: {self.canary.sentence}"
+
+
+def look(workspace: Workspace) -> Watched:
+    """Judges what is new. Raises CorruptAdapter, WrongBase or PolicyError where a rollback is due and not possible."""
+    canary = begin(workspace)
+    if canary is None:
+        return Watched(canary=None)
+    try:
+        decided, taken = _decided(workspace, canary)
+        rollback = _roll_back(workspace, decided) if decided.action is CanaryAction.ROLL_BACK else None
+    except Overtaken as error:
+        return Watched(canary=workspace.ledger.canaries.current(), overtaken=str(error))
+    return Watched(canary=decided, taken=taken, rollback=rollback)
+
+
+def begin(workspace: Workspace) -> Canary | None:
+    """The canary of the newest deployment, which begins now if the recipe has canaries. Idempotent."""
+    policy = workspace.recipe.policy.canary
+    return workspace.ledger.canaries.begin(policy) if policy.enabled else workspace.ledger.canaries.current()
+
+
+def _decided(workspace: Workspace, canary: Canary) -> tuple[Canary, int]:
+    """The canary after its new outcomes, and how many were judged."""
+    new = workspace.ledger.canaries.new_outcomes(canary)
+    if canary.action is CanaryAction.ROLL_BACK or not new.outcomes:
+        return canary, 0
+    state, decision, taken = judge(canary.state, new.outcomes, canary.policy)
+    return workspace.ledger.canaries.decide(canary, decision, state, new.ids[taken - 1]), taken
+
+
+def _roll_back(workspace: Workspace, canary: Canary) -> ProductionChange:
+    return review.rollback(workspace, canary.stable, actor=ACTOR, reason=canary.sentence, epoch=canary.epoch)

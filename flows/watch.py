@@ -1,0 +1,50 @@
+"""The watch on a canary: one look at what was graded, shown in Prefect, with an alert where something changed.
+
+The decision is made before anything is shown: Prefect may be down.
+"""
+
+from pathlib import Path
+from typing import cast
+
+from prefect import flow
+from prefect.states import Completed
+
+from flows.alerts import raise_alert
+from flows.artifacts import publish_canary
+from flows.services import canary
+from flows.services.canary import Watched
+from flows.wiring import Workspace, open_workspace
+from pipeline.errors import SealedError
+from pipeline.types import CanaryAction
+
+# The names of the states in which Prefect shows a look: an automation matches `prefect.flow-run.NAME`.
+STATES = {CanaryAction.GO_ON: "GoesOn", CanaryAction.PROMOTE: "Promoted", CanaryAction.ROLL_BACK: "RolledBack"}
+
+
+@flow(name="watch", flow_run_name="watch {workspace}")
+def watch(workspace: Path) -> Watched:
+    """Looks at the canary once: gives it more of the requests, rolls it back, or goes on."""
+    seen = look(open_workspace(workspace))
+    return cast(Watched, Completed(name=state_name(seen), message=seen.sentence, data=seen))
+
+
+def look(workspace: Workspace) -> Watched:
+    """Decides, then shows what was decided. Raises what `flows.services.canary.look` does, after an alert."""
+    block = workspace.settings.alert_block
+    try:
+        seen = canary.look(workspace)
+    except SealedError as error:
+        raise_alert(block, "sealed: the canary cannot be judged or rolled back", str(error))
+        raise
+    if seen.canary is not None and (seen.taken or seen.changed):
+        publish_canary(seen.canary)
+    if seen.changed or seen.overtaken:
+        raise_alert(block, f"sealed: {state_name(seen)}", seen.sentence)
+    return seen
+
+
+def state_name(seen: Watched) -> str:
+    """The name of the Prefect state in which a look ends."""
+    if seen.overtaken:
+        return "Overtaken"
+    return "NoCanary" if seen.canary is None else STATES[seen.canary.action]
