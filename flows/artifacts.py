@@ -16,6 +16,9 @@ from registry import Canary
 
 log = logging.getLogger("sealed")
 
+# What a Prefect that does not answer, or cannot be started, raises.
+UNREACHABLE = (httpx.TransportError, PrefectHTTPStatusError, RuntimeError)
+
 
 def publish_report(run: int, report: GateReport, summary: Path) -> None:
     """Creates the artifacts of an evaluated run: the report's summary (a Markdown file), and the gates as a table."""
@@ -68,5 +71,5 @@ def _optional(what: str) -> Iterator[None]:
     """Prefect only shows: where it cannot, the run goes on, and the ledger and the workspace hold it all the same."""
     try:
         yield
-    except (httpx.TransportError, PrefectHTTPStatusError, RuntimeError) as error:
+    except UNREACHABLE as error:
         log.warning("%s is not in Prefect: %s", what, error)

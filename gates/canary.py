@@ -43,13 +43,13 @@ def judge(
 ) -> tuple[CanaryState, CanaryDecision, int]:
     """Takes new outcomes in their order; returns the new state, the decision, and how many outcomes were taken.
 
-    Stops at the first alarm, as if each outcome had been looked at when it came. The share rises by one step at most:
+    Stops at an alarm, as if each outcome had been looked at when it came. The share rises by one step at most:
     what comes next is to be seen at that share. outcomes: of the canary's epoch, each counting once.
     """
     taken = 0
-    for outcome in outcomes:
-        state, taken = observe(state, outcome, policy), taken + 1
-        if is_alarm(state, policy):
+    for outcome in () if is_alarm(state, policy) else outcomes:
+        before, state, taken = state, observe(state, outcome, policy), taken + 1
+        if state.worse is not before.worse and is_alarm(state, policy):  # evidence changes when a bet is settled
             break
     decision = decide(state, policy)
     if decision.action is CanaryAction.PROMOTE:

@@ -22,26 +22,29 @@ def watch(
 ) -> None:
     """Judge the canary by what was graded: it gets more of the requests, goes on, or is rolled back."""
     folder = record_in(workspace)
-    from flows.watch import look
+    from flows.watch import look, show
     from flows.wiring import open_workspace
 
-    if once:
-        _show(look(open_workspace(folder)), json)
-        return
     last = ""
     while True:
         try:
             seen = look(open_workspace(folder))
         except ExternalError as error:
+            if once:
+                raise
             screen.say(f"{error} Looking again in {every:g} s.")
         else:
-            if seen.sentence != last:
-                _show(seen, json)
+            _say(seen, json, unless=last)
+            show(folder, seen)
             last = seen.sentence
+        if once:
+            return
         time.sleep(every)
 
 
-def _show(seen: "Watched", json: bool) -> None:
+def _say(seen: "Watched", json: bool, unless: str) -> None:
+    if seen.sentence == unless:
+        return
     if json:
         screen.as_json(seen)
     else:

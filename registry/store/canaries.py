@@ -4,19 +4,19 @@ Append-only: a canary is the newest of its rows, each of which is a decision. Ev
 newest deployment, so that whoever moves production meanwhile wins.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, ScalarSelect, func, insert, select
 
 from pipeline.errors import BadInput, Overtaken
 from pipeline.recipe import CanaryPolicy
 from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Deployment, Figure, Outcome
 from registry import lifecycle, tables
 from registry.canary_tables import canaries, outcomes
-from registry.store.database import Database, now
+from registry.store.database import Database, blocks, now
 
 # How many outcomes one look takes at most.
 TAKEN = 10_000
@@ -92,7 +92,12 @@ class Canaries:
         with self.database.write() as connection:
             canary = _newest(connection)
             mine = [row for row in rows if canary is not None and row["epoch"] == canary.epoch]
-            return sum(_add_once(connection, row) for row in mine)
+            first = {row["counts_as"]: row for row in reversed(mine)}
+            known = _counted(connection, list(first))
+            new = [row for name, row in reversed(first.items()) if name not in known]
+            if new:
+                connection.execute(insert(outcomes), new)
+        return len(new)
 
     def new_outcomes(self, canary: Canary, limit: int = TAKEN) -> NewOutcomes:
         """What was recorded since the canary's last decision, oldest first, at most `limit`."""
@@ -149,10 +154,13 @@ def _first(history: tuple[Deployment, ...], policy: CanaryPolicy, at: datetime) 
 
 
 def _newest(connection: Connection) -> Canary | None:
-    epoch = select(func.max(tables.deployments.c.epoch)).scalar_subquery()
-    query = select(canaries).where(canaries.c.epoch == epoch).order_by(canaries.c.number.desc()).limit(1)
+    query = select(canaries).where(canaries.c.epoch == _newest_epoch()).order_by(canaries.c.number.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else tables.decode(Canary, {**row})
+
+
+def _newest_epoch() -> ScalarSelect[int]:
+    return select(func.max(tables.deployments.c.epoch)).scalar_subquery()
 
 
 def _history(connection: Connection) -> tuple[Deployment, ...]:
@@ -164,7 +172,7 @@ def _add(connection: Connection, canary: Canary) -> None:
     connection.execute(insert(canaries).values(tables.fields_of(canary)))
 
 
-def _row(outcome: Outcome) -> dict[str, object]:
+def _row(outcome: Outcome) -> dict[str, Any]:
     if outcome.canary_failed is None and outcome.stable_failed is None:
         raise BadInput("an outcome grades the canary, the stable release or both: say which failed.")
     if not outcome.key.strip():
@@ -172,7 +180,8 @@ def _row(outcome: Outcome) -> dict[str, object]:
     return tables.fields_of(outcome) | {"counts_as": outcome.counts_as}
 
 
-def _add_once(connection: Connection, row: dict[str, object]) -> int:
-    """1 where the outcome is new, 0 where it counted already."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return connection.execute(dialect.insert(outcomes).values(row).on_conflict_do_nothing()).rowcount
+def _counted(connection: Connection, names: Sequence[str]) -> frozenset[str]:
+    """Which of these count already in the canary of the newest deployment."""
+    query = select(outcomes.c.counts_as).where(outcomes.c.epoch == _newest_epoch())
+    found = (connection.execute(query.where(outcomes.c.counts_as.in_(block))).scalars() for block in blocks(names))
+    return frozenset(name for block in found for name in block)
