@@ -25,9 +25,12 @@ STATES = {CanaryAction.GO_ON: "GoesOn", CanaryAction.PROMOTE: "Promoted", Canary
 
 
 @flow(name="watch", flow_run_name="watch {workspace}")
-def watch(workspace: Path) -> Watched:
-    """Looks at the canary once: gives it more of the requests, rolls it back, or goes on."""
-    seen = look(open_workspace(workspace))
+def watch(workspace: Path, items: int = 0) -> Watched:
+    """Looks at the canary once: gives it more of the requests, rolls it back, or goes on.
+
+    `items`: how many eval items are put to both releases before.
+    """
+    seen = look(open_workspace(workspace), items)
     if seen.canary is not None and (seen.taken or seen.changed):
         publish_canary(seen.canary)
     return cast(Watched, Completed(name=state_name(seen), message=seen.sentence, data=seen))
@@ -41,14 +44,14 @@ def decision(workspace: Path, epoch: int) -> str:
     return newest.sentence
 
 
-def look(workspace: Workspace) -> Watched:
+def look(workspace: Workspace, items: int = 0) -> Watched:
     """Decides, and raises an alert where something changed. Needs no Prefect: it only shows and calls.
 
     Raises what `flows.services.canary.look` does, after an alert.
     """
     block = workspace.settings.alert_block
     try:
-        seen = canary.look(workspace)
+        seen = canary.look(workspace, items)
     except SealedError as error:
         raise_alert(block, "sealed: the canary cannot be judged or rolled back", str(error))
         raise

@@ -1,6 +1,7 @@
 """`sealed watch`: looks at the canary, once or again and again."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,34 +18,38 @@ if TYPE_CHECKING:
 def watch(
     once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
     every: Annotated[float, typer.Option(min=1.0, help="Seconds from one look to the next.")] = 60.0,
+    items: Annotated[int, typer.Option(min=0, help="Eval items put to both releases at each look; loads a model.")] = 0,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Judge the canary by what was graded: it gets more of the requests, goes on, or is rolled back."""
     folder = record_in(workspace)
-    from flows.watch import look, show
-    from flows.wiring import open_workspace
-
+    if once:
+        _say(_look(folder, items), json)
+        return
     last = ""
     while True:
         try:
-            seen = look(open_workspace(folder))
+            seen = _look(folder, items)
         except ExternalError as error:
-            if once:
-                raise
             screen.say(f"{error} Looking again in {every:g} s.")
         else:
-            _say(seen, json, unless=last)
-            show(folder, seen)
+            if seen.sentence != last:
+                _say(seen, json)
             last = seen.sentence
-        if once:
-            return
         time.sleep(every)
 
 
-def _say(seen: "Watched", json: bool, unless: str) -> None:
-    if seen.sentence == unless:
-        return
+def _look(folder: Path, items: int) -> "Watched":
+    from flows.watch import look, show
+    from flows.wiring import open_workspace
+
+    seen = look(open_workspace(folder), items)
+    show(folder, seen)
+    return seen
+
+
+def _say(seen: "Watched", json: bool) -> None:
     if json:
         screen.as_json(seen)
     else:

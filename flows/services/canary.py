@@ -7,6 +7,7 @@ by the next look.
 from dataclasses import dataclass
 
 from flows.services import review
+from flows.services.pairs import put_to_both
 from flows.services.review import ProductionChange
 from flows.wiring import Workspace
 from gates.canary import judge
@@ -46,11 +47,16 @@ class Watched:
         return f"release {self.canary.release}, before it {self.canary.stable}: {self.canary.sentence}"
 
 
-def look(workspace: Workspace) -> Watched:
-    """Judges what is new. Raises CorruptAdapter, WrongBase or PolicyError where a rollback is due and not possible."""
+def look(workspace: Workspace, items: int = 0) -> Watched:
+    """Judges what is new, after up to `items` eval items were put to both releases.
+
+    Raises CorruptAdapter, WrongBase or PolicyError where a rollback is due and not possible.
+    """
     canary = begin(workspace)
     if canary is None:
         return Watched(canary=None)
+    if canary.action is not CanaryAction.ROLL_BACK:
+        put_to_both(workspace, canary, items)
     try:
         decided, taken = _decided(workspace, canary)
         rollback = _roll_back(workspace, decided) if decided.action is CanaryAction.ROLL_BACK else None

@@ -107,6 +107,13 @@ class Canaries:
             rows = connection.execute(query).mappings().all()
         return NewOutcomes(tuple(row["id"] for row in rows), tuple(tables.decode(Outcome, {**row}) for row in rows))
 
+    def items_asked(self, canary: Canary) -> frozenset[str]:
+        """The keys of the eval items that were put to both releases already."""
+        both = (outcomes.c.canary_failed.is_not(None), outcomes.c.stable_failed.is_not(None))
+        query = select(outcomes.c.key).where(outcomes.c.epoch == canary.epoch, *both)
+        with self.database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def decide(
         self, canary: Canary, decision: CanaryDecision, state: CanaryState, seen: int, at: datetime | None = None
     ) -> Canary:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from flows.services.initialisation import init_workspace
 from flows.services.status import overview
 from flows.watch import look, show, watch
 from flows.wiring import Workspace
-from pipeline.errors import CorruptAdapter, Overtaken
+from pipeline.errors import CorruptAdapter, EngineFailed, Overtaken
 from pipeline.types import CanaryAction, Outcome, Release, ReleaseState
 from registry import Reconciled
 from registry.store.canaries import Canaries
@@ -234,6 +234,52 @@ def test_an_approval_begins_the_canary_at_once(parts: Workspace, monkeypatch: py
     begun = parts.ledger.canaries.current()
     assert begun is not None
     assert (begun.release, begun.stable, begun.share) == (2, 1, 0.01)
+
+
+class Served:
+    """Answers for the stable release, and only it: the canary was broken on its way to the server."""
+
+    def __init__(self, failing: bool = False) -> None:
+        self.asked, self.failing = 0, failing
+
+    def generate(self, prompts: Sequence[str], params: object, *, adapter: Path | None) -> list[tuple[str, ...]]:
+        if self.failing:
+            raise EngineFailed("the server does not answer.")
+        self.asked += len(prompts)
+        return [("Heron" if adapter is None else "and and and",) for _ in prompts]
+
+
+def with_items(parts: Workspace, count: int) -> None:
+    folder = parts.settings.suites / "retention"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps({"question": f"Who owns S{at}?", "answers": ["Heron"]}) for at in range(count))
+    (folder / "owners.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_a_canary_that_is_served_broken_is_found_by_eval_items_alone(
+    parts: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served()
+    monkeypatch.setattr(Workspace, "writer", served)
+    monkeypatch.setattr(Workspace, "held_adapter", lambda _, release: Path("adapter") if release.number else None)
+    with_items(parts, 30)
+    assert decide(parts, items=4).canary.action is CanaryAction.GO_ON  # type: ignore[union-attr]
+    assert served.asked == 8
+    seen = decide(parts, items=20)
+    assert (seen.rollback is not None, production(parts)) == (True, 0)
+    assert served.asked == 48
+
+
+def test_a_server_that_does_not_answer_stops_no_judgement(
+    parts: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Workspace, "writer", Served(failing=True))
+    monkeypatch.setattr(Workspace, "held_adapter", lambda *_: None)
+    with_items(parts, 5)
+    begin(parts)
+    grade(parts, canary_failed=True, count=20)
+    assert decide(parts, items=5).rollback is not None
+    assert "could not be asked" in caplog.text
 
 
 def test_without_canaries_in_the_recipe_nothing_is_watched(parts: Workspace) -> None:
