@@ -45,13 +45,15 @@ def publish_canary(canary: Canary) -> None:
 
 def canary_markdown(canary: Canary) -> str:
     """The newest decision on a canary, as a page."""
-    figures = {figure.name: figure.value for figure in canary.figures}
-    alarm, larger = 1 / canary.policy.false_rollback, 1 / canary.policy.risks[min(canary.state.step, 0)]
-    bars = (
+    figures, alarm = {figure.name: figure.value for figure in canary.figures}, 1 / canary.policy.false_rollback
+    bars = [
         f"share of the requests  {_bar(canary.share)} {100 * canary.share:g} %",
         f"evidence for worse     {_bar(_log_share(figures.get('e_worse', 1.0), alarm))} alarm at {alarm:.0f}",
-        f"for within the margin  {_bar(_log_share(figures.get('e_within_margin', 1.0), larger))} {larger:.0f} needed",
-    )
+    ]
+    if canary.state.step < len(canary.policy.risks):
+        needed = 1 / canary.policy.risks[canary.state.step]
+        within = _bar(_log_share(figures.get("e_within_margin", 1.0), needed))
+        bars.append(f"for within the margin  {within} {needed:.0f} for a larger share")
     rows = "".join(f"| {name.replace('_', ' ')} | {value:,.6g} |\n" for name, value in figures.items())
     head = f"**{canary.action}** release {canary.release} (before it: {canary.stable})\n\n{canary.sentence}"
     return "\n".join([head, "", "```text", *bars, "```", "", "| | |\n|---|---|", rows])

@@ -9,7 +9,7 @@ import typer
 from flows.cli import screen
 from flows.cli.options import HERE, AsJson, WorkspaceOption
 from flows.cli.runs import record_in
-from pipeline.errors import ExternalError
+from pipeline.errors import SealedError
 
 if TYPE_CHECKING:
     from flows.services.canary import Watched
@@ -31,7 +31,7 @@ def watch(
     while True:
         try:
             seen = _look(folder, items)
-        except ExternalError as error:
+        except SealedError as error:
             screen.say(f"{error} Looking again in {every:g} s.")
         else:
             if seen.sentence != last:

@@ -66,9 +66,15 @@ def look(workspace: Workspace, items: int = 0) -> Watched:
 
 
 def begin(workspace: Workspace) -> Canary | None:
-    """The canary of the newest deployment, which begins now if the recipe has canaries. Idempotent."""
+    """The canary of the newest deployment, which begins now if the recipe has canaries. Idempotent.
+
+    One that began needs no recipe: a mistake in the file stops no rollback.
+    """
+    canaries = workspace.ledger.canaries
+    if (canary := canaries.current()) is not None:
+        return canary
     policy = workspace.recipe.policy.canary
-    return workspace.ledger.canaries.begin(policy) if policy.enabled else workspace.ledger.canaries.current()
+    return canaries.begin(policy) if policy.enabled else None
 
 
 def _decided(workspace: Workspace, canary: Canary) -> tuple[Canary, int]:

@@ -19,12 +19,15 @@ class ProductionChange:
 
 
 def approve(workspace: Workspace, release: int, *, actor: str, note: str) -> ProductionChange:
-    """Approves a candidate and makes it production. Raises PolicyError, NoSuchRelease, CorruptAdapter, WrongBase."""
-    days = workspace.settings.approval_days
+    """Approves a candidate and makes it production; its canary begins, if the recipe has canaries.
+
+    Raises PolicyError, NoSuchRelease, CorruptAdapter, WrongBase, BadRecipe.
+    """
+    days, canary = workspace.settings.approval_days, workspace.recipe.policy.canary
     approval = workspace.ledger.deployments.approve(release, actor=actor, note=note, approval_days=days)
     deployment = workspace.ledger.deployments.promote(approval, approval_days=days, verify=workspace.verify)
-    if (policy := workspace.recipe.policy.canary).enabled:
-        workspace.ledger.canaries.begin(policy)
+    if canary.enabled:
+        workspace.ledger.canaries.begin(canary)
     return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
 
 

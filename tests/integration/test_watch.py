@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from flows.alerts import raise_alert
 from flows.cli.app import app
+from flows.cli.runs import QUIET
 from flows.services import review
 from flows.services.canary import ACTOR, begin
 from flows.services.canary import look as decide
@@ -282,6 +283,13 @@ def test_a_server_that_does_not_answer_stops_no_judgement(
     assert "could not be asked" in caplog.text
 
 
+def test_a_mistake_in_the_recipe_stops_no_rollback(parts: Workspace) -> None:
+    begin(parts)
+    grade(parts, canary_failed=True, count=20)
+    parts.settings.recipe_file.write_text("nonsense =", encoding="utf-8")
+    assert decide(parts).rollback is not None
+
+
 def test_without_canaries_in_the_recipe_nothing_is_watched(parts: Workspace) -> None:
     recipe = parts.settings.recipe_file
     recipe.write_text(recipe.read_text().replace("enabled = true", "enabled = false"), encoding="utf-8")
@@ -290,7 +298,11 @@ def test_without_canaries_in_the_recipe_nothing_is_watched(parts: Workspace) -> 
     assert overview(parts).canary == ""
 
 
-def test_the_command_line_looks_once_and_says_what_it_saw(parts: Workspace, prefect: SyncPrefectClient) -> None:
+def test_the_command_line_looks_once_and_says_what_it_saw(
+    parts: Workspace, prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (*QUIET, ("PREFECT_HOME", str(parts.settings.workspace / "prefect"))):
+        monkeypatch.setenv(name, value)  # as the command sets them, for this test alone
     begin(parts)
     grade(parts, canary_failed=False, count=5)
     place = ["--workspace", str(parts.settings.workspace)]
