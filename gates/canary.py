@@ -57,6 +57,20 @@ def judge(
     return state, decision, taken
 
 
+def promoted_by_hand(
+    state: CanaryState, policy: CanaryPolicy, actor: str, reason: str
+) -> tuple[CanaryState, CanaryDecision] | None:
+    """The next share because a person says so, whatever was graded; None where the canary has all requests."""
+    if state.step + 1 == len(policy.shares):
+        return None
+    share, found = policy.shares[state.step + 1], e_values(state)
+    sentence = f"canary on to {_percent(share)}, as {actor} decided: {reason} ({_numbers(state, found)})"
+    decision = CanaryDecision(
+        action=CanaryAction.PROMOTE, share=share, sentence=sentence, figures=_figures(state, found)
+    )
+    return replace(state, step=state.step + 1, at_step=0), decision
+
+
 def observe(state: CanaryState, outcome: Outcome, policy: CanaryPolicy) -> CanaryState:
     """The state after one more outcome."""
     if outcome.canary_failed is not None and outcome.stable_failed is not None:

@@ -17,6 +17,7 @@ canaries = Table(
     Column("release", ForeignKey("releases.number"), nullable=False),
     Column("stable", ForeignKey("releases.number"), nullable=False),
     Column("action", String(16), nullable=False),
+    Column("actor", Text, nullable=False),
     Column("share", Float, nullable=False),
     Column("sentence", Text, nullable=False),
     Column("figures", Noun(tuple[Figure, ...]), nullable=False),

@@ -1,4 +1,4 @@
-"""`sealed watch`: looks at the canary, once or again and again."""
+"""`sealed watch` looks at the canary, once or again and again; `sealed promote` gives it the next share by hand."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import screen
-from flows.cli.options import HERE, AsJson, WorkspaceOption
+from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from flows.cli.runs import record_in
 from pipeline.errors import SealedError
 
@@ -38,6 +38,23 @@ def watch(
                 _say(seen, json)
             last = seen.sentence
         time.sleep(every)
+
+
+def promote(
+    actor: Actor,
+    reason: Annotated[str, typer.Option(help="Why it needs no more evidence; recorded.")],
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Give the canary the next share of the requests now, whatever was graded."""
+    from flows.services import canary
+    from flows.wiring import open_workspace
+
+    promoted = canary.promote(open_workspace(workspace), actor=actor, reason=reason)
+    if json:
+        screen.as_json(promoted)
+    else:
+        screen.say(f"release {promoted.release} gets {100 * promoted.share:g} % of the requests, as {actor} decided.")
 
 
 def _look(folder: Path, items: int) -> "Watched":

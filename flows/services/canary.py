@@ -10,8 +10,9 @@ from flows.services import review
 from flows.services.pairs import put_to_both
 from flows.services.review import ProductionChange
 from flows.wiring import Workspace
-from gates.canary import judge
-from pipeline.errors import Overtaken
+from gates.canary import judge, promoted_by_hand
+from pipeline.actors import against_name
+from pipeline.errors import Overtaken, PolicyError
 from pipeline.types import CanaryAction
 from registry import Canary
 
@@ -77,13 +78,28 @@ def begin(workspace: Workspace) -> Canary | None:
     return canaries.begin(policy) if policy.enabled else None
 
 
+def promote(workspace: Workspace, *, actor: str, reason: str) -> Canary:
+    """Gives the canary the next share at once, because a person says so. Raises PolicyError, Overtaken."""
+    if not reason.strip() or against_name(actor) is not None:
+        raise PolicyError(f"this needs a name and a reason: {against_name(actor) or 'the history keeps both'}.")
+    canary = workspace.ledger.canaries.current()
+    if canary is None or canary.action is CanaryAction.ROLL_BACK:
+        raise PolicyError("there is no canary that could get more of the requests. See `sealed status`.")
+    promoted = promoted_by_hand(canary.state, canary.policy, actor, reason)
+    if promoted is None:
+        raise PolicyError(f"release {canary.release} has all requests already.")
+    state, decision = promoted
+    return workspace.ledger.canaries.decide(canary, decision, state=state, seen=canary.seen, actor=actor)
+
+
 def _decided(workspace: Workspace, canary: Canary) -> tuple[Canary, int]:
     """The canary after its new outcomes, and how many were judged."""
     new = workspace.ledger.canaries.new_outcomes(canary)
     if canary.action is CanaryAction.ROLL_BACK or not new.outcomes:
         return canary, 0
     state, decision, taken = judge(canary.state, new.outcomes, canary.policy)
-    return workspace.ledger.canaries.decide(canary, decision, state, new.ids[taken - 1]), taken
+    seen = new.ids[taken - 1]
+    return workspace.ledger.canaries.decide(canary, decision, state=state, seen=seen, actor=ACTOR), taken
 
 
 def _roll_back(workspace: Workspace, canary: Canary) -> ProductionChange:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flows.wiring import Workspace
-from pipeline.errors import Overtaken
+from pipeline.errors import Overtaken, PolicyError
 from pipeline.types import Approval, Deployment, Release
-from registry import Reconciled
+from registry import KEPT, Reconciled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,27 @@ def approve(workspace: Workspace, release: int, *, actor: str, note: str) -> Pro
     Raises PolicyError, NoSuchRelease, CorruptAdapter, WrongBase, BadRecipe.
     """
     days, canary = workspace.settings.approval_days, workspace.recipe.policy.canary
+    _expect_stable_stays(workspace)
     approval = workspace.ledger.deployments.approve(release, actor=actor, note=note, approval_days=days)
     deployment = workspace.ledger.deployments.promote(approval, approval_days=days, verify=workspace.verify)
     if canary.enabled:
         workspace.ledger.canaries.begin(canary)
     return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
+
+
+def _expect_stable_stays(workspace: Workspace) -> None:
+    """Raises PolicyError where one more release would let go of the adapter that most requests are answered with."""
+    canary, releases = workspace.ledger.canaries.current(), workspace.ledger.releases
+    if canary is None or canary.is_proven or canary.stable == 0:
+        return
+    line = [releases.production()]
+    while (parent := line[-1].parent) is not None and len(line) < KEPT:
+        line.append(releases.get(parent))
+    if canary.stable not in [release.number for release in line]:
+        raise PolicyError(
+            f"release {canary.stable} still answers most requests: of the {KEPT} after it none has got all of them. "
+            "Let the canary go on, give it more with `sealed promote`, or roll back."
+        )
 
 
 def reject(workspace: Workspace, release: int, *, actor: str, reason: str) -> Approval:

@@ -13,6 +13,7 @@ def create_canaries() -> None:
         sa.Column("release", sa.Integer(), nullable=False),
         sa.Column("stable", sa.Integer(), nullable=False),
         sa.Column("action", sa.String(length=16), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("share", sa.Float(), nullable=False),
         sa.Column("sentence", sa.Text(), nullable=False),
         sa.Column("figures", sa.JSON(), nullable=False),

@@ -5,7 +5,7 @@ newest deployment, so that whoever moves production meanwhile wins.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ TAKEN = 10_000
 class Canary:
     """A new production release and its share of the requests since `at`; the rest goes to the release `stable`.
 
+    `action`, `actor`, `sentence`, `figures`: the newest decision, who made it, and on what.
     `epoch`: its deployment. `number` counts its decisions from 0, its begin. `seen`: the last outcome that was taken.
     `policy`: as the canary began; a changed recipe is for the next one.
     """
@@ -35,6 +36,7 @@ class Canary:
     release: int
     stable: int
     action: CanaryAction
+    actor: str
     share: float
     sentence: str
     state: CanaryState
@@ -42,6 +44,11 @@ class Canary:
     seen: int
     at: datetime
     figures: tuple[Figure, ...] = ()
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the release has all requests: then a canary after it is compared with it."""
+        return self.share == 1.0 and self.action is not CanaryAction.ROLL_BACK
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,8 @@ class Canaries:
             known, history = _newest(connection), _history(connection)
             if known is not None or len(history) < 2 or lifecycle.latest_rollback(history) is not None:
                 return known
-            canary = _first(history, policy, at or now())
+            before = _last_of(connection, history[-2].epoch)
+            canary = _first(before, history, policy, at or now())
             _add(connection, canary)
         return canary
 
@@ -114,23 +122,19 @@ class Canaries:
         with self.database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def decide(
-        self, canary: Canary, decision: CanaryDecision, state: CanaryState, seen: int, at: datetime | None = None
-    ) -> Canary:
+    def decide(self, canary: Canary, decision: CanaryDecision, *, state: CanaryState, seen: int, actor: str) -> Canary:
         """Records a decision that was made on `canary`. Raises Overtaken if production or the canary moved since."""
-        decided = Canary(
-            epoch=canary.epoch,
+        decided = replace(
+            canary,
             number=canary.number + 1,
-            release=canary.release,
-            stable=canary.stable,
             action=decision.action,
+            actor=actor,
             share=decision.share,
             sentence=decision.sentence,
             figures=decision.figures,
             state=state,
-            policy=canary.policy,
             seen=seen,
-            at=at or now(),
+            at=now(),
         )
         with self.database.write() as connection:
             held = _newest(connection)
@@ -143,14 +147,19 @@ class Canaries:
         return decided
 
 
-def _first(history: tuple[Deployment, ...], policy: CanaryPolicy, at: datetime) -> Canary:
-    *_, before, newest = history
+def _first(before: Canary | None, history: tuple[Deployment, ...], policy: CanaryPolicy, at: datetime) -> Canary:
+    """The begin of a canary. `before`: that of the release before it, if any.
+
+    Where that one never had all requests, nobody knows whether it is good: the stable release stays the one it had.
+    """
+    *_, former, newest = history
     return Canary(
         epoch=newest.epoch,
         number=0,
         release=newest.release,
-        stable=before.release,
+        stable=former.release if before is None or before.is_proven else before.stable,
         action=CanaryAction.GO_ON,
+        actor=newest.actor,
         share=policy.shares[0],
         sentence=f"the canary begins with {100 * policy.shares[0]:g} % of the requests",
         state=CanaryState(),
@@ -161,7 +170,12 @@ def _first(history: tuple[Deployment, ...], policy: CanaryPolicy, at: datetime) 
 
 
 def _newest(connection: Connection) -> Canary | None:
-    query = select(canaries).where(canaries.c.epoch == _newest_epoch()).order_by(canaries.c.number.desc()).limit(1)
+    return _last_of(connection, _newest_epoch())
+
+
+def _last_of(connection: Connection, epoch: int | ScalarSelect[int]) -> Canary | None:
+    """The newest decision on the canary of a deployment."""
+    query = select(canaries).where(canaries.c.epoch == epoch).order_by(canaries.c.number.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else tables.decode(Canary, {**row})
 

@@ -40,6 +40,30 @@ def test_a_promotion_begins_a_canary_with_the_first_share(ledger: Ledger, canary
     assert ledger.canaries.current() == canary
 
 
+def test_a_canary_after_one_that_never_had_all_requests_keeps_its_stable_release(
+    ledger: Ledger, canary: Canary
+) -> None:
+    ledger.release("birch")
+    second = ledger.canaries.begin(POLICY)
+    assert second is not None
+    assert (second.release, second.stable) == (2, 0)
+    whole = CanaryDecision(action=CanaryAction.PROMOTE, share=1.0, sentence="on to 100 %")
+    ledger.canaries.decide(second, whole, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.release("cedar")
+    third = ledger.canaries.begin(POLICY)
+    assert third is not None
+    assert (third.release, third.stable) == (3, 2)
+
+
+def test_a_canary_that_was_to_be_rolled_back_is_no_stable_release_for_the_next(ledger: Ledger, canary: Canary) -> None:
+    bad = CanaryDecision(action=CanaryAction.ROLL_BACK, share=1.0, sentence="worse: roll back")
+    ledger.canaries.decide(canary, bad, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.release("birch")
+    after = ledger.canaries.begin(POLICY)
+    assert after is not None
+    assert after.stable == 0
+
+
 def test_a_canary_begins_once_and_keeps_its_policy(ledger: Ledger, canary: Canary) -> None:
     assert ledger.canaries.begin(CanaryPolicy(enabled=True, margin=0.5)) == canary
 
@@ -60,7 +84,7 @@ def test_what_is_decided_is_read_again_with_its_state_and_figures(ledger: Ledger
     new = ledger.canaries.new_outcomes(canary)
     assert new.outcomes == tuple(outcomes)
     state, decision, taken = judge(canary.state, new.outcomes, canary.policy)
-    decided = ledger.canaries.decide(canary, decision, state, new.ids[taken - 1])
+    decided = ledger.canaries.decide(canary, decision, state=state, seen=new.ids[taken - 1], actor="watch")
     assert ledger.canaries.current() == decided
     assert ledger.canaries.decisions(1) == (canary, decided)
     assert ledger.canaries.new_outcomes(decided).outcomes == ()
@@ -97,13 +121,13 @@ def test_an_outcome_that_says_nothing_is_refused(ledger: Ledger, canary: Canary,
 def test_who_moves_production_meanwhile_wins(ledger: Ledger, canary: Canary, moved: Callable[[Ledger], object]) -> None:
     moved(ledger)
     with pytest.raises(Overtaken, match="this decision was not made"):
-        ledger.canaries.decide(canary, GO_ON, CanaryState(), 0)
+        ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
 
 
 def test_of_two_watches_that_decide_at_once_one_wins(ledger: Ledger, canary: Canary) -> None:
     def decide(_: int) -> bool:
         try:
-            ledger.canaries.decide(canary, GO_ON, CanaryState(), 0)
+            ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
         except Overtaken:
             return False
         return True

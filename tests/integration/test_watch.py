@@ -20,13 +20,13 @@ from flows.alerts import raise_alert
 from flows.cli.app import app
 from flows.cli.runs import QUIET
 from flows.services import review
-from flows.services.canary import ACTOR, begin
+from flows.services.canary import ACTOR, begin, promote
 from flows.services.canary import look as decide
 from flows.services.initialisation import init_workspace
 from flows.services.status import overview
 from flows.watch import look, show, watch
 from flows.wiring import Workspace
-from pipeline.errors import CorruptAdapter, EngineFailed, Overtaken
+from pipeline.errors import CorruptAdapter, EngineFailed, Overtaken, PolicyError
 from pipeline.types import CanaryAction, Outcome, Release, ReleaseState
 from registry import Reconciled
 from registry.store.canaries import Canaries
@@ -185,8 +185,8 @@ def test_a_person_who_decides_before_the_rollback_wins(
     grade(parts, canary_failed=True, count=20)
     whole = Canaries.decide
 
-    def overtaken(self: Canaries, *decided: Any) -> Any:
-        made = whole(self, *decided)
+    def overtaken(self: Canaries, *decided: Any, **values: Any) -> Any:
+        made = whole(self, *decided, **values)
         ledger = Ledger(parts.ledger.database)
         ledger.rollback() if person == "rolls back" else ledger.release("birch")
         return made
@@ -235,6 +235,45 @@ def test_an_approval_begins_the_canary_at_once(parts: Workspace, monkeypatch: py
     begun = parts.ledger.canaries.current()
     assert begun is not None
     assert (begun.release, begun.stable, begun.share) == (2, 1, 0.01)
+
+
+def test_the_release_that_answers_most_requests_is_never_let_go_of(
+    parts: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three adapters before production are kept: a fourth canary in a row would be the end of the stable release."""
+    monkeypatch.setattr(Workspace, "verify", property(lambda _: lambda release: None))
+    ledger = Ledger(parts.ledger.database)
+    for name in ("birch", "cedar", "dogwood"):
+        review.approve(parts, ledger.candidate(name).number, actor="ada", note="good")
+    standing = parts.ledger.canaries.current()
+    assert standing is not None
+    assert (standing.release, standing.stable) == (4, 1)
+    candidate = ledger.candidate("elm")
+    with pytest.raises(PolicyError, match="release 1 still answers most requests"):
+        review.approve(parts, candidate.number, actor="ada", note="good")
+    while (promoted := promote(parts, actor="ada", reason="no feedback these days")).share < 1.0:
+        continue
+    assert promoted.is_proven
+    review.approve(parts, candidate.number, actor="ada", note="good")
+    assert parts.ledger.canaries.current().stable == 4  # type: ignore[union-attr]
+
+
+def test_a_person_gives_the_canary_the_next_share_with_a_name_and_a_reason(parts: Workspace) -> None:
+    with pytest.raises(PolicyError, match="no canary"):
+        promote(parts, actor="ada", reason="it is fine")
+    begin(parts)
+    with pytest.raises(PolicyError, match="a name and a reason"):
+        promote(parts, actor="ada", reason=" ")
+    promoted = promote(parts, actor="ada", reason="it is fine")
+    assert (promoted.share, promoted.actor, promoted.state.step) == (0.1, "ada", 1)
+    assert "as ada decided: it is fine" in promoted.sentence
+    place = ["--workspace", str(parts.settings.workspace), "--as", "ada", "--reason", "go"]
+    assert "gets 50 %" in CliRunner().invoke(app, ["promote", *place]).output
+    promote(parts, actor="ada", reason="go")
+    with pytest.raises(PolicyError, match="has all requests already"):
+        promote(parts, actor="ada", reason="go")
+    grade(parts, canary_failed=True, count=20)
+    assert decide(parts).rollback is not None
 
 
 class Served:

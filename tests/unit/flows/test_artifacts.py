@@ -20,6 +20,7 @@ def canary(step: int = 0, policy: CanaryPolicy | None = None, **figures: float) 
         release=3,
         stable=2,
         action=CanaryAction.GO_ON,
+        actor="sealed watch",
         share=policy.shares[step],
         sentence="canary at 1 %: go on",
         state=CanaryState(step=step),
