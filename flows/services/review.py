@@ -23,9 +23,10 @@ def approve(workspace: Workspace, release: int, *, actor: str, note: str) -> Pro
 
     Raises PolicyError, NoSuchRelease, CorruptAdapter, WrongBase, BadRecipe.
     """
-    days, canary = workspace.settings.approval_days, workspace.recipe.policy.canary
-    _expect_stable_stays(workspace)
+    days = workspace.settings.approval_days
     approval = workspace.ledger.deployments.approve(release, actor=actor, note=note, approval_days=days)
+    _expect_stable_stays(workspace)
+    canary = workspace.recipe.policy.canary
     deployment = workspace.ledger.deployments.promote(approval, approval_days=days, verify=workspace.verify)
     if canary.enabled:
         workspace.ledger.canaries.begin(canary)
@@ -59,9 +60,12 @@ def rollback(
 ) -> ProductionChange:
     """Puts an earlier release back, also with MLflow down. Raises PolicyError, NoSuchRelease, CorruptAdapter.
 
+    Without a `target`, that is the release that the canary is compared with, or else the production before this one.
     Once more to the same `target` decides nothing, and makes what was left behind follow. `epoch`: the deployment that
     is judged; raises Overtaken where it is no longer the newest.
     """
+    if target is None and (canary := workspace.ledger.canaries.current()) is not None:
+        target = canary.stable
     if target is not None and (done := workspace.ledger.deployments.rolled_back_to(target)) is not None:
         return ProductionChange(deployment=done, reconciled=workspace.reconcile(), already=True)
     verify = workspace.verify if epoch is None else _verified_at(workspace, epoch)

@@ -258,6 +258,15 @@ def test_the_release_that_answers_most_requests_is_never_let_go_of(
     assert parts.ledger.canaries.current().stable == 4  # type: ignore[union-attr]
 
 
+def test_a_rollback_without_a_target_passes_over_releases_that_were_never_proven(parts: Workspace) -> None:
+    begin(parts)
+    Ledger(parts.ledger.database).release("birch")
+    begin(parts)
+    assert review.rollback(parts, None, actor="grace", reason="it fails").deployment.release == 0
+    with pytest.raises(PolicyError, match="nothing to roll back"):
+        review.rollback(parts, None, actor="grace", reason="it fails")
+
+
 def test_a_person_gives_the_canary_the_next_share_with_a_name_and_a_reason(parts: Workspace) -> None:
     with pytest.raises(PolicyError, match="no canary"):
         promote(parts, actor="ada", reason="it is fine")
