@@ -176,8 +176,8 @@ def _numbers(state: CanaryState, found: EValues) -> str:
     parts = [
         f"{state.canary.failures} of {state.canary.answers:,} graded answers failed, "
         f"{state.stable.failures} of {state.stable.answers:,} of the stable release",
-        f"of {pairs.pairs:,} questions to both, {pairs.only_canary_failed} only the canary failed and "
-        f"{pairs.only_stable_failed} only the stable release"
+        f"of {pairs.pairs:,} questions put to both, the canary alone failed {pairs.only_canary_failed} and the stable "
+        f"release alone {pairs.only_stable_failed}"
         if pairs.pairs
         else "",
         f"e = {found.worse:.3g} for worse, {found.within:.3g} for within the margin",

@@ -70,4 +70,5 @@ def _say(seen: "Watched", json: bool) -> None:
     if json:
         screen.as_json(seen)
     else:
-        screen.say(seen.sentence)
+        failed = seen.rollback.reconciled.failed if seen.rollback else ()
+        screen.say(seen.sentence, *(f"not yet reconciled: {one}" for one in failed))

@@ -45,7 +45,8 @@ class Watched:
             return self.overtaken
         if self.canary is None:
             return "no canary: all requests go to production."
-        return f"release {self.canary.release}, before it {self.canary.stable}: {self.canary.sentence}"
+        done = f". Release {self.canary.stable} is production again." if self.rollback else ""
+        return f"release {self.canary.release}, before it {self.canary.stable}: {self.canary.sentence}{done}"
 
 
 def look(workspace: Workspace, items: int = 0) -> Watched:

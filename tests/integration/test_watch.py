@@ -101,9 +101,10 @@ def test_a_canary_that_fails_is_rolled_back_with_its_numbers_a_page_and_an_alert
     assert seen.canary.action is CanaryAction.ROLL_BACK
     newest = parts.ledger.deployments.listed()[-1]
     assert (newest.release, newest.actor, newest.reason) == (0, ACTOR, seen.canary.sentence)
-    assert "only the canary failed" in newest.reason
+    assert "the canary alone failed" in newest.reason
     assert parts.ledger.releases.get(1).state is ReleaseState.ROLLED_BACK
     assert Pager.heard == [("sealed: RolledBack", seen.sentence)]
+    assert seen.sentence.endswith("roll back. Release 0 is production again.")
     assert "**roll-back** release 1" in artifact(prefect)
     assert "alarm at 100" in artifact(prefect)
     run = prefect.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]

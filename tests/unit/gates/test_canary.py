@@ -165,7 +165,7 @@ def test_pairs_are_evidence_where_traffic_says_nothing() -> None:
     state, decision, _ = judge(CanaryState(), outcomes, POLICY)
     assert decision.action is CanaryAction.ROLL_BACK
     assert state.canary == ArmCounts()
-    assert "only the canary failed" in decision.sentence
+    assert "the canary alone failed" in decision.sentence
 
 
 def test_pairs_that_both_fail_or_both_pass_say_nothing_of_worse() -> None:
