@@ -103,6 +103,6 @@ def draw_canaries(curves: Path, out: Path) -> None:
         panel.set_xlabel("graded answers of the canary")
         panel.grid(alpha=0.3)
     axes[0].set_ylabel("rollouts, %")
-    axes[0].legend(loc="upper left")
+    axes[0].legend(loc="center right")
     figure.savefig(out, dpi=80)
     pyplot.close(figure)
