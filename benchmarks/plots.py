@@ -94,7 +94,7 @@ def draw_canaries(curves: Path, out: Path) -> None:
             if not name.startswith(f"{mix},"):
                 continue
             more = name.partition(" and ")[2].removesuffix(" more")
-            label = f"rolled back: {more} points worse" if more else "has all requests: as good"
+            label = f"rolled back: {more} percentage points worse" if more else "has all requests: as good"
             panel.plot(cell["rolled_back" if more else "at_all"], shares, "-" if more else "k--", label=label)
         panel.set_xscale("log")
         panel.set_xlim(10, 20_000)
@@ -103,6 +103,6 @@ def draw_canaries(curves: Path, out: Path) -> None:
         panel.set_xlabel("graded answers of the canary")
         panel.grid(alpha=0.3)
     axes[0].set_ylabel("rollouts, %")
-    axes[0].legend(loc="center right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.savefig(out, dpi=80)
     pyplot.close(figure)
