@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
         curves[cell.name] = {"rolled_back": _curve(cell.ends.rolled_back), "at_all": _curve(cell.ends.at_all)}
         print(*(f"{one.name} {one.value:.4g} {one.unit}" for one in found), sep="\n", flush=True)
     document = {"shares": [round(float(share), 3) for share in CURVE], "cells": curves}
-    write_text(out.with_suffix(".curves.json"), json.dumps(document, indent=1) + "\n")
+    write_text(out.with_suffix(".curves.json"), json.dumps(document) + "\n")
     draw_canaries(out.with_suffix(".curves.json"), out.with_suffix(".png"))
     write_results("canary", measured, out)
 
