@@ -75,3 +75,34 @@ def draw_writer_training(results: Path, out: Path) -> None:
     recall.set_xlabel("answered right after one self-edit, unseen documents, %")
     figure.savefig(out, dpi=80)
     pyplot.close(figure)
+
+
+def draw_canaries(curves: Path, out: Path) -> None:
+    """Share of rollouts that are rolled back, and that have all requests, by the canary's graded answers; by mix."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    document: dict[str, Any] = json.loads(curves.read_text(encoding="utf-8"))
+    shares = [100 * share for share in document["shares"]]
+    shown = {name: cell for name, cell in document["cells"].items() if ", 2 % failures" in name}
+    mixes = list(dict.fromkeys(name.split(",")[0] for name in shown))
+    figure, axes = pyplot.subplots(1, len(mixes), figsize=(5.2 * len(mixes), 4.4), sharey=True, constrained_layout=True)
+    for mix, panel in zip(mixes, axes, strict=True):
+        for name, cell in shown.items():
+            if not name.startswith(f"{mix},"):
+                continue
+            more = name.partition(" and ")[2].removesuffix(" more")
+            label = f"rolled back: {more} percentage points worse" if more else "has all requests: as good"
+            panel.plot(cell["rolled_back" if more else "at_all"], shares, "-" if more else "k--", label=label)
+        panel.set_xscale("log")
+        panel.set_xlim(10, 20_000)
+        panel.axvline(300, color="0.7", linewidth=1)
+        panel.set_title(f"{mix}; the stable release fails 2 %")
+        panel.set_xlabel("graded answers of the canary")
+        panel.grid(alpha=0.3)
+    axes[0].set_ylabel("rollouts, %")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.savefig(out, dpi=80)
+    pyplot.close(figure)

@@ -1,6 +1,7 @@
-"""Shows a run in the Prefect UI as artifacts: how it ended, and where it was evaluated the report and its gates."""
+"""Shows in the Prefect UI, as artifacts, how a run ended, what its gates found, and how a canary does."""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,12 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from flows.outcome import RunOutcome
 from pipeline.types import GateReport
+from registry import Canary
 
 log = logging.getLogger("sealed")
+
+# What a Prefect that does not answer, or cannot be started, raises.
+UNREACHABLE = (httpx.TransportError, PrefectHTTPStatusError, RuntimeError)
 
 
 def publish_report(run: int, report: GateReport, summary: Path) -> None:
@@ -31,10 +36,42 @@ def publish_outcome(outcome: RunOutcome) -> None:
         create_markdown_artifact(key="outcome", markdown=text, description=outcome.state)
 
 
+def publish_canary(canary: Canary) -> None:
+    """Creates the artifact of a canary's newest decision: its share, the evidence as bars, and its figures."""
+    with _optional("how the canary does"):
+        title = f"Release {canary.release}: {canary.action}"
+        create_markdown_artifact(key="canary", markdown=canary_markdown(canary), description=title)
+
+
+def canary_markdown(canary: Canary) -> str:
+    """The newest decision on a canary, as a page."""
+    figures, alarm = {figure.name: figure.value for figure in canary.figures}, 1 / canary.policy.false_rollback
+    bars = [
+        f"share of the requests  {_bar(canary.share)} {100 * canary.share:g} %",
+        f"evidence for worse     {_bar(_log_share(figures.get('e_worse', 1.0), alarm))} alarm at {alarm:.0f}",
+    ]
+    if canary.state.step < len(canary.policy.risks):
+        needed = 1 / canary.policy.risks[canary.state.step]
+        within = _bar(_log_share(figures.get("e_within_margin", 1.0), needed))
+        bars.append(f"for within the margin  {within} {needed:.0f} for a larger share")
+    rows = "".join(f"| {name.replace('_', ' ')} | {value:,.6g} |\n" for name, value in figures.items())
+    head = f"**{canary.action}** release {canary.release} (before it: {canary.stable})\n\n{canary.sentence}"
+    return "\n".join([head, "", "```text", *bars, "```", "", "| | |\n|---|---|", rows])
+
+
+def _log_share(value: float, whole: float) -> float:
+    return math.log(max(value, 1.0)) / math.log(whole)
+
+
+def _bar(share: float, width: int = 20) -> str:
+    full = round(width * min(share, 1.0))
+    return "█" * full + "░" * (width - full)
+
+
 @contextmanager
 def _optional(what: str) -> Iterator[None]:
     """Prefect only shows: where it cannot, the run goes on, and the ledger and the workspace hold it all the same."""
     try:
         yield
-    except (httpx.TransportError, PrefectHTTPStatusError) as error:
+    except UNREACHABLE as error:
         log.warning("%s is not in Prefect: %s", what, error)

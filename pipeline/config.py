@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     approvers: int = Field(default=1, ge=1, le=2, description="how many different people must approve a release")
     signing_key: Path | None = Field(default=None, repr=False, description="a reviewer's private key; never a run's")
     trusted_keys: Path = Field(description="the folder of the public keys whose signatures count")
+    alert_block: str | None = Field(default=None, description="Prefect notification block, TYPE/NAME, for the canary")
     engine: Literal["local", "openai"] = Field(default="local", description="who writes the self-edits")
     server_url: str | None = Field(default=None, repr=False, description="an OpenAI-compatible server, without /v1")
     server_model: str | None = Field(default=None, description="its name for the base without an adapter")

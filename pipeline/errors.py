@@ -24,6 +24,10 @@ class PolicyError(SealedError):
     exit_code = 3
 
 
+class Overtaken(PolicyError):
+    """Somebody moved production while a decision on it was prepared: theirs stands, and this one was not made."""
+
+
 class ExternalError(SealedError):
     """Something outside failed or is damaged: a model, an adapter, a database, a server."""
 

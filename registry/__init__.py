@@ -8,9 +8,13 @@ from registry.deploy import ReviewContext
 from registry.keys import read_keys
 from registry.ledger import Ledger, LedgerSession, create_ledger, open_ledger
 from registry.signing import KeyRing
+from registry.store.canaries import Canary
+from registry.store.releases import KEPT
 from registry.tracking import Reconciled, Tracking
 
 __all__ = [
+    "KEPT",
+    "Canary",
     "KeyRing",
     "Ledger",
     "LedgerSession",

@@ -7,6 +7,7 @@ from functools import partial
 from pipeline.types import Lease
 from registry.deploy import Deployments
 from registry.store import lease as leases
+from registry.store.canaries import Canaries
 from registry.store.candidates import Candidates
 from registry.store.database import Database, FencedDatabase, open_database
 from registry.store.documents import Documents, SessionDocuments
@@ -32,6 +33,7 @@ class Ledger:
         self.self_edits = SelfEdits(database)
         self.withdrawals = Withdrawals(database)
         self.writer_trainings = WriterTrainings(database)
+        self.canaries = Canaries(database)
 
     @property
     def address(self) -> str:

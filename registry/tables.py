@@ -26,7 +26,6 @@ from pipeline.types import (
     Identity,
     Origin,
     ReleaseState,
-    ReviewKind,
     RunKind,
     RunState,
     Selection,
@@ -44,7 +43,7 @@ HEAD = "schema_1"
 VERSION_TABLE = "sealed_version"
 
 
-def _one_of(column: str, names: type[StrEnum], unless: str = "") -> CheckConstraint:
+def one_of(column: str, names: type[StrEnum], unless: str = "") -> CheckConstraint:
     allowed = ", ".join(f"'{name.value}'" for name in names)
     return CheckConstraint(f"{unless}{column} IN ({allowed})", name=f"{column}_known")
 
@@ -95,7 +94,7 @@ releases = Table(
     Column("created", UtcTime, nullable=False),
     Column("mlflow_version", String(32)),
     Column("reason", Text, nullable=False, server_default=""),
-    _one_of("state", ReleaseState),
+    one_of("state", ReleaseState),
     # The database itself holds that there is never more than one production release.
     Index(
         "one_production",
@@ -123,8 +122,8 @@ runs = Table(
     Column("seconds", Noun(tuple[StageSeconds, ...]), nullable=False),
     Column("kind", String(16), nullable=False, server_default=RunKind.NIGHTLY.value),
     Column("asked", Noun(WriterTrainingRequest)),
-    _one_of("state", RunState),
-    _one_of("kind", RunKind),
+    one_of("state", RunState),
+    one_of("kind", RunKind),
 )
 
 documents = Table(
@@ -141,8 +140,8 @@ documents = Table(
     Column("body", Text),
     Column("run", ForeignKey("runs.number")),
     Column("release", ForeignKey("releases.number")),
-    _one_of("state", DocumentState),
-    _one_of("kind", DocumentKind, "kind IS NULL OR "),
+    one_of("state", DocumentState),
+    one_of("kind", DocumentKind, "kind IS NULL OR "),
     CheckConstraint("(state = 'leased') = (run IS NOT NULL)", name="leased_by_a_run"),
     CheckConstraint("state <> 'learned' OR release IS NOT NULL", name="learned_in_a_release"),
     CheckConstraint("body IS NOT NULL OR state IN ('quarantined', 'discarded')", name="refused_is_never_queued"),
@@ -158,8 +157,8 @@ eval_items = Table(
     Column("split", String(16), nullable=False),
     Column("origin", String(16), nullable=False),
     Column("group", Text, nullable=False),
-    _one_of("split", Split),
-    _one_of("origin", Origin),
+    one_of("split", Split),
+    one_of("origin", Origin),
 )
 
 run_documents = Table(
@@ -231,7 +230,7 @@ deployments = Table(
     *_by(),
     Column("reason", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
-    _one_of("identity", Identity),
+    one_of("identity", Identity),
 )
 
 approvals = Table(
@@ -247,7 +246,7 @@ approvals = Table(
     Column("at", UtcTime, nullable=False),
     Column("statement", Noun(SignedStatement)),
     *_seal(),
-    _one_of("identity", Identity),
+    one_of("identity", Identity),
 )
 
 history = Table(
@@ -262,34 +261,9 @@ history = Table(
     Column("epoch", Integer, nullable=False),
     Column("at", UtcTime, nullable=False),
     *_seal(),
-    _one_of("identity", Identity),
-    _one_of("before", ReleaseState, "before IS NULL OR "),
-    _one_of("after", ReleaseState),
-)
-
-review_decisions = Table(
-    "review_decisions",
-    METADATA,
-    Column("number", Integer, primary_key=True),
-    Column("who", Text, nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("version", String(32), nullable=False),
-    Column("release", ForeignKey("releases.number"), nullable=False),
-    Column("manifest", DIGEST, nullable=False),
-    Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("at", UtcTime, nullable=False),
-    _one_of("kind", ReviewKind),
-)
-
-review_outcomes = Table(
-    "review_outcomes",
-    METADATA,
-    # The key: a decision is used once.
-    Column("decision", ForeignKey("review_decisions.number"), primary_key=True, autoincrement=False),
-    Column("adopted", Boolean, nullable=False),
-    Column("sentence", Text, nullable=False),
-    Column("at", UtcTime, nullable=False),
+    one_of("identity", Identity),
+    one_of("before", ReleaseState, "before IS NULL OR "),
+    one_of("after", ReleaseState),
 )
 
 leases = Table(

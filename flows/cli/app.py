@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from flows.cli import demo, documents, keys, models, reconciliation, releases, runs, sandbox, serving, workspace
+from flows.cli import (
+    canary,
+    demo,
+    documents,
+    keys,
+    models,
+    reconciliation,
+    releases,
+    runs,
+    sandbox,
+    serving,
+    workspace,
+)
 from pipeline.errors import ExternalError, SealedError
 
 EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
@@ -37,6 +49,8 @@ app.add_typer(keys.app, name="keys")
 app.command("reconcile")(reconciliation.reconcile)
 app.command("serve")(serving.serve)
 app.add_typer(serving.app, name="api-keys")
+app.command("watch")(canary.watch)
+app.command("promote")(canary.promote)
 app.add_typer(models.app, name="models")
 app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)

@@ -105,15 +105,23 @@ def _run(flow: Callable[..., RunOutcome], workspace: Path, *asked: object, propo
 
 def _prepared(workspace: Path) -> Path:
     """The workspace's folder, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
+    folder = record_in(workspace)
+    from flows.services.scheduler import reach_scheduler
+
+    reach_scheduler()
+    return folder
+
+
+def record_in(workspace: Path) -> Path:
+    """The workspace's folder. Tells Prefect to record there where PREFECT_API_URL names no server.
+
+    To be called before Prefect is imported: it reads its settings then.
+    """
     from flows.wiring import open_workspace
 
     folder = open_workspace(workspace).settings.workspace
     for name, value in (*QUIET, ("PREFECT_HOME", str(folder / "prefect"))):
         os.environ.setdefault(name, value)
-    # Prefect reads its settings when it is imported, as this does.
-    from flows.services.scheduler import reach_scheduler
-
-    reach_scheduler()
     return folder
 
 

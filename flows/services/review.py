@@ -4,12 +4,13 @@ Only a team's approvals and rejections need MLflow too: it proves who gives them
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.wiring import Workspace
 from pipeline.actors import running_account
-from pipeline.types import Actor, Approval, Deployment
-from registry import Reconciled
+from pipeline.errors import Overtaken, PolicyError
+from pipeline.types import Actor, AdapterManifest, Approval, Deployment, Release
+from registry import KEPT, Reconciled
 from registry.sign_in import sign_in
 
 Password = Callable[[str], str]
@@ -57,13 +58,34 @@ def approve_as(workspace: Workspace, release: int, *, by: Actor, note: str) -> P
 
 def promote_by(workspace: Workspace, approval: Approval) -> ProductionChange:
     """Likewise, where the approval was given earlier and elsewhere, such as on MLflow's page: over its manifest, at its
-    epoch. Raises PolicyError, in words, where it is void by now.
+    epoch. Its canary begins, if the recipe has canaries. Raises PolicyError, in words, where it is void by now, and
+    BadRecipe.
     """
     deployments, context = workspace.ledger.deployments, workspace.review_context
-    if (deployment := deployments.promote(approval, context=context)) is not None:
-        return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
-    missing = deployments.still_missing(approval.release, rules=context.rules)
-    return ProductionChange(deployment=deployments.listed()[-1], reconciled=workspace.reconcile(), missing=missing)
+    canary = workspace.recipe.policy.canary
+    _expect_stable_stays(workspace)
+    deployment = deployments.promote(approval, context=context)
+    if deployment is None:
+        missing = deployments.still_missing(approval.release, rules=context.rules)
+        return ProductionChange(deployment=deployments.listed()[-1], reconciled=workspace.reconcile(), missing=missing)
+    if canary.enabled:
+        workspace.ledger.canaries.begin(canary)
+    return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
+
+
+def _expect_stable_stays(workspace: Workspace) -> None:
+    """Raises PolicyError where one more release would let go of the adapter that most requests are answered with."""
+    canary, releases = workspace.ledger.canaries.current(), workspace.ledger.releases
+    if canary is None or canary.is_proven or canary.stable == 0:
+        return
+    line = [releases.production()]
+    while (parent := line[-1].parent) is not None and len(line) < KEPT:
+        line.append(releases.get(parent))
+    if canary.stable not in [release.number for release in line]:
+        raise PolicyError(
+            f"release {canary.stable} still answers most requests: of the {KEPT} after it none has got all of them. "
+            "Let the canary go on, give it more with `sealed promote`, or roll back."
+        )
 
 
 def reject(
@@ -80,15 +102,41 @@ def reject_as(workspace: Workspace, release: int, *, by: Actor, reason: str) -> 
     return rejection
 
 
-def rollback(workspace: Workspace, target: int | None, *, actor: str, reason: str) -> ProductionChange:
+def rollback(
+    workspace: Workspace, target: int | None, *, actor: str, reason: str, epoch: int | None = None
+) -> ProductionChange:
     """Puts an earlier release back, also with MLflow down: nobody signs in for it, and the record says so.
 
-    Raises PolicyError, NoSuchRelease, CorruptAdapter, BadSignature, LedgerTampered. Once more to the same `target`
-    decides nothing, and makes what was left behind follow.
+    Without a `target`, that is the release that the canary is compared with, or else the production before this one.
+    Once more to the same `target` decides nothing, and makes what was left behind follow. `epoch`: the deployment that
+    is judged; raises Overtaken where it is no longer the newest. Raises PolicyError, NoSuchRelease, CorruptAdapter,
+    BadSignature, LedgerTampered as well.
     """
-    deployments = workspace.ledger.deployments
+    deployments, context = workspace.ledger.deployments, workspace.review_context
+    if target is None and (canary := workspace.ledger.canaries.current()) is not None:
+        target = canary.stable
     if target is not None and (done := deployments.rolled_back_to(target)) is not None:
         return ProductionChange(deployment=done, reconciled=workspace.reconcile(), already=True)
+    if epoch is not None:
+        context = replace(context, verify=_verified_at(workspace, epoch))
     by = Actor(name=actor, account=running_account())
-    deployment = deployments.rollback(target, actor=by, reason=reason, context=workspace.review_context)
+    deployment = deployments.rollback(target, actor=by, reason=reason, context=context)
     return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
+
+
+def _verified_at(workspace: Workspace, epoch: int) -> Callable[[Release], AdapterManifest | None]:
+    """Verifies a release while `epoch` is the newest deployment.
+
+    A rollback reads the history, verifies its target, and is kept only if the history is still the same: so a check
+    between the two holds until the end.
+    """
+
+    def verify(release: Release) -> AdapterManifest | None:
+        newest = workspace.ledger.deployments.listed()[-1]
+        if newest.epoch != epoch:
+            raise Overtaken(
+                f"{newest.actor} moved production to release {newest.release} meanwhile: nothing was rolled back."
+            )
+        return workspace.verify_bytes(release)
+
+    return verify

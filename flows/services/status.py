@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from flows.wiring import Workspace
 from gates.wording import counted
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
-from registry import lifecycle
+from registry import Canary, lifecycle
 
 _REFUSED = (RunState.REJECTED_BY_GATES, RunState.FAILED)
 _TRAIN_WRITER_OTHERWISE = (
@@ -19,7 +19,8 @@ _TRAIN_WRITER_OTHERWISE = (
 class Overview:
     """The state of a workspace at a glance; an empty sentence means there is nothing of the kind.
 
-    `to_forget`: ids of withdrawn documents that production still knows.
+    `canary`: how the newest release does that gets its share by steps. `to_forget`: ids of withdrawn documents that
+    production still knows.
     """
 
     production: Release
@@ -28,6 +29,7 @@ class Overview:
     last_run: str
     at_work: str
     in_review: str
+    canary: str
     to_forget: tuple[str, ...]
     next_step: str
 
@@ -58,6 +60,7 @@ def overview(workspace: Workspace) -> Overview:
         last_run=_summary(known[-1]) if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
+        canary=_canary(ledger.canaries.current()),
         to_forget=gone,
         next_step=too_old or _second_approval(workspace, candidates) or usual,
     )
@@ -69,6 +72,11 @@ def _second_approval(workspace: Workspace, candidates: list[int]) -> str:
     if rules.approvers == 1 or not candidates or not ledger.releases.approvals(candidates[-1]):
         return ""
     return ledger.deployments.still_missing(candidates[-1], rules=rules)
+
+
+def _canary(canary: Canary | None) -> str:
+    """The share of the newest release, and why, in words."""
+    return "" if canary is None else f"release {canary.release} gets {100 * canary.share:g} %: {canary.sentence}"
 
 
 def next_step(

@@ -11,6 +11,7 @@ from pipeline.recipe.documents import DirectiveRules, DocumentRules, SelfEditRul
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
+    CanaryPolicy,
     CorrectionsPolicy,
     PerplexityPolicy,
     PolicyRules,
@@ -27,6 +28,7 @@ __all__ = [
     "DISTILLED",
     "NO_DISTILLATION",
     "AcquisitionPolicy",
+    "CanaryPolicy",
     "CorrectionsPolicy",
     "DirectiveRules",
     "DocumentRules",

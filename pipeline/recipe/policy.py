@@ -1,14 +1,15 @@
 """The gates' policy: how sure and how large a gain or a loss must be."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from pipeline.prompts import QUESTION
-from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules, Share
+from pipeline.recipe.fields import NOT_SWEPT, Advanced, Chance, Count, Rules, Share
 
 _GATES = Advanced("docs/operating.md#what-the-gates-decide")
+_CANARY = Advanced("docs/operating.md#canary")
 _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
 _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
@@ -90,6 +91,35 @@ class WriterImprovementPolicy(Rules):
     min_gain: Annotated[Share, _WRITER] = Field(default=0.02, description="least gain in the share of right answers")
 
 
+class CanaryPolicy(Rules):
+    """A new production release takes the requests in steps, and is rolled back if it fails more than the one before."""
+
+    enabled: Annotated[bool, _CANARY] = Field(default=False, description="needs a gateway, and `sealed watch`")
+    shares: Annotated[tuple[Share, ...], _CANARY] = Field(
+        default=(0.01, 0.1, 0.5, 1.0), description="shares of the requests, one after the other"
+    )
+    min_answers: Annotated[tuple[Count, ...], _CANARY] = Field(
+        default=(100, 200, 200), description="graded answers of the canary at each share before the next"
+    )
+    risks: Annotated[tuple[Chance, ...], _CANARY] = Field(
+        default=(0.2, 0.1, 0.05), description="greatest chance of a release worse than the margin to pass each share"
+    )
+    margin: Annotated[Chance, _CANARY] = Field(default=0.03, description="rise of the share of failed answers")
+    false_rollback: Annotated[Chance, _CANARY] = Field(
+        default=0.01, description="greatest chance of a good release to be rolled back, all shares together"
+    )
+
+    @model_validator(mode="after")
+    def _each_share_has_its_step(self) -> Self:
+        if self.shares != tuple(sorted(set(self.shares))) or not self.shares or self.shares[0] == 0:
+            raise ValueError("canary.shares must rise from above 0, such as [0.01, 0.1, 0.5, 1.0]")
+        if self.shares[-1] != 1.0:
+            raise ValueError("canary.shares must end with 1.0: all requests")
+        if not len(self.min_answers) == len(self.risks) == len(self.shares) - 1:
+            raise ValueError("canary.min_answers and canary.risks need a number for each of canary.shares but the last")
+        return self
+
+
 class PolicyRules(Rules):
     """Which gates must pass, and when. Rebuild and writer training have their own gate instead of acquisition."""
 
@@ -112,6 +142,7 @@ class PolicyRules(Rules):
     perplexity: PerplexityPolicy = PerplexityPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
+    canary: CanaryPolicy = CanaryPolicy()
 
     @field_validator("question_prompt")
     @classmethod
@@ -126,5 +157,5 @@ class PolicyRules(Rules):
     def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys that came later leave the digest of a policy as it was before, while they have their defaults."""
         values: dict[str, Any] = serialise(self)
-        later = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy().model_dump()}
-        return {key: value for key, value in values.items() if key not in later or value != later[key]}
+        later = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy(), "canary": CanaryPolicy()}
+        return {key: value for key, value in values.items() if key not in later or getattr(self, key) != later[key]}

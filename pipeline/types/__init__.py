@@ -1,5 +1,13 @@
 """The nouns of sealed, frozen and typed. They hold values and their own identity, and do nothing."""
 
+from pipeline.types.canary import (
+    ArmCounts,
+    CanaryAction,
+    CanaryDecision,
+    CanaryState,
+    Outcome,
+    PairCounts,
+)
 from pipeline.types.documents import (
     Document,
     DocumentDecision,
@@ -58,6 +66,10 @@ __all__ = [
     "Actor",
     "AdapterManifest",
     "Approval",
+    "ArmCounts",
+    "CanaryAction",
+    "CanaryDecision",
+    "CanaryState",
     "Checkpoint",
     "Deployment",
     "Directives",
@@ -82,6 +94,8 @@ __all__ = [
     "Lease",
     "ModelRef",
     "Origin",
+    "Outcome",
+    "PairCounts",
     "RawDocument",
     "Refusal",
     "Release",

@@ -1,6 +1,15 @@
 """The triggers of the first schema: what people decided is only ever added, and each row has the next number."""
 
-_APPEND_ONLY = ("deployments", "approvals", "history", "withdrawals", "review_decisions", "review_outcomes")
+_APPEND_ONLY = (
+    "deployments",
+    "approvals",
+    "history",
+    "withdrawals",
+    "review_decisions",
+    "review_outcomes",
+    "canaries",
+    "outcomes",
+)
 # SQLite runs no trigger for a row that INSERT OR REPLACE deletes: so no number may come twice.
 _RISING = (("deployments", "epoch", -1), ("approvals", "id", 0), ("history", "id", 0))
 SQLITE = (

@@ -9,8 +9,8 @@ from sqlalchemy import insert, select
 
 from pipeline.types import ReviewDecision, ReviewOutcome
 from registry import columns
+from registry.review_tables import review_decisions, review_outcomes
 from registry.store.database import Database
-from registry.tables import review_decisions, review_outcomes
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def test_the_deployed_schedule_creates_runs(pool: dict[str, str]) -> None:
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     api = pool["PREFECT_API_URL"]
     deployments = {deployment["name"]: deployment for deployment in ask(f"{api}/deployments/filter", {})}
-    assert set(deployments) >= {"nightly", "approve", "reject", "rollback"}
+    assert set(deployments) >= {"nightly", "approve", "reject", "rollback", "watch"}
     assert {deployment["concurrency_limit"] for deployment in deployments.values()} == {None}
     assert {deployment["global_concurrency_limit"] for deployment in deployments.values()} == {None}
     nightly = deployments["nightly"]

@@ -6,7 +6,20 @@ import pytest
 
 from tests.story.running import Sealed
 
-VERBS = ("init", "update", "status", "documents", "releases", "show", "ask", "approve", "reject", "rollback")
+VERBS = (
+    "init",
+    "update",
+    "status",
+    "documents",
+    "releases",
+    "show",
+    "ask",
+    "approve",
+    "reject",
+    "rollback",
+    "watch",
+    "promote",
+)
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "reconcile", "sandbox", "demo", "demo-real", "doctor"])

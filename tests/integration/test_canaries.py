@@ -1,0 +1,153 @@
+"""Canaries in the ledger, on SQLite and on Postgres: who begins one, what counts, and that whoever moves first wins."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from gates.canary import judge
+from pipeline.errors import BadInput, Overtaken
+from pipeline.recipe import CanaryPolicy
+from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Outcome
+from registry import Canary
+from tests.ledgers import Ledger
+
+NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+POLICY = CanaryPolicy(enabled=True)
+GO_ON = CanaryDecision(action=CanaryAction.GO_ON, share=0.01, sentence="go on")
+
+
+def graded(key: str, *, epoch: int = 1, at: datetime = NOON, **grades: bool) -> Outcome:
+    return Outcome(epoch=epoch, key=key, at=at, **(grades or {"canary_failed": True}))
+
+
+@pytest.fixture
+def canary(ledger: Ledger) -> Canary:
+    """The canary of release 1, as it begins."""
+    ledger.release("atlas")
+    begun = ledger.canaries.begin(POLICY, NOON)
+    assert begun is not None
+    return begun
+
+
+def test_a_promotion_begins_a_canary_with_the_first_share(ledger: Ledger, canary: Canary) -> None:
+    assert (canary.epoch, canary.number, canary.release, canary.stable) == (1, 0, 1, 0)
+    assert (canary.share, canary.state, canary.policy) == (0.01, CanaryState(), POLICY)
+    assert ledger.canaries.current() == canary
+
+
+def test_a_canary_after_one_that_never_had_all_requests_keeps_its_stable_release(
+    ledger: Ledger, canary: Canary
+) -> None:
+    ledger.release("birch")
+    second = ledger.canaries.begin(POLICY)
+    assert second is not None
+    assert (second.release, second.stable) == (2, 0)
+    whole = CanaryDecision(action=CanaryAction.PROMOTE, share=1.0, sentence="on to 100 %")
+    ledger.canaries.decide(second, whole, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.release("cedar")
+    third = ledger.canaries.begin(POLICY)
+    assert third is not None
+    assert (third.release, third.stable) == (3, 2)
+
+
+def test_a_canary_that_was_to_be_rolled_back_is_no_stable_release_for_the_next(ledger: Ledger, canary: Canary) -> None:
+    bad = CanaryDecision(action=CanaryAction.ROLL_BACK, share=1.0, sentence="worse: roll back")
+    ledger.canaries.decide(canary, bad, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.release("birch")
+    after = ledger.canaries.begin(POLICY)
+    assert after is not None
+    assert after.stable == 0
+
+
+def test_a_canary_begins_once_and_keeps_its_policy(ledger: Ledger, canary: Canary) -> None:
+    assert ledger.canaries.begin(CanaryPolicy(enabled=True, margin=0.5)) == canary
+
+
+def test_the_base_model_and_a_rollback_need_no_canary(ledger: Ledger) -> None:
+    assert ledger.canaries.begin(POLICY) is None
+    ledger.release("atlas")
+    ledger.canaries.begin(POLICY)
+    ledger.rollback()
+    assert ledger.canaries.begin(POLICY) is None
+    assert ledger.canaries.current() is None
+
+
+def test_what_is_decided_is_read_again_with_its_state_and_figures(ledger: Ledger, canary: Canary) -> None:
+    outcomes = [graded(f"user-{at}", canary_failed=False) for at in range(30)]
+    outcomes += [graded(f"other-{at}", stable_failed=at == 0) for at in range(30)]
+    assert ledger.canaries.record(outcomes) == 60
+    new = ledger.canaries.new_outcomes(canary)
+    assert new.outcomes == tuple(outcomes)
+    state, decision, taken = judge(canary.state, new.outcomes, canary.policy)
+    decided = ledger.canaries.decide(canary, decision, state=state, seen=new.ids[taken - 1], actor="watch")
+    assert ledger.canaries.current() == decided
+    assert ledger.canaries.decisions(1) == (canary, decided)
+    assert ledger.canaries.new_outcomes(decided).outcomes == ()
+    ledger.canaries.record([graded("late")])
+    assert [one.key for one in ledger.canaries.new_outcomes(decided).outcomes] == ["late"]
+
+
+def test_a_flood_of_feedback_from_one_key_counts_once_a_day(ledger: Ledger, canary: Canary) -> None:
+    flood = [graded("mallory", at=NOON + timedelta(seconds=at)) for at in range(500)]
+    assert ledger.canaries.record(flood) == 1
+    assert ledger.canaries.record(flood) == 0
+    assert ledger.canaries.record([graded("mallory", at=NOON + timedelta(days=1)), graded("ada")]) == 2
+    assert len(ledger.canaries.new_outcomes(canary).outcomes) == 3
+
+
+def test_an_eval_item_counts_once_however_often_it_is_asked(ledger: Ledger, canary: Canary) -> None:
+    asked = [graded("item", at=NOON + timedelta(days=at), canary_failed=True, stable_failed=False) for at in range(5)]
+    assert ledger.canaries.record(asked) == 1
+
+
+def test_outcomes_of_another_deployment_do_not_count(ledger: Ledger, canary: Canary) -> None:
+    assert ledger.canaries.record([graded("ada", epoch=0), graded("ada", epoch=2)]) == 0
+    ledger.rollback()
+    assert ledger.canaries.record([graded("ada")]) == 0
+
+
+@pytest.mark.parametrize("outcome", [Outcome(epoch=1, key="ada", at=NOON), graded(" ")])
+def test_an_outcome_that_says_nothing_is_refused(ledger: Ledger, canary: Canary, outcome: Outcome) -> None:
+    with pytest.raises(BadInput, match=r"say which failed|give a key"):
+        ledger.canaries.record([outcome])
+
+
+@pytest.mark.parametrize("moved", [lambda ledger: ledger.rollback(), lambda ledger: ledger.release("birch")])
+def test_who_moves_production_meanwhile_wins(ledger: Ledger, canary: Canary, moved: Callable[[Ledger], object]) -> None:
+    moved(ledger)
+    with pytest.raises(Overtaken, match="this decision was not made"):
+        ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
+
+
+def test_of_two_watches_that_decide_at_once_one_wins(ledger: Ledger, canary: Canary) -> None:
+    def decide(_: int) -> bool:
+        try:
+            ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
+        except Overtaken:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as several:
+        assert sum(several.map(decide, range(8))) == 1
+    assert [one.number for one in ledger.canaries.decisions(1)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE canaries SET share = 1.0",
+        "DELETE FROM canaries",
+        "UPDATE outcomes SET canary_failed = NULL, stable_failed = NULL",
+        "DELETE FROM outcomes",
+    ],
+)
+def test_decisions_and_outcomes_are_append_only(ledger: Ledger, canary: Canary, statement: str) -> None:
+    ledger.canaries.record([graded("ada")])
+    with pytest.raises(DBAPIError, match="append-only"), ledger.database.write() as connection:
+        connection.execute(text(statement))
+    assert ledger.canaries.current() == replace(canary)
