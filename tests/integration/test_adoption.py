@@ -15,20 +15,26 @@ from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.errors import CorruptAdapter, DatabaseFailed
 from pipeline.recipe import Recipe
-from pipeline.types import Release, ReleaseState, ReviewDecision, ReviewKind, ReviewOutcome
-from registry import Reconciled
+from pipeline.types import Identity, Release, ReleaseState, ReviewDecision, ReviewKind, ReviewOutcome
+from registry import KeyRing, Reconciled, ReviewContext, ReviewRules
 from registry.store.database import now
 from registry.store.review_decisions import ReviewDecisions
-from tests.ledgers import Ledger, trusting
+from tests.ledgers import Ledger
 
 
 @pytest.fixture
 def workspace(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A workspace without MLflow, whose adapters are all well."""
     monkeypatch.setattr(Workspace, "reconcile", lambda _: Reconciled())
-    monkeypatch.setattr(Workspace, "verify", property(lambda _: trusting))
+    decide_by(monkeypatch, ledger.context)
+    (tmp_path / "recipe.toml").touch()  # the defaults
     named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
     return Workspace(Settings.at(tmp_path, named), ledger)
+
+
+def decide_by(patch: pytest.MonkeyPatch, context: ReviewContext) -> None:
+    """Lets every workspace decide by these rules and keys, and this check of adapters."""
+    patch.setattr(Workspace, "review_context", property(lambda _: context))
 
 
 def decided(
@@ -60,6 +66,7 @@ def test_an_approval_makes_the_release_production_once(ledger: Ledger, workspace
     assert (outcome.decision, outcome.adopted, outcome.sentence) == (decision.number, True, "release 1 is approved.")
     (approval,) = ledger.releases.approvals(1)
     assert (approval.actor, approval.note, approval.at) == ("ada", "approved", decision.at)
+    assert approval.identity is Identity.SIGNED_IN
     assert ledger.releases.production().number == 1
     assert ledger.review_decisions.unused() == ()
     assert ledger.review_decisions.concluded() == ((decision, outcome),)
@@ -121,7 +128,7 @@ def test_a_damaged_adapter_uses_the_approval_up(
 
     decided(ledger, ledger.candidate("atlas"))
     with monkeypatch.context() as patch:
-        patch.setattr(Workspace, "verify", property(lambda _: damaged))
+        decide_by(patch, replace(ledger.context, verify=damaged))
         assert only(adoption.adopt(workspace)).sentence == "a byte changed. Put the file back."
     assert adoption.adopt(workspace) == ()
     assert ledger.releases.production().number == 0
@@ -162,6 +169,38 @@ def test_a_ledger_that_fails_leaves_the_decision_for_the_next_time(
         with pytest.raises(DatabaseFailed):
             adoption.adopt(workspace)
     assert only(adoption.adopt(workspace)).adopted
+
+
+def test_without_a_key_to_sign_with_decisions_are_left_for_whoever_holds_one(
+    ledger: Ledger, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = decided(ledger, ledger.candidate("atlas"))
+    with monkeypatch.context() as patch:
+        decide_by(patch, replace(ledger.context, keys=KeyRing(trusted=ledger.context.keys.trusted)))
+        assert adoption.adopt(workspace) == ()
+    assert ledger.review_decisions.unused() == (decision,)
+    assert ledger.releases.production().number == 0
+    assert only(adoption.adopt(workspace)).adopted
+    assert ledger.releases.production().number == 1
+
+
+def test_an_approval_where_two_people_must_approve_says_what_is_missing(
+    ledger: Ledger, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide_by(monkeypatch, replace(ledger.context, rules=ReviewRules(approvers=2, signed_in=True)))
+    waiting = ledger.candidate("atlas")
+    decided(ledger, waiting, who="ada")
+    first = only(adoption.adopt(workspace))
+    assert first.adopted
+    assert first.sentence.startswith("release 1 needs 2 approvals by different people, and has those of ada: another")
+    assert ledger.releases.get(1).state is ReleaseState.CANDIDATE
+    decided(ledger, waiting, who="Ada")
+    again = only(adoption.adopt(workspace))
+    assert not again.adopted
+    assert "ada approved release 1 already" in again.sentence
+    decided(ledger, waiting, who="grace")
+    assert only(adoption.adopt(workspace)).sentence == "release 1 is approved."
+    assert ledger.releases.production().number == 1
 
 
 def test_a_second_process_adds_no_second_outcome(ledger: Ledger, workspace: Workspace) -> None:

@@ -17,6 +17,7 @@ import pytest
 from benchmarks import releases
 from benchmarks.served import Client
 from benchmarks.swap import PROMPTS, expected_texts
+from flows.services import review
 from flows.services.initialisation import init_workspace
 from flows.services.serving import make_gateway, make_key
 from flows.wiring import Workspace
@@ -195,7 +196,7 @@ def test_a_swap_answers_from_the_new_release_at_once_and_a_rollback_goes_back(se
     served.follow()
     assert served.completed().release == str(after.number)
     assert [one.number for one in served.gateway.server.loaded()] == [before.number, after.number]
-    made.ledger.deployments.rollback(None, actor="grace", reason="it answers badly", verify=lambda _: None)
+    review.rollback(made, None, actor="grace", reason="it answers badly")
     served.follow()
     assert served.completed().release == str(before.number)
     assert after.number not in [one.number for one in served.gateway.server.loaded()]

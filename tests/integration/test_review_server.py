@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.services import adoption
+from flows.services import adoption, review
 from pipeline.types import Release, ReleaseState, ReviewKind
 from registry.mlflow.client import read
 from tests.review_server import ADMIN, PASSWORD, Answer, ReviewServer, command, environment, free_port, review_server
@@ -52,7 +52,7 @@ def released(reviewed: ReviewedWorkspace) -> Release:
     """A release that is approved in a shell: the one that waits, or a new one."""
     waits = [one for one in reviewed.ledger.releases.listed() if one.state is ReleaseState.CANDIDATE]
     release = waits[-1] if waits else reviewed.candidate(next(NAMES))
-    reviewed.ledger.promote(release.number, actor="grace")
+    review.approve(reviewed.workspace, release.number, actor="grace", note="seen")
     return reviewed.ledger.releases.production()
 
 
@@ -88,7 +88,7 @@ def test_the_proposer_cannot_approve_in_any_spelling_of_the_version(
     waits = [one for one in reviewed.ledger.releases.listed() if one.state is ReleaseState.CANDIDATE]
     mine = waits[-1] if waits else reviewed.candidate(next(NAMES))
     if mine.proposer != "ada":
-        reviewed.ledger.deployments.reject(mine.number, actor="grace", reason="makes room")
+        review.reject(reviewed.workspace, mine.number, actor="grace", reason="makes room")
         mine = reviewed.candidate(next(NAMES), proposer="ada")
     wide = version(mine).translate({ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)})
     before = decisions(reviewed)

@@ -30,7 +30,7 @@ from pipeline.errors import CorruptAdapter, EngineFailed, Overtaken, PolicyError
 from pipeline.types import CanaryAction, Outcome, Release, ReleaseState
 from registry import Reconciled
 from registry.store.canaries import Canaries
-from tests.ledgers import Ledger
+from tests.ledgers import KEYS, Ledger
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -65,9 +65,13 @@ def parts(tmp_path: Path, tiny_model: Callable[..., Path], monkeypatch: pytest.M
     monkeypatch.setenv("SEALED_ALERT_BLOCK", "pager/on-call")
     monkeypatch.setattr(Pager, "heard", [])
     made = init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada")
+    ledger = Ledger(made.ledger.database)
+    # The adapters of these releases are only in the ledger.
+    monkeypatch.setattr(Workspace, "verify_bytes", lambda _, release: ledger.manifest(release))
+    monkeypatch.setattr(Workspace, "keys", property(lambda _: KEYS))
     recipe = made.settings.recipe_file
     recipe.write_text(f"{recipe.read_text()}\n[advanced.policy.canary]\nenabled = true\n", encoding="utf-8")
-    Ledger(made.ledger.database).release("atlas")
+    ledger.release("atlas")
     yield made
     made.ledger.close()
 
@@ -213,15 +217,12 @@ def test_a_promotion_between_history_and_write_is_never_rolled_back(parts: Works
 def test_a_rollback_that_is_not_possible_calls_somebody(
     parts: Workspace, prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def damaged(_: Workspace) -> Callable[[Release], object]:
-        def check(release: Release) -> object:
-            raise CorruptAdapter(f"the adapter of release {release.number} is damaged.")
-
-        return check
+    def damaged(_: Workspace, release: Release) -> None:
+        raise CorruptAdapter(f"the adapter of release {release.number} is damaged.")
 
     begin(parts)
     grade(parts, canary_failed=True, count=20)
-    monkeypatch.setattr(Workspace, "verify", property(damaged))
+    monkeypatch.setattr(Workspace, "verify_bytes", damaged)
     with pytest.raises(CorruptAdapter):
         look(parts)
     assert Pager.heard == [
@@ -229,8 +230,7 @@ def test_a_rollback_that_is_not_possible_calls_somebody(
     ]
 
 
-def test_an_approval_begins_the_canary_at_once(parts: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Workspace, "verify", property(lambda _: lambda release: None))
+def test_an_approval_begins_the_canary_at_once(parts: Workspace) -> None:
     candidate = Ledger(parts.ledger.database).candidate("birch")
     review.approve(parts, candidate.number, actor="ada", note="good")
     begun = parts.ledger.canaries.current()
@@ -238,11 +238,8 @@ def test_an_approval_begins_the_canary_at_once(parts: Workspace, monkeypatch: py
     assert (begun.release, begun.stable, begun.share) == (2, 1, 0.01)
 
 
-def test_the_release_that_answers_most_requests_is_never_let_go_of(
-    parts: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_release_that_answers_most_requests_is_never_let_go_of(parts: Workspace) -> None:
     """Three adapters before production are kept: a fourth canary in a row would be the end of the stable release."""
-    monkeypatch.setattr(Workspace, "verify", property(lambda _: lambda release: None))
     ledger = Ledger(parts.ledger.database)
     for name in ("birch", "cedar", "dogwood"):
         review.approve(parts, ledger.candidate(name).number, actor="ada", note="good")
