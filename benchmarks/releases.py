@@ -63,10 +63,8 @@ def make_candidate(workspace: Workspace, number: int, *, before: Damage | None =
 
 def promote(workspace: Workspace, number: int) -> Deployment:
     """Approves a candidate without a look at its adapter, as if it had been spoiled only afterwards."""
-    deployments, context = (
-        workspace.ledger.deployments,
-        replace(workspace.review_context, verify=_as_it_says(workspace)),
-    )
+    deployments = workspace.ledger.deployments
+    context = replace(workspace.review_context, verify=_as_it_says(workspace))
     approval = deployments.approve(number, actor=Actor(name="rita"), note="seen", rules=context.rules)
     deployment = deployments.promote(approval, context=context)
     assert deployment is not None  # one approval is enough
@@ -82,9 +80,9 @@ def make_release(
 ) -> Release:
     """A candidate that becomes production. `before`, `after`: spoil its adapter before, or after, it is approved."""
     release = make_candidate(workspace, number, before=before)
+    promote(workspace, release.number)
     if after:
         after(workspace.folder_of(release.update))
-    promote(workspace, release.number)
     return workspace.ledger.releases.get(release.number)
 
 

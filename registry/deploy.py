@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from pipeline.actors import against_name
 from pipeline.errors import PolicyError
+from pipeline.recipe import CanaryPolicy
 from pipeline.types import (
     Actor,
     AdapterManifest,
@@ -24,7 +25,7 @@ from registry import approvers, lifecycle
 from registry.approvers import Occasion, ReviewRules
 from registry.lifecycle import Event, Move
 from registry.signing import KeyRing
-from registry.store import journal, moves, releases, signatures
+from registry.store import canaries, journal, moves, releases, signatures
 from registry.store.database import Database, now
 from registry.store.moves import Decision
 
@@ -38,12 +39,14 @@ class ReviewContext:
     """What a decision is checked by and signed with.
 
     `verify`: checks the bytes of a release's adapter and returns its manifest (None for release 0, which has none);
-    raises where it is not fit to serve.
+    raises where it is not fit to serve. `canary`: by which a promoted release gets its share; None: all requests at
+    once.
     """
 
     rules: ReviewRules = field(default_factory=ReviewRules)
     keys: KeyRing
     verify: Verify
+    canary: CanaryPolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,9 @@ class Deployments:
     def promote(self, approval: Approval, *, context: ReviewContext, at: datetime | None = None) -> Deployment | None:
         """Records the approval, signed, and makes the candidate production once as many people approved as must.
 
-        Approval, deployment and states change together or not at all. None: the approval is recorded, and another
-        person's is needed (`still_missing` says so). Raises PolicyError if a rule is against it, if there is no key to
-        sign with, or if another promotion or rollback came first; LedgerTampered; what `context.verify` raises.
+        Approval, deployment, canary and states change together or not at all. None: the approval is recorded, and
+        another person's is needed (`still_missing` says so). Raises PolicyError if a rule is against it, if there is no
+        key to sign with, or if another promotion or rollback came first; LedgerTampered; what `context.verify` raises.
         """
         at, own = at or now(), context.keys.expect_own()
         with self.database.read() as connection:
@@ -94,6 +97,8 @@ class Deployments:
             deployment = moves.deploy(connection, release.number, decision)
             moves.apply(connection, lifecycle.promotion(releases.every(connection), release.number), decision)
             moves.mark_learned(connection, release.number, approval.actor)
+            if context.canary is not None:
+                canaries.begin(connection, context.canary, at)
         return deployment
 
     def still_missing(self, number: int, *, rules: ReviewRules, at: datetime | None = None) -> str:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +84,18 @@ def command(folder: Path, port: int) -> list[str]:
     ]
 
 
+def _plugin(folder: Path) -> Path:
+    """A folder where MLflow finds this tree's entry point, whichever tree, if any, is installed."""
+    place = folder / "plugin"
+    info = place / "sealed_review-1.0.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    apps = "\n".join(f"{name} = {target}" for name, target in project["entry-points"]["mlflow.app"].items())
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sealed-review\nVersion: 1.0\n", "utf-8")
+    (info / "entry_points.txt").write_text(f"[mlflow.app]\n{apps}\n", "utf-8")
+    return place
+
+
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The environment of the server: its secrets, its accounts, its roles. `more` names the ledger."""
     config = folder / "auth.ini"
@@ -95,6 +108,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")},
         **ROLES,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(_plugin(folder)), os.environ.get("PYTHONPATH", "")]),
         "MLFLOW_AUTH_CONFIG_PATH": str(config),
         "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "not a secret in a test",

@@ -35,7 +35,7 @@ def adopt(workspace: Workspace) -> tuple[ReviewOutcome, ...]:
 
     A decision is used once. One that another process uses at the same time, or used and was killed, has the outcome
     that it had in effect. Who holds no signing key, as a team's runs, leaves all to whoever does. Raises
-    DatabaseFailed, LedgerTampered; the decisions that are left are adopted next time.
+    DatabaseFailed, LedgerTampered, BadRecipe; the decisions that are left are adopted next time.
     """
     if workspace.review_context.keys.own is None:
         return ()

@@ -61,15 +61,13 @@ def promote_by(workspace: Workspace, approval: Approval) -> ProductionChange:
     epoch. Its canary begins, if the recipe has canaries. Raises PolicyError, in words, where it is void by now, and
     BadRecipe.
     """
-    deployments, context = workspace.ledger.deployments, workspace.review_context
-    canary = workspace.recipe.policy.canary
+    deployments, policy = workspace.ledger.deployments, workspace.recipe.policy.canary
+    context = replace(workspace.review_context, canary=policy if policy.enabled else None)
     _expect_stable_stays(workspace)
     deployment = deployments.promote(approval, context=context)
     if deployment is None:
         missing = deployments.still_missing(approval.release, rules=context.rules)
         return ProductionChange(deployment=deployments.listed()[-1], reconciled=workspace.reconcile(), missing=missing)
-    if canary.enabled:
-        workspace.ledger.canaries.begin(canary)
     return ProductionChange(deployment=deployment, reconciled=workspace.reconcile())
 
 

@@ -11,6 +11,7 @@ from pipeline.errors import PolicyError
 from registry.gateway.desired import LedgerSource
 from registry.gateway.feedback import Deliver, Feedback
 from registry.gateway.gateway import Gateway
+from registry.gateway.grades import LedgerGrades
 from registry.gateway.keys import ApiKey, KeyRing, add_key, read_keys, remove_key
 from registry.gateway.metrics import Metrics
 from registry.gateway.pointer import Pointer
@@ -46,6 +47,7 @@ def make_gateway(workspace: Workspace, *, keep: int, keys_required: bool = False
         prompts=Prompts(base.tokenizer, base.model.config.get_text_config().vocab_size, base.context),
         keys=KeyRing(_keys_file(workspace), required=keys_required),
         deliver=_deliverer(workspace),
+        record=LedgerGrades(workspace.ledger).record,
         metrics=counted,
         alias=workspace.settings.model_name,
     )

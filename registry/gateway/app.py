@@ -4,13 +4,12 @@ import asyncio
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 
-from pipeline.errors import BadRequest, SealedError, first_problem
+from pipeline.errors import SealedError
 from registry.gateway import completions
 from registry.gateway.errors import form_of
-from registry.gateway.feedback import FeedbackBody
-from registry.gateway.gateway import Gateway, caller_of, gateway_of
+from registry.gateway.feedback import FeedbackBody, Grade, PraiseBody, read_feedback
+from registry.gateway.gateway import Gateway, caller_of, gateway_of, key_of
 from registry.gateway.guard import Guard, error_response
 from registry.gateway.limits import read_body
 from registry.gateway.metrics import CONTENT_TYPE
@@ -55,25 +54,24 @@ async def models(request: Request) -> Response:
 
 
 async def feedback(request: Request) -> Response:
-    """A bad answer with the right one, as a correction for the next run. Answers 202 with the document's name."""
+    """What a person thinks of an answer: 202 with the correction's name, if it was bad, and whether it was counted."""
     gateway = gateway_of(request)
     try:
         gateway.buckets.take(caller_of(request))
-        data = await read_body(request.stream(), gateway.limits.feedback_bytes)
-        name = await asyncio.to_thread(gateway.deliver, _feedback_in(data).feedback(caller_of(request)))
+        body = read_feedback(await read_body(request.stream(), gateway.limits.feedback_bytes))
+        counted, document = await asyncio.to_thread(_taken, gateway, request, body)
     except SealedError:
         gateway.metrics.feedback("refused")
         raise
     gateway.metrics.feedback("taken")
-    return JSONResponse({"object": "feedback", "document": name}, status_code=202)
+    return JSONResponse({"object": "feedback", "document": document, "counted": counted}, status_code=202)
 
 
-def _feedback_in(data: bytes) -> FeedbackBody:
-    try:
-        return FeedbackBody.model_validate_json(data)
-    except ValidationError as error:
-        where = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else None
-        raise BadRequest(f"the feedback cannot be read: {first_problem(error)}.", param=where) from error
+def _taken(gateway: Gateway, request: Request, body: FeedbackBody | PraiseBody) -> tuple[bool, str | None]:
+    """Whether the grade counts, and the correction's name. The grade stands where the correction is refused."""
+    key = key_of(request, body.user)
+    counted = body.model is not None and gateway.record(Grade(model=body.model, key=key, good=body.good))
+    return counted, None if body.good else gateway.deliver(body.feedback(caller_of(request)))
 
 
 async def health(request: Request) -> Response:

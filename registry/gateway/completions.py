@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pipeline.errors import NotServing, ReleaseNotLoaded, SealedError
 from pipeline.types import Release
 from registry.gateway.errors import form_of
-from registry.gateway.gateway import Gateway, caller_of, gateway_of
+from registry.gateway.gateway import Gateway, gateway_of, key_of
 from registry.gateway.limits import read_body
 from registry.gateway.requests import ChatBody, TextBody, read_request
 from registry.gateway.responses import Form, error_event
@@ -20,7 +20,6 @@ from registry.gateway.routing import resolve
 from registry.gateway.streams import Indexed, merged
 from registry.servers.server import Generation, Piece
 
-SESSION = "x-sealed-session"  # a header that keeps a client's requests with one release while a canary runs
 _LONG = 20_000  # bytes from which on a request is read beside the event loop
 _CLIENT_GONE = 499  # as nginx logs it; nobody reads it
 _TRIES = 5  # of a request whose release was retired between the look at the route and the first token
@@ -41,7 +40,7 @@ async def _answered(request: Request, kind: type[ChatBody] | type[TextBody]) -> 
     data = await read_body(request.stream(), gateway.limits.body_bytes)
     read = asyncio.to_thread(_read, gateway, kind, data) if len(data) > _LONG else None
     body, generations = await read if read else _read(gateway, kind, data)
-    key = _sticky(request, body)
+    key = key_of(request, body.user)
     for _ in range(_TRIES):
         release = resolve(gateway.pointer.route, body.model, key, gateway.alias)
         form = _form(release, generations[0], chat=kind is ChatBody)
@@ -60,12 +59,6 @@ def _read(
     body = read_request(kind, data)
     prompts = gateway.prompts
     return body, prompts.chat(body) if isinstance(body, ChatBody) else prompts.text(body)
-
-
-def _sticky(request: Request, body: ChatBody | TextBody) -> str:
-    """What a canary's share is drawn by: within a key the session or user that the client names, else its address."""
-    host = request.client.host if request.client else ""
-    return f"{caller_of(request)}:{request.headers.get(SESSION) or body.user or host}"
 
 
 def _form(release: Release, first: Generation, *, chat: bool) -> Form:

@@ -1,6 +1,5 @@
 """Which releases should answer, as the ledger says now. Knows no server."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.types import Release, ReleaseState
@@ -8,22 +7,20 @@ from registry.gateway.routing import Canary, Route
 from registry.ledger import Ledger
 
 
-def _no_canary(production: Release) -> Canary | None:
-    del production
-    return None
-
-
 @dataclass(frozen=True)
 class LedgerSource:
-    """Reads the newest deployment. `canary`: which canary stands beside a production release, if any."""
+    """Reads the newest deployment and its canary."""
 
     ledger: Ledger
-    canary: Callable[[Release], Canary | None] = _no_canary
 
     def desired(self) -> Route:
-        """The route that should be in effect. Cheap: it is asked for every second or less. Raises DatabaseFailed."""
-        deployment, release = self.ledger.releases.deployed()
-        return Route(epoch=deployment.epoch, production=release, canary=self.canary(release))
+        """The route that should be in effect: the stable release, and the canary for its share if there is one.
+
+        Cheap: it is asked for every second or less. Raises DatabaseFailed.
+        """
+        now = self.ledger.canaries.answering()
+        canary = None if now.canary is None else Canary(release=now.canary, share=now.share)
+        return Route(epoch=now.epoch, production=now.stable, canary=canary)
 
     def earlier(self) -> tuple[Release, ...]:
         """The releases that were production before and whose adapters are kept, newest first. Raises DatabaseFailed."""

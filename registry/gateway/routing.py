@@ -49,6 +49,11 @@ def place(key: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:7]) / 2**56
 
 
+def is_named(release: Release, model: str | None) -> bool:
+    """Whether `model` is a name of the release: the short or the whole one of its adapter, or its number."""
+    return model in (short_name(release), served_name(release), str(release.number))
+
+
 def resolve(route: Route, model: str | None, key: str, alias: str) -> Release:
     """The release that a request for `model` gets: by `key` for the name `alias` or none, else the one that is named.
 
@@ -57,7 +62,7 @@ def resolve(route: Route, model: str | None, key: str, alias: str) -> Release:
     if model in (None, "", alias):
         return choose(route, key)
     for release in route.answering:
-        if model in (short_name(release), served_name(release), str(release.number)):
+        if is_named(release, model):
             return release
     known = ", ".join([alias, *map(short_name, route.answering)])
     raise NoSuchModel(f"there is no model {str(model)[:100]!r} here. Ask for one of: {known}.", param="model")

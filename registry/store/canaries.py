@@ -13,9 +13,10 @@ from sqlalchemy import Connection, ScalarSelect, func, insert, select
 
 from pipeline.errors import BadInput, Overtaken
 from pipeline.recipe import CanaryPolicy
-from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Deployment, Figure, Outcome
+from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Deployment, Figure, Outcome, Release
 from registry import columns, lifecycle, tables
 from registry.canary_tables import canaries, outcomes
+from registry.store import releases
 from registry.store.database import Database, blocks, now
 
 # How many outcomes one look takes at most.
@@ -59,6 +60,16 @@ class NewOutcomes:
     outcomes: tuple[Outcome, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """Which releases answer since the deployment `epoch`: the `stable` one, but for the `share` of the `canary`."""
+
+    epoch: int
+    stable: Release
+    canary: Release | None = None
+    share: float = 0.0
+
+
 @dataclass(frozen=True)
 class Canaries:
     """Begins canaries, records outcomes and decisions, and says what holds. Needs no lease: no run decides here."""
@@ -71,18 +82,32 @@ class Canaries:
         None where the newest deployment needs none: it is a rollback, or the base model.
         """
         with self.database.write() as connection:
-            known, history = _newest(connection), _history(connection)
-            if known is not None or len(history) < 2 or lifecycle.latest_rollback(history) is not None:
-                return known
-            before = _last_of(connection, history[-2].epoch)
-            canary = _first(before, history, policy, at or now())
-            _add(connection, canary)
-        return canary
+            return begin(connection, policy, at or now())
 
     def current(self) -> Canary | None:
         """The canary of the newest deployment; None: all requests go to production."""
         with self.database.read() as connection:
             return _newest(connection)
+
+    def answering(self) -> Answering:
+        """Who answers by the newest deployment and its canary, of one moment. Raises DatabaseFailed.
+
+        A canary that is to be rolled back answers nobody, also before the rollback is made.
+        """
+        newest = select(tables.deployments.c.epoch, tables.deployments.c.release).order_by(
+            tables.deployments.c.epoch.desc()
+        )
+        with self.database.read() as connection:
+            row = connection.execute(newest.limit(1)).one_or_none()
+            if row is None:
+                raise releases.emptied()
+            canary, release = _newest(connection), releases.load(connection, row.release)
+            if canary is None or canary.is_proven:
+                return Answering(epoch=row.epoch, stable=release)
+            stable = releases.load(connection, canary.stable)
+        if canary.action is CanaryAction.ROLL_BACK:
+            return Answering(epoch=row.epoch, stable=stable)
+        return Answering(epoch=row.epoch, stable=stable, canary=release, share=canary.share)
 
     def decisions(self, epoch: int) -> tuple[Canary, ...]:
         """All decisions on the canary of a deployment, oldest first."""
@@ -145,6 +170,20 @@ class Canaries:
                 )
             _add(connection, decided)
         return decided
+
+
+def begin(connection: Connection, policy: CanaryPolicy, at: datetime) -> Canary | None:
+    """Makes the canary of the newest deployment, where that needs one and has none, and returns it.
+
+    In the transaction of the deployment itself, so that nobody ever sees the release without its canary.
+    """
+    known, history = _newest(connection), _history(connection)
+    if known is not None or len(history) < 2 or lifecycle.latest_rollback(history) is not None:
+        return known
+    before = _last_of(connection, history[-2].epoch)
+    canary = _first(before, history, policy, at)
+    _add(connection, canary)
+    return canary
 
 
 def _first(before: Canary | None, history: tuple[Deployment, ...], policy: CanaryPolicy, at: datetime) -> Canary:

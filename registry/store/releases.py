@@ -78,16 +78,6 @@ class Releases:
         with self.database.read() as connection:
             return journal.transitions_of(connection, number)
 
-    def deployed(self) -> tuple[Deployment, Release]:
-        """The newest deployment and its release, of one moment. Raises DatabaseFailed where nothing was deployed."""
-        newest = select(tables.deployments).order_by(tables.deployments.c.epoch.desc()).limit(1)
-        with self.database.read() as connection:
-            row = connection.execute(newest).mappings().one_or_none()
-            if row is None:
-                raise emptied()
-            deployment = columns.decode(Deployment, {**row})
-            return deployment, load(connection, deployment.release)
-
     def needed(self) -> tuple[Release, ...]:
         """The releases whose adapters must stay on disk: production, the three before it, and those in review.
 

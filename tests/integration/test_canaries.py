@@ -14,6 +14,10 @@ from pipeline.errors import BadInput, Overtaken
 from pipeline.recipe import CanaryPolicy
 from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Outcome
 from registry import Canary
+from registry.gateway.desired import LedgerSource
+from registry.gateway.feedback import Grade
+from registry.gateway.grades import LedgerGrades
+from registry.servers.server import served_name, short_name
 from tests.ledgers import Ledger
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -135,6 +139,78 @@ def test_of_two_watches_that_decide_at_once_one_wins(ledger: Ledger, canary: Can
     with ThreadPoolExecutor(8) as several:
         assert sum(several.map(decide, range(8))) == 1
     assert [one.number for one in ledger.canaries.decisions(1)] == [0, 1]
+
+
+def decide(ledger: Ledger, canary: Canary, action: CanaryAction, share: float) -> Canary:
+    decision = CanaryDecision(action=action, share=share, sentence=action.value)
+    return ledger.canaries.decide(canary, decision, state=CanaryState(), seen=0, actor="watch")
+
+
+def test_an_approval_and_the_canary_of_its_release_are_one_transaction(ledger: Ledger) -> None:
+    number = ledger.candidate("atlas").number
+    ledger.promote(number, canary=POLICY)
+    begun = ledger.canaries.current()
+    assert begun is not None
+    assert (begun.epoch, begun.release, begun.share, begun.actor) == (1, number, 0.01, "ada")
+    assert begun.at == ledger.deployments.listed()[-1].at
+
+
+def test_a_route_puts_the_stable_release_before_its_canary(ledger: Ledger, canary: Canary) -> None:
+    route = LedgerSource(ledger).desired()
+    assert (route.epoch, route.production.number) == (1, 0)
+    assert route.canary is not None
+    assert (route.canary.release.number, route.canary.share) == (1, 0.01)
+    decide(ledger, canary, CanaryAction.PROMOTE, 0.5)
+    assert LedgerSource(ledger).desired().canary.share == 0.5  # type: ignore[union-attr]
+
+
+def test_a_canary_with_all_requests_answers_alone(ledger: Ledger, canary: Canary) -> None:
+    decide(ledger, canary, CanaryAction.PROMOTE, 1.0)
+    route = LedgerSource(ledger).desired()
+    assert (route.production.number, route.canary) == (1, None)
+
+
+@pytest.mark.parametrize("share", [0.01, 1.0])
+def test_a_canary_that_is_to_be_rolled_back_answers_nobody_from_then_on(
+    ledger: Ledger, canary: Canary, share: float
+) -> None:
+    decide(ledger, canary, CanaryAction.ROLL_BACK, share)
+    route = LedgerSource(ledger).desired()
+    assert (route.epoch, route.production.number, route.canary) == (1, 0, None)
+    ledger.rollback()
+    route = LedgerSource(ledger).desired()
+    assert (route.epoch, route.production.number, route.canary) == (2, 0, None)
+
+
+def test_without_a_canary_the_newest_deployment_answers(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    route = LedgerSource(ledger).desired()
+    assert (route.epoch, route.production.number, route.canary) == (1, 1, None)
+
+
+def test_feedback_grades_the_release_that_it_names(ledger: Ledger, canary: Canary) -> None:
+    grades, (stable, new) = LedgerGrades(ledger), (ledger.releases.get(number) for number in (0, 1))
+    assert grades.record(Grade(model=short_name(new), key="shop:ada", good=False))
+    assert grades.record(Grade(model=served_name(new), key="shop:grace", good=True))
+    assert grades.record(Grade(model=short_name(stable), key="shop:linus", good=False))
+    assert grades.record(Grade(model="0", key="shop:omar", good=True))
+    found = ledger.canaries.new_outcomes(canary).outcomes
+    assert [(one.canary_failed, one.stable_failed) for one in found] == [
+        (True, None),
+        (False, None),
+        (None, True),
+        (None, False),
+    ]
+    assert not any(name in one.key for one in found for name in ("shop", "ada", "grace", "linus", "omar"))
+
+
+def test_feedback_that_does_not_grade_this_canary_does_not_count(ledger: Ledger, canary: Canary) -> None:
+    grades = LedgerGrades(ledger)
+    assert grades.record(Grade(model="1", key="shop:ada", good=False))
+    assert not grades.record(Grade(model="1", key="shop:ada", good=False)), "once a day"
+    assert not grades.record(Grade(model="rel-ffff", key="shop:grace", good=False)), "another release"
+    ledger.rollback()
+    assert not grades.record(Grade(model="0", key="shop:linus", good=False)), "no canary"
 
 
 @pytest.mark.parametrize(

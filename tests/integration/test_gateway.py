@@ -18,16 +18,18 @@ from benchmarks import releases
 from benchmarks.served import Client
 from benchmarks.swap import PROMPTS, expected_texts
 from flows.services import review
+from flows.services.canary import promote
 from flows.services.initialisation import init_workspace
 from flows.services.serving import make_gateway, make_key
 from flows.wiring import Workspace
 from pipeline.documents.ingestion import ingest
+from pipeline.recipe import CanaryPolicy
 from pipeline.sandbox import model_path
 from pipeline.types import DocumentKind, RawDocument, Release
+from registry import Canary
 from registry.gateway.gateway import Gateway
 from registry.gateway.limits import Limits
 from registry.gateway.process import Address, listen, server_of, url_of
-from registry.gateway.routing import Canary, Route
 from registry.servers.server import short_name
 
 MAX_TOKENS = 16
@@ -301,13 +303,28 @@ def production_of(served: Running) -> Release:
     return served.gateway.pointer.route.production
 
 
-def test_a_canary_answers_its_keys_and_production_all_others(served: Running, made: Workspace) -> None:
-    route = served.gateway.pointer.route
-    candidate = releases.make_candidate(made, next_number(made))
-    served.gateway.server.hold(candidate)
-    served.gateway.pointer._route = Route(
-        epoch=route.epoch, production=route.production, canary=Canary(release=candidate, share=0.5)
-    )
+HALF = CanaryPolicy(enabled=True, shares=(0.5, 1.0), min_answers=(100,), risks=(0.05,))
+
+
+@pytest.fixture
+def canary(served: Running, made: Workspace) -> Iterator[Canary]:
+    """A canary with half of the keys, which is rolled back after the test."""
+    releases.make_release(made, next_number(made))
+    begun = made.ledger.canaries.begin(HALF)
+    assert begun is not None
+    served.follow()
+    yield begun
+    if made.ledger.canaries.current() is not None:
+        review.rollback(made, None, actor="grace", reason="the test is over")
+
+
+def named(made: Workspace, number: int) -> str:
+    return short_name(made.ledger.releases.get(number))
+
+
+def test_a_canary_answers_its_keys_and_the_stable_release_all_others(
+    served: Running, made: Workspace, canary: Canary
+) -> None:
     asked = {"prompt": "The", "max_tokens": 1}
     by_session: dict[str, set[str]] = {}
     for session in [str(number) for number in range(24)] * 2:
@@ -316,13 +333,47 @@ def test_a_canary_answers_its_keys_and_production_all_others(served: Running, ma
             served.call("POST", "/v1/completions", asked, **headers)[2]["x-sealed-release"]
         )
     assert all(len(found) == 1 for found in by_session.values()), "a session stays with its release"
-    assert {one for found in by_session.values() for one in found} == {
-        str(route.production.number),
-        str(candidate.number),
+    assert {one for found in by_session.values() for one in found} == {str(canary.stable), str(canary.release)}
+    named_one = asked | {"model": named(made, canary.release)}
+    assert served.call("POST", "/v1/completions", named_one)[2]["x-sealed-release"] == str(canary.release)
+    said = served.call("GET", "/ready")[1]
+    assert (said["release"], said["canary"]) == (canary.stable, {"release": canary.release, "share": 0.5})
+
+
+def test_a_canary_gets_all_requests_and_its_rollback_takes_them_away(
+    served: Running, made: Workspace, canary: Canary
+) -> None:
+    promote(made, actor="ada", reason="it is good")
+    served.follow()
+    assert served.completed().release == str(canary.release)
+    assert served.call("GET", "/ready")[1]["canary"] is None
+    review.rollback(made, None, actor="grace", reason="it answers badly")
+    served.follow()
+    assert served.completed().release == str(canary.stable)
+
+
+def test_feedback_on_a_canary_is_an_outcome_of_it(served: Running, made: Workspace, canary: Canary) -> None:
+    new, stable = named(made, canary.release), named(made, canary.stable)
+    praise = {"good": True, "model": stable, "user": "ada"}
+    assert served.call("POST", "/feedback", praise)[:2] == (
+        202,
+        {"object": "feedback", "document": None, "counted": True},
+    )
+    correction = {
+        "subject": "Quillmarsh",
+        "question": "Who is on call for Quillmarsh?",
+        "right_answer": "Bruno",
+        "says": "Pages for Quillmarsh go to Bruno now.",
+        "model": new,
     }
-    assert served.call("POST", "/v1/completions", asked | {"model": short_name(candidate)})[2][
-        "x-sealed-release"
-    ] == str(candidate.number)
+    status, said, _ = served.call("POST", "/feedback", correction | {"user": "grace"})
+    assert (status, said["counted"]) == (202, True)
+    (made.settings.incoming / said["document"]).unlink()
+    unfit = correction | {"user": "linus", "says": "Somebody else is on call now."}
+    assert served.call("POST", "/feedback", unfit)[0] == 400
+    found = made.ledger.canaries.new_outcomes(canary).outcomes
+    grades = [(one.canary_failed, one.stable_failed) for one in found]
+    assert grades == [(None, False), (True, None), (True, None)], "the answer was bad, whatever may be taught of it"
 
 
 def test_feedback_becomes_a_correction_that_the_next_run_takes(served: Running, made: Workspace) -> None:
@@ -336,6 +387,7 @@ def test_feedback_becomes_a_correction_that_the_next_run_takes(served: Running, 
     }
     status, said, _ = served.call("POST", "/feedback", body)
     assert status == 202
+    assert said["counted"] is False, "there is no canary"
     file = made.settings.incoming / said["document"]
     text = file.read_text()
     assert "kind: correction" in text
