@@ -60,7 +60,7 @@ def main() -> None:
         after = [_graded(setting, items, life.adapter) for items in (new, old, beside)]
     figures = list(_figures((new, old, beside), before, after))
     figures.append(Measured(name="seconds of writing and training", value=seconds, unit="s"))
-    write_results("real-corrections", figures, options.out)
+    write_results("real.corrections", figures, options.out)
 
 
 def changed(

@@ -69,7 +69,7 @@ def main() -> None:
         lives: dict[str, Lived] = {}
         for name in options.arms:
             lives[name] = _live(name, setting, runs, asked)
-            write_results("real-lifetime", list(_figures(base, lives)), options.out)
+            write_results("real.lifetime", list(_figures(base, lives)), options.out)
 
 
 def _live(name: str, setting: Setting, runs: list[tuple[Document, ...]], asked: Asked) -> Lived:

@@ -34,7 +34,7 @@ def main() -> None:
         order = sorted(range(len(documents)), key=lambda at: -sum(learned[at]))
         leaving = order[:WITHDRAWN]
         rebuilt = closed_book(*asked, life.rebuild(frozenset(documents[at].id for at in leaving)))
-        write_results("real-withdrawal", list(_figures(leaving, base, learned, rebuilt)), options.out)
+        write_results("real.withdrawal", list(_figures(leaving, base, learned, rebuilt)), options.out)
 
 
 def _figures(leaving: Sequence[int], base: Grades, learned: Grades, rebuilt: Grades) -> Iterator[Measured]:
