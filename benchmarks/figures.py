@@ -29,7 +29,7 @@ class Measured:
 
 
 def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> None:
-    """Prints the figures and writes them to `out` (default: benchmarks/results/NAME.json)."""
+    """Prints the figures and writes them to `out` (default: benchmarks/results/NAME.json, with dashes for dots)."""
     from rich.console import Console
     from rich.table import Table
 
@@ -39,7 +39,7 @@ def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> N
         met = {True: "yes", False: "NO", None: ""}[figure.met]
         view.add_row(figure.name, f"{figure.value:.4g}", figure.unit, str(figure.n or ""), interval, figure.goal, met)
     Console(width=140).print(view)
-    path = out or RESULTS / f"{name}.json"
+    path = out or RESULTS / f"{name.replace('.', '-')}.json"
     document = {
         "command": _command(name, sys.argv[1:]),
         "revision": REVISION,

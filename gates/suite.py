@@ -70,6 +70,11 @@ class Suites:
         """Those that are answered: all but plain text."""
         return self.retention + self.safety + self.regression
 
+    @property
+    def texts(self) -> tuple[TextItem, ...]:
+        """All plain text."""
+        return tuple(text for suite in self.perplexity for text in suite.texts)
+
     @cached_property
     def digest(self) -> str:
         return digest_of("suites", [[suite.name, suite.digest] for suite in self.all + self.perplexity])
@@ -88,9 +93,7 @@ def held_out_questions(eval_items: Iterable[EvalItem], suites: Suites) -> frozen
     in_suites = [eval_item for suite in suites.all for eval_item in suite.eval_items]
     others = (suite.items for suite in suites.all + suites.perplexity if not suite.eval_items)
     in_others = {normalise(item.question) for items in others for item in items}
-    in_others |= {
-        normalise(sentence) for suite in suites.perplexity for text in suite.texts for sentence in text.sentences
-    }
+    in_others |= {normalise(sentence) for text in suites.texts for sentence in text.sentences}
     return held_out_keys([*eval_items, *in_suites]) | (in_others - {""})
 
 

@@ -14,19 +14,14 @@ from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
 from benchmarks.learning.intervals import by_group, interval, mean
-from benchmarks.real.arms import ARMS, Lesson, Room
-from benchmarks.real.exams import Choice, Exam, chosen, perplexity, read_choices, replies
+from benchmarks.real.arms import ARMS, Room, train
+from benchmarks.real.exams import NAMES, Elsewhere, Exam, read_choices, replies
 from benchmarks.real.passages import run_of
+from benchmarks.real.setting import Setting, read_setting
 from benchmarks.real.writing import WritingScores, judged
-from pipeline.adapters.saving import Provenance, save_adapter
-from pipeline.engines.base import BaseModel, load_base
-from pipeline.models.resolution import find_model
-from pipeline.recipe import Recipe, pretrained_recipe
-from pipeline.training import TrainingJob, train_many
-from pipeline.updates import RehearsalPrompts, read_rehearsal_prompts
+from pipeline.types import Document
 
 SEEDS = (71_001, 71_002, 71_003)
-NAMES = ("piqa", "arc_easy", "openbookqa")
 CLOSED, OPEN = "closed book", "open book"
 
 
@@ -44,14 +39,12 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What stays alike over the seeds."""
+class SeededRun:
+    """What one seed draws: the run's documents, and what is measured elsewhere."""
 
-    base: BaseModel
-    recipe: Recipe
-    prompts: RehearsalPrompts
-    choices: tuple[Choice, ...]
-    data: Path
+    seed: int
+    documents: tuple[Document, ...]
+    elsewhere: Elsewhere
 
 
 def main() -> None:
@@ -64,34 +57,29 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=200, help="items of each public benchmark")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    found = find_model(options.model)
-    brought = found.brings or Path()
-    setting = Setting(
-        base=load_base(str(found.folder)),
-        recipe=pretrained_recipe(),
-        prompts=read_rehearsal_prompts(brought / "rehearsal_prompts"),
-        choices=read_choices(options.benchmarks, NAMES, options.each),
-        data=options.data,
-    )
+    setting, choices = read_setting(options.model), read_choices(options.benchmarks, NAMES, options.each)
     arms: dict[str, Arm] = {}
     for seed in SEEDS[: options.seeds]:
-        _one_seed(setting, seed, options.arms, arms)
+        run = SeededRun(
+            seed=seed,
+            documents=run_of(options.data, seed),
+            elsewhere=Elsewhere(choices=choices, plain=run_of(options.data, seed + 500)),
+        )
+        _one_seed(setting, run, options.arms, arms)
         write_results("real", list(_figures(arms)), options.out)
 
 
-def _one_seed(setting: Setting, seed: int, wanted: list[str], arms: dict[str, Arm]) -> None:
-    documents = run_of(setting.data, seed)
-    exam = Exam(documents=documents, recipe=setting.recipe)
-    plain = [document.body for document in run_of(setting.data, seed + 500)]
+def _one_seed(setting: Setting, run: SeededRun, wanted: list[str], arms: dict[str, Arm]) -> None:
+    exam = Exam(documents=run.documents, recipe=setting.recipe)
     for name, prompts in ((CLOSED, exam.closed()), (OPEN, exam.open())):
         _mark(arms, name, exam, replies(setting.base, prompts, None))
-    _measure_elsewhere(setting, arms[CLOSED], plain, None)
+    _measure_elsewhere(setting, run, arms[CLOSED], None)
     with tempfile.TemporaryDirectory(prefix="sealed-real-") as folder:
         room = Room(
             base=setting.base,
-            recipe=setting.recipe.model_copy(update={"seed": seed}),
+            recipe=setting.recipe.model_copy(update={"seed": run.seed}),
             prompts=setting.prompts,
-            documents=documents,
+            documents=run.documents,
             cache=Path(folder),
         )
         for name in wanted:
@@ -99,34 +87,23 @@ def _one_seed(setting: Setting, seed: int, wanted: list[str], arms: dict[str, Ar
             began = time.perf_counter()
             lesson = ARMS[name](room)
             written = time.perf_counter() - began
-            tokens = _train(setting.base, lesson, adapter, seed)
+            tokens = train(setting.base, lesson, adapter, run.seed)
             spent = time.perf_counter() - began
             arm = _mark(arms, name, exam, replies(setting.base, exam.closed(), adapter))
             arm.tokens.append(tokens)
             arm.seconds.append(spent)
             if lesson.edits:
-                arm.written.append(judged(documents, lesson.edits, lesson.dropped))
-            _measure_elsewhere(setting, arm, plain, adapter)
+                arm.written.append(judged(run.documents, lesson.edits, lesson.dropped))
+            _measure_elsewhere(setting, run, arm, adapter)
             dropped = ", ".join(f"{one.count} x {one.reason}" for one in lesson.dropped) or "nothing"
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
             print(
-                f"seed {seed}, {name}: recall {mean(arm.grades):.3f}, {len(lesson.examples)} examples, "
+                f"seed {run.seed}, {name}: recall {mean(arm.grades):.3f}, {len(lesson.examples)} examples, "
                 f"{tokens} tokens, {written:.0f} s written, {spent:.0f} s in all, "
                 f"perplexity {arm.perplexities[-1]:.2f}, general {arm.general[-1]:.3f}, {peak:.1f} GB; "
                 f"dropped: {dropped}",
                 flush=True,
             )
-
-
-def _train(base: BaseModel, lesson: Lesson, out: Path, seed: int) -> int:
-    """Trains and saves the adapter; returns the tokens trained."""
-    job = TrainingJob(examples=lesson.examples, rules=lesson.rules, seed=seed, rehearsal=lesson.rehearsal)
-    (result,) = train_many(base, [job])
-    save_adapter(
-        out, base.identity, base.model, result, lesson.rules,
-        Provenance(update="benchmark", recipe="benchmark", ledger="benchmark", parent_adapter=None),
-    )  # fmt: skip
-    return result.tokens
 
 
 def _mark(arms: dict[str, Arm], name: str, exam: Exam, said: list[str]) -> Arm:
@@ -137,9 +114,9 @@ def _mark(arms: dict[str, Arm], name: str, exam: Exam, said: list[str]) -> Arm:
     return arm
 
 
-def _measure_elsewhere(setting: Setting, arm: Arm, plain: list[str], adapter: Path | None) -> None:
-    arm.general.append(fmean(chosen(setting.base, setting.choices, adapter)))
-    arm.perplexities.append(perplexity(setting.base, plain, adapter))
+def _measure_elsewhere(setting: Setting, run: SeededRun, arm: Arm, adapter: Path | None) -> None:
+    arm.general.append(run.elsewhere.general(setting.base, adapter))
+    arm.perplexities.append(run.elsewhere.perplexity(setting.base, adapter))
 
 
 def _figures(arms: dict[str, Arm]) -> Iterator[Measured]:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import seal
+from benchmarks.real.passages import items_of
+from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
 from pipeline.leakage import TrainingGuard, held_out_keys
 from pipeline.prompts import passage
 from pipeline.recipe import NO_DISTILLATION, Recipe, RehearsalRules, SelfEditRules, TrainingRules
 from pipeline.self_edits import WriterContext, write_self_edits
+from pipeline.training import TrainingJob, train_many
 from pipeline.types import Checkpoint, Document, Dropped, Example, ModelRef, SelfEdit
 from pipeline.updates import RehearsalContext, RehearsalPrompts, UpdateInput, rehearse
 
@@ -29,9 +32,7 @@ class Room:
 
     @property
     def guard(self) -> TrainingGuard:
-        return TrainingGuard(
-            questions=held_out_keys([item for document in self.documents for item in document.eval_items])
-        )
+        return TrainingGuard(questions=held_out_keys(items_of(self.documents)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,15 @@ ARMS: dict[str, Callable[[Room], Lesson]] = {
     "SEAL's implications": implications,
     "default": default,
 }
+
+
+def train(base: BaseModel, lesson: Lesson, out: Path, seed: int) -> int:
+    """Trains a lesson from the base and saves the adapter; returns the tokens trained."""
+    job = TrainingJob(examples=lesson.examples, rules=lesson.rules, seed=seed, rehearsal=lesson.rehearsal)
+    (result,) = train_many(base, [job])
+    made_from = Provenance(update="benchmark", recipe="benchmark", ledger="benchmark", parent_adapter=None)
+    save_adapter(out, base.identity, base.model, result, lesson.rules, made_from)
+    return result.tokens
 
 
 def context_of(

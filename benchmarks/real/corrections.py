@@ -11,13 +11,13 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.figures import Measured, write_results
-from benchmarks.learning.intervals import by_group, interval, mean
-from benchmarks.real.exams import replies
-from benchmarks.real.nights import Nights, Setting, read_setting
+from benchmarks.learning.intervals import interval, mean
+from benchmarks.real.exams import Grades, closed_book
+from benchmarks.real.lives import Life
+from benchmarks.real.passages import items_of
+from benchmarks.real.setting import read_setting
 from gates.suite import read_suites
-from pipeline.grading import grade
 from pipeline.models.resolution import find_model
-from pipeline.prompts import framed
 from pipeline.types import Document, DocumentKind, EvalItem
 
 SEED = 73_001
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--kind", type=DocumentKind, default=DocumentKind.PASSAGE)
-    parser.add_argument("--count", type=int, default=len(NEW_CAPITALS))
+    parser.add_argument("--count", type=int, default=len(NEW_CAPITALS), choices=range(1, len(NEW_CAPITALS) + 1))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     suite = _suite(options.model)
@@ -52,15 +52,14 @@ def main() -> None:
     held = {item.group for item in old}
     beside = tuple(item for item in suite if item.group not in held)
     with tempfile.TemporaryDirectory(prefix="sealed-corrections-") as folder:
-        setting = read_setting(options.model, Path(folder), beside)
-        life = Nights(setting)
-        new = tuple(item for document in documents for item in document.eval_items)
-        before = [_graded(setting, items, None) for items in (new, old, beside)]
+        setting = read_setting(options.model)
+        life, asked = Life(setting, Path(folder), beside), (items_of(documents), old, beside)
+        before = [closed_book(setting, items, life.base, None) for items in asked]
         seconds = life.learn(documents)
-        after = [_graded(setting, items, life.adapter) for items in (new, old, beside)]
-    figures = list(_figures((new, old, beside), before, after))
+        after = [closed_book(setting, items, life.base, life.adapter) for items in asked]
+    figures = list(_figures(before, after))
     figures.append(Measured(name="seconds of writing and training", value=seconds, unit="s"))
-    write_results("real-corrections", figures, options.out)
+    write_results("real.corrections", figures, options.out)
 
 
 def changed(
@@ -89,21 +88,9 @@ def _suite(model: str) -> tuple[EvalItem, ...]:
     return tuple(item for suite in read_suites(brought / "suites").retention for item in suite.eval_items)
 
 
-def _graded(setting: Setting, items: Sequence[EvalItem], adapter: Path | None) -> list[list[float]]:
-    """By group, asked as the gates ask."""
-    frame = setting.recipe.policy.question_prompt
-    said = replies(setting.base, [framed(frame, one.question, one.title) for one in items], adapter)
-    grades = [grade(reply, one.answers, one.question) for reply, one in zip(said, items, strict=True)]
-    return by_group(grades, [one.group for one in items])
-
-
-def _figures(
-    asked: Sequence[Sequence[EvalItem]],
-    before: Sequence[Sequence[Sequence[float]]],
-    after: Sequence[Sequence[Sequence[float]]],
-) -> Iterator[Measured]:
+def _figures(before: Sequence[Grades], after: Sequence[Grades]) -> Iterator[Measured]:
     new, old, beside = after
-    n_changed, n_beside = len(asked[0]), len(asked[2])
+    n_changed, n_beside = sum(map(len, new)), sum(map(len, beside))
     yield Measured(name="new answer, before", value=mean(before[0]), unit="share", n=n_changed)
     yield Measured(
         name="new answer", value=mean(new), unit="share", n=n_changed, interval=interval(new), goal=">= 0.8",

@@ -5,18 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
+from statistics import fmean
 
 from benchmarks.learning.intervals import by_group
+from benchmarks.real.setting import Setting
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.engines import SamplingParams
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.likelihood import likelihoods
 from pipeline.engines.local import LocalEngine
-from pipeline.grading import score
+from pipeline.grading import grade, score
 from pipeline.prompts import framed, open_book
 from pipeline.recipe import Recipe
 from pipeline.types import Document, EvalItem
 
+NAMES = ("piqa", "arc_easy", "openbookqa")  # the public benchmarks that are asked
 _ANSWER_TOKENS = 48
 
 Grades = list[list[float]]
@@ -56,11 +59,12 @@ def replies(base: BaseModel, prompts: Sequence[str], adapter: Path | None) -> li
     return [text for (text,) in said]
 
 
-def closed_book(base: BaseModel, recipe: Recipe, documents: Sequence[Document], adapter: Path | None) -> Grades:
-    """The grades of the documents' questions, by document."""
-    exam = Exam(documents=tuple(documents), recipe=recipe)
-    grades, _ = exam.graded(replies(base, exam.closed(), adapter))
-    return by_group(grades, exam.groups())
+def closed_book(setting: Setting, items: Sequence[EvalItem], base: BaseModel, adapter: Path | None) -> Grades:
+    """The grades of the items by their groups, asked as the gates ask, of a `base` with or without an adapter."""
+    frame = setting.recipe.policy.question_prompt
+    said = replies(base, [framed(frame, item.question, item.title) for item in items], adapter)
+    grades = [grade(reply, item.answers, item.question) for reply, item in zip(said, items, strict=True)]
+    return by_group(grades, [item.group for item in items])
 
 
 @dataclass(frozen=True)
@@ -107,3 +111,18 @@ def perplexity(base: BaseModel, texts: Sequence[str], adapter: Path | None) -> f
     with with_adapter(base, adapter) as model:
         total = sum(logprob for logprob, _ in likelihoods(model, rows))
     return exp(-total / sum(len(rest) for _, rest in rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """What is asked beside the runs: public benchmarks, and plain text that no run brings."""
+
+    choices: tuple[Choice, ...]
+    plain: tuple[Document, ...]
+
+    def general(self, base: BaseModel, adapter: Path | None) -> float:
+        """The share of the choices that are right."""
+        return fmean(chosen(base, self.choices, adapter))
+
+    def perplexity(self, base: BaseModel, adapter: Path | None) -> float:
+        return perplexity(base, [document.body for document in self.plain], adapter)

@@ -8,33 +8,17 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 
 from benchmarks.figures import Measured, write_results
 from benchmarks.learning.intervals import interval, mean
-from benchmarks.real.exams import Choice, Grades, chosen, closed_book, perplexity, read_choices
-from benchmarks.real.nights import Nights, SealNights, Setting, read_setting
-from benchmarks.real.passages import run_of, runs_of
-from pipeline.engines.base import BaseModel
+from benchmarks.real.exams import NAMES, Elsewhere, Grades, closed_book, read_choices
+from benchmarks.real.lives import Life, SealLife
+from benchmarks.real.passages import items_of, run_of, runs_of
+from benchmarks.real.setting import Setting, read_setting
 from pipeline.types import Document
 
 SEED = 72_001
-NAMES = ("piqa", "arc_easy", "openbookqa")
-ARMS: dict[str, type[Nights] | type[SealNights]] = {"default": Nights, "SEAL": SealNights}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is asked beside the runs: public benchmarks, and plain text that no run brings."""
-
-    choices: tuple[Choice, ...]
-    plain: tuple[str, ...]
-
-    def general(self, base: BaseModel, adapter: Path | None) -> float:
-        return fmean(chosen(base, self.choices, adapter))
-
-    def perplexity(self, base: BaseModel, adapter: Path | None) -> float:
-        return perplexity(base, self.plain, adapter)
+ARMS: dict[str, type[Life] | type[SealLife]] = {"default": Life, "SEAL": SealLife}
 
 
 @dataclass
@@ -58,33 +42,32 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=200, help="items of each public benchmark")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    asked = Asked(
-        choices=read_choices(options.benchmarks, NAMES, options.each),
-        plain=tuple(document.body for document in run_of(options.data, SEED + 500)),
-    )
+    choices = read_choices(options.benchmarks, NAMES, options.each)
+    elsewhere = Elsewhere(choices=choices, plain=run_of(options.data, SEED + 500))
     runs = runs_of(options.data, SEED, options.runs)
     with tempfile.TemporaryDirectory(prefix="sealed-lifetime-") as folder:
-        setting = read_setting(options.model, Path(folder))
-        base = Lived(general=asked.general(setting.base, None), perplexity=asked.perplexity(setting.base, None))
+        setting = read_setting(options.model)
+        base = Lived(general=elsewhere.general(setting.base, None), perplexity=elsewhere.perplexity(setting.base, None))
         lives: dict[str, Lived] = {}
         for name in options.arms:
-            lives[name] = _live(name, setting, runs, asked)
-            write_results("real-lifetime", list(_figures(base, lives)), options.out)
+            print(f"{name}:", flush=True)
+            lives[name] = _live(ARMS[name](setting, Path(folder)), setting, runs, elsewhere)
+            write_results("real.lifetime", list(_figures(base, lives)), options.out)
 
 
-def _live(name: str, setting: Setting, runs: list[tuple[Document, ...]], asked: Asked) -> Lived:
-    life, lived = ARMS[name](setting), Lived()
+def _live(life: Life | SealLife, setting: Setting, runs: list[tuple[Document, ...]], elsewhere: Elsewhere) -> Lived:
+    lived = Lived()
     for number, documents in enumerate(runs, start=1):
         lived.seconds.append(life.learn(documents))
-        lived.learned.append(closed_book(life.base, setting.recipe, documents, life.adapter))
+        lived.learned.append(closed_book(setting, items_of(documents), life.base, life.adapter))
         print(
-            f"{name}, run {number}: {mean(lived.learned[-1]):.3f} of its questions, {lived.seconds[-1]:.0f} s, "
-            f"perplexity {asked.perplexity(life.base, life.adapter):.2f}",
+            f"run {number}: {mean(lived.learned[-1]):.3f} of its questions, {lived.seconds[-1]:.0f} s, "
+            f"perplexity {elsewhere.perplexity(life.base, life.adapter):.2f}",
             flush=True,
         )
-    lived.kept = [closed_book(life.base, setting.recipe, documents, life.adapter) for documents in runs]
-    lived.general = asked.general(life.base, life.adapter)
-    lived.perplexity = asked.perplexity(life.base, life.adapter)
+    lived.kept = [closed_book(setting, items_of(documents), life.base, life.adapter) for documents in runs]
+    lived.general = elsewhere.general(life.base, life.adapter)
+    lived.perplexity = elsewhere.perplexity(life.base, life.adapter)
     return lived
 
 

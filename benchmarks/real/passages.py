@@ -1,6 +1,7 @@
 """Draws runs of passages with their human questions: choosing and reporting on different titles."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -35,6 +36,11 @@ def runs_of(data: Path, seed: int, runs: int) -> list[tuple[Document, ...]]:
         titles = draw.sample([title for title, own in left.items() if own], PER_RUN)
         drawn.append(tuple(_document(left[title].pop()) for title in titles))
     return drawn
+
+
+def items_of(documents: Sequence[Document]) -> tuple[EvalItem, ...]:
+    """Their questions, in their order."""
+    return tuple(item for document in documents for item in document.eval_items)
 
 
 def halves(passages: list[dict[str, object]]) -> tuple[list[str], list[str]]:

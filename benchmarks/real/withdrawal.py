@@ -11,8 +11,9 @@ from pathlib import Path
 from benchmarks.figures import Measured, write_results
 from benchmarks.learning.intervals import interval, mean
 from benchmarks.real.exams import Grades, closed_book
-from benchmarks.real.nights import Nights, read_setting
-from benchmarks.real.passages import runs_of
+from benchmarks.real.lives import Life
+from benchmarks.real.passages import items_of, runs_of
+from benchmarks.real.setting import read_setting
 
 SEED, WITHDRAWN = 74_001, 2
 
@@ -25,8 +26,8 @@ def main() -> None:
     options = parser.parse_args()
     (documents,) = runs_of(options.data, SEED, 1)
     with tempfile.TemporaryDirectory(prefix="sealed-withdrawal-") as folder:
-        setting = read_setting(options.model, Path(folder))
-        life, asked = Nights(setting), (setting.base, setting.recipe, documents)
+        setting = read_setting(options.model)
+        life, asked = Life(setting, Path(folder)), (setting, items_of(documents), setting.base)
         base = closed_book(*asked, None)
         life.learn(documents)
         learned = closed_book(*asked, life.adapter)
@@ -34,7 +35,7 @@ def main() -> None:
         order = sorted(range(len(documents)), key=lambda at: -sum(learned[at]))
         leaving = order[:WITHDRAWN]
         rebuilt = closed_book(*asked, life.rebuild(frozenset(documents[at].id for at in leaving)))
-        write_results("real-withdrawal", list(_figures(leaving, base, learned, rebuilt)), options.out)
+        write_results("real.withdrawal", list(_figures(leaving, base, learned, rebuilt)), options.out)
 
 
 def _figures(leaving: Sequence[int], base: Grades, learned: Grades, rebuilt: Grades) -> Iterator[Measured]:

@@ -61,10 +61,10 @@ def _ledger(workspace: Workspace) -> str:
 
 def _suites(workspace: Workspace) -> str:
     suites = workspace.suites
-    expect_scorable(workspace.base, [item for suite in suites.perplexity for item in suite.texts])
+    expect_scorable(workspace.base, suites.texts)
     kinds = (("retention", suites.retention), ("safety", suites.safety), ("regression", suites.regression))
     asked = ", ".join(f"{sum(map(len, found))} {kind} items" for kind, found in kinds)
-    return f"{asked}, {sum(map(len, suites.perplexity))} texts" if suites.perplexity else asked
+    return f"{asked}, {len(suites.texts)} texts" if suites.texts else asked
 
 
 def _adapters(workspace: Workspace) -> str:

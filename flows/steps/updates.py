@@ -26,12 +26,11 @@ def prepare_update(context: RunContext, run: Run) -> str:
     The plan that a killed run stored is kept as long as the run may train on the same; one that was registering its
     release needs none. No example asks a test question. Raises MeasurementFailed where no gate could score a text.
     """
-    workspace = context.workspace
-    expect_scorable(workspace.base, [item for suite in workspace.suites.perplexity for item in suite.texts])
     guard = training_guard(context)
     basis = training_basis(context, run, guard)
     if run.update is not None and (run.release is not None or find_plan(context, run.update, basis) is not None):
         return run.update
+    expect_scorable(context.workspace.base, context.workspace.suites.texts)
     context.session.runs.move(run.number, RunState.TRAINING)
     with context.stage(run, "training", "rehearsing with the teacher"):
         plan = _plan_rebuild(context, guard) if run.kind is RunKind.REBUILD else _plan_nightly(context, run, guard)

@@ -24,13 +24,13 @@ from tests.training_jobs import FACTS, FROM, job_of, rules
 
 
 @pytest.fixture(scope="module")
-def bases(tiny_model: Callable[..., Path]) -> dict[str, BaseModel]:
-    return {kind: load_base(str(tiny_model(kind)), device="cpu") for kind in ("llama",)}
+def base(tiny_model: Callable[..., Path]) -> BaseModel:
+    return load_base(str(tiny_model("llama")), device="cpu")
 
 
-def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseModel]) -> None:
+def test_what_is_taught_is_pulled_to_the_untouched_base(base: BaseModel) -> None:
     """With a strong pull the adapter answers a taught prompt as the base does, though told otherwise."""
-    base, engine = bases["llama"], LocalEngine(bases["llama"])
+    engine = LocalEngine(base)
     ((said,),) = engine.generate(["Name a word."], SamplingParams(max_new_tokens=4), adapter=None)
     taught = Example(prompt="Name a word.", completion=said, role=Role.GENERATIVE)
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20}
@@ -54,9 +54,9 @@ def test_what_is_taught_is_pulled_to_the_untouched_base(bases: dict[str, BaseMod
     assert apart[1] < 0.5 * apart[0]
 
 
-def test_what_the_base_says_with_the_document_is_learned_without_it(bases: dict[str, BaseModel]) -> None:
+def test_what_the_base_says_with_the_document_is_learned_without_it(base: BaseModel) -> None:
     """The base's probabilities under another prompt, not the words alone: a strong pull ends nearer to them."""
-    base, asked, seen = bases["llama"], "Who owns Cinder?", "The Heron team owns Cinder.\n\nWho owns Cinder?"
+    asked, seen = "Who owns Cinder?", "The Heron team owns Cinder.\n\nWho owns Cinder?"
     example = Example(prompt=asked, completion="Heron team", taught_by=seen)
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 60}
     apart = []
@@ -86,20 +86,20 @@ def _distance(base: BaseModel, one: TrainingResult, example: Example, seen: str)
 
 
 def test_rows_taught_otherwise_are_rows_of_their_own_and_replay_is_held_to_the_parent(
-    bases: dict[str, BaseModel],
+    base: BaseModel,
 ) -> None:
     taught = Example(prompt="Who owns Cinder?", completion="Heron", taught_by="Heron owns it.\n\nWho owns Cinder?")
     plain, replayed = replace(taught, taught_by=None), replace(taught, role=Role.REPLAY)
     table = SequenceTable()
-    encoded = table.encoded_job(bases["llama"].tokenizer, job_of((taught, plain, replayed)))
+    encoded = table.encoded_job(base.tokenizer, job_of((taught, plain, replayed)))
     assert list(table.taught) == [encoded.rows[0]]
     assert encoded.rows[0] != encoded.rows[1] == encoded.rows[2]
     assert taught.id != plain.id
 
 
-def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, BaseModel], tmp_path: Path) -> None:
+def test_what_is_replayed_is_held_to_the_parent_that_knows_it(base: BaseModel, tmp_path: Path) -> None:
     """The run says otherwise. A child of a parent that was right stays near it; one that was wrong is not heard."""
-    base, asked = bases["llama"], "Who owns Cinder?"
+    asked = "Who owns Cinder?"
     hard: dict[str, object] = {"rank": 8, "alpha": 8, "learning_rate": 1e-2, "epochs": 20, "new_weight": 1.0}
     said = [Example(prompt=asked, completion=one) for one in ("Heron", "8443")]
     parents = train_many(base, [job_of((one,), **(hard | {"epochs": 60})) for one in said])
@@ -128,10 +128,9 @@ def test_what_is_replayed_is_held_to_the_parent_that_knows_it(bases: dict[str, B
 
 @pytest.mark.parametrize(("role", "heard"), [(Role.REHEARSAL, False), (Role.READING, False), (Role.WRITING, True)])
 def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
-    bases: dict[str, BaseModel], role: Role, heard: bool
+    base: BaseModel, role: Role, heard: bool
 ) -> None:
     """A base that is sure of something else cannot win over an anchor's completion; a note is one of many, and held."""
-    base = bases["llama"]
     given = Example(prompt="Who owns Cinder?", completion="Heron", role=role)
     free = job_of((given,), learning_rate=1e-2, epochs=60)
     held = replace(free, rehearsal=NO_DISTILLATION.model_copy(update={"kl_weight": 20.0}))
@@ -140,13 +139,13 @@ def test_the_base_is_not_heard_where_words_that_were_given_say_otherwise(
 
 
 def test_the_teachers_are_told_as_a_step_of_their_own_and_each_training_step_is_told(
-    bases: dict[str, BaseModel],
+    base: BaseModel,
 ) -> None:
     told: list[tuple[str, float, float]] = []
     taught = replace(FACTS[0], taught_by=f"The Heron team owns Cinder.\n\n{FACTS[0].prompt}")
     job = replace(job_of((taught, *FACTS[1:]), epochs=2, batch_size=1, teaching_weight=1.0))
     with progress.watched_by(lambda *said: told.append(said)), progress.step("training"):
-        train_many(bases["llama"], [job])
+        train_many(base, [job])
     teacher = [(done, total) for step, done, total in told if step == "caching the teachers' states"]
     assert teacher[0] == (0, 1)
     assert teacher[-1] == (1, 1)
