@@ -14,6 +14,7 @@ from flows import tasks
 from flows.artifacts import publish_outcome, publish_report
 from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
+from flows.services.gate_plans import expect_possible
 from flows.wiring import open_workspace
 from pipeline.errors import LockedError, PolicyError, SealedError
 from pipeline.types import IngestCounts, Run, RunKind, Trained, Verdict
@@ -62,7 +63,7 @@ def ends_named(run: Callable[P, RunOutcome]) -> Callable[P, RunOutcome]:
 def acquire_run(workspace: Path) -> Iterator[RunContext]:
     """Holds the lease of the run for the block. Raises LockedError while another living run holds it.
 
-    Raises PolicyError where a team's run could sign what it makes.
+    Raises PolicyError where a team's run could sign what it makes, and BadRecipe where no update could pass.
     """
     opened = open_workspace(workspace)
     if opened.settings.review == "team" and opened.settings.signing_key is not None:
@@ -70,6 +71,7 @@ def acquire_run(workspace: Path) -> Iterator[RunContext]:
             "a team's run must not be able to sign what it makes: unset SEALED_SIGNING_KEY where runs work. Reviewers "
             "set it, and whoever records their decisions."
         )
+    expect_possible(opened)
     with opened.ledger.session() as session:
         yield RunContext(opened, session, opened.recipe)
 

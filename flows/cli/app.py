@@ -8,6 +8,7 @@ from flows.cli import (
     canary,
     demo,
     documents,
+    gates,
     keys,
     models,
     reconciliation,
@@ -45,6 +46,7 @@ app.command("ask")(releases.ask)
 app.command("approve")(releases.approve)
 app.command("reject")(releases.reject)
 app.command("rollback")(releases.rollback)
+app.add_typer(gates.app, name="gates")
 app.add_typer(keys.app, name="keys")
 app.command("reconcile")(reconciliation.reconcile)
 app.command("serve")(serving.serve)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.services import adoption
+from flows.services.gate_plans import expect_possible
 from flows.services.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
 from flows.wiring import Workspace, open_workspace
 from gates.predictability import expect_scorable
@@ -35,7 +36,7 @@ def examine(folder: Path) -> tuple[Finding, ...]:
         return (Finding(part=part, ok=False, sentence=str(error)),)
     checks: tuple[tuple[str, Callable[[Workspace], str]], ...] = (
         ("ledger", _ledger),
-        ("recipe", lambda it: f"digest {it.recipe.digest[:12]}"),
+        ("recipe", _recipe),
         ("suites", _suites),
         ("base model", lambda it: f"{it.base.path} is the one of init"),
         ("adapters", _adapters),
@@ -57,6 +58,11 @@ def _finding(part: str, check: Callable[[Workspace], str], workspace: Workspace)
 
 def _ledger(workspace: Workspace) -> str:
     return f"release {workspace.ledger.releases.production().number} is production at {workspace.ledger.address}"
+
+
+def _recipe(workspace: Workspace) -> str:
+    expect_possible(workspace)
+    return f"digest {workspace.recipe.digest[:12]}"
 
 
 def _suites(workspace: Workspace) -> str:

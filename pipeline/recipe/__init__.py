@@ -21,7 +21,7 @@ from pipeline.recipe.policy import (
     WithdrawalPolicy,
     WriterImprovementPolicy,
 )
-from pipeline.recipe.toml import advanced_toml, place_of, read_values, recipe_toml
+from pipeline.recipe.toml import advanced_toml, line_of, place_of, read_values, recipe_toml
 from pipeline.recipe.training import DISTILLED, NO_DISTILLATION, RehearsalRules, TrainingRules, WriterTrainingRules
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "WriterImprovementPolicy",
     "WriterTrainingRules",
     "advanced_toml",
+    "line_of",
     "pretrained_recipe",
     "recipe_toml",
 ]
@@ -122,5 +123,8 @@ class Recipe(Rules):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            problem = ": ".join(part for part in (place_of(cls, first["loc"]), first["msg"]) if part)
-            raise BadRecipe(f"{path}: {problem}. recipes/default.toml and advanced.toml name every key.") from error
+            place = place_of(cls, first["loc"])
+            problem = ": ".join(part for part in (place, first["msg"]) if part)
+            raise BadRecipe(
+                f"{path}{line_of(path, place)}: {problem}. recipes/default.toml and advanced.toml name every key."
+            ) from error

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pipeline.errors import InternalError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Margin = Annotated[float, Field(gt=0.0, le=1.0)]  # none at all would refuse every update
 Chance = Annotated[float, Field(gt=0.0, lt=1.0)]
 Count = Annotated[int, Field(ge=0)]
 

@@ -1,6 +1,7 @@
 """Reads and writes recipes as TOML. In a file the advanced keys of `[X]` stand in `[advanced.X]`; in memory beside the
 others. Knows no single key."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def read_values(path: Path, rules: type[Rules]) -> dict[str, object]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path} is not TOML: {error}. Correct it, or start from recipes/default.toml.") from error
     except _Misplaced as error:
-        raise BadRecipe(f"{path}: {error}") from error
+        raise BadRecipe(f"{path}{line_of(path, error.place)}: {error}") from error
 
 
 def place_of(rules: type[Rules], names: tuple[int | str, ...]) -> str:
@@ -49,26 +50,46 @@ def place_of(rules: type[Rules], names: tuple[int | str, ...]) -> str:
     return ".".join(str(name) for name in ((ADVANCED,) if advanced else ()) + names)
 
 
+def line_of(path: Path, place: str) -> str:
+    """ ", line 12" of the line that sets the value at `place` ("policy.retention.margin"), or that opens its table.
+
+    Empty where neither stands in the file, as of a default.
+    """
+    table, name = place.rpartition(".")[::2]
+    at, opened = "", 0
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+            at = header[1]
+            opened = number if at in (table, place) else opened
+        elif at == table and re.match(rf"\s*{re.escape(name)}\s*=", line):
+            return f", line {number}"
+    return f", line {opened}" if opened else ""
+
+
 class _Misplaced(Exception):
-    """A key or a value stands where no recipe has it; the message has no path yet."""
+    """A key or a value stands where no recipe has it; the message has no path yet. `place`: where it stands."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place} {problem}")
+        self.place = place
 
 
 def _joined(rules: type[Rules], shown: object, advanced: object, at: str) -> dict[str, object]:
     """One table's values; `at` is its dotted name with a dot at its end."""
     if not isinstance(shown, Mapping) or not isinstance(advanced, Mapping):
         name = f"{ADVANCED}.{at}" if isinstance(shown, Mapping) else at
-        raise _Misplaced(f"{name.rstrip('.')} must be a table of keys.")
+        raise _Misplaced(name.rstrip("."), "must be a table of keys.")
     values: dict[str, object] = {**shown, **advanced}
     for name in values:
         field = rules.model_fields.get(name)
         if table := table_of(field):
             values[name] = _joined(table, shown.get(name, {}), advanced.get(name, {}), f"{at}{name}.")
         elif name in shown and advanced_of(field):
-            raise _Misplaced(f"{at}{name} is an advanced key. It belongs into [{ADVANCED}.{at.rstrip('.')}].")
+            raise _Misplaced(f"{at}{name}", f"is an advanced key. It belongs into [{ADVANCED}.{at.rstrip('.')}].")
         elif name in advanced and not advanced_of(field):
             right = f"into [{at.rstrip('.')}]" if at else "above all tables"
             problem = f"is no advanced key. It belongs {right}" if field else "is unknown. See recipes/advanced.toml"
-            raise _Misplaced(f"{ADVANCED}.{at}{name} {problem}.")
+            raise _Misplaced(f"{ADVANCED}.{at}{name}", f"{problem}.")
     return values
 
 

@@ -47,11 +47,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[...
     return opened.settings.workspace
 
 
-@pytest.mark.parametrize("words", [["--help"], ["models", "list"], ["status"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--help"], ["models", "list"], ["status"], ["gates", "plan"]], ids=" ".join)
 def test_commands_that_only_look_load_no_model_library(words: list[str], workspace: Path) -> None:
     code = "import sys; from flows.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
     code += "print([name for name in ('torch', 'transformers', 'gguf', 'mlflow', 'prefect') if name in sys.modules])"
-    place = ["--workspace", str(workspace)] if words == ["status"] else []
+    place = ["--workspace", str(workspace)] if words[0] in {"status", "gates"} else []
     run = subprocess.run([sys.executable, "-c", code, *words, *place], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
     assert len(run.stdout.splitlines()) > 3

@@ -119,6 +119,22 @@ def test_a_bad_recipe_is_refused_with_the_name_of_the_key(tmp_path: Path, text: 
         Recipe.read(write(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("seed = 1\n\n[policy]\nalpha = 0.05\n\n[policy.retention]\nmin_items = 20\nmargin = 0.0\n", 8),
+        ("[policy]\nalpha = 0.05\n[advanced.policy.retention] # rare\n  base_margin = 0\n", 4),
+        ("[policy.retention]\nmargin = 0.02\n[policy.safety]\nmargin = -1.0\n", 4),
+        ("[training]\nranks = 3", 2),
+        ("\n\ntraining = 3", 3),
+        ("[training]\nclip_norm = 2.0", 2),
+    ],
+)
+def test_a_bad_recipe_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    with pytest.raises(BadRecipe, match=rf"recipe.toml, line {line}: "):
+        Recipe.read(write(tmp_path, text))
+
+
 def test_every_key_changes_the_digest() -> None:
     assert Recipe(seed=1).digest != Recipe().digest == Recipe(seed=0).digest
     assert Recipe(training=TrainingRules(clip_norm=2.0)).digest != Recipe().digest

@@ -1,0 +1,76 @@
+"""`sealed gates`: what the gates can see, before anything trains."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli import screen
+from flows.cli.options import HERE, AsJson, WorkspaceOption
+from gates.wording import points
+
+if TYPE_CHECKING:
+    from gates.planning import GatePlan, GatesPlan
+
+app = typer.Typer(help="What the gates can see.", no_args_is_help=True)
+
+
+@app.callback()
+def gates() -> None:
+    """What the gates can see."""
+
+
+@app.command()
+def plan(
+    margin: Annotated[
+        float | None, typer.Option(help="A margin to plan for, as a share; default: the recipe's.", min=0.001, max=1.0)
+    ] = None,
+    changed: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the answers that change in a run; default: as the newest report measured, else 0.05.",
+            min=0.001,
+            max=1.0,
+        ),
+    ] = None,
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Show the smallest loss that each gate can see with the suites there are, and how many items a margin needs."""
+    from flows.services.gate_plans import plan_gates
+    from flows.wiring import open_workspace
+    from gates.planning import Wish
+
+    found = plan_gates(open_workspace(workspace), Wish(margin=margin, changed=changed))
+    if json:
+        screen.as_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: "GatesPlan") -> None:
+    columns = ("gate", "items", "groups", "answers that change", "margin", "loss seen", "margin held", "needed")
+    screen.table("What each gate can see, in points", columns, [_row(one) for one in found.not_worse])
+    screen.say(
+        "loss seen: the smallest true loss with which the gate does not pass in nine cases of ten.",
+        "margin held: the smallest margin at which an update that loses nothing passes in nine cases of ten.",
+        "needed: groups that the margin needs for that. Items of one group count as one.",
+    )
+    gain = found.acquisition
+    seen = "no gain passes" if gain.seen is None else f"a true gain of {points(gain.seen, signed=False)} points passes"
+    screen.say(f"acquisition: with {gain.items} questions {seen} in nine cases of ten.")
+    if short := [one.gate for one in found.not_worse if not one.enough]:
+        screen.say(f"Too few items: {', '.join(short)}. An update that loses nothing may be INCONCLUSIVE there.")
+
+
+def _row(one: "GatePlan") -> tuple[str, ...]:
+    seen = "not measured" if not one.items else "none" if one.seen is None else points(one.seen, signed=False)
+    return (
+        one.gate,
+        f"{one.items:,}",
+        f"{one.groups:,}",
+        f"{points(one.changed, signed=False)} % ({'measured' if one.measured else 'assumed'})",
+        points(one.margin, signed=False),
+        seen,
+        "" if one.holds is None else points(one.holds, signed=False),
+        f"{one.needed:,}",
+    )
