@@ -39,7 +39,7 @@ BUILT_IN = (
     "withdrawal",
     "writer_improvement",
 )
-ALWAYS_REQUIRED, TEXT_GATE = "integrity", "perplexity"
+ALWAYS_REQUIRED, TEXT_GATE, EXAMPLES_GATE = "integrity", "perplexity", "contamination"
 # The built-in gate by which such a run is judged, whatever the policy requires: nothing new is learned there.
 _OWN = {RunKind.REBUILD: "withdrawal", RunKind.WRITER_TRAINING: "writer_improvement"}
 
@@ -79,6 +79,11 @@ def policy_of(policy: PolicyRules, kind: RunKind, *, withdrawn: bool) -> PolicyR
     required = ((name, GATES.find(name)) for name in policy.required if name not in _OWN.values())
     shared = tuple(name for name, gate in required if kind in judges(name, gate))
     return policy if shared + own == policy.required else policy.model_copy(update={"required": shared + own})
+
+
+def policy_of_foreign(policy: PolicyRules) -> PolicyRules:
+    """The policy for an adapter of whose training nothing is known: nobody can look through its examples."""
+    return policy.model_copy(update={"required": tuple(name for name in policy.required if name != EXAMPLES_GATE)})
 
 
 def combine(results: Sequence[GateResult], policy: PolicyRules) -> tuple[GateResult, ...]:

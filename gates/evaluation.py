@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gates import shares
-from gates.catalogue import ALWAYS_REQUIRED, TEXT_GATE, Check, checks, combine, policy_digest, policy_of
+from gates.catalogue import ALWAYS_REQUIRED, EXAMPLES_GATE, TEXT_GATE, Check, checks, combine, policy_digest, policy_of
 from gates.corrections import locality_items
 from gates.evidence import LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
 from gates.judging import GateResult, PolicyRules, Verdict, result
@@ -40,8 +40,9 @@ def evaluate(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> t
 
 
 def _can_inform(gate: str, case: Case) -> bool:
-    """Whether a gate that does not decide has anything to say: of plain text, only where there is some."""
-    return gate != TEXT_GATE or bool(case.suites.perplexity)
+    """Whether a gate that does not decide has anything to say: of plain text and of examples, where there are some."""
+    nothing = {TEXT_GATE: not case.suites.perplexity, EXAMPLES_GATE: not case.examples}
+    return not nothing.get(gate, False)
 
 
 def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str, Check]]) -> GateReport:

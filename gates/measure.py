@@ -58,7 +58,7 @@ class EvaluatedModel:
     world_size = 1
 
     def __init__(self, base: BaseModel, adapter: Path | None, policy: PolicyRules) -> None:
-        self._base, self._adapter, self._max_tokens = base, adapter, policy.max_answer_tokens
+        self._base, self.adapter, self._max_tokens = base, adapter, policy.max_answer_tokens
         self.question_prompt = policy.question_prompt
         self._engine = LocalEngine(base)
 
@@ -98,12 +98,12 @@ class EvaluatedModel:
 
     def _greedy(self, prompts: Sequence[str], limit: int) -> list[str]:
         params = SamplingParams(max_new_tokens=limit)
-        return [text for (text,) in self._engine.generate(prompts, params, adapter=self._adapter)]
+        return [text for (text,) in self._engine.generate(prompts, params, adapter=self.adapter)]
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
         """For each (context, continuation): its log-probability in nats, and whether greedy decoding gives it."""
         encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
-        with progress.step("choices, tokens"), with_adapter(self._base, self._adapter) as model:
+        with progress.step("choices, tokens"), with_adapter(self._base, self.adapter) as model:
             return likelihoods(model, encoded)
 
     def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
@@ -143,13 +143,24 @@ def measure(
     keys = {suite.name: [model.ref.id, suite.digest, settings] for suite in suites}
     known = {suite.name: _load(cache, keys[suite.name], model.ref, suite) for suite in suites}
     missing = [suite for suite in suites if known[suite.name] is None and len(suite)]
-    asked = [suite for suite in missing if suite.kind is not Kind.TEXTS]
-    answered = iter(_evaluate(evaluated, asked) if asked else ())
-    for suite in missing:
-        items = predictability(base, model.folder, suite.texts) if suite.kind is Kind.TEXTS else next(answered)
+    for suite, items in _asked(evaluated, base, missing):
         known[suite.name] = scores = Scores(model=model.ref, suite=suite.name, items=items)
         _save(cache, keys[suite.name], scores)
     return tuple(known[suite.name] or Scores(model=model.ref, suite=suite.name, items=()) for suite in suites)
+
+
+def _asked(
+    evaluated: EvaluatedModel, base: BaseModel, suites: Sequence[Suite]
+) -> Iterator[tuple[Suite, tuple[ItemScore, ...]]]:
+    """The scores of each suite's items. Too little memory of a card is a failure to measure, and no verdict."""
+    try:
+        asked = [suite for suite in suites if suite.kind is not Kind.TEXTS]
+        yield from zip(asked, _evaluate(evaluated, asked) if asked else (), strict=True)
+        for suite in suites:
+            if suite.kind is Kind.TEXTS:
+                yield suite, predictability(base, evaluated.adapter, suite.texts)
+    except torch.OutOfMemoryError as error:
+        raise MeasurementFailed(f"the card has too little memory to ask the suites: {error}. Make room.") from error
 
 
 def _load(cache: Path, key: Sequence[str], model: ModelRef, suite: Suite) -> Scores | None:

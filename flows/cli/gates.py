@@ -1,5 +1,6 @@
-"""`sealed gates`: what the gates can see, before anything trains."""
+"""`sealed gates`: what the gates can see before anything trains, and what they say of a release or any adapter."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,14 +10,12 @@ from flows.cli.options import HERE, AsJson, WorkspaceOption
 from gates.wording import points
 
 if TYPE_CHECKING:
+    from flows.services.gate_runs import Gated
     from gates.planning import GatePlan, GatesPlan
 
-app = typer.Typer(help="What the gates can see.", no_args_is_help=True)
+app = typer.Typer(help="What the gates can see, and what they say.", no_args_is_help=True)
 
-
-@app.callback()
-def gates() -> None:
-    """What the gates can see."""
+EXIT_CODES = {"PASS": 0, "FAIL": 3, "NOT_MEASURED": 4, "INCONCLUSIVE": 5}
 
 
 @app.command()
@@ -45,6 +44,48 @@ def plan(
         screen.as_json(found)
     else:
         _show(found)
+
+
+@app.command()
+def run(
+    candidate: Annotated[str, typer.Argument(help="The number of a release, or the folder of a LoRA adapter.")],
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html and summary.md.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="File for the verdicts as JUnit XML.")] = None,
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Judge a release or any adapter of the base. Exits with 0 PASS, 3 FAIL, 5 INCONCLUSIVE, 4 not measured."""
+    from flows.services.gate_runs import gate, write_pages
+    from flows.wiring import open_workspace
+
+    with screen.progress_shown(json):
+        gated = gate(open_workspace(workspace), candidate)
+    page = None if report is None else write_pages(gated, report)
+    if junit is not None:
+        _write_junit(gated, junit)
+    if json:
+        screen.as_json({"candidate": candidate, "outcome": gated.outcome, "gates": gated.report, "report": page})
+    else:
+        _say(gated)
+        screen.say(*([f"report: {page}"] if page else []))
+    raise typer.Exit(EXIT_CODES[gated.outcome])
+
+
+def _write_junit(gated: "Gated", file: Path) -> None:
+    from gates.junit import junit
+    from pipeline.files import write_text
+
+    write_text(file, junit(gated.report, gated.candidate, gated.unmeasured))
+
+
+def _say(gated: "Gated") -> None:
+    rows = [
+        (one.gate, one.verdict, "" if one.required else "informs", one.sentence.partition(": ")[2])
+        for one in gated.report.results
+    ]
+    screen.table(f"{gated.candidate}: {gated.outcome}", ("gate", "verdict", "", "why"), rows)
+    for suite in gated.unmeasured:
+        screen.say(f"not measured: {suite.suite}: {suite.reason}")
 
 
 def _show(found: "GatesPlan") -> None:

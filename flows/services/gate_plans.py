@@ -16,7 +16,7 @@ def expect_possible(workspace: Workspace) -> None:
         checks(policy)
     except BadRecipe as error:
         raise BadRecipe(f"{file}{line_of(file, 'policy.required')}: {error}") from error
-    if found := impossible(workspace.suites, policy, _earlier(workspace)):
+    if found := impossible(workspace.suites, policy, earlier_eval_sets(workspace)):
         raise BadRecipe(f"{file}{line_of(file, found.place)}: {found.place}: {found.sentence}.")
 
 
@@ -25,10 +25,13 @@ def plan_gates(workspace: Workspace, wish: Wish) -> GatesPlan:
 
     Raises BadRecipe, BadDataFile.
     """
-    return plan(workspace.suites, workspace.recipe.policy, _earlier(workspace), _newest_report(workspace), wish)
+    return plan(
+        workspace.suites, workspace.recipe.policy, earlier_eval_sets(workspace), _newest_report(workspace), wish
+    )
 
 
-def _earlier(workspace: Workspace) -> list[ReleaseEvalSet]:
+def earlier_eval_sets(workspace: Workspace) -> list[ReleaseEvalSet]:
+    """The test items of what each release learned, as far as it is kept."""
     return [
         ReleaseEvalSet(release=number, eval_items=held_out_items(learned))
         for number, learned in workspace.ledger.documents.learned()
