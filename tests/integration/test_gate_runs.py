@@ -20,7 +20,12 @@ from flows.wiring import Workspace
 from pipeline.adapters.format import CONFIG, WEIGHTS
 from pipeline.errors import BadInput, CorruptAdapter, NoSuchRelease
 
-RECIPE = '[policy]\nrequired = ["integrity", "contamination", "retention"]\n[policy.retention]\nmin_items = 50\nmargin = 0.2\n'
+RECIPE = """[policy]
+required = ["integrity", "contamination", "retention"]
+[policy.retention]
+min_items = 50
+margin = 0.2
+"""
 
 
 @pytest.fixture(scope="module")
