@@ -14,6 +14,7 @@ from pipeline.types import AdapterManifest, Checkpoint, Release, Run
 from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tracking, open_ledger, read_keys
 
 if TYPE_CHECKING:
+    from gates.second_opinion import Judge
     from pipeline.engines.base import BaseModel
     from pipeline.engines.local import LocalEngine
     from pipeline.engines.openai import OpenAIEngine
@@ -101,6 +102,21 @@ class Workspace:
             concurrency=it.server_concurrency,
             seeded=it.server_seeds,
         )
+
+    @property
+    def judge(self) -> "Judge | None":
+        """Who gives a second opinion on this run's answers, if the settings name somebody."""
+        from gates.second_opinion import Judge
+        from pipeline.engines import http_calls
+
+        it = self.settings
+        if it.judge_url is None or it.judge_model is None:
+            return None
+        key = it.judge_key.get_secret_value() if it.judge_key else None
+        server = http_calls.Server(
+            url=it.judge_url, key=key, attempts=it.server_attempts, seconds=it.server_seconds, settings="SEALED_JUDGE"
+        )
+        return Judge(server=server, model=it.judge_model, concurrency=it.server_concurrency)
 
     def _check_unchanged(self, identity: BaseIdentity) -> None:
         if identity != self.identity:

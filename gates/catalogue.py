@@ -38,7 +38,9 @@ BUILT_IN = (
     "safety",
     "withdrawal",
     "writer_improvement",
+    "second_opinion",
 )
+OPINION = "second_opinion"  # a model's: it may inform, and never decides
 ALWAYS_REQUIRED, TEXT_GATE, EXAMPLES_GATE = "integrity", "perplexity", "contamination"
 # The built-in gate by which such a run is judged, whatever the policy requires: nothing new is learned there.
 _OWN = {RunKind.REBUILD: "withdrawal", RunKind.WRITER_TRAINING: "writer_improvement"}
@@ -53,6 +55,8 @@ def checks(policy: PolicyRules, kind: RunKind = RunKind.NIGHTLY) -> tuple[tuple[
     known = [*BUILT_IN, *(name for name in GATES.names() if name not in BUILT_IN)]
     if unknown := sorted(set(policy.required) - set(known)):
         raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {', '.join(known)}.")
+    if OPINION in policy.required:
+        raise BadRecipe(f"policy.required names {OPINION}, which is a model's and may only inform. Take it out.")
     gates = ((name, GATES.find(name)) for name in known)
     return tuple((name, gate.judge) for name, gate in gates if kind in judges(name, gate))
 

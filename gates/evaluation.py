@@ -9,11 +9,22 @@ from functools import partial
 from pathlib import Path
 
 from gates import shares
-from gates.catalogue import ALWAYS_REQUIRED, EXAMPLES_GATE, TEXT_GATE, Check, checks, combine, policy_digest, policy_of
+from gates.catalogue import (
+    ALWAYS_REQUIRED,
+    EXAMPLES_GATE,
+    OPINION,
+    TEXT_GATE,
+    Check,
+    checks,
+    combine,
+    policy_digest,
+    policy_of,
+)
 from gates.corrections import locality_items
 from gates.evidence import LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
 from gates.judging import GateResult, PolicyRules, Verdict, result
 from gates.measure import measure
+from gates.second_opinion import Judge, second_opinion
 from gates.suite import Suite, eval_item_suite
 from pipeline import progress
 from pipeline.adapters.format import verify_adapter
@@ -24,24 +35,28 @@ from pipeline.types import Checkpoint, GateReport, ModelRef, Scores
 _Measured = tuple[tuple[Scores, ...], tuple[Unmeasured, ...]]
 
 
-def evaluate(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> tuple[GateReport, Evidence]:
+def evaluate(
+    base: BaseModel, case: Case, policy: PolicyRules, cache: Path, judge: Judge | None = None
+) -> tuple[GateReport, Evidence]:
     """Measures candidate, production and base model on what the gates need; returns the report and the evidence.
 
     A candidate that does not verify is never loaded: every other gate is then INCONCLUSIVE. A suite that cannot be
-    measured makes the gates that need it INCONCLUSIVE. cache: the folder where scores are kept.
+    measured makes the gates that need it INCONCLUSIVE. cache: the folder where scores are kept. judge: who is asked for
+    a second opinion on this run's answers, which informs and decides nothing.
     Raises BadRecipe for a required gate that nobody has.
     """
     policy = policy_of(policy, case.kind, withdrawn=bool(case.withdrawn))
-    gates = [one for one in checks(policy, case.kind) if one[0] in policy.required or _can_inform(one[0], case)]
+    gates = [one for one in checks(policy, case.kind) if one[0] in policy.required or _can_inform(one[0], case, judge)]
     evidence = Evidence(case=case, integrity=_integrity(base, case))
     if evidence.integrity is None:
         evidence = _measured(base, case, policy, cache)
+        evidence = replace(evidence, opinion=second_opinion(judge, evidence)) if judge else evidence
     return report_on(evidence, policy, gates), evidence
 
 
-def _can_inform(gate: str, case: Case) -> bool:
-    """Whether a gate that does not decide has anything to say: of plain text and of examples, where there are some."""
-    nothing = {TEXT_GATE: not case.suites.perplexity, EXAMPLES_GATE: not case.examples}
+def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
+    """Whether a gate that does not decide has anything to say: of texts, examples, a judge, where there are some."""
+    nothing = {TEXT_GATE: not case.suites.perplexity, EXAMPLES_GATE: not case.examples, OPINION: judge is None}
     return not nothing.get(gate, False)
 
 

@@ -127,8 +127,42 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dispute:
+    """An answer that the rules and the judge grade differently. `right`: what the judge says."""
+
+    question: str
+    expected: str
+    answer: str
+    right: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondOpinion:
+    """What the judge says of this run's questions. `pairs`: its grades of production and candidate, item by item.
+
+    asked: answers put to it; undecided: replies that were neither of its two words; those leave `pairs`. failure: why
+    it could not be asked, else empty.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+    asked: int = 0
+    undecided: int = 0
+    disputes: tuple[Dispute, ...] = ()
+    failure: str = ""
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of the answers it decided that the rules grade alike; None where it decided none."""
+        decided = self.asked - self.undecided
+        return 1 - len(self.disputes) / decided if decided else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """A case with what was measured on it. `integrity`: what is wrong with the adapter, None where it verified."""
+    """A case with what was measured on it. `integrity`: what is wrong with the adapter, None where it verified.
+
+    opinion: what a judge says of this run's answers, where one was asked; no gate decides by it.
+    """
 
     case: Case
     integrity: str | None = None
@@ -136,6 +170,7 @@ class Evidence:
     production_scores: tuple[Scores, ...] = ()
     base_scores: tuple[Scores, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()
+    opinion: SecondOpinion | None = None
 
     @property
     def scores(self) -> tuple[Scores, ...]:

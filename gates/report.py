@@ -77,6 +77,7 @@ def _body(evidence: Evidence) -> Mapping[str, object]:
         "more_withdrawn": max(0, len(gone) - _DOCUMENTS_SHOWN),
         "lost": _readable(views.spread(lost)),
         "lost_count": len(lost),
+        "disputes": views.disputes(evidence),
         "gained": _readable(views.spread(gained)),
         "gained_count": len(gained),
         "roles": views.roles(evidence),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from gates.evidence import RUN, WITHDRAWN, Evidence, by_item, held_out_items
+from gates.evidence import RUN, WITHDRAWN, Dispute, Evidence, by_item, held_out_items
 from gates.shares import Share, shares
 from gates.wording import percent
 from pipeline.types import Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
@@ -129,6 +129,20 @@ def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
                 )
                 found.append(flip)
     return tuple(found)
+
+
+def disputes(evidence: Evidence) -> tuple[Dispute, ...]:
+    """Some of the answers that a judge grades otherwise than the rules do, evenly spaced, each cut and harmless."""
+    found = evidence.opinion.disputes if evidence.opinion else ()
+    return tuple(
+        replace(
+            one,
+            question=visible(one.question, 400),
+            expected=visible(one.expected, 200),
+            answer=visible(one.answer, 400),
+        )
+        for one in spread(found)
+    )
 
 
 def examples(evidence: Evidence) -> tuple[Example, ...]:

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     server_concurrency: int = Field(default=8, ge=1, le=256, description="requests in flight")
     server_attempts: int = Field(default=6, ge=1, description="tries of one request, with growing pauses")
     server_seconds: float = Field(default=3600.0, gt=0.0, description="for all prompts of one call together")
+    judge_url: str | None = Field(default=None, repr=False, description="a chat model's server, for a second opinion")
+    judge_model: str | None = Field(default=None, description="its name there")
+    judge_key: SecretStr | None = Field(default=None, description="sent to it as a bearer token")
     server_seeds: bool = Field(default=True, description="ask the server to sample by our seeds")
 
     @field_validator("database_url", "tracking_uri", mode="after")
@@ -57,12 +60,12 @@ class Settings(BaseSettings):
         http = address.strip().lower().startswith(("http://", "https://"))
         return server_address(address) if http else database_address(address)
 
-    @field_validator("server_url", mode="after")
+    @field_validator("server_url", "judge_url", mode="after")
     @classmethod
     def _a_server_can_be_reached(cls, address: str | None) -> str | None:
         return server_address(address) if address else None
 
-    @field_validator("server_key", mode="after")
+    @field_validator("server_key", "judge_key", mode="after")
     @classmethod
     def _a_key_can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
         return SecretStr(header_key(key.get_secret_value())) if key else None
@@ -71,6 +74,8 @@ class Settings(BaseSettings):
     def _a_server_has_an_address(self) -> Self:
         if self.engine == "openai" and not (self.server_url and self.server_model):
             raise ValueError("the engine 'openai' needs server_url and server_model")
+        if (self.judge_url is None) != (self.judge_model is None):
+            raise ValueError("a judge needs both judge_url and judge_model")
         if "{digest}" not in self.server_adapter_model:
             raise ValueError("server_adapter_model must hold {digest}, or releases could not be told apart")
         return self

@@ -16,7 +16,7 @@ from benchmarks.figures import Measured, write_results
 from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.real.arms import ARMS, Room, train
 from benchmarks.real.exams import NAMES, Elsewhere, Exam, read_choices, replies
-from benchmarks.real.passages import run_of
+from benchmarks.real.passages import plain_of, run_of
 from benchmarks.real.setting import Setting, read_setting
 from benchmarks.real.writing import WritingScores, judged
 from pipeline.types import Document
@@ -63,7 +63,7 @@ def main() -> None:
         run = SeededRun(
             seed=seed,
             documents=run_of(options.data, seed),
-            elsewhere=Elsewhere(choices=choices, plain=run_of(options.data, seed + 500)),
+            elsewhere=Elsewhere(choices=choices, plain=plain_of(options.data, seed)),
         )
         _one_seed(setting, run, options.arms, arms)
         write_results("real", list(_figures(arms)), options.out)

@@ -13,7 +13,7 @@ from benchmarks.figures import Measured, write_results
 from benchmarks.learning.intervals import interval, mean
 from benchmarks.real.exams import NAMES, Elsewhere, Grades, closed_book, read_choices
 from benchmarks.real.lives import Life, SealLife
-from benchmarks.real.passages import items_of, run_of, runs_of
+from benchmarks.real.passages import items_of, plain_of, runs_of
 from benchmarks.real.setting import Setting, read_setting
 from pipeline.types import Document
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     choices = read_choices(options.benchmarks, NAMES, options.each)
-    elsewhere = Elsewhere(choices=choices, plain=run_of(options.data, SEED + 500))
+    elsewhere = Elsewhere(choices=choices, plain=plain_of(options.data, SEED))
     runs = runs_of(options.data, SEED, options.runs)
     with tempfile.TemporaryDirectory(prefix="sealed-lifetime-") as folder:
         setting = read_setting(options.model)

@@ -26,6 +26,14 @@ def run_of(data: Path, seed: int, count: int = PER_RUN) -> tuple[Document, ...]:
     return tuple(_document(draw.choice(usable(passages, title))) for title in draw.sample(reported, count))
 
 
+def plain_of(data: Path, seed: int) -> tuple[Document, ...]:
+    """`PER_RUN` passages of titles that nothing is reported on: no run learns them."""
+    passages = json.loads(data.read_text(encoding="utf-8"))
+    draw = Random(seed)
+    titles = [title for title in halves(passages)[0] if usable(passages, title)]
+    return tuple(_document(draw.choice(usable(passages, title))) for title in draw.sample(titles, PER_RUN))
+
+
 def runs_of(data: Path, seed: int, runs: int) -> list[tuple[Document, ...]]:
     """Runs of `PER_RUN` passages in a row; no passage comes twice, and in one run no title does."""
     passages = json.loads(data.read_text(encoding="utf-8"))

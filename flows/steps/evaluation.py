@@ -25,7 +25,7 @@ def evaluate(context: RunContext, run: Run, trained: Trained) -> GateReport:
     with context.stage(run, "gates"):
         case = _case(context, run, trained)
         policy = context.recipe.policy
-        report, evidence = evaluation.evaluate(workspace.base, case, policy, workspace.settings.cache)
+        report, evidence = evaluation.evaluate(workspace.base, case, policy, workspace.settings.cache, workspace.judge)
         _write_pages(context, run, report, evidence)
     context.session.runs.save_report(run.number, report)
     return report

@@ -39,12 +39,16 @@ _LONGEST_PAUSE = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server's address and key, the attempts of one call, and the seconds of a whole job. `url`: without /v1."""
+    """A server's address and key, the attempts of one call, and the seconds of a whole job. `url`: without /v1.
+
+    settings: how the names of its settings begin, for errors.
+    """
 
     url: str = field(repr=False)
     key: str | None = field(default=None, repr=False)
     attempts: int = 6
     seconds: float = 3600.0
+    settings: str = "SEALED_SERVER"
 
     @property
     def name(self) -> str:
@@ -118,16 +122,18 @@ class Calls:
             wait = _retry_after(response.headers.get("retry-after"))
             raise _PassingError(f"status {status}, {self._excerpt(content)}", wait)
         if status != 200:
-            said = f"status {status}, {self._excerpt(content)}. {_todo(status)}"
+            said = f"status {status}, {self._excerpt(content)}. {_todo(self.server, status)}"
             raise EngineFailed(f"{self.server.name} refused a request: {said}")
         try:
             found = json.loads(content)
         except ValueError as error:
             raise EngineFailed(
-                f"{self.server.name} answered no JSON: {self._excerpt(content)}. {_NOT_IT}"
+                f"{self.server.name} answered no JSON: {self._excerpt(content)}. {_not_it(self.server)}"
             ) from harmless(error, *self.server.secrets)
         if not isinstance(found, dict):
-            raise EngineFailed(f"{self.server.name} answered JSON of another kind: {self._excerpt(content)}. {_NOT_IT}")
+            raise EngineFailed(
+                f"{self.server.name} answered JSON of another kind: {self._excerpt(content)}. {_not_it(self.server)}"
+            )
         return found
 
     def _excerpt(self, content: bytes) -> str:
@@ -141,7 +147,7 @@ class Calls:
         if pause >= self._left(problem):
             raise EngineFailed(
                 f"{self.server.name} asks for {pause:.0f} s of patience, which is beyond the deadline: {problem}. "
-                "Try again later, or raise SEALED_SERVER_SECONDS."
+                f"Try again later, or raise {self.server.settings}_SECONDS."
             )
 
     def _rest(self, pause: float) -> None:
@@ -153,7 +159,7 @@ class Calls:
         if left <= 0:
             raise EngineFailed(
                 f"{self.server.name} did not finish within {self.server.seconds:g} s: {problem}. "
-                "Raise SEALED_SERVER_SECONDS, lower SEALED_SERVER_CONCURRENCY, or use a faster server."
+                f"Raise {self.server.settings}_SECONDS, ask less at a time, or use a faster server."
             )
         return left
 
@@ -184,7 +190,8 @@ def _problem(state: RetryCallState) -> _PassingError:
     return problem
 
 
-_NOT_IT = "Point SEALED_SERVER_URL at an OpenAI-compatible server, without /v1 at its end."
+def _not_it(server: Server) -> str:
+    return f"Point {server.settings}_URL at an OpenAI-compatible server, without /v1 at its end."
 
 
 @contextmanager
@@ -199,7 +206,7 @@ def calls(server: Server) -> Iterator[Calls]:
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         said = redacted(str(error), *server.secrets)
         raise EngineFailed(
-            f"{server.name} cannot be reached: {said}. Correct SEALED_SERVER_URL or SEALED_SERVER_KEY."
+            f"{server.name} cannot be reached: {said}. Correct {server.settings}_URL or {server.settings}_KEY."
         ) from harmless(error, *server.secrets)
     with client:
         yield Calls(server=server, client=client, deadline=time.monotonic() + server.seconds)
@@ -219,9 +226,9 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-def _todo(status: int) -> str:
+def _todo(server: Server, status: int) -> str:
     if status in (401, 403):
-        return "Give the server's key in SEALED_SERVER_KEY."
+        return f"Give the server's key in {server.settings}_KEY."
     if status in (301, 302, 307, 308, 404, 405):
-        return _NOT_IT
+        return _not_it(server)
     return "See docs/operating.md for what the server must accept."

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from benchmarks.real.corrections import changed
-from benchmarks.real.passages import PER_RUN, runs_of
+from benchmarks.real.passages import PER_RUN, plain_of, run_of, runs_of
 from benchmarks.real.writing import judged
 from pipeline.types import Document, DocumentKind, Dropped, EvalItem, Example, ModelRef, SelfEdit
 
@@ -62,6 +62,15 @@ def test_runs_in_a_row_bring_no_passage_twice_and_no_title_twice_in_a_run(tmp_pa
     assert [len({one.title for one in run}) for run in runs] == [PER_RUN] * 3
     assert len({one.id for run in runs for one in run}) == 3 * PER_RUN
     assert runs == runs_of(data, 7, 3)
+
+
+def test_plain_text_is_of_titles_that_no_run_learns(tmp_path: Path) -> None:
+    data = tmp_path / "passages.json"
+    data.write_text(json.dumps(passages(18, 3)), encoding="utf-8")
+    plain = {one.title for one in plain_of(data, 7)}
+    learned = {one.title for run in [*runs_of(data, 7, 3), run_of(data, 7)] for one in run}
+    assert len(plain) == PER_RUN
+    assert not plain & learned
 
 
 def test_a_changed_capital_is_asked_with_the_new_and_with_the_old_answer() -> None:
