@@ -15,6 +15,7 @@ from flows.cli import (
     runs,
     sandbox,
     serving,
+    ui,
     workspace,
 )
 from pipeline.errors import ExternalError, SealedError
@@ -49,6 +50,7 @@ app.add_typer(keys.app, name="keys")
 app.command("reconcile")(reconciliation.reconcile)
 app.command("serve")(serving.serve)
 app.add_typer(serving.app, name="api-keys")
+app.command("ui")(ui.ui)
 app.command("watch")(canary.watch)
 app.command("promote")(canary.promote)
 app.add_typer(models.app, name="models")
