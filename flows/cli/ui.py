@@ -1,5 +1,6 @@
 """`sealed ui`: everything that one machine needs for review, schedule and clients, until it is stopped."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,6 +51,7 @@ def _show(ready: "Ready", json: bool) -> None:
 
     if json:
         screen.as_json(ready)
+        sys.stdout.flush()
         return
     where = ready.addresses
     page = f"{redacted_address(where.mlflow)}/#/models"

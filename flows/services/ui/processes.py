@@ -19,6 +19,8 @@ MARK = "SEALED_UI"
 # Here lie the flows, and the deployments beside them, in a checkout as in an installation.
 CODE = Path(flows.__file__).parents[1]
 POOL = "sealed"
+# Runs at a time: where reconciling takes longer than its schedule allows, late ones queue instead of piling up.
+RUNS_AT_ONCE = 4
 SOURCE_OF_VERSIONS = "^models:/m-[0-9a-f]{32}$"
 _DRAIN_SECONDS = 65.0  # the gateway answers requests under way for a minute
 _NOT_PASSED_ON = ("MLFLOW_TRACKING_", "PREFECT_API_", "PREFECT_PROFILE", "PREFECT_SERVER_")
@@ -171,7 +173,7 @@ def deploying(plan: Plan) -> tuple[Process, ...]:
 
 def worker(plan: Plan) -> Process:
     """The worker in which runs and reconciliation take place."""
-    return _client(plan, "worker", "worker", "start", "--pool", POOL, "--type", "process")
+    return _client(plan, "worker", "worker", "start", "--pool", POOL, "--type", "process", "--limit", str(RUNS_AT_ONCE))
 
 
 def _client(plan: Plan, name: str, *words: str) -> Process:

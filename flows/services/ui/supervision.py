@@ -20,6 +20,8 @@ START_SECONDS = 300.0
 _PAUSE = 0.3
 _KILLED_AFTER = 10.0  # that whatever a process left behind gets to end by itself
 _SHOWN = 300
+# A terminal that is closed sends SIGHUP.
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
@@ -111,12 +113,12 @@ class Supervisor:
 
 @contextmanager
 def stopped_by_signals(stopping: threading.Event) -> Iterator[None]:
-    """Within this block SIGINT and SIGTERM set `stopping`, and do nothing else."""
+    """Within this block SIGINT, SIGTERM and SIGHUP set `stopping`, and do nothing else."""
 
     def stop(*_: object) -> None:
         stopping.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _ENDINGS}
     try:
         yield
     finally:
