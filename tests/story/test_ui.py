@@ -1,4 +1,4 @@
-"""`sealed ui` as its users run it: every page answers, a decision in MLflow takes effect, and nothing is left behind."""
+"""`sealed ui` as users run it: every page answers, a decision in MLflow takes effect, and nothing is left behind."""
 
 import json
 import os
@@ -122,7 +122,7 @@ def _every_page_answers(ui: Ui) -> None:
     health = httpx.get(f"{ui.address('prefect')}/api/health", timeout=30)
     assert health.json() is True
     assert httpx.post(f"{ui.address('prefect')}/api/flow_runs/filter", json={}, timeout=30).status_code == 401
-    assert httpx.get(f"{ui.address('prefect')}/dashboard", timeout=30).status_code == 200
+    assert httpx.get(f"{ui.address('prefect')}/", timeout=30, follow_redirects=True).status_code == 200
     version = f"{ui.address('mlflow')}/api/2.0/mlflow/model-versions/get?name=sealed&version=1"
     assert httpx.get(version, timeout=60).status_code == 401
     shown = httpx.get(version, auth=ui.reviewer, timeout=60).json()["model_version"]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from flows.services.ui.processes import Plan
 from pipeline.addresses import harmless, redacted
@@ -39,36 +40,28 @@ def _signs_in(plan: Plan) -> bool:
     return True
 
 
-def drop_missed_runs(plan: Plan) -> int:
-    """Deletes the scheduled runs whose time passed while no worker ran. Returns how many. Raises SchedulerFailed.
+def drop_missed_runs(plan: Plan) -> None:
+    """Deletes the runs of schedules whose time passed while no worker ran. Raises SchedulerFailed.
 
-    Prefect would start all of them at once, hundreds after a night; the next one does the work of all.
+    Prefect would start all of them at once; the next one does the work of all. A run that somebody asked for stays.
     """
     past = {"before_": datetime.now(UTC).isoformat()}
-    asked = {
-        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}, "next_scheduled_start_time": past},
-        "limit": _AT_ONCE,
-    }
-    dropped = 0
+    waiting = {"state": {"type": {"any_": ["SCHEDULED"]}}, "next_scheduled_start_time": past}
     try:
-        with httpx.Client(
-            base_url=f"{plan.addresses.prefect}/api/",
-            auth=(plan.accounts.admin, plan.accounts.admin_password),
-            timeout=_SECONDS,
-        ) as client:
-            while missed := _asked(client, asked):
-                for run in missed:
-                    client.delete(f"flow_runs/{run['id']}").raise_for_status()
-                dropped += len(missed)
+        found = _prefect(plan, "flow_runs/filter", {"flow_runs": waiting, "limit": _AT_ONCE})
+        missed = [run["id"] for run in found if run["auto_scheduled"]]
+        if missed:
+            _prefect(plan, "flow_runs/bulk_delete", {"flow_runs": {"id": {"any_": missed}}, "limit": len(missed)})
     except httpx.HTTPError as error:
         raise SchedulerFailed(_words("Prefect", plan, error)) from harmless(error, *plan.accounts.secrets)
-    return dropped
 
 
-def _asked(client: httpx.Client, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.post("flow_runs/filter", json=asked).raise_for_status().json()
-    # A run that somebody asked for by hand is no missed one.
-    return [run for run in found if run["auto_scheduled"]]
+# Prefect answers 503 while its own services hold its database, as they do right after its start.
+@retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(6), wait=wait_fixed(2.0), reraise=True)
+def _prefect(plan: Plan, path: str, body: dict[str, Any]) -> Any:
+    sign = (plan.accounts.admin, plan.accounts.admin_password)
+    answer = httpx.post(f"{plan.addresses.prefect}/api/{path}", json=body, auth=sign, timeout=_SECONDS)
+    return answer.raise_for_status().json()
 
 
 def _words(what: str, plan: Plan, error: Exception) -> str:

@@ -138,6 +138,8 @@ def prefect_server(plan: Plan) -> Process:
     """Prefect over the workspace's records. It asks for a sign-in: any page of a browser can reach a local port."""
     own = {
         "PREFECT_SERVER_API_AUTH_STRING": plan.accounts.scheduler_sign_in,
+        # A schedule of 15 seconds would else fill an hour, in one long write to SQLite.
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
