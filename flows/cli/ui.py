@@ -38,7 +38,7 @@ def ui(
 
     opened = open_workspace(workspace)
     if not json:
-        screen.say(f"Starting. Logs are in {opened.settings.workspace / 'ui'}. This takes a minute or less.")
+        screen.say(f"Starting. Logs are in {opened.settings.workspace / 'ui'}. This takes about a minute.")
     wanted = Ports(mlflow=mlflow_port, prefect=prefect_port, gateway=gateway_port)
     run_ui(opened, wanted, lambda ready: _show(ready, json), reviewer=reviewer)
     if not json:

@@ -141,6 +141,8 @@ def prefect_server(plan: Plan) -> Process:
         # A schedule of 15 seconds would else fill an hour, in one long write to SQLite.
         "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # The newer pages ask an analytics service of others, before anybody could have told them not to.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
