@@ -156,6 +156,10 @@ class SchedulerFailed(ExternalError):
     """Prefect did not answer."""
 
 
+class ProcessFailed(ExternalError):
+    """A server that `sealed ui` started did not answer, or ended by itself; the message names its log."""
+
+
 class MeasurementFailed(ExternalError):
     """A model could not be measured on a suite: the gates that need it fail closed."""
 

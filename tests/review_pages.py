@@ -93,8 +93,6 @@ def chromium() -> Iterator[Browser]:
 def signed_in(browser: Browser, url: str, who: str) -> Iterator[ReviewPages]:
     """The pages as `who` sees them, signed in by their own password."""
     context = browser.new_context(http_credentials={"username": who, "password": PASSWORD}, viewport=SIZE)
-    # MLflow opens its assistant beside the first page; the server refuses it.
-    context.add_init_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
     context.set_default_timeout(PATIENCE_MS)
     try:
         yield ReviewPages(url, context.new_page())

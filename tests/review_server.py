@@ -18,6 +18,8 @@ from typing import Any
 
 import httpx
 
+from flows.services.ui.processes import SOURCE_OF_VERSIONS
+
 ROOT = Path(__file__).parents[1]
 ADMIN, PASSWORD = "admin", "a-long-password-1"
 PEOPLE = ("ada", "grace", "linus", "trainer", "visitor")
@@ -113,6 +115,8 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "not a secret in a test",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": SOURCE_OF_VERSIONS,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **more,
     }

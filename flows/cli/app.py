@@ -16,6 +16,7 @@ from flows.cli import (
     runs,
     sandbox,
     serving,
+    ui,
     workspace,
 )
 from pipeline.errors import ExternalError, SealedError
@@ -51,6 +52,7 @@ app.add_typer(keys.app, name="keys")
 app.command("reconcile")(reconciliation.reconcile)
 app.command("serve")(serving.serve)
 app.add_typer(serving.app, name="api-keys")
+app.command("ui")(ui.ui)
 app.command("watch")(canary.watch)
 app.command("promote")(canary.promote)
 app.add_typer(models.app, name="models")

@@ -73,8 +73,7 @@ def _show(story: "Story", figures: Path) -> None:
     screen.say(
         f"{_time(story.seconds_total)} in all, {story.peak_rss_mb:,.0f} MB at most. Figures: {figures}",
         "Look around:",
-        f"  mlflow ui --backend-store-uri sqlite:///{story.workspace}/mlflow.db --port 5000   "
-        "then http://127.0.0.1:5000/#/models/sealed",
+        f"  sealed ui -w {story.workspace}   (review in MLflow, the schedule in Prefect, the endpoint for clients)",
         f"  {story.workspace}/reports/run-1/report.html   (and run-2, run-3) in a browser",
         f"  sealed status -w {story.workspace}",
     )

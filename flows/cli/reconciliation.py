@@ -29,7 +29,7 @@ def reconcile(
     _show(done, json)
     if not json and not done.sentences:
         screen.say("nothing was decided since, and MLflow matches the ledger.")
-    raise typer.Exit(ExternalError.exit_code if done.reconciled.failed else 0)
+    raise typer.Exit(ExternalError.exit_code if done.failed else 0)
 
 
 def _watch(workspace: Path, json: bool) -> None:

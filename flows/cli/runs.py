@@ -115,11 +115,14 @@ def _prepared(workspace: Path) -> Path:
 def record_in(workspace: Path) -> Path:
     """The workspace's folder. Tells Prefect to record there where PREFECT_API_URL names no server.
 
-    To be called before Prefect is imported: it reads its settings then.
+    That is done by the server of a `sealed ui` that runs, else by one of this run's own. To be called before Prefect is
+    imported: it reads its settings then.
     """
+    from flows.services.ui.addresses import join_scheduler
     from flows.wiring import open_workspace
 
     folder = open_workspace(workspace).settings.workspace
+    join_scheduler(folder)
     for name, value in (*QUIET, ("PREFECT_HOME", str(folder / "prefect"))):
         os.environ.setdefault(name, value)
     return folder

@@ -82,6 +82,9 @@ def _to_forget(documents: int) -> str:
 
 def doctor(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
     """Examine the workspace: model, ledger, adapters, MLflow, Prefect, disk."""
+    from flows.services.ui.addresses import join_scheduler
+
+    join_scheduler(workspace)
     from flows.services.diagnosis import examine
 
     findings = examine(workspace)

@@ -5,42 +5,69 @@ from datetime import UTC, datetime
 
 from flows.services import review
 from flows.wiring import Workspace
-from pipeline.errors import BadSignature, CorruptAdapter, NoSuchRelease, PolicyError, WrongBase
+from pipeline.errors import BadRecipe, BadSignature, CorruptAdapter, NoSuchRelease, PolicyError, WrongBase
 from pipeline.types import Actor, Identity, ReviewDecision, ReviewKind, ReviewOutcome
 from registry import Reconciled, lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adopted:
+    """What became of the decisions that waited, and why others still wait, in sentences."""
+
+    outcomes: tuple[ReviewOutcome, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReconciledWorkspace:
-    """What became of the decisions that waited, and what was made to match the ledger after them."""
+    """What became of the decisions that waited, and what was made to match the ledger after them.
+
+    `waiting`: why decisions still wait, in sentences.
+    """
 
     outcomes: tuple[ReviewOutcome, ...]
     reconciled: Reconciled
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """What is tried again next time, in sentences."""
+        return (*self.waiting, *self.reconciled.failed)
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of it in words, what failed last; empty where nothing was to do."""
         decided = (f"{'adopted' if one.adopted else 'refused'}: {one.sentence}" for one in self.outcomes)
-        failed = (f"failed, and tried again next time: {sentence}" for sentence in self.reconciled.failed)
+        failed = (f"failed, and tried again next time: {sentence}" for sentence in self.failed)
         return (*decided, *self.reconciled.repaired, *failed)
 
 
 def reconcile(workspace: Workspace) -> ReconciledWorkspace:
     """Adopts what people decided in MLflow, then makes MLflow match the ledger. Idempotent. Raises DatabaseFailed."""
-    return ReconciledWorkspace(outcomes=adopt(workspace), reconciled=workspace.reconcile())
+    adopted = adopt(workspace)
+    return ReconciledWorkspace(outcomes=adopted.outcomes, waiting=adopted.waiting, reconciled=workspace.reconcile())
 
 
-def adopt(workspace: Workspace) -> tuple[ReviewOutcome, ...]:
+def adopt(workspace: Workspace) -> Adopted:
     """Makes each decision that nobody used yet take effect, in order, or records the rule that is against it.
 
     A decision is used once. One that another process uses at the same time, or used and was killed, has the outcome
-    that it had in effect. Who holds no signing key, as a team's runs, leaves all to whoever does. Raises
-    DatabaseFailed, LedgerTampered, BadRecipe; the decisions that are left are adopted next time.
+    that it had in effect. One that cannot be judged now, as an approval beside a recipe that cannot be read, waits and
+    holds up no other. Who holds no signing key, as a team's runs, leaves all to whoever does. Raises DatabaseFailed,
+    LedgerTampered; the decisions that are left are adopted next time.
     """
     if workspace.review_context.keys.own is None:
-        return ()
-    outcomes = (_conclude(workspace, decision) for decision in workspace.ledger.review_decisions.unused())
-    return tuple(outcome for outcome in outcomes if workspace.ledger.review_decisions.conclude(outcome))
+        return Adopted()
+    outcomes, waiting = list[ReviewOutcome](), list[str]()
+    for decision in workspace.ledger.review_decisions.unused():
+        try:
+            outcome = _conclude(workspace, decision)
+        except BadRecipe as error:
+            waiting.append(f"what {decision.who} decided about release {decision.release} waits: {error}")
+            continue
+        if workspace.ledger.review_decisions.conclude(outcome):
+            outcomes.append(outcome)
+    return Adopted(outcomes=tuple(outcomes), waiting=tuple(waiting))
 
 
 def _conclude(workspace: Workspace, decision: ReviewDecision) -> ReviewOutcome:

@@ -94,10 +94,10 @@ def _decisions(workspace: Workspace) -> str:
 
 
 def _reconciling(workspace: Workspace) -> str:
-    reconciled = adoption.reconcile(workspace).reconciled
-    if reconciled.failed:
-        raise ExternalError(" ".join(reconciled.failed))
-    return "; ".join(reconciled.repaired) or "aliases and tags match the ledger"
+    done = adoption.reconcile(workspace)
+    if done.failed:
+        raise ExternalError(" ".join(done.failed))
+    return "; ".join(done.reconciled.repaired) or "aliases and tags match the ledger"
 
 
 def _tracking(workspace: Workspace) -> str:

@@ -54,8 +54,8 @@ def decided(
     return ledger.review_decisions.record(replace(decision, **changed))  # type: ignore[arg-type]
 
 
-def only(outcomes: tuple[ReviewOutcome, ...]) -> ReviewOutcome:
-    (outcome,) = outcomes
+def only(adopted: adoption.Adopted) -> ReviewOutcome:
+    (outcome,) = adopted.outcomes
     return outcome
 
 
@@ -70,7 +70,7 @@ def test_an_approval_makes_the_release_production_once(ledger: Ledger, workspace
     assert ledger.releases.production().number == 1
     assert ledger.review_decisions.unused() == ()
     assert ledger.review_decisions.concluded() == ((decision, outcome),)
-    assert adoption.adopt(workspace) == ()
+    assert adoption.adopt(workspace) == adoption.Adopted()
 
 
 def test_a_rejection_and_a_rollback_are_adopted_in_order(ledger: Ledger, workspace: Workspace) -> None:
@@ -79,7 +79,7 @@ def test_a_rejection_and_a_rollback_are_adopted_in_order(ledger: Ledger, workspa
     waiting = ledger.candidate("cinder")
     decided(ledger, waiting, ReviewKind.REJECT, "grace")
     decided(ledger, ledger.releases.get(1), ReviewKind.ROLLBACK, "linus")
-    assert [outcome.adopted for outcome in adoption.adopt(workspace)] == [True, True]
+    assert [outcome.adopted for outcome in adoption.adopt(workspace).outcomes] == [True, True]
     assert ledger.releases.get(3).reason == "rejected by grace: it answers badly"
     newest = ledger.deployments.listed()[-1]
     assert (newest.release, newest.actor, newest.reason) == (1, "linus", "it answers badly")
@@ -89,7 +89,7 @@ def test_only_the_first_of_two_decisions_on_a_release_counts(ledger: Ledger, wor
     waiting = ledger.candidate("atlas")
     decided(ledger, waiting, who="ada")
     decided(ledger, waiting, ReviewKind.REJECT, who="grace")
-    assert [outcome.adopted for outcome in adoption.adopt(workspace)] == [True, False]
+    assert [outcome.adopted for outcome in adoption.adopt(workspace).outcomes] == [True, False]
     assert ledger.releases.production().number == 1
 
 
@@ -109,7 +109,7 @@ def test_a_decision_that_a_rule_is_against_is_used_up_and_changes_nothing(
     assert not refused.adopted
     assert said in refused.sentence
     assert ledger.releases.get(1).state is ReleaseState.CANDIDATE
-    assert adoption.adopt(workspace) == ()
+    assert adoption.adopt(workspace) == adoption.Adopted()
 
 
 def test_a_decision_is_void_once_production_moved(ledger: Ledger, workspace: Workspace) -> None:
@@ -130,8 +130,35 @@ def test_a_damaged_adapter_uses_the_approval_up(
     with monkeypatch.context() as patch:
         decide_by(patch, replace(ledger.context, verify=damaged))
         assert only(adoption.adopt(workspace)).sentence == "a byte changed. Put the file back."
-    assert adoption.adopt(workspace) == ()
+    assert adoption.adopt(workspace) == adoption.Adopted()
     assert ledger.releases.production().number == 0
+
+
+def test_a_recipe_that_cannot_be_read_holds_up_the_approval_and_no_rollback_behind_it(
+    ledger: Ledger, workspace: Workspace
+) -> None:
+    ledger.release("atlas")
+    ledger.release("borea")
+    waiting = ledger.candidate("cinder")
+    workspace.settings.recipe_file.write_text("[documents\n", encoding="utf-8")
+    approval = decided(ledger, waiting)
+    rollback = decided(ledger, ledger.releases.get(1), ReviewKind.ROLLBACK, "linus")
+    adopted = adoption.adopt(workspace)
+    assert [(one.decision, one.adopted) for one in adopted.outcomes] == [(rollback.number, True)]
+    assert ledger.releases.production().number == 1
+    assert "what ada decided about release 3 waits: " in adopted.waiting[0]
+    assert "recipe.toml" in adopted.waiting[0]
+    assert ledger.review_decisions.unused() == (approval,)
+
+
+def test_an_approval_is_adopted_once_the_recipe_can_be_read_again(ledger: Ledger, workspace: Workspace) -> None:
+    workspace.settings.recipe_file.write_text("[documents\n", encoding="utf-8")
+    decided(ledger, ledger.candidate("atlas"))
+    (sentence,) = adoption.reconcile(workspace).sentences
+    assert sentence.startswith("failed, and tried again next time: what ada decided about release 1 waits")
+    workspace.settings.recipe_file.write_text("", encoding="utf-8")
+    assert only(adoption.adopt(workspace)).adopted
+    assert ledger.releases.production().number == 1
 
 
 def test_a_decision_that_took_effect_before_a_kill_is_adopted_and_not_refused(
@@ -177,7 +204,7 @@ def test_without_a_key_to_sign_with_decisions_are_left_for_whoever_holds_one(
     decision = decided(ledger, ledger.candidate("atlas"))
     with monkeypatch.context() as patch:
         decide_by(patch, replace(ledger.context, keys=KeyRing(trusted=ledger.context.keys.trusted)))
-        assert adoption.adopt(workspace) == ()
+        assert adoption.adopt(workspace) == adoption.Adopted()
     assert ledger.review_decisions.unused() == (decision,)
     assert ledger.releases.production().number == 0
     assert only(adoption.adopt(workspace)).adopted

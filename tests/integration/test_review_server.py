@@ -41,6 +41,12 @@ def server(folder: Path, reviewed: ReviewedWorkspace) -> Iterator[ReviewServer]:
         yield running
 
 
+def test_the_page_does_not_open_the_assistant_that_is_off(server: ReviewServer) -> None:
+    page = server.ask("ada", "GET", "/", None)
+    assert page.status == 200
+    assert "<head><script>localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')" in page.body
+
+
 @pytest.fixture
 def waiting(reviewed: ReviewedWorkspace, server: ReviewServer) -> Release:
     """A release that waits for review, proposed by the trainer: the one of an earlier test, or a new one."""

@@ -1,5 +1,6 @@
 """The stack of docker-compose.yml, held without Docker: what it names exists, and so do the options it gives."""
 
+import configparser
 import os
 import re
 import shlex
@@ -11,12 +12,19 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.services.ui.processes import SOURCE_OF_VERSIONS
 from pipeline.config import Settings
+from registry.mlflow.app.ledger import ledger_address
+from registry.mlflow.app.roles import read_roles
 
 ROOT = Path(__file__).parents[2]
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 GUIDE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 TOOLS = ("sealed", "mlflow", "prefect")
+# Read by the plugin, and by whoever proposes, not as a field of a workspace's settings.
+NOT_OF_A_WORKSPACE = {"SEALED_REVIEWERS", "SEALED_ON_CALL", "SEALED_TRAINERS", "SEALED_PROPOSER"}
+# What MLflow 3.17 reads of the file of its sign-in.
+KNOWN_SIGN_IN = ("default_permission", "database_uri", "admin_username", "auth_cache_ttl_seconds")
 
 
 def calls(text: str) -> list[tuple[str, ...]]:
@@ -51,10 +59,71 @@ def test_what_a_service_leans_on_is_in_the_stack() -> None:
         assert {name for name in named if re.fullmatch(r"[a-z]+", name)} <= set(STACK["volumes"])
 
 
+def environment(service: str) -> dict[str, str]:
+    found: dict[str, str] = STACK["services"][service].get("environment", {})
+    return found
+
+
 def test_every_setting_of_ours_is_one_that_we_read() -> None:
-    ours = {name for name in STACK["services"]["worker"]["environment"] if name.startswith("SEALED_")}
+    ours = {name for service in STACK["services"] for name in environment(service) if name.startswith("SEALED_")}
     assert {"SEALED_WORKSPACE", "SEALED_DATABASE_URL", "SEALED_TRACKING_URI", "SEALED_MODEL"} <= ours
-    assert {name.removeprefix("SEALED_").lower() for name in ours} <= set(Settings.model_fields)
+    assert {name.removeprefix("SEALED_").lower() for name in ours - NOT_OF_A_WORKSPACE} <= set(Settings.model_fields)
+
+
+def test_no_secret_has_a_default_and_each_that_is_missing_says_what_it_is() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    asked = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", text)
+    secret = {name for name, _ in asked if re.search("PASSWORD|SECRET|SIGN_IN", name)}
+    assert secret == {
+        "POSTGRES_PASSWORD",
+        "MLFLOW_ADMIN_PASSWORD",
+        "MLFLOW_SECRET_KEY",
+        "TRAINER_PASSWORD",
+        "PREFECT_SIGN_IN",
+    }
+    assert all(rest.startswith(":?") and len(rest) > 2 for name, rest in asked if name in secret)
+    written = {value for service in STACK["services"] for value in environment(service).values() if "://" in str(value)}
+    assert all("${POSTGRES_PASSWORD:?" in value for value in written if "@" in value)
+
+
+def test_mlflow_runs_the_plugin_with_roles_that_it_takes_and_its_switches() -> None:
+    settings = environment("mlflow")
+    assert "--app-name sealed" in STACK["services"]["mlflow"]["command"]
+    roles = read_roles({**settings, "SEALED_REVIEWERS": "ada,grace", "SEALED_ON_CALL": ""})
+    assert roles.trainers == {environment("worker")["MLFLOW_TRACKING_USERNAME"]}
+    assert ledger_address(settings).model == "sealed"
+    assert settings["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+    assert settings["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"].replace("$$", "$") == SOURCE_OF_VERSIONS
+    sign_in = configparser.ConfigParser()
+    sign_in.read_string(STACK["configs"]["sign-in"]["content"])
+    assert sign_in["mlflow"]["database_uri"].startswith("sqlite:////accounts/")
+    assert set(sign_in["mlflow"]) <= set(KNOWN_SIGN_IN)
+
+
+def test_only_the_service_that_adopts_decisions_holds_a_key_and_none_that_runs_can_trust_one() -> None:
+    holders = {name for name in STACK["services"] if "SEALED_SIGNING_KEY" in environment(name)}
+    assert holders == {"reconciler"}
+    for name in ("worker", "gateway"):
+        mounted = STACK["services"][name]["volumes"]
+        assert "trusted:/trusted:ro" in mounted
+        assert not any(volume.startswith("keys:") for volume in mounted)
+        assert environment(name)["SEALED_REVIEW"] == "team"
+
+
+def test_each_queue_of_the_deployments_has_a_worker() -> None:
+    deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    queues = {one["name"]: one["work_pool"]["work_queue_name"] for one in deployed}
+    polled = {
+        name: re.findall(r"--work-queue (\w+)", STACK["services"][name]["command"]) for name in ("worker", "reconciler")
+    }
+    assert polled == {"worker": [queues["nightly"]], "reconciler": [queues["reconcile"]]}
+    assert set(queues.values()) == {queue for found in polled.values() for queue in found}
+
+
+def test_other_machines_reach_no_service() -> None:
+    ports = [port for service in STACK["services"].values() for port in service.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_the_stack_calls_all_three_tools() -> None:

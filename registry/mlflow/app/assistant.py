@@ -1,5 +1,6 @@
 """Refuses MLflow's assistant: it starts programs under the server's account, which may write to the ledger."""
 
+from flask import Response, request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -8,6 +9,17 @@ _REFUSAL = {
     "error_code": "PERMISSION_DENIED",
     "message": "the assistant is off here: it would act under the account that holds the ledger.",
 }
+# MLflow's page opens the assistant by itself, once, where its address is a local one; it then remembers that it did.
+_HEAD, _REMEMBERED = b"<head>", "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
+_SCRIPT = f"<script>localStorage.setItem('{_REMEMBERED}', 'true')</script>".encode()
+
+
+def without_panel(response: Response) -> Response:
+    """MLflow's page, so that it opens no panel beside the review for what is off; any other response as it is."""
+    if request.path == "/" and response.mimetype == "text/html" and response.status_code == 200:
+        response.direct_passthrough = False
+        response.set_data(response.get_data().replace(_HEAD, _HEAD + _SCRIPT, 1))
+    return response
 
 
 class WithoutAssistant:

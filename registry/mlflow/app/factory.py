@@ -13,7 +13,7 @@ from mlflow.server import app as flask_app
 from mlflow.server import auth
 
 from pipeline.errors import ExternalError
-from registry.mlflow.app.assistant import WithoutAssistant
+from registry.mlflow.app.assistant import WithoutAssistant, without_panel
 from registry.mlflow.app.guard import Guard
 from registry.mlflow.app.ledger import ServerLedger, ledger_address
 from registry.mlflow.app.parsing import CHANGES, changes_registry
@@ -40,6 +40,7 @@ def create_app(app: Flask = flask_app) -> Any:
     if isinstance(served, FastAPI):
         served.add_middleware(WithoutAssistant)
     app.before_request(guard.before_request)
+    app.after_request(without_panel)
     for (path, method), own in list(auth.BEFORE_REQUEST_VALIDATORS.items()):
         if own is not None and changes_registry(path, method, ""):
             auth.BEFORE_REQUEST_VALIDATORS[(path, method)] = guard.permitted(own)
