@@ -17,7 +17,7 @@ from pipeline.digests import seed_from
 from pipeline.engines.base import ModelMetadata
 from pipeline.engines.engine import SamplingParams, check_params, check_scored, room_for
 from pipeline.engines.http_calls import Calls, Found, Server, calls
-from pipeline.engines.responses import check_served, logprob_of, samples_of, served_models
+from pipeline.engines.responses import check_served, logprobs_of, samples_of, served_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,8 @@ class OpenAIEngine:
     def context(self) -> int:
         """Longest sequence in tokens, of the model and of the server that may allow less."""
         with calls(self._server) as job:
-            allowed = served_models(job.server.name, job.json("/v1/models")).get(self._names.base)
-        return min(self._metadata.context, allowed or self._metadata.context)
+            listed = served_models(job.server.name, job.json("/v1/models")).get(self._names.base)
+        return min(self._metadata.context, (listed and listed.context) or self._metadata.context)
 
     @property
     def base_digest(self) -> str:
@@ -96,7 +96,7 @@ class OpenAIEngine:
         def score(place: int, job: Calls) -> float:
             prompt, answer = rows[place]
             found = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
-            return logprob_of(job.server.name, found, answer, model=settings["model"])
+            return sum(logprobs_of(job.server.name, found, answer, model=settings["model"]))
 
         return self._each(score, len(rows), settings["model"])
 

@@ -1,6 +1,7 @@
 """Reads the answers of an OpenAI-compatible server, and refuses one that is not exactly what was asked for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import EngineFailed
@@ -8,13 +9,35 @@ from pipeline.errors import EngineFailed
 _WHOLE = ("stop", "length")
 
 
-def served_models(url: str, listing: Mapping[str, Any]) -> dict[str, int | None]:
-    """The names that a /v1/models answer lists, each with the longest sequence it allows, where it says so."""
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """A model that a server lists: of an adapter `parent` names the base. `root`: where the server read it from.
+
+    `context`: the longest sequence in tokens, of an adapter its base's; None where the server does not say.
+    """
+
+    name: str
+    root: str | None
+    parent: str | None
+    context: int | None
+
+
+def served_models(url: str, listing: Mapping[str, Any]) -> dict[str, ServedModel]:
+    """The models that a /v1/models answer lists, by name. Raises EngineFailed where it lists none."""
     models = listing.get("data")
     if not isinstance(models, list) or not all(isinstance(each, dict) for each in models):
         raise EngineFailed(f"{url} lists no models. Point SEALED_SERVER_URL at an OpenAI-compatible server.")
-    lengths = {str(each.get("id")): each.get("max_model_len") for each in models}
-    return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
+    lengths = {each.get("id"): each.get("max_model_len") for each in models}
+    found = {}
+    for each in models:
+        length = lengths[each.get("id")] or lengths.get(each.get("parent"))
+        found[str(each.get("id"))] = ServedModel(
+            name=str(each.get("id")),
+            root=each.get("root"),
+            parent=each.get("parent"),
+            context=length if isinstance(length, int) else None,
+        )
+    return found
 
 
 def check_served(url: str, name: str, listing: Mapping[str, Any]) -> None:
@@ -37,8 +60,8 @@ def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -
     return tuple(str(whole[place]) for place in range(count))
 
 
-def logprob_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, model: str) -> float:
-    """The log-probability, in nats, of `tokens`, the last ones of a completion's prompt.
+def logprobs_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, model: str) -> tuple[float, ...]:
+    """The log-probability, in nats, of each of `tokens`, the last ones of a completion's prompt.
 
     By vLLM's `prompt_logprobs`: for each token of the prompt a mapping by id. Raises EngineFailed unless all are there,
     and the answer is `model`'s.
@@ -46,11 +69,11 @@ def logprob_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, mo
     (choice,) = _choices(url, answer, model, 1)
     found: Any = choice.get("prompt_logprobs")
     try:
-        return sum(float(found[place][str(token)]["logprob"]) for place, token in enumerate(tokens, -len(tokens)))
+        return tuple(float(found[place][str(token)]["logprob"]) for place, token in enumerate(tokens, -len(tokens)))
     except (TypeError, KeyError, IndexError, ValueError) as error:
         raise EngineFailed(
-            f"{url} does not say how likely a prompt's tokens are: corrections cannot be checked by it. "
-            "Use a server that supports `prompt_logprobs`, as vLLM does."
+            f"{url} does not say how likely a prompt's tokens are: neither corrections nor a loaded adapter can be "
+            "checked by it. Use a server that supports `prompt_logprobs`, as vLLM does."
         ) from error
 
 

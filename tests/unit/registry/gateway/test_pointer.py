@@ -20,6 +20,7 @@ class Memory:
 
     bad: set[int] = field(default_factory=set)
     held: dict[int, Release] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
     now: Release | None = None
     tries: int = 0
     alive: bool = True
@@ -29,6 +30,7 @@ class Memory:
         if release.number in self.bad:
             raise CorruptAdapter("/srv/secret/path is damaged. Fetch it again.")
         self.held[release.number] = release
+        self.lost.discard(release.number)
 
     def activate(self, release: Release) -> None:
         self.hold(release)
@@ -40,6 +42,9 @@ class Memory:
 
     def active(self) -> Release | None:
         return self.now
+
+    def check(self) -> tuple[Release, ...]:
+        return tuple(self.held[number] for number in self.lost & set(self.held))
 
     def loaded(self) -> tuple[Release, ...]:
         return tuple(self.held.values())
