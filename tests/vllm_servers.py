@@ -102,25 +102,23 @@ class SmallServer:
         return 200, f"Success: LoRA adapter '{name}' removed successfully."
 
     @torch.inference_mode()
-    def complete(self, body: Json) -> tuple[list[int], str, list[Any] | None]:
-        """The ids of one text, why it ended, and the log-probabilities of its prompt if they are asked for."""
+    def complete(self, body: Json) -> tuple[list[int], str, Json]:
+        """The ids of one text, why it ended, and the log-probabilities of its first token if they are asked for."""
         model = self.views[body["model"]]
         params = SamplingParams(max_new_tokens=body["max_tokens"], temperature=body["temperature"], top_p=body["top_p"])
-        draws = torch.rand(1, body["max_tokens"]) if body["temperature"] else None
-        stops = frozenset(body["stop_token_ids"])
         job = DecodingJob(
-            prompts=[body["prompt"]], limits=[body["max_tokens"]], stops=stops, params=params, draws=draws
+            prompts=[body["prompt"]],
+            limits=[body["max_tokens"]],
+            stops=frozenset(body["stop_token_ids"]),
+            params=params,
+            draws=torch.rand(1, body["max_tokens"]) if body["temperature"] else None,
         )
         with self.running:
             (ids,) = decode(model, job)
-            logits = model(input_ids=torch.tensor([body["prompt"]])).logits[0] if "prompt_logprobs" in body else None
-        scores = None if logits is None else logits.log_softmax(-1)
-        told = None
-        if scores is not None:
-            nan = float("nan") if body["model"] in self.poisoned else 0.0
-            pairs = enumerate(body["prompt"][1:])
-            told = [None, *({str(token): {"logprob": float(scores[at, token]) + nan}} for at, token in pairs)]
-        return list(ids), "stop" if len(ids) < body["max_tokens"] else "length", told
+            scores = model(input_ids=torch.tensor([body["prompt"]])).logits[0, -1].log_softmax(-1)
+        nan = float("nan") if body["model"] in self.poisoned else 0.0
+        told = {f"token_id:{token}": float(scores[token]) + nan for token in body.get("logprob_token_ids", [])}
+        return list(ids), "stop" if len(ids) < body["max_tokens"] else "length", {"top_logprobs": [told]}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -153,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(body, ids, finish)
             return
         text = small.base.tokenizer.decode(ids, skip_special_tokens=True)
-        choice = {"index": 0, "text": text, "finish_reason": finish, "token_ids": ids, "prompt_logprobs": told}
+        choice = {"index": 0, "text": text, "finish_reason": finish, "token_ids": ids, "logprobs": told}
         self._send(200, json.dumps({"model": body["model"], "choices": [choice] * body["n"]}))
 
     def _stream(self, body: Json, ids: list[int], finish: str) -> None:
@@ -183,6 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
     small: SmallServer
 
 

@@ -17,7 +17,7 @@ from pipeline.digests import seed_from
 from pipeline.engines.base import ModelMetadata
 from pipeline.engines.engine import SamplingParams, check_params, check_scored, room_for
 from pipeline.engines.http_calls import Calls, Found, Server, calls
-from pipeline.engines.responses import check_served, logprobs_of, samples_of, served_models
+from pipeline.engines.responses import check_served, logprob_of, samples_of, served_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class OpenAIEngine:
         def score(place: int, job: Calls) -> float:
             prompt, answer = rows[place]
             found = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
-            return sum(logprobs_of(job.server.name, found, answer, model=settings["model"]))
+            return logprob_of(job.server.name, found, answer, model=settings["model"])
 
         return self._each(score, len(rows), settings["model"])
 

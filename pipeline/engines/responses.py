@@ -60,8 +60,8 @@ def samples_of(url: str, answer: Mapping[str, Any], *, model: str, count: int) -
     return tuple(str(whole[place]) for place in range(count))
 
 
-def logprobs_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, model: str) -> tuple[float, ...]:
-    """The log-probability, in nats, of each of `tokens`, the last ones of a completion's prompt.
+def logprob_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, model: str) -> float:
+    """The log-probability, in nats, of `tokens`, the last ones of a completion's prompt.
 
     By vLLM's `prompt_logprobs`: for each token of the prompt a mapping by id. Raises EngineFailed unless all are there,
     and the answer is `model`'s.
@@ -69,11 +69,11 @@ def logprobs_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, m
     (choice,) = _choices(url, answer, model, 1)
     found: Any = choice.get("prompt_logprobs")
     try:
-        return tuple(float(found[place][str(token)]["logprob"]) for place, token in enumerate(tokens, -len(tokens)))
+        return sum(float(found[place][str(token)]["logprob"]) for place, token in enumerate(tokens, -len(tokens)))
     except (TypeError, KeyError, IndexError, ValueError) as error:
         raise EngineFailed(
-            f"{url} does not say how likely a prompt's tokens are: neither corrections nor a loaded adapter can be "
-            "checked by it. Use a server that supports `prompt_logprobs`, as vLLM does."
+            f"{url} does not say how likely a prompt's tokens are: corrections cannot be checked by it. "
+            "Use a server that supports `prompt_logprobs`, as vLLM does."
         ) from error
 
 

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,11 +17,12 @@ from pipeline.adapters.identity import identify_base
 from pipeline.chat import encode_prompt
 from pipeline.engines.base import ModelMetadata, skeleton_of
 from pipeline.engines.http_calls import Calls, Server, calls
-from pipeline.engines.responses import ServedModel, logprobs_of, served_models
+from pipeline.engines.responses import ServedModel, served_models
 from pipeline.errors import AdapterNotApplied, EngineFailed, WrongBase
 from registry.servers.proof import PROMPTS, prove_applied
 from registry.servers.server import SHORT
 from registry.servers.vllm.folders import AdapterFolders, StoredAdapter
+from registry.servers.vllm.likelihood import MOST_TOKENS, next_logprobs
 from registry.servers.vllm.no_change import write_identity_adapter
 
 PREFIX = "rel-"  # of the names that are ours
@@ -194,13 +194,9 @@ class VllmAdapters:
         return found
 
     def _answers(self, job: Calls, name: str) -> torch.Tensor:
-        """Known answers: the log-probability of each next token of the prompts, in one row."""
-        found: list[float] = []
-        for ids in self._prompts:
-            body: dict[str, Any] = {"model": name, "prompt": ids, "max_tokens": 1, "temperature": 0.0, "n": 1}
-            body |= {"prompt_logprobs": 0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "stop_token_ids": []}
-            found += logprobs_of(job.server.name, job.json("/v1/completions", body), ids[1:], model=name)
-        return torch.tensor(found)
+        """Known answers (prompts, tokens): log-probabilities of the same tokens after each prompt, computed anew."""
+        tokens = list(dict.fromkeys(token for ids in self._prompts for token in ids))[:MOST_TOKENS]
+        return torch.tensor([next_logprobs(job, name, ids, tokens) for ids in self._prompts])
 
     def _unload(self, job: Calls, name: str) -> None:
         self._proved.discard(name)

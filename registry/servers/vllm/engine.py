@@ -1,13 +1,30 @@
 """The engine of runs on a vLLM server: it has the server load whichever adapter it is asked for, by itself."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from uuid import uuid4
 
-from pipeline.engines.engine import SamplingParams
-from pipeline.engines.http_calls import Server
+from pipeline.chat import encode_prompt, encode_text
+from pipeline.engines.engine import SamplingParams, check_scored
+from pipeline.engines.http_calls import Calls, Server, calls
 from pipeline.engines.openai import Names, OpenAIEngine
 from registry.servers.vllm.adapters import ServedBase, VllmAdapters
+from registry.servers.vllm.likelihood import next_logprobs
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A token of the answer at `place`, after `ids`."""
+
+    place: int
+    ids: tuple[int, ...]
+    token: int
+
+    def score(self, job: Calls, name: str, salt: str) -> float:
+        (logprob,) = next_logprobs(job, name, self.ids, [self.token], salt=salt)
+        return logprob
 
 
 class VllmEngine:
@@ -40,9 +57,24 @@ class VllmEngine:
         return self._engine.generate(prompts, params, adapter=adapter)
 
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
-        """See `OpenAIEngine.logprobs`. Raises AdapterNotApplied and OSError as well."""
-        self._load(asked, adapter)
-        return self._engine.logprobs(asked, adapter=adapter)
+        """See `Engine.logprobs`. One request a token, since a server that others use must survive it.
+
+        Raises EngineFailed, AdapterNotApplied, CorruptAdapter, WrongBase, OSError.
+        """
+        if not asked:
+            return []
+        name, tokenizer, context = self._adapters.load(adapter), self._base.metadata.tokenizer, self.context
+        steps: list[_Step] = []
+        for place, (prompt, answer) in enumerate(asked):
+            ids, said = encode_prompt(tokenizer, prompt), encode_text(tokenizer, answer)
+            check_scored(ids, said, context)
+            steps += [_Step(place, (*ids, *said[:at]), token) for at, token in enumerate(said)]
+        found, salt = [0.0] * len(asked), uuid4().hex
+        with calls(self._server) as job:
+            scored = job.bounded(lambda step: (step.place, step.score(job, name, salt)), steps, self._concurrency)
+            for place, logprob in scored:
+                found[place] += logprob
+        return found
 
     def write_prompts(self, count: int, *, seed: int, max_new_tokens: int) -> list[str]:
         """See `Engine.write_prompts`."""

@@ -68,7 +68,7 @@ class VllmServer:
         try:
             name = self._load(release)
         except Exception:
-            if held and number in self._lost and self._active != release:
+            if number in self._lost and not self._is_active(number):
                 self._forget(number)
             raise
         with self._counting:
@@ -86,7 +86,7 @@ class VllmServer:
 
     def retire(self, number: int) -> None:
         """See `Server.retire`."""
-        if self._active is not None and self._active.number == number:
+        if self._is_active(number):
             raise InternalError(f"release {number} is active, so it cannot be retired. Please report it.")
         self._forget(number)
         self._unload_ended()
@@ -144,6 +144,9 @@ class VllmServer:
         """See `Server.close`. The adapters stay on the vLLM server: the next process takes them over."""
         with self._counting:
             self._held, self._ended, self._active = {}, (), None
+
+    def _is_active(self, number: int) -> bool:
+        return self._active is not None and self._active.number == number
 
     def _load(self, release: Release) -> str:
         name = self._adapters.load(self._adapter_of(release), release.manifest)
