@@ -201,3 +201,31 @@ def test_the_thread_follows_at_once_when_it_is_woken(told: Told, server: Memory)
     finally:
         pointer.stop()
     assert not pointer.alive
+
+
+def test_what_a_server_lost_is_loaded_again_and_nothing_that_it_kept(
+    pointer: Pointer, server: Memory, told: Told
+) -> None:
+    pointer.follow()
+    deploy(told, 2, 2)
+    told.before = (release(1),)
+    pointer.follow()
+    server.lost = {1, 2}
+    pointer.follow()
+    assert (server.lost, sorted(server.held), pointer.problems) == (set(), [1, 2], ())
+    tries = server.tries
+    pointer.follow()
+    assert server.tries == tries
+
+
+def test_production_that_was_lost_and_cannot_be_loaded_again_is_a_problem_and_tried_with_pauses(
+    pointer: Pointer, server: Memory
+) -> None:
+    pointer.follow()
+    server.lost, server.bad = {1}, {1}
+    pointer.follow()
+    tries = server.tries
+    for _ in range(5):
+        pointer.follow()
+    assert server.tries == tries
+    assert pointer.problems == ("release 1 was not taken (CorruptAdapter): the log says why",)
