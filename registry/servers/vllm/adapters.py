@@ -50,6 +50,7 @@ class VllmAdapters:
         self._look = replace(server, attempts=1, seconds=_LOOK_SECONDS)
         self._base = base
         self._folders = AdapterFolders(root.resolve(), base.metadata.identity, skeleton_of(base.metadata))
+        self._loaded: set[str] = set()  # by this process
         self._proved: set[str] = set()
 
     @cached_property
@@ -153,7 +154,7 @@ class VllmAdapters:
 
     def _put(self, job: Calls, listed: Listing, name: str, stored: StoredAdapter) -> None:
         """Loads a stored adapter, unless the server read just these bytes from just this place."""
-        if self._is_ours(listed, name) and not stored.written:
+        if self._is_ours(listed, name) and (name in self._loaded or not stored.written):
             return
         if name in listed:
             self._unload(job, name)
@@ -168,6 +169,7 @@ class VllmAdapters:
                     f"{job.server.name} did not load {name}: {error} It must read {stored.place}, and run with "
                     f"--enable-lora, --max-lora-rank {rank} or more and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True."
                 ) from error
+        self._loaded.add(name)
 
     def _prove(self, job: Calls, name: str) -> None:
         """Raises AdapterNotApplied, and unloads what is not applied."""
@@ -200,6 +202,7 @@ class VllmAdapters:
 
     def _unload(self, job: Calls, name: str) -> None:
         self._proved.discard(name)
+        self._loaded.discard(name)
         try:
             job.content("/v1/unload_lora_adapter", {"lora_name": name})
         except EngineFailed:

@@ -287,6 +287,21 @@ def test_a_run_has_its_adapter_loaded_without_anybodys_hand(made: Workspace, vll
     assert {len(each) for each in writing.writer.generate(prompts, replace(params, samples=2), adapter=None)} == {2}
 
 
+def test_each_adapter_is_loaded_once(small: SmallServer, tmp_path: Path) -> None:
+    workspace = vllm_workspace(tmp_path / "workspace", small)
+    for number in (1, 2):
+        releases.make_release(workspace, number)
+    small.restart()
+    small.calls.clear()
+    server = server_of(workspace)
+    for number in (0, 1, 2, 1, 0):
+        server.hold(release(workspace, number))
+    identity = next(iter(small.roots))
+    wanted = [identity, *(served_name(release(workspace, number)) for number in (1, 2))]
+    assert small.calls == [("/v1/load_lora_adapter", name) for name in wanted]
+    workspace.ledger.close()
+
+
 def test_no_request_names_a_seed_or_leaves_a_default_to_the_server(on_small: Workspace, small: SmallServer) -> None:
     small.asked.clear()
     with running(make_gateway(replace(on_small), keep=0)) as answering:
