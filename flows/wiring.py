@@ -15,9 +15,12 @@ from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tr
 
 if TYPE_CHECKING:
     from gates.second_opinion import Judge
-    from pipeline.engines.base import BaseModel
+    from pipeline.engines.base import BaseModel, ModelMetadata
+    from pipeline.engines.http_calls import Server
     from pipeline.engines.local import LocalEngine
     from pipeline.engines.openai import OpenAIEngine
+    from registry.servers.vllm.adapters import VllmAdapters
+    from registry.servers.vllm.engine import VllmEngine
 
 # What a reader of a run's report folder looks for.
 REPORT, SUMMARY = "report.html", "summary.md"
@@ -82,22 +85,20 @@ class Workspace:
         return LocalEngine(self.base)
 
     @cached_property
-    def writer(self) -> "LocalEngine | OpenAIEngine":
+    def writer(self) -> "LocalEngine | OpenAIEngine | VllmEngine":
         """Who writes self-edits: the configured server, else this process. Training and gates stay in this process."""
-        return self.engine if self.settings.engine == "local" else self._served
+        if self.settings.engine == "local":
+            return self.engine
+        return self._of_vllm if self.settings.engine == "vllm" else self._of_server
 
     @cached_property
-    def _served(self) -> "OpenAIEngine":
-        from pipeline.engines import base as base_model
-        from pipeline.engines import http_calls, openai
+    def _of_server(self) -> "OpenAIEngine":
+        from pipeline.engines import openai
 
         it = self.settings
-        base = base_model.load_metadata(it.model)
-        self._check_unchanged(base.identity)
-        key = it.server_key.get_secret_value() if it.server_key else None
         return openai.OpenAIEngine(
-            base,
-            http_calls.Server(url=str(it.server_url), key=key, attempts=it.server_attempts, seconds=it.server_seconds),
+            self.metadata,
+            self.server,
             openai.Names(base=str(it.server_model), adapter=it.server_adapter_model),
             concurrency=it.server_concurrency,
             seeded=it.server_seeds,
@@ -117,6 +118,40 @@ class Workspace:
             url=it.judge_url, key=key, attempts=it.server_attempts, seconds=it.server_seconds, settings="SEALED_JUDGE"
         )
         return Judge(server=server, model=it.judge_model, concurrency=it.server_concurrency)
+
+    @cached_property
+    def _of_vllm(self) -> "VllmEngine":
+        from registry.servers.vllm.adapters import ServedBase
+        from registry.servers.vllm.engine import VllmEngine
+
+        base = ServedBase(metadata=self.metadata, model=self.settings.model)
+        return VllmEngine(base, self.vllm_adapters, self.server, concurrency=self.settings.server_concurrency)
+
+    @cached_property
+    def vllm_adapters(self) -> "VllmAdapters":
+        """The adapters on the configured vLLM server. Raises ModelMissing, ModelChanged."""
+        from registry.servers.vllm.adapters import ServedBase, VllmAdapters
+
+        base = ServedBase(metadata=self.metadata, model=self.settings.model)
+        return VllmAdapters(self.server, base, self.settings.server_adapters)
+
+    @property
+    def server(self) -> "Server":
+        """The configured server, with the patience of runs."""
+        from pipeline.engines.http_calls import Server
+
+        it = self.settings
+        key = it.server_key.get_secret_value() if it.server_key else None
+        return Server(url=str(it.server_url), key=key, attempts=it.server_attempts, seconds=it.server_seconds)
+
+    @cached_property
+    def metadata(self) -> "ModelMetadata":
+        """The base model without its weights. Raises ModelMissing, or ModelChanged as `base` does."""
+        from pipeline.engines.base import load_metadata
+
+        metadata = load_metadata(self.settings.model)
+        self._check_unchanged(metadata.identity)
+        return metadata
 
     def _check_unchanged(self, identity: BaseIdentity) -> None:
         if identity != self.identity:

@@ -41,9 +41,11 @@ class Settings(BaseSettings):
     signing_key: Path | None = Field(default=None, repr=False, description="a reviewer's private key; never a run's")
     trusted_keys: Path = Field(description="the folder of the public keys whose signatures count")
     alert_block: str | None = Field(default=None, description="Prefect notification block, TYPE/NAME, for the canary")
-    engine: Literal["local", "openai"] = Field(default="local", description="who writes the self-edits")
+    engine: Literal["local", "openai", "vllm"] = Field(default="local", description="who writes the self-edits")
+    serving: Literal["local", "vllm"] = Field(default="local", description="what answers behind `sealed serve`")
     server_url: str | None = Field(default=None, repr=False, description="an OpenAI-compatible server, without /v1")
     server_model: str | None = Field(default=None, description="its name for the base without an adapter")
+    server_adapters: Path = Field(description="a folder that vLLM reads too: adapters are put there to be loaded")
     server_adapter_model: str = Field(default="rel-{digest}", description="its name for an adapter, by digest")
     server_key: SecretStr | None = Field(default=None, description="sent to it as a bearer token")
     server_concurrency: int = Field(default=8, ge=1, le=256, description="requests in flight")
@@ -76,6 +78,8 @@ class Settings(BaseSettings):
             raise ValueError("the engine 'openai' needs server_url and server_model")
         if (self.judge_url is None) != (self.judge_model is None):
             raise ValueError("a judge needs both judge_url and judge_model")
+        if "vllm" in (self.engine, self.serving) and not self.server_url:
+            raise ValueError("vllm needs server_url")
         if "{digest}" not in self.server_adapter_model:
             raise ValueError("server_adapter_model must hold {digest}, or releases could not be told apart")
         return self
@@ -102,6 +106,7 @@ class Settings(BaseSettings):
             "tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",
             "tracking_artifacts": folder / "mlartifacts",
             "trusted_keys": folder / "keys" / "trusted",
+            "server_adapters": folder / "served-adapters",
         }
         # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.
         try:

@@ -56,9 +56,10 @@ def _save_tokenizer(kind: str, template: str | None, folder: Path, context: int)
     return tokenizer
 
 
-def _random_model(kind: str, vocabulary: int, context: int, tokenizer: Any) -> Any:
+def _random_model(kind: str, context: int, tokenizer: Any, head: int) -> Any:
     import transformers
 
+    vocabulary = len(tokenizer)
     ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     if kind == "gpt2":
         shape = transformers.GPT2Config(
@@ -67,8 +68,8 @@ def _random_model(kind: str, vocabulary: int, context: int, tokenizer: Any) -> A
         return transformers.GPT2LMHeadModel(shape)
     sizes: dict[str, Any] = {
         "vocab_size": vocabulary,
-        "hidden_size": 32,
-        "intermediate_size": 48,
+        "hidden_size": 2 * head,
+        "intermediate_size": 3 * head,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
@@ -77,21 +78,22 @@ def _random_model(kind: str, vocabulary: int, context: int, tokenizer: Any) -> A
         "tie_word_embeddings": True,
     }
     if kind == "qwen3":
-        return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(head_dim=16, **sizes, **ids))
+        return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(head_dim=head, **sizes, **ids))
     return transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes, **ids))
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """`tiny_model(kind, chat=None, context=256, seed=0)`: the folder of a randomly initialised model and tokenizer.
+    """`tiny_model(kind, chat=None, context=256, seed=0, head=16)`: the folder of a model and tokenizer made at random.
 
     Kinds: "llama" (turn tokens, BOS), "qwen3" (ChatML), "gpt2" (Conv1D, no template). `chat=False` takes the
-    template away; each model is made once in a session, so treat the folder as read-only.
+    template away. `head`: the size of an attention head (not of gpt2). Each model is made once in a session, so treat
+    the folder as read-only.
     """
     made: dict[tuple[object, ...], Path] = {}
 
-    def make(kind: str, *, chat: bool | None = None, context: int = 256, seed: int = 0) -> Path:
-        key = (kind, chat, context, seed)
+    def make(kind: str, *, chat: bool | None = None, context: int = 256, seed: int = 0, head: int = 16) -> Path:
+        key = (kind, chat, context, seed, head)
         if key not in made:
             import torch
 
@@ -100,7 +102,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             tokenizer = _save_tokenizer(kind, template, folder, context)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                _random_model(kind, len(tokenizer), context, tokenizer).save_pretrained(folder)
+                _random_model(kind, context, tokenizer, head).save_pretrained(folder)
             made[key] = folder
         return made[key]
 

@@ -1,5 +1,6 @@
 """`sealed serve` and `sealed api-keys`: the endpoint that clients call, and who may call it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,12 @@ def serve(
         int,
         typer.Option(help="Earlier production releases that stay loaded, so that a rollback waits for nothing.", min=0),
     ] = 2,
+    vllm: Annotated[
+        str | None, typer.Option(metavar="URL", help="A running vLLM server that answers, instead of this process.")
+    ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where vLLM reads adapters; put there to be loaded.")
+    ] = None,
     workspace: WorkspaceOption = HERE,
 ) -> None:
     """Serve production to clients of the OpenAI protocol; follows approvals and rollbacks without a break."""
@@ -30,6 +37,8 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     opened = open_workspace(workspace)
+    if vllm or adapters:
+        opened = serving.before_vllm(opened, vllm or opened.settings.server_url or "", adapters)
     serving.serve(opened, Address(host=host, port=port), keep=keep, listening=_listening)
 
 

@@ -1,13 +1,15 @@
-"""What serves a workspace's releases: the gateway on the engine of this process, its API keys, and its feedback."""
+"""What serves a workspace's releases: the gateway before this process or a vLLM server, its API keys, its feedback."""
 
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from flows.services.documents import deliver_correction
 from flows.wiring import Workspace
-from pipeline.errors import PolicyError
+from pipeline.addresses import server_address
+from pipeline.errors import BadInput, PolicyError
 from registry.gateway.desired import LedgerSource
 from registry.gateway.feedback import Deliver, Feedback
 from registry.gateway.gateway import Gateway
@@ -17,6 +19,7 @@ from registry.gateway.metrics import Metrics
 from registry.gateway.pointer import Pointer
 from registry.gateway.process import Address, run_gateway
 from registry.gateway.prompts import Prompts
+from registry.servers.server import Server
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,21 +39,49 @@ def serve(workspace: Workspace, address: Address, *, keep: int, listening: Calla
 
 
 def make_gateway(workspace: Workspace, *, keep: int, keys_required: bool = False) -> Gateway:
-    """The parts of a gateway for a workspace; nothing is loaded but the base. Raises ModelMissing, ModelChanged."""
-    from registry.servers.local import LocalServer
+    """The parts of a gateway for a workspace; nothing is loaded but the base.
 
-    base, counted = workspace.base, Metrics()
-    server = LocalServer(base, workspace.held_adapter)
+    Raises ModelMissing, ModelChanged; with vLLM EngineFailed, WrongBase.
+    """
+    counted = Metrics()
+    server, prompts = _before_vllm(workspace) if workspace.settings.serving == "vllm" else _in_process(workspace)
     return Gateway(
         server=server,
         pointer=Pointer(LedgerSource(workspace.ledger), server, counted, keep=keep),
-        prompts=Prompts(base.tokenizer, base.model.config.get_text_config().vocab_size, base.context),
+        prompts=prompts,
         keys=KeyRing(_keys_file(workspace), required=keys_required),
         deliver=_deliverer(workspace),
         record=LedgerGrades(workspace.ledger).record,
         metrics=counted,
         alias=workspace.settings.model_name,
     )
+
+
+def before_vllm(workspace: Workspace, url: str, adapters: Path | None) -> Workspace:
+    """The workspace, served by the vLLM server at `url`; `adapters`: a folder that it reads. Raises BadInput."""
+    try:
+        changes: dict[str, object] = {"serving": "vllm", "server_url": server_address(url)}
+    except ValueError as error:
+        raise BadInput(f"--vllm {error}.") from error
+    changes |= {"server_adapters": adapters.resolve()} if adapters else {}
+    return replace(workspace, settings=workspace.settings.model_copy(update=changes))
+
+
+def _in_process(workspace: Workspace) -> tuple[Server, Prompts]:
+    from registry.servers.local import LocalServer
+
+    base = workspace.base
+    prompts = Prompts(base.tokenizer, base.model.config.get_text_config().vocab_size, base.context)
+    return LocalServer(base, workspace.held_adapter), prompts
+
+
+def _before_vllm(workspace: Workspace) -> tuple[Server, Prompts]:
+    from registry.servers.vllm.server import VllmServer, texts_of
+
+    metadata, adapters = workspace.metadata, workspace.vllm_adapters
+    server = VllmServer(metadata, adapters, texts_of(metadata, workspace.server), workspace.held_adapter)
+    vocabulary = metadata.config.get_text_config().vocab_size
+    return server, Prompts(metadata.tokenizer, vocabulary, adapters.context)
 
 
 def list_keys(workspace: Workspace) -> tuple[ApiKey, ...]:

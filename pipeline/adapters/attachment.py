@@ -65,23 +65,36 @@ def _inject(model: Any, folder: Path) -> dict[str, torch.Tensor]:
 def check_fit(
     tensors: Mapping[str, torch.Tensor], model: PreTrainedModel, scale: float, targets: tuple[str, ...]
 ) -> None:
-    """Checks that keys and shapes are those of the targeted layers, and that no layer changes by more than its bound.
+    """Checks what `check_layers` does, and that no layer changes by more than its bound.
 
     `scale`: alpha / rank. Raises CorruptAdapter.
     """
-    layers, modules = _layers(model, targets), dict(model.named_modules())
+    modules = dict(model.named_modules())
+    for layer, (inputs, outputs) in check_layers(tensors, model, targets).items():
+        a, b = (tensors[f"base_model.model.{layer}.lora_{side}.weight"].float() for side in "AB")
+        change = scale * math.sqrt(max(0.0, float(((b.T @ b) * (a @ a.T)).sum())))  # |BA| without forming BA
+        bound = MAX_GROWTH * max(float(modules[layer].weight.float().norm()), 0.01 * math.sqrt(inputs * outputs))
+        if not change <= bound:
+            raise CorruptAdapter(f"the adapter changes {layer} by {change:.3g}, beyond {bound:.3g}. {AGAIN}")
+
+
+def check_layers(
+    tensors: Mapping[str, torch.Tensor], model: PreTrainedModel, targets: tuple[str, ...]
+) -> dict[str, tuple[int, int]]:
+    """Checks that keys and shapes are those of the targeted layers, which are returned as `linear_layers` does.
+
+    Needs no weights: `model` may be a skeleton. Raises CorruptAdapter.
+    """
+    layers = _layers(model, targets)
     expected = {f"base_model.model.{layer}.lora_{side}.weight" for layer in layers for side in "AB"}
     if expected != set(tensors):
         odd = sorted(expected ^ set(tensors))[0]
         raise CorruptAdapter(f"the adapter's keys are not those of the base's layers (see {odd!r}). {AGAIN}")
     for layer, (inputs, outputs) in layers.items():
-        a, b = (tensors[f"base_model.model.{layer}.lora_{side}.weight"].float() for side in "AB")
+        a, b = (tensors[f"base_model.model.{layer}.lora_{side}.weight"] for side in "AB")
         if a.shape[1] != inputs or b.shape[0] != outputs:
             raise CorruptAdapter(f"the adapter's {layer} is {a.shape[1]}x{b.shape[0]}, not {inputs}x{outputs}. {AGAIN}")
-        change = scale * math.sqrt(max(0.0, float(((b.T @ b) * (a @ a.T)).sum())))  # |BA| without forming BA
-        bound = MAX_GROWTH * max(float(modules[layer].weight.float().norm()), 0.01 * math.sqrt(inputs * outputs))
-        if not change <= bound:
-            raise CorruptAdapter(f"the adapter changes {layer} by {change:.3g}, beyond {bound:.3g}. {AGAIN}")
+    return layers
 
 
 def _layers(model: PreTrainedModel, targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:

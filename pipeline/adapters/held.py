@@ -56,10 +56,14 @@ def view_of(model: PreTrainedModel) -> PreTrainedModel:
 def _private_copy(folder: Path) -> Iterator[Path]:
     """The adapter's files in a folder that only this account may enter, until the block ends. Raises CorruptAdapter."""
     with tempfile.TemporaryDirectory(prefix="sealed-adapter-") as name:
-        private = Path(name)
-        try:
-            for file in (MANIFEST, CONFIG, WEIGHTS):
-                shutil.copyfile(folder / file, private / file, follow_symlinks=False)
-        except OSError as error:
-            raise CorruptAdapter(f"the adapter in {folder} cannot be read: {error.strerror}. {AGAIN}") from error
-        yield private
+        copy_adapter(folder, Path(name))
+        yield Path(name)
+
+
+def copy_adapter(folder: Path, into: Path) -> None:
+    """Copies an adapter's three files, and follows no link. What was copied is not verified. Raises CorruptAdapter."""
+    try:
+        for file in (MANIFEST, CONFIG, WEIGHTS):
+            shutil.copyfile(folder / file, into / file, follow_symlinks=False)
+    except OSError as error:
+        raise CorruptAdapter(f"the adapter in {folder} cannot be read: {error.strerror}. {AGAIN}") from error

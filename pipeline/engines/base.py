@@ -197,3 +197,14 @@ def load_metadata(path_or_id: str) -> ModelMetadata:
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelMissing(f"the model in {path} cannot be read: {error}. Check that the copy is whole.") from error
     return ModelMetadata(identity=identity, tokenizer=tokenizer, config=config, generation_config=generation)
+
+
+def skeleton_of(metadata: ModelMetadata) -> PreTrainedModel:
+    """The model's modules with the shapes of their weights, which take no memory. Raises ModelMissing."""
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(metadata.config, trust_remote_code=False)
+    except (ValueError, KeyError, ImportError) as error:
+        raise ModelMissing(
+            f"no model can be made of this configuration: {error}. Check that the copy is whole."
+        ) from error

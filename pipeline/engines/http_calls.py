@@ -31,6 +31,7 @@ from pipeline.errors import EngineFailed, InternalError
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 _CONNECT = 10.0  # seconds
 _PAUSE = 0.5  # seconds before the second try
@@ -72,6 +73,21 @@ class Calls:
 
     def json(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object that GET (no body) or POST returns. Raises EngineFailed."""
+        content = self.content(path, body)
+        try:
+            found = json.loads(content)
+        except ValueError as error:
+            raise EngineFailed(
+                f"{self.server.name} answered no JSON: {self._excerpt(content)}. {_not_it(self.server)}"
+            ) from harmless(error, *self.server.secrets)
+        if not isinstance(found, dict):
+            raise EngineFailed(
+                f"{self.server.name} answered JSON of another kind: {self._excerpt(content)}. {_not_it(self.server)}"
+            )
+        return found
+
+    def content(self, path: str, body: dict[str, Any] | None = None) -> bytes:
+        """What GET (no body) or POST returns with status 200. Raises EngineFailed."""
         tries = Retrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(self.server.attempts),
@@ -101,7 +117,7 @@ class Calls:
             finally:
                 self.stopped.set()
 
-    def _once(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    def _once(self, path: str, body: dict[str, Any] | None) -> bytes:
         left = self._left("the server is too slow")
         timeout = httpx.Timeout(left, connect=min(left, _CONNECT))
         try:
@@ -114,9 +130,9 @@ class Calls:
             said = redacted(str(error), *self.server.secrets)
             cause = harmless(error, *self.server.secrets)
             raise _PassingError(f"{type(error).__name__}: {said}" if said else type(error).__name__) from cause
-        return self._read(response, bytes(content))
+        return self._checked(response, bytes(content))
 
-    def _read(self, response: httpx.Response, content: bytes) -> dict[str, Any]:
+    def _checked(self, response: httpx.Response, content: bytes) -> bytes:
         status = response.status_code
         if status == 429 or status >= 500:
             wait = _retry_after(response.headers.get("retry-after"))
@@ -124,17 +140,7 @@ class Calls:
         if status != 200:
             said = f"status {status}, {self._excerpt(content)}. {_todo(self.server, status)}"
             raise EngineFailed(f"{self.server.name} refused a request: {said}")
-        try:
-            found = json.loads(content)
-        except ValueError as error:
-            raise EngineFailed(
-                f"{self.server.name} answered no JSON: {self._excerpt(content)}. {_not_it(self.server)}"
-            ) from harmless(error, *self.server.secrets)
-        if not isinstance(found, dict):
-            raise EngineFailed(
-                f"{self.server.name} answered JSON of another kind: {self._excerpt(content)}. {_not_it(self.server)}"
-            )
-        return found
+        return content
 
     def _excerpt(self, content: bytes) -> str:
         """The start of the server's answer on one line, without secrets and control characters."""
@@ -197,19 +203,23 @@ def _not_it(server: Server) -> str:
 @contextmanager
 def calls(server: Server) -> Iterator[Calls]:
     """Opens the connections of one job; its deadline runs from now."""
+    with open_client(server, httpx.Client) as client:
+        yield Calls(server=server, client=client, deadline=time.monotonic() + server.seconds)
+
+
+def open_client(server: Server, kind: Callable[..., Client], **options: Any) -> Client:
+    """A client of httpx that sends the server's key. Raises EngineFailed where address or key cannot be used."""
     headers = {"Authorization": f"Bearer {server.key}"} if server.key else {}
     try:
         # User and password are passed apart from the address, which httpx logs with each request.
         url = httpx.URL(server.url)
         auth = (url.username, url.password) if url.userinfo else None
-        client = httpx.Client(base_url=url.copy_with(userinfo=b""), auth=auth, headers=headers)
+        return kind(base_url=url.copy_with(userinfo=b""), auth=auth, headers=headers, **options)
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         said = redacted(str(error), *server.secrets)
         raise EngineFailed(
             f"{server.name} cannot be reached: {said}. Correct {server.settings}_URL or {server.settings}_KEY."
         ) from harmless(error, *server.secrets)
-    with client:
-        yield Calls(server=server, client=client, deadline=time.monotonic() + server.seconds)
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -50,8 +50,8 @@ class OpenAIEngine:
     def context(self) -> int:
         """Longest sequence in tokens, of the model and of the server that may allow less."""
         with calls(self._server) as job:
-            allowed = served_models(job.server.name, job.json("/v1/models")).get(self._names.base)
-        return min(self._metadata.context, allowed or self._metadata.context)
+            listed = served_models(job.server.name, job.json("/v1/models")).get(self._names.base)
+        return min(self._metadata.context, (listed and listed.context) or self._metadata.context)
 
     @property
     def base_digest(self) -> str:

@@ -1,6 +1,7 @@
 """Reads the answers of an OpenAI-compatible server, and refuses one that is not exactly what was asked for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import EngineFailed
@@ -8,13 +9,35 @@ from pipeline.errors import EngineFailed
 _WHOLE = ("stop", "length")
 
 
-def served_models(url: str, listing: Mapping[str, Any]) -> dict[str, int | None]:
-    """The names that a /v1/models answer lists, each with the longest sequence it allows, where it says so."""
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """A model that a server lists: of an adapter `parent` names the base. `root`: where the server read it from.
+
+    `context`: the longest sequence in tokens, of an adapter its base's; None where the server does not say.
+    """
+
+    name: str
+    root: str | None
+    parent: str | None
+    context: int | None
+
+
+def served_models(url: str, listing: Mapping[str, Any]) -> dict[str, ServedModel]:
+    """The models that a /v1/models answer lists, by name. Raises EngineFailed where it lists none."""
     models = listing.get("data")
     if not isinstance(models, list) or not all(isinstance(each, dict) for each in models):
         raise EngineFailed(f"{url} lists no models. Point SEALED_SERVER_URL at an OpenAI-compatible server.")
-    lengths = {str(each.get("id")): each.get("max_model_len") for each in models}
-    return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
+    lengths = {each.get("id"): each.get("max_model_len") for each in models}
+    found = {}
+    for each in models:
+        length = lengths[each.get("id")] or lengths.get(each.get("parent"))
+        found[str(each.get("id"))] = ServedModel(
+            name=str(each.get("id")),
+            root=each.get("root"),
+            parent=each.get("parent"),
+            context=length if isinstance(length, int) else None,
+        )
+    return found
 
 
 def check_served(url: str, name: str, listing: Mapping[str, Any]) -> None:

@@ -102,10 +102,12 @@ class Pointer:
             self._report_ledger(error)
             return
         self._metrics.ledger_answered(True)
-        if wanted == self._route:
+        lost = self._server.check()
+        if wanted == self._route and not lost:
             self._failure = None
         elif self._due(wanted):
             self._try(wanted)
+            self._restore(lost)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -152,6 +154,12 @@ class Pointer:
         self._metrics.swapped(route, seconds)
         _LOG.info("release %d answers, by deployment %d", route.production.number, route.epoch)
         self._tidy(route)
+
+    def _restore(self, lost: tuple[Release, ...]) -> None:
+        """Loads again what the server lost, of the releases that are still to be ready."""
+        if lost and self._route and self._failure is None:
+            _LOG.warning("the server had lost releases %s", ", ".join(str(one.number) for one in lost))
+            self._tidy(self._route)
 
     def _fail(self, wanted: Route, release: Release, error: Exception) -> None:
         before = self._failure

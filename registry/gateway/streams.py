@@ -27,7 +27,8 @@ async def merged(streams: Sequence[AsyncGenerator[Piece, None]]) -> AsyncGenerat
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Shielded: who waits may be cancelled again, and a second cancellation would leave a connection open.
+        await asyncio.shield(asyncio.gather(*tasks, return_exceptions=True))
 
 
 async def _forward(

@@ -20,7 +20,7 @@ from pipeline.errors import CorruptAdapter, EngineFailed, InternalError, Release
 from pipeline.types import Release
 from registry.servers.proof import PROMPTS, known_answers, prove_applied
 from registry.servers.server import Generation, Piece, short_name
-from registry.servers.text import TextAssembly
+from registry.servers.text import TextAssembly, text_of
 from registry.servers.worker import Worker
 
 _CACHE_BYTES = 2 * 2**30  # what keys and values of one release's texts may take
@@ -76,6 +76,10 @@ class LocalServer:
         """See `Server.active`."""
         return self._active
 
+    def check(self) -> tuple[Release, ...]:
+        """See `Server.check`: memory of this process loses nothing."""
+        return ()
+
     def loaded(self) -> tuple[Release, ...]:
         """See `Server.loaded`."""
         return tuple(held.release for _, held in sorted(self._held.items()))
@@ -101,8 +105,7 @@ class LocalServer:
         finally:
             if not ended.done() or ended.cancelled():
                 self._worker.cancel(key)
-        text = self._base.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Piece(text=str(text), tokens=len(ids), finish=last.finish)
+        return Piece(text=text_of(self._base.tokenizer, ids), tokens=len(ids), finish=last.finish)
 
     async def stream(self, asked: Generation, release: int) -> AsyncGenerator[Piece, None]:
         """See `Server.stream`."""

@@ -20,15 +20,16 @@ def known_answers(model: Any, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
     return torch.log_softmax(torch.stack(logits).float(), -1)
 
 
-def prove_applied(base: torch.Tensor, adapted: torch.Tensor, name: str) -> float:
+def prove_applied(base: torch.Tensor, adapted: torch.Tensor, name: str, *, noise: float = 0.0) -> float:
     """The greatest difference between the known answers of base and adapted model, in nats.
 
     Raises AdapterNotApplied where it is below LEAST, or an answer is not finite. `name`: the release, for the error.
+    `noise`: nats by which the same model's own answers differ from one time to the next, which prove nothing.
     """
     if not bool(torch.isfinite(adapted).all()):
         raise AdapterNotApplied(f"{name} answers in values that are not finite. Roll back, and train it again.")
     difference = float((adapted - base).abs().max())
-    if difference < LEAST:
+    if not difference >= LEAST + 2 * noise:
         raise AdapterNotApplied(
             f"{name} answers just as the base model does, so its adapter is not applied. Fetch the release's adapter "
             "again, or roll back."

@@ -31,7 +31,7 @@ class Piece:
 class Server(Protocol):
     """Serves one base model with the adapters of several releases. Each text is wholly of the release it began with.
 
-    `activate`, `hold` and `retire` come from one thread at a time; texts are asked for meanwhile, in an event loop.
+    `activate`, `hold`, `retire` and `check` come from one thread at a time; texts are asked for meanwhile, in a loop.
     """
 
     def hold(self, release: Release) -> None:
@@ -58,7 +58,15 @@ class Server(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether it can answer at all."""
+        """Whether it can answer at all. Finding out may take a second or two."""
+        ...
+
+    def check(self) -> tuple[Release, ...]:
+        """Called every second or so: unloads retired releases whose last text has ended.
+
+        Returns the releases that it held and no longer has, as after what does the work was started again; `hold` and
+        `activate` load them again. What it cannot find out now it does not name, and raises nothing of ours.
+        """
         ...
 
     def loaded(self) -> tuple[Release, ...]:
@@ -74,7 +82,7 @@ class Server(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends what is being generated, and unloads everything."""
+        """Ends what is being generated, and takes no more; memory of this process is freed."""
         ...
 
 

@@ -1,5 +1,6 @@
 """Turns token ids into text as they come, and finds the strings that end it. Knows no model and no request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,4 +57,9 @@ class TextAssembly:
         return max(lengths, default=0)
 
     def _text(self, ids: list[int]) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return text_of(self.tokenizer, ids)
+
+
+def text_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The text of ids, without control tokens, and as the tokens spell it."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -13,8 +13,9 @@ from flows.cli.app import app
 from tests.docs.pages import ROOT
 
 SHELL = frozenset({"cd", "cp", "curl", "export", "git", "mkdir", "source"})
-# Their options are held by tests/story/test_compose.py, where their own command lines are asked.
-OTHERS = frozenset({"prefect", "mlflow", "docker", "pre-commit"})
+# Their options are held by tests/story/test_compose.py, where their own command lines are asked; vLLM's by
+# tests/integration/serving, which starts it with them.
+OTHERS = frozenset({"prefect", "mlflow", "docker", "pre-commit", "vllm"})
 ASSIGNMENT = re.compile(r"[A-Z][A-Z_]*=\S*")
 ROOT_COMMAND = typer.main.get_command(app)
 # Typer brings its own click, whose base class of usage errors it does not hand on by name.

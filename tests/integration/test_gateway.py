@@ -1,22 +1,17 @@
 """The gateway on the embedded model, over HTTP, asked by OpenAI's own client."""
 
 import asyncio
-import http.client
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 
 from benchmarks import releases
-from benchmarks.served import Client
-from benchmarks.swap import PROMPTS, expected_texts
+from benchmarks.swap import PROMPTS
 from flows.services import review
 from flows.services.canary import promote
 from flows.services.initialisation import init_workspace
@@ -27,66 +22,9 @@ from pipeline.recipe import CanaryPolicy
 from pipeline.sandbox import model_path
 from pipeline.types import DocumentKind, RawDocument, Release
 from registry import Canary
-from registry.gateway.gateway import Gateway
 from registry.gateway.limits import Limits
-from registry.gateway.process import Address, listen, server_of, url_of
 from registry.servers.server import short_name
-
-MAX_TOKENS = 16
-
-
-@dataclass(frozen=True)
-class Running:
-    """A gateway that is being served from a thread."""
-
-    gateway: Gateway
-    url: str
-    opened: ExitStack
-
-    @property
-    def address(self) -> str:
-        return self.url.removeprefix("http://")
-
-    def client(self, key: str = "none") -> openai.OpenAI:
-        return self.opened.enter_context(openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0))
-
-    def connection(self) -> Client:
-        return self.opened.enter_context(closing(Client(self.address)))
-
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
-        connection = http.client.HTTPConnection(self.address, timeout=60)
-        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-        connection.request(method, path, body=data, headers=headers)
-        response = connection.getresponse()
-        text = response.read().decode()
-        connection.close()
-        found = json.loads(text) if response.headers.get_content_type() == "application/json" else text
-        return response.status, found, {name.lower(): value for name, value in response.getheaders()}
-
-    def completed(self, prompt: int = 0) -> Any:
-        reply = self.connection().complete({"prompt": PROMPTS[prompt], "max_tokens": MAX_TOKENS})
-        assert reply.status == 200
-        return reply
-
-    def follow(self) -> None:
-        self.gateway.pointer.follow()
-
-
-@contextmanager
-def running(gateway: Gateway) -> Iterator[Running]:
-    """Serves the gateway; who follows the ledger, and when, is up to the test."""
-    bound, server = listen(Address(port=0)), server_of(gateway)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    try:
-        gateway.pointer.follow()
-        with ExitStack() as opened:
-            yield Running(gateway, url_of(bound), opened)
-    finally:
-        server.should_exit = True
-        thread.join()
-        bound.close()
-        gateway.server.close()
+from tests.gateways import Running, next_number, production, running
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +40,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 def served(made: Workspace) -> Iterator[Running]:
     with running(make_gateway(made, keep=2)) as found:
         yield found
-
-
-def production(workspace: Workspace) -> Release:
-    return workspace.ledger.releases.production()
-
-
-def next_number(workspace: Workspace) -> int:
-    return len(workspace.ledger.releases.listed())
 
 
 def test_openais_client_talks_to_it_without_special_code(served: Running, made: Workspace) -> None:
@@ -128,15 +58,6 @@ def test_openais_client_talks_to_it_without_special_code(served: Running, made: 
     assert {one.model for one in pieces} == {short_name(release)}
     assert pieces[-1].usage == whole.usage
     assert pieces[-2].choices[0].finish_reason == whole.choices[0].finish_reason
-
-
-def test_a_text_is_continued_as_the_engine_does_whole_and_streamed(served: Running, made: Workspace) -> None:
-    expected = expected_texts(made, production(made).number)
-    for prompt, text in zip(PROMPTS, expected, strict=True):
-        asked: Any = {"model": "sealed", "prompt": prompt, "max_tokens": MAX_TOKENS}
-        assert served.client().completions.create(**asked).choices[0].text == text
-        streamed = served.client().completions.create(stream=True, **asked)
-        assert "".join(one.choices[0].text for one in streamed) == text
 
 
 def test_several_choices_a_stop_string_and_a_seed(served: Running) -> None:
@@ -189,97 +110,6 @@ def test_mistakes_are_answered_in_openais_form(served: Running) -> None:
     ):
         found = served.call(method, path)
         assert (found[0], set(found[1])) == (status, {"error"})
-
-
-def test_a_swap_answers_from_the_new_release_at_once_and_a_rollback_goes_back(served: Running, made: Workspace) -> None:
-    before = production(made)
-    after = releases.make_release(made, next_number(made))
-    assert served.completed().release == str(before.number)
-    served.follow()
-    assert served.completed().release == str(after.number)
-    assert [one.number for one in served.gateway.server.loaded()] == [before.number, after.number]
-    review.rollback(made, None, actor="grace", reason="it answers badly")
-    served.follow()
-    assert served.completed().release == str(before.number)
-    assert after.number not in [one.number for one in served.gateway.server.loaded()]
-    assert served.call("POST", "/v1/completions", {"prompt": "x", "model": short_name(after)})[0] == 404
-
-
-BAD: dict[str, Callable[[Workspace, int], Release]] = {
-    **{
-        name: lambda made, number, damage=damage: releases.make_release(made, number, before=damage)  # type: ignore[misc]
-        for name, damage in releases.BEFORE.items()
-    },
-    "bit flip": lambda made, number: releases.make_release(made, number, after=releases.flipped_bit),
-    "gone": lambda made, number: releases.make_release(made, number, after=releases.removed),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_a_bad_adapter_is_refused_and_the_old_release_goes_on(served: Running, made: Workspace, kind: str) -> None:
-    good = releases.make_release(made, next_number(made))
-    served.follow()
-    bad = BAD[kind](made, next_number(made))
-    served.follow()
-    assert served.completed().release == str(good.number)
-    said = served.call("GET", "/ready")[1]
-    assert (said["ready"], said["release"]) == (True, good.number)
-    assert any(one.startswith(f"release {bad.number} was not taken (") for one in said["problems"])
-    assert str(made.settings.workspace) not in json.dumps(said)
-    assert 'sealed_swaps_total{outcome="failed"}' in served.call("GET", "/metrics")[1]
-
-
-def test_what_is_loaded_is_what_was_verified_whatever_lies_there_later(served: Running, made: Workspace) -> None:
-    release = releases.make_release(made, next_number(made))
-    served.follow()
-    text = served.completed().text
-    releases.flipped_bit(made.folder_of(release.update))
-    assert (served.completed().text, served.completed().release) == (text, str(release.number))
-
-
-def test_under_load_every_answer_is_wholly_of_the_release_it_names(served: Running, made: Workspace) -> None:
-    releases.make_release(made, next_number(made))
-    served.follow()
-    replies: list[tuple[int, Any]] = []
-    over = threading.Event()
-
-    def ask(client: Client, start: int) -> None:
-        number = start
-        while not over.is_set():
-            prompt, number = number % len(PROMPTS), number + 1
-            body = {"prompt": PROMPTS[prompt], "max_tokens": MAX_TOKENS, "stream": number % 2 == 0}
-            replies.append((prompt, client.complete(body)))
-
-    with ThreadPoolExecutor(8) as pool:
-        asking = [pool.submit(ask, served.connection(), start) for start in range(8)]
-        for swap in range(6):
-            count = len(replies)
-            damage = releases.BEFORE["NaN"] if swap % 3 == 1 else None
-            releases.make_release(made, next_number(made), before=damage)
-            served.follow()
-            while len(replies) < count + 16:
-                time.sleep(0.01)
-        over.set()
-        for done in asking:
-            done.result()
-    numbers = {int(reply.release) for _, reply in replies}
-    said = {number: expected_texts(made, number) for number in numbers}
-    assert len(numbers) >= 4
-    assert [reply.status for _, reply in replies if reply.status != 200] == []
-    assert [reply for prompt, reply in replies if reply.text != said[int(reply.release)][prompt]] == []
-
-
-def test_a_stream_that_began_ends_with_its_release_after_that_was_retired(served: Running, made: Workspace) -> None:
-    before, number = production(made), production(made).number
-    stream = served.client().completions.create(model="sealed", prompt=PROMPTS[0], max_tokens=MAX_TOKENS, stream=True)
-    parts = [next(stream)]
-    for _ in range(4):
-        releases.make_release(made, next_number(made))
-        served.follow()
-    assert number not in [one.number for one in served.gateway.server.loaded()]
-    parts += list(stream)
-    assert "".join(part.choices[0].text for part in parts) == expected_texts(made, number)[0]
-    assert {part.model for part in parts} == {short_name(before)}
 
 
 def test_with_the_ledger_away_it_goes_on(served: Running, made: Workspace) -> None:

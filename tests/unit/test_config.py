@@ -56,3 +56,15 @@ def test_a_server_that_writes_needs_an_address_and_a_name_by_digest(
     monkeypatch.setenv("SEALED_SERVER_ADAPTER_MODEL", "live")
     with pytest.raises(BadInput, match="told apart"):
         Settings.read(tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["SEALED_ENGINE", "SEALED_SERVING"])
+def test_vllm_needs_an_address_and_gets_a_folder_of_adapters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    written_down(tmp_path)
+    monkeypatch.setenv(setting, "vllm")
+    with pytest.raises(BadInput, match="vllm needs server_url"):
+        Settings.read(tmp_path)
+    monkeypatch.setenv("SEALED_SERVER_URL", "http://vllm:8000")
+    assert Settings.read(tmp_path).server_adapters == tmp_path.resolve() / "served-adapters"

@@ -20,6 +20,7 @@ class Memory:
 
     bad: set[int] = field(default_factory=set)
     held: dict[int, Release] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
     now: Release | None = None
     tries: int = 0
     alive: bool = True
@@ -29,6 +30,7 @@ class Memory:
         if release.number in self.bad:
             raise CorruptAdapter("/srv/secret/path is damaged. Fetch it again.")
         self.held[release.number] = release
+        self.lost.discard(release.number)
 
     def activate(self, release: Release) -> None:
         self.hold(release)
@@ -40,6 +42,9 @@ class Memory:
 
     def active(self) -> Release | None:
         return self.now
+
+    def check(self) -> tuple[Release, ...]:
+        return tuple(self.held[number] for number in self.lost & set(self.held))
 
     def loaded(self) -> tuple[Release, ...]:
         return tuple(self.held.values())
@@ -196,3 +201,31 @@ def test_the_thread_follows_at_once_when_it_is_woken(told: Told, server: Memory)
     finally:
         pointer.stop()
     assert not pointer.alive
+
+
+def test_what_a_server_lost_is_loaded_again_and_nothing_that_it_kept(
+    pointer: Pointer, server: Memory, told: Told
+) -> None:
+    pointer.follow()
+    deploy(told, 2, 2)
+    told.before = (release(1),)
+    pointer.follow()
+    server.lost = {1, 2}
+    pointer.follow()
+    assert (server.lost, sorted(server.held), pointer.problems) == (set(), [1, 2], ())
+    tries = server.tries
+    pointer.follow()
+    assert server.tries == tries
+
+
+def test_production_that_was_lost_and_cannot_be_loaded_again_is_a_problem_and_tried_with_pauses(
+    pointer: Pointer, server: Memory
+) -> None:
+    pointer.follow()
+    server.lost, server.bad = {1}, {1}
+    pointer.follow()
+    tries = server.tries
+    for _ in range(5):
+        pointer.follow()
+    assert server.tries == tries
+    assert pointer.problems == ("release 1 was not taken (CorruptAdapter): the log says why",)

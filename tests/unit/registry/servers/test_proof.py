@@ -23,6 +23,12 @@ def test_the_base_models_answers_prove_nothing(difference: float) -> None:
         prove_applied(BASE, BASE + difference, "rel-1")
 
 
+def test_a_difference_within_the_servers_own_noise_proves_nothing() -> None:
+    with pytest.raises(AdapterNotApplied, match="answers just as the base"):
+        prove_applied(BASE, BASE + 0.02, "rel-1", noise=0.01)
+    assert prove_applied(BASE, BASE + 0.03, "rel-1", noise=0.01) == pytest.approx(0.03)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_answers_that_are_no_numbers_are_refused(value: float) -> None:
     adapted = BASE.clone()
