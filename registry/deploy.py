@@ -146,6 +146,7 @@ class Deployments:
         adapter only: before anything moves, the history, the adapter's bytes and its signature are checked. Signed
         where there is a key. Raises PolicyError, in words, if a rule is against it: also without a `target` where the
         newest deployment is a rollback itself; LedgerTampered, BadSignature, what `context.verify` raises.
+        Where somebody moves production meanwhile, the same release is checked and put back all the same.
         """
         if not reason.strip() or against_name(actor.name) is not None:
             raise PolicyError(
@@ -153,16 +154,22 @@ class Deployments:
             )
         chosen, epoch = self._checked_target(target, context)
         decision = Decision(actor=actor, reason=reason, at=at or now(), keys=context.keys)
+        while (deployment := self._rolled_back(chosen, epoch, decision)) is None:
+            # Production moved meanwhile. What was to be put back stays the same: a rollback wins over a promotion.
+            chosen, epoch = self._checked_target(chosen, context)
+        return deployment
+
+    def _rolled_back(self, chosen: int, epoch: int, decision: Decision) -> Deployment | None:
+        """Deploys the checked release if production is still that of `epoch`, else None."""
         with self.database.write() as connection:
             if journal.epoch(connection) != epoch:
-                raise PolicyError(
-                    "production moved while the rollback was prepared: see `sealed status`, and decide again."
-                )
-            steps = lifecycle.rollback(releases.every(connection), chosen, actor.name, reason)
+                return None
+            steps = lifecycle.rollback(releases.every(connection), chosen, decision.actor.name, decision.reason)
             deployment = moves.deploy(connection, chosen, decision)
             moves.apply(connection, steps, decision)
             fallen = [step.release for step in steps if step.event is Event.ROLLED_BACK]
-            moves.revert(connection, fallen, f"release {fallen[0]} was rolled back by {actor.name}: {reason}")
+            words = f"release {fallen[0]} was rolled back by {decision.actor.name}: {decision.reason}"
+            moves.revert(connection, fallen, words)
         return deployment
 
     def _checked_target(self, target: int | None, context: ReviewContext) -> tuple[int, int]:
