@@ -110,7 +110,8 @@ def rollback(
     is judged; raises Overtaken where it is no longer the newest. Raises PolicyError, NoSuchRelease, CorruptAdapter,
     BadSignature, LedgerTampered as well.
     """
-    deployments, context = workspace.ledger.deployments, workspace.review_context
+    deployments = workspace.ledger.deployments
+    context = replace(workspace.review_context, verify=workspace.verify_files)
     if target is None and (canary := workspace.ledger.canaries.current()) is not None:
         target = canary.stable
     if target is not None and (done := deployments.rolled_back_to(target)) is not None:
@@ -135,6 +136,6 @@ def _verified_at(workspace: Workspace, epoch: int) -> Callable[[Release], Adapte
             raise Overtaken(
                 f"{newest.actor} moved production to release {newest.release} meanwhile: nothing was rolled back."
             )
-        return workspace.verify_bytes(release)
+        return workspace.verify_files(release)
 
     return verify

@@ -8,16 +8,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.digests import canonical_json, digest_file
 from pipeline.errors import CorruptAdapter, WrongBase
 from pipeline.types import AdapterManifest, FileDigest
+
+if TYPE_CHECKING:
+    import torch  # loaded where values are looked at: a rollback compares bytes, and does not wait for it
 
 MANIFEST = "sealed-manifest.json"
 CONFIG = "adapter_config.json"
@@ -79,6 +78,17 @@ def verify_adapter(folder: Path, base: BaseIdentity, expected_manifest_digest: s
 
     Raises CorruptAdapter (files, bytes, configuration, keys, shapes, values) or WrongBase.
     """
+    manifest = verify_files(folder, base, expected_manifest_digest)
+    check_tensors(read_tensors(folder), manifest)
+    return manifest
+
+
+def verify_files(folder: Path, base: BaseIdentity, expected_manifest_digest: str | None = None) -> AdapterManifest:
+    """Checks that the bytes are those that the manifest lists, for this base, and returns the manifest.
+
+    Enough where a manifest of this digest was verified wholly before: the same bytes hold the same values. Loads no
+    torch. Raises CorruptAdapter or WrongBase.
+    """
     _check_files(folder)
     manifest = read_manifest(folder)
     if expected_manifest_digest not in (None, manifest.digest):
@@ -90,12 +100,14 @@ def verify_adapter(folder: Path, base: BaseIdentity, expected_manifest_digest: s
     if digest_directory(folder) != manifest.files:
         raise CorruptAdapter(f"the files in {folder} are not the ones its manifest lists: bytes changed. {AGAIN}")
     _check_config(folder, manifest)
-    check_tensors(read_tensors(folder), manifest)
     return manifest
 
 
-def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
+def read_tensors(folder: Path) -> "dict[str, torch.Tensor]":
     """The adapter's tensors by key, on the CPU. Raises CorruptAdapter where the file is no safetensors."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         return dict(load_file(folder / WEIGHTS))
     except (SafetensorError, OSError) as error:
@@ -107,7 +119,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return _object(_text(folder / CONFIG), CONFIG)
 
 
-def check_tensors(tensors: Mapping[str, torch.Tensor], manifest: AdapterManifest) -> None:
+def check_tensors(tensors: "Mapping[str, torch.Tensor]", manifest: AdapterManifest) -> None:
     """Checks keys (A and B of each targeted layer), shapes (by the rank) and values (finite, at most MAX_VALUE).
 
     Raises CorruptAdapter.
@@ -162,7 +174,9 @@ def _check_config(folder: Path, manifest: AdapterManifest) -> None:
         raise CorruptAdapter(f"{folder}: rank {rank} (at most {MAX_RANK}), alpha {alpha} (at most 4 x rank). {AGAIN}")
 
 
-def _check_values(key: str, tensor: torch.Tensor, rank: int, expected: int) -> None:
+def _check_values(key: str, tensor: "torch.Tensor", rank: int, expected: int) -> None:
+    import torch
+
     if tensor.dim() != 2 or rank != expected or tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
         raise CorruptAdapter(f"{key} is {tuple(tensor.shape)} of {tensor.dtype}: not of rank {expected}. {AGAIN}")
     if not bool(torch.isfinite(tensor).all()):

@@ -38,6 +38,13 @@ def test_deciding_and_looking_need_no_scheduler_and_no_model(service: str) -> No
     assert run.stdout.strip() == "[]"
 
 
+def test_a_rollback_checks_bytes_and_waits_for_no_model_library() -> None:
+    code = "import sys, flows.services.review, flows.wiring, pipeline.adapters.format; "
+    code += "print([name for name in ('torch', 'safetensors', 'mlflow', 'prefect') if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Path]) -> Path:
     from flows.services.initialisation import init_workspace
