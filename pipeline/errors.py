@@ -68,6 +68,10 @@ class RequestTooLarge(BadRequest):
     """A client's request has more bytes than are read."""
 
 
+class RequestTooSlow(BadRequest):
+    """A client's request did not arrive in time."""
+
+
 class NoWorkspace(BadInput):
     """The folder is not a sealed workspace."""
 

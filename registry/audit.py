@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.types import Approval, Deployment, Release, ReleaseState, Transition
+from registry.lifecycle import TRANSITIONS
+
+_STEPS = frozenset((before, after) for states, after in TRANSITIONS.values() for before in states)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +29,27 @@ def against_record(record: Record) -> str | None:
 
 def _against_states(record: Record) -> str | None:
     ends: dict[int, ReleaseState] = {}
+    made = {release.number: release for release in record.releases}
     for step in record.history:
         if step.before != (end := ends.get(step.release)):
             return f"the history of release {step.release} goes on from {step.before} after it ended in {end}"
+        if step.before is None and (objection := _against_first(step, made.get(step.release))) is not None:
+            return objection
+        if step.before is not None and (step.before, step.after) not in _STEPS:
+            return f"release {step.release} went from {step.before} to {step.after}, and nothing leads there"
         ends[step.release] = step.after
     for release in record.releases:
         if (end := ends.get(release.number)) != release.state:
             return f"release {release.number} is {release.state}, and its history ends in {end}"
+    return None
+
+
+def _against_first(step: Transition, release: Release | None) -> str | None:
+    """Only the base begins as production. Proposer and date decide who may approve a release, and how long."""
+    if step.after is not (ReleaseState.REGISTERING if step.release else ReleaseState.PRODUCTION):
+        return f"the history of release {step.release} begins with {step.after}"
+    if release is not None and (step.actor, step.at) != (release.proposer, release.created):
+        return f"release {step.release} is said to be of {release.proposer}, and its history of {step.actor}"
     return None
 
 

@@ -187,13 +187,15 @@ class Deployments:
     def expect_signed(self, release: Release, manifest: AdapterManifest | None, keys: KeyRing) -> None:
         """Checks that people approved, and a trusted key signed, exactly this release with this adapter.
 
-        `manifest`: as it was verified on disk. Release 0, the base as it is, needs no signature. Raises PolicyError
-        where it was never production; BadSignature.
+        And that the ledger, which says that it answers now, is what people decided. `manifest`: as it was verified on
+        disk. Release 0, the base as it is, needs no signature. Raises PolicyError where it was never production;
+        BadSignature, LedgerTampered.
         """
         if not release.number:
             return
         with self.database.read() as connection:
             signatures.expect_signed(connection, releases.load(connection, release.number), manifest, keys)
+            journal.expect_unbroken(connection, releases.every(connection), keys)
 
     def expect_unbroken(self, keys: KeyRing) -> int:
         """Checks every signature of what was ever decided. Returns the number of rows. Raises LedgerTampered."""

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from pipeline.errors import SealedError
+from pipeline.errors import ExternalError, SealedError
 from registry.gateway import completions
 from registry.gateway.errors import form_of
 from registry.gateway.feedback import FeedbackBody, Grade, PraiseBody, read_feedback
@@ -58,7 +58,8 @@ async def feedback(request: Request) -> Response:
     gateway = gateway_of(request)
     try:
         gateway.buckets.take(caller_of(request))
-        body = read_feedback(await read_body(request.stream(), gateway.limits.feedback_bytes))
+        data = await read_body(request.stream(), gateway.limits.feedback_bytes, gateway.limits.body_seconds)
+        body = read_feedback(data)
         counted, document = await asyncio.to_thread(_taken, gateway, request, body)
     except SealedError:
         gateway.metrics.feedback("refused")
@@ -71,7 +72,10 @@ def _taken(gateway: Gateway, request: Request, body: FeedbackBody | PraiseBody) 
     """Whether the grade counts, and the correction's name. The grade stands where the correction is refused."""
     key = key_of(request, body.user)
     counted = body.model is not None and gateway.record(Grade(model=body.model, key=key, good=body.good))
-    return counted, None if body.good else gateway.deliver(body.feedback(caller_of(request)))
+    try:
+        return counted, None if body.good else gateway.deliver(body.feedback(caller_of(request)))
+    except OSError as error:
+        raise ExternalError(f"a correction cannot be written: {error}. See that the disk has room.") from error
 
 
 async def health(request: Request) -> Response:

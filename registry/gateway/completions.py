@@ -37,7 +37,7 @@ async def text(request: Request) -> Response:
 
 async def _answered(request: Request, kind: type[ChatBody] | type[TextBody]) -> Response:
     gateway = gateway_of(request)
-    data = await read_body(request.stream(), gateway.limits.body_bytes)
+    data = await read_body(request.stream(), gateway.limits.body_bytes, gateway.limits.body_seconds)
     read = asyncio.to_thread(_read, gateway, kind, data) if len(data) > _LONG else None
     body, generations = await read if read else _read(gateway, kind, data)
     key = key_of(request, body.user)
@@ -45,9 +45,12 @@ async def _answered(request: Request, kind: type[ChatBody] | type[TextBody]) -> 
         release = resolve(gateway.pointer.route, body.model, key, gateway.alias)
         form = _form(release, generations[0], chat=kind is ChatBody)
         try:
-            if body.stream:
-                return await _streamed(gateway, form, generations, with_usage=body.with_usage)
-            return await _unless_gone(request, _whole(gateway, form, generations))
+            answer = (
+                _streamed(gateway, form, generations, with_usage=body.with_usage)
+                if body.stream
+                else _whole(gateway, form, generations)
+            )
+            return await _unless_gone(request, answer)
         except ReleaseNotLoaded:
             await asyncio.sleep(0)
     raise NotServing("the releases change faster than they answer. Try again in a second.")

@@ -1,32 +1,41 @@
-"""How much a client may send and how often: a bound on bytes, and a bucket of requests for each client."""
+"""How much a client may send and how often: bounds on bytes and seconds, and a bucket of requests for each client."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from pipeline.errors import RequestTooLarge, TooManyRequests
+from pipeline.errors import RequestTooLarge, RequestTooSlow, TooManyRequests
 
 _CLIENTS = 10_000  # whose buckets are remembered
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bytes of a request and of a feedback, requests under way at once, and feedbacks a minute of one client."""
+    """Bytes of a request and of a feedback, requests under way at once, and feedbacks a minute of one client.
+
+    `body_seconds`: within which a body must be there, since a request that is being read takes a place of those.
+    """
 
     body_bytes: int = 1_000_000
+    body_seconds: float = 30.0
     feedback_bytes: int = 16_384
     under_way: int = 256
     feedback_per_minute: int = 30
 
 
-async def read_body(chunks: AsyncIterator[bytes], most: int) -> bytes:
-    """The whole body. Raises RequestTooLarge as soon as it has more than `most` bytes."""
+async def read_body(chunks: AsyncIterator[bytes], most: int, seconds: float) -> bytes:
+    """The whole body. Raises RequestTooLarge as soon as it has more than `most` bytes, RequestTooSlow."""
     body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > most:
-            raise RequestTooLarge(f"the request has more than {most:,} bytes. Send less.")
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > most:
+                    raise RequestTooLarge(f"the request has more than {most:,} bytes. Send less.")
+    except TimeoutError as error:
+        raise RequestTooSlow(f"the request took more than {seconds:g} s to arrive. Send it faster.") from error
     return bytes(body)
 
 

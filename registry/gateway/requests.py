@@ -10,6 +10,7 @@ from pipeline.errors import BadRequest, first_problem
 MOST_CHOICES = 16
 _MOST_MESSAGES = 512
 _MOST_STOPS = 4
+_LONGEST_STOP = 256  # characters: each token is compared with every beginning of a stop string
 # Parameters that would change the answer, with the values that ask for nothing: all others are refused.
 _NOTHING: dict[str, tuple[object, ...]] = {
     "tools": ([],),
@@ -35,6 +36,7 @@ _NOTHING: dict[str, tuple[object, ...]] = {
     "prediction": (),
 }
 Body = TypeVar("Body", bound="_Body")
+_Stop = Annotated[str, Field(max_length=_LONGEST_STOP)]
 
 
 class _StreamOptions(BaseModel):
@@ -65,7 +67,7 @@ class _Body(BaseModel):
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: str | Annotated[list[str], Field(max_length=_MOST_STOPS)] | None = None
+    stop: _Stop | Annotated[list[_Stop], Field(max_length=_MOST_STOPS)] | None = None
     seed: int | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None

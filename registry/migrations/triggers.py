@@ -1,6 +1,6 @@
 """The triggers of the first schema: what people decided is only ever added, and each row has the next number."""
 
-_APPEND_ONLY = (
+APPEND_ONLY = (
     "deployments",
     "approvals",
     "history",
@@ -10,13 +10,21 @@ _APPEND_ONLY = (
     "canaries",
     "outcomes",
 )
-# SQLite runs no trigger for a row that INSERT OR REPLACE deletes: so no number may come twice.
+# SQLite runs no trigger for a row that INSERT OR REPLACE deletes: so no number, and no other key, may come twice.
 _RISING = (("deployments", "epoch", -1), ("approvals", "id", 0), ("history", "id", 0))
+_KEYS = (
+    ("withdrawals", ("document",)),
+    ("review_decisions", ("number",)),
+    ("review_outcomes", ("decision",)),
+    ("canaries", ("epoch", "number")),
+    ("outcomes", ("id",)),
+    ("outcomes", ("epoch", "counts_as")),
+)
 SQLITE = (
     *(
         f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
-        for table in _APPEND_ONLY
+        for table in APPEND_ONLY
         for verb in ("UPDATE", "DELETE")
     ),
     *(
@@ -25,6 +33,12 @@ SQLITE = (
         f"BEGIN SELECT RAISE(ABORT, 'the {column} of {table} is the next one'); END"
         for table, column, before in _RISING
     ),
+    *(
+        f"CREATE TRIGGER {table}_keep_{key[-1]} BEFORE INSERT ON {table} "
+        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {' AND '.join(f'{table}.{name} = NEW.{name}' for name in key)}) "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
+        for table, key in _KEYS
+    ),
 )
 POSTGRES = (
     "CREATE FUNCTION sealed_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -32,7 +46,7 @@ POSTGRES = (
     "END $$",
     *(
         f"CREATE TRIGGER {table}_{name} BEFORE {verbs} ON {table} FOR EACH {each} EXECUTE FUNCTION sealed_append_only()"
-        for table in _APPEND_ONLY
+        for table in APPEND_ONLY
         for name, verbs, each in (("append_only", "UPDATE OR DELETE", "ROW"), ("not_emptied", "TRUNCATE", "STATEMENT"))
     ),
     *(

@@ -53,7 +53,7 @@ class TextAssembly:
 
     def _open_end(self, text: str) -> int:
         """How many characters at the end of the text begin a stop string."""
-        lengths = (n for one in self.stop for n in range(len(one) - 1, 0, -1) if text.endswith(one[:n]))
+        lengths = (n for one in self.stop for n in range(min(len(one) - 1, len(text)), 0, -1) if text.endswith(one[:n]))
         return max(lengths, default=0)
 
     def _text(self, ids: list[int]) -> str:

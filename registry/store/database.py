@@ -33,8 +33,16 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the ledger. Raises DatabaseFailed if the database does not answer."""
-        with _translated(self), self.engine.begin() as connection:
+        with _translated(self), self._reader.begin() as connection:
             yield connection
+
+    @property
+    def _reader(self) -> Engine:
+        # Postgres' own level sees for each statement what others committed meanwhile; a writer, who waits for its turn,
+        # must.
+        if self.engine.dialect.name != "postgresql":
+            return self.engine
+        return self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

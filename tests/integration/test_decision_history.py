@@ -8,15 +8,28 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import text
+from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import BadSignature, LedgerTampered, PolicyError
-from pipeline.types import Identity, ReleaseState
-from registry import KeyRing, ReviewRules
+from pipeline.recipe import CanaryPolicy
+from pipeline.types import (
+    Deployment,
+    DocumentState,
+    Identity,
+    Outcome,
+    ReleaseState,
+    ReviewDecision,
+    ReviewKind,
+    ReviewOutcome,
+    Transition,
+)
+from registry import KeyRing, ReviewRules, columns
+from registry.migrations import triggers
 from registry.signing import key_id
 from registry.store import journal
-from tests.ledgers import KEYS, Ledger, person
+from registry.tables import deployments, releases
+from tests.ledgers import KEYS, NOON, Ledger, person
 
 CANDIDATE, PRODUCTION, REGISTERING = ReleaseState.CANDIDATE, ReleaseState.PRODUCTION, ReleaseState.REGISTERING
 TWO = ReviewRules(approvers=2)
@@ -95,6 +108,38 @@ def test_the_database_refuses_to_rewrite_what_was_decided(ledger: Ledger, table:
     with pytest.raises(DBAPIError, match=r"append-only|is the next one"):
         write(ledger, verb.format(table))
     ledger.deployments.expect_unbroken(KEYS)
+
+
+def fill_every_table(ledger: Ledger) -> None:
+    """At least one row in each table that is only ever added to."""
+    ledger.promote(ledger.candidate("atlas").number, canary=CanaryPolicy(enabled=True))
+    (learned,) = ledger.documents.listed(DocumentState.LEARNED)
+    ledger.withdrawals.withdraw([learned.id], actor="ada", reason="gone")
+    ledger.canaries.record([Outcome(epoch=1, key="ada", at=NOON, canary_failed=True)])
+    decision = ledger.review_decisions.record(
+        ReviewDecision(
+            who="ada", kind=ReviewKind.REJECT, version="1", release=1, manifest="m", epoch=1, text="no", at=NOON
+        )
+    )
+    outcome = ReviewOutcome(decision=decision.number, adopted=False, sentence="no", at=NOON)
+    assert ledger.review_decisions.conclude(outcome)
+
+
+@pytest.mark.parametrize("table", triggers.APPEND_ONLY)
+def test_no_row_takes_the_place_of_another(ledger: Ledger, table: str) -> None:
+    fill_every_table(ledger)
+    sqlite = ledger.database.engine.dialect.name == "sqlite"
+    attack = "INSERT OR REPLACE INTO {0} SELECT * FROM {0} LIMIT 1" if sqlite else "TRUNCATE {} CASCADE"
+    with pytest.raises(DBAPIError, match=r"append-only|is the next one"):
+        write(ledger, attack.format(table))
+
+
+def test_a_grade_is_not_exchanged_under_another_number(ledger: Ledger) -> None:
+    fill_every_table(ledger)
+    verb = "INSERT OR REPLACE" if ledger.database.engine.dialect.name == "sqlite" else "INSERT"
+    again = "SELECT id + 1, epoch, counts_as, key, NULL, NOT canary_failed, at FROM outcomes"
+    with pytest.raises(DBAPIError, match=r"append-only|counts_once"):
+        write(ledger, f"{verb} INTO outcomes (id, epoch, counts_as, key, canary_failed, stable_failed, at) {again}")
 
 
 def test_a_forged_approval_row_is_noticed(ledger: Ledger) -> None:
@@ -211,6 +256,33 @@ def test_a_release_with_one_of_two_approvals_is_not_loaded_even_if_the_ledger_ca
         ledger.deployments.expect_signed(candidate, ledger.manifest(candidate), KEYS)
     with pytest.raises(LedgerTampered):
         ledger.deployments.expect_unbroken(KEYS)
+
+
+def test_a_release_that_was_rolled_back_is_not_loaded_by_rows_that_need_no_signature(ledger: Ledger) -> None:
+    ledger.release("atlas")
+    fallen, forged_at = ledger.releases.get(1), NOON + timedelta(days=1)
+    ledger.rollback(0)
+    back = Transition(
+        release=1, before=ReleaseState.ROLLED_BACK, after=PRODUCTION, actor="eve", reason="", epoch=3, at=forged_at
+    )
+    # What anybody who may write to the tables can do: each row has the next number, and no trigger is dropped.
+    with ledger.database.write() as connection:
+        for number, state in ((0, ReleaseState.SUPERSEDED), (1, PRODUCTION)):
+            connection.execute(update(releases).where(releases.c.number == number).values(state=state))
+        forged = Deployment(epoch=3, release=1, actor="eve", reason="", at=forged_at)
+        connection.execute(insert(deployments).values(columns.fields_of(forged)))
+        journal.add_transition(connection, replace(back, release=0, before=PRODUCTION, after=ReleaseState.SUPERSEDED))
+        journal.add_transition(connection, back)
+    assert ledger.releases.production().number == 1
+    with pytest.raises(LedgerTampered, match="release 1 went from rolled_back to production, and nothing leads there"):
+        ledger.deployments.expect_signed(ledger.releases.get(1), ledger.manifest(fallen), KEYS)
+
+
+def test_a_release_that_is_given_to_another_proposer_is_not_approved(ledger: Ledger) -> None:
+    ledger.candidate("atlas")
+    write(ledger, "UPDATE releases SET proposer = 'nobody' WHERE number = 1")
+    with pytest.raises(LedgerTampered, match="release 1 is said to be of nobody, and its history of sealed"):
+        ledger.record(ledger.approve(1, "sealed"))
 
 
 def test_a_signature_does_not_carry_over_to_another_release(ledger: Ledger) -> None:

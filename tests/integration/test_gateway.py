@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +25,7 @@ from pipeline.types import DocumentKind, RawDocument, Release
 from registry import Canary
 from registry.gateway.limits import Limits
 from registry.servers.server import short_name
+from registry.servers.worker import Worker
 from tests.gateways import Running, next_number, production, running
 
 
@@ -123,6 +125,10 @@ def test_with_the_ledger_away_it_goes_on(served: Running, made: Workspace) -> No
             "the ledger does not answer (DatabaseFailed): the log says why"
         ]
         assert "sealed_ledger_up 0.0" in served.call("GET", "/metrics")[1]
+        status, said, _ = served.call("POST", "/feedback", {"good": True, "model": "1"})
+        assert (status, said["error"]["code"]) == (503, "unavailable")
+        assert "DatabaseFailed" in said["error"]["message"]
+        assert str(made.settings.workspace) not in said["error"]["message"]
     finally:
         ledger.with_suffix(".away").rename(ledger)
     served.follow()
@@ -266,6 +272,53 @@ def test_too_many_at_once_are_told_to_come_back(made: Workspace) -> None:
     gateway = replace(make_gateway(made, keep=0), limits=Limits(under_way=0))
     with running(gateway) as served, pytest.raises(openai.RateLimitError):
         served.client().completions.create(model="sealed", prompt="x")
+
+
+def test_a_client_that_sends_too_slowly_gives_its_place_back(made: Workspace) -> None:
+    gateway = replace(make_gateway(made, keep=0), limits=Limits(under_way=1, body_seconds=0.3))
+
+    async def drip(address: str) -> bytes:
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        line = await asyncio.wait_for(reader.readline(), 20)
+        writer.close()
+        return line
+
+    with running(gateway) as served:
+        assert asyncio.run(drip(served.address)).split()[1] == b"408"
+        assert served.completed().status == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_goes_away_before_the_first_word_gives_its_place_back(
+    served: Running, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, turn = threading.Event(), Worker._turn
+
+    def held_up(worker: Worker, lane: Any) -> None:
+        go_on.wait(30)
+        turn(worker, lane)
+
+    monkeypatch.setattr(Worker, "_turn", held_up)
+    under_way = served.gateway.metrics.under_way
+
+    async def leave() -> None:
+        _, writer = await asyncio.open_connection(*served.address.split(":"))
+        body = json.dumps({"prompt": "a b c", "max_tokens": 9, "stream": stream}).encode()
+        head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        while not under_way._value.get():
+            await asyncio.sleep(0.001)
+        writer.close()
+
+    try:
+        asyncio.run(leave())
+        deadline = time.monotonic() + 10
+        while under_way._value.get() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert under_way._value.get() == 0
+    finally:
+        go_on.set()
 
 
 @pytest.mark.parametrize("stream", [True, False])

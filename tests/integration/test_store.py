@@ -173,6 +173,16 @@ def test_the_database_itself_keeps_history_and_invariants(ledger: Ledger, statem
     assert ledger.deployments.listed() == history
 
 
+def test_a_reader_sees_one_state_of_the_ledger_whatever_others_write_meanwhile(ledger: Ledger) -> None:
+    waiting = ledger.candidate("atlas").number
+    with ledger.database.read() as connection:
+        before = connection.execute(text("SELECT count(*) FROM deployments")).scalar_one()
+        ledger.promote(waiting)
+        assert connection.execute(text("SELECT count(*) FROM deployments")).scalar_one() == before
+        assert connection.execute(text("SELECT number FROM releases WHERE state = 'production'")).scalar_one() == 0
+    assert ledger.releases.production().number == waiting
+
+
 def test_intake_is_idempotent_in_every_state(ledger: Ledger) -> None:
     first = ledger.documents.accept(intake("atlas", "borea"))
     assert (first.queued, first.duplicates) == (2, 0)

@@ -1,6 +1,7 @@
 """Whether tables tell one story: what a chain of digests cannot see, such as rows cut off at the end."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from registry.audit import Record, against_record
 from tests.ledgers import NOON
 
 CANDIDATE, PRODUCTION, SUPERSEDED = ReleaseState.CANDIDATE, ReleaseState.PRODUCTION, ReleaseState.SUPERSEDED
+REGISTERING, ROLLED_BACK = ReleaseState.REGISTERING, ReleaseState.ROLLED_BACK
 
 
 def release(number: int, state: ReleaseState) -> Release:
@@ -20,7 +22,7 @@ def release(number: int, state: ReleaseState) -> Release:
         model=ModelRef(base="b"),
         manifest=f"m{number}",
         update="u",
-        proposer="sealed",
+        proposer="ada",
         created=NOON,
     )
 
@@ -35,7 +37,8 @@ RECORD = Record(
     approvals=(Approval(release=1, manifest="m1", approved=True, actor="ada", note="", epoch=0, at=NOON),),
     history=(
         step(0, None, PRODUCTION, epoch=0),
-        step(1, None, CANDIDATE, epoch=0),
+        step(1, None, REGISTERING, epoch=0),
+        step(1, REGISTERING, CANDIDATE, epoch=0),
         step(0, PRODUCTION, SUPERSEDED),
         step(1, CANDIDATE, PRODUCTION),
     ),
@@ -44,6 +47,24 @@ RECORD = Record(
 
 def test_a_ledger_that_nobody_touched_tells_one_story() -> None:
     assert against_record(RECORD) is None
+
+
+def test_a_release_that_was_rolled_back_does_not_return_by_rows_of_its_own() -> None:
+    # Nothing of this grants anything, so nothing of it need be signed: only the lifecycle is against it.
+    fallen = (step(1, PRODUCTION, ROLLED_BACK, epoch=2), step(0, SUPERSEDED, PRODUCTION, epoch=2))
+    returned = (step(0, PRODUCTION, SUPERSEDED, epoch=3), step(1, ROLLED_BACK, PRODUCTION, epoch=3))
+    deployed = [replace(RECORD.deployments[0], epoch=epoch, release=one) for epoch, one in ((2, 0), (3, 1))]
+    rolled_back = replace(
+        RECORD,
+        releases=(release(0, PRODUCTION), release(1, ROLLED_BACK)),
+        deployments=(*RECORD.deployments, deployed[0]),
+        history=(*RECORD.history, *fallen),
+    )
+    assert against_record(rolled_back) is None
+    forged = replace(
+        RECORD, deployments=(*RECORD.deployments, *deployed), history=(*RECORD.history, *fallen, *returned)
+    )
+    assert against_record(forged) == "release 1 went from rolled_back to production, and nothing leads there"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +76,20 @@ def test_a_ledger_that_nobody_touched_tells_one_story() -> None:
             {"releases": (*RECORD.releases, release(2, CANDIDATE))},
             "release 2 is candidate, and its history ends in None",
         ),
-        ({"history": (RECORD.history[0], *RECORD.history[2:])}, "goes on from candidate after it ended in None"),
+        ({"history": (RECORD.history[0], *RECORD.history[2:])}, "goes on from registering after it ended in None"),
+        ({"history": (RECORD.history[0], *RECORD.history[3:])}, "goes on from candidate after it ended in None"),
+        (
+            {"history": (RECORD.history[0], step(1, None, CANDIDATE, epoch=0), *RECORD.history[3:])},
+            "the history of release 1 begins with candidate",
+        ),
+        (
+            {"releases": (RECORD.releases[0], replace(RECORD.releases[1], proposer="mallory"))},
+            "release 1 is said to be of mallory, and its history of ada",
+        ),
+        (
+            {"releases": (RECORD.releases[0], replace(RECORD.releases[1], created=NOON + timedelta(days=9)))},
+            "release 1 is said to be of ada",
+        ),
         ({"deployments": RECORD.deployments[:1]}, "there are 1 deployments, and the history of releases has 2"),
         (
             {"deployments": (RECORD.deployments[0], replace(RECORD.deployments[1], actor="mallory"))},

@@ -9,12 +9,21 @@ TREE = [it for it in vars(errors).values() if isinstance(it, type) and issubclas
 
 
 @pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
-def test_every_error_has_a_form(kind: type[errors.SealedError]) -> None:
-    error = kind("why", seconds=2.5) if kind is errors.TooManyRequests else kind("why")
-    form = form_of(error)
+def test_every_error_has_a_form(kind: type[errors.SealedError], caplog: pytest.LogCaptureFixture) -> None:
+    why = "/srv/sealed/ledger.db at postgres:5432"
+    form = form_of(kind(why, seconds=2.5) if kind is errors.TooManyRequests else kind(why))
     assert 400 <= form.status < 600
-    assert form.body["error"]["message"] == "why"
     assert set(form.body["error"]) == {"message", "type", "param", "code"}
+    if form.status < 500 or kind in (errors.NotServing, errors.ReleaseNotLoaded):
+        assert form.body["error"]["message"] == why
+    else:
+        assert form.body["error"]["message"].startswith(f"a part of this server failed ({kind.__name__}): its log says")
+        assert why in caplog.text
+
+
+@pytest.mark.parametrize("kind", [errors.BadRecipe, errors.BadDataFile, errors.NoWorkspace])
+def test_a_file_of_ours_that_is_wrong_is_not_the_clients_mistake(kind: type[errors.SealedError]) -> None:
+    assert form_of(kind("sealed.toml: no such key")).status == 503
 
 
 def test_clients_learn_when_to_come_back_and_how_to_sign_in() -> None:

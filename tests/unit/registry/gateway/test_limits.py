@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pipeline.errors import RequestTooLarge, TooManyRequests
+from pipeline.errors import RequestTooLarge, RequestTooSlow, TooManyRequests
 from registry.gateway.limits import Buckets, read_body
 
 
@@ -15,9 +15,19 @@ async def chunks(*sizes: int) -> AsyncIterator[bytes]:
 
 
 def test_a_body_is_read_up_to_its_limit_and_not_a_byte_further() -> None:
-    assert len(asyncio.run(read_body(chunks(4, 6), 10))) == 10
+    assert len(asyncio.run(read_body(chunks(4, 6), 10, seconds=1.0))) == 10
     with pytest.raises(RequestTooLarge, match="more than 10 bytes"):
-        asyncio.run(read_body(chunks(4, 7), 10))
+        asyncio.run(read_body(chunks(4, 7), 10, seconds=1.0))
+
+
+def test_a_body_that_never_comes_to_an_end_is_not_waited_for() -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(RequestTooSlow, match=r"more than 0\.1 s to arrive"):
+        asyncio.run(read_body(dripping(), 1_000_000, seconds=0.1))
 
 
 def test_a_client_may_do_so_many_a_minute_and_others_are_not_disturbed() -> None:

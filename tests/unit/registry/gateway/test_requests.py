@@ -94,6 +94,8 @@ def test_parameters_that_change_nothing_are_ignored(harmless: dict[str, Any]) ->
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": None}]}, "messages.0.content.str"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop.list[constrained-str]"),
+        ({"stop": "a" * 257}, "stop"),
+        ({"stop": ["a" * 257]}, "stop"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(wrong: dict[str, Any], param: str) -> None:

@@ -1,5 +1,6 @@
 """Pieces of a stream put together are the text of the whole, up to what ends it."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,16 @@ def test_what_only_begins_a_stop_string_is_given_out_later(tokenizer: Any) -> No
     found = pieces(tokenizer, "One. Tw", "Two")
     assert "".join(found) == "One. Tw"
     assert found[-1] == "Tw"
+
+
+def test_a_long_stop_string_costs_no_more_than_the_text_that_came() -> None:
+    class Letters:
+        def decode(self, ids: list[int], **_: object) -> str:
+            return "b" * len(ids)
+
+    assembly, begun = TextAssembly(Letters(), ("a" * 1_000_000,)), time.perf_counter()
+    assert assembly.push(1) == "b"
+    assert time.perf_counter() - begun < 0.5
 
 
 def test_half_a_character_at_the_end_is_shown_as_such(tokenizer: Any) -> None:
