@@ -67,7 +67,8 @@ def parts(tmp_path: Path, tiny_model: Callable[..., Path], monkeypatch: pytest.M
     made = init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada")
     ledger = Ledger(made.ledger.database)
     # The adapters of these releases are only in the ledger.
-    monkeypatch.setattr(Workspace, "verify_bytes", lambda _, release: ledger.manifest(release))
+    for check in ("verify_bytes", "verify_files"):
+        monkeypatch.setattr(Workspace, check, lambda _, release: ledger.manifest(release))
     monkeypatch.setattr(Workspace, "keys", property(lambda _: KEYS))
     recipe = made.settings.recipe_file
     recipe.write_text(f"{recipe.read_text()}\n[advanced.policy.canary]\nenabled = true\n", encoding="utf-8")
@@ -222,7 +223,7 @@ def test_a_rollback_that_is_not_possible_calls_somebody(
 
     begin(parts)
     grade(parts, canary_failed=True, count=20)
-    monkeypatch.setattr(Workspace, "verify_bytes", damaged)
+    monkeypatch.setattr(Workspace, "verify_files", damaged)
     with pytest.raises(CorruptAdapter):
         look(parts)
     assert Pager.heard == [
