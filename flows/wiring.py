@@ -1,9 +1,12 @@
 """The one composition root: turns a workspace folder into the parts that the steps work with. Decides nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from gates.suite import Suites, read_suites
 from pipeline.adapters.identity import BaseIdentity
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
     from pipeline.engines.http_calls import Server
     from pipeline.engines.local import LocalEngine
     from pipeline.engines.openai import OpenAIEngine
-    from registry.servers.vllm.adapters import VllmAdapters
+    from registry.servers.vllm.adapters import ServedBase, VllmAdapters
     from registry.servers.vllm.engine import VllmEngine
 
+Verification = Callable[[Path, BaseIdentity, str | None], AdapterManifest]
 # What a reader of a run's report folder looks for.
 REPORT, SUMMARY = "report.html", "summary.md"
 
@@ -108,41 +112,44 @@ class Workspace:
     def judge(self) -> "Judge | None":
         """Who gives a second opinion on this run's answers, if the settings name somebody."""
         from gates.second_opinion import Judge
-        from pipeline.engines import http_calls
 
         it = self.settings
         if it.judge_url is None or it.judge_model is None:
             return None
-        key = it.judge_key.get_secret_value() if it.judge_key else None
-        server = http_calls.Server(
-            url=it.judge_url, key=key, attempts=it.server_attempts, seconds=it.server_seconds, settings="SEALED_JUDGE"
-        )
+        server = replace(self._reached(it.judge_url, it.judge_key), settings="SEALED_JUDGE")
         return Judge(server=server, model=it.judge_model, concurrency=it.server_concurrency)
 
     @cached_property
     def _of_vllm(self) -> "VllmEngine":
-        from registry.servers.vllm.adapters import ServedBase
         from registry.servers.vllm.engine import VllmEngine
 
-        base = ServedBase(metadata=self.metadata, model=self.settings.model)
-        return VllmEngine(base, self.vllm_adapters, self.server, concurrency=self.settings.server_concurrency)
+        concurrency = self.settings.server_concurrency
+        return VllmEngine(self._vllm_base, self.vllm_adapters, self.server, concurrency=concurrency)
 
     @cached_property
     def vllm_adapters(self) -> "VllmAdapters":
         """The adapters on the configured vLLM server. Raises ModelMissing, ModelChanged."""
-        from registry.servers.vllm.adapters import ServedBase, VllmAdapters
+        from registry.servers.vllm.adapters import VllmAdapters
 
-        base = ServedBase(metadata=self.metadata, model=self.settings.model)
-        return VllmAdapters(self.server, base, self.settings.server_adapters)
+        return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters)
+
+    @property
+    def _vllm_base(self) -> "ServedBase":
+        from registry.servers.vllm.adapters import ServedBase
+
+        return ServedBase(metadata=self.metadata, model=self.settings.model)
 
     @property
     def server(self) -> "Server":
         """The configured server, with the patience of runs."""
+        return self._reached(str(self.settings.server_url), self.settings.server_key)
+
+    def _reached(self, url: str, key: SecretStr | None) -> "Server":
         from pipeline.engines.http_calls import Server
 
         it = self.settings
-        key = it.server_key.get_secret_value() if it.server_key else None
-        return Server(url=str(it.server_url), key=key, attempts=it.server_attempts, seconds=it.server_seconds)
+        secret = key.get_secret_value() if key else None
+        return Server(url=url, key=secret, attempts=it.server_attempts, seconds=it.server_seconds)
 
     @cached_property
     def metadata(self) -> "ModelMetadata":
@@ -203,17 +210,18 @@ class Workspace:
         """
         from pipeline.adapters.format import verify_adapter
 
-        if not release.number:
-            return None
-        return verify_adapter(self.folder_of(release.update), self.identity, release.manifest)
+        return self._verified(release, verify_adapter)
 
     def verify_files(self, release: Release) -> AdapterManifest | None:
         """Likewise by digests alone: of a release that was production before, its values were looked at then."""
         from pipeline.adapters.format import verify_files
 
+        return self._verified(release, verify_files)
+
+    def _verified(self, release: Release, check: Verification) -> AdapterManifest | None:
         if not release.number:
             return None
-        return verify_files(self.folder_of(release.update), self.identity, release.manifest)
+        return check(self.folder_of(release.update), self.identity, release.manifest)
 
     @property
     def trusted_keys(self) -> KeyRing:

@@ -1,7 +1,5 @@
 """Asks a model the items of suites and scores each, through lm-eval, offline. The only importer of lm-eval.
 
-Prompts are rendered exactly as in training; a prompt that does not fit the context is an error, never cut.
-
 lm-eval's own cache is never used, because it ignores the adapter: scores are kept under digests of model, suite and
 settings instead.
 """
@@ -12,9 +10,8 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import datasets
 import huggingface_hub
@@ -24,109 +21,18 @@ import numpy as np
 import torch
 from lm_eval.api import task as lm_eval_tasks
 
+from gates.evaluated import REFUSAL_TOKENS, EvaluatedModel
 from gates.predictability import predictability
 from gates.suite import Kind, Suite
 from gates.tasks import sandbox
-from pipeline import progress
-from pipeline.chat import encode_prompt, encode_text
 from pipeline.digests import digest_of
-from pipeline.engines import SamplingParams
-from pipeline.engines.base import BaseModel, with_adapter
-from pipeline.engines.likelihood import HOW, likelihoods
-from pipeline.engines.local import LocalEngine
+from pipeline.engines.base import BaseModel
 from pipeline.errors import MeasurementFailed
 from pipeline.files import write_bytes
-from pipeline.grading import GRADER, grade, grade_opening
+from pipeline.grading import grade, grade_opening
 from pipeline.prompts import framed
 from pipeline.recipe import PolicyRules
 from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
-
-_REFUSAL_TOKENS = 24  # a refusal is known by its opening
-
-
-class Request(Protocol):
-    """The part of lm-eval's Instance that a model reads: (context, settings) or (context, continuation)."""
-
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-
-
-class EvaluatedModel:
-    """The base with one adapter, for `lm_eval.evaluate`. Every model of a comparison is run in the same batch size."""
-
-    rank = 0
-    world_size = 1
-
-    def __init__(self, base: BaseModel, adapter: Path | None, policy: PolicyRules) -> None:
-        self._base, self.adapter, self._max_tokens = base, adapter, policy.max_answer_tokens
-        self.question_prompt = policy.question_prompt
-        self._engine = LocalEngine(base)
-
-    @property
-    def settings(self) -> str:
-        """A digest of whatever else than model and suite could change an answer or its score."""
-        model, identity = self._base.model, self._base.identity
-        return digest_of(
-            "settings",
-            self._max_tokens,
-            self.question_prompt,
-            GRADER,
-            HOW,
-            _REFUSAL_TOKENS,
-            version("lm-eval"),
-            str(model.dtype),
-            model.device.type,
-            identity.model,
-            identity.tokenizer,
-            identity.chat_template,
-        )
-
-    def generate_until(self, requests: Sequence[Request]) -> list[str]:
-        """Greedy answers, cut at the task's stop texts. Raises MeasurementFailed on a prompt that does not fit."""
-        prompts = [request.args[0] for request in requests]
-        limits = [min(int(r.args[1].get("max_gen_toks", self._max_tokens)), self._max_tokens) for r in requests]
-        for prompt, limit in zip(prompts, limits, strict=True):
-            self._must_fit(len(encode_prompt(self._base.tokenizer, prompt)) + limit, prompt)
-        answers: dict[int, str] = {}
-        with progress.step("answers"):
-            for limit in sorted(set(limits)):
-                chosen = [at for at, one in enumerate(limits) if one == limit]
-                with progress.part(len(answers), len(chosen), len(requests)):
-                    texts = self._greedy([prompts[at] for at in chosen], limit)
-                answers |= dict(zip(chosen, texts, strict=True))
-        return [_until(answers[at], request.args[1].get("until", [])) for at, request in enumerate(requests)]
-
-    def _greedy(self, prompts: Sequence[str], limit: int) -> list[str]:
-        params = SamplingParams(max_new_tokens=limit)
-        return [text for (text,) in self._engine.generate(prompts, params, adapter=self.adapter)]
-
-    def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
-        """For each (context, continuation): its log-probability in nats, and whether greedy decoding gives it."""
-        encoded = [self._encode(str(request.args[0]), str(request.args[1])) for request in requests]
-        with progress.step("choices, tokens"), with_adapter(self._base, self.adapter) as model:
-            return likelihoods(model, encoded)
-
-    def _encode(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        """Token ids of both. The prompt ends where the answer begins, so lm-eval's blank before a choice is dropped."""
-        prompt = encode_prompt(self._base.tokenizer, context)
-        said = encode_text(self._base.tokenizer, continuation.lstrip())
-        if not said:
-            raise MeasurementFailed(f"an empty choice for “{context[:80]}” cannot be scored. Correct the task's items.")
-        self._must_fit(len(prompt) + len(said), context)
-        return prompt, said
-
-    def _must_fit(self, tokens: int, prompt: str) -> None:
-        if tokens > self._engine.context:
-            raise MeasurementFailed(
-                f"a question and its answer need {tokens} tokens and the model has {self._engine.context}: "
-                f"“{prompt[:80]}”. Shorten the question, or lower advanced.policy.max_answer_tokens."
-            )
-
-
-def _until(text: str, stops: str | Sequence[str]) -> str:
-    for stop in [stops] if isinstance(stops, str) else stops:
-        text = text.split(stop)[0] if stop else text
-    return text
 
 
 def measure(
@@ -227,7 +133,7 @@ def _item_data(suite: Suite, frame: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _item_config(kind: Kind) -> dict[str, Any]:
-    most = {"max_gen_toks": _REFUSAL_TOKENS} if kind is Kind.REFUSALS else {}
+    most = {"max_gen_toks": REFUSAL_TOKENS} if kind is Kind.REFUSALS else {}
     return {
         "output_type": "generate_until",
         "test_split": "test",

@@ -114,19 +114,26 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(base: BaseModel, **given: Any) -> Iterator[ModelServer]:
-    """Serves the model from a thread while the context lasts."""
-    model = ModelServer(base, **given)
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.model = model
-        model.url = f"http://127.0.0.1:{server.server_address[1]}"
+def in_thread(server: ThreadingHTTPServer) -> Iterator[str]:
+    """Lets the server answer from a thread while the context lasts; its address."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield model
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def serving(base: BaseModel, **given: Any) -> Iterator[ModelServer]:
+    """Serves the model from a thread while the context lasts."""
+    model = ModelServer(base, **given)
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.model = model
+    with in_thread(server) as model.url:
+        yield model
 
 
 def status(code: int, **headers: str) -> Fault:

@@ -26,6 +26,7 @@ from pipeline.adapters.held import view_of
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.decoding import DecodingJob, decode
 from pipeline.engines.engine import SamplingParams
+from tests.servers import in_thread
 
 Json = dict[str, Any]
 PYTHON = Path(os.environ.get("SEALED_TEST_VLLM_PYTHON", Path(__file__).parents[1] / ".venv-vllm/bin/python"))
@@ -189,16 +190,10 @@ class _Server(ThreadingHTTPServer):
 def small_server(model: Path) -> Iterator[SmallServer]:
     """Serves the model from threads while the context lasts."""
     small = SmallServer(load_base(str(model), device="cpu", dtype="float32"))
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.small = small
-        small.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield small
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.small = small
+    with in_thread(server) as small.url:
+        yield small
 
 
 @dataclass

@@ -55,12 +55,13 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Judge a release or any adapter of the base. Exits with 0 PASS, 3 FAIL, 5 INCONCLUSIVE, 4 not measured."""
-    from flows.services.gate_runs import gate, write_pages
+    from flows.services.gate_runs import gate
+    from flows.services.report_pages import write_pages
     from flows.wiring import open_workspace
 
     with screen.progress_shown(json):
         gated = gate(open_workspace(workspace), candidate)
-    page = None if report is None else write_pages(gated, report)
+    page = None if report is None else write_pages(gated.report, gated.evidence, report)
     if junit is not None:
         _write_junit(gated, junit)
     if json:

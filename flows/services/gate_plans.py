@@ -30,12 +30,12 @@ def plan_gates(workspace: Workspace, wish: Wish) -> GatesPlan:
     )
 
 
-def earlier_eval_sets(workspace: Workspace) -> list[ReleaseEvalSet]:
+def earlier_eval_sets(workspace: Workspace) -> tuple[ReleaseEvalSet, ...]:
     """The test items of what each release learned, as far as it is kept."""
-    return [
+    return tuple(
         ReleaseEvalSet(release=number, eval_items=held_out_items(learned))
         for number, learned in workspace.ledger.documents.learned()
-    ]
+    )
 
 
 def _newest_report(workspace: Workspace) -> GateReport | None:

@@ -8,11 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from flows.services.gate_plans import earlier_eval_sets, expect_possible
-from flows.wiring import REPORT, SUMMARY, Workspace
+from flows.wiring import Workspace
 from gates.catalogue import policy_of_foreign
 from gates.evidence import Case, Evidence, Unmeasured
 from pipeline.errors import BadInput
-from pipeline.files import write_text
 from pipeline.types import AdapterManifest, Checkpoint, GateReport, ModelRef, RunKind, Verdict
 
 
@@ -66,22 +65,11 @@ def gate(workspace: Workspace, named: str) -> Gated:
             examples=(),
             suites=workspace.suites,
             kind=RunKind.REBUILD,
-            earlier=tuple(earlier_eval_sets(workspace)),
+            earlier=earlier_eval_sets(workspace),
         )
         policy = policy_of_foreign(workspace.recipe.policy)
         report, evidence = evaluate(workspace.base, case, policy, workspace.settings.cache)
     return Gated(candidate=named, report=report, evidence=evidence)
-
-
-def write_pages(gated: Gated, folder: Path) -> Path:
-    """Writes report.html, its plots and summary.md into `folder`, and returns the page. Raises OSError."""
-    from gates import plots, summary
-    from gates.report import write_report
-
-    folder.mkdir(parents=True, exist_ok=True)
-    plots.write_plots(gated.evidence, folder)
-    write_text(folder / SUMMARY, summary.markdown(gated.report, gated.evidence))
-    return write_report(gated.report, gated.evidence, folder / REPORT)
 
 
 @contextmanager

@@ -1,13 +1,12 @@
 """Measures the candidate against production and the base model, and writes the report that its gates make of it."""
 
 from flows.run_context import RunContext
+from flows.services.gate_plans import earlier_eval_sets
+from flows.services.report_pages import write_pages
 from flows.steps.updates import stored_plan
 from flows.steps.writer_training import writer_evidence
-from flows.wiring import REPORT, SUMMARY
-from gates import evaluation, plots, summary
-from gates import report as html
-from gates.evidence import Case, Evidence, ReleaseEvalSet, held_out_items
-from pipeline.files import write_text
+from gates import evaluation
+from gates.evidence import Case, Evidence
 from pipeline.self_edits import validation_items
 from pipeline.types import Checkpoint, GateReport, ModelRef, Run, RunKind, RunState, Trained, Verdict
 
@@ -59,10 +58,7 @@ def _case(context: RunContext, run: Run, trained: Trained) -> Case:
         suites=workspace.suites,
         kind=run.kind,
         documents=tuple(documents),
-        earlier=tuple(
-            ReleaseEvalSet(release=number, eval_items=held_out_items(learned))
-            for number, learned in ledger.documents.learned()
-        ),
+        earlier=earlier_eval_sets(workspace),
         withdrawn=tuple(ledger.withdrawals.remembered()) if run.kind is RunKind.REBUILD else (),
         validation=validation,
         writer_scores=scores,
@@ -70,10 +66,7 @@ def _case(context: RunContext, run: Run, trained: Trained) -> Case:
 
 
 def _write_pages(context: RunContext, run: Run, report: GateReport, evidence: Evidence) -> None:
-    """Writes report.html, its plots and summary.md into the run's report folder."""
-    folder = context.workspace.report_folder(run)
     # The number that a passing candidate will get: nobody else gives numbers while this run holds its lease.
     number = run.release or context.ledger.releases.listed()[-1].number + 1
-    html.write_report(report, evidence, folder / REPORT, release=number if report.verdict is Verdict.PASS else None)
-    plots.write_plots(evidence, folder)
-    write_text(folder / SUMMARY, summary.markdown(report, evidence))
+    release = number if report.verdict is Verdict.PASS else None
+    write_pages(report, evidence, context.workspace.report_folder(run), release=release)

@@ -7,25 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
-from pipeline.adapters.attachment import target_names, transposed
-from pipeline.adapters.format import (
-    CONFIG,
-    MANIFEST,
-    WEIGHTS,
-    check_tensors,
-    config_of,
-    digest_directory,
-    read_config,
-    read_tensors,
-    verify_adapter,
-    write_manifest,
-)
+from pipeline.adapters.attachment import transposed
+from pipeline.adapters.format import CONFIG, MANIFEST, WEIGHTS, read_config, read_tensors, verify_adapter
 from pipeline.adapters.identity import BaseIdentity
-from pipeline.digests import canonical_json, digest_file, digest_of
+from pipeline.adapters.saving import Provenance, TrainingResult, save_adapter
+from pipeline.digests import digest_file, digest_of
 from pipeline.errors import BadRecipe, CorruptAdapter
-from pipeline.files import new_folder
+from pipeline.recipe import TrainingRules
 from pipeline.types import AdapterManifest
 
 # What an adapter_config.json may say; all else of it must be unset, or does not change an answer.
@@ -51,31 +39,18 @@ def take_foreign(folder: Path, base: BaseIdentity, model: Any, out: Path) -> Ada
     config = read_config(folder)
     _check_config(folder, config, model)
     tensors = read_tensors(folder)
+    shape = {"rank": config["r"], "alpha": config["lora_alpha"], "targets": tuple(config["target_modules"])}
+    made_from = Provenance(
+        update=digest_of("foreign", digest_file(folder / WEIGHTS), digest_file(folder / CONFIG)),
+        recipe="",
+        ledger="",
+        parent_adapter=None,
+    )
+    result = TrainingResult(tensors=tensors, steps=0, final_loss=0.0, tokens=0)
     try:
-        targets = target_names(model, tuple(config["target_modules"]))
+        save_adapter(out, base, model, result, TrainingRules().model_copy(update=shape), made_from)
     except BadRecipe as error:
         raise CorruptAdapter(f"{CONFIG} in {folder} names layers that the base does not have: {error}") from error
-    rank, alpha = config["r"], config["lora_alpha"]
-    with new_folder(out) as written:
-        save_file(tensors, written / WEIGHTS)
-        ours = config_of(rank=rank, alpha=alpha, targets=targets, transposed=transposed(model))
-        (written / CONFIG).write_text(canonical_json(ours) + "\n", encoding="utf-8")
-        manifest = AdapterManifest(
-            base=base.model,
-            tokenizer=base.tokenizer,
-            chat_template=base.chat_template,
-            files=digest_directory(written),
-            rank=rank,
-            alpha=alpha,
-            target_modules=targets,
-            parameters=sum(tensor.numel() for tensor in tensors.values()),
-            update=digest_of("foreign", digest_file(folder / WEIGHTS), digest_file(folder / CONFIG)),
-            recipe="",
-            ledger="",
-            parent_adapter=None,
-        )
-        check_tensors(tensors, manifest)
-        write_manifest(written, manifest)
     return verify_adapter(out, base)
 
 

@@ -1,7 +1,6 @@
 """A chat model's second opinion, asked over real HTTP: it informs, may err or be gone, and never decides."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from pipeline.engines.http_calls import Server
 from pipeline.errors import BadRecipe
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
 from pipeline.types import ItemScore, Verdict
+from tests.servers import in_thread
 from tests.unit.gates.conftest import Case, right
 
 POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_items=20, min_documents=5))
@@ -44,12 +44,8 @@ def judge(says: Says, asked: list[dict[str, Any]] | None = None) -> Iterator[Jud
 
         def log_message(self, *_: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield Judge(server=Server(url=f"http://127.0.0.1:{server.server_address[1]}", attempts=1), model="critic")
-        server.shutdown()
-        thread.join()
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield Judge(server=Server(url=url, attempts=1), model="critic")
 
 
 def learned() -> Evidence:
