@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from benchmarks.figures import Measured, write_results
 from benchmarks.served import Client, Reply, ServedGateway, served
 from flows.services import review
 from flows.services.initialisation import init_workspace
-from flows.wiring import Workspace, open_workspace
+from flows.wiring import Workspace
 from pipeline.sandbox import model_path
 
 GATEWAYS = 3
@@ -60,10 +61,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    os.environ.update(_GONE)  # before the workspace is opened, which a process does once; of its children, too
     with tempfile.TemporaryDirectory() as folder, ExitStack() as gateways:
-        made = init_workspace(Path(folder) / "workspace", str(model_path()), actor="ada", device="cpu")
-        os.environ.update(_GONE)  # of the gateways and the commands, too
-        workspace = open_workspace(made.settings.workspace)
+        workspace = init_workspace(Path(folder) / "workspace", str(model_path()), actor="ada", device="cpu")
         good = releases.make_release(workspace, 1).number
         running = [gateways.enter_context(served(workspace.settings.workspace)) for _ in range(GATEWAYS)]
         scene = Scene(workspace, running, good)
@@ -77,15 +77,13 @@ def _drill(scene: Scene, number: int) -> Drill:
     if set(_wait(scene, bad)) & set(scene.texts):
         raise RuntimeError(f"release {bad} says what release {scene.good} says: a rollback could not be seen")
     drill, begun = Drill(typed=number % 2 == 0), time.perf_counter()
-    deciding = threading.Thread(target=_type if drill.typed else _call, args=(scene.workspace,))
-    deciding.start()
-    texts: list[str] = []
-    asking = threading.Thread(target=lambda: texts.extend(_wait(scene, scene.good)))
-    asking.start()
-    drill.committed = _until(lambda: _production(scene.workspace) == scene.good, begun)
-    asking.join()
-    drill.answered = time.perf_counter() - begun
-    deciding.join()
+    with ThreadPoolExecutor(2) as pool:
+        deciding = pool.submit(_type if drill.typed else _call, scene.workspace)
+        asking = pool.submit(_wait, scene, scene.good)
+        drill.committed = _until(lambda: _production(scene.workspace) == scene.good, begun)
+        texts = asking.result()
+        drill.answered = time.perf_counter() - begun
+        deciding.result()
     drill.done = texts == scene.texts
     kind = "typed" if drill.typed else "called"
     print(f"drill {number + 1}, {kind}: committed {drill.committed:.2f} s, answered {drill.answered:.2f} s", flush=True)
@@ -99,7 +97,8 @@ def _type(workspace: Workspace) -> None:
 
 
 def _call(workspace: Workspace) -> None:
-    review.rollback(workspace, None, actor="olga", reason="a drill")
+    if not review.rollback(workspace, None, actor="olga", reason="a drill").reconciled.failed:
+        raise RuntimeError("MLflow followed the rollback, and it should be gone")
 
 
 def _production(workspace: Workspace) -> int:
