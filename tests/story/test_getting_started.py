@@ -20,10 +20,10 @@ def test_the_first_workspace_lives_as_the_guide_says(tmp_path: Path) -> None:
     shorten(tmp_path / "workspace")  # rehearses less than the embedded recipe does: a test has less time
     learn, ask, again, correct, withdraw, roll_back = (typed(block, tmp_path) for block in story)
     assert "release 1 passed its gates" in learn
-    assert "release 1 is production, approved by rita." in ask
-    assert "release 2 is production, approved by rita." in again
+    assert "release 1 is production, approved by rita (account " in ask
+    assert "release 2 is production, approved by rita (account " in again
     assert "waits for the next run that reads" in correct
     assert "is withdrawn: production still knows it until a rebuild is released" in withdraw
     assert "release 3 passed its gates" in withdraw
-    assert "release 2 is production again, rolled back by omar." in roll_back
+    assert "release 2 is production again, rolled back by omar (account " in roll_back
     assert "production still knows 1 withdrawn document" in roll_back

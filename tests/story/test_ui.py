@@ -65,6 +65,7 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[...,
     """A workspace with a store of its own, in which a candidate waits for review."""
     folder = tmp_path_factory.mktemp("ui") / "workspace"
     made = ReviewedWorkspace(folder, tiny_model("llama"), f"sqlite:///{folder / 'mlflow.db'}")
+    (folder / "recipe.toml").write_text('[policy]\nrequired = ["integrity"]\n', encoding="utf-8")  # it has no suites
     made.candidate("atlas")
     return made
 
