@@ -30,7 +30,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.errors import MeasurementFailed
 from pipeline.files import write_bytes
 from pipeline.grading import grade, grade_opening
-from pipeline.prompts import framed
+from pipeline.prompts import QUESTION, framed
 from pipeline.recipe import PolicyRules
 from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
 
@@ -92,7 +92,7 @@ def _file(cache: Path, key: Sequence[str]) -> Path:
 
 def _evaluate(model: EvaluatedModel, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:
     with _random_state_kept(), _quiet_and_offline():
-        tasks = {suite.name: _task(suite, model.question_prompt) for suite in suites}
+        tasks = {suite.name: task_of(suite, model.question_prompt) for suite in suites}
         results = lm_eval.evaluate(
             lm=model,
             task_dict={"tasks": tasks, "groups": {}, "group_map": {}},
@@ -102,7 +102,8 @@ def _evaluate(model: EvaluatedModel, suites: Sequence[Suite]) -> list[tuple[Item
     return [_item_scores(suite, results["samples"][suite.name]) for suite in suites]
 
 
-def _task(suite: Suite, frame: str) -> Any:
+def task_of(suite: Suite, frame: str = QUESTION) -> Any:
+    """The suite as an lm-eval task, its questions in the `frame`. Raises MeasurementFailed where lm-eval refuses it."""
     config = json.loads(suite.task.config) if suite.task else _item_config(suite.kind)
     data = {name: json.loads(items) for name, items in suite.task.splits} if suite.task else _item_data(suite, frame)
     try:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flows.services.initialisation import init_workspace
+from flows.steps.run_files import write_value
 from flows.wiring import Workspace
 from pipeline.adapters.format import read_manifest
 from pipeline.config import Settings
@@ -39,6 +40,7 @@ class ReviewedWorkspace:
             update = self.ledger.gate(session, run)
             folder = self.workspace.folder_of(update.id)
             plan = UpdatePlan(update=update, examples=EXAMPLES)
+            write_value(self.workspace.plans / f"{update.id}.json", plan, "basis")
             production = self.ledger.releases.production()
             parent = self.workspace.checkpoint(production) if production.number else None
             train_lora(self._base, plan, TrainingSettings(rules=RULES, ledger="l"), parent=parent, out=folder)

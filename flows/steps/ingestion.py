@@ -1,6 +1,5 @@
 """How a run begins: servers are made to match the ledger, documents are ingested, and a run is opened or resumed."""
 
-import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,7 +61,7 @@ def open_run(
     named = proposer_named(proposer)
     if (unfinished := _resumed(context, kind, asked)) is not None:
         return unfinished
-    shutil.rmtree(context.workspace.plans, ignore_errors=True)  # those of ended runs
+    _forget_plans(context)
     runs, recipe = context.session.runs, context.recipe
     if kind is RunKind.REBUILD:
         return runs.begin_rebuild(proposer=named, recipe=recipe.digest)
@@ -71,6 +70,14 @@ def open_run(
     run = runs.begin(limit=recipe.documents.per_run, proposer=named, recipe=recipe.digest)
     runs.add_seconds(run.number, "ingest", taken.seconds)
     return run
+
+
+def _forget_plans(context: RunContext) -> None:
+    """Removes what ended runs planned, but for production's plan: validating the gates repeats its training."""
+    production = context.ledger.releases.production()
+    for file in context.workspace.plans.glob("*"):
+        if file.stem != production.update:
+            file.unlink()
 
 
 def _resumed(context: RunContext, kind: RunKind, asked: WriterTrainingRequest | None) -> Run | None:

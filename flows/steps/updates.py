@@ -7,6 +7,7 @@ from flows.run_context import RunContext
 from flows.steps.guard import training_basis, training_guard
 from flows.steps.run_files import read_value, write_value
 from flows.steps.self_edits import kept_self_edits
+from flows.wiring import Workspace
 from gates.predictability import expect_scorable
 from pipeline import updates
 from pipeline.adapters.saving import trained_adapter
@@ -85,13 +86,18 @@ def rehearsal_context(context: RunContext, guard: TrainingGuard, *, reader: Path
 
 def store_plan(context: RunContext, run: Run, plan: UpdatePlan, basis: str) -> None:
     """Stores a run's plan in the workspace, then its update in the ledger. `basis`: see `training_basis`."""
-    write_value(_plan_file(context, plan.update.id), plan, basis)
+    write_value(_plan_file(context.workspace, plan.update.id), plan, basis)
     context.session.runs.save_update(run.number, plan.update)
 
 
 def find_plan(context: RunContext, update: str, basis: str | None = None) -> UpdatePlan | None:
     """The stored plan of that update id; None where there is none, or none that was made on this `basis`."""
-    plan = read_value(_plan_file(context, update), UpdatePlan, basis)
+    return plan_of(context.workspace, update, basis)
+
+
+def plan_of(workspace: Workspace, update: str, basis: str | None = None) -> UpdatePlan | None:
+    """Likewise, outside a run."""
+    plan = read_value(_plan_file(workspace, update), UpdatePlan, basis)
     return plan if plan is not None and plan.update.id == update else None
 
 
@@ -102,8 +108,8 @@ def stored_plan(context: RunContext, update: str) -> UpdatePlan:
     return plan
 
 
-def _plan_file(context: RunContext, update: str) -> Path:
-    return context.workspace.plans / f"{update}.json"
+def _plan_file(workspace: Workspace, update: str) -> Path:
+    return workspace.plans / f"{update}.json"
 
 
 def rehearsal_rules_after(rules: RehearsalRules, behind: frozenset[RunKind]) -> RehearsalRules:
