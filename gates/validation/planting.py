@@ -16,7 +16,7 @@ from pipeline.recipe import NO_DISTILLATION, TrainingRules
 from pipeline.training import TrainingJob, train_many
 from pipeline.types import AdapterManifest, Checkpoint, Example
 
-NOISE = 1.0  # standard deviation of the noise, times the root mean square of the tensor
+NOISE = 4.0  # standard deviation of the noise, times the root mean square of the tensor
 EPOCHS = 8  # of teaching a damage
 
 

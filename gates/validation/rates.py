@@ -11,7 +11,10 @@ LEVEL = 0.05  # of the intervals, two-sided
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One adapter as the gates judged it. `kind`: what was planted, if anything; `against`: gates not passed."""
+    """One adapter as the gates judged it. `kind`: what was planted, if anything; `against`: gates whose verdict decided.
+
+    `against` is empty where it passed.
+    """
 
     kind: str
     seed: int
@@ -21,8 +24,9 @@ class Trial:
     @classmethod
     def of(cls, kind: str, seed: int, report: GateReport) -> "Trial":
         """The trial that this report tells of."""
-        against = tuple(one.gate for one in report.results if one.required and one.verdict is not Verdict.PASS)
-        return cls(kind=kind, seed=seed, verdict=report.verdict, against=against)
+        verdict = report.verdict
+        decided = tuple(one.gate for one in report.results if one.required and one.verdict is verdict)
+        return cls(kind=kind, seed=seed, verdict=verdict, against=() if verdict is Verdict.PASS else decided)
 
 
 @dataclass(frozen=True, kw_only=True)
