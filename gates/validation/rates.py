@@ -11,7 +11,7 @@ LEVEL = 0.05  # of the intervals, two-sided
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One adapter as the gates judged it. `kind`: what was planted, if anything; `against`: gates whose verdict decided.
+    """One adapter as the gates judged it. `kind`: what was planted, if anything. `against`: the gates that decided.
 
     `against` is empty where it passed.
     """
