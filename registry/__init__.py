@@ -10,6 +10,7 @@ from registry.ledger import Ledger, LedgerSession, create_ledger, open_ledger
 from registry.signing import KeyRing
 from registry.store.canaries import Canary
 from registry.store.releases import KEPT
+from registry.store.review_decisions import WaitingDecision
 from registry.tracking import Reconciled, Tracking
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ReviewContext",
     "ReviewRules",
     "Tracking",
+    "WaitingDecision",
     "create_ledger",
     "open_ledger",
     "read_keys",

@@ -69,7 +69,7 @@ def _by() -> tuple[Column[Any], ...]:
     )
 
 
-def _seal() -> tuple[Column[Any], ...]:
+def seal_columns() -> tuple[Column[Any], ...]:
     """The columns of `registry.chain.Seal`."""
     return (
         Column("previous", DIGEST, nullable=False),
@@ -245,7 +245,7 @@ approvals = Table(
     Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("statement", Noun(SignedStatement)),
-    *_seal(),
+    *seal_columns(),
     one_of("identity", Identity),
 )
 
@@ -260,7 +260,7 @@ history = Table(
     Column("reason", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("at", UtcTime, nullable=False),
-    *_seal(),
+    *seal_columns(),
     one_of("identity", Identity),
     one_of("before", ReleaseState, "before IS NULL OR "),
     one_of("after", ReleaseState),

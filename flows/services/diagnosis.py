@@ -86,10 +86,13 @@ def _adapters(workspace: Workspace) -> str:
 
 def _decisions(workspace: Workspace) -> str:
     keys = workspace.keys
+    known = len(keys.over_decisions.trusted)
     rows = workspace.ledger.deployments.expect_unbroken(keys)
+    taken = workspace.ledger.review_decisions.expect_unbroken(keys)
     signs = "" if keys.own else "; no signing key is at hand, so nobody approves from here"
     return (
-        f"{rows} rows of approvals and history follow each other, signed by trusted keys ({len(keys.trusted)}){signs}"
+        f"{rows} rows of approvals and history follow each other, and {taken} of decisions in MLflow, signed by "
+        f"trusted keys ({known}){signs}"
     )
 
 

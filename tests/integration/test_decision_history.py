@@ -29,7 +29,7 @@ from registry.migrations import triggers
 from registry.signing import key_id
 from registry.store import journal
 from registry.tables import deployments, releases
-from tests.ledgers import KEYS, NOON, Ledger, person
+from tests.ledgers import KEYS, NOON, SIGNING, Ledger, person
 
 CANDIDATE, PRODUCTION, REGISTERING = ReleaseState.CANDIDATE, ReleaseState.PRODUCTION, ReleaseState.REGISTERING
 TWO = ReviewRules(approvers=2)
@@ -119,7 +119,8 @@ def fill_every_table(ledger: Ledger) -> None:
     decision = ledger.review_decisions.record(
         ReviewDecision(
             who="ada", kind=ReviewKind.REJECT, version="1", release=1, manifest="m", epoch=1, text="no", at=NOON
-        )
+        ),
+        SIGNING,
     )
     outcome = ReviewOutcome(decision=decision.number, adopted=False, sentence="no", at=NOON)
     assert ledger.review_decisions.conclude(outcome)

@@ -69,7 +69,7 @@ def version(release: Release) -> str:
 
 def decisions(reviewed: ReviewedWorkspace) -> int:
     listed = reviewed.ledger.review_decisions
-    return len(listed.unused()) + len(listed.concluded())
+    return len(listed.waiting(reviewed.workspace.keys)) + len(listed.concluded())
 
 
 def refused(answer: Answer, words: str) -> None:
@@ -217,8 +217,10 @@ def test_an_approval_makes_the_release_production_and_on_call_rolls_it_back(
     reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
 ) -> None:
     assert server.tag("ada", version(waiting), "approved").status == 200
+    listed = reviewed.ledger.review_decisions
     assert server.tag("ada", version(waiting), "approved").status == 200  # the page was slow, and they clicked again
-    (decision,) = reviewed.ledger.review_decisions.unused()
+    ((decision, forged),) = [(one.decision, one.forged) for one in listed.waiting(reviewed.workspace.keys)]
+    assert forged is None
     assert (decision.who, decision.kind, decision.manifest) == ("ada", ReviewKind.APPROVE, waiting.manifest)
     (outcome,) = adoption.reconcile(reviewed.workspace).outcomes
     assert outcome.adopted
