@@ -117,6 +117,12 @@ def _by_id(folder: Path) -> dict[str, Ed25519PublicKey]:
     return {key_id(key): key for key in map(_public, _files(folder))}
 
 
+def places_in(trusted: Path) -> tuple[Path, ...]:
+    """What holds the trusted keys within their folder: the files, and the folder of those for decisions, if any."""
+    decisions = trusted / _DECISIONS
+    return (*_files(trusted), *([decisions] if decisions.is_dir() else []), *_files(decisions))
+
+
 def _files(trusted: Path) -> list[Path]:
     return sorted(trusted.glob("*.pem")) if trusted.is_dir() else []
 

@@ -11,7 +11,6 @@ from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Proposer, WorkspaceOption
 from flows.outcome import RunOutcome
 from gates.wording import counted
-from pipeline.actors import proposer_named
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
 QUIET = (
@@ -71,7 +70,7 @@ def run_nightly(
     folder = _prepared(workspace)
     from flows.nightly import nightly
 
-    return _run(nightly, folder, documents, proposer=proposer_named(proposer), quiet=quiet)
+    return _run(nightly, folder, documents, proposer=proposer, quiet=quiet)
 
 
 def run_rebuild(workspace: Path, *, proposer: str | None = None, quiet: bool = False) -> RunOutcome:
@@ -79,7 +78,7 @@ def run_rebuild(workspace: Path, *, proposer: str | None = None, quiet: bool = F
     folder = _prepared(workspace)
     from flows.rebuild import rebuild
 
-    return _run(rebuild, folder, proposer=proposer_named(proposer), quiet=quiet)
+    return _run(rebuild, folder, proposer=proposer, quiet=quiet)
 
 
 def run_writer_training(
@@ -95,12 +94,18 @@ def run_writer_training(
     folder = _prepared(workspace)
     from flows.writer_training import train_writer
 
-    return _run(train_writer, folder, documents, rounds, method, proposer=proposer_named(proposer), quiet=quiet)
+    return _run(train_writer, folder, documents, rounds, method, proposer=proposer, quiet=quiet)
 
 
-def _run(flow: Callable[..., RunOutcome], workspace: Path, *asked: object, proposer: str, quiet: bool) -> RunOutcome:
+def _run(
+    flow: Callable[..., RunOutcome], workspace: Path, *asked: object, proposer: str | None, quiet: bool
+) -> RunOutcome:
+    from flows.services.proposal import proposer_of
+    from flows.wiring import open_workspace
+
+    named = proposer_of(open_workspace(workspace).settings, proposer)
     with screen.progress_shown(quiet):
-        return flow(workspace, *asked, proposer=proposer)
+        return flow(workspace, *asked, proposer=named)
 
 
 def _prepared(workspace: Path) -> Path:

@@ -8,9 +8,9 @@ from pathlib import Path
 from flows.outcome import NOTHING_INGESTED
 from flows.run_context import RunContext
 from flows.services import adoption
+from flows.services.proposal import proposer_of
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
-from pipeline.actors import proposer_named
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.errors import BadInput
 from pipeline.progress import step
@@ -56,9 +56,9 @@ def open_run(
 
     Valid: production and recipe are those that it began with, it was `asked` for alike, and, if it was killed while it
     registered its release, its adapter and its report are there. `taken` is what a nightly run ingested. Raises
-    BadInput where `proposer` (default: SEALED_PROPOSER, else the account) is no name.
+    what `proposer_of` raises where `proposer` cannot be the one who proposes.
     """
-    named = proposer_named(proposer)
+    named = proposer_of(context.workspace.settings, proposer)
     if (unfinished := _resumed(context, kind, asked)) is not None:
         return unfinished
     _forget_plans(context)

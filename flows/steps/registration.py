@@ -5,6 +5,7 @@ from pipeline.adapters import saving
 from pipeline.adapters.saving import retain
 from pipeline.types import Figure, GateReport, Release, Run, Trained
 from registry.mlflow import releases as mlflow_releases
+from registry.projection import MANIFEST_TAG
 
 
 def lost(context: RunContext, run: Run) -> str | None:
@@ -60,6 +61,6 @@ def _registration(
             ("base", manifest.base),
             ("adapter", manifest.adapter),
         ),
-        tags=(("manifest", manifest.digest),),
+        tags=((MANIFEST_TAG, manifest.digest),),
         description=workspace.summary_file(run).read_text(encoding="utf-8"),
     )

@@ -21,7 +21,7 @@ from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
 from registry.mlflow.client import addressed, connect, translated
-from registry.projection import ID_TAG, NUMBER_TAG
+from registry.projection import ID_TAG, NEW_MODEL, NUMBER_TAG
 from registry.tracking import Tracking
 
 # MLflow's column for a version's description.
@@ -164,7 +164,7 @@ class _Registrar:
     def _create_version(self, model: LoggedModel, run: Run) -> ModelVersion:
         name = self.tracking.model_name
         try:
-            self.client.create_registered_model(name, description="Releases of sealed, one version each.")
+            self.client.create_registered_model(name, description=NEW_MODEL)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
@@ -194,11 +194,12 @@ def _configure_connections(engine: Engine) -> None:
 def _translated(database: Database) -> Iterator[None]:
     try:
         yield
-    except (DatabaseError, InterfaceError) as error:
-        # With a statement, these are no failure of the database: a constraint of ours stopped a mistake of ours.
-        if isinstance(error, (IntegrityError, ProgrammingError)) and error.statement is not None:
+    except (DatabaseError, InterfaceError, TimeoutError) as error:
+        # With a statement, this is no failure of the database: a constraint of ours stopped a mistake of ours.
+        if isinstance(error, IntegrityError) and error.statement is not None:
             raise
-        first = redacted("".join(str(error.orig).strip().splitlines()[:1]), *database.secrets)
+        cause = error if isinstance(error, TimeoutError) else error.orig
+        first = redacted("".join(str(cause).strip().splitlines()[:1]), *database.secrets)
         raise DatabaseFailed(
             f"the ledger at {database.address} failed: {first}. Nothing of this step was kept: "
             "see that the database is there, is not locked and has room, then run the command again."

@@ -196,6 +196,45 @@ def test_without_the_ledger_nothing_is_written_and_the_answer_says_so(
     assert decisions(reviewed) == before
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "CREATE TRIGGER harm BEFORE INSERT ON review_decisions BEGIN SELECT RAISE(ABORT, 'no'); END",
+        "CREATE VIEW harm AS SELECT 1; ALTER TABLE review_outcomes RENAME TO gone",
+    ],
+    ids=["a row is refused", "a table is gone"],
+)
+def test_a_ledger_that_answers_with_an_error_is_told_as_one_that_does_not_answer(
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release, harm: str
+) -> None:
+    before = decisions(reviewed)
+    lock = sqlite3.connect(reviewed.folder / "ledger.db")
+    lock.executescript(harm)
+    try:
+        answer = server.tag("ada", version(waiting), "approved")
+    finally:
+        mend = "DROP TRIGGER harm" if "TRIGGER" in harm else "DROP VIEW harm; ALTER TABLE gone RENAME TO review_outcomes"
+        lock.executescript(mend)
+        lock.close()
+    assert answer.status == 503
+    assert "nothing was decided and nothing was changed" in answer.sentence
+    assert "review.ada" not in server.tags(version(waiting))
+    assert decisions(reviewed) == before
+
+
+def test_the_trainer_makes_no_prompt_of_the_model_and_registers_none(
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
+) -> None:
+    prompt = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
+    for name, path, more in (
+        ("sealed", "registered-models/create", {}),
+        ("other", "registered-models/create", {}),
+        ("sealed", "model-versions/create", {"source": "file:///etc"}),
+    ):
+        body = {"name": name, "tags": prompt, **more}
+        refused(server.ask("trainer", "POST", path, body), "trainer may not")
+
+
 def test_an_approval_is_of_no_use_once_a_byte_of_the_adapter_changed(
     reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
 ) -> None:

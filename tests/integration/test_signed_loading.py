@@ -214,6 +214,21 @@ def test_a_run_of_a_team_refuses_to_hold_the_signing_key(place: Place, monkeypat
     team.ledger.close()
 
 
+def test_a_run_of_a_team_refuses_to_work_where_it_could_trust_a_key_of_its_own(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workspace's own folder of keys: whoever trains there writes there, and could let any key sign."""
+    team = opened(place.workspace.settings.workspace, review="team")
+    monkeypatch.setattr("flows.runs.open_workspace", lambda _: team)
+    with (
+        pytest.raises(PolicyError, match=r"trust a key of its own.*trusted:/trusted:ro") as refused,
+        acquire_run(team.settings.workspace) as held,
+    ):
+        assert isinstance(held, RunContext)
+    assert refused.value.exit_code == 3
+    team.ledger.close()
+
+
 def test_a_teams_key_does_not_lie_in_the_workspace(place: Place) -> None:
     team = opened(place.workspace.settings.workspace, review="team")
     assert team.keys.own is None

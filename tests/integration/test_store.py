@@ -446,3 +446,9 @@ def test_adapters_of_production_of_the_three_before_it_and_of_candidates_are_nee
     assert [one.number for one in ledger.releases.needed()] == [1, 2, 3, 4, 5]
     ledger.rollback()
     assert [one.number for one in ledger.releases.needed()] == [1, 2, 3]
+
+
+def test_a_statement_that_the_database_does_not_take_is_a_failure_in_words(ledger: Ledger) -> None:
+    """As where a table was dropped, or the account may no longer read it."""
+    with pytest.raises(DatabaseFailed, match="Nothing of this step was kept"), ledger.database.write() as connection:
+        connection.execute(text("SELECT 1 FROM gone"))

@@ -1,12 +1,16 @@
 """The ledger as the server uses it: opened at its first use, read anew for each request, written once a decision."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
 from pipeline.config import Settings
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, DatabaseFailed
 from pipeline.types import ReviewDecision
 from registry.keys import read_keys, read_own
 from registry.ledger import Ledger, open_ledger
@@ -68,7 +72,11 @@ def server_keys(address: LedgerAddress) -> KeyRing:
 
 
 class ServerLedger:
-    """The ledger of one server process. Every method raises DatabaseFailed where the ledger does not answer."""
+    """The ledger of one server process.
+
+    Every method raises DatabaseFailed where the ledger does not answer, or answers with what no ledger holds: whoever
+    asks is to be told so, and not of an error of this server.
+    """
 
     def __init__(self, address: LedgerAddress) -> None:
         self._address = address
@@ -78,22 +86,34 @@ class ServerLedger:
 
     def view(self) -> LedgerView:
         """What the ledger says now."""
-        ledger = self._ledger()
-        waiting = ledger.review_decisions.waiting(self._keys)
-        return LedgerView(
-            model=self._address.model,
-            releases=ledger.releases.listed(),
-            history=ledger.deployments.listed(),
-            unused=tuple(one.decision for one in waiting if one.forged is None),
-            concluded=ledger.review_decisions.concluded(),
-        )
+        with _translated():
+            ledger = self._ledger()
+            waiting = ledger.review_decisions.waiting(self._keys)
+            return LedgerView(
+                model=self._address.model,
+                releases=ledger.releases.listed(),
+                history=ledger.deployments.listed(),
+                unused=tuple(one.decision for one in waiting if one.forged is None),
+                concluded=ledger.review_decisions.concluded(),
+            )
 
     def record(self, decision: ReviewDecision) -> None:
         """Adds a decision, signed, in a transaction of its own."""
-        self._ledger().review_decisions.record(decision, self._keys.expect_own())
+        with _translated():
+            self._ledger().review_decisions.record(decision, self._keys.expect_own())
 
     def _ledger(self) -> Ledger:
         with self._opening:
             if self._opened is None:
                 self._opened = open_ledger(self._address.url, busy_seconds=BUSY_SECONDS)
             return self._opened
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """A constraint that stops a row, or a row that is no noun: somebody else wrote to the ledger."""
+    try:
+        yield
+    except (SQLAlchemyError, ValidationError) as error:
+        # Neither message: a statement shows its parameters, and a row may hold anything.
+        raise DatabaseFailed(f"the ledger holds or refuses a row that it should not: {type(error).__name__}.") from None
