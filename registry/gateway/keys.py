@@ -101,6 +101,11 @@ class KeyRing:
             )
         return name
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one key, so that what one of them says needs another's word."""
+        return len(self._current()) > 1
+
     def _current(self) -> tuple[ApiKey, ...]:
         try:
             state = os.stat(self.file)

@@ -53,6 +53,18 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
+def is_cut_off(connection: socket.socket, sent: bytes, seconds: float) -> bool:
+    """Whether the server ends the connection while the same is sent again and again, but for short pauses."""
+    begun = time.monotonic()
+    try:
+        while time.monotonic() - begun < seconds:
+            connection.sendall(sent)
+            time.sleep(0.02)
+    except ConnectionError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize(("path", "status"), [("/v1/models", 401), ("/v1/chat/completions", 405), ("/anything", 404)])
 def test_an_upgrade_is_a_request_like_any_other_to_the_guard(served: Running, path: str, status: int) -> None:
     connection = connect(served)
@@ -67,10 +79,7 @@ def test_a_head_that_drips_is_cut_off_in_time(served: Running, monkeypatch: pyte
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     slow, begun = connect(served), time.monotonic()
     slow.sendall(b"POST /v1/completions HTTP/1.1\r\nhost: x\r\nx-slow: ")
-    with pytest.raises(ConnectionError):
-        while time.monotonic() - begun < 10:
-            slow.sendall(b"a")
-            time.sleep(0.02)
+    assert is_cut_off(slow, b"a", seconds=10)
     assert time.monotonic() - begun < 5
 
 
@@ -100,21 +109,15 @@ def test_the_next_request_of_a_connection_must_come_in_time_as_well(
 def test_a_head_without_an_end_is_cut_off_by_its_length(served: Running) -> None:
     connection = connect(served)
     connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\nx-long: ")
-    with pytest.raises(ConnectionError):
-        for _ in range(1_000):
-            connection.sendall(b"a" * 4_096)
-            time.sleep(0.001)
+    assert is_cut_off(connection, b"a" * 4_096, seconds=10)
 
 
 def test_a_client_that_does_not_read_is_cut_off(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "WRITE_SECONDS", 0.5)
-    greedy, begun = connect(served), time.monotonic()
+    greedy = connect(served)
     asked = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"
     greedy.sendall(asked * 5_000)  # the answers fill all buffers on the way
-    with pytest.raises(ConnectionError):
-        while time.monotonic() - begun < 40:
-            greedy.sendall(asked)
-            time.sleep(0.1)
+    assert is_cut_off(greedy, asked, seconds=60)
     assert served.call("GET", "/ready")[0] == 200
 
 
