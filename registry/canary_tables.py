@@ -37,6 +37,7 @@ outcomes = Table(
     Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
     Column("counts_as", Text, nullable=False),
     Column("key", Text, nullable=False),
+    Column("source", Text, nullable=False),
     Column("canary_failed", Boolean),
     Column("stable_failed", Boolean),
     Column("at", UtcTime, nullable=False),

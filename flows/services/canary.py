@@ -10,7 +10,7 @@ from flows.services import review
 from flows.services.pairs import put_to_both
 from flows.services.review import ProductionChange
 from flows.wiring import Workspace
-from gates.canary import judge, promoted_by_hand
+from gates.canary import is_lone_alarm, judge, promoted_by_hand
 from pipeline.actors import against_name
 from pipeline.errors import Overtaken, PolicyError
 from pipeline.types import CanaryAction
@@ -23,12 +23,14 @@ ACTOR = "sealed watch"
 class Watched:
     """What one look found and did. `canary`: as it stands now; None: all requests go to production.
 
-    `taken`: how many new outcomes were judged. `rollback`: what a rollback changed. `overtaken`: why the decision was
+    `taken`: how many new outcomes were judged. `alone`: one API key's grades have come to say that it is worse, and
+    nothing else does: a person is to look. `rollback`: what a rollback changed. `overtaken`: why the decision was
     not made, where somebody else moved production meanwhile.
     """
 
     canary: Canary | None
     taken: int = 0
+    alone: bool = False
     rollback: ProductionChange | None = None
     overtaken: str = ""
 
@@ -64,7 +66,8 @@ def look(workspace: Workspace, items: int = 0) -> Watched:
         rollback = _roll_back(workspace, decided) if decided.action is CanaryAction.ROLL_BACK else None
     except Overtaken as error:
         return Watched(canary=workspace.ledger.canaries.current(), overtaken=str(error))
-    return Watched(canary=decided, taken=taken, rollback=rollback)
+    alone = is_lone_alarm(decided.state, decided.policy) and not is_lone_alarm(canary.state, canary.policy)
+    return Watched(canary=decided, taken=taken, alone=alone, rollback=rollback)
 
 
 def begin(workspace: Workspace) -> Canary | None:

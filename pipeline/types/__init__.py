@@ -7,6 +7,7 @@ from pipeline.types.canary import (
     CanaryState,
     Outcome,
     PairCounts,
+    WithoutSource,
 )
 from pipeline.types.documents import (
     Document,
@@ -119,6 +120,7 @@ __all__ = [
     "UpdatePlan",
     "Verdict",
     "Withdrawal",
+    "WithoutSource",
     "WriterTrainingRequest",
     "Written",
 ]

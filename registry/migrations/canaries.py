@@ -34,6 +34,7 @@ def create_canaries() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("counts_as", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
         sa.Column("canary_failed", sa.Boolean(), nullable=True),
         sa.Column("stable_failed", sa.Boolean(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),

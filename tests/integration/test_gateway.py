@@ -244,7 +244,7 @@ def test_feedback_becomes_a_correction_that_the_next_run_takes(served: Running, 
 
 
 def test_feedback_is_taken_so_often_a_minute(made: Workspace) -> None:
-    gateway = replace(make_gateway(made, keep=0), limits=Limits(feedback_per_minute=2))
+    gateway = replace(make_gateway(made, keep=0), limits=Limits(grades_per_minute=2))
     with running(gateway) as served:
         assert [served.call("POST", "/feedback", {})[0] for _ in range(3)] == [400, 400, 429]
         assert int(served.call("POST", "/feedback", {})[2]["retry-after"]) >= 1
