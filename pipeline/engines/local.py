@@ -51,6 +51,15 @@ class LocalEngine:
             written = self._decode_all(model, rows, limits, stops, params)
         return [tuple(map(self._text, copies)) * (params.samples // params.copies) for copies in written]
 
+    def complete(
+        self, rows: Sequence[list[int]], limits: Sequence[int], *, stops: frozenset[int], adapter: Path | None
+    ) -> list[str]:
+        """Greedy continuations of token ids, without a template; a row ends at one of `stops` or after its limit."""
+        params = SamplingParams(max_new_tokens=max(limits, default=1))
+        with with_adapter(self._base, adapter) as model:
+            written = self._decode_all(model, rows, limits, stops, params)
+        return [self._text(ids) for (ids,) in written]
+
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         """See `Engine.logprobs`."""
         tokenizer = self._base.tokenizer

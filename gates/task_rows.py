@@ -1,0 +1,66 @@
+"""The rows of a standard task: from a folder of files, or from the local datasets cache. Nothing is downloaded here."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.parquet
+
+from gates.tasks import TaskSource
+from pipeline.errors import BadDataFile, TaskDataMissing
+
+Rows = Mapping[str, datasets.Dataset]
+
+
+def given_rows(source: TaskSource, config: Mapping[str, Any]) -> Rows:
+    """The rows by split, of DATA/NAME/SPLIT.jsonl or .parquet; DATA/NAME.jsonl is the split that is asked.
+
+    Raises TaskDataMissing, BadDataFile.
+    """
+    folder, asked = source.data or Path(), str(config.get("test_split") or config.get("validation_split"))
+    files = {file.stem: file for file in sorted((folder / source.name).glob("*")) if file.suffix in _READERS}
+    for suffix in _READERS:
+        if asked not in files and (alone := folder / f"{source.name}{suffix}").is_file():
+            files[asked] = alone
+    if not files:
+        raise TaskDataMissing(
+            f"{folder} has no rows of the task {source.name}. Put them into {source.name}/{asked}.jsonl there, one JSON "
+            f"object a line with the columns of {config['dataset_path']}, or take the folder out of suites.data."
+        )
+    return {split: _read(file) for split, file in files.items()}
+
+
+def cached_rows(name: str, config: Mapping[str, Any]) -> Rows:
+    """The rows that the local datasets cache holds. Raises TaskDataMissing, which names the command that fills it."""
+    path, options = str(config["dataset_path"]), dict(config.get("dataset_kwargs") or {})
+    options.pop("trust_remote_code", None)
+    try:
+        return dict(datasets.load_dataset(path, config.get("dataset_name"), **options))
+    except (OSError, ValueError) as error:
+        raise TaskDataMissing(
+            f"the data of the task {name} ({path}) are not in the datasets cache {datasets.config.HF_DATASETS_CACHE}. "
+            "Fill it where there is a network: `sealed suites fetch`. Or put files into the folder that suites.data names."
+        ) from error
+
+
+def _read(file: Path) -> datasets.Dataset:
+    try:
+        rows = _READERS[file.suffix](file)
+    except (OSError, ValueError) as error:
+        raise BadDataFile(f"{file} cannot be read: {error}. Write one JSON object a line, or Parquet.") from error
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise BadDataFile(f"{file} must hold one JSON object a line, at least one.")
+    return datasets.Dataset.from_list(rows)
+
+
+def _json_lines(file: Path) -> list[Any]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _parquet(file: Path) -> list[Any]:
+    return list(pyarrow.parquet.read_table(file).to_pylist())
+
+
+_READERS = {".jsonl": _json_lines, ".parquet": _parquet}
