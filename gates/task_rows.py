@@ -26,23 +26,29 @@ def given_rows(source: TaskSource, config: Mapping[str, Any]) -> Rows:
             files[asked] = alone
     if not files:
         raise TaskDataMissing(
-            f"{folder} has no rows of the task {source.name}. Put them into {source.name}/{asked}.jsonl there, one JSON "
-            f"object a line with the columns of {config['dataset_path']}, or take the folder out of suites.data."
+            f"{folder} has no rows of the task {source.name}. Put them into {source.name}/{asked}.jsonl there, one "
+            f"JSON object a line with the columns of {config['dataset_path']}, or take the folder out of suites.data."
         )
     return {split: _read(file) for split, file in files.items()}
 
 
 def cached_rows(name: str, config: Mapping[str, Any]) -> Rows:
     """The rows that the local datasets cache holds. Raises TaskDataMissing, which names the command that fills it."""
-    path, options = str(config["dataset_path"]), dict(config.get("dataset_kwargs") or {})
-    options.pop("trust_remote_code", None)
     try:
-        return dict(datasets.load_dataset(path, config.get("dataset_name"), **options))
+        return load_rows(config)
     except (OSError, ValueError) as error:
         raise TaskDataMissing(
-            f"the data of the task {name} ({path}) are not in the datasets cache {datasets.config.HF_DATASETS_CACHE}. "
-            "Fill it where there is a network: `sealed suites fetch`. Or put files into the folder that suites.data names."
+            f"the data of the task {name} ({config['dataset_path']}) are not in the datasets cache "
+            f"{datasets.config.HF_DATASETS_CACHE}. Fill it where there is a network: `sealed suites fetch`. Or put files "
+            "into the folder that suites.data names."
         ) from error
+
+
+def load_rows(config: Mapping[str, Any]) -> Rows:
+    """The rows of a task's own dataset, from the cache where the hub is out of reach."""
+    options = dict(config.get("dataset_kwargs") or {})
+    options.pop("trust_remote_code", None)
+    return dict(datasets.load_dataset(str(config["dataset_path"]), config.get("dataset_name"), **options))
 
 
 def _read(file: Path) -> datasets.Dataset:

@@ -6,7 +6,7 @@ from pipeline.recipe.fields import Count, Rules
 
 
 class SuiteRules(Rules):
-    """What every candidate is asked beside the files in suites/: tasks of the installed lm-eval, for the gate regression."""
+    """Tasks of the installed lm-eval that the gate regression asks, beside the files in suites/."""
 
     tasks: tuple[str, ...] = Field(
         default=(), description='by name, such as "piqa", "arc_easy"; `sealed suites fetch` gets their data'
