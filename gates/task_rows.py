@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import pyarrow.parquet
 
 from gates.tasks import TaskSource
 from pipeline.errors import BadDataFile, TaskDataMissing
@@ -15,15 +14,14 @@ Rows = Mapping[str, datasets.Dataset]
 
 
 def given_rows(source: TaskSource, config: Mapping[str, Any]) -> Rows:
-    """The rows by split, of DATA/NAME/SPLIT.jsonl or .parquet; DATA/NAME.jsonl is the split that is asked.
+    """The rows by split, of DATA/NAME/SPLIT.jsonl; DATA/NAME.jsonl is the split that is asked.
 
     Raises TaskDataMissing, BadDataFile.
     """
     folder, asked = source.data or Path(), str(config.get("test_split") or config.get("validation_split"))
-    files = {file.stem: file for file in sorted((folder / source.name).glob("*")) if file.suffix in _READERS}
-    for suffix in _READERS:
-        if asked not in files and (alone := folder / f"{source.name}{suffix}").is_file():
-            files[asked] = alone
+    files = {file.stem: file for file in sorted((folder / source.name).glob("*.jsonl"))}
+    if asked not in files and (alone := folder / f"{source.name}.jsonl").is_file():
+        files[asked] = alone
     if not files:
         raise TaskDataMissing(
             f"{folder} has no rows of the task {source.name}. Put them into {source.name}/{asked}.jsonl there, one "
@@ -39,8 +37,8 @@ def cached_rows(name: str, config: Mapping[str, Any]) -> Rows:
     except (OSError, ValueError) as error:
         raise TaskDataMissing(
             f"the data of the task {name} ({config['dataset_path']}) are not in the datasets cache "
-            f"{datasets.config.HF_DATASETS_CACHE}. Fill it where there is a network: `sealed suites fetch`. Or put files "
-            "into the folder that suites.data names."
+            f"{datasets.config.HF_DATASETS_CACHE}. Fill it where there is a network: `sealed suites fetch`. Or put "
+            "files into the folder that suites.data names."
         ) from error
 
 
@@ -53,20 +51,9 @@ def load_rows(config: Mapping[str, Any]) -> Rows:
 
 def _read(file: Path) -> datasets.Dataset:
     try:
-        rows = _READERS[file.suffix](file)
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise BadDataFile(f"{file} cannot be read: {error}. Write one JSON object a line, or Parquet.") from error
+        raise BadDataFile(f"{file} cannot be read: {error}. Write one JSON object a line.") from error
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise BadDataFile(f"{file} must hold one JSON object a line, at least one.")
     return datasets.Dataset.from_list(rows)
-
-
-def _json_lines(file: Path) -> list[Any]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def _parquet(file: Path) -> list[Any]:
-    return list(pyarrow.parquet.read_table(file).to_pylist())
-
-
-_READERS = {".jsonl": _json_lines, ".parquet": _parquet}

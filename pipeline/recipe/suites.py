@@ -1,8 +1,12 @@
 """Which lm-eval tasks are asked beside the files of the suites folder, and how tasks are put to the model."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from pipeline.recipe.fields import Count, Rules
+from pipeline.recipe.fields import Advanced, Count, Rules
+
+_TASKS = Advanced("docs/suites.md#standard-tasks-by-name")
 
 
 class SuiteRules(Rules):
@@ -11,10 +15,10 @@ class SuiteRules(Rules):
     tasks: tuple[str, ...] = Field(
         default=(), description='by name, such as "piqa", "arc_easy"; `sealed suites fetch` gets their data'
     )
-    data: str = Field(
-        default="", description="folder of their data, NAME/SPLIT.jsonl or .parquet; empty: the local datasets cache"
+    data: Annotated[str, _TASKS] = Field(
+        default="", description="folder of their data, NAME/SPLIT.jsonl; empty: the local datasets cache"
     )
-    limit: Count = Field(default=0, description="items of each such task, the first ones; 0: all")
-    plain: bool = Field(
+    limit: Annotated[Count, _TASKS] = Field(default=0, description="items of each such task, the first ones; 0: all")
+    plain: Annotated[bool, _TASKS] = Field(
         default=False, description="ask suites/regression without chat template too, as the lm-eval command does"
     )
