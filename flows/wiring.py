@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from gates.suite import Suites, read_suites
+from gates.tasks import TaskSource
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.config import Settings
 from pipeline.errors import ModelChanged
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, SuiteRules
 from pipeline.types import AdapterManifest, Checkpoint, Release, Run
 from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tracking, open_ledger, read_keys
 
@@ -44,8 +45,14 @@ class Workspace:
 
     @property
     def suites(self) -> Suites:
-        """The benchmark suites, read anew each time. Raises BadDataFile."""
-        return read_suites(self.settings.suites)
+        """The benchmark suites, read anew each time. Raises BadDataFile, BadRecipe, TaskDataMissing."""
+        rules = self.recipe.suites
+        suites = read_suites(self.settings.suites, plain=rules.plain)
+        if not rules.tasks:
+            return suites
+        from gates.standard_tasks import standard_tasks
+
+        return suites.with_tasks(standard_tasks(task_sources(rules, self.settings.workspace)))
 
     @property
     def plans(self) -> Path:
@@ -242,6 +249,12 @@ class Workspace:
     def review_context(self) -> ReviewContext:
         """What a person's decision is checked by and signed with. Raises BadInput where a key cannot be used."""
         return ReviewContext(rules=self.review_rules, keys=self.keys, verify=self.verify_bytes)
+
+
+def task_sources(rules: SuiteRules, workspace: Path) -> tuple[TaskSource, ...]:
+    """The standard tasks that a recipe names; their folder may be relative to the workspace."""
+    data = workspace / Path(rules.data).expanduser() if rules.data else None
+    return tuple(TaskSource(name=name, data=data, limit=rules.limit) for name in dict.fromkeys(rules.tasks))
 
 
 @lru_cache(maxsize=4)

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gates.measure import task_of
+from gates.offline import quiet_and_offline, random_state_kept
 from gates.suite import Suite
 
 
 def wrong_answers(suites: Sequence[Suite]) -> tuple[tuple[str, str], ...]:
     """For each item of these tasks its question and a wrong choice; without choices, another item's answer."""
-    return tuple(pair for suite in suites for pair in _of(suite))
+    with random_state_kept(), quiet_and_offline():
+        return tuple(pair for suite in suites for pair in _of(suite))
 
 
 def _of(suite: Suite) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import screen
+from flows.cli import screen, suites
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from pipeline.addresses import redacted_address
 
@@ -24,11 +24,15 @@ def init(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")] = "auto",
+    build_suites: Annotated[
+        bool, typer.Option("--build-suites", help="Let the model make the suites that it does not bring: minutes.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Make a workspace around a base model."""
     with screen.progress_shown(json):
         settings = _made(folder, model, actor, device)
+    found = suites.built(settings.workspace, quiet=json) if build_suites else None
     if json:
         shown = settings.model_dump(mode="json")
         addresses = ("database_url", "tracking_uri", "server_url")
@@ -36,8 +40,23 @@ def init(
         return
     screen.say(
         f"{settings.workspace} is ready: base model {settings.model}, release 0.",
+        *_wanting(settings.workspace, folder),
         f"Put documents into {settings.incoming}, then run `sealed update -w {folder}`.",
     )
+    if found:
+        suites.show(found)
+
+
+def _wanting(workspace: Path, named: Path) -> list[str]:
+    from flows.services.gate_plans import nothing_to_ask
+    from flows.wiring import open_workspace
+
+    if not (gates := nothing_to_ask(open_workspace(workspace))):
+        return []
+    return [
+        f"Its suites are missing: {', '.join(gates)}. Let the model make them: `sealed suites build -w {named}`. "
+        "Without them no run can pass."
+    ]
 
 
 def _made(folder: Path, model: str | None, actor: str, device: str) -> "Settings":

@@ -1,5 +1,6 @@
 """How a run begins: servers are made to match the ledger, documents are ingested, and a run is opened or resumed."""
 
+import logging
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from flows.outcome import NOTHING_INGESTED
 from flows.run_context import RunContext
 from flows.services import adoption
+from flows.services.gate_plans import foreseen
 from flows.services.proposal import proposer_of
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
@@ -16,6 +18,8 @@ from pipeline.errors import BadInput
 from pipeline.progress import step
 from pipeline.types import IngestCounts, Run, RunKind, WriterTrainingRequest
 from registry import Reconciled
+
+log = logging.getLogger("sealed")
 
 
 def reconcile(context: RunContext) -> Reconciled:
@@ -68,6 +72,8 @@ def open_run(
     if kind is RunKind.WRITER_TRAINING:
         return runs.begin_writer_training(proposer=named, recipe=recipe.digest, asked=asked or WriterTrainingRequest())
     run = runs.begin(limit=recipe.documents.per_run, proposer=named, recipe=recipe.digest)
+    for sentence in foreseen(context.workspace, context.ledger.documents.of(run.documents)) if run.documents else ():
+        log.warning("%s", sentence)
     runs.add_seconds(run.number, "ingest", taken.seconds)
     return run
 
