@@ -7,7 +7,7 @@ from gates import views
 from gates.account import NO_ACCOUNT, RunAccount
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, visible
-from gates.wording import percent, points
+from gates.wording import counted, percent, points
 from pipeline.types import GateReport
 
 LONGEST = 4_500
@@ -92,7 +92,7 @@ def _cost(account: RunAccount) -> str:
     if not account.seconds:
         return ""
     stages = ", ".join(f"{one.stage.replace('_', ' ')} {one.seconds:,.0f} s" for one in account.seconds)
-    aside = f" In quarantine: {len(account.set_aside):,} documents." if account.set_aside else ""
+    aside = f" In quarantine: {counted(len(account.set_aside), 'document')}." if account.set_aside else ""
     return f"{stages}; {account.steps:,} training steps, {account.tokens:,} tokens.{aside}"
 
 

@@ -159,7 +159,7 @@ def written_about(evidence: Evidence) -> tuple[WrittenAbout, ...]:
     """Some of the run's documents, evenly spaced, each with some of its self-edits; those without any are left out."""
     by_document: dict[str, list[tuple[str, str]]] = {}
     for one in evidence.case.written:
-        by_document.setdefault(one.document, []).append((one.style, visible(one.text, _LONGEST)))
+        by_document.setdefault(one.document, []).append((visible(one.style, 40), visible(one.text, _LONGEST)))
     return tuple(
         WrittenAbout(
             title=visible(document.title or document.name or document.id[:12], 160),
