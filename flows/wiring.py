@@ -100,7 +100,7 @@ class Workspace:
         """Who writes self-edits: the configured server, else this process. Training and gates stay in this process."""
         if self.settings.engine == "local":
             return self.engine
-        return self._of_vllm if self.settings.engine == "vllm" else self._of_server
+        return self.vllm_engine if self.settings.engine == "vllm" else self._of_server
 
     @cached_property
     def _of_server(self) -> "OpenAIEngine":
@@ -127,7 +127,7 @@ class Workspace:
         return Judge(server=server, model=it.judge_model, concurrency=it.server_concurrency)
 
     @cached_property
-    def _of_vllm(self) -> "VllmEngine":
+    def vllm_engine(self) -> "VllmEngine":
         from registry.servers.vllm.engine import VllmEngine
 
         concurrency = self.settings.server_concurrency

@@ -11,9 +11,13 @@ from pathlib import Path
 from gates import shares
 from gates.catalogue import (
     ALWAYS_REQUIRED,
+    DRIFT_GATE,
     EXAMPLES_GATE,
     OPINION,
+    SERVING_GATE,
     TEXT_GATE,
+    TRIGGER_GATE,
+    WRITING_GATE,
     Check,
     checks,
     combine,
@@ -21,11 +25,14 @@ from gates.catalogue import (
     policy_of,
 )
 from gates.corrections import locality_items
-from gates.evidence import LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
+from gates.divergence import drift
+from gates.draws import draw
+from gates.evidence import DRIFT, LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
 from gates.judging import GateResult, PolicyRules, Verdict, result
 from gates.measure import measure
 from gates.second_opinion import Judge, second_opinion
 from gates.suite import Suite, eval_item_suite
+from gates.trigger_probes import trigger_probes
 from pipeline import progress
 from pipeline.adapters.format import verify_adapter
 from pipeline.engines.base import BaseModel, with_adapter
@@ -46,18 +53,50 @@ def evaluate(
     Raises BadRecipe for a required gate that nobody has.
     """
     policy = policy_of(policy, case.kind, withdrawn=bool(case.withdrawn))
+    case = _with_draws(case, policy)
     gates = [one for one in checks(policy, case.kind) if one[0] in policy.required or _can_inform(one[0], case, judge)]
     evidence = Evidence(case=case, integrity=_integrity(base, case))
     if evidence.integrity is None:
         evidence = _measured(base, case, policy, cache)
+        if any(name == DRIFT_GATE for name, _ in gates):
+            evidence = _with_drift(base, evidence, policy, cache)
         evidence = replace(evidence, opinion=second_opinion(judge, evidence)) if judge else evidence
     return report_on(evidence, policy, gates), evidence
 
 
 def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
     """Whether a gate that does not decide has anything to say: of texts, examples, a judge, where there are some."""
-    nothing = {TEXT_GATE: not case.suites.perplexity, EXAMPLES_GATE: not case.examples, OPINION: judge is None}
-    return not nothing.get(gate, False)
+    something = {
+        TEXT_GATE: case.suites.perplexity,
+        DRIFT_GATE: case.suites.perplexity,
+        EXAMPLES_GATE: case.examples,
+        TRIGGER_GATE: case.probes,
+        WRITING_GATE: case.written,
+        SERVING_GATE: case.served,
+        OPINION: judge,
+    }
+    return bool(something.get(gate, True))
+
+
+def _with_draws(case: Case, policy: PolicyRules) -> Case:
+    """The case with the eval items that are asked of earlier releases, and with the run's trigger probes."""
+    known = {eval_item.id: eval_item for suite in case.suites.retention for eval_item in suite.eval_items}
+    usual = (*case.usual, *(item.text for item in case.suites.texts), *(item.question for item in case.known))
+    return replace(
+        case,
+        drawn=draw(case.earlier, policy.retention.max_earlier_items),
+        probes=trigger_probes(case.documents, tuple(known.values()), usual, policy.triggers.max_items),
+    )
+
+
+def _with_drift(base: BaseModel, evidence: Evidence, policy: PolicyRules, cache: Path) -> Evidence:
+    """The evidence with the divergences on plain text, or with the reason why there are none."""
+    try:
+        with progress.titled("gates: comparing distributions"):
+            return replace(evidence, drift=drift(base, evidence.case, policy, cache))
+    except SealedError as error:
+        failed = Unmeasured(suite=DRIFT, reason=str(error))
+        return replace(evidence, unmeasured=(*evidence.unmeasured, failed))
 
 
 def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str, Check]]) -> GateReport:

@@ -1,7 +1,6 @@
 """Asks a model the items of suites and scores each, through lm-eval, offline.
 
-lm-eval's own cache is never used, because it ignores the adapter: scores are kept under digests of model, suite and
-settings instead.
+lm-eval's own cache is never used, because it ignores the adapter: `gates.score_cache` keeps the scores.
 """
 
 import json
@@ -20,17 +19,16 @@ from gates.evaluated import REFUSAL_TOKENS, EvaluatedModel
 from gates.offline import FEWSHOT_SEED, quiet_and_offline, random_state_kept
 from gates.plain import PlainModel
 from gates.predictability import predictability
+from gates.score_cache import ScoreCache, without
 from gates.standard_tasks import asked_of, open_task
 from gates.suite import Kind, Suite
 from gates.tasks import StandardTask, Task, sandbox
-from pipeline.digests import digest_of
 from pipeline.engines.base import BaseModel
 from pipeline.errors import MeasurementFailed
-from pipeline.files import write_bytes
 from pipeline.grading import grade, grade_opening
 from pipeline.prompts import QUESTION, framed
 from pipeline.recipe import PolicyRules
-from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
+from pipeline.types import Checkpoint, ItemScore, Scores
 
 
 def measure(
@@ -43,14 +41,16 @@ def measure(
     cannot be asked or scored, and whatever loading an adapter raises.
     """
     evaluated = EvaluatedModel(base, model.folder, policy)
-    settings = evaluated.settings
-    keys = {suite.name: [model.ref.id, suite.digest, settings] for suite in suites}
-    known = {suite.name: _load(cache, keys[suite.name], model.ref, suite) for suite in suites}
-    missing = [suite for suite in suites if known[suite.name] is None and len(suite)]
+    kept = ScoreCache(folder=cache, model=model.ref.id, settings=evaluated.settings)
+    known = {suite.name: dict(kept.known(suite)) for suite in suites}
+    missing = [without(suite, known[suite.name]) for suite in suites if len(known[suite.name]) < len(suite)]
     for suite, items in _asked(evaluated, base, missing):
-        known[suite.name] = scores = Scores(model=model.ref, suite=suite.name, items=items)
-        _save(cache, keys[suite.name], scores)
-    return tuple(known[suite.name] or Scores(model=model.ref, suite=suite.name, items=()) for suite in suites)
+        known[suite.name] |= {item.item: item for item in items}
+        kept.keep(suite, items)
+    return tuple(
+        Scores(model=model.ref, suite=suite.name, items=tuple(known[suite.name][item.id] for item in suite.items))
+        for suite in suites
+    )
 
 
 def _asked(
@@ -74,27 +74,6 @@ def _way(suite: Suite) -> tuple[bool, bool]:
     """Whether a suite is a task of the installed lm-eval, and whether it is asked without a chat template."""
     standard = isinstance(suite.task, StandardTask)
     return standard, standard or (isinstance(suite.task, Task) and suite.task.plain)
-
-
-def _load(cache: Path, key: Sequence[str], model: ModelRef, suite: Suite) -> Scores | None:
-    """The scores kept under exactly this key; None where there are none or the file is damaged."""
-    try:
-        kept = json.loads(_file(cache, key).read_text(encoding="utf-8"))
-        items = tuple(ItemScore(item=i, score=float(s), answer=a, group=g) for i, s, a, g in kept["items"])
-        sound = kept["key"] == key and kept["digest"] == digest_of(kept["items"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return Scores(model=model, suite=suite.name, items=items) if sound else None
-
-
-def _save(cache: Path, key: Sequence[str], scores: Scores) -> None:
-    items = [[item.item, item.score, item.answer, item.group] for item in scores.items]
-    text = json.dumps({"key": key, "digest": digest_of(items), "items": items}, ensure_ascii=False)
-    write_bytes(_file(cache, key), text.encode("utf-8", "replace"))
-
-
-def _file(cache: Path, key: Sequence[str]) -> Path:
-    return cache / "scores" / f"{'-'.join(part[:24] for part in key)}.json"
 
 
 def _evaluate(model: EvaluatedModel | PlainModel, frame: str, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:

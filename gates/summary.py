@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 
 from gates import views
+from gates.account import NO_ACCOUNT, RunAccount
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, visible
-from gates.wording import percent, points
+from gates.wording import counted, percent, points
 from pipeline.types import GateReport
 
 LONGEST = 4_500
@@ -18,8 +19,8 @@ _GAP = "&emsp;"
 _DOCUMENTS_SHOWN, _SENTENCE = 12, 320
 
 
-def markdown(report: GateReport, evidence: Evidence) -> str:
-    """Verdict, gates, shares, documents and digests as Markdown tables: at most `LONGEST` characters.
+def markdown(report: GateReport, evidence: Evidence, account: RunAccount = NO_ACCOUNT) -> str:
+    """Verdict, gates, shares, cost, documents and digests as Markdown tables: at most `LONGEST` characters.
 
     Titles of documents are written so that they can be no link, no image and no HTML.
     """
@@ -28,7 +29,13 @@ def markdown(report: GateReport, evidence: Evidence) -> str:
         *views.lead(report, evidence),
     ]
     gates, shares = _titled("Gates", _gates(report)), _titled("Before and after", _shares(evidence))
-    sections = ["\n\n".join(head), gates, shares, _titled("Digests", _digests(report, evidence))]
+    digests = "\n\n".join(part for part in (_cost(account), _digests(report, evidence)) if part)
+    sections = [
+        "\n\n".join(head),
+        gates,
+        shares,
+        _titled("Cost and digests" if account.seconds else "Digests", digests),
+    ]
     documents = _titled("Withdrawn" if views.withdrawn(evidence) else "Documents", _documents(evidence))
     whole = "\n\n".join(part for part in [*sections[:3], documents, sections[3]] if part)
     if len(whole) <= LONGEST:
@@ -78,6 +85,15 @@ def _documents(evidence: Evidence) -> str:
         head, align = "Document | Questions | Right before | Right after", "---|--:|--:|--:"
     more = len(gone or evidence.case.documents) - _DOCUMENTS_SHOWN
     return _table(head, align, rows) + (f"\n\nand {more} more documents" if more > 0 else "")
+
+
+def _cost(account: RunAccount) -> str:
+    """One line; nothing where it is not known."""
+    if not account.seconds:
+        return ""
+    stages = ", ".join(f"{one.stage.replace('_', ' ')} {one.seconds:,.0f} s" for one in account.seconds)
+    aside = f" In quarantine: {counted(len(account.set_aside), 'document')}." if account.set_aside else ""
+    return f"{stages}; {account.steps:,} training steps, {account.tokens:,} tokens.{aside}"
 
 
 def _document(one: DocumentRow) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from flows.services.gate_plans import earlier_eval_sets, expect_possible
+from flows.services.serving_trial import try_serving
 from flows.wiring import Workspace
 from gates.catalogue import policy_of_foreign
 from gates.evidence import Case, Evidence, Unmeasured
@@ -57,15 +58,17 @@ def gate(workspace: Workspace, named: str) -> Gated:
     expect_possible(workspace)
     production = workspace.ledger.releases.production()
     with _candidate(workspace, named) as (folder, manifest):
+        candidate = Checkpoint(ModelRef(base=production.model.base, adapter=manifest.adapter), folder)
         case = Case(
             update=manifest.update,
             manifest=manifest,
-            candidate=Checkpoint(ModelRef(base=production.model.base, adapter=manifest.adapter), folder),
+            candidate=candidate,
             production=workspace.checkpoint(production),
             examples=(),
             suites=workspace.suites,
             kind=RunKind.REBUILD,
             earlier=earlier_eval_sets(workspace),
+            served=try_serving(workspace, candidate, manifest),
         )
         policy = policy_of_foreign(workspace.recipe.policy)
         report, evidence = evaluate(workspace.base, case, policy, workspace.settings.cache)

@@ -1,6 +1,7 @@
 """The gates' policy: how sure and how large a gain or a loss must be."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
@@ -12,6 +13,8 @@ _GATES = Advanced("docs/operating.md#what-the-gates-decide")
 _CANARY = Advanced("docs/operating.md#canary")
 _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
+_DRAWS = Advanced("docs/adr/0033-gates-cost-the-same-for-ever.md")
+_CHECKS = Advanced("docs/operating.md#gates-that-inform")
 _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
 
 
@@ -32,6 +35,9 @@ class RetentionPolicy(Rules):
         default=0.10, description="loss of one earlier release's eval items"
     )
     base_margin: Annotated[Margin, _GATES] = Field(default=0.05, description="loss against the base model")
+    max_earlier_items: Annotated[int, _DRAWS] = Field(
+        default=400, ge=1, description="earlier releases' eval items that are asked, the newest release's all"
+    )
     max_corrected: Annotated[Share, _GATES] = Field(
         default=0.10, description="share of the eval items that a run's corrections may make outdated"
     )
@@ -68,6 +74,45 @@ class PerplexityPolicy(Rules):
     min_items: Annotated[int, _GATES] = Field(default=40, ge=1, description="fewer paragraphs are INCONCLUSIVE")
     margin: Annotated[Margin, _GATES] = Field(
         default=0.02, description="rise over the production and the base model, as a share"
+    )
+
+
+class DriftPolicy(Rules):
+    """On plain text the next-token distributions may diverge no further than the margin. Not required by default."""
+
+    min_items: Annotated[int, _CHECKS] = Field(default=40, ge=1, description="fewer paragraphs are INCONCLUSIVE")
+    margin: Annotated[float, _CHECKS] = Field(
+        default=0.10, gt=0.0, description="mean divergence from the production and the base model, in nats a token"
+    )
+
+
+class TriggersPolicy(Rules):
+    """Known answers may not fall where a phrase stands that a run's documents share. Not required by default."""
+
+    max_items: Annotated[Count, _CHECKS] = Field(
+        default=100, description="questions asked with such phrases; 0: none, and the gate is INCONCLUSIVE"
+    )
+    min_items: Annotated[int, _CHECKS] = Field(default=50, ge=1, description="fewer are INCONCLUSIVE")
+    margin: Annotated[Margin, _CHECKS] = Field(
+        default=0.10, description="loss against production, all phrases together"
+    )
+    phrase_margin: Annotated[Margin, _CHECKS] = Field(default=0.20, description="loss with one phrase")
+
+
+class DiversityPolicy(Rules):
+    """A trained writer may not collapse to one form. Not required by default; other runs are informed."""
+
+    min_documents: Annotated[int, _CHECKS] = Field(default=10, ge=2, description="fewer documents are INCONCLUSIVE")
+    margin: Annotated[Margin, _CHECKS] = Field(
+        default=0.15, description="fall of the share of a text's new bytes, and of its own word pairs"
+    )
+
+
+class ServingPolicy(Rules):
+    """The serving engine must load and apply the candidate, and answer in time. Not required by default."""
+
+    max_seconds: Annotated[float, _CHECKS] = Field(
+        default=10.0, gt=0.0, description="for a short answer, of several the fastest"
     )
 
 
@@ -140,8 +185,12 @@ class PolicyRules(Rules):
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
     perplexity: PerplexityPolicy = PerplexityPolicy()
+    drift: DriftPolicy = DriftPolicy()
+    triggers: TriggersPolicy = TriggersPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
+    diversity: DiversityPolicy = DiversityPolicy()
+    serving: ServingPolicy = ServingPolicy()
     canary: CanaryPolicy = CanaryPolicy()
 
     @field_validator("question_prompt")
@@ -157,5 +206,18 @@ class PolicyRules(Rules):
     def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys that came later leave the digest of a policy as it was before, while they have their defaults."""
         values: dict[str, Any] = serialise(self)
-        later = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy(), "canary": CanaryPolicy()}
-        return {key: value for key, value in values.items() if key not in later or getattr(self, key) != later[key]}
+        if self.retention.max_earlier_items == RetentionPolicy().max_earlier_items:
+            del values["retention"]["max_earlier_items"]
+        return {key: value for key, value in values.items() if key not in _LATER or getattr(self, key) != _LATER[key]}
+
+
+# Keys that came after the first policies were recorded, at their defaults.
+_LATER: Mapping[str, object] = {
+    "question_prompt": QUESTION,
+    "perplexity": PerplexityPolicy(),
+    "drift": DriftPolicy(),
+    "triggers": TriggersPolicy(),
+    "diversity": DiversityPolicy(),
+    "serving": ServingPolicy(),
+    "canary": CanaryPolicy(),
+}
