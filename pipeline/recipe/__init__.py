@@ -11,6 +11,7 @@ from pipeline.recipe.documents import DirectiveRules, DocumentRules, SelfEditRul
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
+    BisectPolicy,
     CanaryPolicy,
     CorrectionsPolicy,
     PerplexityPolicy,
@@ -28,6 +29,7 @@ __all__ = [
     "DISTILLED",
     "NO_DISTILLATION",
     "AcquisitionPolicy",
+    "BisectPolicy",
     "CanaryPolicy",
     "CorrectionsPolicy",
     "DirectiveRules",

@@ -91,6 +91,14 @@ class WriterImprovementPolicy(Rules):
     min_gain: Annotated[Share, _WRITER] = Field(default=0.02, description="least gain in the share of right answers")
 
 
+class BisectPolicy(Rules):
+    """What a run that fails its gates tries before its documents are quarantined."""
+
+    scale: bool = Field(default=False, description="first scale the adapter down until it passes, documents and all")
+    documents: bool = Field(default=True, description="find the documents it fails with, and release the others")
+    max_trainings: int = Field(default=32, ge=0, description="adapters trained to find them, at most")
+
+
 class CanaryPolicy(Rules):
     """A new production release takes the requests in steps, and is rolled back if it fails more than the one before."""
 
@@ -142,6 +150,7 @@ class PolicyRules(Rules):
     perplexity: PerplexityPolicy = PerplexityPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
+    bisect: BisectPolicy = BisectPolicy()
     canary: CanaryPolicy = CanaryPolicy()
 
     @field_validator("question_prompt")
@@ -157,5 +166,6 @@ class PolicyRules(Rules):
     def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys that came later leave the digest of a policy as it was before, while they have their defaults."""
         values: dict[str, Any] = serialise(self)
-        later = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy(), "canary": CanaryPolicy()}
+        later: dict[str, object] = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy()}
+        later |= {"bisect": BisectPolicy(), "canary": CanaryPolicy()}
         return {key: value for key, value in values.items() if key not in later or getattr(self, key) != later[key]}
