@@ -1,8 +1,8 @@
 """Which documents make an update fail, and how far an adapter must be scaled down until it does not. Pure.
 
-Delta debugging: Zeller, "Yesterday, my program worked. Today, it does not. Why?" (1999), whose `dd+` halves and keeps the
-other half beside an interference; the result is 1-minimal as that of `ddmin` (Zeller and Hildebrandt 2002). Each
-function is a generator: it yields what is to be tried, is sent the verdicts, and returns what it found.
+Delta debugging: Zeller, "Yesterday, my program worked. Today, it does not. Why?" (1999), whose `dd+` halves, and keeps
+one half beside the other where only both fail; what is found is 1-minimal, as by `ddmin` (Zeller and Hildebrandt 2002).
+Each function is a generator: it yields what is to be tried, is sent the verdicts, and returns what it found.
 """
 
 from collections.abc import Generator, Iterable, Sequence

@@ -61,9 +61,8 @@ class PartTrials:
         """
         plans = [self._plan(part) for part in batch]
         with titled("bisect"):
-            with step(
-                f"training {counted(len(plans), 'part')}, {'+'.join(str(len(part)) for part in batch)} documents"
-            ):
+            sizes = "+".join(str(len(part)) for part in batch)
+            with step(f"training {counted(len(plans), 'part')} of {sizes} documents"):
                 trained = self._trained(plans)
             return [self._judged(*one) for one in zip(batch, plans, trained, strict=True)]
 

@@ -1,4 +1,4 @@
-"""The search for culprits: found for every size and set of them, also where two fail only together, in few trainings."""
+"""The search for culprits: found for every size and set, also where two fail only together, in few trainings."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -75,7 +75,7 @@ def single_culprits(draw: st.DrawFn) -> tuple[tuple[str, ...], frozenset[str]]:
 
 @given(single_culprits())
 @settings(max_examples=60, deadline=None)
-def test_each_culprit_is_found_alone_in_one_search_and_nobody_else(
+def test_each_culprit_is_found_in_one_search_and_nobody_else(
     case: tuple[tuple[str, ...], frozenset[str]],
 ) -> None:
     documents, culprits = case
@@ -161,14 +161,15 @@ def test_three_culprits_are_looked_for_side_by_side() -> None:
 
 @pytest.mark.parametrize("largest", [None, *FACTORS])
 def test_the_largest_factor_inside_the_budget_is_found_in_three_tries(largest: float | None) -> None:
+    inside = frozenset(factor for factor in FACTORS if largest is not None and factor <= largest)
     search, tried = find_factor(), list[float]()
-    with pytest.raises(StopIteration) as done:
+    try:
         factor = next(search)
         while True:
             tried.append(factor)
-            inside = largest is not None and factor <= largest
-            factor = search.send(Change.INSIDE if inside else Change.TOO_MUCH)
-    assert done.value.value == largest
+            factor = search.send(Change.INSIDE if factor in inside else Change.TOO_MUCH)
+    except StopIteration as done:
+        assert done.value == largest
     assert len(tried) == 3
 
 
