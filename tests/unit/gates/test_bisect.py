@@ -162,15 +162,15 @@ def test_three_culprits_are_looked_for_side_by_side() -> None:
 @pytest.mark.parametrize("largest", [None, *FACTORS])
 def test_the_largest_factor_inside_the_budget_is_found_in_three_tries(largest: float | None) -> None:
     inside = frozenset(factor for factor in FACTORS if largest is not None and factor <= largest)
-    search, tried = find_factor(), list[float]()
+    search, tried, found = find_factor(), list[float](), None
     try:
         factor = next(search)
         while True:
             tried.append(factor)
             factor = search.send(Change.INSIDE if factor in inside else Change.TOO_MUCH)
     except StopIteration as done:
-        assert done.value == largest
-    assert len(tried) == 3
+        found = done.value
+    assert (found, len(tried)) == (largest, 3)
 
 
 def test_a_factor_that_learns_too_little_is_followed_by_a_larger_one() -> None:
