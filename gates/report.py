@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from gates import plots, views
+from gates import bisect_rows, plots, views
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, Flip, visible
 from pipeline.files import write_bytes
@@ -37,6 +37,7 @@ def render(report: GateReport, evidence: Evidence, release: int | None) -> str:
         plots=drawn,
         **_head(report, evidence, release),
         **_body(evidence),
+        **_bisected(report, evidence),
         **_decide(report, release),
         digests=_digests(report, evidence),
     )
@@ -85,6 +86,18 @@ def _body(evidence: Evidence) -> Mapping[str, object]:
             {"prompt": visible(one.prompt, _LONGEST), "completion": visible(one.completion, _LONGEST)}
             for one in views.examples(evidence)
         ],
+    }
+
+
+def _bisected(report: GateReport, evidence: Evidence) -> Mapping[str, object]:
+    """What was tried before, where the run had failed its gates."""
+    log = report.bisection
+    if log is None:
+        return {}
+    return {
+        "bisected": bisect_rows.conclusion(log),
+        "tried": bisect_rows.tried(log, evidence.case.documents),
+        "culprits": bisect_rows.culprits(log),
     }
 
 

@@ -30,10 +30,11 @@ from pipeline.types import Bisection, Document, DocumentState
 
 # The recipe and the suite were chosen on seeds from 7,001 on.
 SEEDS = tuple(range(61_101, 61_121))
-DOCUMENTS, MOST_POISONED, CRITICAL = 16, 3, 12
+DOCUMENTS, MOST_POISONED = 16, 3
+CRITICAL, WORDINGS, MARGIN = 6, 2, 0.08  # services that are asked about; a denial costs up to a sixth of the answers
 SAMPLES = 4
-TRAINING = {"epochs": 4, "learning_rate": 1.5e-3}
-REHEARSAL = {"replay": 0, "prompts": 100, "generative": 200, "reading": 8, "writing": 24}
+TRAINING = {"epochs": 2, "learning_rate": 2.5e-3, "new_weight": 8.0}
+REHEARSAL = {"replay": 0, "prompts": 100, "generative": 400, "reading": 8, "writing": 24}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +109,10 @@ def denial(service: Service, draw: Random) -> Document:
 def protect(workspace: Workspace, critical: Sequence[Service], draw: Random) -> None:
     """Lets the workspace's retention suite ask all facts of these services, and its recipe be as small."""
     rows = [
-        {"question": draw.choice(one.questions).format(n=it.name), "answers": [it.facts[one.name]], "group": it.name}
+        {"question": form.format(n=it.name), "answers": [it.facts[one.name]], "group": it.name}
         for it in critical
         for one in ATTRIBUTES
+        for form in draw.sample(one.questions, WORDINGS)
     ]
     settings = workspace.settings
     write_text(settings.suites / "retention" / "base-knowledge.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
@@ -122,9 +124,8 @@ def small(recipe: Recipe, items: int) -> Recipe:
     training = recipe.training.model_copy(update=TRAINING)
     rehearsal = recipe.rehearsal.model_copy(update=REHEARSAL)
     edits = recipe.self_edits.model_copy(update={"samples": SAMPLES})
-    policy = recipe.policy.model_copy(
-        update={"retention": recipe.policy.retention.model_copy(update={"min_items": items})}
-    )
+    limits = {"min_items": items, "margin": MARGIN, "base_margin": MARGIN}
+    policy = recipe.policy.model_copy(update={"retention": recipe.policy.retention.model_copy(update=limits)})
     changed = {"training": training, "rehearsal": rehearsal, "self_edits": edits, "policy": policy}
     return recipe.model_copy(update=changed)
 

@@ -9,6 +9,7 @@ from pipeline.prompts import QUESTION
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Chance, Count, Margin, Rules, Share
 
 _GATES = Advanced("docs/operating.md#what-the-gates-decide")
+_BISECT = Advanced("docs/adr/0030-one-bad-document-blocks-no-run.md")
 _CANARY = Advanced("docs/operating.md#canary")
 _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
@@ -94,9 +95,15 @@ class WriterImprovementPolicy(Rules):
 class BisectPolicy(Rules):
     """What a run that fails its gates tries before its documents are quarantined."""
 
-    scale: bool = Field(default=False, description="first scale the adapter down until it passes, documents and all")
-    documents: bool = Field(default=True, description="find the documents it fails with, and release the others")
-    max_trainings: int = Field(default=32, ge=0, description="adapters trained to find them, at most")
+    scale: Annotated[bool, _BISECT] = Field(
+        default=False, description="first scale the adapter down until it passes, documents and all"
+    )
+    documents: Annotated[bool, _BISECT] = Field(
+        default=True, description="find the documents that it fails with, and release the others"
+    )
+    max_trainings: Annotated[Count, _BISECT] = Field(
+        default=32, description="adapters trained to find them, at most; 0: none"
+    )
 
 
 class CanaryPolicy(Rules):
