@@ -93,8 +93,15 @@ def _expect_no_key_in_reach(settings: Settings) -> None:
 
 
 def conclude(context: RunContext, run: Run, trained: Trained, taken: IngestCounts = NOTHING_INGESTED) -> RunOutcome:
-    """Evaluates what was trained, then rejects the run, or registers a candidate that waits for its reviewer."""
+    """Evaluates what was trained, then rejects the run, or registers a candidate that waits for its reviewer.
+
+    A run that fails its gates is first bisected, as far as its recipe lets it; what is left is evaluated whole.
+    """
     report = tasks.evaluate(context, run, trained)
+    while (left := tasks.bisect(context, run, trained, report)) is not None:
+        run = left
+        trained = tasks.train_adapter(context, run, tasks.plan_update(context, run))
+        report = tasks.evaluate(context, run, trained)
     publish_report(run.number, report, context.workspace.summary_file(run))
     if report.verdict is not Verdict.PASS:
         return tasks.reject(context, run, report, taken)

@@ -3,7 +3,7 @@
 Knows no database and no MLflow; it returns values, and its caller acts on them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,6 +62,36 @@ def evaluate(
             evidence = _with_drift(base, evidence, policy, cache)
         evidence = replace(evidence, opinion=second_opinion(judge, evidence)) if judge else evidence
     return report_on(evidence, policy, gates), evidence
+
+
+def evaluate_part(
+    base: BaseModel, case: Case, policy: PolicyRules, cache: Path, *, gates: Collection[str]
+) -> GateReport:
+    """What these gates alone say of an adapter that was trained on a part of a run's documents.
+
+    It is asked no more than they need. A suite that cannot be measured is no verdict on any document: raises
+    MeasurementFailed, and whatever loading an adapter raises.
+    """
+    policy = policy.model_copy(update={"required": tuple(gates)})
+    chosen = [one for one in checks(policy, case.kind) if one[0] in (ALWAYS_REQUIRED, *gates)]
+    evidence = Evidence(case=case, integrity=_integrity(base, case))
+    if evidence.integrity is None:
+        evidence = _measured(base, case, policy, cache, _suites_of(case, gates))
+    for failure in evidence.unmeasured:
+        raise MeasurementFailed(f"{failure.suite} was not measured: {failure.reason}")
+    return report_on(evidence, policy, chosen)
+
+
+def _suites_of(case: Case, gates: Collection[str]) -> Sequence[Suite] | None:
+    """The suites that these gates ask; None, and so all, where one is among them of which that is not known."""
+    earlier = case.known_suites[: len(case.earlier)]
+    known = {
+        "retention": (*earlier, *case.suites.retention),
+        "regression": case.suites.regression,
+        "safety": case.suites.safety,
+        TEXT_GATE: case.suites.perplexity,
+    }
+    return None if set(gates) - set(known) else [suite for gate in gates for suite in known[gate]]
 
 
 def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
@@ -134,16 +164,18 @@ def _integrity(base: BaseModel, case: Case) -> str | None:
         return str(error)
 
 
-def _measured(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> Evidence:
-    items = locality_items(case.documents, case.known, case.examples)
-    locality = [eval_item_suite(LOCALITY, items)] if items else []
-    everything = (*case.own_suites, *locality, *case.known_suites, *case.suites.perplexity)
-    withdrawn = [suite for suite in case.own_suites if suite.name == WITHDRAWN]
+def _measured(
+    base: BaseModel, case: Case, policy: PolicyRules, cache: Path, asked: Sequence[Suite] | None = None
+) -> Evidence:
+    """Asks all that the case has, or the suites `asked`."""
+    everything = _every_suite(case) if asked is None else asked
+    standing = {WITHDRAWN, *(suite.name for suite in (*case.suites.all, *case.suites.perplexity))}
+    of_base = [suite for suite in everything if suite.name in standing]
     base_model = Checkpoint(ModelRef(base=case.production.ref.base))
     ask = partial(_ask, base, policy=policy, cache=cache)
     candidate, first = ask("the candidate", case.candidate, everything)
     production, second = ask("the production model", case.production, everything)
-    reference, third = ask("the base model", base_model, (*withdrawn, *case.suites.all, *case.suites.perplexity))
+    reference, third = ask("the base model", base_model, of_base)
     old_writer, new_writer = ((scores,) for scores in case.writer_scores) if case.writer_scores else ((), ())
     return Evidence(
         case=case,
@@ -152,6 +184,12 @@ def _measured(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> 
         base_scores=reference,
         unmeasured=(*first, *second, *third),
     )
+
+
+def _every_suite(case: Case) -> tuple[Suite, ...]:
+    items = locality_items(case.documents, case.known, case.examples)
+    locality = [eval_item_suite(LOCALITY, items)] if items else []
+    return (*case.own_suites, *locality, *case.known_suites, *case.suites.perplexity)
 
 
 def _ask(

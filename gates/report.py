@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from gates import plots, views
+from gates import bisect_rows, plots, views
 from gates.account import NO_ACCOUNT, RunAccount, SetAside
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, Flip, visible
@@ -47,6 +47,7 @@ def render(report: GateReport, evidence: Evidence, account: RunAccount, release:
         **_head(report, evidence, release),
         **_body(evidence),
         **_account(account),
+        **_bisected(report, evidence),
         **_decide(report, release),
         digests=_digests(report, evidence),
     )
@@ -108,6 +109,18 @@ def _account(account: RunAccount) -> Mapping[str, object]:
             for one in account.set_aside[:_SET_ASIDE_SHOWN]
         ],
         "more_set_aside": max(0, len(account.set_aside) - _SET_ASIDE_SHOWN),
+    }
+
+
+def _bisected(report: GateReport, evidence: Evidence) -> Mapping[str, object]:
+    """What was tried before, where the run had failed its gates."""
+    log = report.bisection
+    if log is None:
+        return {}
+    return {
+        "bisected": bisect_rows.conclusion(log),
+        "tried": bisect_rows.tried(log, evidence.case.documents),
+        "culprits": bisect_rows.culprits(log),
     }
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from gates import views
+from gates import bisect_rows, views
 from gates.account import NO_ACCOUNT, RunAccount
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, visible
@@ -29,19 +29,22 @@ def markdown(report: GateReport, evidence: Evidence, account: RunAccount = NO_AC
         *views.lead(report, evidence),
     ]
     gates, shares = _titled("Gates", _gates(report)), _titled("Before and after", _shares(evidence))
+    bisected = _titled("What was tried after it failed", _bisected(report))
     digests = "\n\n".join(part for part in (_cost(account), _digests(report, evidence)) if part)
     sections = [
         "\n\n".join(head),
         gates,
+        bisected,
         shares,
         _titled("Cost and digests" if account.seconds else "Digests", digests),
     ]
     documents = _titled("Withdrawn" if views.withdrawn(evidence) else "Documents", _documents(evidence))
-    whole = "\n\n".join(part for part in [*sections[:3], documents, sections[3]] if part)
-    if len(whole) <= LONGEST:
-        return whole
-    short = "\n\n".join(part for part in sections if part)
-    return short if len(short) <= LONGEST else short[: LONGEST - 1] + "…"
+    trials = _tried(report, evidence)
+    for more in ((trials, documents), (documents,), ()):
+        whole = "\n\n".join(part for part in [*sections[:-1], *more, sections[-1]] if part)
+        if len(whole) <= LONGEST:
+            return whole
+    return whole[: LONGEST - 1] + "…"
 
 
 def _titled(title: str, section: str) -> str:
@@ -60,6 +63,25 @@ def _gates(report: GateReport) -> str:
         for result in report.results
     ]
     return _table("Gate | Verdict | Why", "---|---|---", rows)
+
+
+def _bisected(report: GateReport) -> str:
+    """What came of a bisect, and the documents that it blames, with the evidence."""
+    if (log := report.bisection) is None:
+        return ""
+    rows = [f"{plain(one.documents, 200)} | {_cell(one.sentence)}" for one in bisect_rows.culprits(log)]
+    found = _table("Quarantined | Why", "---|---", rows[:_DOCUMENTS_SHOWN])
+    return "\n\n".join(part for part in (_cell(bisect_rows.conclusion(log)), found) if part)
+
+
+def _tried(report: GateReport, evidence: Evidence) -> str:
+    if (log := report.bisection) is None:
+        return ""
+    rows = [
+        f"{plain(one.documents, 120)} | {one.share} | {one.mark}\u00a0{one.verdict}"
+        for one in bisect_rows.tried(log, evidence.case.documents)
+    ]
+    return _table("Trained on | Share of the change | Verdict", "---|--:|---", rows)
 
 
 def _cell(text: str) -> str:

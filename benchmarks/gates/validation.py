@@ -2,9 +2,11 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.figures import Measured
+from benchmarks.gates.task import Task
 from benchmarks.shortened import shorten
 from flows.cli.runs import run_nightly
 from flows.services import review
@@ -20,10 +22,12 @@ FULL, QUICK = ValidationWish(seeds=20, draws=9), ValidationWish(seeds=2, draws=9
 PASSING, CAUGHT = 0.99, 0.95
 
 
-def measured(quick: bool) -> list[Measured]:
+def run(task: Task) -> None:
     """The share of the siblings that pass, and of each damage the share that is caught."""
+    wish = QUICK if task.quick else FULL
     with tempfile.TemporaryDirectory(prefix="sealed-gates-") as folder:
-        return list(_figures(_validated(Path(folder), QUICK if quick else FULL)))
+        found = _validated(Path(folder), wish if task.seeds is None else replace(wish, seeds=task.seeds))
+    task.write("validation", list(_figures(found)))
 
 
 def _validated(folder: Path, wish: ValidationWish) -> Validation:

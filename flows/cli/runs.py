@@ -11,6 +11,7 @@ from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Proposer, WorkspaceOption
 from flows.outcome import RunOutcome
 from gates.wording import counted
+from pipeline.types import Bisection
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
 QUIET = (
@@ -138,6 +139,8 @@ def show_outcome(outcome: RunOutcome) -> None:
     if outcome.figures:
         rows = [(figure.name.replace("_", " "), screen.points(figure.value)) for figure in outcome.figures]
         screen.table(f"Run {outcome.run}: {outcome.verdict}", ("measured", "share"), rows)
+    if outcome.bisection:
+        show_bisection(outcome.bisection)
     if outcome.refused_documents:
         screen.say(f"quarantined: {counted(outcome.refused_documents, 'document')}. See `sealed documents`.")
     if outcome.updated_documents:
@@ -145,3 +148,14 @@ def show_outcome(outcome: RunOutcome) -> None:
             f"updated from their files: the questions of {counted(outcome.updated_documents, 'known document')}."
         )
     screen.say(f"{outcome.ended}: {outcome.sentence}")
+
+
+def show_bisection(log: Bisection) -> None:
+    """What was tried after the run had failed its gates, and the documents that are quarantined for it."""
+    from gates import bisect_rows
+
+    rows = [(one.documents, one.share, one.verdict, one.sentence) for one in bisect_rows.tried(log, ())]
+    screen.table("Tried after the run failed", ("documents", "share of the change", "verdict", "finding"), rows)
+    screen.say(bisect_rows.conclusion(log))
+    for one in bisect_rows.culprits(log):
+        screen.say(f"quarantined: {one.documents}: {one.sentence}")

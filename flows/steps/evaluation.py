@@ -1,5 +1,7 @@
 """Measures the candidate against production and the base model, and writes the report that its gates make of it."""
 
+from dataclasses import replace
+
 from flows.run_context import RunContext
 from flows.services.gate_plans import earlier_eval_sets
 from flows.services.report_pages import write_pages
@@ -12,6 +14,7 @@ from gates.account import RunAccount, SetAside
 from gates.evidence import Case, Evidence
 from pipeline.self_edits import validation_items
 from pipeline.types import (
+    Bisection,
     Checkpoint,
     DocumentRecord,
     DocumentState,
@@ -36,9 +39,9 @@ def evaluate(context: RunContext, run: Run, trained: Trained) -> GateReport:
     workspace = context.workspace
     context.session.runs.move(run.number, RunState.GATING)
     with context.stage(run, "gates"):
-        case = _case(context, run, trained)
-        policy = context.recipe.policy
+        case, policy = case_of(context, run, trained), context.recipe.policy
         report, evidence = evaluation.evaluate(workspace.base, case, policy, workspace.settings.cache, workspace.judge)
+        report = replace(report, bisection=_bisection_so_far(context, run))
     _write_pages(context, run, trained, report, evidence)
     context.session.runs.save_report(run.number, report)
     return report
@@ -53,7 +56,14 @@ def _stored_report(context: RunContext, run: Run, update: str) -> GateReport | N
     return report
 
 
-def _case(context: RunContext, run: Run, trained: Trained) -> Case:
+def _bisection_so_far(context: RunContext, run: Run) -> Bisection | None:
+    """What was tried before in this run, as its newest report says."""
+    digest = context.ledger.runs.get(run.number).report
+    return context.ledger.reports.get(digest).bisection if digest else None
+
+
+def case_of(context: RunContext, run: Run, trained: Trained) -> Case:
+    """What the run's gates judge: its candidate and what that learned, production, and all that must not be lost."""
     workspace, ledger = context.workspace, context.ledger
     production, update = context.production(run), trained.manifest.update
     documents = ledger.documents.of(run.documents)

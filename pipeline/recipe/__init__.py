@@ -11,6 +11,7 @@ from pipeline.recipe.documents import DirectiveRules, DocumentRules, SelfEditRul
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
+    BisectPolicy,
     CanaryPolicy,
     CorrectionsPolicy,
     DiversityPolicy,
@@ -33,6 +34,7 @@ __all__ = [
     "DISTILLED",
     "NO_DISTILLATION",
     "AcquisitionPolicy",
+    "BisectPolicy",
     "CanaryPolicy",
     "CorrectionsPolicy",
     "DirectiveRules",

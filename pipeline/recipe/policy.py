@@ -10,6 +10,7 @@ from pipeline.prompts import QUESTION
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Chance, Count, Margin, Rules, Share
 
 _GATES = Advanced("docs/operating.md#what-the-gates-decide")
+_BISECT = Advanced("docs/adr/0030-one-bad-document-blocks-no-run.md")
 _CANARY = Advanced("docs/operating.md#canary")
 _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
@@ -136,6 +137,20 @@ class WriterImprovementPolicy(Rules):
     min_gain: Annotated[Share, _WRITER] = Field(default=0.02, description="least gain in the share of right answers")
 
 
+class BisectPolicy(Rules):
+    """What a run that fails its gates tries before its documents are quarantined."""
+
+    scale: Annotated[bool, _BISECT] = Field(
+        default=False, description="first scale the adapter down until it passes, documents and all"
+    )
+    documents: Annotated[bool, _BISECT] = Field(
+        default=True, description="find the documents that it fails with, and release the others"
+    )
+    max_trainings: Annotated[Count, _BISECT] = Field(
+        default=32, description="adapters trained to find them, at most; 0: none"
+    )
+
+
 class CanaryPolicy(Rules):
     """A new production release takes the requests in steps, and is rolled back if it fails more than the one before."""
 
@@ -191,6 +206,7 @@ class PolicyRules(Rules):
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
     diversity: DiversityPolicy = DiversityPolicy()
     serving: ServingPolicy = ServingPolicy()
+    bisect: BisectPolicy = BisectPolicy()
     canary: CanaryPolicy = CanaryPolicy()
 
     @field_validator("question_prompt")
@@ -219,5 +235,6 @@ _LATER: Mapping[str, object] = {
     "triggers": TriggersPolicy(),
     "diversity": DiversityPolicy(),
     "serving": ServingPolicy(),
+    "bisect": BisectPolicy(),
     "canary": CanaryPolicy(),
 }

@@ -24,7 +24,17 @@ from pipeline.types.documents import (
     Split,
     Withdrawal,
 )
-from pipeline.types.judging import Figure, GateReport, GateResult, ItemScore, Scores, Verdict
+from pipeline.types.judging import (
+    Bisection,
+    BisectStep,
+    Culprit,
+    Figure,
+    GateReport,
+    GateResult,
+    ItemScore,
+    Scores,
+    Verdict,
+)
 from pipeline.types.learning import (
     AdapterManifest,
     Checkpoint,
@@ -68,10 +78,13 @@ __all__ = [
     "AdapterManifest",
     "Approval",
     "ArmCounts",
+    "BisectStep",
+    "Bisection",
     "CanaryAction",
     "CanaryDecision",
     "CanaryState",
     "Checkpoint",
+    "Culprit",
     "Deployment",
     "Directives",
     "Document",

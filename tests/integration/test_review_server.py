@@ -213,7 +213,9 @@ def test_a_ledger_that_answers_with_an_error_is_told_as_one_that_does_not_answer
     try:
         answer = server.tag("ada", version(waiting), "approved")
     finally:
-        mend = "DROP TRIGGER harm" if "TRIGGER" in harm else "DROP VIEW harm; ALTER TABLE gone RENAME TO review_outcomes"
+        mend = (
+            "DROP TRIGGER harm" if "TRIGGER" in harm else "DROP VIEW harm; ALTER TABLE gone RENAME TO review_outcomes"
+        )
         lock.executescript(mend)
         lock.close()
     assert answer.status == 503
