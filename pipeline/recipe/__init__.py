@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadRecipe
-from pipeline.recipe.documents import DirectiveRules, DocumentRules, SelfEditRules
+from pipeline.recipe.documents import DirectiveRules, Disclosure, DocumentRules, SelfEditRules
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
@@ -31,6 +31,7 @@ __all__ = [
     "CanaryPolicy",
     "CorrectionsPolicy",
     "DirectiveRules",
+    "Disclosure",
     "DocumentRules",
     "PerplexityPolicy",
     "PolicyRules",

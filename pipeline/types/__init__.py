@@ -20,6 +20,7 @@ from pipeline.types.documents import (
     Origin,
     RawDocument,
     Refusal,
+    SourceCap,
     Split,
     Withdrawal,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "Selection",
     "SelfEdit",
     "SignedStatement",
+    "SourceCap",
     "Split",
     "StageSeconds",
     "Trained",

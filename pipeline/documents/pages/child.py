@@ -32,7 +32,9 @@ startxref
 %%EOF
 """
 # Of texts in PDF, which Python also imports late.
-_ENCODINGS = "utf-16 utf-16-be utf-16-le utf-32-be latin-1 cp1252 mac-roman cp932 euc-jp gbk gb18030 big5 cp950 euc-kr cp949"
+_ENCODINGS = (
+    "utf-16 utf-16-be utf-16-le utf-32-be latin-1 cp1252 mac-roman cp932 euc-jp gbk gb18030 big5 cp950 euc-kr cp949"
+)
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """Reads an HTML page as its title and the text a reader sees, paragraph by paragraph. Runs and fetches nothing."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -153,11 +152,12 @@ class _Page:
         if len(self.tokens) - begun > _LONGEST_RAISED:
             return
         inside = "".join(one.text for one in self.tokens[begun:] if isinstance(one, Text)).strip()
-        before = next((one.text[-1:] for one in reversed(self.tokens[max(0, begun - 4) : begun]) if isinstance(one, Text)), "")
+        before = next(
+            (one.text[-1:] for one in reversed(self.tokens[max(0, begun - 4) : begun]) if isinstance(one, Text)), ""
+        )
         if inside.startswith("[") and inside.endswith("]"):
             del self.tokens[begun:]
-        elif inside and before.isalnum() and (before.isdigit() or (name == "sup" and inside.lower() not in _ORDINAL)):
-            if inside.lower() not in _ORDINAL:
-                self.tokens.insert(begun, Text(_RAISED[name], False))
+        elif inside and inside.lower() not in _ORDINAL and (before.isdigit() or (name == "sup" and before.isalnum())):
+            self.tokens.insert(begun, Text(_RAISED[name], False))
 
     comment = pi = doctype = _flush

@@ -14,8 +14,18 @@ _MOST_OPERATORS = 200_000  # of one page; each costs some microseconds
 _SHOWS = frozenset({b"Tj", b"TJ", b"'", b'"'})
 _NEXT_LINE = frozenset({b"'", b'"'})
 # What pypdf raises where a file is broken, besides its own errors.
-_FAILED = (PyPdfError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, OSError, EOFError)
-_FAILED += (AssertionError, NotImplementedError)
+_FAILED = (
+    PyPdfError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    NotImplementedError,
+    OSError,
+    EOFError,
+)
 
 
 def read_pdf(data: bytes, most_characters: int) -> tuple[str, str]:

@@ -12,15 +12,48 @@ Style = Mapping[str, str]
 Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 _HIDDEN_TAGS = frozenset(
-    "script style noscript noframes template head title svg iframe object canvas datalist audio video annotation "
-    "annotation-xml del s strike".split()
+    [
+        "script",
+        "style",
+        "noscript",
+        "noframes",
+        "template",
+        "head",
+        "title",
+        "svg",
+        "iframe",
+        "object",
+        "canvas",
+        "datalist",
+        "audio",
+        "video",
+        "annotation",
+        "annotation-xml",
+        "del",
+        "s",
+        "strike",
+    ]
 )
 # The last three surround what a page is about, and are about the site.
 _UNSHOWN_TAGS = _HIDDEN_TAGS | {"nav", "footer", "aside"}
-_LANDMARK_ROLES = frozenset("navigation banner contentinfo complementary search dialog alertdialog menu".split())
+_LANDMARK_ROLES = frozenset(
+    ["navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu"]
+)
 _HIDING_CLASSES = frozenset(
-    "hidden hide d-none is-hidden invisible sr-only visually-hidden screen-reader-text screen-reader-only a11y-hidden "
-    "visuallyhidden offscreen".split()
+    [
+        "hidden",
+        "hide",
+        "d-none",
+        "is-hidden",
+        "invisible",
+        "sr-only",
+        "visually-hidden",
+        "screen-reader-text",
+        "screen-reader-only",
+        "a11y-hidden",
+        "visuallyhidden",
+        "offscreen",
+    ]
 )
 _CONSENT = re.compile(r"cookie|consent|gdpr")
 _ESCAPE = re.compile(r"\\(?:([0-9a-f]{1,6})\s?|(.))", re.IGNORECASE)
@@ -66,7 +99,7 @@ HIDDEN = Shown(hidden=True)
 
 
 def sheet_of(texts: Iterable[str]) -> Sheet:
-    """The rules of style sheets by a class, id or tag that each needs; those inside of `@media` and the like are not."""
+    """The rules of style sheets by a class, id or tag that each needs; those in `@media` and the like are left out."""
     found: dict[str, dict[tuple[str, frozenset[str]], Rule]] = {}
     for rule in (rule for text in texts for rule in _rules(_without_comments(text))):
         same = found.setdefault(min(rule.names, default=rule.tag), {})
@@ -102,9 +135,7 @@ def _says_hidden(name: str, attributes: Mapping[str, str]) -> bool:
     return "hidden" in attributes or aria or closed or role in _LANDMARK_ROLES
 
 
-def _style_of(
-    name: str, classes: frozenset[str], attributes: Mapping[str, str], sheet: Sheet
-) -> dict[str, str]:
+def _style_of(name: str, classes: frozenset[str], attributes: Mapping[str, str], sheet: Sheet) -> dict[str, str]:
     style: dict[str, str] = {}
     if sheet:
         names = {f".{one}" for one in classes} | {f"#{(attributes.get('id') or '').lower()}"}
@@ -195,12 +226,14 @@ def _clipped(style: Style) -> bool:
     clip, path = style.get("clip", "").replace(" ", ""), style.get("clip-path", "")
     scaled = re.search(r"scale[xy3d]*\(\s*0*(?:\.0+)?\s*[,)]", style.get("transform", ""))
     faded = re.search(r"opacity\(\s*0*(?:\.0\d*)?%?\s*\)", style.get("filter", ""))
-    return bool(re.match(r"rect\([01](px)?,", clip) or re.match(r"inset\((50|[6-9]\d|100)%|circle\(0", path) or scaled or faded)
+    return bool(
+        re.match(r"rect\([01](px)?,", clip) or re.match(r"inset\((50|[6-9]\d|100)%|circle\(0", path) or scaled or faded
+    )
 
 
 def _below(value: str | None, limit: float) -> bool:
     found = _NUMBER.match(value or "")
-    return bool(found) and float(found[1]) < limit  # type: ignore[index]
+    return found is not None and float(found[1]) < limit
 
 
 def _colour(value: str) -> Colour | None:
@@ -217,4 +250,4 @@ def _colour(value: str) -> Colour | None:
 
 
 def _alike(ink: Colour | None, ground: Colour | None) -> bool:
-    return bool(ink and ground) and sum(abs(a - b) for a, b in zip(ink, ground, strict=True)) < _ALIKE  # type: ignore[arg-type]
+    return ink is not None and ground is not None and sum(abs(ink[at] - ground[at]) for at in range(3)) < _ALIKE
