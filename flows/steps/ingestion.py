@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +15,15 @@ from flows.services.proposal import proposer_of
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
 from pipeline.documents import ingest_in_batches, read_folder
+from pipeline.documents.floods import FloodGuard
 from pipeline.errors import BadInput
+from pipeline.foreign_statements import ForeignStatements
 from pipeline.progress import step
-from pipeline.types import IngestCounts, Run, RunKind, WriterTrainingRequest
+from pipeline.types import Document, DocumentState, IngestCounts, Run, RunKind, SourceCap, WriterTrainingRequest
 from registry import Reconciled
 
 log = logging.getLogger("sealed")
+_LEARNABLE = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
 
 
 def reconcile(context: RunContext) -> Reconciled:
@@ -43,10 +47,19 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     started = time.monotonic()
     # All documents of one reading get the same time: runs take the oldest documents, by name.
     at, counts = datetime.now(UTC), NOTHING_INGESTED
+    floods, foreign = FloodGuard(rules.max_alike), ForeignStatements(_learnable(context))
     with step("ingesting documents"):
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
-            counts += context.ledger.documents.accept(batch, at)
+            kept = foreign.without_guards(floods.without_surplus(batch))
+            counts += context.ledger.documents.accept(kept, at)
     return replace(counts, seconds=time.monotonic() - started)
+
+
+def _learnable(context: RunContext) -> Iterator[Document]:
+    """The documents of the ledger that a run learns, or that production knows."""
+    for record in context.ledger.documents.listed():
+        if record.document is not None and record.state in _LEARNABLE:
+            yield record.document
 
 
 def open_run(
@@ -71,7 +84,9 @@ def open_run(
         return runs.begin_rebuild(proposer=named, recipe=recipe.digest)
     if kind is RunKind.WRITER_TRAINING:
         return runs.begin_writer_training(proposer=named, recipe=recipe.digest, asked=asked or WriterTrainingRequest())
-    run = runs.begin(limit=recipe.documents.per_run, proposer=named, recipe=recipe.digest)
+    rules = recipe.documents
+    cap = SourceCap(documents=rules.per_source or rules.per_run, trusted=frozenset(rules.trusted_sources))
+    run = runs.begin(limit=rules.per_run, proposer=named, recipe=recipe.digest, cap=cap)
     for sentence in foreseen(context.workspace, context.ledger.documents.of(run.documents)) if run.documents else ():
         log.warning("%s", sentence)
     runs.add_seconds(run.number, "ingest", taken.seconds)

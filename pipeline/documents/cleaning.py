@@ -4,14 +4,22 @@ Words that look like a model's control tokens are left as they are: `pipeline.ch
 
 import re
 
+import regex
+
 from pipeline.normal_forms import normal_form
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\x85\u2028]")
 _PARAGRAPH_ENDS = re.compile("[\f\u2029]")
-# Controls but tab and line feed; then format characters that hide or reorder text: soft hyphen, zero-width space,
-# word joiner, byte order mark, bidi overrides, tag characters. Joiners stay: scripts need them.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+# By the classes of Unicode: controls, format characters and all that is shown by nothing ("default ignorable"), which
+# hides or reorders text. Kept are tab and line feed, joiners between letters of scripts that need them or between
+# pictures, a selector behind what it varies, and signs that stand over a number.
+_JOINED = r"[[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]--[\p{Latin}\p{Greek}\p{Cyrillic}\p{Han}]]"
+_INVISIBLE = regex.compile(
+    r"(?V1)[[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Bidi_Control}]"
+    r"--[\t\n\u200c\u200d\p{Variation_Selector}\p{Prepended_Concatenation_Mark}]]"
+    r"|(?<!\p{Emoji})[\ufe0e\ufe0f]"
+    r"|(?<![\p{Han}\p{Sm}\p{Mongolian}\p{Myanmar}])[\p{Variation_Selector}--[\ufe0e\ufe0f]]"
+    rf"|(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
 )
 _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _GAPS = re.compile(r"\n{3,}")

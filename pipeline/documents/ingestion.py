@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.documents.cleaning import plain_name
-from pipeline.documents.parsing import parse
+from pipeline.documents.disclosure import without_disclosures, without_secrets
+from pipeline.documents.parsing import parse, seconds_for
 from pipeline.documents.screening import too_large, unlearnable
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, Ingested, RawDocument, Refusal
@@ -75,10 +76,12 @@ def _records(item: RawDocument, rules: DocumentRules) -> Iterator[Document | Ref
     if len(item.data) > rules.max_bytes:
         yield Refusal(name=item.name, reason=too_large(len(item.data), rules.max_bytes))
         return
-    started, seconds = time.thread_time(), rules.seconds_per_mb * max(1.0, len(item.data) / 1e6)
-    for found in parse(item, rules.max_lines):
+    started, seconds = time.thread_time(), seconds_for(len(item.data), rules)
+    for found in parse(item, rules):
         if isinstance(found, Document) and (reason := unlearnable(found, rules)):
             found = Refusal(name=found.name, reason=reason)
+        if isinstance(found, Document):
+            found = without_disclosures(found, rules)
         if time.thread_time() - started > seconds:
             reason = (
                 f"too slow: the file was not read within {seconds:g} seconds (advanced.documents.seconds_per_mb in the "
@@ -101,4 +104,5 @@ def _refused(name: str, refusals: Sequence[Refusal], count: int) -> tuple[Refusa
 
 
 def _short(reason: str) -> str:
+    reason = without_secrets(reason)
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."

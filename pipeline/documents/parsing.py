@@ -1,50 +1,71 @@
 """Turns a file's bytes into documents by its suffix. Knows the formats, and not where the file came from."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from pipeline.documents.cleaning import plain_name
-from pipeline.documents.fields import document_of
+from pipeline.documents.fields import KEYS, by_key, document_of
 from pipeline.documents.front_matter import split_front_matter
-from pipeline.documents.markup import read_html
+from pipeline.documents.json_texts import load_json
+from pipeline.documents.pages.reader import Format, read_page
 from pipeline.documents.screening import EMPTY, unreadable
-from pipeline.documents.workflow import SHOWN, arc_tasks, workflow_of
+from pipeline.documents.workflow import HELD_OUT, SHOWN, arc_tasks, workflow_of
 from pipeline.errors import BadDocument
+from pipeline.recipe import DocumentRules
 from pipeline.types import Document, RawDocument, Refusal
 
 Parsed = Iterator[Document | Refusal]
+_BODIES = ("body", "text", "context")
+_PDF = b"%PDF-"
 _HEADING = re.compile(r"\s*#[ \t]+(\S[^\n]*)(?:\n|\Z)")
 
 
-def parse(raw: RawDocument, max_lines: int) -> Parsed:
+def parse(raw: RawDocument, rules: DocumentRules) -> Parsed:
     """The documents in `raw`, not yet screened, one by one as they are read; a Refusal for what cannot be.
 
-    Never raises. JSONL of more than `max_lines` lines is refused whole.
+    Never raises. JSONL of more lines than the rules have is refused whole.
     """
     name = plain_name(raw.name)
     try:
-        yield from _parsed(name, raw.data, max_lines)
+        yield from _parsed(name, raw.data, rules)
     except BadDocument as error:
         yield Refusal(name=name, reason=str(error))
 
 
-def _parsed(name: str, data: bytes, max_lines: int) -> Parsed:
+def seconds_for(size: int, rules: DocumentRules) -> float:
+    """The computing time that a file of `size` bytes may take."""
+    return rules.seconds_per_mb * max(1.0, size / 1e6)
+
+
+def _parsed(name: str, data: bytes, rules: DocumentRules) -> Parsed:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix == ".pdf":
+        yield _page(name, data, "pdf", rules)
+        return
     if reason := unreadable(data):
         raise BadDocument(reason)
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in _PARSERS:
-        raise BadDocument(f"unknown suffix {suffix!r}: known are {', '.join(sorted(_PARSERS))}")
+    if suffix not in _SUFFIXES:
+        raise BadDocument(f"unknown suffix {suffix[:20]!r}: known are {', '.join(sorted(_SUFFIXES))}")
     text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise BadDocument(EMPTY)
-    if suffix == ".jsonl" and (lines := text.count("\n") + (not text.endswith("\n"))) > max_lines:
+    if suffix == ".jsonl" and (lines := text.count("\n") + (not text.endswith("\n"))) > rules.max_lines:
         raise BadDocument(
-            f"too many lines: {lines:,}, at most {max_lines:,} are read (advanced.documents.max_lines in the recipe); "
-            "split it"
+            f"too many lines: {lines:,}, at most {rules.max_lines:,} are read (advanced.documents.max_lines in the "
+            "recipe); split it"
         )
-    yield from _PARSERS[suffix](name, text)
+    if suffix in _PAGES:
+        yield _page(name, text.encode(), "html", rules)
+    else:
+        yield from _PARSERS[suffix](name, text)
+
+
+def _page(name: str, data: bytes, format_: Format, rules: DocumentRules) -> Document:
+    if format_ == "pdf" and not data.startswith(_PDF):
+        raise BadDocument("no PDF: it does not begin with %PDF-")
+    title, body = read_page(data, format_, seconds_for(len(data), rules), rules.max_bytes)
+    return document_of(name, {"title": title}, body)
 
 
 def _markdown(name: str, text: str) -> Parsed:
@@ -57,11 +78,6 @@ def _markdown(name: str, text: str) -> Parsed:
 
 def _plain(name: str, text: str) -> Parsed:
     yield document_of(name, {}, text)
-
-
-def _html(name: str, text: str) -> Parsed:
-    title, body = read_html(text)
-    yield document_of(name, {"title": title}, body)
 
 
 def _jsonl(name: str, text: str) -> Parsed:
@@ -78,27 +94,18 @@ def _jsonl(name: str, text: str) -> Parsed:
 
 def _json(name: str, text: str) -> Parsed:
     """A file of ARC tasks."""
-    yield from arc_tasks(name, _loaded(text, "broken JSON"))
-
-
-def _loaded(text: str, what: str) -> object:
-    try:
-        # Numbers stay the words that stand in the file: an answer 1.10 is not 1.1.
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
-    except json.JSONDecodeError as error:
-        raise BadDocument(f"{what}: {error.msg} at column {error.colno}") from error
-    except RecursionError as error:
-        raise BadDocument(f"{what}: it is nested too deeply") from error
+    yield from arc_tasks(name, load_json(text, "broken JSON"))
 
 
 def _json_document(name: str, line: str) -> Document:
-    fields = _loaded(line, "broken JSON line")
-    if not isinstance(fields, dict):
+    loaded = load_json(line, "broken JSON line")
+    if not isinstance(loaded, dict):
         raise BadDocument("broken JSON line: it must be an object with 'title' and 'body'")
+    fields = by_key(loaded, (*KEYS, *_BODIES, SHOWN, *HELD_OUT))
     given = {key: value for key, value in fields.items() if value is not None}
     if SHOWN in given:
         return workflow_of(name, given)
-    bodies = [given[key] for key in ("body", "text", "context") if key in given]
+    bodies = [given[key] for key in _BODIES if key in given]
     if not bodies:
         raise BadDocument("no text: the object has none of 'body', 'text' and 'context'")
     return document_of(name, given, bodies[0])
@@ -107,7 +114,8 @@ def _json_document(name: str, line: str) -> Document:
 _PARSERS: dict[str, Callable[[str, str], Parsed]] = {
     **dict.fromkeys((".md", ".markdown"), _markdown),
     **dict.fromkeys((".txt", ".text"), _plain),
-    **dict.fromkeys((".html", ".htm"), _html),
     ".jsonl": _jsonl,
     ".json": _json,
 }
+_PAGES = frozenset({".html", ".htm", ".xhtml"})
+_SUFFIXES = frozenset({*_PARSERS, *_PAGES, ".pdf"})

@@ -25,15 +25,24 @@ _SIGNATURES = (
     (b"\xfe\xff", "not UTF-8: it begins with the mark of UTF-16; save it as UTF-8"),
     (b"\x00\x00\xfe\xff", "not UTF-8: it begins with the mark of UTF-32; save it as UTF-8"),
     (b"PK\x03\x04", "binary: a ZIP archive or Office document, not text"),
-    (b"%PDF-", "binary: a PDF, not text"),
+    (b"%PDF-", "binary: a PDF, not text; name it .pdf"),
     (b"\x89PNG", "binary: a PNG image, not text"),
     (b"\xff\xd8\xff", "binary: a JPEG image, not text"),
     (b"GIF8", "binary: a GIF image, not text"),
     (b"\x1f\x8b", "binary: a gzip archive, not text"),
+    (b"BZh", "binary: a bzip2 archive, not text"),
+    (b"\xfd7zXZ\x00", "binary: an xz archive, not text"),
+    (b"7z\xbc\xaf\x27\x1c", "binary: a 7-Zip archive, not text"),
+    (b"Rar!\x1a\x07", "binary: a RAR archive, not text"),
+    (b"\x28\xb5\x2f\xfd", "binary: a Zstandard archive, not text"),
+    (b"\x04\x22\x4d\x18", "binary: an LZ4 archive, not text"),
+    (b"MSCF", "binary: a cabinet archive, not text"),
+    (b"!<arch>\n", "binary: an archive of a linker, not text"),
     (b"\x7fELF", "binary: a program, not text"),
     (b"SQLite format 3\x00", "binary: an SQLite database, not text"),
     (b"\xd0\xcf\x11\xe0", "binary: an old Office document, not text"),
 )
+_TAR_AT = 257  # bytes before a tar archive's signature
 EMPTY = "empty: the file holds no text"
 
 
@@ -48,6 +57,8 @@ def unreadable(data: bytes) -> str | None:
         return EMPTY
     if reason := next((reason for signature, reason in _SIGNATURES if data.startswith(signature)), None):
         return reason
+    if data[_TAR_AT : _TAR_AT + 5] == b"ustar":
+        return "binary: a tar archive, not text"
     if b"\x00" in data:
         return f"binary: a zero byte at offset {data.index(0)}"
     try:
@@ -69,6 +80,11 @@ def unlearnable(document: Document, rules: DocumentRules) -> str | None:
     share = sum(unicodedata.category(char)[0] in "LMN" for char in visible) / len(visible)
     if share < _MIN_READABLE_SHARE:
         return f"mostly non-text: {share:.0%} of its characters are letters or digits"
+    if len(document.eval_items) > rules.max_questions:
+        return (
+            f"too many questions: {len(document.eval_items):,}, at most {rules.max_questions} are taken, so that no "
+            "document decides a gate alone (documents.max_questions in the recipe)"
+        )
     count = len(words(document.body))
     if count < rules.min_words:
         return f"too short: {count} words, at least {rules.min_words} are needed (documents.min_words in the recipe)"

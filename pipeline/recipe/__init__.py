@@ -7,7 +7,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadRecipe
-from pipeline.recipe.documents import DirectiveRules, DocumentRules, SelfEditRules
+from pipeline.recipe.documents import DirectiveRules, Disclosure, DocumentRules, SelfEditRules
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
@@ -38,6 +38,7 @@ __all__ = [
     "CanaryPolicy",
     "CorrectionsPolicy",
     "DirectiveRules",
+    "Disclosure",
     "DiversityPolicy",
     "DocumentRules",
     "DriftPolicy",

@@ -1,5 +1,6 @@
 """Which documents a run takes, and how the production model writes about them."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,14 @@ _CORRECTIONS = Advanced("docs/self-edits.md#how-are-corrections-written-about")
 _DIRECTIVES = Advanced("docs/self-edits.md#what-may-the-model-choose-itself; docs/writer-training.md#what-was-measured")
 
 
+class Disclosure(StrEnum):
+    """What becomes of a document in which secrets or personal data stand."""
+
+    QUARANTINE = "quarantine"
+    REDACT = "redact"
+    KEEP = "keep"
+
+
 class DocumentRules(Rules):
     """Which documents are accepted, and how many one run takes."""
 
@@ -23,7 +32,27 @@ class DocumentRules(Rules):
     seconds_per_mb: Annotated[float, _BOUNDS] = Field(
         default=10.0, gt=0.0, description="computing time to read a file, of one MB at least; slower ones are refused"
     )
+    max_questions: int = Field(default=24, ge=1, description="documents with more questions are refused")
     min_words: int = Field(default=5, ge=1, description="documents with fewer words are refused")
+    secrets: Disclosure = Field(
+        default=Disclosure.QUARANTINE, description='documents with passwords, tokens or keys: or "redact", "keep"'
+    )
+    personal_data: Disclosure = Field(
+        default=Disclosure.REDACT, description='numbers of cards, accounts and persons: or "quarantine", "keep"'
+    )
+    personal_rules: Annotated[tuple[str, ...], _BOUNDS] = Field(
+        default=("payment card", "IBAN", "social security number"),
+        description='what personal_data is about; also "email address" and "phone number"',
+    )
+    max_alike: Annotated[int, _BOUNDS] = Field(
+        default=4, ge=1, description="near-duplicates taken in one reading; more are refused"
+    )
+    per_source: Annotated[int | None, _BOUNDS] = Field(
+        default=None, ge=1, description="documents of one source, a folder in the one that is read, that a run takes"
+    )
+    trusted_sources: Annotated[tuple[str, ...], _BOUNDS] = Field(
+        default=(), description="sources that per_source does not bind"
+    )
     per_run: int = Field(default=64, ge=1, description="documents learned in one run; the rest waits for the next")
     max_attempts: int = Field(default=2, ge=1, description="runs that may try a document before it is quarantined")
 

@@ -21,6 +21,7 @@ from pipeline.types.documents import (
     Origin,
     RawDocument,
     Refusal,
+    SourceCap,
     Split,
     Withdrawal,
 )
@@ -125,6 +126,7 @@ __all__ = [
     "Selection",
     "SelfEdit",
     "SignedStatement",
+    "SourceCap",
     "Split",
     "StageSeconds",
     "Trained",

@@ -1,5 +1,7 @@
 """What is offered to be learned: documents, their eval items, and what ingestion made of them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -74,6 +76,27 @@ class RawDocument:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceCap:
+    """How many documents of one source a run takes. A source is the first folder of a document's name, or none."""
+
+    documents: int
+    trusted: frozenset[str] = frozenset()
+
+    def within(self, names: Iterable[tuple[str, str]], limit: int) -> list[str]:
+        """The ids of `names` (id and name, in their order), as many of each source as may be, and `limit` at most."""
+        taken: Counter[str] = Counter()
+        chosen: list[str] = []
+        for id_, name in names:
+            source = name.partition("/")[0] if "/" in name else ""
+            if source in self.trusted or taken[source] < self.documents:
+                taken[source] += 1
+                chosen.append(id_)
+            if len(chosen) == limit:
+                break
+        return chosen
+
+
+@dataclass(frozen=True, kw_only=True)
 class Refusal:
     """Something that a source offered and ingestion refused, with the reason in words."""
 
@@ -87,13 +110,17 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A cleaned document. Its id is the SHA-256 of kind, title and body: the name it came under is not identity."""
+    """A cleaned document. Its id is the SHA-256 of kind, title and body: the name it came under is not identity.
+
+    `remarks`: what intake changed or left out, in words.
+    """
 
     title: str
     body: str
     kind: DocumentKind = DocumentKind.PASSAGE
     name: str = ""
     eval_items: tuple[EvalItem, ...] = ()
+    remarks: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def id(self) -> str:

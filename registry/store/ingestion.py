@@ -98,8 +98,13 @@ def add_documents(
     reason: str = "",
 ) -> None:
     """Adds documents that the ledger does not know, with their eval items."""
-    common = {"state": state, "added": at, "reason": reason}
-    values = [{"id": d.id, "name": d.name, "kind": d.kind, "title": d.title, "body": d.body} | common for d in new]
+    common = {"state": state, "added": at}
+    values = [
+        {"id": d.id, "name": d.name, "kind": d.kind, "title": d.title, "body": d.body}
+        | {"reason": reason or "; ".join(d.remarks)}
+        | common
+        for d in new
+    ]
     if values:
         connection.execute(insert(documents), values)
     add_items(connection, [(document.id, 0, document.eval_items) for document in new])

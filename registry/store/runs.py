@@ -15,6 +15,7 @@ from pipeline.types import (
     Run,
     RunKind,
     RunState,
+    SourceCap,
     StageSeconds,
     Update,
     WriterTrainingRequest,
@@ -66,14 +67,18 @@ class SessionRuns:
 
     database: FencedDatabase
 
-    def begin(self, *, limit: int, proposer: str, recipe: str, at: datetime | None = None) -> Run:
+    def begin(
+        self, *, limit: int, proposer: str, recipe: str, cap: SourceCap | None = None, at: datetime | None = None
+    ) -> Run:
         """Opens a run on the production release and leases it the oldest queued documents, `limit` at most.
+
+        Of one source it takes as many as `cap` lets it.
 
         Where none is queued the run is recorded as EMPTY and finished. Raises PolicyError while another is under way.
         """
         at = at or now()
         with self.database.write() as connection:
-            ids = _oldest(connection, limit)
+            ids = _oldest(connection, limit, cap or SourceCap(documents=limit))
             empty = {"state": RunState.EMPTY, "finished": at, "sentence": "no document was waiting"}
             number = _open(connection, proposer, recipe, at, {} if ids else empty)
             _lease_documents(connection, number, ids)
@@ -262,10 +267,10 @@ def _load_under_way(connection: Connection, number: int) -> Run:
     return run
 
 
-def _oldest(connection: Connection, limit: int) -> list[str]:
-    query = select(documents.c.id).where(documents.c.state == DocumentState.QUEUED)
-    oldest = query.order_by(documents.c.added, documents.c.name, documents.c.id).limit(limit)
-    return list(connection.execute(oldest).scalars())
+def _oldest(connection: Connection, limit: int, cap: SourceCap) -> list[str]:
+    query = select(documents.c.id, documents.c.name).where(documents.c.state == DocumentState.QUEUED)
+    oldest = connection.execute(query.order_by(documents.c.added, documents.c.name, documents.c.id))
+    return cap.within(((row.id, row.name) for row in oldest), limit)
 
 
 def _lease_documents(connection: Connection, number: int, ids: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.documents.cleaning import plain_name
@@ -11,51 +12,87 @@ from pipeline.errors import BadInput
 from pipeline.types import RawDocument, Refusal
 
 _IRREGULAR = "no regular file: a pipe, socket or device is not read"
+_LINK = "a symbolic link: it is not followed; put the file itself here"
+_DEEPEST = 100  # folders within folders, each of which is held open while it is read
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A folder that is open, and the names in it that are still to read."""
+
+    descriptor: int
+    path: str
+    names: list[str]
 
 
 def read(folder: Path, max_bytes: int) -> Iterator[RawDocument | Refusal]:
     """Every file below `folder` but those whose name begins with a dot; names are paths below `folder`.
 
-    What cannot be read safely comes as a Refusal: larger than `max_bytes`, no regular file, no permission, a link
-    that leaves the folder. Raises BadInput where `folder` is no folder.
+    What cannot be read safely comes as a Refusal: larger than `max_bytes`, no regular file, no permission, a link.
+    Each folder and file is opened from the open folder that it stands in, and never by its path: so none is left by
+    exchanging a folder for a link meanwhile. Raises BadInput where `folder` is no folder.
     """
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder. Create it, or name the folder that holds the documents.")
-    root = folder.resolve()
-    waiting = [root]
-    while waiting:
-        path = waiting.pop()
-        name = plain_name(path.relative_to(root).as_posix())
+    root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    levels = [_Level(root, "", _visible(root))]
+    try:
+        yield from _walked(levels, max_bytes)
+    finally:
+        for level in levels:
+            os.close(level.descriptor)
+
+
+def _walked(levels: list[_Level], max_bytes: int) -> Iterator[RawDocument | Refusal]:
+    """What is below the open folder in `levels`, which holds those that are open meanwhile."""
+    while levels:
+        level = levels[-1]
+        if not level.names:
+            os.close(levels.pop().descriptor)
+            continue
+        name = level.names.pop()
+        path = f"{level.path}/{name}" if level.path else name
         try:
-            if path.is_dir() and not path.is_symlink():
-                # A stack, not recursion: folders may nest deeper than Python calls.
-                waiting.extend(sorted(_visible(path), reverse=True))
-            else:
-                yield _read_file(path, name, root, max_bytes)
+            found = _open(level.descriptor, name, path, len(levels), max_bytes)
         except OSError as error:
-            yield Refusal(name=name, reason=f"unreadable: {error.strerror or error}")
+            found = Refusal(name=plain_name(path), reason=f"unreadable: {error.strerror or error}")
+        if isinstance(found, _Level):
+            levels.append(found)
+        else:
+            yield found
 
 
-def _visible(folder: Path) -> list[Path]:
-    return [child for child in folder.iterdir() if not child.name.startswith(".")]
+def _visible(descriptor: int) -> list[str]:
+    """The names in a folder but the hidden ones, the first one last."""
+    return sorted((name for name in os.listdir(descriptor) if not name.startswith(".")), reverse=True)
 
 
-def _read_file(path: Path, name: str, root: Path, max_bytes: int) -> RawDocument | Refusal:
-    if path.is_symlink():
-        # Not Path.resolve, which raises RuntimeError for a link to itself.
-        target = Path(os.path.realpath(path))
-        if not target.is_relative_to(root):
-            return Refusal(name=name, reason="a symbolic link out of the folder: it is not followed")
-        if not target.is_file():
-            return Refusal(name=name, reason="a symbolic link to no file: it is not followed")
-        path = target
-    if not stat.S_ISREG(path.lstat().st_mode):
-        return Refusal(name=name, reason=_IRREGULAR)
-    # The file may have been replaced since: do not wait on a pipe, follow no new link, and check it again.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
+def _open(within: int, name: str, path: str, depth: int, max_bytes: int) -> _Level | RawDocument | Refusal:
+    kind = os.stat(name, dir_fd=within, follow_symlinks=False).st_mode
+    shown = plain_name(path)
+    if stat.S_ISLNK(kind):
+        return Refusal(name=shown, reason=_LINK)
+    if stat.S_ISDIR(kind):
+        return _open_folder(within, name, path, depth)
+    if not stat.S_ISREG(kind):
+        return Refusal(name=shown, reason=_IRREGULAR)
+    # The file may have been replaced since: do not wait on a pipe, follow no new link, and look again.
+    with open(os.open(name, _FLAGS | os.O_NONBLOCK, dir_fd=within), "rb") as stream:
         state = os.fstat(stream.fileno())
         if not stat.S_ISREG(state.st_mode):
-            return Refusal(name=name, reason=_IRREGULAR)
+            return Refusal(name=shown, reason=_IRREGULAR)
         if state.st_size > max_bytes:
-            return Refusal(name=name, reason=too_large(state.st_size, max_bytes))
-        return RawDocument(name=name, data=stream.read(max_bytes + 1))
+            return Refusal(name=shown, reason=too_large(state.st_size, max_bytes))
+        return RawDocument(name=shown, data=stream.read(max_bytes + 1))
+
+
+def _open_folder(within: int, name: str, path: str, depth: int) -> _Level | Refusal:
+    if depth > _DEEPEST:
+        return Refusal(name=plain_name(path), reason=f"too deep: folders are read {_DEEPEST} deep; put it higher up")
+    descriptor = os.open(name, _FLAGS | os.O_DIRECTORY, dir_fd=within)
+    try:
+        return _Level(descriptor, path, _visible(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise

@@ -1,0 +1,94 @@
+"""The process that reads pages: with little memory and time, and no file, address or program to open.
+
+It is started by `reader`, reads one request after the other from its input, and ends with it.
+"""
+
+import codecs
+import json
+import resource
+import struct
+import sys
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from pipeline.documents.pages.html import read_html
+from pipeline.documents.pages.pdf import read_pdf
+from pipeline.errors import BadDocument
+
+HEAD = struct.Struct(">Q")
+MEMORY = 1_000_000_000  # bytes of address space; the libraries take a third of it before they read anything
+_WARM_PAGE = "<main><h1>Warm</h1><p>What is imported late is imported now, while files may still be opened.</p></main>"
+_WARM_PDF = b"""%PDF-1.4
+1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
+2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj
+3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 4 0 R /Resources <</Font <</F 5 0 R>>>>>> endobj
+4 0 obj <</Length 67 /Filter /ASCIIHexDecode>> stream
+4254202F4620313220546620313020353020546420285761726D2920546A204554>
+endstream endobj
+5 0 obj <</Type /Font /Subtype /Type1 /BaseFont /Helvetica>> endobj
+trailer <</Root 1 0 R /Size 6>>
+startxref
+0
+%%EOF
+"""
+# Of texts in PDF, which Python also imports late.
+_ENCODINGS = (
+    "utf-16 utf-16-be utf-16-le utf-32-be latin-1 cp1252 mac-roman cp932 euc-jp gbk gb18030 big5 cp950 euc-kr cp949"
+)
+
+
+def main() -> None:
+    """Answers requests until the input ends."""
+    read_html(_WARM_PAGE)
+    read_pdf(_WARM_PDF, len(_WARM_PDF))
+    for name in _ENCODINGS.split():
+        codecs.lookup(name)
+    _limit()
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while (head := read_block(source)) is not None:
+        request = json.loads(head)
+        answer = _answer(request, read_block(source) or b"")
+        write_block(sink, json.dumps(answer).encode())
+
+
+def read_block(stream: BinaryIO) -> bytes | None:
+    """The next block of bytes, or None where the stream ends before it does."""
+    size = stream.read(HEAD.size)
+    if len(size) < HEAD.size:
+        return None
+    data = stream.read(HEAD.unpack(size)[0])
+    return data if len(data) == HEAD.unpack(size)[0] else None
+
+
+def write_block(stream: BinaryIO, data: bytes) -> None:
+    """Writes a block of bytes that `read_block` reads."""
+    stream.write(HEAD.pack(len(data)) + data)
+    stream.flush()
+
+
+def _answer(request: Mapping[str, object], data: bytes) -> dict[str, str]:
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(spent.ru_utime + spent.ru_stime + float(str(request["seconds"]))) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    try:
+        if request["format"] == "pdf":
+            title, body = read_pdf(data, int(str(request["most_characters"])))
+        else:
+            title, body = read_html(data.decode())
+    except BadDocument as error:
+        return {"refused": str(error)}
+    except MemoryError:
+        return {"refused": "it takes too much memory to read"}
+    return {"title": title, "body": body}
+
+
+def _limit() -> None:
+    """Takes from this process what reading needs not: new files, addresses, programs and much memory."""
+    for what, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(what, (most, most))
+    # No number is left for a file or a socket beside those that are open: whatever opens one fails.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+
+
+if __name__ == "__main__":
+    main()

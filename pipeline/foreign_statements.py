@@ -1,0 +1,83 @@
+"""Keeps a document from examining what another one says: its questions would hold that one's text out of training.
+
+Knows the documents that it is given, and no ledger.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from pipeline.documents import sentences
+from pipeline.grading import normalise
+from pipeline.types import Document, EvalItem, Ingested
+
+_ASKING = ("?", "？", "؟")
+_SHORTEST = 12  # characters of a key; what is shorter is no statement
+_MOST_SAYING = 2  # documents remembered of a statement: the one that asks, and another
+
+
+class ForeignStatements:
+    """What each document says and asks, over all batches of one reading."""
+
+    def __init__(self, known: Iterable[Document]) -> None:
+        """`known`: the documents that a run may learn or has learned; they are looked at with the first batch."""
+        self._known: Iterable[Document] = known
+        self._saying: dict[str, dict[str, str]] = {}
+        self._asking: dict[str, str] = {}
+
+    def without_guards(self, ingested: Ingested) -> Ingested:
+        """The ingested without questions that are what another document says, and with remarks on those.
+
+        A document that says what an earlier one already asks gets a remark: the earlier question stands.
+        """
+        if not ingested.accepted:
+            return ingested
+        for document in self._known:
+            self._listen(document)
+            self._remember(document)
+        self._known = ()
+        for document in ingested.accepted:
+            self._listen(document)
+        accepted = tuple(self._guarded(document) for document in ingested.accepted)
+        return replace(ingested, accepted=accepted)
+
+    def _listen(self, document: Document) -> None:
+        for key in _said(document):
+            if len(saying := self._saying.setdefault(key, {})) < _MOST_SAYING:
+                saying[document.id] = document.name
+
+    def _remember(self, document: Document) -> None:
+        for item in document.eval_items:
+            self._asking.update(dict.fromkeys(_keys(item), document.name))
+
+    def _guarded(self, document: Document) -> Document:
+        remarks = list(document.remarks)
+        kept: list[EvalItem] = []
+        for number, item in enumerate(document.eval_items, 1):
+            if (other := self._said_by_another(item, document.id)) is None:
+                kept.append(item)
+            else:
+                remarks.append(f"question {number} is left out: it is what {other} says")
+        asked = {self._asking[key] for key in _said(document) if key in self._asking} - {document.name}
+        remarks += [f"{other} asks what it says: that is kept out of training" for other in sorted(asked)]
+        guarded = replace(document, eval_items=tuple(kept), remarks=tuple(remarks))
+        self._remember(guarded)
+        return guarded
+
+    def _said_by_another(self, item: EvalItem, own: str) -> str | None:
+        others = (name for key in _keys(item) for id_, name in self._saying.get(key, {}).items() if id_ != own)
+        return next(others, None)
+
+
+def _said(document: Document) -> Iterator[str]:
+    """The keys of the statements in a document: its lines and sentences that ask nothing."""
+    for line in document.body.splitlines():
+        for piece in {line, *sentences(line)}:
+            if not any(sign in piece for sign in _ASKING) and len(key := normalise(piece)) >= _SHORTEST:
+                yield key
+
+
+def _keys(item: EvalItem) -> Iterator[str]:
+    """What a question holds out of training, as far as it can be a statement."""
+    if not any(sign in item.question for sign in _ASKING):
+        yield normalise(item.question)
+    yield from (normalise(f"{item.question} {answer}") for answer in item.answers)
