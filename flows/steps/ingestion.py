@@ -1,6 +1,5 @@
 """How a run begins: servers are made to match the ledger, documents are ingested, and a run is opened or resumed."""
 
-import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from flows.steps.registration import lost
 from pipeline.actors import proposer_named
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.errors import BadInput
+from pipeline.files import remove_folder
 from pipeline.progress import step
 from pipeline.types import IngestCounts, Run, RunKind, WriterTrainingRequest
 from registry import Reconciled
@@ -62,7 +62,7 @@ def open_run(
     named = proposer_named(proposer)
     if (unfinished := _resumed(context, kind, asked)) is not None:
         return unfinished
-    shutil.rmtree(context.workspace.plans, ignore_errors=True)  # those of ended runs
+    remove_folder(context.workspace.plans)  # those of ended runs
     runs, recipe = context.session.runs, context.recipe
     if kind is RunKind.REBUILD:
         return runs.begin_rebuild(proposer=named, recipe=recipe.digest)
