@@ -51,7 +51,8 @@ def _case(context: RunContext, run: Run, trained: Trained) -> Case:
         update=update,
         manifest=trained.manifest,
         candidate=Checkpoint(
-            ModelRef(base=production.model.base, adapter=trained.manifest.adapter), workspace.folder_of(update)
+            ModelRef(base=production.model.base, adapter=trained.manifest.adapter),
+            workspace.unapproved_adapter(trained.manifest),
         ),
         production=workspace.checkpoint(production),
         examples=stored_plan(context, update).examples,

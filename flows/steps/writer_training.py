@@ -164,7 +164,7 @@ def writer_evidence(
     split = split_of_rounds(context, run)
     loop = _outer_loop(context, run, split, rehearsing=False)
     ref = ModelRef(base=loop.production.ref.base, adapter=trained.manifest.adapter)
-    candidate = Checkpoint(ref, context.workspace.folder_of(trained.manifest.update))
+    candidate = Checkpoint(ref, context.workspace.unapproved_adapter(trained.manifest))
     with titled("examining the writing"):
         before, after = (
             _scores(writer.ref, writer_training.held_out_scores(loop, split.held_out, writer))
