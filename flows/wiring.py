@@ -19,6 +19,7 @@ from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tr
 
 if TYPE_CHECKING:
     from gates.second_opinion import Judge
+    from pipeline.adapters.copies import PrivateCopies
     from pipeline.engines.base import BaseModel, ModelMetadata
     from pipeline.engines.http_calls import Server
     from pipeline.engines.local import LocalEngine
@@ -193,11 +194,25 @@ class Workspace:
     def held_adapter(self, release: Release) -> Path | None:
         """A release's adapter, verified to be the one that people approved and signed; None for release 0, the base.
 
-        The one door to an adapter on disk: only the gates load one that nobody approved. Raises CorruptAdapter,
-        WrongBase, BadSignature, and PolicyError where the release was never production.
+        The one door to an adapter on disk: only the gates load one that nobody approved. What is returned is a private
+        copy of just the bytes that were verified. Raises CorruptAdapter, WrongBase, BadSignature, and PolicyError where
+        the release was never production.
         """
-        self.verify(release)
-        return self.folder_of(release.update) if release.number else None
+        if not release.number:
+            return None
+        copied, manifest = self._copies.take(self.folder_of(release.update), self.identity, release.manifest)
+        self.ledger.deployments.expect_signed(release, manifest, self.trusted_keys)
+        return copied
+
+    def unapproved_adapter(self, manifest: AdapterManifest) -> Path:
+        """A private copy of an adapter that nobody approved yet, for the gates. Raises CorruptAdapter, WrongBase."""
+        return self._copies.take(self.folder_of(manifest.update), self.identity, manifest.digest)[0]
+
+    @cached_property
+    def _copies(self) -> "PrivateCopies":
+        from pipeline.adapters.copies import PrivateCopies
+
+        return PrivateCopies()
 
     def checkpoint(self, release: Release) -> Checkpoint:
         """A release's model with its adapter, verified. Raises as `held_adapter` does."""

@@ -85,7 +85,7 @@ def _candidate(workspace: Workspace, named: str) -> Iterator[tuple[Path, Adapter
         manifest = workspace.verify_bytes(release)
         if manifest is None:
             raise BadInput("release 0 is the base model, which has no adapter to judge. Give another release.")
-        yield workspace.folder_of(release.update), manifest
+        yield workspace.unapproved_adapter(manifest), manifest
         return
     if not Path(named).is_dir():
         raise BadInput(f"{named} is no folder and no number of a release. Give one of them.")

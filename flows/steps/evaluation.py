@@ -67,8 +67,8 @@ def case_of(context: RunContext, run: Run, trained: Trained) -> Case:
     workspace, ledger = context.workspace, context.ledger
     production, update = context.production(run), trained.manifest.update
     documents = ledger.documents.of(run.documents)
-    folder, ref = workspace.folder_of(update), ModelRef(base=production.model.base, adapter=trained.manifest.adapter)
-    candidate = Checkpoint(ref, folder)
+    ref = ModelRef(base=production.model.base, adapter=trained.manifest.adapter)
+    candidate = Checkpoint(ref, workspace.unapproved_adapter(trained.manifest))
     if run.kind is RunKind.WRITER_TRAINING:
         writing = writer_evidence(context, run, trained)
     else:

@@ -17,6 +17,7 @@ from flows.steps.registration import lost
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.documents.floods import FloodGuard
 from pipeline.errors import BadInput
+from pipeline.files import remove_file
 from pipeline.foreign_statements import ForeignStatements
 from pipeline.progress import step
 from pipeline.types import Document, DocumentState, IngestCounts, Run, RunKind, SourceCap, WriterTrainingRequest
@@ -98,7 +99,7 @@ def _forget_plans(context: RunContext) -> None:
     production = context.ledger.releases.production()
     for file in context.workspace.plans.glob("*"):
         if file.stem != production.update:
-            file.unlink()
+            remove_file(file)
 
 
 def _resumed(context: RunContext, kind: RunKind, asked: WriterTrainingRequest | None) -> Run | None:

@@ -175,7 +175,7 @@ def writer_evidence(context: RunContext, run: Run, trained: Trained) -> WriterEv
     split = split_of_rounds(context, run)
     loop = _outer_loop(context, run, split, rehearsing=False)
     ref = ModelRef(base=loop.production.ref.base, adapter=trained.manifest.adapter)
-    candidate = Checkpoint(ref, context.workspace.folder_of(trained.manifest.update))
+    candidate = Checkpoint(ref, context.workspace.unapproved_adapter(trained.manifest))
     with titled("examining the writing"):
         before, after = (
             writer_training.held_out_samples(loop, split.held_out, writer) for writer in (loop.production, candidate)

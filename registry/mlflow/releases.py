@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModel, Param, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -20,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
-from registry.mlflow.client import addressed, connect, translated
+from registry.mlflow.client import addressed, connect, download, translated
 from registry.projection import ID_TAG, NEW_MODEL, NUMBER_TAG
 from registry.tracking import Tracking
 
@@ -195,8 +194,8 @@ class _Registrar:
     def _differing(self, location: str) -> list[str]:
         """Downloads what lies at `location`; the adapter's files that are missing, added or different there."""
         with tempfile.TemporaryDirectory() as folder:
-            download_artifacts(artifact_uri=f"{location}/adapter", dst_path=folder, tracking_uri=self.tracking.uri)
-            ours, theirs = _digests(self.registration.adapter), _digests(Path(folder) / "adapter")
+            found = download(self.tracking, f"{location}/adapter", Path(folder))
+            ours, theirs = _digests(self.registration.adapter), _digests(found)
         return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 

@@ -10,9 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, TimeoutError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    TimeoutError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from pipeline import faults
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import DatabaseFailed
 from registry.tables import HEAD, VERSION_TABLE
@@ -47,10 +55,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """The one writing transaction of the moment: all others wait. Raises DatabaseFailed as `read` does."""
-        with _translated(self), self.engine.execution_options(sealed_writer=True).begin() as connection:
+        writer = self.engine.execution_options(sealed_writer=True)
+        with _translated(self), writer.connect() as connection, connection.begin() as transaction:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield connection
+            with faults.effect("ledger.commit", failure=_unanswered):
+                transaction.commit()
 
     @property
     def address(self) -> str:
@@ -188,6 +199,11 @@ def _configure_connections(engine: Engine) -> None:
     def _begun(connection: Connection) -> None:
         writer = connection.get_execution_options().get("sealed_writer", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+
+def _unanswered(words: str) -> OperationalError:
+    """As a driver says that it lost the database."""
+    return OperationalError(None, None, ConnectionError(words))
 
 
 @contextmanager
