@@ -14,7 +14,17 @@ from pipeline.config import Settings
 from pipeline.errors import ModelChanged
 from pipeline.recipe import Recipe
 from pipeline.types import AdapterManifest, Checkpoint, Release, Run
-from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tracking, open_ledger, read_keys
+from registry import (
+    HighWater,
+    KeyRing,
+    Ledger,
+    Reconciled,
+    ReviewContext,
+    ReviewRules,
+    Tracking,
+    open_ledger,
+    read_keys,
+)
 
 if TYPE_CHECKING:
     from gates.second_opinion import Judge
@@ -187,7 +197,7 @@ class Workspace:
         """A release's adapter, verified to be the one that people approved and signed; None for release 0, the base.
 
         The one door to an adapter on disk: only the gates load one that nobody approved. Raises CorruptAdapter,
-        WrongBase, BadSignature, and PolicyError where the release was never production.
+        WrongBase, BadSignature, LedgerTampered, and PolicyError where the release was never production.
         """
         self.verify(release)
         return self.folder_of(release.update) if release.number else None
@@ -200,8 +210,16 @@ class Workspace:
         return self.settings.adapters / update
 
     def verify(self, release: Release) -> None:
-        """Checks a release's adapter on disk and its signature. Raises as `held_adapter` does."""
+        """Checks a release's adapter on disk, its signature, and the ledger. Raises as `held_adapter` does."""
+        self.high_water.expect_reached()
         self.ledger.deployments.expect_signed(release, self.verify_bytes(release), self.trusted_keys)
+        if release.number:  # the base is served without a look at what was decided
+            self.high_water.note()
+
+    @property
+    def high_water(self) -> HighWater:
+        """How far the ledger had come when it was last seen here."""
+        return HighWater(self.settings.ledger_mark, self.ledger.database)
 
     def verify_bytes(self, release: Release) -> AdapterManifest | None:
         """Checks a release's adapter on disk, signed or not: its manifest; None for release 0.

@@ -197,15 +197,18 @@ def test_without_the_ledger_nothing_is_written_and_the_answer_says_so(
 
 
 @pytest.mark.parametrize(
-    "harm",
+    ("harm", "mend"),
     [
-        "CREATE TRIGGER harm BEFORE INSERT ON review_decisions BEGIN SELECT RAISE(ABORT, 'no'); END",
-        "CREATE VIEW harm AS SELECT 1; ALTER TABLE review_outcomes RENAME TO gone",
+        (
+            "CREATE TRIGGER harm BEFORE INSERT ON review_decisions BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "DROP TRIGGER harm",
+        ),
+        ("ALTER TABLE review_outcomes RENAME TO gone", "ALTER TABLE gone RENAME TO review_outcomes"),
     ],
     ids=["a row is refused", "a table is gone"],
 )
 def test_a_ledger_that_answers_with_an_error_is_told_as_one_that_does_not_answer(
-    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release, harm: str
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release, harm: str, mend: str
 ) -> None:
     before = decisions(reviewed)
     lock = sqlite3.connect(reviewed.folder / "ledger.db")
@@ -213,7 +216,6 @@ def test_a_ledger_that_answers_with_an_error_is_told_as_one_that_does_not_answer
     try:
         answer = server.tag("ada", version(waiting), "approved")
     finally:
-        mend = "DROP TRIGGER harm" if "TRIGGER" in harm else "DROP VIEW harm; ALTER TABLE gone RENAME TO review_outcomes"
         lock.executescript(mend)
         lock.close()
     assert answer.status == 503
