@@ -15,7 +15,17 @@ from pipeline.config import Settings
 from pipeline.errors import ModelChanged
 from pipeline.recipe import Recipe, SuiteRules
 from pipeline.types import AdapterManifest, Checkpoint, Release, Run
-from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tracking, open_ledger, read_keys
+from registry import (
+    HighWater,
+    KeyRing,
+    Ledger,
+    Reconciled,
+    ReviewContext,
+    ReviewRules,
+    Tracking,
+    open_ledger,
+    read_keys,
+)
 
 if TYPE_CHECKING:
     from gates.second_opinion import Judge
@@ -195,13 +205,14 @@ class Workspace:
         """A release's adapter, verified to be the one that people approved and signed; None for release 0, the base.
 
         The one door to an adapter on disk: only the gates load one that nobody approved. What is returned is a private
-        copy of just the bytes that were verified. Raises CorruptAdapter, WrongBase, BadSignature, and PolicyError where
-        the release was never production.
+        copy of just the bytes that were verified. Raises CorruptAdapter, WrongBase, BadSignature, LedgerTampered, and
+        PolicyError where the release was never production.
         """
         if not release.number:
+            self._expect_released(release, None)
             return None
         copied, manifest = self._copies.take(self.folder_of(release.update), self.identity, release.manifest)
-        self.ledger.deployments.expect_signed(release, manifest, self.trusted_keys)
+        self._expect_released(release, manifest)
         return copied
 
     def unapproved_adapter(self, manifest: AdapterManifest) -> Path:
@@ -222,8 +233,19 @@ class Workspace:
         return self.settings.adapters / update
 
     def verify(self, release: Release) -> None:
-        """Checks a release's adapter on disk and its signature. Raises as `held_adapter` does."""
-        self.ledger.deployments.expect_signed(release, self.verify_bytes(release), self.trusted_keys)
+        """Checks a release's adapter on disk, its signature, and the ledger. Raises as `held_adapter` does."""
+        self._expect_released(release, self.verify_bytes(release))
+
+    def _expect_released(self, release: Release, manifest: AdapterManifest | None) -> None:
+        self.high_water.expect_reached()
+        self.ledger.deployments.expect_signed(release, manifest, self.trusted_keys)
+        if release.number:  # the base is served without a look at what was decided
+            self.high_water.note()
+
+    @property
+    def high_water(self) -> HighWater:
+        """How far the ledger had come when it was last seen here."""
+        return HighWater(self.settings.ledger_mark, self.ledger.database)
 
     def verify_bytes(self, release: Release) -> AdapterManifest | None:
         """Checks a release's adapter on disk, signed or not: its manifest; None for release 0.

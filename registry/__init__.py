@@ -5,6 +5,7 @@ What needs MLflow stands in `registry.mlflow`, whose import is slow.
 
 from registry.approvers import ReviewRules
 from registry.deploy import ReviewContext
+from registry.high_water import HighWater
 from registry.keys import read_keys
 from registry.ledger import Ledger, LedgerSession, create_ledger, open_ledger
 from registry.signing import KeyRing
@@ -16,6 +17,7 @@ from registry.tracking import Reconciled, Tracking
 __all__ = [
     "KEPT",
     "Canary",
+    "HighWater",
     "KeyRing",
     "Ledger",
     "LedgerSession",

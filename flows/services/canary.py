@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from flows.services import review
 from flows.services.pairs import put_to_both
-from flows.services.review import ProductionChange
+from flows.services.review import Password, ProductionChange
 from flows.wiring import Workspace
 from gates.canary import is_lone_alarm, judge, promoted_by_hand
 from pipeline.actors import against_name
 from pipeline.errors import Overtaken, PolicyError
-from pipeline.types import CanaryAction
-from registry import Canary
+from pipeline.types import Actor, CanaryAction
+from registry import Canary, approvers
 
 ACTOR = "sealed watch"
 
@@ -82,8 +82,11 @@ def begin(workspace: Workspace) -> Canary | None:
     return canaries.begin(policy) if policy.enabled else None
 
 
-def promote(workspace: Workspace, *, actor: str, reason: str) -> Canary:
-    """Gives the canary the next share at once, because a person says so. Raises PolicyError, Overtaken."""
+def promote(workspace: Workspace, *, actor: str, reason: str, password: Password | None = None) -> Canary:
+    """Gives the canary the next share at once, because a person says so: in a team one who signs in, as to approve.
+
+    Raises PolicyError, Overtaken, TrackingFailed.
+    """
     if not reason.strip() or against_name(actor) is not None:
         raise PolicyError(f"this needs a name and a reason: {against_name(actor) or 'the history keeps both'}.")
     canary = workspace.ledger.canaries.current()
@@ -92,8 +95,11 @@ def promote(workspace: Workspace, *, actor: str, reason: str) -> Canary:
     promoted = promoted_by_hand(canary.state, canary.policy, actor, reason)
     if promoted is None:
         raise PolicyError(f"release {canary.release} has all requests already.")
+    by = review.identify(workspace, actor, password)
+    if (objection := approvers.against_identity(by, workspace.review_rules)) is not None:
+        raise PolicyError(f"{objection}.")
     state, decision = promoted
-    return workspace.ledger.canaries.decide(canary, decision, state=state, seen=canary.seen, actor=actor)
+    return workspace.ledger.canaries.decide(canary, decision, state=state, seen=canary.seen, by=by)
 
 
 def _decided(workspace: Workspace, canary: Canary) -> tuple[Canary, int]:
@@ -103,7 +109,7 @@ def _decided(workspace: Workspace, canary: Canary) -> tuple[Canary, int]:
         return canary, 0
     state, decision, taken = judge(canary.state, new.outcomes, canary.policy)
     seen = new.ids[taken - 1]
-    return workspace.ledger.canaries.decide(canary, decision, state=state, seen=seen, actor=ACTOR), taken
+    return workspace.ledger.canaries.decide(canary, decision, state=state, seen=seen, by=Actor(name=ACTOR)), taken
 
 
 def _roll_back(workspace: Workspace, canary: Canary) -> ProductionChange:

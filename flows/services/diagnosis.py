@@ -89,6 +89,8 @@ def _decisions(workspace: Workspace) -> str:
     known = len(keys.over_decisions.trusted)
     rows = workspace.ledger.deployments.expect_unbroken(keys)
     taken = workspace.ledger.review_decisions.expect_unbroken(keys)
+    workspace.high_water.expect_reached()
+    workspace.high_water.note()
     signs = "" if keys.own else "; no signing key is at hand, so nobody approves from here"
     return (
         f"{rows} rows of approvals and history follow each other, and {taken} of decisions in MLflow, signed by "

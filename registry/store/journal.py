@@ -58,6 +58,17 @@ def record(
     add_transition(connection, step)
 
 
+def last_step(connection: Connection) -> tuple[int, str]:
+    """How many rows the history of releases has, and the digest of the last one."""
+    following, digest = _end(connection, history)
+    return following - 1, digest
+
+
+def digest_of_step(connection: Connection, number: int) -> str | None:
+    """The digest of the history's row of that number, or None where it does not go so far."""
+    return connection.execute(select(history.c.digest).where(history.c.id == number)).scalar_one_or_none()
+
+
 def epoch(connection: Connection) -> int:
     """The number of the newest deployment."""
     return int(connection.execute(select(func.max(tables.deployments.c.epoch))).scalar_one())

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from gates.canary import judge
 from pipeline.errors import BadInput, Overtaken
 from pipeline.recipe import CanaryPolicy
-from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Outcome
+from pipeline.types import Actor, CanaryAction, CanaryDecision, CanaryState, Outcome
 from registry import Canary
 from registry.gateway.desired import LedgerSource
 from registry.gateway.feedback import Grade
@@ -52,7 +52,7 @@ def test_a_canary_after_one_that_never_had_all_requests_keeps_its_stable_release
     assert second is not None
     assert (second.release, second.stable) == (2, 0)
     whole = CanaryDecision(action=CanaryAction.PROMOTE, share=1.0, sentence="on to 100 %")
-    ledger.canaries.decide(second, whole, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.canaries.decide(second, whole, state=CanaryState(step=3), seen=0, by=Actor(name="watch"))
     ledger.release("cedar")
     third = ledger.canaries.begin(POLICY)
     assert third is not None
@@ -61,7 +61,7 @@ def test_a_canary_after_one_that_never_had_all_requests_keeps_its_stable_release
 
 def test_a_canary_that_was_to_be_rolled_back_is_no_stable_release_for_the_next(ledger: Ledger, canary: Canary) -> None:
     bad = CanaryDecision(action=CanaryAction.ROLL_BACK, share=1.0, sentence="worse: roll back")
-    ledger.canaries.decide(canary, bad, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.canaries.decide(canary, bad, state=CanaryState(step=3), seen=0, by=Actor(name="watch"))
     ledger.release("birch")
     after = ledger.canaries.begin(POLICY)
     assert after is not None
@@ -88,7 +88,7 @@ def test_what_is_decided_is_read_again_with_its_state_and_figures(ledger: Ledger
     new = ledger.canaries.new_outcomes(canary)
     assert new.outcomes == tuple(outcomes)
     state, decision, taken = judge(canary.state, new.outcomes, canary.policy)
-    decided = ledger.canaries.decide(canary, decision, state=state, seen=new.ids[taken - 1], actor="watch")
+    decided = ledger.canaries.decide(canary, decision, state=state, seen=new.ids[taken - 1], by=Actor(name="watch"))
     assert ledger.canaries.current() == decided
     assert ledger.canaries.decisions(1) == (canary, decided)
     assert ledger.canaries.new_outcomes(decided).outcomes == ()
@@ -125,13 +125,13 @@ def test_an_outcome_that_says_nothing_is_refused(ledger: Ledger, canary: Canary,
 def test_who_moves_production_meanwhile_wins(ledger: Ledger, canary: Canary, moved: Callable[[Ledger], object]) -> None:
     moved(ledger)
     with pytest.raises(Overtaken, match="this decision was not made"):
-        ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
+        ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, by=Actor(name="watch"))
 
 
 def test_of_two_watches_that_decide_at_once_one_wins(ledger: Ledger, canary: Canary) -> None:
     def decide(_: int) -> bool:
         try:
-            ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
+            ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, by=Actor(name="watch"))
         except Overtaken:
             return False
         return True
@@ -143,7 +143,7 @@ def test_of_two_watches_that_decide_at_once_one_wins(ledger: Ledger, canary: Can
 
 def decide(ledger: Ledger, canary: Canary, action: CanaryAction, share: float) -> Canary:
     decision = CanaryDecision(action=action, share=share, sentence=action.value)
-    return ledger.canaries.decide(canary, decision, state=CanaryState(), seen=0, actor="watch")
+    return ledger.canaries.decide(canary, decision, state=CanaryState(), seen=0, by=Actor(name="watch"))
 
 
 def test_an_approval_and_the_canary_of_its_release_are_one_transaction(ledger: Ledger) -> None:

@@ -3,13 +3,15 @@
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flows.services import adoption, review
-from pipeline.types import Release, ReleaseState, ReviewKind
+from pipeline.types import Release, ReleaseState, ReviewDecision, ReviewKind
 from registry.mlflow.client import read
 from tests.review_server import ADMIN, PASSWORD, Answer, ReviewServer, command, environment, free_port, review_server
 from tests.review_workspace import ReviewedWorkspace
@@ -197,15 +199,18 @@ def test_without_the_ledger_nothing_is_written_and_the_answer_says_so(
 
 
 @pytest.mark.parametrize(
-    "harm",
+    ("harm", "mend"),
     [
-        "CREATE TRIGGER harm BEFORE INSERT ON review_decisions BEGIN SELECT RAISE(ABORT, 'no'); END",
-        "CREATE VIEW harm AS SELECT 1; ALTER TABLE review_outcomes RENAME TO gone",
+        (
+            "CREATE TRIGGER harm BEFORE INSERT ON review_decisions BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "DROP TRIGGER harm",
+        ),
+        ("ALTER TABLE review_outcomes RENAME TO gone", "ALTER TABLE gone RENAME TO review_outcomes"),
     ],
     ids=["a row is refused", "a table is gone"],
 )
 def test_a_ledger_that_answers_with_an_error_is_told_as_one_that_does_not_answer(
-    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release, harm: str
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release, harm: str, mend: str
 ) -> None:
     before = decisions(reviewed)
     lock = sqlite3.connect(reviewed.folder / "ledger.db")
@@ -213,9 +218,6 @@ def test_a_ledger_that_answers_with_an_error_is_told_as_one_that_does_not_answer
     try:
         answer = server.tag("ada", version(waiting), "approved")
     finally:
-        mend = (
-            "DROP TRIGGER harm" if "TRIGGER" in harm else "DROP VIEW harm; ALTER TABLE gone RENAME TO review_outcomes"
-        )
         lock.executescript(mend)
         lock.close()
     assert answer.status == 503
@@ -252,6 +254,28 @@ def test_an_approval_is_of_no_use_once_a_byte_of_the_adapter_changed(
     weights.write_bytes(good)
     assert adoption.reconcile(reviewed.workspace).outcomes == ()
     assert reviewed.ledger.releases.get(waiting.number).state is ReleaseState.CANDIDATE
+
+
+def test_an_approval_that_somebody_puts_into_the_database_is_refused_where_the_reviewer_sees_it(
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
+) -> None:
+    waits = ReviewDecision(
+        who="ada",
+        kind=ReviewKind.APPROVE,
+        version=version(waiting),
+        release=waiting.number,
+        manifest=waiting.manifest,
+        epoch=reviewed.ledger.deployments.listed()[-1].epoch,
+        text="approved",
+        at=datetime.now(UTC),
+    )
+    before = reviewed.ledger.deployments.listed()
+    reviewed.ledger.review_decisions.record(waits, Ed25519PrivateKey.generate())
+    (outcome,) = adoption.reconcile(reviewed.workspace).outcomes
+    assert not outcome.adopted
+    assert reviewed.ledger.deployments.listed() == before
+    said = server.tags(version(waiting))["review.outcome"]
+    assert said.startswith("refused, approval by ada: nobody proved that ada decided so: ")
 
 
 def test_an_approval_makes_the_release_production_and_on_call_rolls_it_back(

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,8 +27,9 @@ from flows.services.initialisation import init_workspace
 from flows.services.status import overview
 from flows.watch import look, show, watch
 from flows.wiring import Workspace
+from pipeline.actors import running_account
 from pipeline.errors import CorruptAdapter, EngineFailed, Overtaken, PolicyError
-from pipeline.types import CanaryAction, Outcome, Release, ReleaseState
+from pipeline.types import CanaryAction, Identity, Outcome, Release, ReleaseState
 from registry import Reconciled
 from registry.store.canaries import Canaries
 from tests.ledgers import KEYS, Ledger
@@ -282,6 +284,20 @@ def test_a_person_gives_the_canary_the_next_share_with_a_name_and_a_reason(parts
         promote(parts, actor="ada", reason="go")
     grade(parts, canary_failed=True, count=20)
     assert decide(parts).rollback is not None
+
+
+def test_the_account_that_gave_the_next_share_is_recorded_and_its_name_is_unproven(parts: Workspace) -> None:
+    begin(parts)
+    promoted = promote(parts, actor="ada", reason="it is fine")
+    assert (promoted.account, promoted.identity) == (running_account(), Identity.UNPROVEN)
+
+
+def test_in_a_team_nobody_gives_a_canary_more_under_a_name_that_they_typed(parts: Workspace) -> None:
+    begun = begin(parts)
+    team = replace(parts, settings=parts.settings.model_copy(update={"review": "team"}))
+    with pytest.raises(PolicyError, match="ada is a name that nobody proved"):
+        promote(team, actor="ada", reason="it is fine")
+    assert parts.ledger.canaries.current() == begun
 
 
 class Served:

@@ -126,6 +126,15 @@ def test_only_mlflow_can_sign_what_people_decide_and_that_counts_for_no_release(
     assert "sealed keys trust /keys/signing.pub.pem" in trusting
 
 
+def test_runs_cannot_change_what_says_who_approves_or_how_far_the_ledger_was_seen() -> None:
+    for name in ("reconciler", "gateway"):
+        said = environment(name)
+        assert {"SEALED_REVIEW", "SEALED_APPROVERS", "SEALED_APPROVAL_DAYS", "SEALED_TRUSTED_KEYS"} <= set(said)
+        place = Path(said["SEALED_LEDGER_MARK"])
+        (volume,) = [one for one, where in mounted(name).items() if where == str(place.parent)]
+        assert volume not in mounted("worker")
+
+
 def test_who_may_schedule_runs_chooses_nothing_that_works_beside_a_key() -> None:
     """A run of Prefect's may name any command: whoever polls it must hold no key."""
     for name in ("reconciler", "mlflow"):
