@@ -140,7 +140,7 @@ def _approved(workspace: Workspace, number: int, name: str) -> Approval:
 
 
 def _race(scene: Scene, approvals: list[Approval | None], wait: float = 0.0) -> list[bool]:
-    """Whether each decision was made: a promotion by this approval, or, without one, a rollback. The first one waits."""
+    """Whether each decision was made: a promotion by its approval, or, without one, a rollback. The first waits."""
     folder = scene.workspace.settings.workspace
     for pipe, approval, pause in zip(scene.pipes, approvals, (wait, 0.0), strict=True):
         pipe.send(Decision(folder, scene.database, approval, pause))
