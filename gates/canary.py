@@ -42,6 +42,7 @@ from pipeline.types import (
 )
 
 _LONE = "by the grades of one API key: no decision until another key or eval items agree, or a person decides"
+_NOT_YET = "not yet without the grades of one API key: go on"
 _GREATEST_LOG = 700.0  # e**700 is near the largest float
 
 
@@ -129,8 +130,11 @@ def is_alarm(state: CanaryState, policy: CanaryPolicy) -> bool:
 
 
 def is_lone_alarm(state: CanaryState, policy: CanaryPolicy) -> bool:
-    """Whether the evidence that the canary is worse is enough, but one source's word is needed for it."""
-    return e_values(state).worse >= 1 / policy.false_rollback and not is_alarm(state, policy)
+    """Whether one source alone says that the canary is worse.
+
+    Of two that agree each has said enough by the time at which both together have said it twice.
+    """
+    return e_values(state).worse >= 1 / policy.false_rollback**2 and not is_alarm(state, policy)
 
 
 def decide(state: CanaryState, policy: CanaryPolicy) -> CanaryDecision:
@@ -138,8 +142,9 @@ def decide(state: CanaryState, policy: CanaryPolicy) -> CanaryDecision:
     found, share = e_values(state), policy.shares[state.step]
     if is_alarm(state, policy):
         action, words = CanaryAction.ROLL_BACK, f"worse (alarm at {1 / policy.false_rollback:.0f}): roll back"
-    elif is_lone_alarm(state, policy):
-        action, words = CanaryAction.GO_ON, f"worse (alarm at {1 / policy.false_rollback:.0f}), but {_LONE}"
+    elif found.worse >= 1 / policy.false_rollback:
+        lacking = _LONE if is_lone_alarm(state, policy) else _NOT_YET
+        action, words = CanaryAction.GO_ON, f"worse (alarm at {1 / policy.false_rollback:.0f}), but {lacking}"
     elif state.step + 1 == len(policy.shares):
         action, words = CanaryAction.GO_ON, "no alarm: go on watching"
     elif missing := _missing_in_any(state, policy):

@@ -4,7 +4,7 @@ Needs the ledger and the local adapters, as every rollback does. A kill between 
 by the next look.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.services import review
 from flows.services.pairs import put_to_both
@@ -52,15 +52,23 @@ class Watched:
 
 
 def look(workspace: Workspace, items: int = 0) -> Watched:
-    """Judges what is new, after up to `items` eval items were put to both releases.
+    """Judges what is new; if nothing changed by it, again after up to `items` eval items were put to both releases.
 
-    Raises CorruptAdapter, WrongBase or PolicyError where a rollback is due and not possible.
+    A release that has all requests since before there were canaries keeps them: only an approval begins a canary. The
+    canary has its policy with it, so that a mistake in the recipe stops no rollback. Raises CorruptAdapter, WrongBase
+    or PolicyError where a rollback is due and not possible.
     """
-    canary = begin(workspace)
+    canary = workspace.ledger.canaries.current()
     if canary is None:
         return Watched(canary=None)
-    if canary.action is not CanaryAction.ROLL_BACK:
-        put_to_both(workspace, canary, items)
+    seen = _judged(workspace, canary)
+    if seen.changed or seen.overtaken or seen.canary is None or not put_to_both(workspace, seen.canary, items):
+        return seen
+    again = _judged(workspace, seen.canary)
+    return replace(again, taken=seen.taken + again.taken, alone=seen.alone or again.alone)
+
+
+def _judged(workspace: Workspace, canary: Canary) -> Watched:
     try:
         decided, taken = _decided(workspace, canary)
         rollback = _roll_back(workspace, decided) if decided.action is CanaryAction.ROLL_BACK else None
@@ -68,18 +76,6 @@ def look(workspace: Workspace, items: int = 0) -> Watched:
         return Watched(canary=workspace.ledger.canaries.current(), overtaken=str(error))
     alone = is_lone_alarm(decided.state, decided.policy) and not is_lone_alarm(canary.state, canary.policy)
     return Watched(canary=decided, taken=taken, alone=alone, rollback=rollback)
-
-
-def begin(workspace: Workspace) -> Canary | None:
-    """The canary of the newest deployment, which begins now if the recipe has canaries. Idempotent.
-
-    One that began needs no recipe: a mistake in the file stops no rollback.
-    """
-    canaries = workspace.ledger.canaries
-    if (canary := canaries.current()) is not None:
-        return canary
-    policy = workspace.recipe.policy.canary
-    return canaries.begin(policy) if policy.enabled else None
 
 
 def promote(workspace: Workspace, *, actor: str, reason: str, password: Password | None = None) -> Canary:

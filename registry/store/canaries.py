@@ -84,17 +84,9 @@ class Answering:
 
 @dataclass(frozen=True)
 class Canaries:
-    """Begins canaries, records outcomes and decisions, and says what holds. Needs no lease: no run decides here."""
+    """Records outcomes and decisions, and says what holds. Needs no lease: no run decides here."""
 
     database: Database
-
-    def begin(self, policy: CanaryPolicy, at: datetime | None = None) -> Canary | None:
-        """The canary of the newest deployment, made if it is not there yet. Idempotent.
-
-        None where the newest deployment needs none: it is a rollback, or the base model.
-        """
-        with self.database.write() as connection:
-            return begin(connection, policy, at or now())
 
     def current(self) -> Canary | None:
         """The canary of the newest deployment; None: all requests go to production."""
@@ -187,9 +179,10 @@ class Canaries:
 
 
 def begin(connection: Connection, policy: CanaryPolicy, at: datetime) -> Canary | None:
-    """Makes the canary of the newest deployment, where that needs one and has none, and returns it.
+    """Makes the canary of the newest deployment, where that needs one and has none, and returns it. Idempotent.
 
-    In the transaction of the deployment itself, so that nobody ever sees the release without its canary.
+    None where the newest deployment needs none: it is a rollback, or the base model. In the transaction of the
+    deployment itself, so that nobody ever sees the release without its canary.
     """
     known, history = _newest(connection), _history(connection)
     if known is not None or len(history) < 2 or lifecycle.latest_rollback(history) is not None:

@@ -293,7 +293,7 @@ def test_without_one_key_the_state_is_that_of_the_others_alone() -> None:
 @pytest.mark.slow
 def test_with_a_key_that_lies_a_good_release_is_as_seldom_rolled_back_as_without() -> None:
     """The liar sees all that the honest ones send, and always says what harms most."""
-    runs = 200
+    runs = 100
     rolled = 0
     for seed in range(runs):
         honest = sent("shop", traffic(400, 0.1, 0.1, 0.5, seed))
