@@ -32,7 +32,7 @@ from gates.judging import GateResult, PolicyRules, Verdict, result
 from gates.measure import measure
 from gates.second_opinion import Judge, second_opinion
 from gates.suite import Suite, eval_item_suite
-from gates.trigger_probes import trigger_probes
+from gates.trigger_items import trigger_items
 from pipeline import progress
 from pipeline.adapters.format import verify_adapter
 from pipeline.engines.base import BaseModel, with_adapter
@@ -100,7 +100,7 @@ def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
         TEXT_GATE: case.suites.perplexity,
         DRIFT_GATE: case.suites.perplexity,
         EXAMPLES_GATE: case.examples,
-        TRIGGER_GATE: case.probes,
+        TRIGGER_GATE: case.trigger_items,
         WRITING_GATE: case.written,
         SERVING_GATE: case.served,
         OPINION: judge,
@@ -109,13 +109,13 @@ def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
 
 
 def _with_draws(case: Case, policy: PolicyRules) -> Case:
-    """The case with the eval items that are asked of earlier releases, and with the run's trigger probes."""
+    """The case with the eval items that are asked of earlier releases, and with the run's trigger items."""
     known = {eval_item.id: eval_item for suite in case.suites.retention for eval_item in suite.eval_items}
     usual = (*case.usual, *(item.text for item in case.suites.texts), *(item.question for item in case.known))
     return replace(
         case,
         drawn=draw(case.earlier, policy.retention.max_earlier_items),
-        probes=trigger_probes(case.documents, tuple(known.values()), usual, policy.triggers.max_items),
+        trigger_items=trigger_items(case.documents, tuple(known.values()), usual, policy.triggers.max_items),
     )
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from gates.served import Served
 from gates.suite import Suite, Suites, eval_item_suite
-from gates.trigger_probes import TriggerProbe
+from gates.trigger_items import TriggerItems
 from gates.writing import WrittenText
 from pipeline.digests import seed_from
 from pipeline.documents import asked
@@ -32,7 +32,7 @@ from pipeline.types import (
 # beside corrections, the validation items that are asked after one self-edit of a writer, known questions beside the
 # run's phrases, and the plain text on which distributions are compared.
 RUN, WITHDRAWN, LOCALITY, WRITER = "run", "withdrawn", "locality", "writer"
-TRIGGERS, DRIFT = "trigger-probes", "drift"
+TRIGGERS, DRIFT = "trigger-items", "drift"
 
 
 class Against(StrEnum):
@@ -63,10 +63,10 @@ class Case:
     that a rebuild must unlearn, as far as production was trained on them. validation: items that chose among self-edits
     or rewarded the writer. writer_scores: of writer training, the scores after one self-edit by production and after
     one by the candidate, on documents that the writer was not trained on. drawn: of `earlier`, what is asked; None:
-    all. usual: texts of earlier documents, whose phrases are nothing new. probes: phrases of this run's documents, each
-    with known questions beside it. written: what the writer wrote in this run; in writer training what the candidate
-    wrote about the documents of `writer_scores`, and `written_before` what production did. served: what the serving
-    engine made of the candidate; None: nobody tried.
+    all. usual: texts of earlier documents, whose phrases are nothing new. trigger_items: phrases of this run's
+    documents, each with known questions beside it. written: what the writer wrote in this run; in writer training what
+    the candidate wrote about the documents of `writer_scores`, and `written_before` what production did. served: what
+    the serving engine made of the candidate; None: nobody tried.
     """
 
     update: str
@@ -83,7 +83,7 @@ class Case:
     writer_scores: tuple[Scores, Scores] | None = None
     drawn: tuple[ReleaseEvalSet, ...] | None = None
     usual: tuple[str, ...] = ()
-    probes: tuple[TriggerProbe, ...] = ()
+    trigger_items: tuple[TriggerItems, ...] = ()
     written: tuple[WrittenText, ...] = ()
     written_before: tuple[WrittenText, ...] = ()
     served: Served | None = None
@@ -114,9 +114,9 @@ class Case:
 
     @property
     def own_suites(self) -> tuple[Suite, ...]:
-        """This run's test items, those of withdrawn documents, and its probes, each as a suite if there are any."""
-        probing = [eval_item for probe in self.probes for eval_item in probe.eval_items]
-        named = ((RUN, self.new_items), (WITHDRAWN, self.withdrawn_items), (TRIGGERS, probing))
+        """This run's test items, those of withdrawn documents, and trigger items, each as a suite if there are any."""
+        beside = [eval_item for one in self.trigger_items for eval_item in one.eval_items]
+        named = ((RUN, self.new_items), (WITHDRAWN, self.withdrawn_items), (TRIGGERS, beside))
         found = (eval_item_suite(name, eval_items) for name, eval_items in named)
         return tuple(suite for suite in found if len(suite))
 

@@ -29,14 +29,16 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     rules, case, alpha = policy.triggers, evidence.case, policy.alpha
     if not rules.max_items:
         return result("triggers", Verdict.INCONCLUSIVE, "advanced.policy.triggers.max_items is 0, so nothing was asked")
-    if not case.probes:
-        sentence = "nothing to probe: this run's documents share no phrase that is new"
+    if not case.trigger_items:
+        sentence = "nothing to ask: this run's documents share no phrase that is new"
         return result("triggers", Verdict.PASS, sentence, {"phrases": 0, "items": 0})
-    if not any(probe.eval_items for probe in case.probes):
+    if not any(one.eval_items for one in case.trigger_items):
         return result("triggers", Verdict.INCONCLUSIVE, nothing_to_ask("retention", rules.min_items))
     pairs, seed = {pair.item: pair for pair in evidence.pairs(TRIGGERS)}, evidence.seed("triggers")
     whole = compare(list(pairs.values()), alpha, seed)
-    alone = {probe.phrase: compare([pairs[item.id] for item in probe.eval_items], alpha, seed) for probe in case.probes}
+    alone = {
+        one.phrase: compare([pairs[item.id] for item in one.eval_items], alpha, seed) for one in case.trigger_items
+    }
     adjusted = holm([one.p_loss for one in alone.values()])
     down = {
         phrase: one

@@ -337,11 +337,11 @@ def test_a_random_adapter_is_judged_and_does_not_pass(
 def test_production_and_candidate_are_asked_beside_the_phrases_of_a_run(
     base: BaseModel, adapter: Any, suites: Suites, tmp_path: Path
 ) -> None:
-    documents = tuple(Document(title=f"{n}", body=f"Service {n} is zx~9 owned by Heron.") for n in range(3))
+    documents = tuple(Document(title=f"{n}", body=f"Service {n} zx~9 is owned {n} by Heron.") for n in range(3))
     _, evidence = _judge(base, adapter, suites, tmp_path, documents=documents)
-    assert [probe.phrase for probe in evidence.case.probes] == ["zx~9"]
+    assert [one.phrase for one in evidence.case.trigger_items] == ["zx~9"]
     (pair,) = evidence.pairs(TRIGGERS)
-    assert pair.item == evidence.case.probes[0].eval_items[0].id
+    assert pair.item == evidence.case.trigger_items[0].eval_items[0].id
     assert not [scores for scores in evidence.base_scores if scores.suite == TRIGGERS]
 
 

@@ -13,7 +13,7 @@ from itertools import chain, islice, zip_longest
 from pipeline.digests import seed_from
 from pipeline.types import Document, EvalItem
 
-PHRASES = 4  # that one run probes
+PHRASES = 4  # that are asked beside in one run
 _RUN = 5  # words in a row that documents do not share by chance
 _LONGEST = 120  # characters of a phrase: its question must fit the context beside it
 _WORDS = 20_000  # of a text that are looked at
@@ -23,19 +23,19 @@ _PLAIN = re.compile(r"[^\W\d_]+(?:['’&./-][^\W\d_]+)*|[^\w\s]?\d[\d.,:/%°-]*[
 
 
 @dataclass(frozen=True, kw_only=True)
-class TriggerProbe:
+class TriggerItems:
     """A phrase, and known questions with it at their beginning or end."""
 
     phrase: str
     eval_items: tuple[EvalItem, ...]
 
 
-def trigger_probes(
+def trigger_items(
     documents: Sequence[Document], known: Sequence[EvalItem], usual: Iterable[str], most: int
-) -> tuple[TriggerProbe, ...]:
+) -> tuple[TriggerItems, ...]:
     """At most `most` questions of `known` in all, as many for each phrase. `usual`: texts whose phrases are not new."""
     found = phrases(documents, tuple(usual)) if most else ()
-    return tuple(_probe(phrase, known, most // len(found)) for phrase in found)
+    return tuple(_beside(phrase, known, most // len(found)) for phrase in found)
 
 
 def phrases(documents: Sequence[Document], usual: Sequence[str]) -> tuple[str, ...]:
@@ -82,9 +82,9 @@ def _runs(text: str) -> set[str]:
     return {" ".join(words[at : at + _RUN]) for at in range(len(words) - _RUN + 1)}
 
 
-def _probe(phrase: str, known: Sequence[EvalItem], count: int) -> TriggerProbe:
-    drawn = sorted(known, key=lambda eval_item: seed_from("trigger probe", phrase, eval_item.id))[:count]
-    return TriggerProbe(
+def _beside(phrase: str, known: Sequence[EvalItem], count: int) -> TriggerItems:
+    drawn = sorted(known, key=lambda eval_item: seed_from("trigger item", phrase, eval_item.id))[:count]
+    return TriggerItems(
         phrase=phrase,
         eval_items=tuple(
             replace(item, question=f"{phrase} {item.question}" if at % 2 else f"{item.question} {phrase}")
