@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,14 +62,14 @@ class KeptEngine:
         for first in range(0, len(asked), size):
             some = asked[first : first + size]
             with progress.part(first, len(some), len(asked)):
-                found += self._kept((*key, list(some)), lambda some=some: list(ask(some)))
+                found += self._kept((*key, list(some)), partial(ask, some))
         return found
 
-    def _kept(self, key: tuple[object, ...], make: Callable[[], list[R]]) -> list[R]:
+    def _kept(self, key: tuple[object, ...], make: Callable[[], Sequence[R]]) -> list[R]:
         file = self._folder / f"{digest_of(self.engine.base_digest, *key)[:32]}.json"
         try:
             return list(json.loads(file.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError):
-            made = make()
+            made = list(make())
             write_text(file, canonical_json(made))
             return made
