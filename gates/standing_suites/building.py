@@ -90,7 +90,7 @@ def _build_knowledge(builder: SuiteBuilder, folder: Path) -> None:
     for number in range(ROUNDS):
         for lists in [way for way in rates if rates[way] >= min(_LEAST_RATE, max(rates.values()))]:
             with progress.step(f"round {number + 1}, {'lists' if lists else 'own prompts'}"):
-                new = _new(builder, knowledge.written(builder.kept, number, lists=lists), seen)
+                new = _new(builder, knowledge.questions(builder.kept, number, lists=lists), seen)
                 sure = knowledge.surely_known(builder.kept, new)
             rates[lists] = len(sure) / max(1, len(new))
             known += sure
@@ -100,15 +100,14 @@ def _build_knowledge(builder: SuiteBuilder, folder: Path) -> None:
         files.write_knowledge(folder, known)
 
 
-def _new(builder: SuiteBuilder, facts: Sequence[knowledge.Fact], seen: set[str]) -> list[knowledge.Fact]:
-    """Those that were not asked before, in no wording that somebody trains on."""
+def _new(builder: SuiteBuilder, asked: Sequence[str], seen: set[str]) -> list[str]:
+    """The questions that were not asked before, and that nobody trains on in any wording."""
     found = []
-    for fact in facts:
-        key = knowledge.same(fact.question)
-        every = (wording.format(fact.question) for wording in knowledge.WORDINGS)
-        if key not in seen and all(map(builder.free, every)):
-            found.append(fact)
-        seen.add(key)
+    for question in asked:
+        every = (wording.format(question) for wording in knowledge.WORDINGS)
+        if knowledge.same(question) not in seen and all(map(builder.free, every)):
+            found.append(question)
+        seen.add(knowledge.same(question))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from gates.standing_suites import refusals
-from gates.standing_suites.knowledge import Fact, asked_by
+from gates.standing_suites.knowledge import Fact
 from gates.standing_suites.reading import ReadingItem
 from gates.suite import Suite, Suites, read_suites
 from pipeline.digests import digest_of
@@ -49,7 +49,7 @@ def write_knowledge(folder: Path, facts: Sequence[Fact]) -> None:
         [
             {"question": question, "answers": [fact.answer], "group": digest_of("fact", fact.question)[:12]}
             for fact in facts
-            for question in asked_by(fact)
+            for question in fact.asked
         ],
     )
 

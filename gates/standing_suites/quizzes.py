@@ -38,27 +38,32 @@ def openings(seed: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def pairs(continuation: str) -> Iterator[tuple[str, str]]:
-    """The questions with answers that a model wrote after an opening, but for what its end cut off."""
+def questions(continuations: Sequence[str]) -> list[str]:
+    """The questions that a model wrote after openings, each once; none whose own answer stands in it."""
+    found: dict[str, str] = {}
+    for text in continuations:
+        for question, answer in _pairs(text):
+            if usable(question) and _short(question, answer):
+                found.setdefault(normalise(question), question)
+    return list(found.values())
+
+
+def usable(question: str) -> bool:
+    """Whether it is one short question."""
+    short = len(question.split()) <= _LONGEST_QUESTION and "\n" not in question
+    return question.endswith("?") and short and "\N{REPLACEMENT CHARACTER}" not in question
+
+
+def _pairs(continuation: str) -> Iterator[tuple[str, str]]:
+    """The questions with answers, but for what the end cut off."""
     for block in f"{_QUESTION}{continuation}".split(_QUESTION)[1:]:
         question, found, rest = block.partition(f"\n{_ANSWER}")
         answer, whole, _ = rest.strip(" ").partition("\n")
-        question, answer = " ".join(question.split()), answer.strip(" .")
-        if found and whole and usable(question, answer):
-            yield question, answer
+        if found and whole:
+            yield " ".join(question.split()), answer.strip(" .")
 
 
-def usable(question: str, answer: str) -> bool:
-    """Whether it is one short question, and its short answer does not stand in it."""
+def _short(question: str, answer: str) -> bool:
     asked, said = normalise(question), normalise(answer)
-    short = len(question.split()) <= _LONGEST_QUESTION and 0 < len(said.split()) <= _LONGEST_ANSWER
-    return question.endswith("?") and short and f" {said} " not in f" {asked} " and "\ufffd" not in question + answer
-
-
-def shown(continuations: Sequence[str]) -> list[tuple[str, str]]:
-    """Each question once, with the answer that was written first."""
-    found: dict[str, tuple[str, str]] = {}
-    for text in continuations:
-        for question, answer in pairs(text):
-            found.setdefault(normalise(question), (question, answer))
-    return list(found.values())
+    known = f" {said} " in f" {asked} " or "\N{REPLACEMENT CHARACTER}" in answer
+    return 0 < len(said.split()) <= _LONGEST_ANSWER and not known
