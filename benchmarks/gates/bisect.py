@@ -7,6 +7,7 @@ seeds can be run.
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, log2
@@ -15,7 +16,6 @@ from random import Random
 from statistics import fmean
 
 from benchmarks.figures import Measured
-from benchmarks.gates.task import Task
 from flows.cli.runs import run_nightly
 from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
@@ -59,14 +59,16 @@ class Searched:
         return len(self.quarantined - self.poisoned)
 
 
-def run(task: Task) -> None:
-    seeds = SEEDS[:1] if task.quick else SEEDS[: task.seeds]
-    runs: list[Searched] = []
+def measured(quick: bool, minutes: float | None = None) -> list[Measured]:
+    """One seed, or all; no seed begins after so many minutes."""
+    began, runs = time.monotonic(), list[Searched]()
     # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
     with tempfile.TemporaryDirectory(prefix="sealed-bisect-") as folder:
-        for number, seed in enumerate(seeds):
+        for number, seed in enumerate(SEEDS[:1] if quick else SEEDS):
+            if minutes is not None and time.monotonic() - began > 60 * minutes:
+                break
             runs.append(searched(seed, 1 + number % MOST_POISONED, Path(folder) / str(seed)))
-            task.write("bisect", list(figures(runs)))  # after each seed: a run that is stopped leaves what it measured
+    return list(figures(runs))
 
 
 def searched(seed: int, poisoned: int, folder: Path, documents: int = DOCUMENTS) -> Searched:

@@ -101,7 +101,7 @@ def _in_vain(found: CulpritSets, rest: Sequence[str]) -> str:
 
 def _ended(context: RunContext, run: Run, report: GateReport, log: Bisection) -> Run:
     context.session.runs.save_report(run.number, replace(report, bisection=log))
-    return run
+    return context.ledger.runs.get(run.number)
 
 
 def _culprit(documents: Sequence[Document], steps: Sequence[BisectStep], usual: str) -> Culprit:
