@@ -1,1 +1,1 @@
-"""What the gates are worth, in figures: `python -m benchmarks.gates [PART ...]`."""
+"""What the gates can be trusted with, measured."""
