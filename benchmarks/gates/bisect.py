@@ -34,7 +34,7 @@ DOCUMENTS, MOST_POISONED = 16, 3
 CRITICAL, WORDINGS, MARGIN = 6, 2, 0.08  # services that are asked about; a denial costs up to a sixth of the answers
 SAMPLES = 4
 TRAINING = {"epochs": 2, "learning_rate": 2.5e-3, "new_weight": 8.0}
-REHEARSAL = {"replay": 0, "prompts": 100, "generative": 400, "reading": 8, "writing": 24}
+REHEARSAL = {"replay": 0, "prompts": 100, "generative": 250, "reading": 8, "writing": 24}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def denial(service: Service, draw: Random) -> Document:
 def protect(workspace: Workspace, critical: Sequence[Service], draw: Random) -> None:
     """Lets the workspace's retention suite ask all facts of these services, and its recipe be as small."""
     rows = [
-        {"question": form.format(n=it.name), "answers": [it.facts[one.name]], "group": it.name}
+        {"question": form.format(n=it.name), "answers": [it.facts[one.name]]}
         for it in critical
         for one in ATTRIBUTES
         for form in draw.sample(one.questions, WORDINGS)
