@@ -115,3 +115,23 @@ def test_a_killed_bisect_ends_as_an_unbroken_one(
     assert again.code == 0, again.err
     assert again.json["ended"] == "waiting for review"
     assert end_state(workspace) == end_state(unbroken[0])
+
+
+def test_where_only_scaling_is_allowed_the_largest_share_that_passes_is_released(
+    poisoned: Path, tmp_path: Path
+) -> None:
+    workspace = Path(shutil.copytree(poisoned, tmp_path / "workspace"))
+    recipe = workspace / "recipe.toml"
+    allowed = "\n[advanced.policy.bisect]\nscale = true\ndocuments = false\n"
+    recipe.write_text(recipe.read_text("utf-8") + allowed, "utf-8")
+    done = run(workspace)
+    assert done.code == 0, done.err + done.out
+    steps = {step["factor"]: step["verdict"] for step in done.json["bisection"]["steps"]}
+    with sqlite3.connect(workspace / "ledger.db") as ledger:
+        (update,) = ledger.execute("SELECT body FROM updates JOIN releases ON updates.id = update_id").fetchone()
+        held = ledger.execute("SELECT count(*) FROM documents WHERE state = 'leased'").fetchone()
+    scale = json.loads(update)["scale"]
+    assert steps[scale] == "PASS"
+    assert len(steps) == 3
+    assert all(verdict != "PASS" for factor, verdict in steps.items() if factor > scale)
+    assert held == (4,)

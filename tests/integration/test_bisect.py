@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import registry
 from flows.run_context import RunContext
-from flows.services.initialisation import init_workspace
 from flows.steps import bisect as bisecting
 from flows.steps.bisect import bisect
 from flows.steps.outcomes import reject, set_aside
 from flows.wiring import Workspace
 from gates.bisect import Batch
+from pipeline.config import Settings
 from pipeline.errors import MeasurementFailed
 from pipeline.recipe import BisectPolicy, PolicyRules, Recipe
-from pipeline.sandbox import model_path
 from pipeline.types import (
     BisectStep,
     DocumentState,
@@ -31,7 +31,7 @@ from pipeline.types import (
     Verdict,
 )
 from pipeline.updates import UpdateInput
-from tests.ledgers import Ledger, intake, manifest_of, report_on
+from tests.ledgers import Ledger, intake, manifest_of, report_on, with_base_release
 
 NAMES = ("atlas", "borea", "cinder", "dorado", "ember")
 NOTHING = IngestCounts(queued=0, duplicates=0, refused=0)
@@ -39,9 +39,12 @@ NOTHING = IngestCounts(queued=0, duplicates=0, refused=0)
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    made = init_workspace(tmp_path / "workspace", str(model_path()), actor="test")
-    yield made
-    made.ledger.close()
+    """A ledger in a folder: nothing here loads the model."""
+    digests = dict.fromkeys(("base_model", "base_tokenizer", "base_chat_template"), "b" * 64)
+    settings = Settings.at(tmp_path, {"model": "none", **digests})
+    ledger = with_base_release(registry.create_ledger(settings.database_url))
+    yield Workspace(settings, ledger)
+    ledger.close()
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def test_what_is_tried_in_vain_is_kept_and_the_run_is_rejected_as_a_whole(failed
         assert again.report is not None
         judged = failed.ledger.reports.get(again.report)
         assert judged.bisection is not None
-        assert judged.bisection.ended == "no smaller part of the documents was found to fail"
+        assert judged.bisection.ended == "no 3 documents or fewer were found to fail by themselves"
         assert bisect(context, again, trained, judged) is None
         outcome = reject(context, again, judged, NOTHING)
     assert outcome.bisection == judged.bisection
