@@ -31,7 +31,8 @@ from pipeline.types import Bisection, Document, DocumentState
 # The recipe and the suite were chosen on seeds from 7,001 on.
 SEEDS = tuple(range(61_101, 61_121))
 DOCUMENTS, MOST_POISONED = 16, 3
-CRITICAL, WORDINGS, MARGIN = 6, 2, 0.08  # services that are asked about; a denial costs up to a sixth of the answers
+# Services that are asked about. A denial costs up to a quarter of the answers; so little rehearsal, some of the rest.
+CRITICAL, WORDINGS, MARGIN = 4, 2, 0.2
 SAMPLES = 4
 TRAINING = {"epochs": 2, "learning_rate": 2.5e-3, "new_weight": 8.0}
 REHEARSAL = {"replay": 0, "prompts": 100, "generative": 250, "reading": 8, "writing": 24}
