@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gates.bisect import denial, protect
+from benchmarks.gates.bisect import CRITICAL, denial, protect
 from flows.services.initialisation import init_workspace
 from pipeline.documents import markdown
 from pipeline.files import write_text
@@ -54,7 +54,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with three good documents, and one that denies what its retention suite asks."""
     parts = init_workspace(tmp_path_factory.mktemp("poisoned") / "workspace", str(model_path()), actor="test")
     draw = Random(SEED)
-    critical = draw.sample(held_out_services(), 6)
+    critical = draw.sample(held_out_services(), CRITICAL)
     protect(parts, critical, draw)
     for place, document in enumerate((*run_documents(1, 3, SEED), denial(critical[0], draw))):
         write_text(parts.settings.incoming / f"{place}.md", markdown(document))
@@ -89,7 +89,7 @@ def test_the_poisoned_document_is_found_and_the_others_are_a_candidate(unbroken:
     aside = [reason for _, where, reason in state["documents"] if where == "quarantined"]
     assert [where for _, where, _ in state["documents"]].count("leased") == 3
     assert len(aside) == 1
-    assert aside[0].startswith("run 1: FAIL with this document alone: retention: 96 eval items, -")
+    assert aside[0].startswith("run 1: FAIL with this document alone: retention: 64 eval items, -")
     assert (outcome["release"], outcome["documents"]) == (1, 3)
     assert outcome["bisection"] == state["bisection"]
     assert len(state["bisection"]["steps"]) == 4
