@@ -20,6 +20,8 @@ Batch = tuple[Subset, ...]
 # Yields subsets that are trained side by side, and is sent for each whether it fails.
 Asking = Generator[Batch, tuple[bool, ...], _Found]
 
+# Where more than so many documents fail only together, harm adds up, and no document is to blame.
+LARGEST_SET = 3
 FACTORS = tuple(step / 8 for step in range(1, 8))
 # Whether the files are whole says nothing of a document. How much was learned is the share of all documents, which a
 # few of them can neither reach nor miss: they have too few questions.
@@ -59,8 +61,9 @@ class CulpritSets:
 def find_culprits(documents: Sequence[str], budget: int) -> Asking[CulpritSets]:
     """Searches documents that are known to fail together; tries at most `budget` subsets, each once.
 
-    A single document is a culprit only where it failed alone. k culprits take about 2 k log2(n) trainings in log2(n)
-    batches. Culprits that others hide are found once those are gone: ask again about the rest.
+    A single document is a culprit only where it failed alone; up to LARGEST_SET are, where they failed only together.
+    k culprits take about 2 k log2(n) trainings in log2(n) batches. Culprits that others hide are found once those are
+    gone: ask again about the rest.
     """
     found: list[Subset] = []
     known: dict[frozenset[str], bool] = {frozenset(documents): True}
@@ -89,12 +92,22 @@ def _minimal(failing: Subset, found: list[Subset]) -> Asking[None]:
     if failed:
         yield from _side_by_side([_minimal(half, found) for half in failed])
         return
-    first = yield from _needed(left, right)
-    second = yield from _needed(right, first)
-    yield from _confirmed(first + second, found)
+    together = yield from _across(left, right, (), LARGEST_SET)
+    if together:
+        yield from _confirmed(together, found)
 
 
-def _needed(candidates: Subset, beside: Subset) -> Asking[Subset]:
+def _across(left: Subset, right: Subset, beside: Subset, most: int) -> Asking[Subset]:
+    """A smallest part of two halves that fail, with all that stands `beside` them, only both: some of each.
+
+    Empty where it takes more than `most` documents.
+    """
+    first = (yield from _needed(left, beside + right, most - 1)) if most > 1 else ()
+    second = (yield from _needed(right, beside + first, most - len(first))) if first else ()
+    return first + second if second else ()
+
+
+def _needed(candidates: Subset, beside: Subset, most: int) -> Asking[Subset]:
     """A smallest part of the candidates that fails with all that stands `beside` it, which does not fail alone."""
     if len(candidates) == 1:
         return candidates
@@ -102,10 +115,8 @@ def _needed(candidates: Subset, beside: Subset) -> Asking[Subset]:
     verdicts = yield (beside + left, beside + right)
     for half, fails in zip(halves, verdicts, strict=True):
         if fails:
-            return (yield from _needed(half, beside))
-    first = yield from _needed(left, beside + right)
-    second = yield from _needed(right, beside + first)
-    return first + second
+            return (yield from _needed(half, beside, most))
+    return (yield from _across(left, right, beside, most))
 
 
 def _confirmed(together: Subset, found: list[Subset]) -> Asking[None]:

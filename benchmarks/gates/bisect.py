@@ -7,6 +7,7 @@ seeds can be run.
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, log2
@@ -15,7 +16,6 @@ from random import Random
 from statistics import fmean
 
 from benchmarks.figures import Measured
-from benchmarks.gates.task import Task
 from flows.cli.runs import run_nightly
 from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
@@ -31,10 +31,11 @@ from pipeline.types import Bisection, Document, DocumentState
 # The recipe and the suite were chosen on seeds from 7,001 on.
 SEEDS = tuple(range(61_101, 61_121))
 DOCUMENTS, MOST_POISONED = 16, 3
-CRITICAL, WORDINGS, MARGIN = 6, 2, 0.08  # services that are asked about; a denial costs up to a sixth of the answers
+# Services that are asked about. A denial costs up to a quarter of the answers; so little rehearsal, some of the rest.
+CRITICAL, WORDINGS, MARGIN = 4, 2, 0.2
 SAMPLES = 4
 TRAINING = {"epochs": 2, "learning_rate": 2.5e-3, "new_weight": 8.0}
-REHEARSAL = {"replay": 0, "prompts": 100, "generative": 400, "reading": 8, "writing": 24}
+REHEARSAL = {"replay": 0, "prompts": 100, "generative": 250, "reading": 8, "writing": 24}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +60,16 @@ class Searched:
         return len(self.quarantined - self.poisoned)
 
 
-def run(task: Task) -> None:
-    seeds = SEEDS[:1] if task.quick else SEEDS[: task.seeds]
-    runs: list[Searched] = []
+def measured(quick: bool, minutes: float | None = None) -> list[Measured]:
+    """One seed, or all; no seed begins after so many minutes."""
+    began, runs = time.monotonic(), list[Searched]()
     # One folder for all: the scheduler keeps its record in the first workspace until the process ends.
     with tempfile.TemporaryDirectory(prefix="sealed-bisect-") as folder:
-        for number, seed in enumerate(seeds):
+        for number, seed in enumerate(SEEDS[:1] if quick else SEEDS):
+            if minutes is not None and time.monotonic() - began > 60 * minutes:
+                break
             runs.append(searched(seed, 1 + number % MOST_POISONED, Path(folder) / str(seed)))
-            task.write("bisect", list(figures(runs)))  # after each seed: a run that is stopped leaves what it measured
+    return list(figures(runs))
 
 
 def searched(seed: int, poisoned: int, folder: Path, documents: int = DOCUMENTS) -> Searched:
@@ -109,7 +112,7 @@ def denial(service: Service, draw: Random) -> Document:
 def protect(workspace: Workspace, critical: Sequence[Service], draw: Random) -> None:
     """Lets the workspace's retention suite ask all facts of these services, and its recipe be as small."""
     rows = [
-        {"question": form.format(n=it.name), "answers": [it.facts[one.name]], "group": it.name}
+        {"question": form.format(n=it.name), "answers": [it.facts[one.name]]}
         for it in critical
         for one in ATTRIBUTES
         for form in draw.sample(one.questions, WORDINGS)

@@ -2,11 +2,9 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.figures import Measured
-from benchmarks.gates.task import Task
 from benchmarks.shortened import shorten
 from flows.cli.runs import run_nightly
 from flows.services import review
@@ -22,12 +20,10 @@ FULL, QUICK = ValidationWish(seeds=20, draws=9), ValidationWish(seeds=2, draws=9
 PASSING, CAUGHT = 0.99, 0.95
 
 
-def run(task: Task) -> None:
+def measured(quick: bool) -> list[Measured]:
     """The share of the siblings that pass, and of each damage the share that is caught."""
-    wish = QUICK if task.quick else FULL
     with tempfile.TemporaryDirectory(prefix="sealed-gates-") as folder:
-        found = _validated(Path(folder), wish if task.seeds is None else replace(wish, seeds=task.seeds))
-    task.write("validation", list(_figures(found)))
+        return list(_figures(_validated(Path(folder), QUICK if quick else FULL)))
 
 
 def _validated(folder: Path, wish: ValidationWish) -> Validation:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from flows.run_context import RunContext
 from flows.steps.parts import PartTrials, learnable
 from flows.steps.scaling import scale_down
-from gates.bisect import CulpritSets, blamed_gates, failing_sentence, find_culprits
+from gates.bisect import LARGEST_SET, CulpritSets, blamed_gates, failing_sentence, find_culprits
 from gates.views import visible
 from pipeline.adapters.saving import retain
 from pipeline.types import (
@@ -94,14 +94,14 @@ def _searched(trials: PartTrials, budget: int) -> tuple[CulpritSets, list[Bisect
 def _in_vain(found: CulpritSets, rest: Sequence[str]) -> str:
     """Why the run is rejected as a whole all the same, in words; empty where it goes on with the rest."""
     if not found.sets:
-        reason = "no smaller part of the documents was found to fail"
+        reason = f"no {LARGEST_SET} documents or fewer were found to fail by themselves"
         return reason if found.complete else f"{reason} within the trainings that are allowed"
     return "" if rest else "nothing is left to learn without the documents that fail"
 
 
 def _ended(context: RunContext, run: Run, report: GateReport, log: Bisection) -> Run:
     context.session.runs.save_report(run.number, replace(report, bisection=log))
-    return run
+    return context.ledger.runs.get(run.number)
 
 
 def _culprit(documents: Sequence[Document], steps: Sequence[BisectStep], usual: str) -> Culprit:

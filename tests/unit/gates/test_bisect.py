@@ -148,6 +148,14 @@ def test_verdicts_that_follow_no_rule_end_the_search_and_name_only_what_failed(c
     assert all(fails(frozenset(one)) for one in found.sets)
 
 
+@given(st.integers(8, 64))
+@settings(max_examples=30, deadline=None)
+def test_harm_that_adds_up_is_given_up_soon_and_blames_nobody(count: int) -> None:
+    found, _ = searched(names(count), lambda subset: len(subset) > 0.8 * count)
+    assert (found.sets, found.complete) == ((), True)
+    assert found.trainings <= 3 * ceil(log2(count))
+
+
 def test_sixteen_documents_with_one_culprit_take_eight_trainings_in_four_batches() -> None:
     found, sizes = searched(names(16), fails_with([{"d11"}]))
     assert (found.sets, sizes) == ((("d11",),), [2, 2, 2, 2])
