@@ -7,6 +7,7 @@ import pytest
 from pipeline.documents import ingest
 from pipeline.documents.parsing import parse
 from pipeline.recipe import DocumentRules
+from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind, EvalItem, RawDocument, Refusal, Split
 
 TASK = {
@@ -16,7 +17,7 @@ TASK = {
 
 
 def parsed(name: str, value: object) -> list[Document | Refusal]:
-    return list(parse(RawDocument(name=name, data=json.dumps(value).encode()), 100))
+    return list(parse(RawDocument(name=name, data=json.dumps(value).encode()), DocumentRules()))
 
 
 def one(name: str, value: object) -> Document:
