@@ -11,6 +11,7 @@ from functools import cache
 _WINDOW, _OVERLAP = 1_200, 400  # characters; the longest secret but a private key has some three hundred
 # Rules that fire on what is public, or on words that stand in any handbook.
 _LEFT_OUT = frozenset({"Public IP (ipv4)", "Basic Auth Credentials", "IBM Cloud IAM Key", "IBM COS HMAC Credentials"})
+_BLANK = re.compile(r"\s")
 _KEY_BLOCK = re.compile("-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----")
 _KEY_END = re.compile("-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----")
 _ASSIGNED = re.compile(
@@ -21,6 +22,7 @@ _ASSIGNED = re.compile(
 Rule = tuple[str, re.Pattern[str]]
 _OWN: tuple[Rule, ...] = (
     ("Credentials in an address", re.compile(r"://[^\s/:@?#]{1,128}:([^\s/:@?#]{3,128})@")),
+    ("JSON Web Token", re.compile(r"\beyJ[\w-]{8,600}\.[\w-]{4,600}(?:\.[\w-]{4,600})?")),
     ("Google API Key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}")),
     ("Hugging Face Token", re.compile(r"\bhf_[A-Za-z0-9]{30,60}\b")),
     ("GitHub Token", re.compile(r"\bgithub_pat_[A-Za-z0-9_]{22,100}")),
@@ -86,8 +88,14 @@ def _matches(text: str, rules: Sequence[Rule]) -> list[Finding]:
             for match in pattern.finditer(text, start, end):
                 # What the window cuts off is found whole in the next one.
                 if match.end() < end or end >= len(text) or match.start() < end - _OVERLAP:
-                    found.append(Finding(rule=name, start=match.start(), end=match.end()))
+                    found.append(Finding(rule=name, start=match.start(), end=_whole(text, match.end(), end)))
     return found
+
+
+def _whole(text: str, at: int, cut: int) -> int:
+    """The end of a match, which goes on where a window cuts it off."""
+    blank = _BLANK.search(text, at) if at == cut else None
+    return at if at != cut else (blank.start() if blank else len(text))
 
 
 def _private_keys(text: str) -> Iterator[Finding]:
