@@ -11,7 +11,7 @@ from functools import cache
 _WINDOW, _OVERLAP = 1_200, 400  # characters; the longest secret but a private key has some three hundred
 # Rules that fire on what is public, or on words that stand in any handbook.
 _LEFT_OUT = frozenset({"Public IP (ipv4)", "Basic Auth Credentials", "IBM Cloud IAM Key", "IBM COS HMAC Credentials"})
-_BLANK = re.compile(r"\s")
+_BLANK, _LONGEST = re.compile(r"\s"), 4_000  # characters of the rest of a match that a window cuts off
 _KEY_BLOCK = re.compile("-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----")
 _KEY_END = re.compile("-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----")
 _ASSIGNED = re.compile(
@@ -94,8 +94,9 @@ def _matches(text: str, rules: Sequence[Rule]) -> list[Finding]:
 
 def _whole(text: str, at: int, cut: int) -> int:
     """The end of a match, which goes on where a window cuts it off."""
-    blank = _BLANK.search(text, at) if at == cut else None
-    return at if at != cut else (blank.start() if blank else len(text))
+    most = min(len(text), at + _LONGEST)
+    blank = _BLANK.search(text, at, most) if at == cut else None
+    return at if at != cut else (blank.start() if blank else most)
 
 
 def _private_keys(text: str) -> Iterator[Finding]:
