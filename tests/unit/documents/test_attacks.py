@@ -1,4 +1,4 @@
-"""Every attack and every bad file ends as the table says: with its code and message, in time, and never by a traceback."""
+"""Every attack and every bad file ends as the table says: with its code and message, in time, by no traceback."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A text that is offered in many spellings is taken a few times; documents of one form about other things are not it."""
+"""A text that is offered in many spellings is taken a few times; documents of one form are no flood."""
 
 from pipeline.documents.floods import FloodGuard
 from pipeline.sandbox.documents import run_documents

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -131,10 +132,8 @@ def run(parser: str, rules: settings) -> None:
     @rules
     @given(mutated(seeds))
     def inner(data: bytes) -> None:
-        try:
+        with suppress(BadDocument):
             reader(data)
-        except BadDocument as error:
-            assert str(error)  # noqa: PT017: that it raises is no failure
 
     inner()
 

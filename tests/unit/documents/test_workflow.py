@@ -7,7 +7,6 @@ import pytest
 from pipeline.documents import ingest
 from pipeline.documents.parsing import parse
 from pipeline.recipe import DocumentRules
-from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind, EvalItem, RawDocument, Refusal, Split
 
 TASK = {
