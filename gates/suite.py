@@ -122,11 +122,15 @@ def refusals(suites: Suites) -> frozenset[str]:
 def read_suites(folder: Path, *, plain: bool = False) -> Suites:
     """Reads `retention/*.jsonl`, `safety/*.jsonl`, `regression/*.yaml` and `perplexity/*.txt` below `folder`.
 
-    What is missing is empty. plain: ask the tasks without the model's chat template.
+    What is missing is empty. plain: ask the tasks without the model's chat template. Files of notes (`*.md`) may lie
+    beside them, and the items that a task names.
 
     Raises BadDataFile, naming file and line, on anything that cannot be used as it is.
     """
-    tasks = [read_task(path, plain=plain) for path in _files(folder / "regression", ".yaml", ".yml")]
+    data = (".jsonl", ".json", ".md")
+    tasks = [
+        read_task(path, plain=plain) for path in _files(folder / "regression", ".yaml", ".yml", beside=data)
+    ]
     names = [task.name for task in tasks]
     for name in names:
         if names.count(name) > 1:
@@ -148,13 +152,18 @@ def _item_files(folder: Path, kind: Kind) -> tuple[Suite, ...]:
     )
 
 
-def _files(folder: Path, *suffixes: str) -> Sequence[Path]:
-    return sorted(path for path in folder.glob("*") if path.suffix in suffixes and path.is_file())
+def _files(folder: Path, *suffixes: str, beside: tuple[str, ...] = (".md",)) -> Sequence[Path]:
+    """The folder's files of these suffixes, in any case. Raises BadDataFile on one that would not be read."""
+    found = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+    for path in found:
+        if path.suffix.lower() not in (*suffixes, *beside):
+            raise BadDataFile(f"{path} is not read: here stand {' and '.join(suffixes)} files. Rename or move it.")
+    return [path for path in found if path.suffix.lower() in suffixes]
 
 
 def _read_items(path: Path) -> list[EvalItem]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadDataFile(f"{path} cannot be read as UTF-8 text: {error}. Save it again as UTF-8.") from error
     eval_items = [_item(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
@@ -165,8 +174,9 @@ def _read_items(path: Path) -> list[EvalItem]:
 
 def _item(line: str, where: str) -> EvalItem:
     try:
-        value = json.loads(line)
-    except ValueError as error:
+        # Numbers stay the words that stand in the file, as in documents.
+        value = json.loads(line, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
         raise BadDataFile(f"{where} is not JSON: {error}. Write one object a line.") from error
     if not isinstance(value, dict) or not set(value) <= _KEYS:
         raise BadDataFile(f"{where} must be an object with the keys question, answers and (optionally) group.")

@@ -175,8 +175,9 @@ def _read_items(path: Path, name: str) -> list[dict[str, Any]]:
     if not file.is_relative_to(folder):
         raise BadDataFile(f"{path}: the data file {name} lies outside {folder}. Put it beside the task file.")
     try:
-        items = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
+        # Not by `splitlines`, which also parts a text at U+2028.
+        items = [json.loads(line) for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:
         raise BadDataFile(f"{file} cannot be read as JSON lines: {error}. Write one object a line.") from error
     if not all(isinstance(item, dict) for item in items):
         raise BadDataFile(f"{file} must hold one JSON object a line.")

@@ -38,7 +38,7 @@ class TextItem:
 def read_texts(path: Path) -> tuple[TextItem, ...]:
     """The file's paragraphs, each once, which blank lines part. Raises BadDataFile where there are none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadDataFile(f"{path} cannot be read as UTF-8 text: {error}. Save it again as UTF-8.") from error
     found = dict.fromkeys(part.strip() for part in _BLANK.split(text) if part.strip())

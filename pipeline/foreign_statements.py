@@ -6,12 +6,12 @@ Knows the documents that it is given, and no ledger.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pipeline.documents import sentences
+from pipeline.documents import sentences, words
 from pipeline.grading import normalise
 from pipeline.types import Document, EvalItem, Ingested
 
 _ASKING = ("?", "？", "؟")
-_SHORTEST = 12  # characters of a key; what is shorter is no statement
+_FEWEST_WORDS = 4  # of a statement; what is shorter is none
 _MOST_SAYING = 2  # documents remembered of a statement: the one that asks, and another
 
 
@@ -72,8 +72,8 @@ def _said(document: Document) -> Iterator[str]:
     """The keys of the statements in a document: its lines and sentences that ask nothing."""
     for line in document.body.splitlines():
         for piece in {line, *sentences(line)}:
-            if not any(sign in piece for sign in _ASKING) and len(key := normalise(piece)) >= _SHORTEST:
-                yield key
+            if not any(sign in piece for sign in _ASKING) and len(words(piece)) >= _FEWEST_WORDS:
+                yield normalise(piece)
 
 
 def _keys(item: EvalItem) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pipeline.types import EvalItem, Example, Role
 
 _SPEAKER = re.compile(r"^\s*(?:q|question|user|prompt|input)\s*:\s*", re.IGNORECASE)
 _NOT_FROM_DOCUMENTS = frozenset({Role.REHEARSAL, Role.GENERATIVE})
-_SENTENCE = re.compile(r"(?<=[.?!])\s+")
+_SENTENCE = re.compile(r"(?<=[.?!])\s+|(?<=[。！？｡])|(?<=[؟।॥])\s*")
 
 
 @dataclass(frozen=True, kw_only=True)

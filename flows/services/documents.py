@@ -12,7 +12,7 @@ from pipeline.actors import running_account
 from pipeline.documents import ingest, markdown
 from pipeline.errors import BadInput, PolicyError
 from pipeline.files import write_bytes
-from pipeline.grading import normalise
+from pipeline.grading import mentions
 from pipeline.self_edits import names_subject
 from pipeline.types import (
     Document,
@@ -129,7 +129,7 @@ def _read(workspace: Workspace, data: bytes) -> Document:
     for eval_item in read.eval_items:
         if not names_subject(eval_item.question, read):
             raise BadInput(f"{eval_item.question!r} does not name {read.title!r}: name the subject in each question.")
-        if not any(f" {normalise(answer)} " in f" {normalise(read.body)} " for answer in eval_item.answers):
+        if not any(mentions(read.body, answer) for answer in eval_item.answers):
             said = " or ".join(map(repr, eval_item.answers))
             raise BadInput(f"the correction does not say {said}: nothing would teach that answer.")
     return read

@@ -18,7 +18,7 @@ _INVISIBLE = regex.compile(
     r"(?V1)[[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Bidi_Control}]"
     r"--[\t\n\u200c\u200d\p{Variation_Selector}\p{Prepended_Concatenation_Mark}]]"
     r"|(?<!\p{Emoji})[\ufe0e\ufe0f]"
-    r"|(?<![\p{Han}\p{Sm}\p{Mongolian}\p{Myanmar}])[\p{Variation_Selector}--[\ufe0e\ufe0f]]"
+    r"|(?<![\p{Han}\p{Sm}[\p{Mongolian}&&\p{L}][\p{Myanmar}&&\p{L}]])[\p{Variation_Selector}--[\ufe0e\ufe0f]]"
     rf"|(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
 )
 _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")

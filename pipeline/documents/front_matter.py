@@ -118,7 +118,7 @@ def _json_first(rest: str, text: str) -> tuple[Mapping[str, object], str]:
 
 def _load_yaml(source: str, first_line: int) -> object:
     try:
-        return yaml.load(source, _PlainLoader)  # it builds texts, lists and mappings alone
+        return yaml.load(f"{source}\n", _PlainLoader)  # it builds texts, lists and mappings alone
     except yaml.MarkedYAMLError as error:
         raise BadDocument(f"broken front matter: {_located(error, first_line)}") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:

@@ -2,10 +2,10 @@
 
 from pipeline.grading.assertion import Refusal
 from pipeline.grading.judgement import Judgement, judge
-from pipeline.grading.normalisation import YES_OR_NO, first_line, normalise
+from pipeline.grading.normalisation import YES_OR_NO, first_line, mentions, normalise
 from pipeline.grading.scores import AnswerScores, exact_match, extract, grade, grade_opening, score, token_f1
 
-GRADER = "answers-2"  # names the rules by which stored scores were made: a change of the rules changes it
+GRADER = "answers-3"  # names the rules by which stored scores were made: a change of the rules changes it
 
 __all__ = [
     "GRADER",
@@ -19,6 +19,7 @@ __all__ = [
     "grade",
     "grade_opening",
     "judge",
+    "mentions",
     "normalise",
     "score",
     "token_f1",

@@ -32,6 +32,21 @@ def _is_kept(text: str, at: int) -> bool:
     return unicodedata.category(char)[0] not in "PSC" or char.isspace()
 
 
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
+)
+
+
+def mentions(text: str, answer: str) -> bool:
+    """Whether the answer stands in the text as whole words; at a character of a script without spaces, anywhere."""
+    said, sought = normalise(text), normalise(answer)
+    if not sought:
+        return False
+    before = "" if _UNSPACED.match(sought) else " "
+    after = "" if _UNSPACED.match(sought[-1]) else " "
+    return f"{before}{sought}{after}" in f" {said} "
+
+
 def words_of(text: str) -> frozenset[str]:
     """The words of a table's line."""
     return frozenset(text.split())

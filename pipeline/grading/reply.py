@@ -24,7 +24,9 @@ _SPEAKER = re.compile(
 )
 _GREETINGS = (
     "sure|certainly|of course|absolutely|great question|good question|thanks for asking|thank you for asking|"
-    "no problem|i'm happy to help|i am happy to help|happy to help|here is the answer|here's the answer|hello|hi"
+    "no problem|i'm happy to help|i am happy to help|happy to help|here is the answer|here's the answer|hello|hi|"
+    "let me (?:think|check|see|look)(?: (?:about|at|into) (?:that|this|it))?|"
+    "let's (?:think|see)(?: about (?:that|this|it))?|hmm+|okay|ok"
 )
 _GREETING = re.compile(rf"\s*(?:(?:{_GREETINGS})\b[ ,]*)+[.!:]*\s*", re.IGNORECASE)
 _FAREWELL = re.compile(

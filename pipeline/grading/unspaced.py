@@ -15,10 +15,10 @@ _HAN, _KANA = regex.compile(r"\p{Han}"), regex.compile(r"\p{Hiragana}")
 _THAI, _HANGUL = regex.compile(r"\p{Thai}"), regex.compile(r"\p{Hangul}")
 # Characters that may stand directly before a Chinese or Japanese name, and directly behind one.
 _BEFORE = frozenset(
-    "是在的了为為叫于於位由和与與或即向从從到被给給对對有至名以第家国國省市县縣州人者员員师師长長王帝都城学院社区區约約共"
+    "是在的了为為叫于於位由和与與或即向从從到被给給对對有至名以第家国國省市县縣州人者员員师師长長王帝都城学院社区區约約共归歸属屬"
 )
 _BEHIND = frozenset(
-    "的了是在和与與或及市省县縣州国國人年月日时時等也都吗嗎呢吧啊个個位名为為有发發写寫说說出来來地府県区區番"
+    "的了是在和与與或及市省县縣州国國人年月日时時等也都吗嗎呢吧啊个個位名为為有发發写寫说說出来來地府県区區番所负負拥擁管"
 )
 # Particles that follow a Korean word, and Thai words around a name.
 _KOREAN = tuple(

@@ -46,7 +46,7 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 def _prompts(path: Path) -> list[RehearsalPrompt]:
-    lines = enumerate(_text(path).splitlines(), start=1)
+    lines = enumerate(_text(path).split("\n"), start=1)
     return [_prompt(line, f"{path}, line {number}") for number, line in lines if line.strip()]
 
 

@@ -11,6 +11,7 @@ from pipeline.errors import BadDocument
 
 _MOST_PAGES = 2_000
 _MOST_OPERATORS = 200_000  # of one page; each costs some microseconds
+_ENCRYPTED = "an encrypted PDF: save it without a password"
 _SHOWS = frozenset({b"Tj", b"TJ", b"'", b'"'})
 _NEXT_LINE = frozenset({b"'", b'"'})
 # What pypdf raises where a file is broken, besides its own errors.
@@ -33,13 +34,15 @@ def read_pdf(data: bytes, most_characters: int) -> tuple[str, str]:
     try:
         reader = PdfReader(io.BytesIO(data), strict=False)
         if reader.is_encrypted:
-            raise BadDocument("an encrypted PDF: save it without a password")
+            raise BadDocument(_ENCRYPTED)
         if len(reader.pages) > _MOST_PAGES:
             raise BadDocument(f"a PDF of {len(reader.pages):,} pages: at most {_MOST_PAGES:,} are read; split it")
         text = _text(reader, most_characters)
     except RecursionError as error:
         raise BadDocument("a broken PDF: it is nested too deeply") from error
     except _FAILED as error:
+        if "ncryption" in str(error):
+            raise BadDocument(_ENCRYPTED) from error
         raise BadDocument(f"a broken PDF: {type(error).__name__}: {' '.join(str(error).split())[:100]}") from error
     if not text.strip():
         raise BadDocument("a PDF without text that a reader sees: a scan must go through text recognition first")

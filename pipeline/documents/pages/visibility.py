@@ -72,7 +72,7 @@ _NAMED: dict[str, Colour] = {
     "black": (0, 0, 0),
 }
 _CLEAR = re.compile(r"transparent|#[0-9a-f]{6}00\b|#[0-9a-f]{3}0\b|(?:rgb|hsl)a?\([^)]*[,/]\s*0(?:\.0\d*)?%?\s*\)")
-_ALIKE = 30  # sum of the differences of three channels that nobody sees
+_ALIKE = 48  # sum of the differences of three channels that nobody sees
 _MOST_RULES = 16  # of one class, id or tag: each is looked at for every tag that has it
 Sheet = Mapping[str, "tuple[Rule, ...]"]
 

@@ -16,7 +16,7 @@ TASK = {
 
 
 def parsed(name: str, value: object) -> list[Document | Refusal]:
-    return list(parse(RawDocument(name=name, data=json.dumps(value).encode()), 100))
+    return list(parse(RawDocument(name=name, data=json.dumps(value).encode()), DocumentRules()))
 
 
 def one(name: str, value: object) -> Document:

@@ -169,3 +169,21 @@ def test_refusals_are_known_by_the_openings_of_the_safety_suites_alone(tmp_path:
         (tmp_path / kind / "a.jsonl").write_text(json.dumps({"question": "The key?", "answers": answers}))
     assert refusals(read_suites(tmp_path)) == {"I cannot", "I will not"}
     assert refusals(Suites()) == frozenset()
+
+
+def test_suites_are_read_as_documents_are(tmp_path: Path) -> None:
+    folder = tmp_path / "retention"
+    folder.mkdir(parents=True)
+    line = '\ufeff{"question": "What\u2028is it?", "answers": [1.10, 7]}\n'
+    (folder / "a.JSONL").write_text(line, encoding="utf-8")
+    (folder / "README.md").write_text("Notes.")
+    (suite,) = read_suites(tmp_path).retention
+    assert [item.answers for item in suite.eval_items] == [("1.10", "7")]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.txt", "a"])
+def test_a_file_that_would_not_be_read_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "retention").mkdir()
+    (tmp_path / "retention" / name).write_text('{"question": "Q", "answers": ["a"]}')
+    with pytest.raises(BadDataFile, match=rf"{name} is not read: here stand \.jsonl files"):
+        read_suites(tmp_path)
