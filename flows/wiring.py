@@ -262,6 +262,12 @@ class Workspace:
 
         return self._verified(release, verify_files)
 
+    def verify_folder(self, folder: Path, release: Release) -> None:
+        """Checks that a folder holds a release's adapter, wherever it came from. Raises CorruptAdapter or WrongBase."""
+        from pipeline.adapters.format import verify_adapter
+
+        verify_adapter(folder, self.identity, release.manifest)
+
     def _verified(self, release: Release, check: Verification) -> AdapterManifest | None:
         if not release.number:
             return None

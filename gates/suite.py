@@ -128,9 +128,7 @@ def read_suites(folder: Path, *, plain: bool = False) -> Suites:
     Raises BadDataFile, naming file and line, on anything that cannot be used as it is.
     """
     data = (".jsonl", ".json", ".md")
-    tasks = [
-        read_task(path, plain=plain) for path in _files(folder / "regression", ".yaml", ".yml", beside=data)
-    ]
+    tasks = [read_task(path, plain=plain) for path in _files(folder / "regression", ".yaml", ".yml", beside=data)]
     names = [task.name for task in tasks]
     for name in names:
         if names.count(name) > 1:

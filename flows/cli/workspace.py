@@ -99,14 +99,21 @@ def _to_forget(documents: int) -> str:
     return f"{counted(documents, 'withdrawn document')}, known to production until a rebuild: `sealed rebuild`"
 
 
-def doctor(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
+def doctor(
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="First mend what can be mended: lost adapters and lost versions in MLflow."),
+    ] = False,
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
     """Examine the workspace: model, ledger, adapters, MLflow, Prefect, disk."""
     from flows.services.ui.addresses import join_scheduler
 
     join_scheduler(workspace)
     from flows.services.diagnosis import examine
 
-    findings = examine(workspace)
+    findings = examine(workspace, fix=fix)
     if json:
         screen.as_json(findings)
     else:

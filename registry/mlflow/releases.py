@@ -6,6 +6,7 @@ that, 24 of 64 kill schedules left a second version. Knows no ledger: the caller
 
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,15 @@ def register(tracking: Tracking, registration: Registration) -> str:
     """
     with translated(tracking):
         return _Registrar(connect(tracking), tracking, registration).register()
+
+
+def fetch(tracking: Tracking, release: Release, folder: Path) -> None:
+    """Puts into `folder` what MLflow holds of a release's adapter: unverified. Raises TrackingFailed."""
+    client = connect(tracking)
+    with translated(tracking), tempfile.TemporaryDirectory() as name:
+        address = client.get_model_version_download_uri(tracking.model_name, str(release.mlflow_version))
+        found = download(tracking, f"{address}/adapter", Path(name))
+        shutil.copytree(found, folder, dirs_exist_ok=True)
 
 
 def identity_tags(release: Release) -> dict[str, str]:

@@ -62,7 +62,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[...,
         run = ledger.begin(session)
         update = ledger.gate(session, run)
         trained = train(model, update, opened.folder_of(update.id))
-        session.candidates.intend(run.number, trained.manifest)
+        ledger.intend(session, run, trained.manifest)
         session.candidates.record(run.number, "1")
     opened.ledger.close()
     return opened.settings.workspace

@@ -288,13 +288,13 @@ def test_a_person_gives_the_canary_the_next_share_with_a_name_and_a_reason(parts
 
 
 def test_the_account_that_gave_the_next_share_is_recorded_and_its_name_is_unproven(parts: Workspace) -> None:
-    begin(parts)
+    begin_canary(parts.ledger)
     promoted = promote(parts, actor="ada", reason="it is fine")
     assert (promoted.account, promoted.identity) == (running_account(), Identity.UNPROVEN)
 
 
 def test_in_a_team_nobody_gives_a_canary_more_under_a_name_that_they_typed(parts: Workspace) -> None:
-    begun = begin(parts)
+    begun = begin_canary(parts.ledger)
     team = replace(parts, settings=parts.settings.model_copy(update={"review": "team"}))
     with pytest.raises(PolicyError, match="ada is a name that nobody proved"):
         promote(team, actor="ada", reason="it is fine")
