@@ -223,10 +223,10 @@ def judge_suites(
 
 
 def nothing_to_ask(gate: str, minimum: int) -> str:
-    """Says that a gate has no items, and the two ways out."""
+    """Says that a gate has no items, and the three ways out."""
     return (
-        f"nothing to ask. Add {_FILES[gate]} with at least {minimum} items in all, "
-        f"or take {gate} out of policy.required"
+        f"nothing to ask. Add {_FILES[gate]} with at least {minimum} items in all, let the model make some "
+        f"(`sealed suites build`), or take {gate} out of policy.required"
     )
 
 

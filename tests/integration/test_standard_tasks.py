@@ -11,13 +11,16 @@ import lm_eval
 import pytest
 from lm_eval.models.huggingface import HFLM
 
+from flows.runs import acquire_run
+from flows.services.gate_plans import expect_possible, nothing_to_ask
+from flows.services.initialisation import init_workspace
 from gates.measure import measure
-from gates.standard_tasks import PACKAGE, standard_tasks
+from gates.standard_tasks import PACKAGE, fetch, standard_tasks
 from gates.suite import Suite, Suites, held_out_questions, read_suites
 from gates.tasks import TaskSource
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.local import LocalEngine
-from pipeline.errors import BadDataFile, BadRecipe, TaskDataMissing
+from pipeline.errors import BadDataFile, BadRecipe, DownloadFailed, TaskDataMissing
 from pipeline.recipe import PolicyRules
 from pipeline.types import Checkpoint, ModelRef, Scores
 
@@ -213,6 +216,12 @@ def test_without_the_cache_the_command_that_fills_it_is_named(tmp_path: Path, mo
         _suites(None, "piqa", limit=8)
 
 
+def test_what_cannot_be_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    with pytest.raises(DownloadFailed, match=r"piqa \(baber/piqa\) could not be fetched"):
+        fetch("piqa")
+
+
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
@@ -238,6 +247,21 @@ def test_a_file_of_the_same_name_is_refused(data: Path) -> None:
     asked = _suites(data, "piqa")
     with pytest.raises(BadDataFile, match="both define regression/piqa"):
         Suites(regression=asked).with_tasks([asked[0].task])  # type: ignore[list-item]
+
+
+def test_a_recipe_names_tasks_and_their_folder(data: Path, tmp_path: Path, tiny_model: Callable[..., Path]) -> None:
+    opened = init_workspace(tmp_path / "workspace", str(tiny_model("gpt2")), actor="ada")
+    recipe = '[policy]\nrequired = ["regression"]\n[policy.regression]\nmin_items = 20\nmargin = 0.2\n'
+    recipe += '[suites]\ntasks = ["piqa"]\n[advanced.suites]\ndata = "../data"\n'
+    opened.settings.recipe_file.write_text(recipe, encoding="utf-8")
+    assert [(one.name, len(one)) for one in opened.suites.regression] == [("regression/piqa", len(PIQA))]
+    assert nothing_to_ask(opened) == ()
+    with acquire_run(opened.settings.workspace) as context:
+        assert context.recipe.suites.tasks == ("piqa",)
+    (data / "piqa.jsonl").unlink()
+    with pytest.raises(TaskDataMissing, match=r"data has no rows of the task piqa"):
+        expect_possible(opened)
+    opened.ledger.close()
 
 
 def test_code_of_a_workspaces_own_task_file_is_never_run(data: Path, tmp_path: Path) -> None:
