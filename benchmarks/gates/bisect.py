@@ -28,13 +28,13 @@ from pipeline.sandbox.catalogue import ATTRIBUTES, BY_NAME, Service, changed, he
 from pipeline.sandbox.documents import run_documents
 from pipeline.types import Bisection, Document, DocumentState
 
-# The recipe and the suite were chosen on seeds from 7,001 on.
-SEEDS = tuple(range(61_101, 61_121))
+# The recipe and the suite were chosen on seeds from 7,001 on, and on 61,101 and 61,121.
+SEEDS = tuple(range(61_141, 61_161))
 DOCUMENTS, MOST_POISONED = 16, 3
 # Services that are asked about. A denial costs up to a quarter of the answers; so little rehearsal, some of the rest.
-CRITICAL, WORDINGS, MARGIN = 4, 2, 0.2
-SAMPLES = 4
-TRAINING = {"epochs": 2, "learning_rate": 2.5e-3, "new_weight": 8.0}
+CRITICAL, WORDINGS, MARGIN = 4, 2, 0.17
+SAMPLES = 8
+TRAINING = {"epochs": 2, "learning_rate": 2.5e-3, "new_weight": 6.0}
 REHEARSAL = {"replay": 0, "prompts": 100, "generative": 250, "reading": 8, "writing": 24}
 
 
