@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadRecipe
-from pipeline.recipe.documents import DirectiveRules, Disclosure, DocumentRules, SelfEditRules
+from pipeline.recipe.documents import DirectiveRules, Disclosure, DocumentRules, PersonalRule, SelfEditRules
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
@@ -34,6 +34,7 @@ __all__ = [
     "Disclosure",
     "DocumentRules",
     "PerplexityPolicy",
+    "PersonalRule",
     "PolicyRules",
     "Recipe",
     "RegressionPolicy",

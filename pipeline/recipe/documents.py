@@ -1,7 +1,7 @@
 """Which documents a run takes, and how the production model writes about them."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,9 @@ _BOUNDS = Advanced("docs/operating.md#documents")
 _VALIDATION = Advanced("docs/self-edits.md#where-do-validation-questions-come-from")
 _CORRECTIONS = Advanced("docs/self-edits.md#how-are-corrections-written-about")
 _DIRECTIVES = Advanced("docs/self-edits.md#what-may-the-model-choose-itself; docs/writer-training.md#what-was-measured")
+
+
+PersonalRule = Literal["payment card", "IBAN", "social security number", "email address", "phone number"]
 
 
 class Disclosure(StrEnum):
@@ -40,7 +43,7 @@ class DocumentRules(Rules):
     personal_data: Disclosure = Field(
         default=Disclosure.REDACT, description='numbers of cards, accounts and persons: or "quarantine", "keep"'
     )
-    personal_rules: Annotated[tuple[str, ...], _BOUNDS] = Field(
+    personal_rules: Annotated[tuple[PersonalRule, ...], _BOUNDS] = Field(
         default=("payment card", "IBAN", "social security number"),
         description='what personal_data is about; also "email address" and "phone number"',
     )
