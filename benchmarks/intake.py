@@ -1,8 +1,8 @@
 """How fast is the worst document read, and does an intake of the largest file keep a rollback waiting?
 
-Documents of one megabyte (`--size`), each of one piece that some step might take long over, are read to their acceptance or
-refusal; a rate counts the computing time of this process and of the one that reads pages. Then rollbacks are decided while
-another process takes in as many of the largest files as it can.
+Documents of one megabyte, each of one piece that some step might take long over, are read until they are accepted or
+refused. A rate counts the computing time of this process and of the one that reads pages. Then rollbacks are decided
+while another process takes in the largest files.
 """
 
 import argparse
@@ -36,10 +36,13 @@ _SAID = "The Cinder service keeps its invoices here."
 _PIECES = (
     " ", "\t", " \t", "\xa0", "\n", "\n ", "x  \n", "\n\n\n", "\f", "-", "---\n", "->", " -> ", "#", "# x\n", '"', '."',
     "? ", "\u0301", "\u0301\u0323", "\u0301\u200b", "\u200b", "\u200d\u200c", "\ufe0f", "\u202e", "\u0f73", "x",
-    "x" * 199 + " ", "1 ", "1", "\ufdfa", "長", "[", "{", "? x\n", "a: [b]\n", "://a:", "eyJ", "AKIA", "api_key=", "4111 ",
-    "a@a.", "+1 ",
+    "x" * 199 + " ", "1 ", "1", "\ufdfa", "長", "[", "{", "? x\n", "a: [b]\n", "://a:", "eyJ", "AKIA", "api_key=",
+    "4111 ", "a@a.", "+1 ",
 )  # fmt: skip
-_TAGS = ("<b>", "<td>", "<p>x", "<div>", "<a b=", "<!--", "&#1", "<sup>1", "<p style=a>", "<style>.a{b:c}", "</p>")
+_TAGS = (
+    "<b>", "<td>", "<p>x", "<div>", "<a b=", "<!--", "&#1", "<sup>1", "<p style=a>", "<style>.a{b:c}", "</p>",
+    "<p>abcdefghijklmno", "<td>abcdefghijklmno", "<div class=abcdef>", "word word word<br>",
+)  # fmt: skip
 _ROLLBACK = "rollback, to its commit, while the largest allowed intake is written"
 _INTAKE = """
 import sys
@@ -91,7 +94,7 @@ def _reader_seconds() -> float:
     children = psutil.Process().children()
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     running = [child.cpu_times() for child in children if child.is_running()]
-    return ended.ru_utime + ended.ru_stime + sum(times.user + times.system for times in running)
+    return float(ended.ru_utime + ended.ru_stime + sum(times.user + times.system for times in running))
 
 
 def _read_figures(rates: Sequence[tuple[float, str]]) -> Iterator[Measured]:
@@ -151,10 +154,10 @@ def _during_intake(workspace: Workspace, folder: Path) -> list[float]:
     with subprocess.Popen(command) as intake:
         while dict(ledger.documents.count()).get(DocumentState.QUEUED, 0) <= waiting and intake.poll() is None:
             time.sleep(0.05)
-        for _ in range(_RELEASES - 1):
+        for target in range(_RELEASES - 1, 0, -1):
             started = time.perf_counter()
             context = replace(workspace.review_context, verify=workspace.verify_files)
-            ledger.deployments.rollback(None, actor=Actor(name="olga"), reason="a drill", context=context)
+            ledger.deployments.rollback(target, actor=Actor(name="olga"), reason="a drill", context=context)
             if intake.poll() is not None:
                 raise RuntimeError("the intake ended before the rollbacks: give it more files")
             taken.append(time.perf_counter() - started)

@@ -14,7 +14,7 @@ from pipeline.types import Document, EvalItem, Refusal
 
 _SHOWN = 5  # findings that are named
 _LOG = logging.getLogger(__name__)
-_KEY = "documents.{} in the recipe"
+_KEY = "advanced.documents.{}"
 
 
 class _Place(NamedTuple):
@@ -38,7 +38,7 @@ def without_disclosures(document: Document, rules: DocumentRules) -> Document | 
         said = _said(places)
         _LOG.warning("%s: %s: %s: %s", document.name, key, policy, said)
         if policy is Disclosure.QUARANTINE:
-            reason = f"{said}: remove it, or set {_KEY.format(key)} to 'redact'"
+            reason = f"{said}: remove it, or set {_KEY.format(key)} to 'redact' in the recipe"
             return Refusal(name=document.name, reason=reason)
         document = _redacted(document, find, f"redacted: {said}")
     return document

@@ -83,7 +83,7 @@ def unlearnable(document: Document, rules: DocumentRules) -> str | None:
     if len(document.eval_items) > rules.max_questions:
         return (
             f"too many questions: {len(document.eval_items):,}, at most {rules.max_questions} are taken, so that no "
-            "document decides a gate alone (documents.max_questions in the recipe)"
+            "document decides a gate alone (advanced.documents.max_questions in the recipe)"
         )
     count = len(words(document.body))
     if count < rules.min_words:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from pipeline.recipe import PersonalRule
+
 _WINDOW, _OVERLAP = 1_200, 400  # characters; the longest secret but a private key has some three hundred
 # Rules that fire on what is public, or on words that stand in any handbook.
 _LEFT_OUT = frozenset(
@@ -20,7 +22,7 @@ _HINTS = {
     "Azure Storage Account access key": ("accountkey=",),
     "Cloudant Credentials": ("cloudant", "cl_", "cl-", "clkey", "clpass", "cltoken", "clapi", "clou"),
     "Discord Bot Token": (".",),
-    "GitHub Token": ("gh",),
+    "GitHub Token": ("gh", "github_pat_"),
     "GitLab Token": ("gl", "gr1348941"),
     "JSON Web Token": ("eyj",),
     "Mailchimp Access Key": ("-us",),
@@ -60,7 +62,7 @@ _OWN: tuple[Rule, ...] = (
     ("GitHub Token", re.compile(r"\bgithub_pat_[A-Za-z0-9_]{22,100}")),
     ("AI provider's API Key", re.compile(r"\bsk-(?:ant|proj|svcacct|or)-[A-Za-z0-9_-]{20,200}")),
 )
-_PERSONAL: tuple[Rule, ...] = (
+_PERSONAL: tuple[tuple[PersonalRule, re.Pattern[str]], ...] = (
     ("payment card", re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")),
     ("IBAN", re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")),
     ("social security number", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")),
@@ -83,7 +85,7 @@ def secrets(text: str) -> tuple[Finding, ...]:
     return _merged([*_private_keys(text), *_matches(text, (*_rules(), *_OWN)), *_assigned(text)])
 
 
-def personal_data(text: str, rules: tuple[str, ...]) -> tuple[Finding, ...]:
+def personal_data(text: str, rules: tuple[PersonalRule, ...]) -> tuple[Finding, ...]:
     """What of these rules stands in `text`, in order; numbers count only with the right check digits."""
     wanted = [(name, pattern) for name, pattern in _PERSONAL if name in rules]
     found = _matches(text, wanted)

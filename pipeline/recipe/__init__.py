@@ -7,7 +7,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadRecipe
-from pipeline.recipe.documents import DirectiveRules, Disclosure, DocumentRules, SelfEditRules
+from pipeline.recipe.documents import DirectiveRules, Disclosure, DocumentRules, PersonalRule, SelfEditRules
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
@@ -43,6 +43,7 @@ __all__ = [
     "DocumentRules",
     "DriftPolicy",
     "PerplexityPolicy",
+    "PersonalRule",
     "PolicyRules",
     "Recipe",
     "RegressionPolicy",

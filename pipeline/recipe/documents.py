@@ -1,17 +1,20 @@
 """Which documents a run takes, and how the production model writes about them."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules
 from pipeline.types import DocumentKind
 
-_BOUNDS = Advanced("docs/operating.md#documents")
+_BOUNDS = Advanced("docs/documents.md")
 _VALIDATION = Advanced("docs/self-edits.md#where-do-validation-questions-come-from")
 _CORRECTIONS = Advanced("docs/self-edits.md#how-are-corrections-written-about")
 _DIRECTIVES = Advanced("docs/self-edits.md#what-may-the-model-choose-itself; docs/writer-training.md#what-was-measured")
+
+
+PersonalRule = Literal["payment card", "IBAN", "social security number", "email address", "phone number"]
 
 
 class Disclosure(StrEnum):
@@ -32,15 +35,17 @@ class DocumentRules(Rules):
     seconds_per_mb: Annotated[float, _BOUNDS] = Field(
         default=10.0, gt=0.0, description="computing time to read a file, of one MB at least; slower ones are refused"
     )
-    max_questions: int = Field(default=24, ge=1, description="documents with more questions are refused")
+    max_questions: Annotated[int, _BOUNDS] = Field(
+        default=24, ge=1, description="documents with more questions are refused"
+    )
     min_words: int = Field(default=5, ge=1, description="documents with fewer words are refused")
-    secrets: Disclosure = Field(
+    secrets: Annotated[Disclosure, _BOUNDS] = Field(
         default=Disclosure.QUARANTINE, description='documents with passwords, tokens or keys: or "redact", "keep"'
     )
-    personal_data: Disclosure = Field(
+    personal_data: Annotated[Disclosure, _BOUNDS] = Field(
         default=Disclosure.REDACT, description='numbers of cards, accounts and persons: or "quarantine", "keep"'
     )
-    personal_rules: Annotated[tuple[str, ...], _BOUNDS] = Field(
+    personal_rules: Annotated[tuple[PersonalRule, ...], _BOUNDS] = Field(
         default=("payment card", "IBAN", "social security number"),
         description='what personal_data is about; also "email address" and "phone number"',
     )

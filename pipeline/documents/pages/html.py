@@ -14,7 +14,7 @@ from pipeline.errors import BadDocument
 # Their text belongs to no sentence around them: pronunciations beside the words, and code.
 _SKIPPED = {"rt", "rp", "script", "style", "template"}
 _RAISED = {"sup": "^", "sub": "_"}
-_MOST_TAGS = 100_000  # begun and ended: a reader's page has a tenth, and each costs as much as a line of text
+_MOST_TAGS = 60_000  # begun and ended: a reader's page has a tenth, and each costs as much as a line of text
 _NO_ATTRIBUTES: Mapping[str, str] = {}
 _LONGEST_RAISED = 16  # tokens: an exponent is short
 _ORDINAL = frozenset({"st", "nd", "rd", "th", "e", "er", "o", "a"})
