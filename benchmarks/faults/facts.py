@@ -19,7 +19,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 Row = dict[str, Any]
-_TABLES = ("releases", "runs", "run_documents", "documents", "deployments", "approvals", "history", "reports", "updates")
+_TABLES = (
+    "releases",
+    "runs",
+    "run_documents",
+    "documents",
+    "deployments",
+    "approvals",
+    "history",
+    "reports",
+    "updates",
+)
 _ORDER = {"deployments": "epoch", "approvals": "id", "history": "id", "releases": "number", "runs": "number"}
 _JSON = ("body", "statement")
 
@@ -29,8 +39,8 @@ class Facts:
     """All that the invariants are about.
 
     `manifests`: the digest of the manifest of each adapter folder whose files are those that it lists, by the folder's
-    name. `tensors`: a digest of the weights in each. `versions`, `aliases`, `epoch`: what MLflow shows; None: it was not
-    asked. `served`: what gateways said that they loaded, oldest first. `left`: unfinished files.
+    name. `tensors`: a digest of the weights in each. `versions`, `aliases`, `epoch`: what MLflow shows; None: it was
+    not asked. `served`: what gateways said that they loaded, oldest first. `left`: unfinished files.
     """
 
     tables: Mapping[str, list[Row]]
@@ -64,15 +74,15 @@ def read_sqlite(file: Path) -> dict[str, list[Row]]:
     """The ledger's tables out of a SQLite file."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
-        return {
-            name: [_row(dict(found)) for found in connection.execute(_query(name)).fetchall()] for name in _TABLES
-        }
+        return {name: [_row(dict(found)) for found in connection.execute(_query(name)).fetchall()] for name in _TABLES}
 
 
 def read_postgres(address: str) -> dict[str, list[Row]]:
     """The ledger's tables out of a Postgres database; `address` as libpq reads it."""
     with psycopg.connect(address, row_factory=dict_row) as connection:
-        return {name: [_row(found) for found in connection.execute(_query(name).encode()).fetchall()] for name in _TABLES}
+        return {
+            name: [_row(found) for found in connection.execute(_query(name).encode()).fetchall()] for name in _TABLES
+        }
 
 
 def public_keys(folder: Path) -> dict[str, Ed25519PublicKey]:

@@ -79,7 +79,11 @@ def _deployments_rise(facts: Facts) -> Iterator[str]:
     rows = facts.tables["deployments"]
     if [one["epoch"] for one in rows] != list(range(len(rows))):
         yield "the epochs of the deployments do not count from 0"
-    yield from (f"deployment {one['epoch']} lacks actor or reason" for one in rows if not (one["actor"].strip() and one["reason"].strip()))
+    yield from (
+        f"deployment {one['epoch']} lacks actor or reason"
+        for one in rows
+        if not (one["actor"].strip() and one["reason"].strip())
+    )
 
 
 def _adapters_are_held(facts: Facts) -> Iterator[str]:
@@ -130,7 +134,11 @@ def _mlflow_agrees(facts: Facts) -> Iterator[str]:
     if facts.versions is None:
         return
     named = [one.get("release_id", "") for one in facts.versions]
-    yield from (f"MLflow holds release {one[:12]} {named.count(one)} times" for one in sorted(set(named)) if named.count(one) > 1)
+    yield from (
+        f"MLflow holds release {one[:12]} {named.count(one)} times"
+        for one in sorted(set(named))
+        if named.count(one) > 1
+    )
     by_version = {one["version"]: one for one in facts.versions}
     for number, release in _releases(facts).items():
         if (version := release["mlflow_version"]) is None:
@@ -222,7 +230,9 @@ def _report_digest(report: Row) -> str:
     def figures(found: Sequence[Row]) -> list[list[object]]:
         return [[one["name"], one["value"]] for one in found]
 
-    results = [[r["gate"], r["verdict"], r["sentence"], r["required"], figures(r["figures"])] for r in report["results"]]
+    results = [
+        [r["gate"], r["verdict"], r["sentence"], r["required"], figures(r["figures"])] for r in report["results"]
+    ]
     models = [digest_of("model", one["base"], one["adapter"]) for one in (report["candidate"], report["production"])]
     return digest_of("report", report["update"], *models, report["policy"], results, figures(report["recall"]))
 

@@ -103,10 +103,16 @@ def test_the_loss_of_a_release_that_nobody_needs_is_recorded(place: ReviewedWork
     ("statement", "words"),
     [
         ("UPDATE documents SET body = 'It is owned by Ibis.' WHERE title = 'atlas'", "the text of document"),
-        ("""UPDATE reports SET body = replace(body, '+50', '+90') WHERE digest =
-            (SELECT report FROM releases WHERE number = 2)""", "report "),
-        ("""UPDATE self_edits SET body = replace(body, 'Heron', 'Ibis') WHERE id =
-            (SELECT min(id) FROM self_edits)""", "self-edit "),
+        (
+            """UPDATE reports SET body = replace(body, '+50', '+90') WHERE digest =
+            (SELECT report FROM releases WHERE number = 2)""",
+            "report ",
+        ),
+        (
+            """UPDATE self_edits SET body = replace(body, 'Heron', 'Ibis') WHERE id =
+            (SELECT min(id) FROM self_edits)""",
+            "self-edit ",
+        ),
         ("UPDATE releases SET adapter = manifest WHERE number = 2", "the report of release 2 is on another adapter"),
     ],
 )

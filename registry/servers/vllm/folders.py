@@ -13,8 +13,8 @@ from uuid import uuid4
 from transformers import PreTrainedModel
 
 from pipeline.adapters.attachment import check_layers
-from pipeline.adapters.format import read_tensors, verify_adapter
 from pipeline.adapters.copies import copy_adapter
+from pipeline.adapters.format import read_tensors, verify_adapter
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.adapters.saving import retain
 from pipeline.errors import CorruptAdapter, WrongBase
