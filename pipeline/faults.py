@@ -92,7 +92,7 @@ def parse(text: str) -> tuple[Fault, ...]:
 
 
 def point(name: str, *, failure: Failure = OSError, path: Path | None = None) -> None:
-    """Passes a point. `failure`: makes the error that would reach us there; `path`: the file or folder of the effect."""
+    """Passes a point. `failure`: makes the error that would reach us there; `path`: the effect's file or folder."""
     plan = _armed[0] if _armed else _of_environment()
     if plan is _DISARMED:
         return
@@ -145,7 +145,8 @@ def _happen(fault: Fault, failure: Failure, path: Path | None) -> None:
 
 
 def _tear(path: Path) -> None:
-    """Leaves half of a file, or of each file of a folder."""
-    for file in [path] if path.is_file() else sorted(path.rglob("*")):
-        if file.is_file():
-            os.truncate(file, file.stat().st_size // 2)
+    """Leaves half of a file, or of the largest file of a folder."""
+    files = [path] if path.is_file() else [file for file in sorted(path.rglob("*")) if file.is_file()]
+    if files:
+        torn = max(files, key=lambda file: file.stat().st_size)
+        os.truncate(torn, torn.stat().st_size // 2)

@@ -39,8 +39,8 @@ class Facts:
     """All that the invariants are about.
 
     `manifests`: the digest of the manifest of each adapter folder whose files are those that it lists, by the folder's
-    name. `tensors`: a digest of the weights in each. `versions`, `aliases`, `epoch`: what MLflow shows; None: it was not
-    asked. `served`: what gateways said that they loaded, oldest first. `left`: unfinished files.
+    name. `tensors`: a digest of the weights in each. `versions`, `aliases`, `epoch`: what MLflow shows; None: it was
+    not asked. `served`: what gateways said that they loaded, oldest first. `left`: unfinished files.
     """
 
     tables: Mapping[str, list[Row]]

@@ -1,60 +1,43 @@
-"""Runs schedules in several processes at once, each in a copy of the workspace."""
+"""Runs jobs in several processes at once, forked from this one, in which everything is warm."""
 
 import json
 import os
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from benchmarks.faults.schedules import Ending, Schedule, Stage, run
-
-T = TypeVar("T")
+Job = Callable[[], Any]
 
 
-def run_all(stage: Stage, schedules: Sequence[Schedule], *, workers: int = 2) -> list[Ending]:
-    """The endings of the schedules, in their order. What is wrong is printed as it is found, with its replay."""
-    children = [_fork(stage, schedules[place::workers], place) for place in range(workers)]
-    for child, _ in children:
+def run_all(jobs: Sequence[Job], scratch: Path, *, workers: int = 2) -> list[Any]:
+    """What the jobs return, in their order, as JSON keeps it. Raises RuntimeError where one fails."""
+    children = [_fork(jobs, scratch / f"results-{place}.jsonl", place, workers) for place in range(workers)]
+    done: dict[int, Any] = {}
+    for child, file in children:
         os.waitpid(child, 0)
-    ended: dict[int, Ending] = {}
-    for place, (_, file) in enumerate(children):
-        for number, line in enumerate(file.read_text("utf-8").splitlines()):
-            said = json.loads(line)
-            schedule = schedules[place + number * workers]
-            ended[place + number * workers] = Ending(**said | {"schedule": schedule})
-    if len(ended) != len(schedules):
-        raise RuntimeError(f"{len(schedules) - len(ended)} schedules were not run to their end")
-    return [ended[number] for number in sorted(ended)]
+        done |= dict(json.loads(line) for line in file.read_text("utf-8").splitlines())
+    if len(done) != len(jobs):
+        raise RuntimeError(f"{len(jobs) - len(done)} of {len(jobs)} jobs were not done to their end")
+    return [done[number] for number in range(len(jobs))]
 
 
-def _fork(stage: Stage, schedules: Sequence[Schedule], place: int) -> tuple[int, Path]:
-    file = stage.scratch / f"endings-{place}.jsonl"
+def forked(work: Callable[[], None], scratch: Path) -> None:
+    """Does `work` in a process of its own. Raises RuntimeError where that fails."""
+    run_all([work], scratch, workers=1)
+
+
+def _fork(jobs: Sequence[Job], file: Path, place: int, workers: int) -> tuple[int, Path]:
     file.write_text("", "utf-8")
     child = os.fork()
     if child == 0:
         try:
             with file.open("a", encoding="utf-8") as out:
-                for schedule in schedules:
-                    ending = run(stage, schedule)
-                    out.write(json.dumps(asdict(ending)) + "\n")
+                for number in range(place, len(jobs), workers):
+                    out.write(json.dumps([number, jobs[number]()]) + "\n")
                     out.flush()
-                    for words in ending.violations:
-                        print(f"VIOLATION {words}\n  replay: --replay '{schedule}'", flush=True)
+        except BaseException:  # noqa: BLE001 - this copy of the process must not go on in the caller's code
+            traceback.print_exc()
         finally:
             os._exit(0)
     return child, file
-
-
-def forked(work: Callable[[], None]) -> None:
-    """Does `work` in a process of its own. Raises RuntimeError where that fails."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        raise RuntimeError("the workspace to start from could not be made")

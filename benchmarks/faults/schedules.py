@@ -26,7 +26,7 @@ _READS = ("mlflow.get_", "mlflow.search_", "mlflow.download", "mlflow.connect")
 
 @dataclass(frozen=True)
 class Schedule:
-    """The faults of the first process, of the one that is started after it, and so on; each as `faults.arm` takes it."""
+    """The faults of the first process, of the one that is started after it, and so on, as `faults.arm` takes them."""
 
     processes: tuple[str, ...]
 
@@ -79,7 +79,7 @@ def run(stage: Stage, schedule: Schedule) -> Ending:
         now = of_workspace(folder)
         ending.violations += invariants.violations(now, before, quiet=done)
         before = now
-        if done or ending.violations:
+        if done or ending.violations or stage.story is not world.go_on:
             break
     else:
         ending.violations.append(f"I7: it did not end well in {RESTARTS} processes")
@@ -125,7 +125,7 @@ def _in_child(stage: Stage, folder: Path, armed: str, passed: Path) -> None:
             status = 0
         except (SealedError, OSError) as error:
             status, words = _REFUSED, str(error)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - it is reported as what it is: an error that is none of ours
             words = traceback.format_exc()
         passed.write_text("\n".join([*plan.passed, *(f" {line}" for line in words.splitlines())]), "utf-8")
     os._exit(status)

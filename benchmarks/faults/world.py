@@ -104,11 +104,15 @@ class World:
         if pointer.current is None:
             raise InternalError(f"nothing is served: {pointer.problems}")
         route = pointer.current
+        for release in route.answering:
+            self.log(route.epoch, release)
+
+    def log(self, epoch: int, release: Release) -> None:
+        """Adds to the gateway's log what it answers from, which is loaded if it is not yet."""
+        self.server.hold(release)
+        line = {"epoch": epoch, "release": release.number, "tensors": self._held(release)}
         with (self.folder / "gateway.jsonl").open("a", encoding="utf-8") as log:
-            for release in route.answering:
-                tensors = self._held(release)
-                line = {"epoch": route.epoch, "release": release.number, "tensors": tensors}
-                log.write(json.dumps(line) + "\n")
+            log.write(json.dumps(line) + "\n")
 
     def _held(self, release: Release) -> str:
         """A digest of the adapter's weights as they are in the server's memory."""

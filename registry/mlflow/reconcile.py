@@ -68,8 +68,8 @@ def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tu
     if missing := missing_versions(state, known):
         lost = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
         raise TrackingFailed(
-            f"MLflow no longer holds version {lost}: `sealed doctor --fix` registers it again from the local adapter, or "
-            "records that it is gone."
+            f"MLflow no longer holds version {lost}: `sealed doctor --fix` registers it again from the local adapter, "
+            "or records that it is gone."
         )
     return repaired
 

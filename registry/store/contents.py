@@ -1,4 +1,4 @@
-"""Whether everything in the ledger still is what its name says: each name is a digest of what it names. Decides nothing."""
+"""Whether all that the ledger holds still is what its name says, which is a digest of it. Decides nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
