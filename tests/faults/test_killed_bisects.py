@@ -63,6 +63,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(parts.settings.suites / "safety")
     text = recipe.read_text("utf-8").replace("min_items = 40", "min_items = 20")
     text = text.replace("min_documents = 4", "min_documents = 3").replace("margin = 0.17", "margin = 0.1")
+    text = text.replace("samples = 8", "samples = 4").replace("new_weight = 6.0", "new_weight = 8.0")  # fewer to train
     recipe.write_text(text.replace(', "regression", "safety"]', "]"), "utf-8")
     parts.ledger.close()
     return parts.settings.workspace
