@@ -5,8 +5,8 @@ import unicodedata
 from itertools import groupby
 from typing import Literal
 
-Form = Literal["NFC", "NFKC"]
-_DECOMPOSED: dict[Form, Literal["NFD", "NFKD"]] = {"NFC": "NFD", "NFKC": "NFKD"}
+Form = Literal["NFC", "NFKC", "NFKD"]
+_DECOMPOSED: dict[Form, Literal["NFD", "NFKD"]] = {"NFC": "NFD", "NFKC": "NFKD", "NFKD": "NFKD"}
 # No character below U+0300 is a mark, and no language has so many marks in a row.
 _STRETCH = re.compile("[^\x00-\u02ff]{31,}")
 

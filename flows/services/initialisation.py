@@ -1,5 +1,6 @@
 """Makes a workspace around a base model: its file, its folders, its ledger with release 0, what the model brings."""
 
+import logging
 from pathlib import Path
 
 from tomlkit import comment, document, dumps
@@ -12,12 +13,15 @@ from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.models.resolution import find_model
+from pipeline.models.support import check_supported, not_adapted
 from pipeline.recipe import Recipe, pretrained_recipe, recipe_toml
 from pipeline.training import can_distil
 from pipeline.types import ModelRef
 from pipeline.updates import RehearsalPrompts, read_rehearsal_prompts
 from registry import create_ledger
 from registry.keys import new_key
+
+log = logging.getLogger("sealed")
 
 FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
 _GENERATIVE = 100  # examples where there are no rehearsal prompts; each costs a prompt and an answer of the model
@@ -37,6 +41,10 @@ def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto"
     # The model is loaded before anything is written: a wrong name leaves no half-made workspace.
     found = find_model(model)
     base = load_base(str(found.folder), device=device)
+    check_supported(base)
+    kinds, share = not_adapted(base.model)
+    if kinds:
+        log.warning("%.0f %% of this model's weights are in its %s, which no adapter changes", 100 * share, kinds)
     if found.brings and (found.brings / "recipe.toml").is_file():
         Recipe.read(found.brings / "recipe.toml")
     folder = folder.resolve()

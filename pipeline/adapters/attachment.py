@@ -111,12 +111,16 @@ def _alike(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
 def linear_layers(model: Any, targets: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:
     """Inputs and outputs of each linear layer by its full name, GPT-2's Conv1D included, in the model's order.
 
+    Of a model that also sees or hears, only those of its language part.
     `targets` are full names or their last parts, as PEFT takes them; empty means all layers but the output head.
     Raises BadRecipe where a target names no layer, or something that cannot take LoRA.
     """
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     layers: dict[str, tuple[int, int]] = {}
+    part = _language_part(model)
     for name, module in model.named_modules():
+        if part and not name.startswith(f"{part}."):
+            continue
         if isinstance(module, nn.Linear) and module is not head:
             layers[name] = (module.in_features, module.out_features)
         elif isinstance(module, Conv1D) and module is not head:
@@ -126,6 +130,15 @@ def linear_layers(model: Any, targets: tuple[str, ...] = ()) -> dict[str, tuple[
     for target in targets:
         _check(model, target, layers)
     return {name: shape for name, shape in layers.items() if any(_named(name, target) for target in targets)}
+
+
+def _language_part(model: Any) -> str:
+    """The name of the module that reads and writes text, in a model that has others beside it; else ""."""
+    config = getattr(model, "config", None)
+    if config is None or not hasattr(config, "get_text_config") or config.get_text_config() is config:
+        return ""
+    decoder = model.get_decoder()
+    return next((name for name, module in model.named_modules() if module is decoder), "")
 
 
 def target_names(model: Any, targets: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+import regex
 import trafilatura
 
 from pipeline.documents.pages.tokens import CELLS, LINES, PARAGRAPHS, SECTIONS, Close, Open, Text, Token, lines_of
+from pipeline.normal_forms import normal_form
 
 # trafilatura takes seconds for more: such a page is kept whole, but for its landmarks.
 _MOST_TAGS, _MOST_DEPTH = 3_000, 40
 _FEWEST_WORDS = 5
+# trafilatura brings text into a normal form, for which Python takes minutes over a megabyte of marks.
+_MARKS = regex.compile(r"[\p{M}\p{Cf}]{9,}")
 _INLINE = frozenset({"a", "br"})
 _KEPT = (SECTIONS | PARAGRAPHS | LINES | CELLS) - {"html", "body", "br"}
 _HOLD_TEXT = (PARAGRAPHS | LINES | CELLS) - {"dl"}
@@ -45,7 +49,8 @@ def _inside_main(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _key(line: str) -> str:
-    return "".join(filter(str.isalnum, line))
+    """The letters and digits, whatever their marks: trafilatura composes them."""
+    return "".join(filter(str.isalnum, normal_form("NFKD", line)))
 
 
 def _of_keys(lines: Sequence[str], keys: set[str]) -> list[str]:
@@ -88,7 +93,8 @@ class _Simplified:
         if token.text.strip() and not self._loose and not (self._open and self._open[-1] in _HOLD_TEXT):
             self._parts.append("<p>")
             self._loose = True
-        self._parts.append(escape(" ".join(token.text.split()) if token.preformatted else token.text, quote=False))
+        text = _MARKS.sub("", " ".join(token.text.split()) if token.preformatted else token.text)
+        self._parts.append(escape(text, quote=False))
 
     def _block(self, token: Open | Close) -> None:
         self._end_loose()
