@@ -5,6 +5,7 @@ bugs, of which each must be caught. A schedule is printed as `python -m benchmar
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -24,7 +25,9 @@ from benchmarks.faults.bugs import BUGS, Bug
 from benchmarks.faults.scenarios import SCENARIOS
 from benchmarks.faults.schedules import Schedule, Stage
 from benchmarks.figures import Measured, write_results
+from pipeline.digests import digest_of
 from pipeline.engines.base import load_base
+from pipeline.files import write_text
 from pipeline.sandbox import model_path
 
 UNBROKEN = Schedule(("",))
@@ -79,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--random", type=int, default=1000, help="random schedules")
     parser.add_argument("--seed", type=int, default=1, help="of the random schedules, and of which pairs are run")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--keep", type=Path, help="a folder of endings, from which a run of the same code goes on")
     parser.add_argument("--replay", help="a schedule as it was printed: run it alone")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -130,9 +134,22 @@ def _run(
     name: str, stage: Stage, planned: Sequence[Schedule], options: argparse.Namespace
 ) -> tuple[Part, list[dict[str, Any]]]:
     print(f"{name}: {len(planned)}", flush=True)
-    jobs = [partial(_ended, stage, schedule) for schedule in planned]
+    jobs = [partial(_kept, options.keep, stage, schedule) for schedule in planned]
     endings = fleet.run_all(jobs, stage.scratch, workers=options.workers)
     return Part(name, {ending["schedule"]: ending["violations"] for ending in endings}), endings
+
+
+def _kept(folder: Path | None, stage: Stage, schedule: Schedule) -> dict[str, Any]:
+    """The ending that was kept of this schedule, else a new one. Who changes the code keeps none."""
+    if folder is None:
+        return _ended(stage, schedule)
+    file = folder / f"{digest_of(str(schedule), stage.expected)}.json"
+    if file.exists():
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return found
+    ending = _ended(stage, schedule)
+    write_text(file, json.dumps(ending))
+    return ending
 
 
 def _ended(stage: Stage, schedule: Schedule) -> dict[str, Any]:

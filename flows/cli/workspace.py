@@ -84,6 +84,7 @@ def status(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
             ("last run", seen.last_run),
             ("at work now", seen.at_work),
             ("in review", seen.in_review),
+            ("asked in MLflow", seen.asked),
             ("canary", seen.canary),
             ("to forget", _to_forget(len(seen.to_forget))),
             ("next", seen.next_step),

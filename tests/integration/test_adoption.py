@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from flows.run_context import RunContext
 from flows.services import adoption
+from flows.services.status import overview
 from flows.steps import ingestion
 from flows.wiring import Workspace
 from pipeline.errors import CorruptAdapter, DatabaseFailed
@@ -39,6 +40,13 @@ def test_an_approval_makes_the_release_production_once(ledger: Ledger, workspace
     assert unused(ledger) == ()
     assert ledger.review_decisions.concluded() == ((decision, outcome),)
     assert adoption.adopt(workspace) == adoption.Adopted()
+
+
+def test_status_names_what_was_decided_in_mlflow_until_it_is_judged(ledger: Ledger, workspace: Workspace) -> None:
+    decided(ledger, ledger.candidate("atlas"))
+    assert overview(workspace).asked == "approve of release 1 by ada: `sealed reconcile` judges it"
+    adoption.adopt(workspace)
+    assert overview(workspace).asked == ""
 
 
 def test_a_rejection_and_a_rollback_are_adopted_in_order(ledger: Ledger, workspace: Workspace) -> None:
