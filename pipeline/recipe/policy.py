@@ -83,7 +83,7 @@ class DriftPolicy(Rules):
 
     min_items: Annotated[int, _CHECKS] = Field(default=40, ge=1, description="fewer paragraphs are INCONCLUSIVE")
     margin: Annotated[float, _CHECKS] = Field(
-        default=0.10, gt=0.0, description="mean divergence from the production and the base model, in nats a token"
+        default=0.30, gt=0.0, description="mean divergence from the production and the base model, in nats a token"
     )
 
 
