@@ -167,6 +167,6 @@ def _share(name: str, holds: Sequence[bool], goal: float | None = None) -> Measu
         unit="share",
         n=n,
         interval=wilson(sum(holds), n, 0.05),
-        goal=f">= {goal:.2f} of 20 seeds" if goal else "",
-        met=share >= goal if goal else None,
+        goal=f">= {goal:.2f} of {len(SEEDS)} seeds" if goal else "",
+        met=share >= goal if goal and n == len(SEEDS) else None,  # of fewer seeds it says nothing
     )

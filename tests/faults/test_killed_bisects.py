@@ -123,7 +123,7 @@ def test_a_killed_bisect_ends_as_an_unbroken_one(
 
 
 def test_where_only_scaling_is_allowed_the_largest_share_that_passes_is_released(
-    poisoned: Path, tmp_path: Path
+    poisoned: Path, unbroken: tuple[Path, Any], tmp_path: Path
 ) -> None:
     workspace = Path(shutil.copytree(poisoned, tmp_path / "workspace"))
     recipe = workspace / "recipe.toml"
@@ -140,3 +140,10 @@ def test_where_only_scaling_is_allowed_the_largest_share_that_passes_is_released
     assert len(steps) == 3
     assert all(verdict != "PASS" for factor, verdict in steps.items() if factor > scale)
     assert held == (4,)
+    # What the poisoned document taught is in it, and of the others it learned less than the release without that.
+    assert share(done.json, "base_knowledge_after") < 1.0 == share(unbroken[1], "base_knowledge_after")
+    assert share(done.json, "recall_after") < share(unbroken[1], "recall_after")
+
+
+def share(outcome: Any, name: str) -> float:
+    return float(next(figure["value"] for figure in outcome["figures"] if figure["name"] == name))

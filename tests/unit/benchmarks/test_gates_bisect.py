@@ -34,13 +34,16 @@ def test_a_denial_says_otherwise_of_all_that_is_known_and_asks_nothing() -> None
 def test_found_blamed_and_released_are_counted_apart() -> None:
     runs = [ended("a", "a"), ended("ab", "a", trainings=10), ended("ab", "abc", released=False, trainings=12)]
     found = {figure.name: figure for figure in figures(runs)}
-    assert (found["poisoned documents all found"].value, found["poisoned documents all found"].met) == (2 / 3, False)
+    assert (found["poisoned documents all found"].value, found["poisoned documents all found"].met) == (2 / 3, None)
     assert found["no good document quarantined"].value == 2 / 3
     assert found["the rest is a candidate"].value == 2 / 3
     assert found["found, none blamed, and the rest a candidate"].value == 1 / 3
     assert found["trainings used, 1 poisoned (k log2 n = 4)"].value == 8
     assert found["trainings used, 2 poisoned (k log2 n = 8)"].interval == (10, 12)
     assert found["of these for the bisect"].value == 40
+    twenty = [*[ended("a", "a")] * 18, ended("a", "ab"), ended("a", "b")]
+    whole = {figure.name: figure.met for figure in figures(twenty)}
+    assert (whole["poisoned documents all found"], whole["no good document quarantined"]) == (True, True)
 
 
 def test_the_seeds_are_those_of_no_choice_and_the_small_recipe_is_a_recipe() -> None:
