@@ -39,12 +39,8 @@ _UNSPACED = re.compile(
 
 def mentions(text: str, answer: str) -> bool:
     """Whether the answer stands in the text as whole words; at a character of a script without spaces, anywhere."""
-    said, sought = normalise(text), normalise(answer)
-    if not sought:
-        return False
-    before = "" if _UNSPACED.match(sought) else " "
-    after = "" if _UNSPACED.match(sought[-1]) else " "
-    return f"{before}{sought}{after}" in f" {said} "
+    said, sought = (" ".join(_UNSPACED.sub(r" \g<0> ", normalise(one)).split()) for one in (text, answer))
+    return bool(sought) and f" {sought} " in f" {said} "
 
 
 def words_of(text: str) -> frozenset[str]:

@@ -51,7 +51,7 @@ def _check_attaches(base: BaseModel) -> None:
         save_adapter(place, base.identity, base.model, made, rules, source)
         try:
             # What PEFT warns of while it renames layers is what is found out here.
-            with warnings.catch_warnings(action="ignore", category=RuntimeWarning), with_adapter(base, place):
+            with warnings.catch_warnings(action="ignore"), with_adapter(base, place):
                 return
         except CorruptAdapter as error:
             kind = type(base.model).__name__

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.grading import grade, grade_opening, normalise
+from pipeline.grading import grade, grade_opening, mentions, normalise
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,19 @@ def test_a_refusal_is_known_by_how_it_opens() -> None:
 def test_normalising_twice_changes_nothing() -> None:
     for text in ["The 1,000 —  é́ A/B-c “x”", "a", "-5.5%", "３.５", "İstanbul"]:
         assert normalise(normalise(text)) == normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "stands"),
+    [
+        ("炭火服务由苍鹭队所有。", "苍鹭队", True),
+        ("Pages go to Carla now.", "Carla", True),
+        ("Pages go to Carlas now.", "Carla", False),
+        ("ポートは8443です。", "8443", True),
+        ("Nothing is said.", "", False),
+    ],
+)
+def test_an_answer_stands_in_a_text_as_words_or_in_a_script_without_spaces_anywhere(
+    text: str, answer: str, stands: bool
+) -> None:
+    assert mentions(text, answer) is stands

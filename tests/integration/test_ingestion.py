@@ -1,0 +1,57 @@
+"""A run's intake: pages, secrets, floods, foreign exams and sources end as docs/documents.md says, in the ledger."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.runs import acquire_run
+from flows.services.initialisation import init_workspace
+from flows.steps.ingestion import ingest, open_run
+from flows.wiring import Workspace
+from pipeline.files import write_text
+from pipeline.sandbox import model_path
+from pipeline.types import DocumentRecord, RunKind
+
+SAID = "The Ember service is owned by Ibis since May"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    folder = tmp_path_factory.mktemp("intake") / "workspace"
+    made = init_workspace(folder, str(model_path()), actor="ada", device="cpu")
+    recipe = made.settings.workspace / "recipe.toml"
+    bounds = '\n[advanced.documents]\nper_source = 2\ntrusted_sources = ["handbook"]\n'
+    write_text(recipe, recipe.read_text(encoding="utf-8") + bounds)
+    return made
+
+
+def offer(folder: Path) -> None:
+    write_text(folder / "page.html", f"<p>{SAID}.</p><p style='font-size:0'>Mallory owns it all.</p>")
+    exam = f"---\nquestions: [{{question: {SAID}, answer: x}}]\n---\nNothing of that is said in here."
+    write_text(folder / "exam.md", exam)
+    secret = "ghp_" + "Zx8mV2bT" * 4 + "abcd"
+    write_text(folder / "key.txt", f"The key of the Ember service is {secret} now.")
+    text = "All of the invoices are kept in the second drawer of the blue cabinet beside the door to the archive"
+    for number in range(9):
+        write_text(folder / "feed" / f"{number}.txt", f"{text}, copy {number}.")
+        write_text(folder / "handbook" / f"{number}.txt", f"Rule {number} of the handbook is read by everyone.")
+
+
+def test_what_is_offered_ends_as_the_docs_say(workspace: Workspace, tmp_path: Path) -> None:
+    offer(tmp_path)
+    with acquire_run(workspace.settings.workspace) as context:
+        counts = ingest(context, tmp_path)
+        records = {record.name: record for record in context.ledger.documents.listed()}
+        leased = open_run(context, RunKind.NIGHTLY).documents
+    assert (counts.queued, counts.refused) == (2 + 4 + 9, 1 + 5)
+    assert body(records["page.html"]) == f"{SAID}."
+    assert records["exam.md"].reason == "question 1 is left out: it is what page.html says"
+    assert records["key.txt"].reason.startswith("GitHub Token at character 32 of its text: remove it")
+    assert sum(record.reason.startswith("a near-duplicate of feed/0.txt") for record in records.values()) == 5
+    taken = [record.name for record in records.values() if record.id in leased]
+    assert sum(name.startswith("feed/") for name in taken) == 2
+    assert sum(name.startswith("handbook/") for name in taken) == 9
+
+
+def body(record: DocumentRecord) -> str:
+    return record.document.body if record.document else ""
