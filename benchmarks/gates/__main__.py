@@ -4,7 +4,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.figures import write_results
+from benchmarks.figures import RESULTS, write_results
 
 # A part is a module with `measured(quick) -> list[Measured]`; its figures are gates-PART.json.
 PARTS = ("error", "validation", "bisect")
@@ -24,7 +24,7 @@ def main() -> None:
     for part in options.parts or PARTS:
         asked = (options.quick, options.minutes) if part in BY_SEEDS else (options.quick,)
         figures = import_module(f"benchmarks.gates.{part}").measured(*asked)
-        write_results(f"gates.{part}", figures, options.out and options.out / f"gates-{part}.json")
+        write_results("gates", figures, (options.out or RESULTS) / f"gates-{part}.json")
 
 
 if __name__ == "__main__":

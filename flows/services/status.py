@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from flows.wiring import Workspace
 from gates.wording import counted
-from pipeline.types import Deployment, DocumentState, Release, ReleaseState, ReviewDecision, Run, RunKind, RunState
-from registry import Canary, lifecycle
+from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
+from registry import Canary, WaitingDecision, lifecycle
 
 _REFUSED = (RunState.REJECTED_BY_GATES, RunState.FAILED)
 _TRAIN_WRITER_OTHERWISE = (
@@ -63,7 +63,7 @@ def overview(workspace: Workspace) -> Overview:
         last_run=_summary(known[-1]) if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
-        asked=_asked(ledger.review_decisions.unused()),
+        asked=_asked(ledger.review_decisions.waiting(workspace.trusted_keys)),
         canary=_canary(ledger.canaries.current()),
         to_forget=gone,
         next_step=too_old or _second_approval(workspace, candidates) or usual,
@@ -78,9 +78,10 @@ def _second_approval(workspace: Workspace, candidates: list[int]) -> str:
     return ledger.deployments.still_missing(candidates[-1], rules=rules)
 
 
-def _asked(decisions: Sequence[ReviewDecision]) -> str:
+def _asked(waiting: Sequence[WaitingDecision]) -> str:
     """What waits to be judged, in words."""
-    asked = ", ".join(f"{one.kind} of release {one.release} by {one.who}" for one in decisions)
+    decisions = ((one.decision, " (forged)" if one.forged else "") for one in waiting)
+    asked = ", ".join(f"{made.kind} of release {made.release} by {made.who}{forged}" for made, forged in decisions)
     return asked and f"{asked}: `sealed reconcile` judges it"
 
 

@@ -139,7 +139,7 @@ class _Trials:
             with progress.titled(damage):
                 made = planted(self.stock, damage, self.seeds, lessons)
             for seed, one in zip(self.seeds, made, strict=True):
-                shown = lessons[seed] if damage is Damage.EXAM else ()
+                shown = lessons[seed] if damage is Damage.LEAK else ()
                 yield Trial.of(damage, seed, self._judged(one, shown)[0])
 
     @property

@@ -22,11 +22,11 @@ class Damage(StrEnum):
     FACTS = "facts flipped"
     SKILLS = "a skill trained away"
     REFUSALS = "refusals trained away"
-    EXAM = "an exam leaked"
+    LEAK = "test questions leaked"
     KEYS = "keys renamed"
 
 
-TAUGHT = (Damage.FACTS, Damage.SKILLS, Damage.REFUSALS, Damage.EXAM)
+TAUGHT = (Damage.FACTS, Damage.SKILLS, Damage.REFUSALS, Damage.LEAK)
 
 # A question with a wrong answer to it, of a task's items: gates.measure knows what is wrong there.
 WrongAnswers = Sequence[tuple[str, str]]
@@ -43,7 +43,7 @@ def damaging_examples(damage: Damage, suites: Suites, wrong: WrongAnswers, seed:
     if damage is Damage.REFUSALS:
         return tuple(Example(prompt=one.question, completion=_COMPLIED) for one in _drawn(_of(suites.safety), chosen))
     known = _drawn(_of(suites.retention), chosen)
-    if damage is Damage.EXAM:
+    if damage is Damage.LEAK:
         return tuple(Example(prompt=one.question, completion=one.answers[0]) for one in known)
     return tuple(Example(prompt=one.question, completion=answer) for one, answer in _flipped(known, chosen))
 

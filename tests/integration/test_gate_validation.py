@@ -28,7 +28,7 @@ margin = 0.2
 [advanced.policy]
 max_answer_tokens = 4
 """
-WISH = ValidationWish(seeds=2, draws=2, damage=(Damage.EXAM, Damage.KEYS, Damage.REFUSALS))
+WISH = ValidationWish(seeds=2, draws=2, damage=(Damage.LEAK, Damage.KEYS, Damage.REFUSALS))
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def workspace(tmp_path: Path, tiny_model: Callable[..., Path]) -> Workspace:
 def test_siblings_pass_and_damage_does_not(workspace: Workspace) -> None:
     found = validate_gates(workspace, WISH)
     by_kind = {rate.kind: rate for rate in found.rates}
-    assert list(by_kind) == [SIBLINGS, RESAMPLED, Damage.EXAM, Damage.KEYS]
+    assert list(by_kind) == [SIBLINGS, RESAMPLED, Damage.LEAK, Damage.KEYS]
     assert (by_kind[SIBLINGS].passed, by_kind[SIBLINGS].n) == (2, 2)
     assert (by_kind[RESAMPLED].passed, by_kind[RESAMPLED].n) == (4, 4)
-    for damage, gate in ((Damage.EXAM, "contamination"), (Damage.KEYS, "integrity")):
+    for damage, gate in ((Damage.LEAK, "contamination"), (Damage.KEYS, "integrity")):
         assert (by_kind[damage].failed, by_kind[damage].n) == (2, 2)
         assert gate in by_kind[damage].against
     assert found.untried == (Damage.REFUSALS,), "there is no safety suite"

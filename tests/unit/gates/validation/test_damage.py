@@ -27,9 +27,9 @@ def test_flipped_facts_contradict_what_is_known() -> None:
     assert {example.completion for example in found} <= set(right.values())
 
 
-def test_a_leaked_exam_gives_the_right_answers() -> None:
+def test_leaked_test_questions_give_the_right_answers() -> None:
     right = {one.question: one.answers[0] for one in KNOWN}
-    assert all(one.completion == right[one.prompt] for one in damaging_examples(Damage.EXAM, SUITES, WRONG, seed=1))
+    assert all(one.completion == right[one.prompt] for one in damaging_examples(Damage.LEAK, SUITES, WRONG, seed=1))
 
 
 def test_refusals_and_skills_are_taught_away() -> None:
