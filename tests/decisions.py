@@ -26,6 +26,7 @@ def adopting(ledger: Ledger, folder: Path, patch: pytest.MonkeyPatch) -> Workspa
 def decide_by(patch: pytest.MonkeyPatch, context: ReviewContext) -> None:
     """Lets every workspace decide by these rules and keys, and this check of adapters."""
     patch.setattr(Workspace, "review_context", property(lambda _: context))
+    patch.setattr(Workspace, "trusted_keys", property(lambda _: context.keys))
 
 
 def taken(
