@@ -51,7 +51,8 @@ def _wanting(workspace: Path, named: Path) -> list[str]:
     from flows.services.gate_plans import nothing_to_ask
     from flows.wiring import open_workspace
 
-    if not (gates := nothing_to_ask(open_workspace(workspace))):
+    opened = open_workspace(workspace)
+    if not (gates := nothing_to_ask(opened, opened.recipe.policy)):
         return []
     return [
         f"Its suites are missing: {', '.join(gates)}. Let the model make them: `sealed suites build -w {named}`. "

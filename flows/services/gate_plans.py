@@ -7,7 +7,7 @@ from gates.catalogue import checks
 from gates.evidence import ReleaseEvalSet, held_out_items
 from gates.planning import GatesPlan, Wish, impossible, plan
 from pipeline.errors import BadRecipe
-from pipeline.recipe import line_of
+from pipeline.recipe import PolicyRules, line_of
 from pipeline.types import Document, GateReport
 
 
@@ -22,22 +22,22 @@ def expect_possible(workspace: Workspace) -> None:
         raise BadRecipe(f"{file}{line_of(file, found.place)}: {found.place}: {found.sentence}.")
 
 
-def nothing_to_ask(workspace: Workspace) -> tuple[str, ...]:
+def nothing_to_ask(workspace: Workspace, policy: PolicyRules) -> tuple[str, ...]:
     """The required gates that a suite decides, and for which the workspace has none."""
-    suites, required = workspace.suites, workspace.recipe.policy.required
+    suites = workspace.suites
     known = {
         "retention": suites.retention or earlier_eval_sets(workspace),
         "regression": suites.regression,
         "safety": suites.safety,
         "perplexity": suites.perplexity,
     }
-    return tuple(gate for gate, found in known.items() if gate in required and not found)
+    return tuple(gate for gate, found in known.items() if gate in policy.required and not found)
 
 
-def foreseen(workspace: Workspace, documents: Sequence[Document]) -> tuple[str, ...]:
+def foreseen(workspace: Workspace, policy: PolicyRules, documents: Sequence[Document]) -> tuple[str, ...]:
     """Why a run on these documents cannot pass whatever it learns, and what to do, in sentences. Empty: it may."""
-    policy, said = workspace.recipe.policy, list[str]()
-    if missing := nothing_to_ask(workspace):
+    said = list[str]()
+    if missing := nothing_to_ask(workspace, policy):
         said.append(
             f"{', '.join(missing)}: there are no suites to ask, so this run cannot pass. "
             f"Stop it, and run `sealed suites build -w {workspace.settings.workspace}` first."

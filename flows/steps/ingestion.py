@@ -88,7 +88,8 @@ def open_run(
     rules = recipe.documents
     cap = SourceCap(documents=rules.per_source or rules.per_run, trusted=frozenset(rules.trusted_sources))
     run = runs.begin(limit=rules.per_run, proposer=named, recipe=recipe.digest, cap=cap)
-    for sentence in foreseen(context.workspace, context.ledger.documents.of(run.documents)) if run.documents else ():
+    leased = context.ledger.documents.of(run.documents)
+    for sentence in foreseen(context.workspace, recipe.policy, leased) if leased else ():
         log.warning("%s", sentence)
     runs.add_seconds(run.number, "ingest", taken.seconds)
     return run

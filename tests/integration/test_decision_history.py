@@ -138,9 +138,10 @@ def test_no_row_takes_the_place_of_another(ledger: Ledger, table: str) -> None:
 def test_a_grade_is_not_exchanged_under_another_number(ledger: Ledger) -> None:
     fill_every_table(ledger)
     verb = "INSERT OR REPLACE" if ledger.database.engine.dialect.name == "sqlite" else "INSERT"
-    again = "SELECT id + 1, epoch, counts_as, key, NULL, NOT canary_failed, at FROM outcomes"
+    columns = "id, epoch, counts_as, key, source, canary_failed, stable_failed, at"
+    again = "SELECT id + 1, epoch, counts_as, key, source, NULL, NOT canary_failed, at FROM outcomes"
     with pytest.raises(DBAPIError, match=r"append-only|counts_once"):
-        write(ledger, f"{verb} INTO outcomes (id, epoch, counts_as, key, canary_failed, stable_failed, at) {again}")
+        write(ledger, f"{verb} INTO outcomes ({columns}) {again}")
 
 
 def test_a_forged_approval_row_is_noticed(ledger: Ledger) -> None:

@@ -255,7 +255,7 @@ def test_a_recipe_names_tasks_and_their_folder(data: Path, tmp_path: Path, tiny_
     recipe += '[suites]\ntasks = ["piqa"]\n[advanced.suites]\ndata = "../data"\n'
     opened.settings.recipe_file.write_text(recipe, encoding="utf-8")
     assert [(one.name, len(one)) for one in opened.suites.regression] == [("regression/piqa", len(PIQA))]
-    assert nothing_to_ask(opened) == ()
+    assert nothing_to_ask(opened, opened.recipe.policy) == ()
     with acquire_run(opened.settings.workspace) as context:
         assert context.recipe.suites.tasks == ("piqa",)
     (data / "piqa.jsonl").unlink()

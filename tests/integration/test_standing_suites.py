@@ -54,7 +54,7 @@ def made(_short: None, model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     file.write_text("".join(json.dumps(one) + "\n" for one in taken), encoding="utf-8")
     with pytest.raises(KeyboardInterrupt), progress.watched_by(_killed_while("suites: regression")):
         build_suites(opened)
-    assert nothing_to_ask(opened) == ("regression", "safety")
+    assert nothing_to_ask(opened, opened.recipe.policy) == ("regression", "safety")
     build_suites(opened)
     return opened
 
@@ -77,7 +77,7 @@ def _killed_while(step: str) -> Callable[[str, float, float], None]:
 
 def test_every_kind_of_suite_is_made(made: Workspace) -> None:
     suites = made.suites
-    assert nothing_to_ask(made) == ()
+    assert nothing_to_ask(made, made.recipe.policy) == ()
     assert sum(map(len, suites.retention)) >= 60
     assert sum(map(len, suites.safety)) >= 50
     assert sum(map(len, suites.regression)) >= 20
@@ -149,7 +149,7 @@ def test_a_run_that_cannot_pass_is_foretold_before_it_writes(
 
 def test_nothing_is_foretold_of_a_run_that_may_pass(made: Workspace) -> None:
     made.settings.recipe_file.write_text('[policy]\nrequired = ["integrity", "retention"]\n', encoding="utf-8")
-    assert foreseen(made, []) == ()
+    assert foreseen(made, made.recipe.policy, []) == ()
     assert Recipe.read(made.settings.recipe_file).policy.required == ("integrity", "retention")
 
 
