@@ -11,7 +11,6 @@ import random
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -69,9 +68,7 @@ def main() -> None:
         stage = replace(stage, expected=unbroken.state)
         if options.replay:
             sys.exit(_replay(stage, options.replay))
-        begun = time.perf_counter()
         figures = _examined(stage, unbroken.passed[0], options)
-        figures.append(Measured(name="time", value=time.perf_counter() - begun, unit="s"))
     write_results("faults", figures, options.out)
 
 

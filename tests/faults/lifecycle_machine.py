@@ -146,11 +146,13 @@ class LifecycleMachine(RuleBasedStateMachine):
             raise AssertionError("a run that lost its lease wrote")
 
     @precondition(lambda self: self.session is None)
-    @rule(name=st.sampled_from(NAMES), who=st.sampled_from(PEOPLE), promoted=st.booleans())
-    def whole_run(self, name: str, who: str, promoted: bool) -> None:
+    @rule(name=st.sampled_from(NAMES), who=st.sampled_from(PEOPLE), crashed=st.booleans(), promoted=st.booleans())
+    def whole_run(self, name: str, who: str, crashed: bool, promoted: bool) -> None:
         """All steps of a run in order, and often its approval: at random they seldom follow one another."""
         self.ingest({name})
         self.start()
+        if self.session is not None and crashed:
+            self.crash()
         if self.session is not None:
             self.gate(Verdict.PASS)
             self.intend()
