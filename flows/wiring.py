@@ -1,13 +1,12 @@
 """The one composition root: turns a workspace folder into the parts that the steps work with. Decides nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
+from flows.reached import engine_of, judge_of, server_of
 from gates.suite import Suites, read_suites
 from gates.tasks import TaskSource
 from pipeline.adapters.identity import BaseIdentity
@@ -115,27 +114,12 @@ class Workspace:
 
     @cached_property
     def _of_server(self) -> "OpenAIEngine":
-        from pipeline.engines import openai
-
-        it = self.settings
-        return openai.OpenAIEngine(
-            self.metadata,
-            self.server,
-            openai.Names(base=str(it.server_model), adapter=it.server_adapter_model),
-            concurrency=it.server_concurrency,
-            seeded=it.server_seeds,
-        )
+        return engine_of(self.settings, self.metadata)
 
     @property
     def judge(self) -> "Judge | None":
         """Who gives a second opinion on this run's answers, if the settings name somebody."""
-        from gates.second_opinion import Judge
-
-        it = self.settings
-        if it.judge_url is None or it.judge_model is None:
-            return None
-        server = replace(self._reached(it.judge_url, it.judge_key), settings="SEALED_JUDGE")
-        return Judge(server=server, model=it.judge_model, concurrency=it.server_concurrency)
+        return judge_of(self.settings)
 
     @cached_property
     def vllm_engine(self) -> "VllmEngine":
@@ -160,14 +144,7 @@ class Workspace:
     @property
     def server(self) -> "Server":
         """The configured server, with the patience of runs."""
-        return self._reached(str(self.settings.server_url), self.settings.server_key)
-
-    def _reached(self, url: str, key: SecretStr | None) -> "Server":
-        from pipeline.engines.http_calls import Server
-
-        it = self.settings
-        secret = key.get_secret_value() if key else None
-        return Server(url=url, key=secret, attempts=it.server_attempts, seconds=it.server_seconds)
+        return server_of(self.settings)
 
     @cached_property
     def metadata(self) -> "ModelMetadata":
