@@ -10,11 +10,11 @@ from pipeline.prompts import QUESTION
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Chance, Count, Margin, Rules, Share
 
 _GATES = Advanced("docs/operating.md#what-the-gates-decide")
-_BISECT = Advanced("docs/adr/0030-one-bad-document-blocks-no-run.md")
+_BISECT = Advanced("docs/adr/0019-one-bad-document-blocks-no-run.md")
 _CANARY = Advanced("docs/operating.md#canary")
 _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
-_DRAWS = Advanced("docs/adr/0033-gates-cost-the-same-for-ever.md")
+_DRAWS = Advanced("docs/adr/0022-gates-cost-the-same-for-ever.md")
 _CHECKS = Advanced("docs/operating.md#gates-that-inform")
 _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
 
