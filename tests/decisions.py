@@ -20,6 +20,7 @@ def adopting(ledger: Ledger, folder: Path, patch: pytest.MonkeyPatch) -> Workspa
     decide_by(patch, ledger.context)
     (folder / "recipe.toml").touch()  # the defaults
     named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
+    (folder / "recipe.toml").touch()
     return Workspace(Settings.at(folder, named), ledger)
 
 

@@ -40,6 +40,7 @@ def still_known(ledger: Ledger) -> list[str]:
 
 def open_workspace(ledger: Ledger, folder: Path) -> Workspace:
     names = ("model", "base_model", "base_tokenizer", "base_chat_template")
+    (folder / "recipe.toml").touch()
     return Workspace(Settings.at(folder, dict.fromkeys(names, "x")), ledger)
 
 
