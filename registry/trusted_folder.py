@@ -14,7 +14,9 @@ def changeable(trusted: Path) -> Path | None:
     That is a key's file, its folder, or a folder above it, by which it could be exchanged. What is mounted read-only
     nobody can change, root neither. Root, and the owner of a file, can change it whatever its mode says.
     """
-    return next((path for path in (*places_in(trusted), *_way_to(trusted)) if _can_change(path)), None)
+    kept, way = places_in(trusted), tuple(_way_to(trusted))
+    own = {*kept, trusted.absolute(), trusted.resolve()}
+    return next((path for path in (*kept, *way) if _can_change(path, adding=path in own)), None)
 
 
 def _way_to(trusted: Path) -> Iterator[Path]:
@@ -30,15 +32,18 @@ def _way_to(trusted: Path) -> Iterator[Path]:
                 yield path
 
 
-def _can_change(path: Path) -> bool:
+def _can_change(path: Path, *, adding: bool) -> bool:
+    """`adding`: whether one more file in it would count. A link to nothing may become a key: whoever makes that."""
+    if not path.exists():
+        return True
     if _is_read_only(path):
         return False
     found = path.stat()
     if os.geteuid() in (0, found.st_uid):
         return True
-    # In a folder with the sticky bit, such as /tmp, only owners rename and remove.
+    # In a folder with the sticky bit, such as /tmp, anybody adds and only owners rename and remove.
     writes = os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-    return writes and not found.st_mode & stat.S_ISVTX
+    return writes and (adding or not found.st_mode & stat.S_ISVTX)
 
 
 def _is_read_only(path: Path) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from flows.services.gate_plans import earlier_eval_sets, expect_possible
+from flows.services.serving_trial import try_serving
 from flows.steps.updates import plan_of, rehearsal_rules_after, weighed
 from flows.wiring import Workspace
 from gates.catalogue import checks, policy_of, policy_of_foreign
@@ -81,12 +82,18 @@ class _Trials:
 
     @cached_property
     def plan(self) -> UpdatePlan:
-        if (plan := plan_of(self.workspace, self.release.update)) is None:
-            raise BadInput(
-                f"the plan of release {self.release.number} is no longer in {self.workspace.plans}, so its training "
-                "cannot be repeated. Validate after the next release."
-            )
-        return plan
+        plan = plan_of(self.workspace, self.release.update)
+        if plan is None:
+            why = f"its plan is no longer in {self.workspace.plans}"
+        elif plan.update.recipe != self.workspace.recipe.digest:
+            why = "the recipe was changed since"
+        elif plan.update.scale != 1.0:
+            why = "it was scaled down after its training"
+        else:
+            return plan
+        raise BadInput(
+            f"the training of release {self.release.number} cannot be repeated: {why}. Validate after the next release."
+        )
 
     @cached_property
     def stock(self) -> Stock:
@@ -166,13 +173,16 @@ class _Trials:
         return report, evidence, policy_of(policy, case.kind, withdrawn=False)
 
     def _case(self, folder: Path, manifest: AdapterManifest, examples: Sequence[Example]) -> Case:
+        candidate = Checkpoint(ModelRef(base=self.release.model.base, adapter=manifest.adapter), folder)
+        decides = "serving" in self.workspace.recipe.policy.required
         return Case(
             update=manifest.update,
             manifest=manifest,
-            candidate=Checkpoint(ModelRef(base=self.release.model.base, adapter=manifest.adapter), folder),
+            candidate=candidate,
             production=self.stock.release,
             examples=tuple(examples),
             suites=self.workspace.suites,
             kind=RunKind.REBUILD,
             earlier=earlier_eval_sets(self.workspace),
+            served=try_serving(self.workspace, candidate, manifest) if decides else None,
         )

@@ -14,6 +14,8 @@ from flows.steps.gate_validation import RESAMPLED, SIBLINGS, ValidationWish, val
 from flows.wiring import Workspace
 from gates.validation.damage import Damage
 from pipeline.errors import BadInput
+from pipeline.recipe import Recipe
+from tests.ledgers import RECIPE as OF_THE_RUN
 from tests.review_workspace import ReviewedWorkspace
 
 RECIPE = """[training]
@@ -32,8 +34,9 @@ WISH = ValidationWish(seeds=2, draws=2, damage=(Damage.LEAK, Damage.KEYS, Damage
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, tiny_model: Callable[..., Path]) -> Workspace:
+def workspace(tmp_path: Path, tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """With a release in production, the plan of its training, and sixty questions that nobody answers rightly."""
+    monkeypatch.setattr(Recipe, "digest", property(lambda _: OF_THE_RUN))
     made = ReviewedWorkspace(tmp_path / "workspace", tiny_model("llama"), f"sqlite:///{tmp_path / 'mlflow.db'}")
     opened = made.workspace
     opened.settings.recipe_file.write_text(RECIPE, encoding="utf-8")
@@ -68,10 +71,16 @@ def test_the_command_counts_for_people_and_machines(workspace: Workspace) -> Non
     assert (told["release"], told["rates"][0]["kind"]) == (1, SIBLINGS)
 
 
+def test_a_training_by_another_recipe_is_not_repeated(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recipe, "digest", property(lambda _: "another"))
+    with pytest.raises(BadInput, match="release 1 cannot be repeated: the recipe was changed since"):
+        validate_gates(workspace, replace(WISH, seeds=1))
+
+
 def test_without_a_release_or_its_plan_there_is_nothing_to_repeat(workspace: Workspace) -> None:
     for plan in workspace.plans.iterdir():
         plan.unlink()
-    with pytest.raises(BadInput, match="the plan of release 1 is no longer in"):
+    with pytest.raises(BadInput, match="release 1 cannot be repeated: its plan is no longer in"):
         validate_gates(workspace, replace(WISH, seeds=1))
     review.rollback(workspace, 0, actor="omar", reason="bad")
     with pytest.raises(BadInput, match="production is the base model"):

@@ -97,3 +97,15 @@ def test_root_itself_can_change_nothing_that_is_mounted_read_only(trusted: Path)
         pytest.skip("this container may not mount")
     assert (done.stdout.strip(), done.stderr) == ("None", "")
     assert changeable(trusted) is not None
+
+
+@needs_root
+def test_a_sticky_trusted_folder_takes_the_key_of_anybody(trusted: Path) -> None:
+    trusted.chmod(0o1777)
+    assert asked_as(NOBODY, trusted) == trusted
+
+
+@needs_root
+def test_a_link_to_nothing_may_become_a_key(trusted: Path) -> None:
+    (trusted / "a.pem").symlink_to(trusted / "nothing")
+    assert asked_as(NOBODY, trusted) == trusted / "a.pem"
