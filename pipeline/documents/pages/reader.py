@@ -12,7 +12,7 @@ import threading
 from functools import cache
 from typing import BinaryIO, Literal
 
-from pipeline.documents.pages.child import read_block, write_block
+from pipeline.documents.pages.blocks import read_block, write_block
 from pipeline.errors import BadDocument
 
 Format = Literal["html", "pdf"]

@@ -228,3 +228,9 @@ def test_a_page_fetches_nothing() -> None:
         assert html(page) == SAID
         with pytest.raises(TimeoutError):
             listener.accept()
+
+
+def test_the_process_that_asks_loads_no_library_for_pages() -> None:
+    code = "import sys, pipeline.documents; print([n for n in ('trafilatura', 'pypdf', 'lxml') if n in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
+    assert run.stdout.strip() == "[]"
