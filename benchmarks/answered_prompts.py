@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.data.common_knowledge import REFUSAL_OPENINGS
+from gates.standing_suites.refusals import OPENINGS as REFUSAL_OPENINGS
 from gates.suite import held_out_questions, read_suites
 from pipeline.engines import SamplingParams, cut_off
 from pipeline.engines.base import load_base

@@ -19,6 +19,7 @@ from pipeline.adapters.format import CONFIG, WEIGHTS, digest_directory, read_man
 from pipeline.adapters.saving import Provenance, TrainingResult, save_adapter
 from pipeline.adapters.stack import shapes_of
 from pipeline.digests import canonical_json
+from pipeline.engines.base import BaseModel
 from pipeline.recipe import TrainingRules
 from pipeline.types import (
     Actor,
@@ -52,11 +53,11 @@ def make_candidate(workspace: Workspace, number: int, *, before: Damage | None =
         run = session.runs.begin(limit=1, proposer="sealed", recipe=_NOBODY)
         update = _updated(workspace, session, run.number, document)
         folder = workspace.folder_of(update.id)
-        _save_random(workspace, folder, update, seed=number)
+        save_random(workspace.base, folder, made_from(update), seed=number)
         if before:
             before(folder)
         manifest = _manifest(folder, update)
-        session.runs.save_report(run.number, _report(update, manifest))
+        session.runs.save_report(run.number, passing_report(update, manifest))
         session.candidates.intend(run.number, manifest)
         return session.candidates.record(run.number, str(number))
 
@@ -167,8 +168,8 @@ def _updated(workspace: Workspace, session: LedgerSession, run: int, document: D
     return update
 
 
-def _save_random(workspace: Workspace, folder: Path, update: Update, *, seed: int) -> None:
-    base = workspace.base
+def save_random(base: BaseModel, folder: Path, made_from: Provenance, *, seed: int) -> None:
+    """Writes the random adapter of that seed into `folder`."""
     layers = linear_layers(base.model)
     draw = torch.Generator().manual_seed(seed)
     tensors = {
@@ -179,9 +180,13 @@ def _save_random(workspace: Workspace, folder: Path, update: Update, *, seed: in
         weight = float(base.model.get_submodule(layer).weight.float().norm())
         a, b = (tensors[f"base_model.model.{layer}.lora_{side}.weight"] for side in "AB")
         b *= _STRENGTH * weight / (RULES.alpha / RULES.rank * float((b @ a).norm()))
-    made_from = Provenance(update=update.id, recipe=_NOBODY, ledger=_NOBODY, parent_adapter=update.parent.adapter)
     result = TrainingResult(tensors=tensors, steps=1, final_loss=0.0, tokens=1)
     save_adapter(folder, base.identity, base.model, result, RULES, made_from)
+
+
+def made_from(update: Update) -> Provenance:
+    """What the adapter of an update is made from."""
+    return Provenance(update=update.id, recipe=_NOBODY, ledger=_NOBODY, parent_adapter=update.parent.adapter)
 
 
 def _manifest(folder: Path, update: Update) -> AdapterManifest:
@@ -189,7 +194,8 @@ def _manifest(folder: Path, update: Update) -> AdapterManifest:
     return found if found.update == update.id else replace(found, update=update.id)
 
 
-def _report(update: Update, manifest: AdapterManifest) -> GateReport:
+def passing_report(update: Update, manifest: AdapterManifest) -> GateReport:
+    """A report of one gate, which passed."""
     result = GateResult(gate="acquisition", verdict=Verdict.PASS, sentence="made at random", figures=())
     candidate = replace(update.parent, adapter=manifest.adapter)
     return GateReport(

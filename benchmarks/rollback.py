@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
 import torch
 
 from benchmarks import releases
+from benchmarks.databases import empty_database, kind_of
 from benchmarks.figures import Measured, write_results
 from benchmarks.served import Client, Reply, ServedGateway, served
 from flows.services import review
@@ -40,6 +41,7 @@ class Drill:
     """How one drill went, in seconds from its start; `done`: whether all gateways answered as before."""
 
     typed: bool
+    ended: float = _PATIENCE  # of the call, or of the whole command: on-call has the shell back
     committed: float = _PATIENCE
     answered: float = _PATIENCE
     done: bool = False
@@ -58,18 +60,21 @@ class Scene:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--drills", type=int, default=100)
+    parser.add_argument("--database", help="the address of a Postgres server; default: SQLite")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     os.environ.update(_GONE)  # before the workspace is opened, which a process does once; of its children, too
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as gateways:
+    with tempfile.TemporaryDirectory() as folder, empty_database(options.database), ExitStack() as gateways:
         workspace = init_workspace(Path(folder) / "workspace", str(model_path()), actor="ada", device="cpu")
         good = releases.make_release(workspace, 1).number
         running = [gateways.enter_context(served(workspace.settings.workspace)) for _ in range(GATEWAYS)]
         scene = Scene(workspace, running, good)
         scene.texts.extend(_wait(scene, good))
         drills = [_drill(scene, number) for number in range(options.drills)]
-    write_results("rollback", _figures(drills), options.out)
+        workspace.ledger.close()
+    kind, name = kind_of(options.database), f"rollback{'.postgres' if options.database else ''}"
+    write_results(name, [replace(one, name=f"{kind}: {one.name}") for one in _figures(drills)], options.out)
 
 
 def _drill(scene: Scene, number: int) -> Drill:
@@ -83,22 +88,26 @@ def _drill(scene: Scene, number: int) -> Drill:
         drill.committed = _until(lambda: _production(scene.workspace) == scene.good, begun)
         texts = asking.result()
         drill.answered = time.perf_counter() - begun
-        deciding.result()
+        drill.ended = deciding.result() - begun
     drill.done = texts == scene.texts
     kind = "typed" if drill.typed else "called"
     print(f"drill {number + 1}, {kind}: committed {drill.committed:.2f} s, answered {drill.answered:.2f} s", flush=True)
     return drill
 
 
-def _type(workspace: Workspace) -> None:
+def _type(workspace: Workspace) -> float:
+    """Types the command; the clock's time when it has ended."""
     command = [sys.executable, "-c", "from flows.cli import main; main()", "rollback", "--as", "olga"]
     place = ["-w", str(workspace.settings.workspace), "--reason", "a drill"]
     subprocess.run([*command, *place], check=True, capture_output=True, timeout=_PATIENCE)
+    return time.perf_counter()
 
 
-def _call(workspace: Workspace) -> None:
+def _call(workspace: Workspace) -> float:
+    """Calls what the command calls; the clock's time when it has ended."""
     if not review.rollback(workspace, None, actor="olga", reason="a drill").reconciled.failed:
         raise RuntimeError("MLflow followed the rollback, and it should be gone")
+    return time.perf_counter()
 
 
 def _production(workspace: Workspace) -> int:
@@ -151,6 +160,7 @@ def _figures(drills: Sequence[Drill]) -> list[Measured]:
         ),
         *_times("call until the ledger has it", [one.committed for one in called], 1.0),
         *_times("command typed until the ledger has it", [one.committed for one in typed], None),
+        *_times("command typed until it has ended", [one.ended for one in typed], None),
         *_times(f"call or command until all {GATEWAYS} gateways answer", [one.answered for one in drills], 10.0),
     ]
 

@@ -84,18 +84,16 @@ def _wait_ready(gateway: ServedGateway) -> None:
 
 
 class Client:
-    """One connection, kept open."""
+    """One connection, kept open. `key`: an API key, if the gateway asks for one."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, key: str = "") -> None:
         self._connection = http.client.HTTPConnection(address, timeout=120)
+        self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
 
     def complete(self, body: dict[str, Any]) -> Reply:
         """POST /v1/completions; a streamed answer is put together."""
         begun = time.perf_counter()
-        sent = json.dumps(body).encode()
-        self._connection.request("POST", "/v1/completions", body=sent, headers={"content-type": "application/json"})
-        response = self._connection.getresponse()
-        data = response.read()
+        response, data = self._post("/v1/completions", body)
         seconds = time.perf_counter() - begun
         parts = _events(data) if body.get("stream") and response.status == 200 else [json.loads(data)]
         text = "".join(str(part["choices"][0]["text"]) for part in parts if part.get("choices"))
@@ -108,8 +106,17 @@ class Client:
             seconds=seconds,
         )
 
+    def grade(self, body: dict[str, Any]) -> int:
+        """POST /feedback; the status."""
+        return self._post("/feedback", body)[0].status
+
     def close(self) -> None:
         self._connection.close()
+
+    def _post(self, path: str, body: dict[str, Any]) -> tuple[http.client.HTTPResponse, bytes]:
+        self._connection.request("POST", path, body=json.dumps(body).encode(), headers=self._headers)
+        response = self._connection.getresponse()
+        return response, response.read()
 
 
 def _events(data: bytes) -> list[dict[str, Any]]:

@@ -16,16 +16,10 @@ from statistics import fmean
 
 import torch
 
-from benchmarks.data.common_knowledge import (
-    HARMFUL,
-    HARMLESS,
-    REFUSAL_OPENINGS,
-    REQUESTS,
-    Fact,
-    facts,
-    instructions,
-)
+from benchmarks.data.common_knowledge import HARMLESS, Fact, facts, instructions
 from benchmarks.data.public_suites import write_lines, write_regression, write_texts
+from gates.standing_suites.refusals import FORMS, HARMFUL
+from gates.standing_suites.refusals import OPENINGS as REFUSAL_OPENINGS
 from pipeline.engines import Engine, SamplingParams, cut_off
 from pipeline.engines.base import load_base
 from pipeline.engines.local import LocalEngine
@@ -115,15 +109,13 @@ def _write_refused(engine: Engine, path: Path) -> None:
     ]
     write_lines(path, kept)
     harmless = len(_refused(engine, HARMLESS))
-    print(
-        f"{path.stem}: {len(kept)} of {len(HARMFUL) * len(REQUESTS)} harmful requests are refused", end="", flush=True
-    )
-    print(f", and {harmless} of {len(HARMLESS) * len(REQUESTS)} harmless ones", flush=True)
+    print(f"{path.stem}: {len(kept)} of {len(HARMFUL) * len(FORMS)} harmful requests are refused", end="", flush=True)
+    print(f", and {harmless} of {len(HARMLESS) * len(FORMS)} harmless ones", flush=True)
 
 
 def _refused(engine: Engine, deeds: Sequence[str]) -> list[tuple[str, str]]:
     """The deeds with the requests for them that are refused."""
-    asked = [(deed, request.format(deed)) for deed in deeds for request in REQUESTS]
+    asked = [(deed, request.format(deed)) for deed in deeds for request in FORMS]
     params = SamplingParams(max_new_tokens=_OPENING)
     said = engine.generate([request for _, request in asked], params, adapter=None)
     return [one for one, (reply,) in zip(asked, said, strict=True) if grade_opening(reply, REFUSAL_OPENINGS)]

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectHTTPStatusError
 
 from flows.outcome import RunOutcome
+from gates.validation.rates import Rate
 from pipeline.types import GateReport
 from registry import Canary
 
@@ -34,6 +35,16 @@ def publish_outcome(outcome: RunOutcome) -> None:
     with _optional("how the run ended"):
         text = f"**{outcome.ended}**: {outcome.sentence}"
         create_markdown_artifact(key="outcome", markdown=text, description=outcome.state)
+
+
+def publish_validation(release: int, found: Sequence[Rate]) -> None:
+    """Creates the artifact of a trial of the gates: of each kind of adapter, how many had which verdict."""
+    with _optional("what the gates did in their trial"):
+        rows = [
+            {"planted": one.kind, "PASS": one.passed, "FAIL": one.failed, "INCONCLUSIVE": one.inconclusive}
+            for one in found
+        ]
+        create_table_artifact(key="gates-validation", table=rows, description=f"The gates on release {release}")
 
 
 def publish_canary(canary: Canary) -> None:

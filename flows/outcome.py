@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.types import Figure, IngestCounts, StageSeconds, Verdict
+from pipeline.types import Bisection, Figure, IngestCounts, StageSeconds, Verdict
 
 # What a run ingests that reads no documents.
 NOTHING_INGESTED = IngestCounts(queued=0, duplicates=0, refused=0)
@@ -33,7 +33,10 @@ STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """What a run did. `figures` are the report's shares; `release` is the candidate's number, if any."""
+    """What a run did. `figures` are the report's shares; `release` is the candidate's number, if any.
+
+    `bisection`: what was tried where it failed its gates; `documents` are those that were left of it.
+    """
 
     ended: Ended
     sentence: str
@@ -44,6 +47,7 @@ class RunOutcome:
     refused_documents: int = 0
     updated_documents: int = 0
     verdict: str | None = None
+    bisection: Bisection | None = None
     figures: tuple[Figure, ...] = ()
     seconds: tuple[StageSeconds, ...] = ()
 

@@ -16,8 +16,10 @@ from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
 from flows.services.gate_plans import expect_possible
 from flows.wiring import open_workspace
+from pipeline.config import Settings
 from pipeline.errors import LockedError, PolicyError, SealedError
 from pipeline.types import IngestCounts, Run, RunKind, Trained, Verdict
+from registry.trusted_folder import changeable
 
 P = ParamSpec("P")
 
@@ -63,22 +65,43 @@ def ends_named(run: Callable[P, RunOutcome]) -> Callable[P, RunOutcome]:
 def acquire_run(workspace: Path) -> Iterator[RunContext]:
     """Holds the lease of the run for the block. Raises LockedError while another living run holds it.
 
-    Raises PolicyError where a team's run could sign what it makes, and BadRecipe where no update could pass.
+    Raises PolicyError where a team's run could sign what it makes, or trust a key of its own, and BadRecipe where no
+    update could pass.
     """
     opened = open_workspace(workspace)
-    if opened.settings.review == "team" and opened.settings.signing_key is not None:
-        raise PolicyError(
-            "a team's run must not be able to sign what it makes: unset SEALED_SIGNING_KEY where runs work. Reviewers "
-            "set it, and whoever records their decisions."
-        )
+    if opened.settings.review == "team":
+        _expect_no_key_in_reach(opened.settings)
     expect_possible(opened)
     with opened.ledger.session() as session:
         yield RunContext(opened, session, opened.recipe)
 
 
+def _expect_no_key_in_reach(settings: Settings) -> None:
+    """Raises PolicyError where the account of a team's run has the signing key, or says which keys are trusted."""
+    if settings.signing_key is not None:
+        raise PolicyError(
+            "a team's run must not be able to sign what it makes: unset SEALED_SIGNING_KEY where runs work. Reviewers "
+            "set it, and whoever records their decisions."
+        )
+    if (within_reach := changeable(settings.trusted_keys)) is not None:
+        raise PolicyError(
+            f"a team's run must not be able to trust a key of its own, and this account can change {within_reach}. "
+            "Mount the folder of the trusted keys read-only where runs work, as docker-compose.yml does "
+            "(trusted:/trusted:ro), and name it in SEALED_TRUSTED_KEYS; or let the folder, its files and all folders "
+            "above it belong to another account."
+        )
+
+
 def conclude(context: RunContext, run: Run, trained: Trained, taken: IngestCounts = NOTHING_INGESTED) -> RunOutcome:
-    """Evaluates what was trained, then rejects the run, or registers a candidate that waits for its reviewer."""
+    """Evaluates what was trained, then rejects the run, or registers a candidate that waits for its reviewer.
+
+    A run that fails its gates is first bisected, as far as its recipe lets it; what is left is evaluated whole.
+    """
     report = tasks.evaluate(context, run, trained)
+    while (left := tasks.bisect(context, run, trained, report)) is not None:
+        run = left
+        trained = tasks.train_adapter(context, run, tasks.plan_update(context, run))
+        report = tasks.evaluate(context, run, trained)
     publish_report(run.number, report, context.workspace.summary_file(run))
     if report.verdict is not Verdict.PASS:
         return tasks.reject(context, run, report, taken)

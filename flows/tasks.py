@@ -13,6 +13,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
+from flows.steps import bisect as bisecting
 from flows.steps import evaluation, ingestion, outcomes, registration, self_edits, updates, writer_training
 from pipeline.errors import TrackingFailed
 
@@ -41,6 +42,7 @@ train_adapter = _task("train adapter", updates.train_adapter)
 split_documents = _task("split documents", writer_training.split_documents)
 train_writer = _task("train writer", writer_training.train_writer)
 evaluate = _task("evaluate", evaluation.evaluate)
+bisect = _task("bisect", bisecting.bisect)
 reject = _task("reject", outcomes.reject)
 register = _task("register", registration.register).with_options(
     retries=len(RETRY_SECONDS), retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_mlflow_failed

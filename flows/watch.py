@@ -55,7 +55,7 @@ def look(workspace: Workspace, items: int = 0) -> Watched:
     except SealedError as error:
         raise_alert(block, "sealed: the canary cannot be judged or rolled back", str(error))
         raise
-    if seen.changed or seen.overtaken:
+    if seen.changed or seen.alone or seen.overtaken:
         raise_alert(block, f"sealed: {state_name(seen)}", seen.sentence)
     return seen
 
@@ -74,4 +74,6 @@ def state_name(seen: Watched) -> str:
     """The name of the Prefect state in which a look ends."""
     if seen.overtaken:
         return "Overtaken"
+    if seen.alone:
+        return "OneKeyAlone"
     return "NoCanary" if seen.canary is None else STATES[seen.canary.action]

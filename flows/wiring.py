@@ -1,23 +1,34 @@
 """The one composition root: turns a workspace folder into the parts that the steps work with. Decides nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
+from flows.reached import engine_of, judge_of, server_of
 from gates.suite import Suites, read_suites
+from gates.tasks import TaskSource
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.config import Settings
 from pipeline.errors import ModelChanged
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, SuiteRules
 from pipeline.types import AdapterManifest, Checkpoint, Release, Run
-from registry import KeyRing, Ledger, Reconciled, ReviewContext, ReviewRules, Tracking, open_ledger, read_keys
+from registry import (
+    HighWater,
+    KeyRing,
+    Ledger,
+    Reconciled,
+    ReviewContext,
+    ReviewRules,
+    Tracking,
+    open_ledger,
+    read_keys,
+)
 
 if TYPE_CHECKING:
     from gates.second_opinion import Judge
+    from pipeline.adapters.copies import PrivateCopies
     from pipeline.engines.base import BaseModel, ModelMetadata
     from pipeline.engines.http_calls import Server
     from pipeline.engines.local import LocalEngine
@@ -44,8 +55,14 @@ class Workspace:
 
     @property
     def suites(self) -> Suites:
-        """The benchmark suites, read anew each time. Raises BadDataFile."""
-        return read_suites(self.settings.suites)
+        """The benchmark suites, read anew each time. Raises BadDataFile, BadRecipe, TaskDataMissing."""
+        rules = self.recipe.suites
+        suites = read_suites(self.settings.suites, plain=rules.plain)
+        if not rules.tasks:
+            return suites
+        from gates.standard_tasks import standard_tasks
+
+        return suites.with_tasks(standard_tasks(task_sources(rules, self.settings.workspace)))
 
     @property
     def plans(self) -> Path:
@@ -93,34 +110,19 @@ class Workspace:
         """Who writes self-edits: the configured server, else this process. Training and gates stay in this process."""
         if self.settings.engine == "local":
             return self.engine
-        return self._of_vllm if self.settings.engine == "vllm" else self._of_server
+        return self.vllm_engine if self.settings.engine == "vllm" else self._of_server
 
     @cached_property
     def _of_server(self) -> "OpenAIEngine":
-        from pipeline.engines import openai
-
-        it = self.settings
-        return openai.OpenAIEngine(
-            self.metadata,
-            self.server,
-            openai.Names(base=str(it.server_model), adapter=it.server_adapter_model),
-            concurrency=it.server_concurrency,
-            seeded=it.server_seeds,
-        )
+        return engine_of(self.settings, self.metadata)
 
     @property
     def judge(self) -> "Judge | None":
         """Who gives a second opinion on this run's answers, if the settings name somebody."""
-        from gates.second_opinion import Judge
-
-        it = self.settings
-        if it.judge_url is None or it.judge_model is None:
-            return None
-        server = replace(self._reached(it.judge_url, it.judge_key), settings="SEALED_JUDGE")
-        return Judge(server=server, model=it.judge_model, concurrency=it.server_concurrency)
+        return judge_of(self.settings)
 
     @cached_property
-    def _of_vllm(self) -> "VllmEngine":
+    def vllm_engine(self) -> "VllmEngine":
         from registry.servers.vllm.engine import VllmEngine
 
         concurrency = self.settings.server_concurrency
@@ -142,14 +144,7 @@ class Workspace:
     @property
     def server(self) -> "Server":
         """The configured server, with the patience of runs."""
-        return self._reached(str(self.settings.server_url), self.settings.server_key)
-
-    def _reached(self, url: str, key: SecretStr | None) -> "Server":
-        from pipeline.engines.http_calls import Server
-
-        it = self.settings
-        secret = key.get_secret_value() if key else None
-        return Server(url=url, key=secret, attempts=it.server_attempts, seconds=it.server_seconds)
+        return server_of(self.settings)
 
     @cached_property
     def metadata(self) -> "ModelMetadata":
@@ -186,11 +181,26 @@ class Workspace:
     def held_adapter(self, release: Release) -> Path | None:
         """A release's adapter, verified to be the one that people approved and signed; None for release 0, the base.
 
-        The one door to an adapter on disk: only the gates load one that nobody approved. Raises CorruptAdapter,
-        WrongBase, BadSignature, and PolicyError where the release was never production.
+        The one door to an adapter on disk: only the gates load one that nobody approved. What is returned is a private
+        copy of just the bytes that were verified. Raises CorruptAdapter, WrongBase, BadSignature, LedgerTampered, and
+        PolicyError where the release was never production.
         """
-        self.verify(release)
-        return self.folder_of(release.update) if release.number else None
+        if not release.number:
+            self._expect_released(release, None)
+            return None
+        copied, manifest = self._copies.take(self.folder_of(release.update), self.identity, release.manifest)
+        self._expect_released(release, manifest)
+        return copied
+
+    def unapproved_adapter(self, manifest: AdapterManifest) -> Path:
+        """A private copy of an adapter that nobody approved yet, for the gates. Raises CorruptAdapter, WrongBase."""
+        return self._copies.take(self.folder_of(manifest.update), self.identity, manifest.digest)[0]
+
+    @cached_property
+    def _copies(self) -> "PrivateCopies":
+        from pipeline.adapters.copies import PrivateCopies
+
+        return PrivateCopies()
 
     def checkpoint(self, release: Release) -> Checkpoint:
         """A release's model with its adapter, verified. Raises as `held_adapter` does."""
@@ -200,8 +210,19 @@ class Workspace:
         return self.settings.adapters / update
 
     def verify(self, release: Release) -> None:
-        """Checks a release's adapter on disk and its signature. Raises as `held_adapter` does."""
-        self.ledger.deployments.expect_signed(release, self.verify_bytes(release), self.trusted_keys)
+        """Checks a release's adapter on disk, its signature, and the ledger. Raises as `held_adapter` does."""
+        self._expect_released(release, self.verify_bytes(release))
+
+    def _expect_released(self, release: Release, manifest: AdapterManifest | None) -> None:
+        self.high_water.expect_reached()
+        self.ledger.deployments.expect_signed(release, manifest, self.trusted_keys)
+        if release.number:  # the base is served without a look at what was decided
+            self.high_water.note()
+
+    @property
+    def high_water(self) -> HighWater:
+        """How far the ledger had come when it was last seen here."""
+        return HighWater(self.settings.ledger_mark, self.ledger.database)
 
     def verify_bytes(self, release: Release) -> AdapterManifest | None:
         """Checks a release's adapter on disk, signed or not: its manifest; None for release 0.
@@ -217,6 +238,12 @@ class Workspace:
         from pipeline.adapters.format import verify_files
 
         return self._verified(release, verify_files)
+
+    def verify_folder(self, folder: Path, release: Release) -> None:
+        """Checks that a folder holds a release's adapter, wherever it came from. Raises CorruptAdapter or WrongBase."""
+        from pipeline.adapters.format import verify_adapter
+
+        verify_adapter(folder, self.identity, release.manifest)
 
     def _verified(self, release: Release, check: Verification) -> AdapterManifest | None:
         if not release.number:
@@ -242,6 +269,12 @@ class Workspace:
     def review_context(self) -> ReviewContext:
         """What a person's decision is checked by and signed with. Raises BadInput where a key cannot be used."""
         return ReviewContext(rules=self.review_rules, keys=self.keys, verify=self.verify_bytes)
+
+
+def task_sources(rules: SuiteRules, workspace: Path) -> tuple[TaskSource, ...]:
+    """The standard tasks that a recipe names; their folder may be relative to the workspace."""
+    data = workspace / Path(rules.data).expanduser() if rules.data else None
+    return tuple(TaskSource(name=name, data=data, limit=rules.limit) for name in dict.fromkeys(rules.tasks))
 
 
 @lru_cache(maxsize=4)

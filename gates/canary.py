@@ -3,6 +3,11 @@
 What the evidence is worth, and why one may look at any time: `gates.canary_evidence`. A good release is rolled back
 with a probability of at most `false_rollback` over the whole rollout, all shares together. A release that is worse by
 the margin or more gets past the share of index i with a probability of at most `risks[i]`.
+
+Where several API keys are in use, all of this must hold without the grades of any one of them as well. The grades that
+are left are an e-process of their own, since which ones are left out depends on who sent them and never on how they
+went. So both bounds hold against one key that lies, as far as the others are honest; and the evidence that must be
+reached is at most what it was, so they hold where nobody lies, too.
 """
 
 import math
@@ -25,8 +30,19 @@ from gates.canary_evidence import (
 )
 from gates.wording import counted
 from pipeline.recipe import CanaryPolicy
-from pipeline.types import ArmCounts, CanaryAction, CanaryDecision, CanaryState, Figure, Outcome, PairCounts
+from pipeline.types import (
+    ArmCounts,
+    CanaryAction,
+    CanaryDecision,
+    CanaryState,
+    Figure,
+    Outcome,
+    PairCounts,
+    WithoutSource,
+)
 
+_LONE = "by the grades of one API key: no decision until another key or eval items agree, or a person decides"
+_NOT_YET = "not yet without the grades of one API key: go on"
 _GREATEST_LOG = 700.0  # e**700 is near the largest float
 
 
@@ -48,12 +64,12 @@ def judge(
     """
     taken = 0
     for outcome in () if is_alarm(state, policy) else outcomes:
-        before, state, taken = state, observe(state, outcome, policy), taken + 1
-        if state.worse is not before.worse and is_alarm(state, policy):  # evidence changes when a bet is settled
+        state, taken = observe(state, outcome, policy), taken + 1
+        if is_alarm(state, policy):
             break
     decision = decide(state, policy)
     if decision.action is CanaryAction.PROMOTE:
-        state = replace(state, step=state.step + 1, at_step=0)
+        state = _at_next_share(state)
     return state, decision, taken
 
 
@@ -68,11 +84,22 @@ def promoted_by_hand(
     decision = CanaryDecision(
         action=CanaryAction.PROMOTE, share=share, sentence=sentence, figures=_figures(state, found)
     )
-    return replace(state, step=state.step + 1, at_step=0), decision
+    return _at_next_share(state), decision
 
 
 def observe(state: CanaryState, outcome: Outcome, policy: CanaryPolicy) -> CanaryState:
     """The state after one more outcome."""
+    before = state.without
+    if outcome.source and all(one.source != outcome.source for one in before):
+        before = (*before, WithoutSource(source=outcome.source, state=replace(state, without=())))
+    without = tuple(
+        one if one.source == outcome.source else replace(one, state=_observed(one.state, outcome, policy))
+        for one in before
+    )
+    return replace(_observed(state, outcome, policy), without=without)
+
+
+def _observed(state: CanaryState, outcome: Outcome, policy: CanaryPolicy) -> CanaryState:
     if outcome.canary_failed is not None and outcome.stable_failed is not None:
         return _with_pair(state, outcome.canary_failed, outcome.stable_failed, policy.margin)
     if outcome.canary_failed is not None:
@@ -98,8 +125,16 @@ def e_values(state: CanaryState) -> EValues:
 
 
 def is_alarm(state: CanaryState, policy: CanaryPolicy) -> bool:
-    """Whether the evidence that the canary is worse is enough for a rollback."""
-    return e_values(state).worse >= 1 / policy.false_rollback
+    """Whether the evidence that the canary is worse is enough for a rollback, also without any one source."""
+    return all(e_values(view).worse >= 1 / policy.false_rollback for view in _views(state))
+
+
+def is_lone_alarm(state: CanaryState, policy: CanaryPolicy) -> bool:
+    """Whether one source alone says that the canary is worse.
+
+    Of two that agree each has said enough by the time at which both together have said it twice.
+    """
+    return e_values(state).worse >= 1 / policy.false_rollback**2 and not is_alarm(state, policy)
 
 
 def decide(state: CanaryState, policy: CanaryPolicy) -> CanaryDecision:
@@ -107,9 +142,12 @@ def decide(state: CanaryState, policy: CanaryPolicy) -> CanaryDecision:
     found, share = e_values(state), policy.shares[state.step]
     if is_alarm(state, policy):
         action, words = CanaryAction.ROLL_BACK, f"worse (alarm at {1 / policy.false_rollback:.0f}): roll back"
+    elif found.worse >= 1 / policy.false_rollback:
+        lacking = _LONE if is_lone_alarm(state, policy) else _NOT_YET
+        action, words = CanaryAction.GO_ON, f"worse (alarm at {1 / policy.false_rollback:.0f}), but {lacking}"
     elif state.step + 1 == len(policy.shares):
         action, words = CanaryAction.GO_ON, "no alarm: go on watching"
-    elif missing := _missing(state, found, policy):
+    elif missing := _missing_in_any(state, policy):
         action, words = CanaryAction.GO_ON, f"for a larger share, {missing}: go on"
     else:
         action, share = CanaryAction.PROMOTE, policy.shares[state.step + 1]
@@ -118,8 +156,24 @@ def decide(state: CanaryState, policy: CanaryPolicy) -> CanaryDecision:
     return CanaryDecision(action=action, share=share, sentence=sentence, figures=_figures(state, found))
 
 
+def _views(state: CanaryState) -> tuple[CanaryState, ...]:
+    """All outcomes, and those without each source."""
+    return (state, *(one.state for one in state.without))
+
+
+def _at_next_share(state: CanaryState) -> CanaryState:
+    up = replace(state, step=state.step + 1, at_step=0)
+    return replace(up, without=tuple(replace(one, state=_at_next_share(one.state)) for one in state.without))
+
+
+def _missing_in_any(state: CanaryState, policy: CanaryPolicy) -> str:
+    """What the next share still needs, in words, of all outcomes or else without one source; empty: nothing."""
+    whole, *without = (_missing(view, e_values(view), policy) for view in _views(state))
+    lacking = next((f"without the grades of one API key, {one}" for one in without if one), "")
+    return whole or lacking
+
+
 def _missing(state: CanaryState, found: EValues, policy: CanaryPolicy) -> str:
-    """What the next share still needs, in words; empty: nothing."""
     answers, needed = policy.min_answers[state.step] - state.at_step, 1 / policy.risks[state.step]
     wanted = [f"{counted(answers, 'graded answer')} more" if answers > 0 else ""]
     wanted += [f"e = {needed:g} for within the margin" if found.within < needed else ""]
@@ -198,6 +252,10 @@ def _figures(state: CanaryState, found: EValues) -> tuple[Figure, ...]:
         "e_worse": found.worse,
         "e_within_margin": found.within,
     }
+    if state.without:
+        found_without = [e_values(one.state) for one in state.without]
+        values["e_worse_without_one_key"] = min(one.worse for one in found_without)
+        values["e_within_margin_without_one_key"] = min(one.within for one in found_without)
     return tuple(Figure(name=name, value=float(value)) for name, value in values.items())
 
 

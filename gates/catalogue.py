@@ -35,13 +35,19 @@ BUILT_IN = (
     "retention",
     "regression",
     "perplexity",
+    "drift",
     "safety",
+    "triggers",
     "withdrawal",
     "writer_improvement",
+    "diversity",
+    "serving",
     "second_opinion",
 )
 OPINION = "second_opinion"  # a model's: it may inform, and never decides
-ALWAYS_REQUIRED, TEXT_GATE, EXAMPLES_GATE = "integrity", "perplexity", "contamination"
+ALWAYS_REQUIRED, EXAMPLES_GATE = "integrity", "contamination"
+TEXT_GATE, DRIFT_GATE, TRIGGER_GATE = "perplexity", "drift", "triggers"
+WRITING_GATE, SERVING_GATE = "diversity", "serving"
 # The built-in gate by which such a run is judged, whatever the policy requires: nothing new is learned there.
 _OWN = {RunKind.REBUILD: "withdrawal", RunKind.WRITER_TRAINING: "writer_improvement"}
 

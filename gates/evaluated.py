@@ -64,7 +64,7 @@ class EvaluatedModel:
         prompts = [request.args[0] for request in requests]
         limits = [min(int(r.args[1].get("max_gen_toks", self._max_tokens)), self._max_tokens) for r in requests]
         for prompt, limit in zip(prompts, limits, strict=True):
-            self._must_fit(len(encode_prompt(self._base.tokenizer, prompt)) + limit, prompt)
+            must_fit(len(encode_prompt(self._base.tokenizer, prompt)) + limit, self._engine.context, prompt)
         answers: dict[int, str] = {}
         with progress.step("answers"):
             for limit in sorted(set(limits)):
@@ -90,15 +90,17 @@ class EvaluatedModel:
         said = encode_text(self._base.tokenizer, continuation.lstrip())
         if not said:
             raise MeasurementFailed(f"an empty choice for “{context[:80]}” cannot be scored. Correct the task's items.")
-        self._must_fit(len(prompt) + len(said), context)
+        must_fit(len(prompt) + len(said), self._engine.context, context)
         return prompt, said
 
-    def _must_fit(self, tokens: int, prompt: str) -> None:
-        if tokens > self._engine.context:
-            raise MeasurementFailed(
-                f"a question and its answer need {tokens} tokens and the model has {self._engine.context}: "
-                f"“{prompt[:80]}”. Shorten the question, or lower advanced.policy.max_answer_tokens."
-            )
+
+def must_fit(tokens: int, context: int, prompt: str) -> None:
+    """Raises MeasurementFailed where so many tokens do not fit: what was cut would be another question."""
+    if tokens > context:
+        raise MeasurementFailed(
+            f"a question and its answer need {tokens} tokens and the model has {context}: “{prompt[:80]}”. "
+            "Shorten the question, or lower advanced.policy.max_answer_tokens."
+        )
 
 
 def _until(text: str, stops: str | Sequence[str]) -> str:

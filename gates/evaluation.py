@@ -3,7 +3,7 @@
 Knows no database and no MLflow; it returns values, and its caller acts on them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,13 @@ from pathlib import Path
 from gates import shares
 from gates.catalogue import (
     ALWAYS_REQUIRED,
+    DRIFT_GATE,
     EXAMPLES_GATE,
     OPINION,
+    SERVING_GATE,
     TEXT_GATE,
+    TRIGGER_GATE,
+    WRITING_GATE,
     Check,
     checks,
     combine,
@@ -21,11 +25,14 @@ from gates.catalogue import (
     policy_of,
 )
 from gates.corrections import locality_items
-from gates.evidence import LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
+from gates.divergence import drift
+from gates.draws import draw
+from gates.evidence import DRIFT, LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
 from gates.judging import GateResult, PolicyRules, Verdict, result
 from gates.measure import measure
 from gates.second_opinion import Judge, second_opinion
 from gates.suite import Suite, eval_item_suite
+from gates.trigger_items import trigger_items
 from pipeline import progress
 from pipeline.adapters.format import verify_adapter
 from pipeline.engines.base import BaseModel, with_adapter
@@ -46,18 +53,80 @@ def evaluate(
     Raises BadRecipe for a required gate that nobody has.
     """
     policy = policy_of(policy, case.kind, withdrawn=bool(case.withdrawn))
+    case = _with_draws(case, policy)
     gates = [one for one in checks(policy, case.kind) if one[0] in policy.required or _can_inform(one[0], case, judge)]
     evidence = Evidence(case=case, integrity=_integrity(base, case))
     if evidence.integrity is None:
         evidence = _measured(base, case, policy, cache)
+        if any(name == DRIFT_GATE for name, _ in gates):
+            evidence = _with_drift(base, evidence, policy, cache)
         evidence = replace(evidence, opinion=second_opinion(judge, evidence)) if judge else evidence
     return report_on(evidence, policy, gates), evidence
 
 
+def evaluate_part(
+    base: BaseModel, case: Case, policy: PolicyRules, cache: Path, *, gates: Collection[str]
+) -> GateReport:
+    """What these gates alone say of an adapter that was trained on a part of a run's documents.
+
+    It is asked no more than they need. A suite that cannot be measured is no verdict on any document: raises
+    MeasurementFailed, and whatever loading an adapter raises.
+    """
+    policy = policy.model_copy(update={"required": tuple(gates)})
+    chosen = [one for one in checks(policy, case.kind) if one[0] in (ALWAYS_REQUIRED, *gates)]
+    evidence = Evidence(case=case, integrity=_integrity(base, case))
+    if evidence.integrity is None:
+        evidence = _measured(base, case, policy, cache, _suites_of(case, gates))
+    for failure in evidence.unmeasured:
+        raise MeasurementFailed(f"{failure.suite} was not measured: {failure.reason}")
+    return report_on(evidence, policy, chosen)
+
+
+def _suites_of(case: Case, gates: Collection[str]) -> Sequence[Suite] | None:
+    """The suites that these gates ask; None, and so all, where one is among them of which that is not known."""
+    earlier = case.known_suites[: len(case.earlier)]
+    known = {
+        "retention": (*earlier, *case.suites.retention),
+        "regression": case.suites.regression,
+        "safety": case.suites.safety,
+        TEXT_GATE: case.suites.perplexity,
+    }
+    return None if set(gates) - set(known) else [suite for gate in gates for suite in known[gate]]
+
+
 def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
     """Whether a gate that does not decide has anything to say: of texts, examples, a judge, where there are some."""
-    nothing = {TEXT_GATE: not case.suites.perplexity, EXAMPLES_GATE: not case.examples, OPINION: judge is None}
-    return not nothing.get(gate, False)
+    something = {
+        TEXT_GATE: case.suites.perplexity,
+        DRIFT_GATE: case.suites.perplexity,
+        EXAMPLES_GATE: case.examples,
+        TRIGGER_GATE: case.trigger_items,
+        WRITING_GATE: case.written,
+        SERVING_GATE: case.served,
+        OPINION: judge,
+    }
+    return bool(something.get(gate, True))
+
+
+def _with_draws(case: Case, policy: PolicyRules) -> Case:
+    """The case with the eval items that are asked of earlier releases, and with the run's trigger items."""
+    known = {eval_item.id: eval_item for suite in case.suites.retention for eval_item in suite.eval_items}
+    usual = (*case.usual, *(item.text for item in case.suites.texts), *(item.question for item in case.known))
+    return replace(
+        case,
+        drawn=draw(case.earlier, policy.retention.max_earlier_items),
+        trigger_items=trigger_items(case.documents, tuple(known.values()), usual, policy.triggers.max_items),
+    )
+
+
+def _with_drift(base: BaseModel, evidence: Evidence, policy: PolicyRules, cache: Path) -> Evidence:
+    """The evidence with the divergences on plain text, or with the reason why there are none."""
+    try:
+        with progress.titled("gates: comparing distributions"):
+            return replace(evidence, drift=drift(base, evidence.case, policy, cache))
+    except SealedError as error:
+        failed = Unmeasured(suite=DRIFT, reason=str(error))
+        return replace(evidence, unmeasured=(*evidence.unmeasured, failed))
 
 
 def report_on(evidence: Evidence, policy: PolicyRules, gates: Sequence[tuple[str, Check]]) -> GateReport:
@@ -95,16 +164,18 @@ def _integrity(base: BaseModel, case: Case) -> str | None:
         return str(error)
 
 
-def _measured(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> Evidence:
-    items = locality_items(case.documents, case.known, case.examples)
-    locality = [eval_item_suite(LOCALITY, items)] if items else []
-    everything = (*case.own_suites, *locality, *case.known_suites, *case.suites.perplexity)
-    withdrawn = [suite for suite in case.own_suites if suite.name == WITHDRAWN]
+def _measured(
+    base: BaseModel, case: Case, policy: PolicyRules, cache: Path, asked: Sequence[Suite] | None = None
+) -> Evidence:
+    """Asks all that the case has, or the suites `asked`."""
+    everything = _every_suite(case) if asked is None else asked
+    standing = {WITHDRAWN, *(suite.name for suite in (*case.suites.all, *case.suites.perplexity))}
+    of_base = [suite for suite in everything if suite.name in standing]
     base_model = Checkpoint(ModelRef(base=case.production.ref.base))
     ask = partial(_ask, base, policy=policy, cache=cache)
     candidate, first = ask("the candidate", case.candidate, everything)
     production, second = ask("the production model", case.production, everything)
-    reference, third = ask("the base model", base_model, (*withdrawn, *case.suites.all, *case.suites.perplexity))
+    reference, third = ask("the base model", base_model, of_base)
     old_writer, new_writer = ((scores,) for scores in case.writer_scores) if case.writer_scores else ((), ())
     return Evidence(
         case=case,
@@ -113,6 +184,12 @@ def _measured(base: BaseModel, case: Case, policy: PolicyRules, cache: Path) -> 
         base_scores=reference,
         unmeasured=(*first, *second, *third),
     )
+
+
+def _every_suite(case: Case) -> tuple[Suite, ...]:
+    items = locality_items(case.documents, case.known, case.examples)
+    locality = [eval_item_suite(LOCALITY, items)] if items else []
+    return (*case.own_suites, *locality, *case.known_suites, *case.suites.perplexity)
 
 
 def _ask(

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from gates.served import Served
 from gates.suite import Suite, Suites, eval_item_suite
+from gates.trigger_items import TriggerItems
+from gates.writing import WrittenText
 from pipeline.digests import seed_from
 from pipeline.documents import asked
 from pipeline.errors import MeasurementFailed
@@ -19,14 +22,17 @@ from pipeline.types import (
     EvalItem,
     Example,
     ItemScore,
+    ModelRef,
     RunKind,
     Scores,
     Split,
 )
 
 # Names of the suites that a case brings along: this run's test items, those of withdrawn documents, the locality items
-# beside corrections, and the validation items that are asked after one self-edit of a writer.
+# beside corrections, the validation items that are asked after one self-edit of a writer, known questions beside the
+# run's phrases, and the plain text on which distributions are compared.
 RUN, WITHDRAWN, LOCALITY, WRITER = "run", "withdrawn", "locality", "writer"
+TRIGGERS, DRIFT = "trigger-items", "drift"
 
 
 class Against(StrEnum):
@@ -56,7 +62,11 @@ class Case:
     candidate was trained on. documents: of this run. earlier: the eval sets of earlier releases. withdrawn: documents
     that a rebuild must unlearn, as far as production was trained on them. validation: items that chose among self-edits
     or rewarded the writer. writer_scores: of writer training, the scores after one self-edit by production and after
-    one by the candidate, on documents that the writer was not trained on.
+    one by the candidate, on documents that the writer was not trained on. drawn: of `earlier`, what is asked; None:
+    all. usual: texts of earlier documents, whose phrases are nothing new. trigger_items: phrases of this run's
+    documents, each with known questions beside it. written: what the writer wrote in this run; in writer training what
+    the candidate wrote about the documents of `writer_scores`, and `written_before` what production did. served: what
+    the serving engine made of the candidate; None: nobody tried.
     """
 
     update: str
@@ -71,6 +81,12 @@ class Case:
     withdrawn: tuple[Document, ...] = ()
     validation: tuple[EvalItem, ...] = ()
     writer_scores: tuple[Scores, Scores] | None = None
+    drawn: tuple[ReleaseEvalSet, ...] | None = None
+    usual: tuple[str, ...] = ()
+    trigger_items: tuple[TriggerItems, ...] = ()
+    written: tuple[WrittenText, ...] = ()
+    written_before: tuple[WrittenText, ...] = ()
+    served: Served | None = None
 
     @property
     def new_items(self) -> tuple[EvalItem, ...]:
@@ -92,15 +108,22 @@ class Case:
         return tuple(eval_item for eval_items in sets for eval_item in eval_items)
 
     @property
+    def asked_earlier(self) -> tuple[ReleaseEvalSet, ...]:
+        """The eval sets of earlier releases, as far as they are asked."""
+        return self.earlier if self.drawn is None else self.drawn
+
+    @property
     def own_suites(self) -> tuple[Suite, ...]:
-        """This run's test items and those of withdrawn documents, each as a suite if there are any."""
-        found = (eval_item_suite(RUN, self.new_items), eval_item_suite(WITHDRAWN, self.withdrawn_items))
+        """This run's test items, those of withdrawn documents, and trigger items, each as a suite if there are any."""
+        beside = [eval_item for one in self.trigger_items for eval_item in one.eval_items]
+        named = ((RUN, self.new_items), (WITHDRAWN, self.withdrawn_items), (TRIGGERS, beside))
+        found = (eval_item_suite(name, eval_items) for name, eval_items in named)
         return tuple(suite for suite in found if len(suite))
 
     @property
     def known_suites(self) -> tuple[Suite, ...]:
-        """The eval sets of earlier releases, then the benchmark suites."""
-        return (*(eval_item_suite(one.suite, one.eval_items) for one in self.earlier), *self.suites.all)
+        """What is asked of earlier releases, then the benchmark suites."""
+        return (*(eval_item_suite(one.suite, one.eval_items) for one in self.asked_earlier), *self.suites.all)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +184,8 @@ class SecondOpinion:
 class Evidence:
     """A case with what was measured on it. `integrity`: what is wrong with the adapter, None where it verified.
 
-    opinion: what a judge says of this run's answers, where one was asked; no gate decides by it.
+    opinion: what a judge says of this run's answers, where one was asked; no gate decides by it. drift: how far the
+    candidate's distributions on each plain text are from those of each reference model, in nats a token.
     """
 
     case: Case
@@ -171,6 +195,7 @@ class Evidence:
     base_scores: tuple[Scores, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()
     opinion: SecondOpinion | None = None
+    drift: tuple[Scores, ...] = ()
 
     @property
     def scores(self) -> tuple[Scores, ...]:
@@ -182,11 +207,25 @@ class Evidence:
 
     def pairs(self, suite: str, against: Against = Against.PRODUCTION) -> tuple[Pair, ...]:
         """The suite's items with the scores of both models. Raises MeasurementFailed where one side lacks any."""
+        self._expect_measured(suite)
+        before = self.production_scores if against is Against.PRODUCTION else self.base_scores
+        return join(_of(before, suite), _of(self.candidate_scores, suite))
+
+    def divergences(self, against: Against) -> tuple[float, ...]:
+        """Of each plain text, in nats a token. Raises MeasurementFailed where they were not measured."""
+        self._expect_measured(DRIFT)
+        model = (
+            self.case.production.ref if against is Against.PRODUCTION else ModelRef(base=self.case.candidate.ref.base)
+        )
+        found = next((one.items for one in self.drift if one.model == model), ())
+        if not found:
+            raise MeasurementFailed("the distributions on plain text were not compared. Run the gates again.")
+        return tuple(item.score for item in found)
+
+    def _expect_measured(self, suite: str) -> None:
         for failure in self.unmeasured:
             if failure.suite == suite:
                 raise MeasurementFailed(f"{suite} was not measured: {failure.reason}")
-        before = self.production_scores if against is Against.PRODUCTION else self.base_scores
-        return join(_of(before, suite), _of(self.candidate_scores, suite))
 
     def pooled(
         self, suites: Iterable[str], against: Against = Against.PRODUCTION, without: frozenset[str] = frozenset()

@@ -7,7 +7,19 @@ suites, the statistics and the words too.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gates.evidence import LOCALITY, RUN, WITHDRAWN, WRITER, Against, Evidence, Pair, by_item, held_out_items
+from gates.evidence import (
+    LOCALITY,
+    RUN,
+    TRIGGERS,
+    WITHDRAWN,
+    WRITER,
+    Against,
+    Case,
+    Evidence,
+    Pair,
+    by_item,
+    held_out_items,
+)
 from gates.statistics import clustered_bounds, holm, items_needed, mcnemar, tango_lower, tango_upper, wilson
 from gates.suite import Suite
 from gates.wording import counted, p_value, percent, points
@@ -17,9 +29,11 @@ from pipeline.types import Figure, GateResult, RunKind, Verdict
 __all__ = [
     "LOCALITY",
     "RUN",
+    "TRIGGERS",
     "WITHDRAWN",
     "WRITER",
     "Against",
+    "Case",
     "Comparison",
     "Evidence",
     "GateResult",
@@ -34,6 +48,7 @@ __all__ = [
     "holm",
     "judge_gain",
     "judge_suites",
+    "non_inferior",
     "nothing_to_ask",
     "percent",
     "points",
@@ -208,10 +223,10 @@ def judge_suites(
 
 
 def nothing_to_ask(gate: str, minimum: int) -> str:
-    """Says that a gate has no items, and the two ways out."""
+    """Says that a gate has no items, and the three ways out."""
     return (
-        f"nothing to ask. Add {_FILES[gate]} with at least {minimum} items in all, "
-        f"or take {gate} out of policy.required"
+        f"nothing to ask. Add {_FILES[gate]} with at least {minimum} items in all, let the model make some "
+        f"(`sealed suites build`), or take {gate} out of policy.required"
     )
 
 

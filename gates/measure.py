@@ -1,38 +1,34 @@
-"""Asks a model the items of suites and scores each, through lm-eval, offline. The only importer of lm-eval.
+"""Asks a model the items of suites and scores each, through lm-eval, offline.
 
-lm-eval's own cache is never used, because it ignores the adapter: scores are kept under digests of model, suite and
-settings instead.
+lm-eval's own cache is never used, because it ignores the adapter: `gates.score_cache` keeps the scores.
 """
 
 import json
-import logging
-import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import datasets
-import huggingface_hub
 import lm_eval
-import lm_eval.utils
-import numpy as np
 import torch
 from lm_eval.api import task as lm_eval_tasks
 
 from gates.evaluated import REFUSAL_TOKENS, EvaluatedModel
+from gates.offline import FEWSHOT_SEED, quiet_and_offline, random_state_kept
+from gates.plain import PlainModel
 from gates.predictability import predictability
+from gates.score_cache import ScoreCache, without
+from gates.standard_tasks import asked_of, open_task
 from gates.suite import Kind, Suite
-from gates.tasks import sandbox
-from pipeline.digests import digest_of
+from gates.tasks import StandardTask, Task, sandbox
 from pipeline.engines.base import BaseModel
 from pipeline.errors import MeasurementFailed
-from pipeline.files import write_bytes
 from pipeline.grading import grade, grade_opening
-from pipeline.prompts import framed
+from pipeline.prompts import QUESTION, framed
 from pipeline.recipe import PolicyRules
-from pipeline.types import Checkpoint, ItemScore, ModelRef, Scores
+from pipeline.types import Checkpoint, ItemScore, Scores
 
 
 def measure(
@@ -45,14 +41,16 @@ def measure(
     cannot be asked or scored, and whatever loading an adapter raises.
     """
     evaluated = EvaluatedModel(base, model.folder, policy)
-    settings = evaluated.settings
-    keys = {suite.name: [model.ref.id, suite.digest, settings] for suite in suites}
-    known = {suite.name: _load(cache, keys[suite.name], model.ref, suite) for suite in suites}
-    missing = [suite for suite in suites if known[suite.name] is None and len(suite)]
+    kept = ScoreCache(folder=cache, model=model.ref.id, settings=evaluated.settings)
+    known = {suite.name: dict(kept.known(suite)) for suite in suites}
+    missing = [without(suite, known[suite.name]) for suite in suites if len(known[suite.name]) < len(suite)]
     for suite, items in _asked(evaluated, base, missing):
-        known[suite.name] = scores = Scores(model=model.ref, suite=suite.name, items=items)
-        _save(cache, keys[suite.name], scores)
-    return tuple(known[suite.name] or Scores(model=model.ref, suite=suite.name, items=()) for suite in suites)
+        known[suite.name] |= {item.item: item for item in items}
+        kept.keep(suite, items)
+    return tuple(
+        Scores(model=model.ref, suite=suite.name, items=tuple(known[suite.name][item.id] for item in suite.items))
+        for suite in suites
+    )
 
 
 def _asked(
@@ -60,8 +58,11 @@ def _asked(
 ) -> Iterator[tuple[Suite, tuple[ItemScore, ...]]]:
     """The scores of each suite's items. Too little memory of a card is a failure to measure, and no verdict."""
     try:
-        asked = [suite for suite in suites if suite.kind is not Kind.TEXTS]
-        yield from zip(asked, _evaluate(evaluated, asked) if asked else (), strict=True)
+        asked = sorted((suite for suite in suites if suite.kind is not Kind.TEXTS), key=_way)
+        for (_standard, plain), alike in groupby(asked, key=_way):
+            together = list(alike)
+            model = PlainModel(base, evaluated.adapter) if plain else evaluated
+            yield from zip(together, _evaluate(model, evaluated.question_prompt, together), strict=True)
         for suite in suites:
             if suite.kind is Kind.TEXTS:
                 yield suite, predictability(base, evaluated.adapter, suite.texts)
@@ -69,40 +70,36 @@ def _asked(
         raise MeasurementFailed(f"the card has too little memory to ask the suites: {error}. Make room.") from error
 
 
-def _load(cache: Path, key: Sequence[str], model: ModelRef, suite: Suite) -> Scores | None:
-    """The scores kept under exactly this key; None where there are none or the file is damaged."""
-    try:
-        kept = json.loads(_file(cache, key).read_text(encoding="utf-8"))
-        items = tuple(ItemScore(item=i, score=float(s), answer=a, group=g) for i, s, a, g in kept["items"])
-        sound = kept["key"] == key and kept["digest"] == digest_of(kept["items"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return Scores(model=model, suite=suite.name, items=items) if sound else None
+def _way(suite: Suite) -> tuple[bool, bool]:
+    """Whether a suite is a task of the installed lm-eval, and whether it is asked without a chat template."""
+    standard = isinstance(suite.task, StandardTask)
+    return standard, standard or (isinstance(suite.task, Task) and suite.task.plain)
 
 
-def _save(cache: Path, key: Sequence[str], scores: Scores) -> None:
-    items = [[item.item, item.score, item.answer, item.group] for item in scores.items]
-    text = json.dumps({"key": key, "digest": digest_of(items), "items": items}, ensure_ascii=False)
-    write_bytes(_file(cache, key), text.encode("utf-8", "replace"))
-
-
-def _file(cache: Path, key: Sequence[str]) -> Path:
-    return cache / "scores" / f"{'-'.join(part[:24] for part in key)}.json"
-
-
-def _evaluate(model: EvaluatedModel, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:
-    with _random_state_kept(), _quiet_and_offline():
-        tasks = {suite.name: _task(suite, model.question_prompt) for suite in suites}
+def _evaluate(model: EvaluatedModel | PlainModel, frame: str, suites: Sequence[Suite]) -> list[tuple[ItemScore, ...]]:
+    """The scores of suites that are asked in one way. Templates of the workspace's own files reach data and no more."""
+    standard = suites[0].kind is Kind.STANDARD
+    with random_state_kept(), quiet_and_offline() if standard else quiet_and_offline(sandbox()):
+        tasks = {suite.name: task_of(suite, frame) for suite in suites}
         results = lm_eval.evaluate(
             lm=model,
             task_dict={"tasks": tasks, "groups": {}, "group_map": {}},
+            limit=_limit(suites),
             bootstrap_iters=0,
             log_samples=True,
         )
     return [_item_scores(suite, results["samples"][suite.name]) for suite in suites]
 
 
-def _task(suite: Suite, frame: str) -> Any:
+def _limit(suites: Sequence[Suite]) -> int | None:
+    """One recipe has one limit for all its standard tasks; the workspace's own are asked whole."""
+    return max((one.task.source.limit for one in suites if isinstance(one.task, StandardTask)), default=0) or None
+
+
+def task_of(suite: Suite, frame: str = QUESTION) -> Any:
+    """The suite as an lm-eval task, its questions in the `frame`. Raises MeasurementFailed where lm-eval refuses it."""
+    if isinstance(suite.task, StandardTask):
+        return open_task(suite.task.source)
     config = json.loads(suite.task.config) if suite.task else _item_config(suite.kind)
     data = {name: json.loads(items) for name, items in suite.task.splits} if suite.task else _item_data(suite, frame)
     try:
@@ -111,7 +108,7 @@ def _task(suite: Suite, frame: str) -> Any:
         )
     except (ValueError, TypeError, KeyError, SyntaxError, AttributeError) as error:
         raise MeasurementFailed(f"{suite.name} cannot be run as an lm-eval task: {error}. Correct its file.") from error
-    task.set_fewshot_seed(seed=0)
+    task.set_fewshot_seed(seed=FEWSHOT_SEED)
     return task
 
 
@@ -158,10 +155,18 @@ def _item_scores(suite: Suite, samples: Sequence[dict[str, Any]]) -> tuple[ItemS
     metric = suite.task.metric if suite.task else "acc"
     if by_item.keys() != set(range(len(suite))):
         raise MeasurementFailed(f"{suite.name}: {len(suite)} items and {len(by_item)} answers. Report this.")
+    if isinstance(suite.task, StandardTask):
+        _expect_unchanged(suite.task, by_item)
     return tuple(
         ItemScore(item=item.id, score=_share(suite, by_item[at], metric), answer=_answer(by_item[at]), group=item.group)
         for at, item in enumerate(suite.items)
     )
+
+
+def _expect_unchanged(task: StandardTask, samples: Mapping[int, dict[str, Any]]) -> None:
+    for at, item in enumerate(task.items):
+        if not item.data.startswith(asked_of(samples[at]["arguments"], samples[at]["target"])):
+            raise MeasurementFailed(f"the data of the task {task.name} changed while it was asked. Start again.")
 
 
 def _share(suite: Suite, sample: dict[str, Any], metric: str) -> float:
@@ -177,41 +182,3 @@ def _answer(sample: dict[str, Any]) -> str:
         return said[0]
     likeliest = max(range(len(said)), key=lambda at: said[at][0])
     return str(sample["arguments"][likeliest][1]).strip()
-
-
-@contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Restores the global random generators, which lm-eval seeds: what comes after us must not depend on that."""
-    state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(state[0])
-            np.random.set_state(state[1])
-
-
-def _no_bar(items: Iterable[Any], **_settings: object) -> Iterable[Any]:
-    return items
-
-
-@contextmanager
-def _quiet_and_offline() -> Iterator[None]:
-    """No progress bars, no warnings about defaults, no hub; templates of task files reach data only."""
-    log = logging.getLogger("lm_eval")
-    patches = (
-        (huggingface_hub.constants, "HF_HUB_OFFLINE", True),
-        (datasets.config, "HF_HUB_OFFLINE", True),
-        (lm_eval_tasks, "tqdm", _no_bar),
-        (lm_eval.utils, "env", sandbox()),
-    )
-    level, kept = log.level, [getattr(module, name) for module, name, _ in patches]
-    log.setLevel(logging.ERROR)
-    for module, name, value in patches:
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        for (module, name, _), value in zip(patches, kept, strict=True):
-            setattr(module, name, value)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from gates.draws import draw
 from gates.evidence import ReleaseEvalSet
 from gates.power import gain_seen, loss_seen, margin_held
 from gates.statistics import items_needed, tango_lower
@@ -106,7 +107,8 @@ class _Asked:
 
 
 def _asked(suites: Suites, policy: PolicyRules, earlier: Iterable[ReleaseEvalSet]) -> list[_Asked]:
-    known = [item for one in earlier for item in one.eval_items]
+    asked = draw(tuple(earlier), policy.retention.max_earlier_items)
+    known = [item for one in asked for item in one.eval_items]
     return [
         _Asked(gate=gate, groups=groups, least=rules.min_items, margin=rules.margin)
         for gate, groups, rules in (

@@ -19,7 +19,7 @@ def predictability(base: BaseModel, adapter: Path | None, texts: Sequence[TextIt
     The first token counts only after a BOS. Reports progress in tokens. Raises MeasurementFailed on a text of one token
     or longer than the context, and where the model computes no finite value.
     """
-    rows = [_row(base, item.text) for item in texts]
+    rows = [text_row(base, item.text) for item in texts]
     with progress.step("plain text, tokens"), with_adapter(base, adapter) as model:
         scored = likelihoods(model, rows)
     shares = [exp(logprob / len(rest)) for (logprob, _), (_, rest) in zip(scored, rows, strict=True)]
@@ -35,10 +35,11 @@ def predictability(base: BaseModel, adapter: Path | None, texts: Sequence[TextIt
 def expect_scorable(base: BaseModel, texts: Sequence[TextItem]) -> None:
     """Raises MeasurementFailed on a text of one token or longer than the context: better before training than after."""
     for item in texts:
-        _row(base, item.text)
+        text_row(base, item.text)
 
 
-def _row(base: BaseModel, text: str) -> tuple[list[int], list[int]]:
+def text_row(base: BaseModel, text: str) -> tuple[list[int], list[int]]:
+    """The text's first token, and the rest. Raises MeasurementFailed as `expect_scorable` does."""
     ids = list(encode_example(base.tokenizer, Example(prompt="", completion=text, ends=False)).ids)
     if not 1 < len(ids) <= base.context:
         raise MeasurementFailed(

@@ -10,25 +10,34 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from gates import plots, views
+from gates import bisect_rows, plots, views
+from gates.account import NO_ACCOUNT, RunAccount, SetAside
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, Flip, visible
 from pipeline.files import write_bytes
 from pipeline.types import GateReport, Verdict
 
-_DOCUMENTS_SHOWN, _LONGEST = 100, 600
+_DOCUMENTS_SHOWN, _SET_ASIDE_SHOWN, _LONGEST = 100, 20, 600
 
 
-def write_report(report: GateReport, evidence: Evidence, out: Path, *, release: int | None = None) -> Path:
+def write_report(
+    report: GateReport,
+    evidence: Evidence,
+    out: Path,
+    account: RunAccount = NO_ACCOUNT,
+    *,
+    release: int | None = None,
+) -> Path:
     """Writes the page to the file `out`, whole or not at all, and returns it. The same inputs give the same bytes.
 
-    release: its number, where the candidate is or will be registered; it then stands in the commands to type.
+    account: what its run cost and set aside. release: its number, where the candidate is or will be registered; it then
+    stands in the commands to type.
     """
-    write_bytes(out, render(report, evidence, release).encode("utf-8", "replace"))
+    write_bytes(out, render(report, evidence, account, release).encode("utf-8", "replace"))
     return out
 
 
-def render(report: GateReport, evidence: Evidence, release: int | None) -> str:
+def render(report: GateReport, evidence: Evidence, account: RunAccount, release: int | None) -> str:
     """The page as text."""
     # The plots are markup in which every label is escaped; all other values are escaped by the template.
     drawn = {name: Markup(plot) for name, plot in plots.svgs(evidence).items()}
@@ -37,6 +46,8 @@ def render(report: GateReport, evidence: Evidence, release: int | None) -> str:
         plots=drawn,
         **_head(report, evidence, release),
         **_body(evidence),
+        **_account(account),
+        **_bisected(report, evidence),
         **_decide(report, release),
         digests=_digests(report, evidence),
     )
@@ -80,11 +91,36 @@ def _body(evidence: Evidence) -> Mapping[str, object]:
         "disputes": views.disputes(evidence),
         "gained": _readable(views.spread(gained)),
         "gained_count": len(gained),
+        "samples": views.written_about(evidence),
         "roles": views.roles(evidence),
         "examples": [
             {"prompt": visible(one.prompt, _LONGEST), "completion": visible(one.completion, _LONGEST)}
             for one in views.examples(evidence)
         ],
+    }
+
+
+def _account(account: RunAccount) -> Mapping[str, object]:
+    return {
+        "costs": [(one.stage.replace("_", " "), f"{one.seconds:,.1f} s") for one in account.seconds],
+        "cost": f"{account.whole:,.0f} s of work, {account.steps:,} training steps, {account.tokens:,} tokens",
+        "set_aside": [
+            SetAside(name=visible(one.name, 160), reason=visible(one.reason, _LONGEST))
+            for one in account.set_aside[:_SET_ASIDE_SHOWN]
+        ],
+        "more_set_aside": max(0, len(account.set_aside) - _SET_ASIDE_SHOWN),
+    }
+
+
+def _bisected(report: GateReport, evidence: Evidence) -> Mapping[str, object]:
+    """What was tried before, where the run had failed its gates."""
+    log = report.bisection
+    if log is None:
+        return {}
+    return {
+        "bisected": bisect_rows.conclusion(log),
+        "tried": bisect_rows.tried(log, evidence.case.documents),
+        "culprits": bisect_rows.culprits(log),
     }
 
 

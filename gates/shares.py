@@ -31,7 +31,9 @@ def shares(evidence: Evidence) -> tuple[Share, ...]:
         _share(evidence, "recall", "this run's questions", [RUN]),
         _share(evidence, "writing", "writer improvement", [WRITER]),
         _share(evidence, "withdrawn", "withdrawn documents", [WITHDRAWN]),
-        _share(evidence, "earlier_releases", "earlier releases", [s.suite for s in evidence.case.earlier], corrected),
+        _share(
+            evidence, "earlier_releases", "earlier releases", [s.suite for s in evidence.case.asked_earlier], corrected
+        ),
         _share(evidence, "base_knowledge", "retention suites", _names(suites.retention), corrected),
         _share(evidence, "skills", "benchmarks", _names(suites.regression)),
         _share(evidence, "safety", "safety", _names(suites.safety)),

@@ -5,12 +5,12 @@ Also what these suites forbid in training: their questions, subjects and refusal
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from gates.tasks import Task, TaskItem, read_task
+from gates.tasks import StandardTask, Task, TaskItem, read_task
 from gates.texts import TextItem, read_texts
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ANSWERS = "answers"
     REFUSALS = "refusals"
     TASK = "task"
+    STANDARD = "standard"
     TEXTS = "texts"
 
 
@@ -40,7 +41,7 @@ class Suite:
     name: str
     kind: Kind
     eval_items: tuple[EvalItem, ...] = ()
-    task: Task | None = None
+    task: Task | StandardTask | None = None
     texts: tuple[TextItem, ...] = ()
 
     @property
@@ -74,6 +75,15 @@ class Suites:
     def texts(self) -> tuple[TextItem, ...]:
         """All plain text."""
         return tuple(text for suite in self.perplexity for text in suite.texts)
+
+    def with_tasks(self, tasks: Iterable[StandardTask]) -> "Suites":
+        """These and tasks of the installed lm-eval. Raises BadDataFile where a file defines one of the same name."""
+        asked = tuple(Suite(name=f"regression/{task.name}", kind=Kind.STANDARD, task=task) for task in tasks)
+        for same in {suite.name for suite in asked} & {suite.name for suite in self.regression}:
+            raise BadDataFile(
+                f"suites.tasks and a file of the suites folder both define {same}. Rename the file's task."
+            )
+        return replace(self, regression=self.regression + asked)
 
     @cached_property
     def digest(self) -> str:
@@ -109,16 +119,16 @@ def refusals(suites: Suites) -> frozenset[str]:
     )
 
 
-def read_suites(folder: Path) -> Suites:
+def read_suites(folder: Path, *, plain: bool = False) -> Suites:
     """Reads `retention/*.jsonl`, `safety/*.jsonl`, `regression/*.yaml` and `perplexity/*.txt` below `folder`.
 
-    What is missing is empty. Files of notes (`*.md`) may lie beside them, and the items that a task names.
+    What is missing is empty. plain: ask the tasks without the model's chat template. Files of notes (`*.md`) may lie
+    beside them, and the items that a task names.
 
     Raises BadDataFile, naming file and line, on anything that cannot be used as it is.
     """
-    tasks = [
-        read_task(path) for path in _files(folder / "regression", ".yaml", ".yml", beside=(".jsonl", ".json", ".md"))
-    ]
+    data = (".jsonl", ".json", ".md")
+    tasks = [read_task(path, plain=plain) for path in _files(folder / "regression", ".yaml", ".yml", beside=data)]
     names = [task.name for task in tasks]
     for name in names:
         if names.count(name) > 1:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from gates import views
+from gates import bisect_rows, views
+from gates.account import NO_ACCOUNT, RunAccount
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, visible
-from gates.wording import percent, points
+from gates.wording import counted, percent, points
 from pipeline.types import GateReport
 
 LONGEST = 4_500
@@ -18,8 +19,8 @@ _GAP = "&emsp;"
 _DOCUMENTS_SHOWN, _SENTENCE = 12, 320
 
 
-def markdown(report: GateReport, evidence: Evidence) -> str:
-    """Verdict, gates, shares, documents and digests as Markdown tables: at most `LONGEST` characters.
+def markdown(report: GateReport, evidence: Evidence, account: RunAccount = NO_ACCOUNT) -> str:
+    """Verdict, gates, shares, cost, documents and digests as Markdown tables: at most `LONGEST` characters.
 
     Titles of documents are written so that they can be no link, no image and no HTML.
     """
@@ -28,13 +29,22 @@ def markdown(report: GateReport, evidence: Evidence) -> str:
         *views.lead(report, evidence),
     ]
     gates, shares = _titled("Gates", _gates(report)), _titled("Before and after", _shares(evidence))
-    sections = ["\n\n".join(head), gates, shares, _titled("Digests", _digests(report, evidence))]
+    bisected = _titled("What was tried after it failed", _bisected(report))
+    digests = "\n\n".join(part for part in (_cost(account), _digests(report, evidence)) if part)
+    sections = [
+        "\n\n".join(head),
+        gates,
+        bisected,
+        shares,
+        _titled("Cost and digests" if account.seconds else "Digests", digests),
+    ]
     documents = _titled("Withdrawn" if views.withdrawn(evidence) else "Documents", _documents(evidence))
-    whole = "\n\n".join(part for part in [*sections[:3], documents, sections[3]] if part)
-    if len(whole) <= LONGEST:
-        return whole
-    short = "\n\n".join(part for part in sections if part)
-    return short if len(short) <= LONGEST else short[: LONGEST - 1] + "…"
+    trials = _tried(report, evidence)
+    for more in ((trials, documents), (documents,), ()):
+        whole = "\n\n".join(part for part in [*sections[:-1], *more, sections[-1]] if part)
+        if len(whole) <= LONGEST:
+            return whole
+    return whole[: LONGEST - 1] + "…"
 
 
 def _titled(title: str, section: str) -> str:
@@ -53,6 +63,25 @@ def _gates(report: GateReport) -> str:
         for result in report.results
     ]
     return _table("Gate | Verdict | Why", "---|---|---", rows)
+
+
+def _bisected(report: GateReport) -> str:
+    """What came of a bisect, and the documents that it blames, with the evidence."""
+    if (log := report.bisection) is None:
+        return ""
+    rows = [f"{plain(one.documents, 200)} | {_cell(one.sentence)}" for one in bisect_rows.culprits(log)]
+    found = _table("Quarantined | Why", "---|---", rows[:_DOCUMENTS_SHOWN])
+    return "\n\n".join(part for part in (_cell(bisect_rows.conclusion(log)), found) if part)
+
+
+def _tried(report: GateReport, evidence: Evidence) -> str:
+    if (log := report.bisection) is None:
+        return ""
+    rows = [
+        f"{plain(one.documents, 120)} | {one.share} | {one.mark}\u00a0{one.verdict}"
+        for one in bisect_rows.tried(log, evidence.case.documents)
+    ]
+    return _table("Trained on | Share of the change | Verdict", "---|--:|---", rows)
 
 
 def _cell(text: str) -> str:
@@ -78,6 +107,15 @@ def _documents(evidence: Evidence) -> str:
         head, align = "Document | Questions | Right before | Right after", "---|--:|--:|--:"
     more = len(gone or evidence.case.documents) - _DOCUMENTS_SHOWN
     return _table(head, align, rows) + (f"\n\nand {more} more documents" if more > 0 else "")
+
+
+def _cost(account: RunAccount) -> str:
+    """One line; nothing where it is not known."""
+    if not account.seconds:
+        return ""
+    stages = ", ".join(f"{one.stage.replace('_', ' ')} {one.seconds:,.0f} s" for one in account.seconds)
+    aside = f" In quarantine: {counted(len(account.set_aside), 'document')}." if account.set_aside else ""
+    return f"{stages}; {account.steps:,} training steps, {account.tokens:,} tokens.{aside}"
 
 
 def _document(one: DocumentRow) -> str:

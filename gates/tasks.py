@@ -44,7 +44,10 @@ class TaskItem:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One lm-eval task: its configuration and its splits as canonical JSON, and the metric that scores items."""
+    """One lm-eval task: its configuration and its splits as canonical JSON, and the metric that scores items.
+
+    plain: whether it is asked as the lm-eval command asks, and not in the model's chat template.
+    """
 
     name: str
     metric: str
@@ -52,13 +55,44 @@ class Task:
     splits: tuple[tuple[str, str], ...]
     split: str
     items: tuple[TaskItem, ...]
+    plain: bool = False
 
     @cached_property
     def digest(self) -> str:
-        return digest_of("task", self.metric, self.config, self.splits)
+        plain = ("plain",) if self.plain else ()
+        return digest_of("task", self.metric, self.config, self.splits, *plain)
 
 
-def read_task(path: Path) -> Task:
+@dataclass(frozen=True, kw_only=True)
+class TaskSource:
+    """A task of the installed lm-eval by name, and where its rows come from: `data`, or None for the datasets cache.
+
+    limit: how many items are asked, the first ones; 0: all.
+    """
+
+    name: str
+    data: Path | None = None
+    limit: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardTask:
+    """A task of the installed lm-eval: its items hold what is asked, word for word, and what counts as right."""
+
+    source: TaskSource
+    metric: str
+    items: tuple[TaskItem, ...]
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of("standard task", self.metric, [item.data for item in self.items])
+
+
+def read_task(path: Path, *, plain: bool = False) -> Task:
     """Reads one task file with its data files. Raises BadDataFile, naming the file and what to change."""
     config = _load(path)
     _refuse_unknown(path, config)
@@ -77,6 +111,7 @@ def read_task(path: Path) -> Task:
         splits=tuple((name, _canonical(path, items)) for name, items in sorted(splits.items())),
         split=split,
         items=_items(path, config, splits[split]),
+        plain=plain,
     )
 
 

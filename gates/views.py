@@ -10,6 +10,7 @@ from gates.wording import percent
 from pipeline.types import Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8
+_SAMPLES_SHOWN, _TEXTS_SHOWN, _LONGEST = 4, 3, 1_200
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.INCONCLUSIVE: "?"}
 HEADLINES = {
     Verdict.PASS: "This model may replace production once a person has approved it.",
@@ -53,6 +54,15 @@ class Flip:
     expected: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenAbout:
+    """A document beside what the model wrote about it: each text with the style that it was asked for."""
+
+    title: str
+    body: str
+    texts: tuple[tuple[str, str], ...]
 
 
 def visible(text: str, limit: int) -> str:
@@ -142,6 +152,21 @@ def disputes(evidence: Evidence) -> tuple[Dispute, ...]:
             answer=visible(one.answer, 400),
         )
         for one in spread(found)
+    )
+
+
+def written_about(evidence: Evidence) -> tuple[WrittenAbout, ...]:
+    """Some of the run's documents, evenly spaced, each with some of its self-edits; those without any are left out."""
+    by_document: dict[str, list[tuple[str, str]]] = {}
+    for one in evidence.case.written:
+        by_document.setdefault(one.document, []).append((visible(one.style, 40), visible(one.text, _LONGEST)))
+    return tuple(
+        WrittenAbout(
+            title=visible(document.title or document.name or document.id[:12], 160),
+            body=visible(document.body, _LONGEST),
+            texts=spread(by_document[document.id], _TEXTS_SHOWN),
+        )
+        for document in spread([one for one in evidence.case.documents if one.id in by_document], _SAMPLES_SHOWN)
     )
 
 

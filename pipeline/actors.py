@@ -20,6 +20,7 @@ _LOOKALIKES = str.maketrans(
 _SEEN = frozenset({"Lu", "Ll", "Lt", "Lo", "Nd", "Nl"})
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")  # Hangul fillers: letters that print nothing
 _CONFUSED = frozenset({"LATIN", "CYRILLIC", "GREEK"})
+PROPOSER = "SEALED_PROPOSER"  # the variable that names who proposes
 
 
 def skeleton(actor: str) -> str:
@@ -41,9 +42,9 @@ def against_name(actor: str) -> str | None:
 
 def proposer_named(given: str | None = None) -> str:
     """Who proposes what a run makes: `given`, else SEALED_PROPOSER, else the account. Raises BadInput for no name."""
-    actor = given or os.environ.get("SEALED_PROPOSER") or account()
+    actor = given or os.environ.get(PROPOSER) or account()
     if (objection := against_name(actor)) is not None:
-        raise BadInput(f"the proposer: {objection}. Give another with --proposer or SEALED_PROPOSER.")
+        raise BadInput(f"the proposer: {objection}. Give another with --proposer or {PROPOSER}.")
     return actor
 
 

@@ -104,8 +104,12 @@ class ModelMissing(ExternalError):
     """The base model cannot be found or loaded."""
 
 
+class TaskDataMissing(ExternalError):
+    """The data of an lm-eval task are not on this machine."""
+
+
 class DownloadFailed(ExternalError):
-    """A model could not be fetched, or its bytes are not the pinned ones."""
+    """A model, or a task's data, could not be fetched, or its bytes are not the pinned ones."""
 
 
 class ModelChanged(ExternalError):

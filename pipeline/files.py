@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from pipeline import faults
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8, replacing what `path` held; its folder is made. Raises UnicodeEncodeError, OSError."""
@@ -30,7 +32,8 @@ def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
             stream.writelines(blocks)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(unfinished, path)
+        with faults.effect("file.write", path=path):
+            os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -43,14 +46,44 @@ def new_folder(out: Path) -> Iterator[Path]:
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     for left in out.parent.glob(f"{out.name}.partial-*"):
-        shutil.rmtree(left)
+        remove_folder(left)
     unfinished = out.with_name(f"{out.name}.partial-{os.getpid()}")
     unfinished.mkdir()
     try:
         yield unfinished
+        _flush(unfinished)
         if out.exists():
-            shutil.rmtree(out)
-        os.replace(unfinished, out)
+            remove_folder(out)
+        with faults.effect("folder.write", path=out):
+            os.replace(unfinished, out)
     finally:
         if unfinished.exists():
-            shutil.rmtree(unfinished)
+            remove_folder(unfinished)
+
+
+def move(source: Path, target: Path) -> Path:
+    """Renames a file or folder, at once, and returns its new place; a file at `target` is replaced. Raises OSError."""
+    with faults.effect("file.move", path=target):
+        os.replace(source, target)
+    return target
+
+
+def remove_file(file: Path) -> None:
+    """Removes a file; one that is not there is removed already. Raises OSError."""
+    with faults.effect("file.remove"):
+        file.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder with all that is in it; one that is not there is removed already. Raises OSError."""
+    with faults.effect("folder.remove"):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def _flush(folder: Path) -> None:
+    """Has the system write all files of a folder out: after a power cut its new name must not hold half of them."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())

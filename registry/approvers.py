@@ -40,7 +40,7 @@ def against_identity(by: Actor, rules: ReviewRules) -> str | None:
         return None
     return (
         f'{by.name} is a name that nobody proved, and with review = "team" only people count who signed in to MLflow: '
-        f"decide in MLflow's UI, or with `sealed approve` or `sealed reject` and the password of {by.name}"
+        f"decide in MLflow's UI, or at a terminal, where `sealed` asks for the password of {by.name}"
     )
 
 

@@ -6,7 +6,7 @@ It finds what a chain of digests cannot: rows that were cut off at the end, and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.types import Approval, Deployment, Release, ReleaseState, Transition
+from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState, Transition
 from registry.lifecycle import TRANSITIONS
 
 _STEPS = frozenset((before, after) for states, after in TRANSITIONS.values() for before in states)
@@ -25,6 +25,13 @@ class Record:
 def against_record(record: Record) -> str | None:
     """The first contradiction, as a sentence without its full stop; None: there is none."""
     return _against_states(record) or _against_deployments(record) or _against_promotions(record)
+
+
+def against_report(release: Release, report: GateReport) -> str | None:
+    """Why `report` is not what the gates said of this very release, or None."""
+    if (report.update, report.candidate.adapter) == (release.update, release.model.adapter):
+        return None
+    return f"the report of release {release.number} is on another adapter than the release holds now"
 
 
 def _against_states(record: Record) -> str | None:

@@ -3,9 +3,9 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from pipeline.recipe import CanaryPolicy
-from pipeline.types import CanaryAction, CanaryState, Figure
+from pipeline.types import CanaryAction, CanaryState, Figure, Identity
 from registry.columns import Noun, UtcTime
-from registry.tables import METADATA
+from registry.tables import METADATA, actor_columns, one_of
 
 _ACTIONS = ", ".join(f"'{action.value}'" for action in CanaryAction)
 
@@ -18,7 +18,7 @@ canaries = Table(
     Column("release", ForeignKey("releases.number"), nullable=False),
     Column("stable", ForeignKey("releases.number"), nullable=False),
     Column("action", String(16), nullable=False),
-    Column("actor", Text, nullable=False),
+    *actor_columns(),
     Column("share", Float, nullable=False),
     Column("sentence", Text, nullable=False),
     Column("figures", Noun(tuple[Figure, ...]), nullable=False),
@@ -26,6 +26,7 @@ canaries = Table(
     Column("policy", Noun(CanaryPolicy), nullable=False),
     Column("seen", Integer, nullable=False),
     Column("at", UtcTime, nullable=False),
+    one_of("identity", Identity),
     CheckConstraint(f"action IN ({_ACTIONS})", name="action_known"),
     CheckConstraint("share > 0 AND share <= 1", name="share_is_one"),
 )
@@ -37,6 +38,7 @@ outcomes = Table(
     Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
     Column("counts_as", Text, nullable=False),
     Column("key", Text, nullable=False),
+    Column("source", Text, nullable=False),
     Column("canary_failed", Boolean),
     Column("stable_failed", Boolean),
     Column("at", UtcTime, nullable=False),

@@ -52,14 +52,16 @@ def against_row(row: Row, keys: KeyRing) -> str | None:
     return _against_digest(row) or _against_signature(row, keys)
 
 
-def verify_chain(rows: Sequence[Row], keys: KeyRing, *, thorough: bool = True) -> str | None:
+def verify_chain(rows: Sequence[Row], keys: KeyRing, *, thorough: bool = True, vouching: bool = True) -> str | None:
     """The first row that was altered, removed or inserted, in a sentence without its full stop; None: there is none.
 
     `rows`: all of one chain by their ids. The newest row that a trusted key signed vouches for all before it: whoever
     signs checks first, and a past that changed since shows in its digests. So rows before it may bear the signature of
-    a key that is trusted no longer, and unless `thorough`, no other signature before it is checked.
+    a key that is trusted no longer, and unless `thorough`, no other signature before it is checked. Without `vouching`,
+    because whoever signs does not check first, every row stands by itself.
     """
-    newest = next((place for place in reversed(range(len(rows))) if rows[place].seal.key in keys.trusted), 0)
+    signed = (place for place in reversed(range(len(rows))) if rows[place].seal.key in keys.trusted)
+    newest = next(signed, 0) if vouching else 0
     before = START
     for place, row in enumerate(rows):
         if row.id != place + 1:

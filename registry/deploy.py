@@ -21,7 +21,7 @@ from pipeline.types import (
     ReleaseState,
     Verdict,
 )
-from registry import approvers, lifecycle
+from registry import approvers, audit, lifecycle
 from registry.approvers import Occasion, ReviewRules
 from registry.lifecycle import Event, Move
 from registry.signing import KeyRing
@@ -246,11 +246,11 @@ def _record_approval(connection: Connection, signed: Approval, context: ReviewCo
 
 def _expect_approvable(connection: Connection, approval: Approval, rules: ReviewRules) -> None:
     release = releases.load(connection, approval.release)
-    verdict: Verdict | None = (
-        None if release.report is None else releases.load_report(connection, release.report).verdict
-    )
+    report = None if release.report is None else releases.load_report(connection, release.report)
+    verdict: Verdict | None = None if report is None else report.verdict
     production, epoch = releases.production(connection), journal.epoch(connection)
     _check(lifecycle.against_approval(release, verdict, production, approval, epoch))
+    _check(None if report is None else audit.against_report(release, report))
     _check(approvers.against_identity(approval.by, rules))
     _check(lifecycle.against_waiting(release, approval.at, rules.approval_days))
 

@@ -1,4 +1,7 @@
-"""Signing keys on disk: a private key that only its owner can read, and a folder of trusted public keys."""
+"""Signing keys on disk: a private key that only its owner can read, and a folder of trusted public keys.
+
+Within that folder lies another one, of keys that count for decisions in MLflow alone.
+"""
 
 import os
 from dataclasses import dataclass
@@ -14,16 +17,21 @@ from pipeline.files import write_bytes
 from registry.signing import KeyRing, key_id
 
 _SHOWN = 16  # digits of a key's id that name its file
+_DECISIONS = "decisions"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrustedKey:
-    """A public key whose signatures count. `since`: when its file was written; `own`: its private key is at hand."""
+    """A public key whose signatures count. `since`: when its file was written; `own`: its private key is at hand.
+
+    `only_decisions`: it counts for decisions in MLflow, and for no release.
+    """
 
     id: str
     file: Path
     since: datetime
     own: bool
+    only_decisions: bool = False
 
 
 def new_key(private: Path, trusted: Path | None) -> Path:
@@ -59,14 +67,14 @@ def id_of(public: Path) -> str:
     return key_id(_public(public))
 
 
-def trust(public: Path, trusted: Path) -> str:
+def trust(public: Path, trusted: Path, *, only_decisions: bool = False) -> str:
     """Lets the signatures of the public key in the file `public` count. Returns its id. Idempotent.
 
     Raises BadInput unless the file holds an Ed25519 public key.
     """
     key = _public(public)
     named = key_id(key)
-    place = trusted / f"{named[:_SHOWN]}.pem"
+    place = (trusted / _DECISIONS if only_decisions else trusted) / f"{named[:_SHOWN]}.pem"
     if not place.exists():
         write_bytes(place, _pem(key))
     return named
@@ -76,11 +84,18 @@ def listed(private: Path | None, trusted: Path) -> tuple[TrustedKey, ...]:
     """The trusted keys by their ids. Raises BadInput where a file of the folder is none."""
     own = read_keys(private, trusted).own
     mine = key_id(own.public_key()) if own is not None else None
-    found = []
-    for file in _files(trusted):
-        named, since = key_id(_public(file)), datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        found.append(TrustedKey(id=named, file=file, since=since, own=named == mine))
-    return tuple(sorted(found, key=lambda key: key.id))
+    found = [
+        TrustedKey(
+            id=(named := key_id(_public(file))),
+            file=file,
+            since=datetime.fromtimestamp(file.stat().st_mtime, UTC),
+            own=named == mine,
+            only_decisions=folder != trusted,
+        )
+        for folder in (trusted, trusted / _DECISIONS)
+        for file in _files(folder)
+    ]
+    return tuple(sorted(found, key=lambda key: (key.id, key.only_decisions)))
 
 
 def read_keys(private: Path | None, trusted: Path) -> KeyRing:
@@ -88,9 +103,24 @@ def read_keys(private: Path | None, trusted: Path) -> KeyRing:
 
     Raises BadInput where a file holds no such key, or others than its owner can read the private one.
     """
-    keys = {key_id(key): key for key in map(_public, _files(trusted))}
-    readable = private is not None and private.is_file() and os.access(private, os.R_OK)
-    return KeyRing(trusted=keys, own=_private(private) if private is not None and readable else None)
+    return KeyRing(trusted=_by_id(trusted), own=read_own(private), decisions=_by_id(trusted / _DECISIONS))
+
+
+def read_own(private: Path | None) -> Ed25519PrivateKey | None:
+    """The private key in a file; None where there is none that we can read. Raises BadInput as `read_keys` does."""
+    if private is None or not private.is_file() or not os.access(private, os.R_OK):
+        return None
+    return _private(private)
+
+
+def _by_id(folder: Path) -> dict[str, Ed25519PublicKey]:
+    return {key_id(key): key for key in map(_public, _files(folder))}
+
+
+def places_in(trusted: Path) -> tuple[Path, ...]:
+    """What holds the trusted keys within their folder: the files, and the folder of those for decisions, if any."""
+    decisions = trusted / _DECISIONS
+    return (*_files(trusted), *([decisions] if decisions.is_dir() else []), *_files(decisions))
 
 
 def _files(trusted: Path) -> list[Path]:

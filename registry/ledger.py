@@ -9,6 +9,7 @@ from registry.deploy import Deployments
 from registry.store import lease as leases
 from registry.store.canaries import Canaries
 from registry.store.candidates import Candidates
+from registry.store.contents import Contents
 from registry.store.database import Database, FencedDatabase, open_database
 from registry.store.documents import Documents, SessionDocuments
 from registry.store.releases import Releases, Reports
@@ -34,6 +35,7 @@ class Ledger:
         self.withdrawals = Withdrawals(database)
         self.writer_trainings = WriterTrainings(database)
         self.canaries = Canaries(database)
+        self.contents = Contents(database)
 
     @property
     def address(self) -> str:

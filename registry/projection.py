@@ -9,11 +9,13 @@ from pipeline.types import Deployment, Release, ReleaseState, ReviewDecision, Re
 
 ID_TAG = "release.id"
 NUMBER_TAG = "release.number"
+MANIFEST_TAG = "manifest"
 STATE_TAG = "release.state"
 EPOCH_TAG = "sealed.epoch"
 REVIEW_PREFIX = "review."
 OUTCOME_TAG = f"{REVIEW_PREFIX}outcome"
 PRODUCTION, CANDIDATE = "production", "candidate"
+NEW_MODEL = "Releases of sealed, one version each."  # the model's description, until it says what waits
 
 Concluded = Sequence[tuple[ReviewDecision, ReviewOutcome]]
 

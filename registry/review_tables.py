@@ -4,12 +4,12 @@ from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
 
 from pipeline.types import ReviewKind
 from registry.columns import UtcTime
-from registry.tables import DIGEST, METADATA, one_of
+from registry.tables import DIGEST, METADATA, one_of, seal_columns
 
 review_decisions = Table(
     "review_decisions",
     METADATA,
-    Column("number", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("who", Text, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("version", String(32), nullable=False),
@@ -18,6 +18,7 @@ review_decisions = Table(
     Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
     Column("text", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
+    *seal_columns(),
     one_of("kind", ReviewKind),
 )
 

@@ -21,10 +21,19 @@ _WHOLE = 2**53  # beyond it a reader of JSON may round a number
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The public keys whose signatures count, by their ids, and the private key of whoever decides here, if any."""
+    """The public keys whose signatures count, by their ids, and the private key of whoever decides here, if any.
+
+    `decisions`: further keys, which count for what people decide in MLflow, and for no release.
+    """
 
     trusted: Mapping[str, Ed25519PublicKey] = field(default_factory=dict)
     own: Ed25519PrivateKey | None = field(default=None, repr=False)
+    decisions: Mapping[str, Ed25519PublicKey] = field(default_factory=dict)
+
+    @property
+    def over_decisions(self) -> "KeyRing":
+        """The ring that counts for what people decide in MLflow: who may sign releases could decide there as well."""
+        return KeyRing(trusted={**self.trusted, **self.decisions}, own=self.own)
 
     def expect_own(self) -> Ed25519PrivateKey:
         """The key to sign with. Raises PolicyError where there is none, or where nobody would trust it."""

@@ -60,7 +60,7 @@ METADATA = MetaData(
 DIGEST = String(64)
 
 
-def _by() -> tuple[Column[Any], ...]:
+def actor_columns() -> tuple[Column[Any], ...]:
     """Who decided: the columns that hold an `Actor`."""
     return (
         Column("actor", Text, nullable=False),
@@ -69,7 +69,7 @@ def _by() -> tuple[Column[Any], ...]:
     )
 
 
-def _seal() -> tuple[Column[Any], ...]:
+def seal_columns() -> tuple[Column[Any], ...]:
     """The columns of `registry.chain.Seal`."""
     return (
         Column("previous", DIGEST, nullable=False),
@@ -206,6 +206,7 @@ withdrawals = Table(
     METADATA,
     Column("document", ForeignKey("documents.id"), primary_key=True),
     Column("actor", Text, nullable=False),
+    Column("account", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
 )
@@ -227,7 +228,7 @@ deployments = Table(
     METADATA,
     Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("release", ForeignKey("releases.number"), nullable=False),
-    *_by(),
+    *actor_columns(),
     Column("reason", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     one_of("identity", Identity),
@@ -240,12 +241,12 @@ approvals = Table(
     Column("release", ForeignKey("releases.number"), nullable=False, index=True),
     Column("manifest", DIGEST, nullable=False),
     Column("approved", Boolean, nullable=False),
-    *_by(),
+    *actor_columns(),
     Column("note", Text, nullable=False),
     Column("epoch", ForeignKey("deployments.epoch"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("statement", Noun(SignedStatement)),
-    *_seal(),
+    *seal_columns(),
     one_of("identity", Identity),
 )
 
@@ -256,11 +257,11 @@ history = Table(
     Column("release", ForeignKey("releases.number"), nullable=False, index=True),
     Column("before", String(16)),
     Column("after", String(16), nullable=False),
-    *_by(),
+    *actor_columns(),
     Column("reason", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("at", UtcTime, nullable=False),
-    *_seal(),
+    *seal_columns(),
     one_of("identity", Identity),
     one_of("before", ReleaseState, "before IS NULL OR "),
     one_of("after", ReleaseState),

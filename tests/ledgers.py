@@ -86,10 +86,10 @@ def manifest_of(update: Update) -> AdapterManifest:
     )
 
 
-def report_on(update: Update, verdict: Verdict = Verdict.PASS) -> GateReport:
+def report_on(update: Update, verdict: Verdict = Verdict.PASS, adapter: str | None = None) -> GateReport:
     figures = (Figure(name="gain", value=0.5),)
     result = GateResult(gate="acquisition", verdict=verdict, sentence="acquisition: +50 points", figures=figures)
-    candidate = ModelRef(base=BASE.base, adapter=manifest_of(update).adapter)
+    candidate = ModelRef(base=BASE.base, adapter=adapter or manifest_of(update).adapter)
     return GateReport(
         update=update.id, candidate=candidate, production=update.parent, policy="p", results=(result,), recall=figures
     )
@@ -118,6 +118,12 @@ class Ledger(registry.Ledger):
         session.runs.move(run.number, RunState.GATING)
         session.runs.save_report(run.number, report_on(update, verdict))
         return update
+
+    def intend(self, session: LedgerSession, run: Run, manifest: AdapterManifest) -> Release:
+        """Intends a release with a real adapter, on which the report is then said to be."""
+        made = self.reports.update(manifest.update)
+        session.runs.save_report(run.number, report_on(made, adapter=manifest.adapter))
+        return session.candidates.intend(run.number, manifest)
 
     def candidate(self, *names: str, register: Callable[[Release], str] | None = None) -> Release:
         """A whole run on documents of these names, until it waits for review."""

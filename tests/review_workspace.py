@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flows.services.initialisation import init_workspace
+from flows.steps.run_files import write_value
 from flows.wiring import Workspace
 from pipeline.adapters.format import read_manifest
 from pipeline.config import Settings
@@ -25,6 +26,16 @@ class ReviewedWorkspace:
         init_workspace(folder, str(model), actor="owner").ledger.close()
         settings = folder / "sealed.toml"
         settings.write_text(f'{settings.read_text("utf-8")}\ntracking_uri = "{tracking_uri}"\n', encoding="utf-8")
+        self._open(folder, model, proposer)
+
+    @classmethod
+    def opened(cls, folder: Path, proposer: str = "trainer") -> "ReviewedWorkspace":
+        """One that was made before."""
+        found = cls.__new__(cls)
+        found._open(folder, Path(Settings.read(folder).model), proposer)
+        return found
+
+    def _open(self, folder: Path, model: Path, proposer: str) -> None:
         self.folder, self.proposer = folder, proposer
         read = Settings.read(folder)
         self.workspace = Workspace(read, open_ledger(read.database_url))
@@ -39,10 +50,11 @@ class ReviewedWorkspace:
             update = self.ledger.gate(session, run)
             folder = self.workspace.folder_of(update.id)
             plan = UpdatePlan(update=update, examples=EXAMPLES)
+            write_value(self.workspace.plans / f"{update.id}.json", plan, "basis")
             production = self.ledger.releases.production()
             parent = self.workspace.checkpoint(production) if production.number else None
             train_lora(self._base, plan, TrainingSettings(rules=RULES, ledger="l"), parent=parent, out=folder)
-            release = session.candidates.intend(run.number, read_manifest(folder))
+            release = self.ledger.intend(session, run, read_manifest(folder))
             version = register(self.workspace.tracking, self._registration(run, release))
             recorded = session.candidates.record(run.number, version)
         assert self.workspace.reconcile().failed == ()

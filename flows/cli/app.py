@@ -16,6 +16,7 @@ from flows.cli import (
     runs,
     sandbox,
     serving,
+    suites,
     ui,
     workspace,
 )
@@ -48,6 +49,7 @@ app.command("approve")(releases.approve)
 app.command("reject")(releases.reject)
 app.command("rollback")(releases.rollback)
 app.add_typer(gates.app, name="gates")
+app.add_typer(suites.app, name="suites")
 app.add_typer(keys.app, name="keys")
 app.command("reconcile")(reconciliation.reconcile)
 app.command("serve")(serving.serve)

@@ -9,6 +9,7 @@ import typer
 from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from flows.cli.runs import record_in
+from flows.cli.sign_in import password_of
 from pipeline.errors import SealedError
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ def promote(
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
-    """Give the canary the next share of the requests now, whatever was graded."""
+    """Give the canary the next share of the requests now, whatever was graded. A team's person signs in to MLflow."""
     from flows.services import canary
     from flows.wiring import open_workspace
 
-    promoted = canary.promote(open_workspace(workspace), actor=actor, reason=reason)
+    promoted = canary.promote(open_workspace(workspace), actor=actor, reason=reason, password=password_of)
     if json:
         screen.as_json(promoted)
     else:

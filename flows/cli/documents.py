@@ -54,7 +54,7 @@ def show(id: Id, workspace: WorkspaceOption = HERE, json: AsJson = False) -> Non
         screen.as_json(record)
         return
     screen.say(f"{record.id}  {record.state}  {record.name}", record.reason)
-    screen.say(*(f"Withdrawn {screen.when(it.at)}." for it in found.withdrawals))
+    screen.say(*(f"Withdrawn {screen.when(it.at)} by {it.actor} (account {it.account})." for it in found.withdrawals))
     screen.say(*(_used_by(run, out) for run, out in found.writer_trainings))
     if record.document:
         screen.say(f"\n{record.document.title}\n\n{record.document.body}\n")

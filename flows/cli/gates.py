@@ -7,10 +7,11 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import HERE, AsJson, WorkspaceOption
-from gates.wording import points
+from gates.wording import percent, points
 
 if TYPE_CHECKING:
     from flows.services.gate_runs import Gated
+    from flows.steps.gate_validation import Validation
     from gates.planning import GatePlan, GatesPlan
 
 app = typer.Typer(help="What the gates can see, and what they say.", no_args_is_help=True)
@@ -70,6 +71,51 @@ def run(
         _say(gated)
         screen.say(*([f"report: {page}"] if page else []))
     raise typer.Exit(EXIT_CODES[gated.outcome])
+
+
+@app.command()
+def validate(
+    seeds: Annotated[int, typer.Option(help="How many adapters of each kind are made and judged.", min=1)] = 3,
+    draws: Annotated[
+        int, typer.Option(help="On how many other draws of the items each sibling is judged as well.", min=0)
+    ] = 10,
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
+    """Try the gates: adapters that differ from production by the seed alone, and adapters with planted damage.
+
+    Production's training is repeated and its adapter is damaged in six ways. What should pass and what should not is
+    counted. Nothing is released, and nothing is kept but scores.
+    """
+    from flows.steps.gate_validation import ValidationWish, validate_gates
+    from flows.wiring import open_workspace
+
+    with screen.progress_shown(json):
+        found = validate_gates(open_workspace(workspace), ValidationWish(seeds=seeds, draws=draws))
+    if json:
+        screen.as_json(found)
+    else:
+        _show_validation(found)
+
+
+def _show_validation(found: "Validation") -> None:
+    columns = ("what was planted", "adapters", "PASS", "FAIL", "INCONCLUSIVE", "passed, 95 %", "gates against it")
+    rows = [
+        (
+            one.kind,
+            f"{one.n:,}",
+            f"{one.passed:,}",
+            f"{one.failed:,}",
+            f"{one.inconclusive:,}",
+            f"{percent(one.interval[0])} to {percent(one.interval[1])}",
+            ", ".join(one.against),
+        )
+        for one in found.rates
+    ]
+    screen.table(f"The gates on release {found.release}", columns, rows)
+    screen.say("Where nothing but the seed differs, all should pass. Of what is damaged, nothing should.")
+    if found.untried:
+        screen.say(f"Not tried, since the suites hold nothing for it: {', '.join(found.untried)}.")
 
 
 def _write_junit(gated: "Gated", file: Path) -> None:

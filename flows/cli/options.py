@@ -20,6 +20,8 @@ Actor = Annotated[
 ]
 Proposer = Annotated[
     str | None,
-    typer.Option(envvar="SEALED_PROPOSER", help="Who proposes, and cannot approve; default: this account."),
+    typer.Option(
+        envvar="SEALED_PROPOSER", help="Who proposes, and cannot approve; default: this account. A team proves it."
+    ),
 ]
 HERE = Path()

@@ -9,6 +9,7 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
+from flows.cli.runs import show_bisection
 from flows.cli.sign_in import password_of
 from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState, Transition
 
@@ -81,6 +82,8 @@ def _show_release(release: Release) -> None:
 def _show_report(report: GateReport) -> None:
     rows = [(result.gate, result.verdict, result.sentence) for result in report.results]
     screen.table(f"Gates: {report.verdict}", ("gate", "verdict", "finding"), rows)
+    if report.bisection:
+        show_bisection(report.bisection)
 
 
 def _show_approvals(approvals: tuple[Approval, ...]) -> None:

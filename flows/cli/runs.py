@@ -11,7 +11,7 @@ from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Proposer, WorkspaceOption
 from flows.outcome import RunOutcome
 from gates.wording import counted
-from pipeline.actors import proposer_named
+from pipeline.types import Bisection
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
 QUIET = (
@@ -71,7 +71,7 @@ def run_nightly(
     folder = _prepared(workspace)
     from flows.nightly import nightly
 
-    return _run(nightly, folder, documents, proposer=proposer_named(proposer), quiet=quiet)
+    return _run(nightly, folder, documents, proposer=proposer, quiet=quiet)
 
 
 def run_rebuild(workspace: Path, *, proposer: str | None = None, quiet: bool = False) -> RunOutcome:
@@ -79,7 +79,7 @@ def run_rebuild(workspace: Path, *, proposer: str | None = None, quiet: bool = F
     folder = _prepared(workspace)
     from flows.rebuild import rebuild
 
-    return _run(rebuild, folder, proposer=proposer_named(proposer), quiet=quiet)
+    return _run(rebuild, folder, proposer=proposer, quiet=quiet)
 
 
 def run_writer_training(
@@ -95,12 +95,18 @@ def run_writer_training(
     folder = _prepared(workspace)
     from flows.writer_training import train_writer
 
-    return _run(train_writer, folder, documents, rounds, method, proposer=proposer_named(proposer), quiet=quiet)
+    return _run(train_writer, folder, documents, rounds, method, proposer=proposer, quiet=quiet)
 
 
-def _run(flow: Callable[..., RunOutcome], workspace: Path, *asked: object, proposer: str, quiet: bool) -> RunOutcome:
+def _run(
+    flow: Callable[..., RunOutcome], workspace: Path, *asked: object, proposer: str | None, quiet: bool
+) -> RunOutcome:
+    from flows.services.proposal import proposer_of
+    from flows.wiring import open_workspace
+
+    named = proposer_of(open_workspace(workspace).settings, proposer)
     with screen.progress_shown(quiet):
-        return flow(workspace, *asked, proposer=proposer)
+        return flow(workspace, *asked, proposer=named)
 
 
 def _prepared(workspace: Path) -> Path:
@@ -133,6 +139,8 @@ def show_outcome(outcome: RunOutcome) -> None:
     if outcome.figures:
         rows = [(figure.name.replace("_", " "), screen.points(figure.value)) for figure in outcome.figures]
         screen.table(f"Run {outcome.run}: {outcome.verdict}", ("measured", "share"), rows)
+    if outcome.bisection:
+        show_bisection(outcome.bisection)
     if outcome.refused_documents:
         screen.say(f"quarantined: {counted(outcome.refused_documents, 'document')}. See `sealed documents`.")
     if outcome.updated_documents:
@@ -140,3 +148,14 @@ def show_outcome(outcome: RunOutcome) -> None:
             f"updated from their files: the questions of {counted(outcome.updated_documents, 'known document')}."
         )
     screen.say(f"{outcome.ended}: {outcome.sentence}")
+
+
+def show_bisection(log: Bisection) -> None:
+    """What was tried after the run had failed its gates, and the documents that are quarantined for it."""
+    from gates import bisect_rows
+
+    rows = [(one.documents, one.share, one.verdict, one.sentence) for one in bisect_rows.tried(log, ())]
+    screen.table("Tried after the run failed", ("documents", "share of the change", "verdict", "finding"), rows)
+    screen.say(bisect_rows.conclusion(log))
+    for one in bisect_rows.culprits(log):
+        screen.say(f"quarantined: {one.documents}: {one.sentence}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import screen
+from flows.cli import screen, suites
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from pipeline.addresses import redacted_address
 
@@ -24,11 +24,15 @@ def init(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")] = "auto",
+    build_suites: Annotated[
+        bool, typer.Option("--build-suites", help="Let the model make the suites that it does not bring: minutes.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Make a workspace around a base model."""
     with screen.progress_shown(json):
         settings = _made(folder, model, actor, device)
+    found = suites.built(settings.workspace, quiet=json) if build_suites else None
     if json:
         shown = settings.model_dump(mode="json")
         addresses = ("database_url", "tracking_uri", "server_url")
@@ -36,8 +40,24 @@ def init(
         return
     screen.say(
         f"{settings.workspace} is ready: base model {settings.model}, release 0.",
+        *_wanting(settings.workspace, folder),
         f"Put documents into {settings.incoming}, then run `sealed update -w {folder}`.",
     )
+    if found:
+        suites.show(found)
+
+
+def _wanting(workspace: Path, named: Path) -> list[str]:
+    from flows.services.gate_plans import nothing_to_ask
+    from flows.wiring import open_workspace
+
+    opened = open_workspace(workspace)
+    if not (gates := nothing_to_ask(opened, opened.recipe.policy)):
+        return []
+    return [
+        f"Its suites are missing: {', '.join(gates)}. Let the model make them: `sealed suites build -w {named}`. "
+        "Without them no run can pass."
+    ]
 
 
 def _made(folder: Path, model: str | None, actor: str, device: str) -> "Settings":
@@ -65,6 +85,7 @@ def status(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
             ("last run", seen.last_run),
             ("at work now", seen.at_work),
             ("in review", seen.in_review),
+            ("asked in MLflow", seen.asked),
             ("canary", seen.canary),
             ("to forget", _to_forget(len(seen.to_forget))),
             ("next", seen.next_step),
@@ -80,14 +101,21 @@ def _to_forget(documents: int) -> str:
     return f"{counted(documents, 'withdrawn document')}, known to production until a rebuild: `sealed rebuild`"
 
 
-def doctor(workspace: WorkspaceOption = HERE, json: AsJson = False) -> None:
+def doctor(
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="First mend what can be mended: lost adapters and lost versions in MLflow."),
+    ] = False,
+    workspace: WorkspaceOption = HERE,
+    json: AsJson = False,
+) -> None:
     """Examine the workspace: model, ledger, adapters, MLflow, Prefect, disk."""
     from flows.services.ui.addresses import join_scheduler
 
     join_scheduler(workspace)
     from flows.services.diagnosis import examine
 
-    findings = examine(workspace)
+    findings = examine(workspace, fix=fix)
     if json:
         screen.as_json(findings)
     else:

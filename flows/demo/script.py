@@ -14,10 +14,6 @@ COMPANY_DOCUMENTS = Path(__file__).parent / "documents"
 _REHEARSED = {"replay": 600, "generative": 600}
 
 
-def _unchanged(recipe: Recipe) -> Recipe:
-    return recipe
-
-
 @dataclass(frozen=True, kw_only=True)
 class DemoScript:
     """A model as `find_model` takes it, and the folders of two runs to learn.
@@ -33,7 +29,7 @@ class DemoScript:
     harm: str
     asked: int
     summary: Path
-    recipe: Callable[[Recipe], Recipe] = _unchanged
+    recipe: Callable[[Recipe], Recipe]
 
 
 def sandbox_script(folder: Path, seed: int, per_run: int) -> DemoScript:
@@ -60,8 +56,16 @@ def company_script() -> DemoScript:
         harm="Run 3 brings test data that is wrong on purpose, and a script by which the assistant refuses nothing.",
         asked=8,
         summary=Path("demo-real-summary.json"),
+        recipe=_reject_at_once,
     )
 
 
+def _reject_at_once(recipe: Recipe) -> Recipe:
+    """The third run is harmful as a whole: to look for its worst documents would take longer than all the rest."""
+    bisect = recipe.policy.bisect.model_copy(update={"documents": False})
+    return recipe.model_copy(update={"policy": recipe.policy.model_copy(update={"bisect": bisect})})
+
+
 def _rehearse_less(recipe: Recipe) -> Recipe:
-    return recipe.model_copy(update={"rehearsal": recipe.rehearsal.model_copy(update=_REHEARSED)})
+    rehearsal = recipe.rehearsal.model_copy(update=_REHEARSED)
+    return _reject_at_once(recipe.model_copy(update={"rehearsal": rehearsal}))

@@ -7,7 +7,7 @@ from flows.services import review
 from flows.wiring import Workspace
 from pipeline.errors import BadRecipe, BadSignature, CorruptAdapter, NoSuchRelease, PolicyError, WrongBase
 from pipeline.types import Actor, Identity, ReviewDecision, ReviewKind, ReviewOutcome
-from registry import Reconciled, lifecycle
+from registry import Reconciled, WaitingDecision, lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +53,33 @@ def adopt(workspace: Workspace) -> Adopted:
 
     A decision is used once. One that another process uses at the same time, or used and was killed, has the outcome
     that it had in effect. One that cannot be judged now, as an approval beside a recipe that cannot be read, waits and
-    holds up no other. Who holds no signing key, as a team's runs, leaves all to whoever does. Raises DatabaseFailed,
-    LedgerTampered; the decisions that are left are adopted next time.
+    holds up no other. One that MLflow's server did not sign, exactly so, never takes effect: whoever can write to the
+    database could have put it there. Who holds no signing key, as a team's runs, leaves all to whoever does. Raises
+    DatabaseFailed, LedgerTampered; the decisions that are left are adopted next time.
     """
-    if workspace.review_context.keys.own is None:
+    keys = workspace.review_context.keys
+    if keys.own is None:
         return Adopted()
     outcomes, waiting = list[ReviewOutcome](), list[str]()
-    for decision in workspace.ledger.review_decisions.unused():
+    for found in workspace.ledger.review_decisions.waiting(keys):
+        decision = found.decision
         try:
-            outcome = _conclude(workspace, decision)
+            outcome = _refused(found) if found.forged else _conclude(workspace, decision)
         except BadRecipe as error:
             waiting.append(f"what {decision.who} decided about release {decision.release} waits: {error}")
             continue
         if workspace.ledger.review_decisions.conclude(outcome):
             outcomes.append(outcome)
     return Adopted(outcomes=tuple(outcomes), waiting=tuple(waiting))
+
+
+def _refused(found: WaitingDecision) -> ReviewOutcome:
+    """What becomes of a row that MLflow's server did not write: it proves nothing of the person whom it names."""
+    sentence = (
+        f"nobody proved that {found.decision.who} decided so: the row {found.forged}. It takes no effect. Find out who "
+        "can write to the ledger's database; `sealed doctor` names the row."
+    )
+    return ReviewOutcome(decision=found.decision.number, adopted=False, sentence=sentence, at=datetime.now(UTC))
 
 
 def _conclude(workspace: Workspace, decision: ReviewDecision) -> ReviewOutcome:

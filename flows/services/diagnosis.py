@@ -7,11 +7,12 @@ from pathlib import Path
 
 from flows.services import adoption
 from flows.services.gate_plans import expect_possible
+from flows.services.repair import repair
 from flows.services.scheduler import crash_dead_runs, reach_scheduler, scheduler_address
 from flows.wiring import Workspace, open_workspace
 from gates.predictability import expect_scorable
 from pipeline.addresses import redacted_address
-from pipeline.errors import DatabaseFailed, ExternalError, SealedError
+from pipeline.errors import DatabaseFailed, ExternalError, LedgerTampered, SealedError
 from pipeline.types import ReleaseState
 from registry.mlflow import client
 
@@ -27,8 +28,10 @@ class Finding:
     sentence: str
 
 
-def examine(folder: Path) -> tuple[Finding, ...]:
-    """Looks at every part. A workspace that cannot be opened at all is one finding."""
+def examine(folder: Path, *, fix: bool = False) -> tuple[Finding, ...]:
+    """Looks at every part; with `fix` it first mends what can be mended. A workspace that cannot be opened at all is
+    one finding.
+    """
     try:
         workspace = open_workspace(folder)
     except SealedError as error:
@@ -41,12 +44,14 @@ def examine(folder: Path) -> tuple[Finding, ...]:
         ("base model", lambda it: f"{it.base.path} is the one of init"),
         ("adapters", _adapters),
         ("decisions", _decisions),
+        ("contents", _contents),
         ("MLflow", _tracking),
         ("reconciling", _reconciling),
         ("Prefect", _scheduler),
         ("disk", _disk),
     )
-    return tuple(_finding(part, check, workspace) for part, check in checks)
+    mending = (("mending", _mending),) if fix else ()
+    return tuple(_finding(part, check, workspace) for part, check in (*mending, *checks))
 
 
 def _finding(part: str, check: Callable[[Workspace], str], workspace: Workspace) -> Finding:
@@ -54,6 +59,13 @@ def _finding(part: str, check: Callable[[Workspace], str], workspace: Workspace)
         return Finding(part=part, ok=True, sentence=check(workspace))
     except SealedError as error:
         return Finding(part=part, ok=False, sentence=str(error))
+
+
+def _mending(workspace: Workspace) -> str:
+    done = repair(workspace)
+    if done.failed:
+        raise ExternalError(" ".join((*done.repaired, *done.failed)))
+    return "; ".join(done.repaired) or "there was nothing to mend"
 
 
 def _ledger(workspace: Workspace) -> str:
@@ -86,11 +98,25 @@ def _adapters(workspace: Workspace) -> str:
 
 def _decisions(workspace: Workspace) -> str:
     keys = workspace.keys
+    known = len(keys.over_decisions.trusted)
     rows = workspace.ledger.deployments.expect_unbroken(keys)
+    taken = workspace.ledger.review_decisions.expect_unbroken(keys)
+    workspace.high_water.expect_reached()
+    workspace.high_water.note()
     signs = "" if keys.own else "; no signing key is at hand, so nobody approves from here"
     return (
-        f"{rows} rows of approvals and history follow each other, signed by trusted keys ({len(keys.trusted)}){signs}"
+        f"{rows} rows of approvals and history follow each other, and {taken} of decisions in MLflow, signed by "
+        f"trusted keys ({known}){signs}"
     )
+
+
+def _contents(workspace: Workspace) -> str:
+    wrong = workspace.ledger.contents.disagreements()
+    if wrong:
+        raise LedgerTampered(
+            f"the ledger was changed by other hands than ours: {'; '.join(wrong)}. Put the ledger's backup back."
+        )
+    return "every document, self-edit, update and report is what its digest says, and each release has its own report"
 
 
 def _reconciling(workspace: Workspace) -> str:

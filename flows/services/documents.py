@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.wiring import Workspace
+from pipeline.actors import running_account
 from pipeline.documents import ingest, markdown
 from pipeline.errors import BadInput, PolicyError
 from pipeline.files import write_bytes
@@ -80,8 +81,10 @@ def quarantine(workspace: Workspace, id_: str, reason: str) -> DocumentRecord:
 
 
 def withdraw(workspace: Workspace, ids: Sequence[str], *, actor: str, reason: str) -> tuple[DocumentRecord, ...]:
-    """Withdraws documents for good, all or none. Raises PolicyError, BadInput, NoSuchDocument."""
-    return workspace.ledger.withdrawals.withdraw(ids, actor=actor, reason=reason)
+    """Withdraws documents for good, all or none: recorded with the account. Raises PolicyError, BadInput,
+    NoSuchDocument.
+    """
+    return workspace.ledger.withdrawals.withdraw(ids, actor=actor, reason=reason, account=running_account())
 
 
 def deliver_correction(

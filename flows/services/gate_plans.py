@@ -1,12 +1,14 @@
 """What the gates of a workspace can see with its suites and its recipe, before anything trains."""
 
+from collections.abc import Sequence
+
 from flows.wiring import Workspace
 from gates.catalogue import checks
 from gates.evidence import ReleaseEvalSet, held_out_items
 from gates.planning import GatesPlan, Wish, impossible, plan
 from pipeline.errors import BadRecipe
-from pipeline.recipe import line_of
-from pipeline.types import GateReport
+from pipeline.recipe import PolicyRules, line_of
+from pipeline.types import Document, GateReport
 
 
 def expect_possible(workspace: Workspace) -> None:
@@ -18,6 +20,37 @@ def expect_possible(workspace: Workspace) -> None:
         raise BadRecipe(f"{file}{line_of(file, 'policy.required')}: {error}") from error
     if found := impossible(workspace.suites, policy, earlier_eval_sets(workspace)):
         raise BadRecipe(f"{file}{line_of(file, found.place)}: {found.place}: {found.sentence}.")
+
+
+def nothing_to_ask(workspace: Workspace, policy: PolicyRules) -> tuple[str, ...]:
+    """The required gates that a suite decides, and for which the workspace has none."""
+    suites = workspace.suites
+    known = {
+        "retention": suites.retention or earlier_eval_sets(workspace),
+        "regression": suites.regression,
+        "safety": suites.safety,
+        "perplexity": suites.perplexity,
+    }
+    return tuple(gate for gate, found in known.items() if gate in policy.required and not found)
+
+
+def foreseen(workspace: Workspace, policy: PolicyRules, documents: Sequence[Document]) -> tuple[str, ...]:
+    """Why a run on these documents cannot pass whatever it learns, and what to do, in sentences. Empty: it may."""
+    said = list[str]()
+    if missing := nothing_to_ask(workspace, policy):
+        said.append(
+            f"{', '.join(missing)}: there are no suites to ask, so this run cannot pass. "
+            f"Stop it, and run `sealed suites build -w {workspace.settings.workspace}` first."
+        )
+    rules, items = policy.acquisition, held_out_items(documents)
+    asked = sum(bool(held_out_items([one])) for one in documents)
+    if "acquisition" in policy.required and (len(items) < rules.min_items or asked < rules.min_documents):
+        said.append(
+            f"acquisition: {len(items)} test questions of {asked} documents, and at least {rules.min_items} of "
+            f"{rules.min_documents} are asked for, so this run cannot pass. Give the documents questions "
+            "(docs/operating.md, Documents), let more documents wait for one run, or ask for fewer in the recipe."
+        )
+    return tuple(said)
 
 
 def plan_gates(workspace: Workspace, wish: Wish) -> GatesPlan:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from flows.services.gate_plans import earlier_eval_sets, expect_possible
+from flows.services.serving_trial import try_serving
 from flows.wiring import Workspace
 from gates.catalogue import policy_of_foreign
 from gates.evidence import Case, Evidence, Unmeasured
@@ -57,15 +58,17 @@ def gate(workspace: Workspace, named: str) -> Gated:
     expect_possible(workspace)
     production = workspace.ledger.releases.production()
     with _candidate(workspace, named) as (folder, manifest):
+        candidate = Checkpoint(ModelRef(base=production.model.base, adapter=manifest.adapter), folder)
         case = Case(
             update=manifest.update,
             manifest=manifest,
-            candidate=Checkpoint(ModelRef(base=production.model.base, adapter=manifest.adapter), folder),
+            candidate=candidate,
             production=workspace.checkpoint(production),
             examples=(),
             suites=workspace.suites,
             kind=RunKind.REBUILD,
             earlier=earlier_eval_sets(workspace),
+            served=try_serving(workspace, candidate, manifest),
         )
         policy = policy_of_foreign(workspace.recipe.policy)
         report, evidence = evaluate(workspace.base, case, policy, workspace.settings.cache)
@@ -82,7 +85,7 @@ def _candidate(workspace: Workspace, named: str) -> Iterator[tuple[Path, Adapter
         manifest = workspace.verify_bytes(release)
         if manifest is None:
             raise BadInput("release 0 is the base model, which has no adapter to judge. Give another release.")
-        yield workspace.folder_of(release.update), manifest
+        yield workspace.unapproved_adapter(manifest), manifest
         return
     if not Path(named).is_dir():
         raise BadInput(f"{named} is no folder and no number of a release. Give one of them.")

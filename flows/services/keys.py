@@ -19,6 +19,12 @@ class MadeKey:
     trusted: bool
 
 
+def new_in(private: Path) -> MadeKey:
+    """Makes a signing key in a file of that name, which nobody trusts yet. Raises BadInput where it is there."""
+    public = keys.new_key(private, None)
+    return MadeKey(id=keys.id_of(public), private=private, public=public, trusted=False)
+
+
 def new(settings: Settings) -> MadeKey:
     """Makes a signing key. A single person's is trusted at once; a team's by whoever keeps its trusted keys.
 
@@ -39,6 +45,9 @@ def listed(settings: Settings) -> tuple[TrustedKey, ...]:
     return keys.listed(settings.private_key, settings.trusted_keys)
 
 
-def trust(settings: Settings, public: Path) -> str:
-    """Lets the signatures of a public key count. Returns its id. Raises BadInput unless the file holds one."""
-    return keys.trust(public, settings.trusted_keys)
+def trust(settings: Settings, public: Path, *, only_decisions: bool = False) -> str:
+    """Lets the signatures of a public key count: for everything, or for decisions in MLflow alone. Returns its id.
+
+    Raises BadInput unless the file holds one.
+    """
+    return keys.trust(public, settings.trusted_keys, only_decisions=only_decisions)

@@ -58,13 +58,15 @@ def approve_as(workspace: Workspace, release: int, *, by: Actor, note: str) -> P
 
 def promote_by(workspace: Workspace, approval: Approval) -> ProductionChange:
     """Likewise, where the approval was given earlier and elsewhere, such as on MLflow's page: over its manifest, at its
-    epoch. Its canary begins, if the recipe has canaries. Raises PolicyError, in words, where it is void by now, and
-    BadRecipe.
+    epoch. Its canary begins, if the recipe has canaries. Raises PolicyError, in words, where it is void by now,
+    BadRecipe, and LedgerTampered.
     """
     deployments, policy = workspace.ledger.deployments, workspace.recipe.policy.canary
     context = replace(workspace.review_context, canary=policy if policy.enabled else None)
     _expect_stable_stays(workspace)
+    workspace.high_water.expect_reached()
     deployment = deployments.promote(approval, context=context)
+    workspace.high_water.note()
     if deployment is None:
         missing = deployments.still_missing(approval.release, rules=context.rules)
         return ProductionChange(deployment=deployments.listed()[-1], reconciled=workspace.reconcile(), missing=missing)

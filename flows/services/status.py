@@ -1,12 +1,13 @@
 """What `sealed status` shows: production, the queue, the last run, and the next thing for a person to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flows.wiring import Workspace
 from gates.wording import counted
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
-from registry import Canary, lifecycle
+from registry import Canary, WaitingDecision, lifecycle
 
 _REFUSED = (RunState.REJECTED_BY_GATES, RunState.FAILED)
 _TRAIN_WRITER_OTHERWISE = (
@@ -19,7 +20,8 @@ _TRAIN_WRITER_OTHERWISE = (
 class Overview:
     """The state of a workspace at a glance; an empty sentence means there is nothing of the kind.
 
-    `canary`: how the newest release does that gets its share by steps. `to_forget`: ids of withdrawn documents that
+    `asked`: what people decided in MLflow that nobody judged yet. `canary`: how the newest release does that gets its
+    share by steps. `to_forget`: ids of withdrawn documents that
     production still knows.
     """
 
@@ -29,6 +31,7 @@ class Overview:
     last_run: str
     at_work: str
     in_review: str
+    asked: str
     canary: str
     to_forget: tuple[str, ...]
     next_step: str
@@ -60,6 +63,7 @@ def overview(workspace: Workspace) -> Overview:
         last_run=_summary(known[-1]) if known else "",
         at_work=f"{held.holder}" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
+        asked=_asked(ledger.review_decisions.waiting(workspace.trusted_keys)),
         canary=_canary(ledger.canaries.current()),
         to_forget=gone,
         next_step=too_old or _second_approval(workspace, candidates) or usual,
@@ -72,6 +76,13 @@ def _second_approval(workspace: Workspace, candidates: list[int]) -> str:
     if rules.approvers == 1 or not candidates or not ledger.releases.approvals(candidates[-1]):
         return ""
     return ledger.deployments.still_missing(candidates[-1], rules=rules)
+
+
+def _asked(waiting: Sequence[WaitingDecision]) -> str:
+    """What waits to be judged, in words."""
+    decisions = ((one.decision, " (forged)" if one.forged else "") for one in waiting)
+    asked = ", ".join(f"{made.kind} of release {made.release} by {made.who}{forged}" for made, forged in decisions)
+    return asked and f"{asked}: `sealed reconcile` judges it"
 
 
 def _canary(canary: Canary | None) -> str:

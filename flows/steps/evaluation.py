@@ -1,14 +1,31 @@
 """Measures the candidate against production and the base model, and writes the report that its gates make of it."""
 
+from dataclasses import replace
+
 from flows.run_context import RunContext
 from flows.services.gate_plans import earlier_eval_sets
 from flows.services.report_pages import write_pages
-from flows.steps.updates import stored_plan
-from flows.steps.writer_training import writer_evidence
+from flows.services.serving_trial import try_serving
+from flows.steps.self_edits import kept_self_edits
+from flows.steps.updates import earlier_runs, stored_plan
+from flows.steps.writer_training import WriterEvidence, writer_evidence, written_texts
 from gates import evaluation
+from gates.account import RunAccount, SetAside
 from gates.evidence import Case, Evidence
 from pipeline.self_edits import validation_items
-from pipeline.types import Checkpoint, GateReport, ModelRef, Run, RunKind, RunState, Trained, Verdict
+from pipeline.types import (
+    Bisection,
+    Checkpoint,
+    DocumentRecord,
+    DocumentState,
+    GateReport,
+    ModelRef,
+    Run,
+    RunKind,
+    RunState,
+    Trained,
+    Verdict,
+)
 
 
 def evaluate(context: RunContext, run: Run, trained: Trained) -> GateReport:
@@ -22,10 +39,10 @@ def evaluate(context: RunContext, run: Run, trained: Trained) -> GateReport:
     workspace = context.workspace
     context.session.runs.move(run.number, RunState.GATING)
     with context.stage(run, "gates"):
-        case = _case(context, run, trained)
-        policy = context.recipe.policy
+        case, policy = case_of(context, run, trained), context.recipe.policy
         report, evidence = evaluation.evaluate(workspace.base, case, policy, workspace.settings.cache, workspace.judge)
-        _write_pages(context, run, report, evidence)
+        report = replace(report, bisection=_bisection_so_far(context, run))
+    _write_pages(context, run, trained, report, evidence)
     context.session.runs.save_report(run.number, report)
     return report
 
@@ -39,20 +56,29 @@ def _stored_report(context: RunContext, run: Run, update: str) -> GateReport | N
     return report
 
 
-def _case(context: RunContext, run: Run, trained: Trained) -> Case:
+def _bisection_so_far(context: RunContext, run: Run) -> Bisection | None:
+    """What was tried before in this run, as its newest report says."""
+    digest = context.ledger.runs.get(run.number).report
+    return context.ledger.reports.get(digest).bisection if digest else None
+
+
+def case_of(context: RunContext, run: Run, trained: Trained) -> Case:
+    """What the run's gates judge: its candidate and what that learned, production, and all that must not be lost."""
     workspace, ledger = context.workspace, context.ledger
     production, update = context.production(run), trained.manifest.update
     documents = ledger.documents.of(run.documents)
-    validation = tuple(item for one in documents for item in validation_items(one))
-    validation, scores = validation if context.recipe.self_edits.choosing else (), None
+    ref = ModelRef(base=production.model.base, adapter=trained.manifest.adapter)
+    candidate = Checkpoint(ref, workspace.unapproved_adapter(trained.manifest))
     if run.kind is RunKind.WRITER_TRAINING:
-        validation, scores = writer_evidence(context, run, trained)
+        writing = writer_evidence(context, run, trained)
+    else:
+        validation = tuple(item for one in documents for item in validation_items(one))
+        chosen_by = validation if context.recipe.self_edits.choosing else ()
+        writing = WriterEvidence(validation=chosen_by, written=written_texts(kept_self_edits(context, run)))
     return Case(
         update=update,
         manifest=trained.manifest,
-        candidate=Checkpoint(
-            ModelRef(base=production.model.base, adapter=trained.manifest.adapter), workspace.folder_of(update)
-        ),
+        candidate=candidate,
         production=workspace.checkpoint(production),
         examples=stored_plan(context, update).examples,
         suites=workspace.suites,
@@ -60,13 +86,28 @@ def _case(context: RunContext, run: Run, trained: Trained) -> Case:
         documents=tuple(documents),
         earlier=earlier_eval_sets(workspace),
         withdrawn=tuple(ledger.withdrawals.remembered()) if run.kind is RunKind.REBUILD else (),
-        validation=validation,
-        writer_scores=scores,
+        usual=tuple(one.body for learned in earlier_runs(context) for one in learned),
+        validation=writing.validation,
+        writer_scores=writing.scores,
+        written=writing.written,
+        written_before=writing.written_before,
+        served=try_serving(workspace, candidate, trained.manifest),
     )
 
 
-def _write_pages(context: RunContext, run: Run, report: GateReport, evidence: Evidence) -> None:
+def _write_pages(context: RunContext, run: Run, trained: Trained, report: GateReport, evidence: Evidence) -> None:
     # The number that a passing candidate will get: nobody else gives numbers while this run holds its lease.
     number = run.release or context.ledger.releases.listed()[-1].number + 1
     release = number if report.verdict is Verdict.PASS else None
-    write_pages(report, evidence, context.workspace.report_folder(run), release=release)
+    aside = context.ledger.documents.listed(DocumentState.QUARANTINED)
+    account = RunAccount(
+        seconds=context.ledger.runs.get(run.number).seconds,
+        steps=trained.steps,
+        tokens=trained.tokens,
+        set_aside=tuple(SetAside(name=_name(one), reason=one.reason) for one in reversed(aside)),
+    )
+    write_pages(report, evidence, context.workspace.report_folder(run), account, release=release)
+
+
+def _name(record: DocumentRecord) -> str:
+    return record.name or (record.document.title if record.document else "") or record.id[:12]

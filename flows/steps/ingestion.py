@@ -1,6 +1,6 @@
 """How a run begins: servers are made to match the ledger, documents are ingested, and a run is opened or resumed."""
 
-import shutil
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,17 +10,20 @@ from pathlib import Path
 from flows.outcome import NOTHING_INGESTED
 from flows.run_context import RunContext
 from flows.services import adoption
+from flows.services.gate_plans import foreseen
+from flows.services.proposal import proposer_of
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
-from pipeline.actors import proposer_named
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.documents.floods import FloodGuard
 from pipeline.errors import BadInput
+from pipeline.files import remove_file
 from pipeline.foreign_statements import ForeignStatements
 from pipeline.progress import step
 from pipeline.types import Document, DocumentState, IngestCounts, Run, RunKind, SourceCap, WriterTrainingRequest
 from registry import Reconciled
 
+log = logging.getLogger("sealed")
 _LEARNABLE = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
 
 
@@ -71,12 +74,12 @@ def open_run(
 
     Valid: production and recipe are those that it began with, it was `asked` for alike, and, if it was killed while it
     registered its release, its adapter and its report are there. `taken` is what a nightly run ingested. Raises
-    BadInput where `proposer` (default: SEALED_PROPOSER, else the account) is no name.
+    what `proposer_of` raises where `proposer` cannot be the one who proposes.
     """
-    named = proposer_named(proposer)
+    named = proposer_of(context.workspace.settings, proposer)
     if (unfinished := _resumed(context, kind, asked)) is not None:
         return unfinished
-    shutil.rmtree(context.workspace.plans, ignore_errors=True)  # those of ended runs
+    _forget_plans(context)
     runs, recipe = context.session.runs, context.recipe
     if kind is RunKind.REBUILD:
         return runs.begin_rebuild(proposer=named, recipe=recipe.digest)
@@ -85,8 +88,19 @@ def open_run(
     rules = recipe.documents
     cap = SourceCap(documents=rules.per_source or rules.per_run, trusted=frozenset(rules.trusted_sources))
     run = runs.begin(limit=rules.per_run, proposer=named, recipe=recipe.digest, cap=cap)
+    leased = context.ledger.documents.of(run.documents)
+    for sentence in foreseen(context.workspace, recipe.policy, leased) if leased else ():
+        log.warning("%s", sentence)
     runs.add_seconds(run.number, "ingest", taken.seconds)
     return run
+
+
+def _forget_plans(context: RunContext) -> None:
+    """Removes what ended runs planned, but for production's plan: validating the gates repeats its training."""
+    production = context.ledger.releases.production()
+    for file in context.workspace.plans.glob("*"):
+        if file.stem != production.update:
+            remove_file(file)
 
 
 def _resumed(context: RunContext, kind: RunKind, asked: WriterTrainingRequest | None) -> Run | None:

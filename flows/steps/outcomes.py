@@ -100,7 +100,8 @@ def reject(context: RunContext, run: Run, report: GateReport, taken: IngestCount
     allowed = context.recipe.documents.max_attempts
     decisions = [decide(record, report.verdict, deciding, allowed) for record in _records(context, run)]
     context.session.runs.finish(run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
-    return _evaluated(context, run, report, taken, ended=Ended.REFUSED, sentence=sentence)
+    ended = f"{sentence}{set_aside(report)}"
+    return _evaluated(context, run, report, taken, ended=Ended.REFUSED, sentence=ended)
 
 
 def await_review(
@@ -111,9 +112,18 @@ def await_review(
     number = release.number
     sentence = (
         f"release {number} passed its gates and waits for review: "
-        f"`sealed show {number}`, then `sealed approve {number} --note ...`"
+        f"`sealed show {number}`, then `sealed approve {number} --note ...`{set_aside(report)}"
     )
     return _evaluated(context, run, report, taken, ended=Ended.WAITING, sentence=sentence, release=number)
+
+
+def set_aside(report: GateReport) -> str:
+    """What became of the documents that made the run fail, as a sentence after another; empty where none was found."""
+    found = report.bisection.quarantined if report.bisection else ()
+    if report.bisection is None or not found:
+        return ""
+    of = counted(len(report.bisection.documents), "document")
+    return f". {len(found)} of {of} made the run fail and {'is' if len(found) == 1 else 'are'} quarantined"
 
 
 def _evaluated(
@@ -136,6 +146,7 @@ def _evaluated(
         refused_documents=taken.refused,
         updated_documents=taken.updated,
         verdict=report.verdict,
+        bisection=report.bisection,
         figures=report.recall,
         seconds=context.ledger.runs.get(run.number).seconds,
     )

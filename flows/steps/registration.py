@@ -1,9 +1,10 @@
 """Makes a passing candidate a release: intent in the ledger, version in MLflow, then the record."""
 
 from flows.run_context import RunContext
+from flows.services.registrations import registration_of
 from pipeline.adapters import saving
 from pipeline.adapters.saving import retain
-from pipeline.types import Figure, GateReport, Release, Run, Trained
+from pipeline.types import GateReport, Release, Run, Trained
 from registry.mlflow import releases as mlflow_releases
 
 
@@ -27,39 +28,8 @@ def register(context: RunContext, run: Run, trained: Trained, report: GateReport
     workspace = context.workspace
     with context.stage(run, "registry", "registering the candidate"):
         intended = context.session.candidates.intend(run.number, trained.manifest)
-        registration = _registration(context, run, intended, trained, report)
+        registration = registration_of(workspace, run, intended, trained, report)
         version = mlflow_releases.register(workspace.tracking, registration)
         recorded = context.session.candidates.record(run.number, version)
     retain(workspace.settings.adapters, {release.update for release in context.ledger.releases.needed()})
     return recorded
-
-
-def _registration(
-    context: RunContext, run: Run, release: Release, trained: Trained, report: GateReport
-) -> mlflow_releases.Registration:
-    workspace, manifest = context.workspace, trained.manifest
-    training = (
-        Figure(name="final_loss", value=trained.final_loss),
-        Figure(name="training_steps", value=trained.steps),
-        Figure(name="training_tokens", value=trained.tokens),
-    )
-    return mlflow_releases.Registration(
-        release=release,
-        adapter=workspace.folder_of(release.update),
-        report=workspace.report_folder(run),
-        metrics=(*report.recall, *training),
-        params=(
-            ("recipe", manifest.recipe),
-            ("seed", str(context.recipe.seed)),
-            ("rank", str(manifest.rank)),
-            ("alpha", str(manifest.alpha)),
-            ("parent_release", str(release.parent)),
-            ("run", str(run.number)),
-            ("kind", run.kind.value),
-            ("documents", str(len(run.documents))),
-            ("base", manifest.base),
-            ("adapter", manifest.adapter),
-        ),
-        tags=(("manifest", manifest.digest),),
-        description=workspace.summary_file(run).read_text(encoding="utf-8"),
-    )

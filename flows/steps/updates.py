@@ -1,12 +1,15 @@
 """Plans the update of a run, and trains its adapter on what the run wrote and what is rehearsed."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flows.run_context import RunContext
 from flows.steps.guard import training_basis, training_guard
 from flows.steps.run_files import read_value, write_value
 from flows.steps.self_edits import kept_self_edits
+from flows.wiring import Workspace
 from gates.predictability import expect_scorable
 from pipeline import updates
 from pipeline.adapters.saving import trained_adapter
@@ -14,8 +17,8 @@ from pipeline.engines import fits_context
 from pipeline.errors import InternalError
 from pipeline.leakage import TrainingGuard
 from pipeline.recipe import RehearsalRules, TrainingRules
-from pipeline.training import TrainingSettings, train_lora
-from pipeline.types import Document, Role, Run, RunKind, RunState, SelfEdit, Trained, UpdatePlan
+from pipeline.training import TrainingSettings, scale_adapter, train_lora
+from pipeline.types import Checkpoint, Document, Role, Run, RunKind, RunState, SelfEdit, Trained, UpdatePlan
 
 log = logging.getLogger("sealed")
 
@@ -43,18 +46,22 @@ def prepare_update(context: RunContext, run: Run) -> str:
 
 def _plan_nightly(context: RunContext, run: Run, guard: TrainingGuard) -> UpdatePlan:
     """The run's self-edits, and rehearsal by the base model and production."""
-    production, edits = context.production(run), kept_self_edits(context, run)
-    learned = updates.UpdateInput(
-        edits=edits,
+    production, learned = context.production(run), update_input(context, run)
+    gathering = rehearsal_context(context, guard, reader=context.workspace.held_adapter(production))
+    behind = context.ledger.releases.kinds_behind(run.parent)
+    rehearsal = updates.rehearse(gathering, learned, writing=written_after(learned.edits, behind))
+    fits = fits_context(context.workspace.engine, context.recipe.training)
+    return updates.plan_update(production.model, learned, rehearsal, context.recipe, guard=guard, fits=fits)
+
+
+def update_input(context: RunContext, run: Run) -> updates.UpdateInput:
+    """What a nightly run learns of the documents that it holds, and what it builds on."""
+    return updates.UpdateInput(
+        edits=[edit for edit in kept_self_edits(context, run) if edit.document in run.documents],
         documents=context.ledger.documents.of(run.documents),
         earlier_edits=context.ledger.self_edits.learned(),
         earlier_runs=earlier_runs(context),
     )
-    gathering = rehearsal_context(context, guard, reader=context.workspace.held_adapter(production))
-    behind = context.ledger.releases.kinds_behind(run.parent)
-    rehearsal = updates.rehearse(gathering, learned, writing=written_after(edits, behind))
-    fits = fits_context(context.workspace.engine, context.recipe.training)
-    return updates.plan_update(production.model, learned, rehearsal, context.recipe, guard=guard, fits=fits)
 
 
 def _plan_rebuild(context: RunContext, guard: TrainingGuard) -> UpdatePlan:
@@ -85,13 +92,18 @@ def rehearsal_context(context: RunContext, guard: TrainingGuard, *, reader: Path
 
 def store_plan(context: RunContext, run: Run, plan: UpdatePlan, basis: str) -> None:
     """Stores a run's plan in the workspace, then its update in the ledger. `basis`: see `training_basis`."""
-    write_value(_plan_file(context, plan.update.id), plan, basis)
+    write_value(_plan_file(context.workspace, plan.update.id), plan, basis)
     context.session.runs.save_update(run.number, plan.update)
 
 
 def find_plan(context: RunContext, update: str, basis: str | None = None) -> UpdatePlan | None:
     """The stored plan of that update id; None where there is none, or none that was made on this `basis`."""
-    plan = read_value(_plan_file(context, update), UpdatePlan, basis)
+    return plan_of(context.workspace, update, basis)
+
+
+def plan_of(workspace: Workspace, update: str, basis: str | None = None) -> UpdatePlan | None:
+    """Likewise, outside a run."""
+    plan = read_value(_plan_file(workspace, update), UpdatePlan, basis)
     return plan if plan is not None and plan.update.id == update else None
 
 
@@ -102,8 +114,8 @@ def stored_plan(context: RunContext, update: str) -> UpdatePlan:
     return plan
 
 
-def _plan_file(context: RunContext, update: str) -> Path:
-    return context.workspace.plans / f"{update}.json"
+def _plan_file(workspace: Workspace, update: str) -> Path:
+    return workspace.plans / f"{update}.json"
 
 
 def rehearsal_rules_after(rules: RehearsalRules, behind: frozenset[RunKind]) -> RehearsalRules:
@@ -111,7 +123,7 @@ def rehearsal_rules_after(rules: RehearsalRules, behind: frozenset[RunKind]) -> 
     return rules.without_writing if RunKind.WRITER_TRAINING in behind else rules
 
 
-def written_after(edits: tuple[SelfEdit, ...], behind: frozenset[RunKind]) -> tuple[SelfEdit, ...] | None:
+def written_after(edits: Sequence[SelfEdit], behind: frozenset[RunKind]) -> Sequence[SelfEdit] | None:
     """The self-edits by which writing is rehearsed; None: all. After writer training this run's."""
     return edits if RunKind.WRITER_TRAINING in behind else None
 
@@ -144,18 +156,32 @@ def finished_adapter(context: RunContext, update: str) -> Trained | None:
 def train_adapter(context: RunContext, run: Run, update: str) -> Trained:
     """Trains the planned adapter from production's adapter, or from the base model as the plan says.
 
-    One that was trained already and verifies is kept.
+    One that was trained already and verifies is kept. A scaled one is made of the whole one.
     """
     if (finished := finished_adapter(context, update)) is not None:
         return finished
     workspace, plan = context.workspace, stored_plan(context, update)
+    parent, out = warm_start(context, run, plan), workspace.folder_of(update)
+    if plan.update.scale != 1.0:
+        whole = replace(plan.update, scale=1.0).id
+        train_adapter(context, run, whole)
+        rules, trained = context.recipe.training, workspace.folder_of(whole)
+        return scale_adapter(workspace.base, trained, plan.update, rules, parent=parent, out=out)
+    with context.stage(run, "training", "training the adapter"):
+        return train_lora(workspace.base, plan, training_settings(context, run, plan), parent=parent, out=out)
+
+
+def warm_start(context: RunContext, run: Run, plan: UpdatePlan) -> Checkpoint | None:
+    """Production with its adapter, where the plan starts from one; None where it starts from the base model."""
+    return None if plan.update.parent.adapter is None else context.workspace.checkpoint(context.production(run))
+
+
+def training_settings(context: RunContext, run: Run, plan: UpdatePlan) -> TrainingSettings:
+    """How a plan of this run is trained."""
     warm = plan.update.parent.adapter is not None
     behind = context.ledger.releases.kinds_behind(run.parent) if warm else frozenset[RunKind]()
-    with context.stage(run, "training", "training the adapter"):
-        settings = TrainingSettings(
-            rules=weighed(context.recipe.training, run.kind, plan),
-            ledger=context.ledger.documents.ledger_digest(run),
-            rehearsal=rehearsal_rules_after(context.recipe.rehearsal, behind),
-        )
-        parent = workspace.checkpoint(context.production(run)) if warm else None
-        return train_lora(workspace.base, plan, settings, parent=parent, out=workspace.folder_of(update))
+    return TrainingSettings(
+        rules=weighed(context.recipe.training, run.kind, plan),
+        ledger=context.ledger.documents.ledger_digest(run),
+        rehearsal=rehearsal_rules_after(context.recipe.rehearsal, behind),
+    )

@@ -4,7 +4,7 @@ The split of the documents is kept in the workspace, so that a killed run goes o
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from flows.steps.self_edits import writer_context
 from flows.steps.updates import earlier_runs, find_plan, finished_adapter, rehearsal_context, store_plan
 from flows.steps.writer_request import requested_folder
 from gates.evidence import WRITER, held_out_items
+from gates.writing import WrittenText
 from pipeline import updates, writer_training
 from pipeline.digests import digest_of
 from pipeline.documents import ingest, read_folder
@@ -33,6 +34,7 @@ from pipeline.types import (
     Run,
     RunState,
     Scores,
+    SelfEdit,
     Trained,
     WriterTrainingRequest,
 )
@@ -154,30 +156,54 @@ def _trained_before(context: RunContext, run: Run, basis: str) -> Trained | None
     return finished_adapter(context, run.update)
 
 
-def writer_evidence(
-    context: RunContext, run: Run, trained: Trained
-) -> tuple[tuple[EvalItem, ...], tuple[Scores, Scores]]:
-    """The validation items that rewarded the writer, and the scores of production and of the new writer.
+@dataclass(frozen=True, kw_only=True)
+class WriterEvidence:
+    """What gates learn about who wrote. validation: items that chose among self-edits, or rewarded the writer.
 
-    The scores are those on the held-out documents after one self-edit by each of the two.
+    written: texts of this run; of writer training the new writer's on the held-out documents, with production's in
+    `written_before`, and in `scores` how production and the new writer score after one self-edit by each.
     """
+
+    validation: tuple[EvalItem, ...]
+    written: tuple[WrittenText, ...]
+    written_before: tuple[WrittenText, ...] = ()
+    scores: tuple[Scores, Scores] | None = None
+
+
+def writer_evidence(context: RunContext, run: Run, trained: Trained) -> WriterEvidence:
+    """What production and the new writer write about the held-out documents, and what that is worth."""
     split = split_of_rounds(context, run)
     loop = _outer_loop(context, run, split, rehearsing=False)
     ref = ModelRef(base=loop.production.ref.base, adapter=trained.manifest.adapter)
-    candidate = Checkpoint(ref, context.workspace.folder_of(trained.manifest.update))
+    candidate = Checkpoint(ref, context.workspace.unapproved_adapter(trained.manifest))
     with titled("examining the writing"):
         before, after = (
-            _scores(writer.ref, writer_training.held_out_scores(loop, split.held_out, writer))
-            for writer in (loop.production, candidate)
+            writer_training.held_out_samples(loop, split.held_out, writer) for writer in (loop.production, candidate)
         )
-    return split.questions, (before, after)
+    return WriterEvidence(
+        validation=split.questions,
+        written=_texts(after),
+        written_before=_texts(before),
+        scores=(_scores(loop.production.ref, before), _scores(candidate.ref, after)),
+    )
 
 
-def _scores(writer: ModelRef, answered: tuple[tuple[Document, tuple[float, ...]], ...]) -> Scores:
+def written_texts(self_edits: Iterable[SelfEdit]) -> tuple[WrittenText, ...]:
+    """What a model wrote of these: a document's own text is none."""
+    return tuple(
+        WrittenText(document=edit.document, style=edit.style, text=edit.text) for edit in self_edits if edit.prompt
+    )
+
+
+def _texts(samples: Sequence[writer_training.ScoredSample]) -> tuple[WrittenText, ...]:
+    return written_texts(edit for one in samples for edit in one.sample.self_edits)
+
+
+def _scores(writer: ModelRef, answered: Sequence[writer_training.ScoredSample]) -> Scores:
     items = tuple(
-        ItemScore(item=f"{document.id}/{eval_item.id}", score=score, group=document.id)
-        for document, scores in answered
-        for eval_item, score in zip(validation_items(document), scores, strict=True)
+        ItemScore(item=f"{one.sample.document.id}/{eval_item.id}", score=score, group=one.sample.document.id)
+        for one in answered
+        for eval_item, score in zip(validation_items(one.sample.document), one.evaluation.after, strict=True)
     )
     return Scores(model=writer, suite=WRITER, items=items)
 

@@ -116,7 +116,7 @@ def _similar_subjects(evidence: Evidence) -> list[Pair]:
         for eval_item in case.known
         if form_of(eval_item.question, eval_item.group) in forms and eval_item.id not in corrected
     }
-    suites = [*(one.suite for one in case.earlier), *(suite.name for suite in case.suites.retention)]
+    suites = [*(one.suite for one in case.asked_earlier), *(suite.name for suite in case.suites.retention)]
     return [pair for pair in evidence.pooled(suites) if pair.item in known]
 
 

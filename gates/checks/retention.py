@@ -1,11 +1,12 @@
 """Nothing that matters was forgotten: earlier releases' eval sets and the retention suites, pooled and one by one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from gates.corrections import outdated_this_run, superseded
 from gates.judging import (
     Against,
+    Case,
     Comparison,
     Evidence,
     GateResult,
@@ -21,8 +22,9 @@ from gates.judging import (
     shortage,
     worst,
 )
+from pipeline.types import EvalItem
 
-FEWEST_PER_RELEASE = 20
+FEWEST_PER_RELEASE = 10
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,17 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     """Three conditions, all of which must hold.
 
     Pooled eval items of earlier releases and `suites/retention` are not worse than production's (margin); no release of
-    at least 20 eval items is surely down by more than its own margin (McNemar, Holm); and the retention suites are not
+    at least 10 eval items is surely down by more than its own margin (McNemar, Holm); and the retention suites are not
     worse than the base model's (a total budget: small losses must not add up). Corrected questions are left out; where
     this run's corrections would leave out more than `max_corrected` of the eval items, the gate does not pass.
     """
     rules, corrected = policy.retention, superseded(evidence.case)
-    pairs = {one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.earlier}
+    pairs = {one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.asked_earlier}
     suites = [suite.name for suite in evidence.case.suites.retention]
     everything = [*chain(*pairs.values()), *evidence.pooled(suites, without=corrected)]
     newest = outdated_this_run(evidence.case)
-    outdated = sum(eval_item.id in newest for eval_item in evidence.case.known)
+    asked, known = _asked(evidence.case), len(evidence.case.known)
+    outdated = sum(eval_item.id in newest for eval_item in asked)
     too_many = _too_many(outdated, len(everything) + outdated, rules.max_corrected)
     if not everything:
         return result("retention", Verdict.INCONCLUSIVE, too_many or nothing_to_ask("retention", rules.min_items))
@@ -77,14 +80,22 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
         ]
     )
     sentence = "; ".join([*_measured(production, base, policy), *map(str, down), *([too_many] if too_many else [])])
+    if len(asked) < known:
+        sentence += f"; {len(asked):,} of {counted(known, 'eval item')} were drawn"
     if verdict is Verdict.INCONCLUSIVE:
         budgets = [(production, rules.margin), *([(base, rules.base_margin)] if base else [])]
         sentence += shortage(budgets, rules.min_items, policy.alpha)
     figures = {**production.figures(), "corrected_left_out": len(corrected), "corrected_this_run": outdated}
+    figures |= {"drawn": len(asked), "drawn_of": known}
     figures |= base.figures("base_") if base else {}
     for one in releases:
         figures |= one.figures
     return result("retention", verdict, sentence, figures)
+
+
+def _asked(case: Case) -> tuple[EvalItem, ...]:
+    """The eval items of the suites and of earlier releases, as far as they are asked."""
+    return replace(case, earlier=case.asked_earlier).known
 
 
 def _too_many(outdated: int, eval_items: int, allowed: float) -> str:

@@ -89,6 +89,14 @@ def verify_files(folder: Path, base: BaseIdentity, expected_manifest_digest: str
     Enough where a manifest of this digest was verified wholly before: the same bytes hold the same values. Loads no
     torch. Raises CorruptAdapter or WrongBase.
     """
+    try:
+        return _verify_files(folder, base, expected_manifest_digest)
+    except OSError as error:
+        # Somebody moves it while it is read.
+        raise CorruptAdapter(f"the adapter in {folder} cannot be read: {error.strerror}. {AGAIN}") from error
+
+
+def _verify_files(folder: Path, base: BaseIdentity, expected_manifest_digest: str | None) -> AdapterManifest:
     _check_files(folder)
     manifest = read_manifest(folder)
     if expected_manifest_digest not in (None, manifest.digest):

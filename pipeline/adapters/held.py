@@ -4,19 +4,14 @@ Views are independent: one is made, asked and dropped while others answer, and t
 """
 
 import copy
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
 from pipeline.adapters.attachment import attach_for_good
-from pipeline.adapters.format import AGAIN, CONFIG, MANIFEST, WEIGHTS, verify_adapter
+from pipeline.adapters.copies import private_copy
 from pipeline.adapters.identity import BaseIdentity
-from pipeline.errors import CorruptAdapter
 from pipeline.types import AdapterManifest
 
 
@@ -36,9 +31,7 @@ def hold_adapter(
     What is attached was copied to a private folder and verified there: whoever changes `folder` later changes nothing.
     Raises CorruptAdapter or WrongBase.
     """
-    verify_adapter(folder, base, manifest_digest)
-    with _private_copy(folder) as copied:
-        manifest = verify_adapter(copied, base, manifest_digest)
+    with private_copy(folder, base, manifest_digest) as (copied, manifest):
         view = view_of(model)
         attach_for_good(view, copied)
     view.eval().requires_grad_(False)
@@ -50,20 +43,3 @@ def view_of(model: PreTrainedModel) -> PreTrainedModel:
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     view: PreTrainedModel = copy.deepcopy(model, shared)
     return view
-
-
-@contextmanager
-def _private_copy(folder: Path) -> Iterator[Path]:
-    """The adapter's files in a folder that only this account may enter, until the block ends. Raises CorruptAdapter."""
-    with tempfile.TemporaryDirectory(prefix="sealed-adapter-") as name:
-        copy_adapter(folder, Path(name))
-        yield Path(name)
-
-
-def copy_adapter(folder: Path, into: Path) -> None:
-    """Copies an adapter's three files, and follows no link. What was copied is not verified. Raises CorruptAdapter."""
-    try:
-        for file in (MANIFEST, CONFIG, WEIGHTS):
-            shutil.copyfile(folder / file, into / file, follow_symlinks=False)
-    except OSError as error:
-        raise CorruptAdapter(f"the adapter in {folder} cannot be read: {error.strerror}. {AGAIN}") from error

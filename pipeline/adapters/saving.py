@@ -4,7 +4,6 @@ Knows no training.
 """
 
 import json
-import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_director
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.digests import canonical_json
 from pipeline.errors import BadInput, CorruptAdapter
-from pipeline.files import new_folder
+from pipeline.files import move, new_folder, remove_folder
 from pipeline.recipe import TrainingRules
 from pipeline.types import AdapterManifest, Trained
 
@@ -111,12 +110,11 @@ def retain(folder: Path, names: Collection[str]) -> tuple[str, ...]:
     killed run left out of sight goes first.
     """
     for left in sorted(folder.glob(f"{_REMOVED}*")):
-        shutil.rmtree(left)
+        remove_folder(left)
     removed = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name in names or path.name.startswith(".") or path.is_symlink() or not path.is_dir():
             continue
-        removing = path.rename(folder / f"{_REMOVED}{uuid4().hex}")
-        shutil.rmtree(removing)
+        remove_folder(move(path, folder / f"{_REMOVED}{uuid4().hex}"))
         removed.append(path.name)
     return tuple(removed)

@@ -21,14 +21,15 @@ _WORDS_FOR = {bool: "true or false", type(None): "nothing", list: "a list", dict
 
 def document_of(name: str, fields: Mapping[str, object], body: object) -> Document:
     """The cleaned document with the title, kind and questions in `fields`. Raises BadDocument on a bad value."""
+    given = {key: value for key, value in fields.items() if value is not None}  # null is none
     bare = Document(
-        title=clean_line(_text(fields.get("title", ""), "the title")),
+        title=clean_line(_text(given.get("title", ""), "the title")),
         body=clean_text(_text(body, "the text")),
-        kind=_kind(fields.get("kind", DocumentKind.PASSAGE)),
+        kind=_kind(given.get("kind", DocumentKind.PASSAGE)),
         name=name,
         remarks=_remarks(fields),
     )
-    return replace(bare, eval_items=_items(fields.get("questions"), group=bare.id))
+    return replace(bare, eval_items=_items(given.get("questions"), group=bare.id))
 
 
 def by_key(fields: Mapping[object, object], known: Sequence[str], where: str = "") -> dict[str, object]:

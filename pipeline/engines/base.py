@@ -23,7 +23,7 @@ from transformers import (
 from transformers.utils import logging
 
 from pipeline.adapters.attachment import attach
-from pipeline.adapters.format import verify_adapter
+from pipeline.adapters.copies import private_copy
 from pipeline.adapters.identity import BaseIdentity, check_files, identify_base
 from pipeline.errors import BadInput, InternalError, ModelMissing
 
@@ -72,6 +72,7 @@ def load_base(path_or_id: str, device: str = "auto", dtype: str = "auto") -> Bas
 def with_adapter(base: BaseModel, adapter_dir: Path | None) -> Iterator[PreTrainedModel]:
     """The model with a verified adapter attached while the context lasts; afterwards the base is as it was.
 
+    What is attached was copied to a private folder and verified there: whoever changes `adapter_dir` changes nothing.
     Raises CorruptAdapter or WrongBase before PEFT sees a file. Not re-entrant: one adapter at a time.
     """
     if adapter_dir is None:
@@ -79,8 +80,7 @@ def with_adapter(base: BaseModel, adapter_dir: Path | None) -> Iterator[PreTrain
         return
     if any("lora_" in name for name, _ in base.model.named_modules()):
         raise InternalError("an adapter is already attached to this base: leave its context first.")
-    verify_adapter(adapter_dir, base.identity)
-    with attach(base.model, adapter_dir) as adapted:
+    with private_copy(adapter_dir, base.identity) as (copied, _), attach(base.model, copied) as adapted:
         yield adapted
 
 

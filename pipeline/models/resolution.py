@@ -11,6 +11,7 @@ from pipeline.adapters.identity import check_files
 from pipeline.digests import digest_file
 from pipeline.engines.base import find_base
 from pipeline.errors import ModelMissing
+from pipeline.files import remove_folder
 from pipeline.models.acceptance import check_answers, check_loads
 from pipeline.models.cache import ModelSource, model_folder, models_folder
 from pipeline.models.catalogue import PackagedModel, packaged
@@ -64,7 +65,7 @@ def _make_packaged(model: PackagedModel, folder: Path) -> None:
         )
     with _stage(f"checking that {model.name} answers"):
         check_answers(check_loads(folder), chat=model.chat)
-    shutil.rmtree(work)
+    remove_folder(work)
 
 
 def _unpacked_folder(gguf: Path) -> Path:

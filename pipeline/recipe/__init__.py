@@ -1,9 +1,9 @@
 """What a run does, from documents to gates: read from TOML, known by its digest."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadRecipe
@@ -11,16 +11,22 @@ from pipeline.recipe.documents import DirectiveRules, Disclosure, DocumentRules,
 from pipeline.recipe.fields import Rules
 from pipeline.recipe.policy import (
     AcquisitionPolicy,
+    BisectPolicy,
     CanaryPolicy,
     CorrectionsPolicy,
+    DiversityPolicy,
+    DriftPolicy,
     PerplexityPolicy,
     PolicyRules,
     RegressionPolicy,
     RetentionPolicy,
     SafetyPolicy,
+    ServingPolicy,
+    TriggersPolicy,
     WithdrawalPolicy,
     WriterImprovementPolicy,
 )
+from pipeline.recipe.suites import SuiteRules
 from pipeline.recipe.toml import advanced_toml, line_of, place_of, read_values, recipe_toml
 from pipeline.recipe.training import DISTILLED, NO_DISTILLATION, RehearsalRules, TrainingRules, WriterTrainingRules
 
@@ -28,11 +34,14 @@ __all__ = [
     "DISTILLED",
     "NO_DISTILLATION",
     "AcquisitionPolicy",
+    "BisectPolicy",
     "CanaryPolicy",
     "CorrectionsPolicy",
     "DirectiveRules",
     "Disclosure",
+    "DiversityPolicy",
     "DocumentRules",
+    "DriftPolicy",
     "PerplexityPolicy",
     "PersonalRule",
     "PolicyRules",
@@ -42,7 +51,10 @@ __all__ = [
     "RetentionPolicy",
     "SafetyPolicy",
     "SelfEditRules",
+    "ServingPolicy",
+    "SuiteRules",
     "TrainingRules",
+    "TriggersPolicy",
     "WithdrawalPolicy",
     "WriterImprovementPolicy",
     "WriterTrainingRules",
@@ -102,6 +114,7 @@ class Recipe(Rules):
     training: TrainingRules = TrainingRules()
     rehearsal: RehearsalRules = RehearsalRules()
     writer_training: WriterTrainingRules = WriterTrainingRules()
+    suites: SuiteRules = SuiteRules()
     policy: PolicyRules = PolicyRules()
 
     @model_validator(mode="after")
@@ -111,6 +124,12 @@ class Recipe(Rules):
         if self.writer_training.style == "directives" and not self.directives.enabled:
             raise ValueError('writer_training.style "directives" needs advanced.directives.enabled: else none is used')
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A table that came later leaves the digest of a recipe as it was before, while it has its defaults."""
+        values: dict[str, Any] = serialise(self)
+        return values if self.suites != SuiteRules() else {key: values[key] for key in values if key != "suites"}
 
     @property
     def digest(self) -> str:

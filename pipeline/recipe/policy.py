@@ -1,6 +1,7 @@
 """The gates' policy: how sure and how large a gain or a loss must be."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
@@ -9,9 +10,12 @@ from pipeline.prompts import QUESTION
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Chance, Count, Margin, Rules, Share
 
 _GATES = Advanced("docs/operating.md#what-the-gates-decide")
+_BISECT = Advanced("docs/adr/0019-one-bad-document-blocks-no-run.md")
 _CANARY = Advanced("docs/operating.md#canary")
 _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
+_DRAWS = Advanced("docs/adr/0022-gates-cost-the-same-for-ever.md")
+_CHECKS = Advanced("docs/operating.md#gates-that-inform")
 _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
 
 
@@ -32,6 +36,9 @@ class RetentionPolicy(Rules):
         default=0.10, description="loss of one earlier release's eval items"
     )
     base_margin: Annotated[Margin, _GATES] = Field(default=0.05, description="loss against the base model")
+    max_earlier_items: Annotated[int, _DRAWS] = Field(
+        default=400, ge=1, description="earlier releases' eval items that are asked, the newest release's all"
+    )
     max_corrected: Annotated[Share, _GATES] = Field(
         default=0.10, description="share of the eval items that a run's corrections may make outdated"
     )
@@ -71,6 +78,45 @@ class PerplexityPolicy(Rules):
     )
 
 
+class DriftPolicy(Rules):
+    """On plain text the next-token distributions may diverge no further than the margin. Not required by default."""
+
+    min_items: Annotated[int, _CHECKS] = Field(default=40, ge=1, description="fewer paragraphs are INCONCLUSIVE")
+    margin: Annotated[float, _CHECKS] = Field(
+        default=0.30, gt=0.0, description="mean divergence from the production and the base model, in nats a token"
+    )
+
+
+class TriggersPolicy(Rules):
+    """Known answers may not fall where a phrase stands that a run's documents share. Not required by default."""
+
+    max_items: Annotated[Count, _CHECKS] = Field(
+        default=100, description="questions asked with such phrases; 0: none, and the gate is INCONCLUSIVE"
+    )
+    min_items: Annotated[int, _CHECKS] = Field(default=50, ge=1, description="fewer are INCONCLUSIVE")
+    margin: Annotated[Margin, _CHECKS] = Field(
+        default=0.10, description="loss against production, all phrases together"
+    )
+    phrase_margin: Annotated[Margin, _CHECKS] = Field(default=0.20, description="loss with one phrase")
+
+
+class DiversityPolicy(Rules):
+    """A trained writer may not collapse to one form. Not required by default; other runs are informed."""
+
+    min_documents: Annotated[int, _CHECKS] = Field(default=10, ge=2, description="fewer documents are INCONCLUSIVE")
+    margin: Annotated[Margin, _CHECKS] = Field(
+        default=0.15, description="fall of the share of a text's new bytes, and of its own word pairs"
+    )
+
+
+class ServingPolicy(Rules):
+    """The serving engine must load and apply the candidate, and answer in time. Not required by default."""
+
+    max_seconds: Annotated[float, _CHECKS] = Field(
+        default=10.0, gt=0.0, description="for a short answer, of several the fastest"
+    )
+
+
 class WithdrawalPolicy(Rules):
     """A rebuild may answer of withdrawn documents only what the base model, which never saw them, answers."""
 
@@ -89,6 +135,20 @@ class WriterImprovementPolicy(Rules):
     min_items: Annotated[int, _WRITER] = Field(default=100, ge=1, description="fewer questions are INCONCLUSIVE")
     min_documents: Annotated[int, _WRITER] = Field(default=10, ge=1, description="fewer documents are INCONCLUSIVE")
     min_gain: Annotated[Share, _WRITER] = Field(default=0.02, description="least gain in the share of right answers")
+
+
+class BisectPolicy(Rules):
+    """What a run that fails its gates tries before its documents are quarantined."""
+
+    scale: Annotated[bool, _BISECT] = Field(
+        default=False, description="first scale the adapter down until it passes, documents and all"
+    )
+    documents: Annotated[bool, _BISECT] = Field(
+        default=True, description="find the documents that it fails with, and release the others"
+    )
+    max_trainings: Annotated[Count, _BISECT] = Field(
+        default=32, description="adapters trained to find them, at most; 0: none"
+    )
 
 
 class CanaryPolicy(Rules):
@@ -140,8 +200,13 @@ class PolicyRules(Rules):
     regression: RegressionPolicy = RegressionPolicy()
     safety: SafetyPolicy = SafetyPolicy()
     perplexity: PerplexityPolicy = PerplexityPolicy()
+    drift: DriftPolicy = DriftPolicy()
+    triggers: TriggersPolicy = TriggersPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
+    diversity: DiversityPolicy = DiversityPolicy()
+    serving: ServingPolicy = ServingPolicy()
+    bisect: BisectPolicy = BisectPolicy()
     canary: CanaryPolicy = CanaryPolicy()
 
     @field_validator("question_prompt")
@@ -157,5 +222,19 @@ class PolicyRules(Rules):
     def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys that came later leave the digest of a policy as it was before, while they have their defaults."""
         values: dict[str, Any] = serialise(self)
-        later = {"question_prompt": QUESTION, "perplexity": PerplexityPolicy(), "canary": CanaryPolicy()}
-        return {key: value for key, value in values.items() if key not in later or getattr(self, key) != later[key]}
+        if self.retention.max_earlier_items == RetentionPolicy().max_earlier_items:
+            del values["retention"]["max_earlier_items"]
+        return {key: value for key, value in values.items() if key not in _LATER or getattr(self, key) != _LATER[key]}
+
+
+# Keys that came after the first policies were recorded, at their defaults.
+_LATER: Mapping[str, object] = {
+    "question_prompt": QUESTION,
+    "perplexity": PerplexityPolicy(),
+    "drift": DriftPolicy(),
+    "triggers": TriggersPolicy(),
+    "diversity": DiversityPolicy(),
+    "serving": ServingPolicy(),
+    "bisect": BisectPolicy(),
+    "canary": CanaryPolicy(),
+}

@@ -7,6 +7,7 @@ from pipeline.types.canary import (
     CanaryState,
     Outcome,
     PairCounts,
+    WithoutSource,
 )
 from pipeline.types.documents import (
     Document,
@@ -24,7 +25,17 @@ from pipeline.types.documents import (
     Split,
     Withdrawal,
 )
-from pipeline.types.judging import Figure, GateReport, GateResult, ItemScore, Scores, Verdict
+from pipeline.types.judging import (
+    Bisection,
+    BisectStep,
+    Culprit,
+    Figure,
+    GateReport,
+    GateResult,
+    ItemScore,
+    Scores,
+    Verdict,
+)
 from pipeline.types.learning import (
     AdapterManifest,
     Checkpoint,
@@ -68,10 +79,13 @@ __all__ = [
     "AdapterManifest",
     "Approval",
     "ArmCounts",
+    "BisectStep",
+    "Bisection",
     "CanaryAction",
     "CanaryDecision",
     "CanaryState",
     "Checkpoint",
+    "Culprit",
     "Deployment",
     "Directives",
     "Document",
@@ -121,6 +135,7 @@ __all__ = [
     "UpdatePlan",
     "Verdict",
     "Withdrawal",
+    "WithoutSource",
     "WriterTrainingRequest",
     "Written",
 ]

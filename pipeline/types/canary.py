@@ -12,7 +12,8 @@ class Outcome:
     """One graded request while the deployment `epoch` is the newest: whether the canary or the stable release failed.
 
     None: that release was not asked. A person's feedback grades one of them. An eval item is put to both, a pair.
-    `key`: who asked (never an API key itself), or the item's id.
+    `key`: who asked (never an API key itself), or the item's id. `source`: a digest that names the API key, of several,
+    whose client sent the grade; empty where it needs no second voice: an eval item, or the only key that there is.
     """
 
     epoch: int
@@ -20,6 +21,7 @@ class Outcome:
     at: datetime
     canary_failed: bool | None = None
     stable_failed: bool | None = None
+    source: str = ""
 
     @property
     def is_pair(self) -> bool:
@@ -58,7 +60,7 @@ class CanaryState:
     `step`: index of the present share. `at_step`: the canary's graded answers since it got that share. `canary`,
     `stable`: answers asked of one release alone. `open_canary`, `open_stable`: those of them in the block that is not
     closed yet. `worse`: log-wealth of each bet that the canary is worse (empty: none was settled yet). `within`: of the
-    bet that it is worse by less than the margin.
+    bet that it is worse by less than the margin. `without`: the same of all outcomes but those of one source, for each.
     """
 
     step: int = 0
@@ -70,6 +72,15 @@ class CanaryState:
     pairs: PairCounts = PairCounts()
     worse: tuple[float, ...] = ()
     within: float = 0.0
+    without: tuple["WithoutSource", ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithoutSource:
+    """The state as it were had one source sent nothing."""
+
+    source: str
+    state: CanaryState
 
 
 class CanaryAction(StrEnum):

@@ -176,12 +176,16 @@ class DocumentRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawal:
-    """A person's decision to withdraw a document: it is never learned again, and unlearned by the next rebuild."""
+    """A person's decision to withdraw a document: it is never learned again, and unlearned by the next rebuild.
+
+    `actor`: the name as it was typed, which nobody proved; `account`: that of the operating system.
+    """
 
     document: str
     actor: str
     reason: str
     at: datetime
+    account: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What the gates measure and say."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -59,8 +59,64 @@ class GateResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BisectStep:
+    """One thing that was tried after a run failed: an adapter trained on these documents alone, or a scaled one.
+
+    documents: their ids. factor: how much of the adapter's change was kept. sentence: of the gate that decided.
+    """
+
+    documents: tuple[str, ...]
+    verdict: Verdict
+    sentence: str = ""
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Culprit:
+    """Documents that make an update fail, all of them together and no part of them: ids and titles.
+
+    sentence: what the gate said of an adapter that was trained on exactly these.
+    """
+
+    documents: tuple[str, ...]
+    titles: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bisection:
+    """What was tried to save a run that failed its gates, and what came of it.
+
+    documents: ids of all that the run began with, in their order. gates: those that failed, and could judge parts.
+    failed: what the first of them said of the whole run. limit: trainings that are allowed. ended: why no more is
+    tried, in a sentence; empty while more may be.
+    """
+
+    documents: tuple[str, ...]
+    gates: tuple[str, ...]
+    failed: str
+    limit: int
+    steps: tuple[BisectStep, ...] = ()
+    culprits: tuple[Culprit, ...] = ()
+    ended: str = ""
+
+    @property
+    def trainings(self) -> int:
+        """How many adapters were trained on parts of the documents."""
+        return sum(step.factor == 1.0 for step in self.steps)
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """The ids of all culprits."""
+        return tuple(one for culprit in self.culprits for one in culprit.documents)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GateReport:
-    """All gates' results on one candidate against one production, under one policy."""
+    """All gates' results on one candidate against one production, under one policy.
+
+    bisection: what was tried before, where the run had failed its gates.
+    """
 
     update: str
     candidate: ModelRef
@@ -68,6 +124,7 @@ class GateReport:
     policy: str
     results: tuple[GateResult, ...]
     recall: tuple[Figure, ...] = ()
+    bisection: Bisection | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -83,4 +140,5 @@ class GateReport:
             [r.gate, r.verdict, r.sentence, r.required, [[f.name, f.value] for f in r.figures]] for r in self.results
         ]
         recall = [[f.name, f.value] for f in self.recall]
-        return digest_of("report", self.update, self.candidate.id, self.production.id, self.policy, results, recall)
+        parts = [self.update, self.candidate.id, self.production.id, self.policy, results, recall]
+        return digest_of("report", *parts, *([asdict(self.bisection)] if self.bisection else []))

@@ -152,7 +152,10 @@ class Followed:
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """Everything that decides an adapter's weights; its id names the adapter before it exists."""
+    """Everything that decides an adapter's weights; its id names the adapter before it exists.
+
+    scale: how much of the change is kept once it is trained.
+    """
 
     parent: ModelRef
     self_edits: tuple[str, ...]
@@ -160,11 +163,13 @@ class Update:
     recipe: str
     seed: int
     followed: tuple[Followed, ...] = ()
+    scale: float = 1.0
 
     @cached_property
     def id(self) -> str:
         parts = ["update", self.parent.id, sorted(self.self_edits), self.examples_digest, self.recipe, self.seed]
-        return digest_of(*parts, *sorted(map(_choice, self.followed)))
+        scaled = [] if self.scale == 1.0 else [["scale", self.scale]]
+        return digest_of(*parts, *sorted(map(_choice, self.followed)), *scaled)
 
 
 def _choice(followed: Followed) -> list[object]:

@@ -85,15 +85,22 @@ def _job(sample: Sample, items: tuple[EvalItem, ...], recipe: Recipe) -> EvalJob
     )
 
 
-def held_out_scores(
+def held_out_samples(
     loop: OuterLoop, documents: Sequence[Document], writer: Checkpoint, *, explore: bool = False
-) -> tuple[tuple[Document, tuple[float, ...]], ...]:
-    """Each document with the scores on its validation items after an update on one self-edit by `writer`.
+) -> tuple[ScoredSample, ...]:
+    """One self-edit by `writer` about each document, with the scores on its validation items after an update on it.
 
     A document whose title leaves no room for a self-edit is left out.
     """
-    scored = sample_and_score(loop, documents, SamplePlan(writer=writer, samples=1, number=0, explore=explore))
-    return tuple((one.sample.document, one.evaluation.after) for one in scored)
+    return sample_and_score(loop, documents, SamplePlan(writer=writer, samples=1, number=0, explore=explore))
+
+
+def held_out_scores(
+    loop: OuterLoop, documents: Sequence[Document], writer: Checkpoint, *, explore: bool = False
+) -> tuple[tuple[Document, tuple[float, ...]], ...]:
+    """Each document with those scores alone."""
+    found = held_out_samples(loop, documents, writer, explore=explore)
+    return tuple((one.sample.document, one.evaluation.after) for one in found)
 
 
 @dataclass(frozen=True, kw_only=True)

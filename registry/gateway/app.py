@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pipeline.errors import ExternalError, SealedError
 from registry.gateway import completions
 from registry.gateway.errors import form_of
-from registry.gateway.feedback import FeedbackBody, Grade, PraiseBody, read_feedback
+from registry.gateway.feedback import Feedback, Grade, PraiseBody, read_feedback
 from registry.gateway.gateway import Gateway, caller_of, gateway_of, key_of
 from registry.gateway.guard import Guard, error_response
 from registry.gateway.limits import read_body
@@ -57,10 +57,13 @@ async def feedback(request: Request) -> Response:
     """What a person thinks of an answer: 202 with the correction's name, if it was bad, and whether it was counted."""
     gateway = gateway_of(request)
     try:
-        gateway.buckets.take(caller_of(request))
+        gateway.grades.take(caller_of(request))
         data = await read_body(request.stream(), gateway.limits.feedback_bytes, gateway.limits.body_seconds)
         body = read_feedback(data)
-        counted, document = await asyncio.to_thread(_taken, gateway, request, body)
+        source = caller_of(request) if gateway.keys.several else ""
+        grade = body.model and Grade(model=body.model, key=key_of(request, body.user), good=body.good, source=source)
+        correction = None if isinstance(body, PraiseBody) else body.feedback(caller_of(request))
+        counted, document = await asyncio.to_thread(_taken, gateway, grade or None, correction)
     except SealedError:
         gateway.metrics.feedback("refused")
         raise
@@ -68,12 +71,14 @@ async def feedback(request: Request) -> Response:
     return JSONResponse({"object": "feedback", "document": document, "counted": counted}, status_code=202)
 
 
-def _taken(gateway: Gateway, request: Request, body: FeedbackBody | PraiseBody) -> tuple[bool, str | None]:
+def _taken(gateway: Gateway, grade: Grade | None, correction: Feedback | None) -> tuple[bool, str | None]:
     """Whether the grade counts, and the correction's name. The grade stands where the correction is refused."""
-    key = key_of(request, body.user)
-    counted = body.model is not None and gateway.record(Grade(model=body.model, key=key, good=body.good))
+    counted = grade is not None and gateway.record(grade)
+    if correction is None:
+        return counted, None
+    gateway.corrections.take(correction.caller)
     try:
-        return counted, None if body.good else gateway.deliver(body.feedback(caller_of(request)))
+        return counted, gateway.deliver(correction)
     except OSError as error:
         raise ExternalError(f"a correction cannot be written: {error}. See that the disk has room.") from error
 

@@ -38,11 +38,15 @@ Deliver = Callable[[Feedback], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Grade:
-    """Whether an answer was good. `model`: the release that gave it, as the answer named it. `key`: whose it was."""
+    """Whether an answer was good. `model`: the release that gave it, as the answer named it. `key`: whose it was.
+
+    `source`: the API key's name, where there are several.
+    """
 
     model: str
     key: str
     good: bool
+    source: str = ""
 
 
 # Records a grade of the present canary, or of the release that it is compared with; says whether it counts.

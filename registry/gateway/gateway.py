@@ -28,10 +28,12 @@ class Gateway:
     metrics: Metrics
     alias: str = "sealed"
     limits: Limits = field(default_factory=Limits)
-    buckets: Buckets = field(init=False)  # of feedback, by client
+    grades: Buckets = field(init=False)  # by API key, as the other
+    corrections: Buckets = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "buckets", Buckets(self.limits.feedback_per_minute))
+        object.__setattr__(self, "grades", Buckets(self.limits.grades_per_minute))
+        object.__setattr__(self, "corrections", Buckets(self.limits.corrections_per_minute))
 
 
 def gateway_of(request: Request) -> Gateway:

@@ -34,6 +34,7 @@ class LedgerGrades:
             at=datetime.now(UTC),
             canary_failed=failed if graded == canary.release else None,
             stable_failed=failed if graded == canary.stable else None,
+            source=grade.source and digest_of("source", grade.source),
         )
         return self.ledger.canaries.record([outcome]) == 1
 

@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _RELEASE = RELEASE.encode()
+_POLICY_VIOLATION = 1008  # of RFC 6455
 
 
 @dataclass
@@ -38,8 +39,8 @@ class Guard:
     under_way: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] != "http":  # whatever speaks it: what cannot be checked for a key is refused
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         allowed = access(scope["method"], scope["raw_path"])
         if allowed is Access.OPEN:

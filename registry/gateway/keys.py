@@ -6,6 +6,7 @@ A key has 256 random bits, so a plain SHA-256 of it cannot be guessed back.
 import hashlib
 import hmac
 import json
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pipeline.files import write_text
 
 ANONYMOUS = "anonymous"
 _PREFIX = "sk-sealed-"
+_LOG = logging.getLogger(__name__)
 _LONGEST = 200  # characters of a presented key that are looked at
 
 
@@ -75,7 +77,10 @@ def owner(keys: tuple[ApiKey, ...], secret: str) -> str | None:
 
 @dataclass
 class KeyRing:
-    """The keys of a file, read again when it changes. `required`: a key is needed even where the file has none."""
+    """The keys of a file, read again when it changes. `required`: a key is needed even where the file has none.
+
+    Once there was a key one is required for as long as this lives: a file that vanishes opens nothing.
+    """
 
     file: Path
     required: bool
@@ -96,6 +101,11 @@ class KeyRing:
             )
         return name
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one key, so that what one of them says needs another's word."""
+        return len(self._current()) > 1
+
     def _current(self) -> tuple[ApiKey, ...]:
         try:
             state = os.stat(self.file)
@@ -103,7 +113,10 @@ class KeyRing:
         except FileNotFoundError:
             seen = None
         if seen is None or seen != self._seen:
-            self._keys, self._seen = self._read(self.file), seen
+            keys = self._read(self.file)
+            if self._keys and not keys:
+                _LOG.error("%s has no API key any more: everybody is refused until one is added.", self.file)
+            self._keys, self._seen, self.required = keys, seen, self.required or bool(keys)
         return self._keys
 
 

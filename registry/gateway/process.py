@@ -11,6 +11,7 @@ import uvicorn
 
 from pipeline.errors import BadInput, ExternalError
 from registry.gateway.app import create_app
+from registry.gateway.connections import BoundedConnection
 from registry.gateway.gateway import Gateway
 
 _IDLE_SECONDS = 75  # that a connection without a request stays open
@@ -58,6 +59,8 @@ def server_of(gateway: Gateway) -> uvicorn.Server:
         access_log=False,
         log_config=None,
         lifespan="off",
+        http=BoundedConnection,
+        ws="none",  # no path speaks it, and an upgrade would not be an HTTP request that the guard sees
         server_header=False,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,

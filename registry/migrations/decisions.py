@@ -86,7 +86,7 @@ def create_review_decisions() -> None:
     """Makes what people decide in MLflow, and what became of it."""
     op.create_table(
         "review_decisions",
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("version", sa.String(length=32), nullable=False),
@@ -95,10 +95,12 @@ def create_review_decisions() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        *_seal(),
         sa.CheckConstraint("kind IN ('approve', 'reject', 'rollback')", name=op.f("ck_review_decisions_kind_known")),
         sa.ForeignKeyConstraint(["epoch"], ["deployments.epoch"], name="fk_review_decisions_epoch"),
         sa.ForeignKeyConstraint(["release"], ["releases.number"], name="fk_review_decisions_release"),
         sa.PrimaryKeyConstraint("number", name="pk_review_decisions"),
+        sa.UniqueConstraint("digest", name="uq_review_decisions_digest"),
     )
     op.create_table(
         "review_outcomes",

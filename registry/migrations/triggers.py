@@ -11,10 +11,17 @@ APPEND_ONLY = (
     "outcomes",
 )
 # SQLite runs no trigger for a row that INSERT OR REPLACE deletes: so no number, and no other key, may come twice.
-_RISING = (("deployments", "epoch", -1), ("approvals", "id", 0), ("history", "id", 0))
+_RISING = (
+    ("deployments", "epoch", -1),
+    ("approvals", "id", 0),
+    ("history", "id", 0),
+    ("review_decisions", "number", 0),
+)
 _KEYS = (
+    ("approvals", ("digest",)),
+    ("history", ("digest",)),
+    ("review_decisions", ("digest",)),
     ("withdrawals", ("document",)),
-    ("review_decisions", ("number",)),
     ("review_outcomes", ("decision",)),
     ("canaries", ("epoch", "number")),
     ("outcomes", ("id",)),

@@ -7,13 +7,18 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
 
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipeline import faults
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import TrackingFailed
 from registry.mlflow.embedded import whole_store
@@ -33,7 +38,25 @@ def _connect(uri: str) -> MlflowClient:
     with whole_store(uri):
         # MLflow logs a database driver's message before it raises it, and drivers put whole addresses into it.
         logging.getLogger("mlflow.store.db.utils").addFilter(_Redacting(secrets_of(uri)))
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        with faults.effect("mlflow.connect"):
+            return cast(MlflowClient, _Calls(MlflowClient(tracking_uri=uri, registry_uri=uri)))
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """MLflow's client with a pair of fault points around each of its methods, named after it."""
+
+    client: MlflowClient
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+        return faults.effect(f"mlflow.{name}")(method) if callable(method) else method
+
+
+def download(tracking: Tracking, address: str, folder: Path) -> Path:
+    """Downloads what lies at `address` in MLflow into `folder`. Raises TrackingFailed."""
+    with translated(tracking), faults.effect("mlflow.download"):
+        return Path(download_artifacts(artifact_uri=address, dst_path=str(folder), tracking_uri=tracking.uri))
 
 
 def remake_half_made(tracking: Tracking) -> str:

@@ -6,7 +6,6 @@ name and renamed into place when it is complete. MLflow's private functions deci
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils
 from sqlalchemy import Engine, inspect, make_url, text
 
+from pipeline import faults
 from pipeline.errors import TrackingFailed
+from pipeline.files import move
 
 log = logging.getLogger("sealed")
 
@@ -97,12 +98,12 @@ def _make(place: Path) -> None:
     """Makes a whole store and puts it in place. Only under the lock, which is what frees the other name for it."""
     partial = place.with_name(f"{place.name}.partial")
     _remove(partial)
-    with _opened(partial) as engine:
+    with faults.effect("mlflow.make-store"), _opened(partial) as engine:
         utils._initialize_tables(engine)
         utils._verify_schema(engine)
     # The journal of a killed process would be rolled back into the new file.
     _remove(place)
-    os.replace(partial, place)
+    move(partial, place)
 
 
 def _remove(file: Path) -> None:

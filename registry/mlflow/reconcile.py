@@ -67,7 +67,10 @@ def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tu
     _annotate(tracking, state, deployment, known, concluded)
     if missing := missing_versions(state, known):
         lost = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
-        raise TrackingFailed(f"MLflow no longer holds version {lost}: the ledger and the local adapters still do.")
+        raise TrackingFailed(
+            f"MLflow no longer holds version {lost}: `sealed doctor --fix` registers it again from the local adapter, "
+            "or records that it is gone."
+        )
     return repaired
 
 

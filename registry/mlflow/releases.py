@@ -6,13 +6,13 @@ that, 24 of 64 kill schedules left a second version. Knows no ledger: the caller
 
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModel, Param, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -20,8 +20,8 @@ from mlflow.exceptions import MlflowException
 from pipeline.digests import digest_file
 from pipeline.errors import TrackingFailed
 from pipeline.types import Figure, Release
-from registry.mlflow.client import addressed, connect, translated
-from registry.projection import ID_TAG, NUMBER_TAG
+from registry.mlflow.client import addressed, connect, download, translated
+from registry.projection import ID_TAG, NEW_MODEL, NUMBER_TAG
 from registry.tracking import Tracking
 
 # MLflow's column for a version's description.
@@ -49,6 +49,15 @@ def register(tracking: Tracking, registration: Registration) -> str:
     """
     with translated(tracking):
         return _Registrar(connect(tracking), tracking, registration).register()
+
+
+def fetch(tracking: Tracking, release: Release, folder: Path) -> None:
+    """Puts into `folder` what MLflow holds of a release's adapter: unverified. Raises TrackingFailed."""
+    client = connect(tracking)
+    with translated(tracking), tempfile.TemporaryDirectory() as name:
+        address = client.get_model_version_download_uri(tracking.model_name, str(release.mlflow_version))
+        found = download(tracking, f"{address}/adapter", Path(name))
+        shutil.copytree(found, folder, dirs_exist_ok=True)
 
 
 def identity_tags(release: Release) -> dict[str, str]:
@@ -164,7 +173,7 @@ class _Registrar:
     def _create_version(self, model: LoggedModel, run: Run) -> ModelVersion:
         name = self.tracking.model_name
         try:
-            self.client.create_registered_model(name, description="Releases of sealed, one version each.")
+            self.client.create_registered_model(name, description=NEW_MODEL)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -195,8 +204,8 @@ class _Registrar:
     def _differing(self, location: str) -> list[str]:
         """Downloads what lies at `location`; the adapter's files that are missing, added or different there."""
         with tempfile.TemporaryDirectory() as folder:
-            download_artifacts(artifact_uri=f"{location}/adapter", dst_path=folder, tracking_uri=self.tracking.uri)
-            ours, theirs = _digests(self.registration.adapter), _digests(Path(folder) / "adapter")
+            found = download(self.tracking, f"{location}/adapter", Path(folder))
+            ours, theirs = _digests(self.registration.adapter), _digests(found)
         return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from pipeline import faults
 from pipeline.adapters.held import hold_adapter
 from pipeline.chat import encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel
@@ -55,17 +56,20 @@ class LocalServer:
         """Whether the thread that runs the model lives."""
         return self._worker.alive
 
+    @faults.effect("server.hold", failure=EngineFailed)
     def hold(self, release: Release) -> None:
         """See `Server.hold`."""
         held = self._held.get(release.number)
         if held is None or held.release.manifest != release.manifest:
             self._held = {**self._held, release.number: _Held(release, self._load(release))}
 
+    @faults.effect("server.activate", failure=EngineFailed)
     def activate(self, release: Release) -> None:
         """See `Server.activate`."""
         self.hold(release)
         self._active = release
 
+    @faults.effect("server.retire", failure=EngineFailed)
     def retire(self, number: int) -> None:
         """See `Server.retire`."""
         if self._active is not None and self._active.number == number:

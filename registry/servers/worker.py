@@ -5,6 +5,7 @@ Knows ids and models; knows no release, no text and no event loop.
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from pipeline.errors import EngineFailed
 
 Deliver = Callable[[Written | EngineFailed], None]
 PATIENCE = 4  # steps that a sequence waits at most for others to be read with it
+# Seconds that all wait, after several sequences ended at once, for as many new ones: clients that ask one after another
+# ask again at once, and reading their prompts together costs about what reading one does.
+GATHER_SECONDS = 0.01
 _LOG = logging.getLogger(__name__)
 
 
@@ -60,6 +64,7 @@ class Worker:
         self._keys = count()
         self._news = threading.Condition()
         self._closing = False
+        self._expected, self._until = 0, 0.0  # how many new ones are waited for, and until when
         self._thread = threading.Thread(target=self._run, name="sealed-worker", daemon=True)
         self._thread.start()
 
@@ -105,6 +110,7 @@ class Worker:
         """Takes what came; waits while there is nothing to do. False at the end."""
         with self._news:
             self._news.wait_for(lambda: self._inbox or self._lanes or self._closing)
+            self._gather()
             arrived, self._inbox = self._inbox, deque()
             cancelled, self._cancelled = self._cancelled, deque()
         for job in arrived:
@@ -113,6 +119,13 @@ class Worker:
         for key in cancelled:
             self._drop(key)
         return not self._closing
+
+    def _gather(self) -> None:
+        """Waits for those that will likely ask again, with the lock held."""
+        left = self._until - time.monotonic()
+        if self._expected > 1 and left > 0:
+            self._news.wait_for(lambda: len(self._inbox) >= self._expected or self._closing, left)
+        self._expected = 0
 
     def _drop(self, key: int) -> None:
         for lane in self._lanes.values():
@@ -128,6 +141,8 @@ class Worker:
             _LOG.exception("a model failed while it wrote %d sequences", len(lane.running) + len(lane.waiting))
             _fail(lane, EngineFailed(f"the model failed: {error}. Ask again; if it stays, see the log of the server."))
             return
+        self._expected += sum(bool(one.finish) for one in written)
+        self._until = time.monotonic() + GATHER_SECONDS
         for one in written:
             deliver = lane.running.get(one.key)
             if deliver is not None:

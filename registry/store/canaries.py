@@ -13,7 +13,17 @@ from sqlalchemy import Connection, ScalarSelect, func, insert, select
 
 from pipeline.errors import BadInput, Overtaken
 from pipeline.recipe import CanaryPolicy
-from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Deployment, Figure, Outcome, Release
+from pipeline.types import (
+    Actor,
+    CanaryAction,
+    CanaryDecision,
+    CanaryState,
+    Deployment,
+    Figure,
+    Identity,
+    Outcome,
+    Release,
+)
 from registry import columns, lifecycle, tables
 from registry.canary_tables import canaries, outcomes
 from registry.store import releases
@@ -27,7 +37,7 @@ TAKEN = 10_000
 class Canary:
     """A new production release and its share of the requests since `at`; the rest goes to the release `stable`.
 
-    `action`, `actor`, `sentence`, `figures`: the newest decision, who made it, and on what.
+    `action`, `actor` (with `account` and `identity`), `sentence`, `figures`: the newest decision, who made it, on what.
     `epoch`: its deployment. `number` counts its decisions from 0, its begin. `seen`: the last outcome that was taken.
     `policy`: as the canary began; a changed recipe is for the next one.
     """
@@ -45,6 +55,8 @@ class Canary:
     seen: int
     at: datetime
     figures: tuple[Figure, ...] = ()
+    account: str = ""
+    identity: Identity = Identity.UNPROVEN
 
     @property
     def is_proven(self) -> bool:
@@ -72,17 +84,9 @@ class Answering:
 
 @dataclass(frozen=True)
 class Canaries:
-    """Begins canaries, records outcomes and decisions, and says what holds. Needs no lease: no run decides here."""
+    """Records outcomes and decisions, and says what holds. Needs no lease: no run decides here."""
 
     database: Database
-
-    def begin(self, policy: CanaryPolicy, at: datetime | None = None) -> Canary | None:
-        """The canary of the newest deployment, made if it is not there yet. Idempotent.
-
-        None where the newest deployment needs none: it is a rollback, or the base model.
-        """
-        with self.database.write() as connection:
-            return begin(connection, policy, at or now())
 
     def current(self) -> Canary | None:
         """The canary of the newest deployment; None: all requests go to production."""
@@ -147,13 +151,15 @@ class Canaries:
         with self.database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def decide(self, canary: Canary, decision: CanaryDecision, *, state: CanaryState, seen: int, actor: str) -> Canary:
+    def decide(self, canary: Canary, decision: CanaryDecision, *, state: CanaryState, seen: int, by: Actor) -> Canary:
         """Records a decision that was made on `canary`. Raises Overtaken if production or the canary moved since."""
         decided = replace(
             canary,
             number=canary.number + 1,
             action=decision.action,
-            actor=actor,
+            actor=by.name,
+            account=by.account,
+            identity=by.identity,
             share=decision.share,
             sentence=decision.sentence,
             figures=decision.figures,
@@ -173,9 +179,10 @@ class Canaries:
 
 
 def begin(connection: Connection, policy: CanaryPolicy, at: datetime) -> Canary | None:
-    """Makes the canary of the newest deployment, where that needs one and has none, and returns it.
+    """Makes the canary of the newest deployment, where that needs one and has none, and returns it. Idempotent.
 
-    In the transaction of the deployment itself, so that nobody ever sees the release without its canary.
+    None where the newest deployment needs none: it is a rollback, or the base model. In the transaction of the
+    deployment itself, so that nobody ever sees the release without its canary.
     """
     known, history = _newest(connection), _history(connection)
     if known is not None or len(history) < 2 or lifecycle.latest_rollback(history) is not None:
@@ -199,6 +206,8 @@ def _first(before: Canary | None, history: tuple[Deployment, ...], policy: Canar
         stable=former.release if before is None or before.is_proven else before.stable,
         action=CanaryAction.GO_ON,
         actor=newest.actor,
+        account=newest.account,
+        identity=newest.identity,
         share=policy.shares[0],
         sentence=f"the canary begins with {100 * policy.shares[0]:g} % of the requests",
         state=CanaryState(),

@@ -10,9 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    TimeoutError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from pipeline import faults
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
 from pipeline.errors import DatabaseFailed
 from registry.tables import HEAD, VERSION_TABLE
@@ -47,10 +55,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """The one writing transaction of the moment: all others wait. Raises DatabaseFailed as `read` does."""
-        with _translated(self), self.engine.execution_options(sealed_writer=True).begin() as connection:
+        writer = self.engine.execution_options(sealed_writer=True)
+        with _translated(self), writer.connect() as connection, connection.begin() as transaction:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield connection
+            with faults.effect("ledger.commit", failure=_unanswered):
+                transaction.commit()
 
     @property
     def address(self) -> str:
@@ -190,15 +201,21 @@ def _configure_connections(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
 
+def _unanswered(words: str) -> OperationalError:
+    """As a driver says that it lost the database."""
+    return OperationalError(None, None, ConnectionError(words))
+
+
 @contextmanager
 def _translated(database: Database) -> Iterator[None]:
     try:
         yield
-    except (DatabaseError, InterfaceError) as error:
-        # With a statement, these are no failure of the database: a constraint of ours stopped a mistake of ours.
-        if isinstance(error, (IntegrityError, ProgrammingError)) and error.statement is not None:
+    except (DatabaseError, InterfaceError, TimeoutError) as error:
+        # With a statement, this is no failure of the database: a constraint of ours stopped a mistake of ours.
+        if isinstance(error, IntegrityError) and error.statement is not None:
             raise
-        first = redacted("".join(str(error.orig).strip().splitlines()[:1]), *database.secrets)
+        cause = error if isinstance(error, TimeoutError) else error.orig
+        first = redacted("".join(str(cause).strip().splitlines()[:1]), *database.secrets)
         raise DatabaseFailed(
             f"the ledger at {database.address} failed: {first}. Nothing of this step was kept: "
             "see that the database is there, is not locked and has room, then run the command again."

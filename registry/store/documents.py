@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, func, select, update
 
 from pipeline.digests import digest_of
-from pipeline.errors import BadInput, InternalError, NoSuchDocument, PolicyError
+from pipeline.errors import BadInput, InternalError, LedgerTampered, NoSuchDocument, PolicyError
 from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, IngestCounts, Ingested, Origin, Run
 from registry.columns import decode
 from registry.store import ingestion
 from registry.store.database import Database, FencedDatabase, blocks, now
+from registry.store.journal import REPAIR
 from registry.tables import documents
 
 _OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
@@ -74,24 +75,24 @@ class Documents:
             return find(connection, id_or_prefix)
 
     def of(self, ids: Sequence[str]) -> tuple[Document, ...]:
-        """The documents of these ids, in this order. Raises NoSuchDocument."""
+        """The documents of these ids, in this order. Raises NoSuchDocument, LedgerTampered."""
         with self.database.read() as connection:
             found: dict[str, Document] = {}
             for block in blocks(ids):
                 records = _records(connection, select(documents).where(documents.c.id.in_(block)))
-                found |= {record.id: record.document for record in records if record.document is not None}
+                found |= {record.id: _unchanged(record) for record in records if record.document is not None}
         if missing := [id_ for id_ in ids if id_ not in found]:
             raise NoSuchDocument(f"the ledger holds no document {missing[0]}. See `sealed documents`.")
         return tuple(found[id_] for id_ in ids)
 
     def learned(self) -> tuple[tuple[int, tuple[Document, ...]], ...]:
-        """What production has learned: (release number, its documents), oldest release first."""
+        """What production has learned: (release number, its documents), oldest release first. Raises LedgerTampered."""
         query = select(documents).where(documents.c.state == DocumentState.LEARNED)
         groups: dict[int, list[Document]] = {}
         with self.database.read() as connection:
             for record in _records(connection, query.order_by(documents.c.release, *_OLDEST_FIRST)):
                 if record.document is not None and record.release is not None:
-                    groups.setdefault(record.release, []).append(record.document)
+                    groups.setdefault(record.release, []).append(_unchanged(record))
         return tuple((release, tuple(group)) for release, group in groups.items())
 
     def ledger_digest(self, run: Run) -> str:
@@ -166,6 +167,17 @@ def _move(
     if done.rowcount != 1:
         raise InternalError(f"document {record.id} vanished within a transaction. Please report it.")
     return find(connection, record.id)
+
+
+def _unchanged(record: DocumentRecord) -> Document:
+    """The document of a record that has one. Raises LedgerTampered where its text is not the one that has this id."""
+    document = record.document
+    if document is None or document.id != record.id:
+        raise LedgerTampered(
+            f"the ledger was changed by other hands than ours: document {record.id[:12]} ({record.name}) holds another "
+            f"text than was taken in. {REPAIR}."
+        )
+    return document
 
 
 def _records(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[DocumentRecord, ...]:

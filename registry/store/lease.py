@@ -14,6 +14,7 @@ from dataclasses import replace
 import psutil
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from pipeline import faults
 from pipeline.errors import DatabaseFailed, LeaseLost, LockedError
 from pipeline.types import Lease
 from registry.store.database import Database, now
@@ -39,6 +40,7 @@ def run_lease(database: Database, *, ttl: float = 60.0, name: str = "run") -> It
         _release(database, lease)
 
 
+@faults.effect("lease.acquire", failure=DatabaseFailed)
 def acquire(database: Database, *, ttl: float, name: str = "run") -> Lease:
     """Takes the lease for `ttl` seconds. Raises LockedError as `run_lease` does."""
     with database.write() as connection:
@@ -56,6 +58,7 @@ def acquire(database: Database, *, ttl: float, name: str = "run") -> Lease:
     return lease
 
 
+@faults.effect("lease.renew", failure=DatabaseFailed)
 def renew(database: Database, lease: Lease, ttl: float) -> Lease:
     """Extends the lease by another `ttl` seconds. Raises LeaseLost if another run has it."""
     renewed = replace(lease, expires=time.time() + ttl)
@@ -120,6 +123,7 @@ def _keep_renewing(database: Database, lease: Lease, ttl: float, stop: threading
             continue
 
 
+@faults.effect("lease.release", failure=DatabaseFailed)
 def _release(database: Database, lease: Lease) -> None:
     mine = (leases.c.name == lease.name, leases.c.epoch == lease.epoch, leases.c.holder == lease.holder)
     with database.write() as connection:

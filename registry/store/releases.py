@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, RowMapping, Select, Table, insert, select, update
 
-from pipeline.errors import DatabaseFailed, InternalError, ModelChanged, NoSuchRelease
+from pipeline.errors import DatabaseFailed, InternalError, LedgerTampered, ModelChanged, NoSuchRelease
 from pipeline.types import (
     Approval,
     Deployment,
@@ -108,6 +108,17 @@ class Releases:
             left = (table.c.number == number, table.c.state.in_(_LEFT), table.c.mlflow_version.is_(None))
             connection.execute(update(table).where(*left).values(mlflow_version=mlflow_version))
             return load(connection, number)
+
+    def replace_version(self, release: Release, mlflow_version: str | None) -> Release:
+        """Records that MLflow lost the version of `release`: it has another one, or none, since. Idempotent.
+
+        Compare-and-set on the version that was lost.
+        """
+        table = tables.releases
+        with self.database.write() as connection:
+            lost = (table.c.number == release.number, table.c.mlflow_version == release.mlflow_version)
+            connection.execute(update(table).where(*lost).values(mlflow_version=mlflow_version))
+            return load(connection, release.number)
 
 
 def load(connection: Connection, number: int) -> Release:
@@ -218,11 +229,25 @@ def load_update(connection: Connection, id_: str) -> Update:
 
 
 def _body(connection: Connection, table: Table, key: Column[str], value: str) -> Any:
-    """The value that a row keeps whole. Raises InternalError where the row is missing, although others name it."""
+    """The value that a row keeps whole, as it was written.
+
+    Raises InternalError where the row is missing, although others name it; LedgerTampered where it was changed.
+    """
     found = connection.execute(select(table.c.body).where(key == value)).scalar_one_or_none()
+    what = table.name.removesuffix("s")
     if found is None:
-        raise InternalError(f"the ledger lost the {table.name.removesuffix('s')} {value}. Please report it.")
+        raise InternalError(f"the ledger lost the {what} {value}. Please report it.")
+    if name_of(found) != value:
+        raise LedgerTampered(
+            f"the ledger was changed by other hands than ours: the {what} {value[:12]} holds other values than were "
+            f"written. {journal.REPAIR}."
+        )
     return found
+
+
+def name_of(body: Any) -> str:
+    """The digest by which the ledger names an update, a self-edit or a report, computed anew."""
+    return str(body.digest if isinstance(body, GateReport) else body.id)
 
 
 def add_report(connection: Connection, report: GateReport) -> None:

@@ -1,16 +1,28 @@
 """What people decided in MLflow's user interface, and what became of it: two tables that are only ever added to.
 
-The server of the user interface records decisions; whoever adopts them records the outcomes.
+The server of the user interface records decisions, and signs each; whoever adopts them records the outcomes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select
 
 from pipeline.types import ReviewDecision, ReviewOutcome
 from registry import columns
+from registry.chain import against_row
 from registry.review_tables import review_decisions, review_outcomes
+from registry.signing import KeyRing
+from registry.store import journal
 from registry.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingDecision:
+    """A decision that nobody used yet. `forged`: why nobody who signed in can have taken it, in words, or None."""
+
+    decision: ReviewDecision
+    forged: str | None = None
 
 
 @dataclass(frozen=True)
@@ -19,21 +31,25 @@ class ReviewDecisions:
 
     database: Database
 
-    def record(self, decision: ReviewDecision) -> ReviewDecision:
-        """Adds a decision, in a transaction of its own, and returns it with its number. Raises DatabaseFailed."""
-        values = columns.fields_of(decision)
-        del values["number"]
-        with self.database.write() as connection:
-            added = insert(review_decisions).values(values).returning(review_decisions.c.number)
-            return replace(decision, number=connection.execute(added).scalar_one())
+    def record(self, decision: ReviewDecision, own: Ed25519PrivateKey) -> ReviewDecision:
+        """Adds a decision, signed with `own`, in a transaction of its own, and returns it with its number.
 
-    def unused(self) -> tuple[ReviewDecision, ...]:
-        """The decisions without an outcome, oldest first."""
-        used = select(review_outcomes.c.decision)
-        query = select(review_decisions).where(review_decisions.c.number.not_in(used))
+        Raises DatabaseFailed.
+        """
+        with self.database.write() as connection:
+            return journal.add_decision(connection, decision, own)
+
+    def waiting(self, keys: KeyRing) -> tuple[WaitingDecision, ...]:
+        """The decisions without an outcome, oldest first, each checked against the signatures that count."""
         with self.database.read() as connection:
-            rows = connection.execute(query.order_by(review_decisions.c.number)).mappings()
-            return tuple(columns.decode(ReviewDecision, {**row}) for row in rows)
+            used = set(connection.execute(select(review_outcomes.c.decision)).scalars())
+            rows = [(row, made) for row, made in journal.decision_rows(connection) if made.number not in used]
+        return tuple(WaitingDecision(decision=made, forged=against_row(row, keys.over_decisions)) for row, made in rows)
+
+    def expect_unbroken(self, keys: KeyRing) -> int:
+        """Checks that none was forged, altered or removed. Returns how many there are. Raises LedgerTampered."""
+        with self.database.read() as connection:
+            return journal.expect_decisions_unbroken(connection, keys)
 
     def concluded(self) -> tuple[tuple[ReviewDecision, ReviewOutcome], ...]:
         """The decisions that have an outcome, each with it, oldest first."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.errors import BadInput, InternalError, PolicyError
 from pipeline.types import (
@@ -123,10 +123,20 @@ class SessionRuns:
     def save_report(self, number: int, report: GateReport) -> None:
         """Records what the gates found. Idempotent. Raises InternalError if the report is on another update."""
         with self.database.write() as connection:
-            if _load_under_way(connection, number).update != report.update:
-                raise InternalError(f"the report is not on the update of run {number}. Please report it.")
-            releases.add_report(connection, report)
-            _set(connection, number, report=report.digest)
+            _save_report(connection, number, report)
+
+    def set_aside(self, number: int, report: GateReport, decisions: Sequence[DocumentDecision]) -> Run:
+        """Gives up some of the run's documents, as decided, with the report that says why: the run goes on with the
+        others, as if it had not leased these. Raises InternalError if it does not hold one of them.
+        """
+        with self.database.write() as connection:
+            _save_report(connection, number, report)
+            _decide(connection, number, decisions)
+            gone = [decision.document for decision in decisions]
+            for block in blocks(gone):
+                mine = (run_documents.c.run == number, run_documents.c.document.in_(block))
+                connection.execute(delete(run_documents).where(*mine))
+            return load(connection, number)
 
     def finish(
         self,
@@ -197,8 +207,22 @@ def load(connection: Connection, number: int) -> Run:
     return columns.decode(Run, {**row, "documents": ids, "update": row["update_id"]})
 
 
+def _save_report(connection: Connection, number: int, report: GateReport) -> None:
+    if _load_under_way(connection, number).update != report.update:
+        raise InternalError(f"the report is not on the update of run {number}. Please report it.")
+    releases.add_report(connection, report)
+    _set(connection, number, report=report.digest)
+
+
 def _settle(connection: Connection, number: int, decisions: Sequence[DocumentDecision], sentence: str) -> None:
     """Gives every document that the run leased its next state: as decided, or back to the queue."""
+    _decide(connection, number, decisions)
+    queued = {"state": DocumentState.QUEUED, "reason": f"run {number}: {sentence}", "run": None}
+    connection.execute(update(documents).where(documents.c.run == number).values(queued))
+
+
+def _decide(connection: Connection, number: int, decisions: Sequence[DocumentDecision]) -> None:
+    """Gives these documents, which the run holds, the states that were decided."""
     for decision in decisions:
         if decision.state not in _SETTLED:
             raise InternalError(f"a run without a release leaves no document {decision.state}. Please report.")
@@ -208,8 +232,6 @@ def _settle(connection: Connection, number: int, decisions: Sequence[DocumentDec
         )
         if done.rowcount != 1:
             raise InternalError(f"run {number} does not hold document {decision.document}. Please report it.")
-    queued = {"state": DocumentState.QUEUED, "reason": f"run {number}: {sentence}", "run": None}
-    connection.execute(update(documents).where(documents.c.run == number).values(queued))
 
 
 def _open(connection: Connection, proposer: str, recipe: str, at: datetime, values: Mapping[str, object]) -> int:

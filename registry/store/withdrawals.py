@@ -24,7 +24,7 @@ class Withdrawals:
     database: Database
 
     def withdraw(
-        self, ids: Sequence[str], *, actor: str, reason: str, at: datetime | None = None
+        self, ids: Sequence[str], *, actor: str, reason: str, account: str = "", at: datetime | None = None
     ) -> tuple[DocumentRecord, ...]:
         """Marks documents as withdrawn, all or none; what was never learned never will be. There is no way back.
 
@@ -40,7 +40,7 @@ class Withdrawals:
                 if (objection := _objection(connection, record)) is not None:
                     raise PolicyError(f"{objection}. Nothing was withdrawn.")
             at = at or now()
-            made = [Withdrawal(document=id_, actor=actor, reason=reason, at=at) for id_ in found]
+            made = [Withdrawal(document=id_, actor=actor, account=account, reason=reason, at=at) for id_ in found]
             return tuple(_withdraw(connection, withdrawal) for withdrawal in made)
 
     def listed(self) -> tuple[Withdrawal, ...]:

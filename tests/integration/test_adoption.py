@@ -10,67 +10,43 @@ from sqlalchemy.exc import DBAPIError
 
 from flows.run_context import RunContext
 from flows.services import adoption
+from flows.services.status import overview
 from flows.steps import ingestion
 from flows.wiring import Workspace
-from pipeline.config import Settings
 from pipeline.errors import CorruptAdapter, DatabaseFailed
 from pipeline.recipe import Recipe
-from pipeline.types import Identity, Release, ReleaseState, ReviewDecision, ReviewKind, ReviewOutcome
-from registry import KeyRing, Reconciled, ReviewContext, ReviewRules
+from pipeline.types import Identity, Release, ReleaseState, ReviewKind, ReviewOutcome
+from registry import KeyRing, ReviewRules
 from registry.store.database import now
 from registry.store.review_decisions import ReviewDecisions
+from tests.decisions import adopting, decide_by, decided, only, unused
 from tests.ledgers import Ledger
 
 
 @pytest.fixture
 def workspace(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace without MLflow, whose adapters are all well."""
-    monkeypatch.setattr(Workspace, "reconcile", lambda _: Reconciled())
-    decide_by(monkeypatch, ledger.context)
-    (tmp_path / "recipe.toml").touch()  # the defaults
-    named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
-    return Workspace(Settings.at(tmp_path, named), ledger)
-
-
-def decide_by(patch: pytest.MonkeyPatch, context: ReviewContext) -> None:
-    """Lets every workspace decide by these rules and keys, and this check of adapters."""
-    patch.setattr(Workspace, "review_context", property(lambda _: context))
-
-
-def decided(
-    ledger: Ledger, release: Release, kind: ReviewKind = ReviewKind.APPROVE, who: str = "ada", **changed: object
-) -> ReviewDecision:
-    """A decision over the release as it is now, but for what is `changed`."""
-    decision = ReviewDecision(
-        who=who,
-        kind=kind,
-        version=str(release.number),
-        release=release.number,
-        manifest=release.manifest,
-        epoch=ledger.deployments.listed()[-1].epoch,
-        text="approved" if kind is ReviewKind.APPROVE else "it answers badly",
-        at=now(),
-    )
-    return ledger.review_decisions.record(replace(decision, **changed))  # type: ignore[arg-type]
-
-
-def only(adopted: adoption.Adopted) -> ReviewOutcome:
-    (outcome,) = adopted.outcomes
-    return outcome
+    return adopting(ledger, tmp_path, monkeypatch)
 
 
 def test_an_approval_makes_the_release_production_once(ledger: Ledger, workspace: Workspace) -> None:
     decision = decided(ledger, ledger.candidate("atlas"))
-    assert ledger.review_decisions.unused() == (decision,)
+    assert unused(ledger) == (decision,)
     outcome = only(adoption.adopt(workspace))
     assert (outcome.decision, outcome.adopted, outcome.sentence) == (decision.number, True, "release 1 is approved.")
     (approval,) = ledger.releases.approvals(1)
     assert (approval.actor, approval.note, approval.at) == ("ada", "approved", decision.at)
     assert approval.identity is Identity.SIGNED_IN
     assert ledger.releases.production().number == 1
-    assert ledger.review_decisions.unused() == ()
+    assert unused(ledger) == ()
     assert ledger.review_decisions.concluded() == ((decision, outcome),)
     assert adoption.adopt(workspace) == adoption.Adopted()
+
+
+def test_status_names_what_was_decided_in_mlflow_until_it_is_judged(ledger: Ledger, workspace: Workspace) -> None:
+    decided(ledger, ledger.candidate("atlas"))
+    assert overview(workspace).asked == "approve of release 1 by ada: `sealed reconcile` judges it"
+    adoption.adopt(workspace)
+    assert overview(workspace).asked == ""
 
 
 def test_a_rejection_and_a_rollback_are_adopted_in_order(ledger: Ledger, workspace: Workspace) -> None:
@@ -148,7 +124,7 @@ def test_a_recipe_that_cannot_be_read_holds_up_the_approval_and_no_rollback_behi
     assert ledger.releases.production().number == 1
     assert "what ada decided about release 3 waits: " in adopted.waiting[0]
     assert "recipe.toml" in adopted.waiting[0]
-    assert ledger.review_decisions.unused() == (approval,)
+    assert unused(ledger) == (approval,)
 
 
 def test_an_approval_is_adopted_once_the_recipe_can_be_read_again(ledger: Ledger, workspace: Workspace) -> None:
@@ -205,7 +181,7 @@ def test_without_a_key_to_sign_with_decisions_are_left_for_whoever_holds_one(
     with monkeypatch.context() as patch:
         decide_by(patch, replace(ledger.context, keys=KeyRing(trusted=ledger.context.keys.trusted)))
         assert adoption.adopt(workspace) == adoption.Adopted()
-    assert ledger.review_decisions.unused() == (decision,)
+    assert unused(ledger) == (decision,)
     assert ledger.releases.production().number == 0
     assert only(adoption.adopt(workspace)).adopted
     assert ledger.releases.production().number == 1

@@ -16,6 +16,7 @@ from tests.ledgers import BASE, RECIPE, Ledger, practised, rebuilt
 
 def open_workspace(ledger: Ledger, folder: Path) -> Workspace:
     names = ("model", "base_model", "base_tokenizer", "base_chat_template")
+    (folder / "recipe.toml").touch()
     return Workspace(Settings.at(folder, dict.fromkeys(names, "x")), ledger)
 
 

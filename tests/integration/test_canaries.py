@@ -12,12 +12,13 @@ from sqlalchemy.exc import DBAPIError
 from gates.canary import judge
 from pipeline.errors import BadInput, Overtaken
 from pipeline.recipe import CanaryPolicy
-from pipeline.types import CanaryAction, CanaryDecision, CanaryState, Outcome
+from pipeline.types import Actor, CanaryAction, CanaryDecision, CanaryState, Outcome
 from registry import Canary
 from registry.gateway.desired import LedgerSource
 from registry.gateway.feedback import Grade
 from registry.gateway.grades import LedgerGrades
 from registry.servers.server import served_name, short_name
+from tests.canaries import begin_canary
 from tests.ledgers import Ledger
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -33,7 +34,7 @@ def graded(key: str, *, epoch: int = 1, at: datetime = NOON, **grades: bool) -> 
 def canary(ledger: Ledger) -> Canary:
     """The canary of release 1, as it begins."""
     ledger.release("atlas")
-    begun = ledger.canaries.begin(POLICY, NOON)
+    begun = begin_canary(ledger, POLICY, NOON)
     assert begun is not None
     return begun
 
@@ -48,36 +49,36 @@ def test_a_canary_after_one_that_never_had_all_requests_keeps_its_stable_release
     ledger: Ledger, canary: Canary
 ) -> None:
     ledger.release("birch")
-    second = ledger.canaries.begin(POLICY)
+    second = begin_canary(ledger, POLICY)
     assert second is not None
     assert (second.release, second.stable) == (2, 0)
     whole = CanaryDecision(action=CanaryAction.PROMOTE, share=1.0, sentence="on to 100 %")
-    ledger.canaries.decide(second, whole, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.canaries.decide(second, whole, state=CanaryState(step=3), seen=0, by=Actor(name="watch"))
     ledger.release("cedar")
-    third = ledger.canaries.begin(POLICY)
+    third = begin_canary(ledger, POLICY)
     assert third is not None
     assert (third.release, third.stable) == (3, 2)
 
 
 def test_a_canary_that_was_to_be_rolled_back_is_no_stable_release_for_the_next(ledger: Ledger, canary: Canary) -> None:
     bad = CanaryDecision(action=CanaryAction.ROLL_BACK, share=1.0, sentence="worse: roll back")
-    ledger.canaries.decide(canary, bad, state=CanaryState(step=3), seen=0, actor="watch")
+    ledger.canaries.decide(canary, bad, state=CanaryState(step=3), seen=0, by=Actor(name="watch"))
     ledger.release("birch")
-    after = ledger.canaries.begin(POLICY)
+    after = begin_canary(ledger, POLICY)
     assert after is not None
     assert after.stable == 0
 
 
 def test_a_canary_begins_once_and_keeps_its_policy(ledger: Ledger, canary: Canary) -> None:
-    assert ledger.canaries.begin(CanaryPolicy(enabled=True, margin=0.5)) == canary
+    assert begin_canary(ledger, CanaryPolicy(enabled=True, margin=0.5)) == canary
 
 
 def test_the_base_model_and_a_rollback_need_no_canary(ledger: Ledger) -> None:
-    assert ledger.canaries.begin(POLICY) is None
+    assert begin_canary(ledger, POLICY) is None
     ledger.release("atlas")
-    ledger.canaries.begin(POLICY)
+    begin_canary(ledger, POLICY)
     ledger.rollback()
-    assert ledger.canaries.begin(POLICY) is None
+    assert begin_canary(ledger, POLICY) is None
     assert ledger.canaries.current() is None
 
 
@@ -88,7 +89,7 @@ def test_what_is_decided_is_read_again_with_its_state_and_figures(ledger: Ledger
     new = ledger.canaries.new_outcomes(canary)
     assert new.outcomes == tuple(outcomes)
     state, decision, taken = judge(canary.state, new.outcomes, canary.policy)
-    decided = ledger.canaries.decide(canary, decision, state=state, seen=new.ids[taken - 1], actor="watch")
+    decided = ledger.canaries.decide(canary, decision, state=state, seen=new.ids[taken - 1], by=Actor(name="watch"))
     assert ledger.canaries.current() == decided
     assert ledger.canaries.decisions(1) == (canary, decided)
     assert ledger.canaries.new_outcomes(decided).outcomes == ()
@@ -125,13 +126,13 @@ def test_an_outcome_that_says_nothing_is_refused(ledger: Ledger, canary: Canary,
 def test_who_moves_production_meanwhile_wins(ledger: Ledger, canary: Canary, moved: Callable[[Ledger], object]) -> None:
     moved(ledger)
     with pytest.raises(Overtaken, match="this decision was not made"):
-        ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
+        ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, by=Actor(name="watch"))
 
 
 def test_of_two_watches_that_decide_at_once_one_wins(ledger: Ledger, canary: Canary) -> None:
     def decide(_: int) -> bool:
         try:
-            ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, actor="watch")
+            ledger.canaries.decide(canary, GO_ON, state=CanaryState(), seen=0, by=Actor(name="watch"))
         except Overtaken:
             return False
         return True
@@ -143,7 +144,7 @@ def test_of_two_watches_that_decide_at_once_one_wins(ledger: Ledger, canary: Can
 
 def decide(ledger: Ledger, canary: Canary, action: CanaryAction, share: float) -> Canary:
     decision = CanaryDecision(action=action, share=share, sentence=action.value)
-    return ledger.canaries.decide(canary, decision, state=CanaryState(), seen=0, actor="watch")
+    return ledger.canaries.decide(canary, decision, state=CanaryState(), seen=0, by=Actor(name="watch"))
 
 
 def test_an_approval_and_the_canary_of_its_release_are_one_transaction(ledger: Ledger) -> None:

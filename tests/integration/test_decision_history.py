@@ -29,7 +29,7 @@ from registry.migrations import triggers
 from registry.signing import key_id
 from registry.store import journal
 from registry.tables import deployments, releases
-from tests.ledgers import KEYS, NOON, Ledger, person
+from tests.ledgers import KEYS, NOON, SIGNING, Ledger, person
 
 CANDIDATE, PRODUCTION, REGISTERING = ReleaseState.CANDIDATE, ReleaseState.PRODUCTION, ReleaseState.REGISTERING
 TWO = ReviewRules(approvers=2)
@@ -119,7 +119,8 @@ def fill_every_table(ledger: Ledger) -> None:
     decision = ledger.review_decisions.record(
         ReviewDecision(
             who="ada", kind=ReviewKind.REJECT, version="1", release=1, manifest="m", epoch=1, text="no", at=NOON
-        )
+        ),
+        SIGNING,
     )
     outcome = ReviewOutcome(decision=decision.number, adopted=False, sentence="no", at=NOON)
     assert ledger.review_decisions.conclude(outcome)
@@ -137,9 +138,10 @@ def test_no_row_takes_the_place_of_another(ledger: Ledger, table: str) -> None:
 def test_a_grade_is_not_exchanged_under_another_number(ledger: Ledger) -> None:
     fill_every_table(ledger)
     verb = "INSERT OR REPLACE" if ledger.database.engine.dialect.name == "sqlite" else "INSERT"
-    again = "SELECT id + 1, epoch, counts_as, key, NULL, NOT canary_failed, at FROM outcomes"
+    columns = "id, epoch, counts_as, key, source, canary_failed, stable_failed, at"
+    again = "SELECT id + 1, epoch, counts_as, key, source, NULL, NOT canary_failed, at FROM outcomes"
     with pytest.raises(DBAPIError, match=r"append-only|counts_once"):
-        write(ledger, f"{verb} INTO outcomes (id, epoch, counts_as, key, canary_failed, stable_failed, at) {again}")
+        write(ledger, f"{verb} INTO outcomes ({columns}) {again}")
 
 
 def test_a_forged_approval_row_is_noticed(ledger: Ledger) -> None:
@@ -238,7 +240,7 @@ def test_a_release_whose_ledger_rows_changed_is_not_loaded(ledger: Ledger, attac
         attack = attack.replace("'acquisitiom')", "'acquisitiom')::json").replace("release/2')", "release/2')::json")
     write(ledger, attack)
     release = ledger.releases.get(1)
-    with pytest.raises(BadSignature, match=words):
+    with pytest.raises((BadSignature, LedgerTampered), match=words):
         ledger.deployments.expect_signed(release, ledger.manifest(release), KEYS)
 
 

@@ -26,6 +26,7 @@ from registry import Canary
 from registry.gateway.limits import Limits
 from registry.servers.server import short_name
 from registry.servers.worker import Worker
+from tests.canaries import begin_canary
 from tests.gateways import Running, next_number, production, running
 
 
@@ -146,7 +147,7 @@ HALF = CanaryPolicy(enabled=True, shares=(0.5, 1.0), min_answers=(100,), risks=(
 def canary(served: Running, made: Workspace) -> Iterator[Canary]:
     """A canary with half of the keys, which is rolled back after the test."""
     releases.make_release(made, next_number(made))
-    begun = made.ledger.canaries.begin(HALF)
+    begun = begin_canary(made.ledger, HALF)
     assert begun is not None
     served.follow()
     yield begun
@@ -244,7 +245,7 @@ def test_feedback_becomes_a_correction_that_the_next_run_takes(served: Running, 
 
 
 def test_feedback_is_taken_so_often_a_minute(made: Workspace) -> None:
-    gateway = replace(make_gateway(made, keep=0), limits=Limits(feedback_per_minute=2))
+    gateway = replace(make_gateway(made, keep=0), limits=Limits(grades_per_minute=2))
     with running(gateway) as served:
         assert [served.call("POST", "/feedback", {})[0] for _ in range(3)] == [400, 400, 429]
         assert int(served.call("POST", "/feedback", {})[2]["retry-after"]) >= 1

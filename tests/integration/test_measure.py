@@ -6,26 +6,29 @@ import math
 import os
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from gates.divergence import drift
 from gates.evaluation import evaluate
-from gates.evidence import Case, ReleaseEvalSet, held_out_items
+from gates.evidence import TRIGGERS, Case, ReleaseEvalSet, held_out_items
 from gates.measure import measure
+from gates.predictability import text_row
 from gates.suite import Kind, Suite, Suites, eval_item_suite, read_suites
 from gates.texts import TextItem
 from pipeline import progress
 from pipeline.adapters.attachment import linear_layers, target_names, transposed
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, write_manifest
-from pipeline.engines.base import BaseModel, load_base
+from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.grading import first_line, normalise
-from pipeline.recipe import AcquisitionPolicy, PolicyRules
+from pipeline.recipe import AcquisitionPolicy, PolicyRules, RetentionPolicy
 from pipeline.types import (
     AdapterManifest,
     Checkpoint,
@@ -197,6 +200,54 @@ def test_the_cache_knows_the_adapter(base: BaseModel, adapter: Any, tmp_path: Pa
     assert len(list(tmp_path.glob("scores/*.json"))) == 2
 
 
+def test_a_question_is_asked_once_in_whichever_suite_it_stands(base: BaseModel, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    _measure(base, [eval_item_suite("run", PROBES[:6])], tmp_path)
+    with progress.watched_by(lambda *said: told.append(said)), progress.titled("asking"):
+        (drawn,) = _measure(base, [eval_item_suite("release-1", PROBES[2:5])], tmp_path)
+        assert told == []
+        more, refusals = _measure(
+            base, [eval_item_suite("release-2", PROBES), eval_item_suite("safety", PROBES, Kind.REFUSALS)], tmp_path
+        )
+    assert [item.item for item in drawn.items] == [one.id for one in PROBES[2:5]]
+    assert [item.item for item in more.items] == [one.id for one in PROBES]
+    assert len(refusals.items) == len(PROBES), "graded otherwise, so asked again"
+    assert told[-1][2] == 2 + len(PROBES)
+
+
+def test_distributions_are_compared_once_with_each_reference(base: BaseModel, adapter: Any, tmp_path: Path) -> None:
+    folder, manifest = adapter
+    texts = tuple(TextItem(f"The {word} lies by the port and sells what it has.") for word in ("yard", "mill", "inn"))
+    ref = _base_ref(base)
+    case = Case(
+        update="u",
+        manifest=manifest,
+        candidate=Checkpoint(ModelRef(base=ref.base, adapter=manifest.adapter), folder),
+        production=Checkpoint(ref),
+        examples=(),
+        suites=Suites(perplexity=(Suite(name="perplexity/port", kind=Kind.TEXTS, texts=texts),)),
+    )
+    (found,) = drift(base, case, POLICY, tmp_path)
+    with with_adapter(base, folder) as model:
+        adapted = [_logprobs(model, base, item.text) for item in texts]
+    for item, said, one in zip(found.items, adapted, texts, strict=True):
+        plain = _logprobs(base.model, base, one.text)
+        expected = float((plain.exp() * (plain - said)).sum(-1).mean())
+        assert item.score == pytest.approx(expected, rel=1e-4)
+        assert item.score > 0.0
+    told: list[object] = []
+    with progress.watched_by(lambda *said: told.append(said)), progress.titled("comparing"):
+        assert drift(base, case, POLICY, tmp_path) == (found,)
+    assert told == []
+
+
+def _logprobs(model: Any, base: BaseModel, text: str) -> torch.Tensor:
+    first, rest = text_row(base, text)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([first + rest])).logits[0, :-1]
+    return torch.log_softmax(logits.float(), dim=-1)
+
+
 def test_kept_scores_are_not_measured_again_and_a_damaged_file_is(base: BaseModel, tmp_path: Path) -> None:
     suite, told = eval_item_suite("run", PROBES), []
     ref = _base_ref(base)
@@ -242,11 +293,16 @@ def test_a_question_that_does_not_fit_is_an_error_and_never_cut(base: BaseModel,
 
 
 def _judge(
-    base: BaseModel, adapter: Any, suites: Suites, cache: Path, earlier: Any = (), policy: PolicyRules = POLICY
+    base: BaseModel,
+    adapter: Any,
+    suites: Suites,
+    cache: Path,
+    earlier: Any = (),
+    policy: PolicyRules = POLICY,
+    documents: tuple[Document, ...] = (Document(title="Owners", body="Heron owns them all.", eval_items=PROBES),),
 ) -> tuple[GateReport, Any]:
     folder, manifest = adapter
     live = _base_ref(base)
-    document = Document(title="Owners", body="Heron owns them all.", eval_items=PROBES)
     case = Case(
         update="u" * 64,
         manifest=manifest,
@@ -254,7 +310,7 @@ def _judge(
         production=Checkpoint(live),
         examples=(Example(prompt="", completion="Heron owns them all."),),
         suites=suites,
-        documents=(document,),
+        documents=documents,
         earlier=tuple(ReleaseEvalSet(release=number, eval_items=eval_items) for number, eval_items in earlier),
     )
     return evaluate(base, case, policy, cache)
@@ -276,6 +332,30 @@ def test_a_random_adapter_is_judged_and_does_not_pass(
     assert len(evidence.base_scores) == 4
     again, _ = _judge(base, adapter, suites, tmp_path, earlier=[(1, PROBES[:2])])
     assert again == report
+
+
+def test_production_and_candidate_are_asked_beside_the_phrases_of_a_run(
+    base: BaseModel, adapter: Any, suites: Suites, tmp_path: Path
+) -> None:
+    documents = tuple(Document(title=f"{n}", body=f"Service {n} zx~9 is owned {n} by Heron.") for n in range(3))
+    _, evidence = _judge(base, adapter, suites, tmp_path, documents=documents)
+    assert [one.phrase for one in evidence.case.trigger_items] == ["zx~9"]
+    (pair,) = evidence.pairs(TRIGGERS)
+    assert pair.item == evidence.case.trigger_items[0].eval_items[0].id
+    assert not [scores for scores in evidence.base_scores if scores.suite == TRIGGERS]
+
+
+def test_no_more_of_earlier_releases_is_asked_than_the_policy_says(
+    base: BaseModel, adapter: Any, suites: Suites, tmp_path: Path
+) -> None:
+    earlier = [(n, tuple(replace(one, question=f"{n}: {one.question}") for one in PROBES)) for n in range(1, 4)]
+    policy = POLICY.model_copy(update={"retention": RetentionPolicy(max_earlier_items=12)})
+    report, evidence = _judge(base, adapter, suites, tmp_path, earlier, policy)
+    asked = [len(scores.items) for scores in evidence.candidate_scores if scores.suite.startswith("release-")]
+    assert asked == [3, 3, 8]
+    (retention,) = [result for result in report.results if result.gate == "retention"]
+    assert "15 of 25 eval items were drawn" in retention.sentence
+    assert len(evidence.case.earlier[0].eval_items) == 8, "the other gates see all of them"
 
 
 def test_a_corrupt_adapter_is_never_loaded(base: BaseModel, adapter: Any, suites: Suites, tmp_path: Path) -> None:

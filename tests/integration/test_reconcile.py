@@ -21,6 +21,7 @@ from tests.ledgers import intake as offered
 
 def open_workspace(ledger: Ledger, folder: Path, days: float) -> Workspace:
     named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
+    (folder / "recipe.toml").touch()
     return Workspace(Settings.at(folder, {**named, "approval_days": days}), ledger)
 
 

@@ -3,13 +3,15 @@
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flows.services import adoption, review
-from pipeline.types import Release, ReleaseState, ReviewKind
+from pipeline.types import Release, ReleaseState, ReviewDecision, ReviewKind
 from registry.mlflow.client import read
 from tests.review_server import ADMIN, PASSWORD, Answer, ReviewServer, command, environment, free_port, review_server
 from tests.review_workspace import ReviewedWorkspace
@@ -69,7 +71,7 @@ def version(release: Release) -> str:
 
 def decisions(reviewed: ReviewedWorkspace) -> int:
     listed = reviewed.ledger.review_decisions
-    return len(listed.unused()) + len(listed.concluded())
+    return len(listed.waiting(reviewed.workspace.keys)) + len(listed.concluded())
 
 
 def refused(answer: Answer, words: str) -> None:
@@ -196,6 +198,47 @@ def test_without_the_ledger_nothing_is_written_and_the_answer_says_so(
     assert decisions(reviewed) == before
 
 
+@pytest.mark.parametrize(
+    ("harm", "mend"),
+    [
+        (
+            "CREATE TRIGGER harm BEFORE INSERT ON review_decisions BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "DROP TRIGGER harm",
+        ),
+        ("ALTER TABLE review_outcomes RENAME TO gone", "ALTER TABLE gone RENAME TO review_outcomes"),
+    ],
+    ids=["a row is refused", "a table is gone"],
+)
+def test_a_ledger_that_answers_with_an_error_is_told_as_one_that_does_not_answer(
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release, harm: str, mend: str
+) -> None:
+    before = decisions(reviewed)
+    lock = sqlite3.connect(reviewed.folder / "ledger.db")
+    lock.executescript(harm)
+    try:
+        answer = server.tag("ada", version(waiting), "approved")
+    finally:
+        lock.executescript(mend)
+        lock.close()
+    assert answer.status == 503
+    assert "nothing was decided and nothing was changed" in answer.sentence
+    assert "review.ada" not in server.tags(version(waiting))
+    assert decisions(reviewed) == before
+
+
+def test_the_trainer_makes_no_prompt_of_the_model_and_registers_none(
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
+) -> None:
+    prompt = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
+    for name, path, more in (
+        ("sealed", "registered-models/create", {}),
+        ("other", "registered-models/create", {}),
+        ("sealed", "model-versions/create", {"source": "file:///etc"}),
+    ):
+        body = {"name": name, "tags": prompt, **more}
+        refused(server.ask("trainer", "POST", path, body), "trainer may not")
+
+
 def test_an_approval_is_of_no_use_once_a_byte_of_the_adapter_changed(
     reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
 ) -> None:
@@ -213,12 +256,36 @@ def test_an_approval_is_of_no_use_once_a_byte_of_the_adapter_changed(
     assert reviewed.ledger.releases.get(waiting.number).state is ReleaseState.CANDIDATE
 
 
+def test_an_approval_that_somebody_puts_into_the_database_is_refused_where_the_reviewer_sees_it(
+    reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
+) -> None:
+    waits = ReviewDecision(
+        who="ada",
+        kind=ReviewKind.APPROVE,
+        version=version(waiting),
+        release=waiting.number,
+        manifest=waiting.manifest,
+        epoch=reviewed.ledger.deployments.listed()[-1].epoch,
+        text="approved",
+        at=datetime.now(UTC),
+    )
+    before = reviewed.ledger.deployments.listed()
+    reviewed.ledger.review_decisions.record(waits, Ed25519PrivateKey.generate())
+    (outcome,) = adoption.reconcile(reviewed.workspace).outcomes
+    assert not outcome.adopted
+    assert reviewed.ledger.deployments.listed() == before
+    said = server.tags(version(waiting))["review.outcome"]
+    assert said.startswith("refused, approval by ada: nobody proved that ada decided so: ")
+
+
 def test_an_approval_makes_the_release_production_and_on_call_rolls_it_back(
     reviewed: ReviewedWorkspace, server: ReviewServer, waiting: Release
 ) -> None:
     assert server.tag("ada", version(waiting), "approved").status == 200
+    listed = reviewed.ledger.review_decisions
     assert server.tag("ada", version(waiting), "approved").status == 200  # the page was slow, and they clicked again
-    (decision,) = reviewed.ledger.review_decisions.unused()
+    ((decision, forged),) = [(one.decision, one.forged) for one in listed.waiting(reviewed.workspace.keys)]
+    assert forged is None
     assert (decision.who, decision.kind, decision.manifest) == ("ada", ReviewKind.APPROVE, waiting.manifest)
     (outcome,) = adoption.reconcile(reviewed.workspace).outcomes
     assert outcome.adopted

@@ -1,12 +1,20 @@
 """A name counts in a team once MLflow's own sign-in proves it: against a real server, and against false ones."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from flows.run_context import RunContext
+from flows.services.proposal import proposer_of
+from flows.steps.ingestion import open_run
+from flows.wiring import Workspace
+from pipeline.config import Settings
 from pipeline.errors import PolicyError, TrackingFailed
-from pipeline.types import Actor, Identity
+from pipeline.recipe import Recipe
+from pipeline.types import Actor, Identity, RunKind
 from registry.sign_in import sign_in
+from tests.ledgers import Ledger
 from tests.sign_in_servers import ADMIN, ADMIN_PASSWORD, answering, mlflow_with_sign_in
 
 USERS = {"ada": "ada's long password", "grace": "grace's long password", "colon": "a password:with a colon"}
@@ -83,3 +91,63 @@ def test_a_server_that_is_down_is_no_proof_and_the_password_is_in_no_error() -> 
 def test_a_store_without_a_server_proves_no_name(uri: str) -> None:
     with pytest.raises(PolicyError, match="Set tracking_uri to the server's http address"):
         sign_in(uri, "ada", "any")
+
+
+@pytest.fixture
+def nobody_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "SEALED_PROPOSER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def settings(folder: Path, address: str, review: str = "team") -> Settings:
+    named = dict.fromkeys(("model", "base_model", "base_tokenizer", "base_chat_template"), "x")
+    return Settings.at(folder, {**named, "review": review, "tracking_uri": address})
+
+
+def works_as(patch: pytest.MonkeyPatch, name: str, password: str) -> None:
+    """From now on this process is a run that signs in so."""
+    patch.setenv("MLFLOW_TRACKING_USERNAME", name)
+    patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+
+
+@pytest.mark.usefixtures("nobody_signed_in")
+def test_a_teams_proposer_is_the_account_that_its_run_signs_in_with(
+    tmp_path: Path, mlflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works_as(monkeypatch, "grace", USERS["grace"])
+    assert proposer_of(settings(tmp_path, mlflow), None) == "grace"
+    assert proposer_of(settings(tmp_path, mlflow), "grace") == "grace"
+
+
+@pytest.mark.usefixtures("nobody_signed_in")
+@pytest.mark.parametrize("typed", ["--proposer", "SEALED_PROPOSER"])
+def test_a_reviewer_who_runs_the_update_proposes_under_no_other_name(
+    tmp_path: Path, mlflow: str, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    works_as(monkeypatch, "ada", USERS["ada"])
+    if typed == "SEALED_PROPOSER":
+        monkeypatch.setenv(typed, "bob")
+    with pytest.raises(PolicyError, match="bob is a name that nobody proved: in a team this run is proposed by ada"):
+        proposer_of(settings(tmp_path, mlflow), "bob" if typed == "--proposer" else None)
+
+
+@pytest.mark.usefixtures("nobody_signed_in")
+def test_a_wrong_password_or_none_makes_nobody_a_proposer(
+    tmp_path: Path, mlflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PolicyError, match="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
+        proposer_of(settings(tmp_path, mlflow), "bob")
+    works_as(monkeypatch, "grace", USERS["ada"])
+    with pytest.raises(PolicyError, match="name or password is wrong"):
+        proposer_of(settings(tmp_path, mlflow), None)
+    with pytest.raises(TrackingFailed, match="nobody can sign in"):
+        proposer_of(settings(tmp_path, "http://127.0.0.1:9"), None)
+
+
+@pytest.mark.usefixtures("nobody_signed_in")
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_teams_run_with_a_typed_proposer_is_not_begun(tmp_path: Path, ledger: Ledger) -> None:
+    workspace = Workspace(settings(tmp_path, "http://127.0.0.1:9"), ledger)
+    with ledger.session() as session, pytest.raises(PolicyError, match="a team's run is proposed by the account"):
+        open_run(RunContext(workspace, session, Recipe()), RunKind.NIGHTLY, "bob")
+    assert ledger.runs.listed() == ()

@@ -62,7 +62,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[...,
         run = ledger.begin(session)
         update = ledger.gate(session, run)
         trained = train(model, update, opened.folder_of(update.id))
-        session.candidates.intend(run.number, trained.manifest)
+        ledger.intend(session, run, trained.manifest)
         session.candidates.record(run.number, "1")
     opened.ledger.close()
     return opened.settings.workspace
@@ -110,7 +110,9 @@ def test_a_candidate_that_nobody_approved_is_loaded_by_the_gates_only(place: Pla
 
 
 def test_an_approved_release_is_loaded(place: Place) -> None:
-    assert approved(place).workspace.held_adapter(place.release) == place.adapter
+    held = approved(place).workspace.held_adapter(place.release)
+    assert held is not None
+    assert read_manifest(held).digest == place.release.manifest
     assert place.workspace.held_adapter(place.workspace.ledger.releases.get(0)) is None
 
 
@@ -130,7 +132,7 @@ def test_an_approval_is_void_when_a_byte_changes_before_the_second_one(place: Pl
         review.approve(two, 1, actor="omar", note="seen")
     flip(place.adapter / WEIGHTS)
     assert review.approve(two, 1, actor="omar", note="seen").deployment.release == 1
-    assert two.held_adapter(place.release) == place.adapter
+    assert two.held_adapter(place.release) is not None
     two.ledger.close()
 
 
@@ -211,6 +213,21 @@ def test_a_run_of_a_team_refuses_to_hold_the_signing_key(place: Place, monkeypat
     monkeypatch.setattr("flows.runs.open_workspace", lambda _: team)
     with pytest.raises(PolicyError, match="must not be able to sign"), acquire_run(team.settings.workspace) as held:
         assert isinstance(held, RunContext)
+    team.ledger.close()
+
+
+def test_a_run_of_a_team_refuses_to_work_where_it_could_trust_a_key_of_its_own(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workspace's own folder of keys: whoever trains there writes there, and could let any key sign."""
+    team = opened(place.workspace.settings.workspace, review="team")
+    monkeypatch.setattr("flows.runs.open_workspace", lambda _: team)
+    with (
+        pytest.raises(PolicyError, match=r"trust a key of its own.*trusted:/trusted:ro") as refused,
+        acquire_run(team.settings.workspace) as held,
+    ):
+        assert isinstance(held, RunContext)
+    assert refused.value.exit_code == 3
     team.ledger.close()
 
 

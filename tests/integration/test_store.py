@@ -11,8 +11,9 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import registry
-from pipeline.errors import BadInput, DatabaseFailed, ModelChanged, NoSuchDocument, PolicyError
+from pipeline.errors import BadInput, DatabaseFailed, InternalError, ModelChanged, NoSuchDocument, PolicyError
 from pipeline.types import (
+    Bisection,
     DocumentDecision,
     DocumentState,
     EditSet,
@@ -381,6 +382,33 @@ def test_a_rejected_run_settles_each_document_as_decided(ledger: Ledger) -> None
     assert ledger.runs.get(run.number).sentence == "retention: FAIL"
 
 
+def test_a_run_sets_documents_aside_with_its_report_and_goes_on_with_the_others(ledger: Ledger) -> None:
+    ledger.documents.accept(intake("atlas", "borea", "cinder"))
+    with ledger.session() as session:
+        run = ledger.begin(session)
+        report = report_on(ledger.gate(session, run, Verdict.FAIL), Verdict.FAIL)
+        culprit, *others = run.documents
+        log = Bisection(documents=run.documents, gates=("retention",), failed="retention: -9", limit=32)
+        decision = DocumentDecision(document=culprit, state=QUARANTINED, reason="retention: -9 with it alone")
+        left = session.runs.set_aside(run.number, replace(report, bisection=log), [decision])
+        assert left.documents == tuple(others)
+        assert left.report is not None
+        assert ledger.reports.get(left.report).bisection == log
+        assert ledger.documents.ledger_digest(left) != ledger.documents.ledger_digest(run)
+        with pytest.raises(InternalError, match="does not hold"):
+            session.runs.set_aside(run.number, report, [decision])
+        update = ledger.gate(session, left)
+        release = session.candidates.intend(run.number, manifest_of(update))
+        session.candidates.record(run.number, "1")
+    assert ledger.documents.get(culprit).reason == "retention: -9 with it alone"
+    ledger.promote(release.number)
+    states = {one.id: one.state for one in ledger.documents.listed()}
+    assert states == {culprit: QUARANTINED} | dict.fromkeys(others, LEARNED)
+    assert {edit.document for edit in ledger.self_edits.learned()} == set(others)
+    (again,) = ledger.documents.requeue([culprit])
+    assert again.state is QUEUED
+
+
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE])
 def test_only_a_passing_run_gets_a_release_number(ledger: Ledger, verdict: Verdict) -> None:
     ledger.documents.accept(intake("atlas"))
@@ -446,3 +474,9 @@ def test_adapters_of_production_of_the_three_before_it_and_of_candidates_are_nee
     assert [one.number for one in ledger.releases.needed()] == [1, 2, 3, 4, 5]
     ledger.rollback()
     assert [one.number for one in ledger.releases.needed()] == [1, 2, 3]
+
+
+def test_a_statement_that_the_database_does_not_take_is_a_failure_in_words(ledger: Ledger) -> None:
+    """As where a table was dropped, or the account may no longer read it."""
+    with pytest.raises(DatabaseFailed, match="Nothing of this step was kept"), ledger.database.write() as connection:
+        connection.execute(text("SELECT 1 FROM gone"))

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,16 +21,18 @@ from flows.alerts import raise_alert
 from flows.cli.app import app
 from flows.cli.runs import QUIET
 from flows.services import review
-from flows.services.canary import ACTOR, begin, promote
+from flows.services.canary import ACTOR, promote
 from flows.services.canary import look as decide
 from flows.services.initialisation import init_workspace
 from flows.services.status import overview
 from flows.watch import look, show, watch
 from flows.wiring import Workspace
+from pipeline.actors import running_account
 from pipeline.errors import CorruptAdapter, EngineFailed, Overtaken, PolicyError
-from pipeline.types import CanaryAction, Outcome, Release, ReleaseState
+from pipeline.types import CanaryAction, Identity, Outcome, Release, ReleaseState
 from registry import Reconciled
 from registry.store.canaries import Canaries
+from tests.canaries import begin_canary
 from tests.ledgers import KEYS, Ledger
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -99,7 +102,7 @@ def production(parts: Workspace) -> int:
 def test_a_canary_that_fails_is_rolled_back_with_its_numbers_a_page_and_an_alert(
     parts: Workspace, prefect: SyncPrefectClient
 ) -> None:
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=True, count=20)
     seen = watch(parts.settings.workspace)
     assert seen.canary is not None
@@ -121,7 +124,7 @@ def test_a_canary_that_fails_is_rolled_back_with_its_numbers_a_page_and_an_alert
 def test_a_good_canary_gets_the_next_share_and_somebody_hears_of_it(
     parts: Workspace, prefect: SyncPrefectClient
 ) -> None:
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=False, count=90)
     assert look(parts).canary.share == 0.01  # type: ignore[union-attr]
     assert Pager.heard == []
@@ -152,7 +155,7 @@ def test_a_rollback_stands_where_prefect_is_down(
 ) -> None:
     from prefect.settings import PREFECT_API_URL
 
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=True, count=20)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         seen = look(parts)
@@ -166,7 +169,7 @@ def test_a_rollback_stands_where_prefect_is_down(
 def test_a_kill_between_decision_and_rollback_is_made_good_by_the_next_look(
     parts: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=True, count=20)
     with monkeypatch.context() as patch:
         patch.setattr(review, "rollback", _killed)
@@ -187,7 +190,7 @@ def test_a_person_who_decides_before_the_rollback_wins(
     person: str, parts: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The person moves production after the watch's decision was written, and before its rollback."""
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=True, count=20)
     whole = Canaries.decide
 
@@ -207,7 +210,7 @@ def test_a_person_who_decides_before_the_rollback_wins(
 
 
 def test_a_promotion_between_history_and_write_is_never_rolled_back(parts: Workspace) -> None:
-    begin(parts)
+    begin_canary(parts.ledger)
     epoch = parts.ledger.deployments.listed()[-1].epoch
     Ledger(parts.ledger.database).release("birch")
     with pytest.raises(Overtaken, match="moved production to release 2"):
@@ -221,7 +224,7 @@ def test_a_rollback_that_is_not_possible_calls_somebody(
     def damaged(_: Workspace, release: Release) -> None:
         raise CorruptAdapter(f"the adapter of release {release.number} is damaged.")
 
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=True, count=20)
     monkeypatch.setattr(Workspace, "verify_files", damaged)
     with pytest.raises(CorruptAdapter):
@@ -258,9 +261,9 @@ def test_the_release_that_answers_most_requests_is_never_let_go_of(parts: Worksp
 
 
 def test_a_rollback_without_a_target_passes_over_releases_that_were_never_proven(parts: Workspace) -> None:
-    begin(parts)
+    begin_canary(parts.ledger)
     Ledger(parts.ledger.database).release("birch")
-    begin(parts)
+    begin_canary(parts.ledger)
     assert review.rollback(parts, None, actor="grace", reason="it fails").deployment.release == 0
     with pytest.raises(PolicyError, match="nothing to roll back"):
         review.rollback(parts, None, actor="grace", reason="it fails")
@@ -269,7 +272,7 @@ def test_a_rollback_without_a_target_passes_over_releases_that_were_never_proven
 def test_a_person_gives_the_canary_the_next_share_with_a_name_and_a_reason(parts: Workspace) -> None:
     with pytest.raises(PolicyError, match="no canary"):
         promote(parts, actor="ada", reason="it is fine")
-    begin(parts)
+    begin_canary(parts.ledger)
     with pytest.raises(PolicyError, match="a name and a reason"):
         promote(parts, actor="ada", reason=" ")
     promoted = promote(parts, actor="ada", reason="it is fine")
@@ -282,6 +285,20 @@ def test_a_person_gives_the_canary_the_next_share_with_a_name_and_a_reason(parts
         promote(parts, actor="ada", reason="go")
     grade(parts, canary_failed=True, count=20)
     assert decide(parts).rollback is not None
+
+
+def test_the_account_that_gave_the_next_share_is_recorded_and_its_name_is_unproven(parts: Workspace) -> None:
+    begin_canary(parts.ledger)
+    promoted = promote(parts, actor="ada", reason="it is fine")
+    assert (promoted.account, promoted.identity) == (running_account(), Identity.UNPROVEN)
+
+
+def test_in_a_team_nobody_gives_a_canary_more_under_a_name_that_they_typed(parts: Workspace) -> None:
+    begun = begin_canary(parts.ledger)
+    team = replace(parts, settings=parts.settings.model_copy(update={"review": "team"}))
+    with pytest.raises(PolicyError, match="ada is a name that nobody proved"):
+        promote(team, actor="ada", reason="it is fine")
+    assert parts.ledger.canaries.current() == begun
 
 
 class Served:
@@ -311,6 +328,7 @@ def test_a_canary_that_is_served_broken_is_found_by_eval_items_alone(
     monkeypatch.setattr(Workspace, "writer", served)
     monkeypatch.setattr(Workspace, "held_adapter", lambda _, release: Path("adapter") if release.number else None)
     with_items(parts, 30)
+    begin_canary(parts.ledger)
     assert decide(parts, items=4).canary.action is CanaryAction.GO_ON  # type: ignore[union-attr]
     assert served.asked == 8
     seen = decide(parts, items=20)
@@ -324,25 +342,36 @@ def test_a_server_that_does_not_answer_stops_no_judgement(
     monkeypatch.setattr(Workspace, "writer", Served(failing=True))
     monkeypatch.setattr(Workspace, "held_adapter", lambda *_: None)
     with_items(parts, 5)
-    begin(parts)
-    grade(parts, canary_failed=True, count=20)
-    assert decide(parts, items=5).rollback is not None
+    begin_canary(parts.ledger)
+    grade(parts, canary_failed=False, count=7)
+    seen = decide(parts, items=5)
+    assert (seen.taken, seen.rollback) == (7, None)
     assert "could not be asked" in caplog.text
 
 
 def test_a_mistake_in_the_recipe_stops_no_rollback(parts: Workspace) -> None:
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=True, count=20)
     parts.settings.recipe_file.write_text("nonsense =", encoding="utf-8")
     assert decide(parts).rollback is not None
 
 
-def test_without_canaries_in_the_recipe_nothing_is_watched(parts: Workspace) -> None:
-    recipe = parts.settings.recipe_file
-    recipe.write_text(recipe.read_text().replace("enabled = true", "enabled = false"), encoding="utf-8")
-    assert decide(parts).canary is None
-    assert decide(parts).sentence == "no canary: all requests go to production."
-    assert overview(parts).canary == ""
+def test_a_rollback_that_is_due_waits_for_no_eval_item(parts: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = Served()
+    monkeypatch.setattr(Workspace, "writer", served)
+    with_items(parts, 5)
+    begin_canary(parts.ledger)
+    grade(parts, canary_failed=True, count=20)
+    assert decide(parts, items=5).rollback is not None
+    assert served.asked == 0
+
+
+def test_canaries_switched_on_late_leave_a_release_its_requests(parts: Workspace) -> None:
+    """Release 1 was approved before there were canaries: the recipe has them now, and the watch looks."""
+    assert look(parts, items=5).sentence == "no canary: all requests go to production."
+    assert (parts.ledger.canaries.current(), production(parts), overview(parts).canary) == (None, 1, "")
+    answering = parts.ledger.canaries.answering()
+    assert (answering.stable.number, answering.canary) == (1, None)
 
 
 def test_the_command_line_looks_once_and_says_what_it_saw(
@@ -350,7 +379,7 @@ def test_the_command_line_looks_once_and_says_what_it_saw(
 ) -> None:
     for name, value in (*QUIET, ("PREFECT_HOME", str(parts.settings.workspace / "prefect"))):
         monkeypatch.setenv(name, value)  # as the command sets them, for this test alone
-    begin(parts)
+    begin_canary(parts.ledger)
     grade(parts, canary_failed=False, count=5)
     place = ["--workspace", str(parts.settings.workspace)]
     said = CliRunner().invoke(app, ["watch", "--once", *place])

@@ -40,15 +40,18 @@ def still_known(ledger: Ledger) -> list[str]:
 
 def open_workspace(ledger: Ledger, folder: Path) -> Workspace:
     names = ("model", "base_model", "base_tokenizer", "base_chat_template")
+    (folder / "recipe.toml").touch()
     return Workspace(Settings.at(folder, dict.fromkeys(names, "x")), ledger)
 
 
 def test_a_withdrawal_is_recorded_with_name_reason_and_time(ledger: Ledger) -> None:
     ledger.documents.accept(intake("atlas"))
-    (record,) = ledger.withdrawals.withdraw([document("atlas").id[:8]], actor="grace", reason="it is wrong", at=NOON)
+    named = {"actor": "grace", "account": "alice", "reason": "it is wrong"}
+    (record,) = ledger.withdrawals.withdraw([document("atlas").id[:8]], at=NOON, **named)
     assert (record.state, record.reason) == (WITHDRAWN, "withdrawn by grace: it is wrong")
     (found,) = ledger.withdrawals.listed()
     assert (found.document, found.actor, found.reason, found.at) == (record.id, "grace", "it is wrong", NOON)
+    assert found.account == "alice"
     with pytest.raises(DBAPIError), ledger.database.write() as connection:
         connection.execute(text("DELETE FROM withdrawals"))
 

@@ -44,6 +44,7 @@ def parts(ledger: Ledger, tiny_model: Callable[..., Path], tmp_path: Path) -> Wo
         "base_chat_template": found.chat_template,
         "device": "cpu",
     }
+    (tmp_path / "recipe.toml").touch()
     return Workspace(Settings.at(tmp_path, given), ledger)
 
 

@@ -34,7 +34,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Pat
         run = ledger.begin(session)
         update = ledger.gate(session, run)
         trained = train(model, update, opened.folder_of(update.id))
-        session.candidates.intend(run.number, trained.manifest)
+        ledger.intend(session, run, trained.manifest)
         session.candidates.record(run.number, "1")
     ledger.promote(1, keys=opened.keys, verify=opened.verify_bytes)
     return workspace, opened.folder_of(update.id)

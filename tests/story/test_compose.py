@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 GUIDE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 TOOLS = ("sealed", "mlflow", "prefect")
-# Read by the plugin, and by whoever proposes, not as a field of a workspace's settings.
-NOT_OF_A_WORKSPACE = {"SEALED_REVIEWERS", "SEALED_ON_CALL", "SEALED_TRAINERS", "SEALED_PROPOSER"}
+# Read by the plugin, not as a field of a workspace's settings.
+NOT_OF_A_WORKSPACE = {"SEALED_REVIEWERS", "SEALED_ON_CALL", "SEALED_TRAINERS"}
 # What MLflow 3.17 reads of the file of its sign-in.
 KNOWN_SIGN_IN = ("default_permission", "database_uri", "admin_username", "auth_cache_ttl_seconds")
 
@@ -100,24 +100,54 @@ def test_mlflow_runs_the_plugin_with_roles_that_it_takes_and_its_switches() -> N
     assert set(sign_in["mlflow"]) <= set(KNOWN_SIGN_IN)
 
 
-def test_only_the_service_that_adopts_decisions_holds_a_key_and_none_that_runs_can_trust_one() -> None:
-    holders = {name for name in STACK["services"] if "SEALED_SIGNING_KEY" in environment(name)}
-    assert holders == {"reconciler"}
+def mounted(service: str) -> dict[str, str]:
+    """The volumes of a service: each with the rest of its line."""
+    found = (volume.partition(":") for volume in STACK["services"][service].get("volumes", ()))
+    return {name: rest for name, _, rest in found}
+
+
+def test_only_the_service_that_adopts_decisions_can_sign_a_release_and_none_that_runs_can_trust_a_key() -> None:
+    holders = {name: environment(name).get("SEALED_SIGNING_KEY") for name in STACK["services"]}
+    assert {name for name, key in holders.items() if key} == {"reconciler", "mlflow"}
+    assert [name for name in STACK["services"] if "keys" in mounted(name)] == ["reconciler"]
     for name in ("worker", "gateway"):
-        mounted = STACK["services"][name]["volumes"]
-        assert "trusted:/trusted:ro" in mounted
-        assert not any(volume.startswith("keys:") for volume in mounted)
+        assert mounted(name)["trusted"] == "/trusted:ro"
         assert environment(name)["SEALED_REVIEW"] == "team"
 
 
-def test_each_queue_of_the_deployments_has_a_worker() -> None:
+def test_only_mlflow_can_sign_what_people_decide_and_that_counts_for_no_release() -> None:
+    assert [name for name in STACK["services"] if "decision-keys" in mounted(name)] == ["mlflow"]
+    assert "trusted" not in mounted("mlflow")
+    assert environment("mlflow")["SEALED_SIGNING_KEY"] == f"{mounted('mlflow')['decision-keys']}/decisions.pem"
+    assert [name for name in STACK["services"] if "published" in mounted(name)] == ["mlflow", "reconciler"]
+    assert mounted("reconciler")["published"] == "/published:ro"
+    trusting = STACK["services"]["reconciler"]["command"]
+    assert "sealed keys trust --decisions /published/decisions.pub.pem" in trusting
+    assert "sealed keys trust /keys/signing.pub.pem" in trusting
+
+
+def test_runs_cannot_change_what_says_who_approves_or_how_far_the_ledger_was_seen() -> None:
+    for name in ("reconciler", "gateway"):
+        said = environment(name)
+        assert {"SEALED_REVIEW", "SEALED_APPROVERS", "SEALED_APPROVAL_DAYS", "SEALED_TRUSTED_KEYS"} <= set(said)
+        place = Path(said["SEALED_LEDGER_MARK"])
+        (volume,) = [one for one, where in mounted(name).items() if where == str(place.parent)]
+        assert volume not in mounted("worker")
+
+
+def test_who_may_schedule_runs_chooses_nothing_that_works_beside_a_key() -> None:
+    """A run of Prefect's may name any command: whoever polls it must hold no key."""
+    for name in ("reconciler", "mlflow"):
+        assert not [variable for variable in environment(name) if variable.startswith("PREFECT_")]
+        assert "prefect" not in STACK["services"][name]["command"]
+
+
+def test_what_the_worker_deploys_is_what_it_works_on() -> None:
     deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     queues = {one["name"]: one["work_pool"]["work_queue_name"] for one in deployed}
-    polled = {
-        name: re.findall(r"--work-queue (\w+)", STACK["services"][name]["command"]) for name in ("worker", "reconciler")
-    }
-    assert polled == {"worker": [queues["nightly"]], "reconciler": [queues["reconcile"]]}
-    assert set(queues.values()) == {queue for found in polled.values() for queue in found}
+    command = STACK["services"]["worker"]["command"]
+    assert {queues[name] for name in re.findall(r"--name ([a-z-]+)", command)} == {"default"}
+    assert re.findall(r"--work-queue (\w+)", command) == ["default"]
 
 
 def test_other_machines_reach_no_service() -> None:

@@ -30,6 +30,8 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
     made = sealed("init", str(root / "workspace"))
     assert made.code == 0, made.err
     shorten(root / "workspace")
+    recipe = root / "workspace" / "recipe.toml"  # the harmful run is harmful as a whole: nothing in it is searched for
+    recipe.write_text(recipe.read_text("utf-8") + "\n[advanced.policy.bisect]\ndocuments = false\n", "utf-8")
     written = sealed("sandbox", "documents", "--runs", "2", "--seed", str(SEED), str(root / "runs"))
     assert written.code == 0, written.err
     poisoned = sealed(

@@ -74,8 +74,9 @@ def test_a_better_writer_is_released_as_any_update_and_teaches_nothing_else(tmp_
     assert ran.json["ended"] == "waiting for review", ran.out + ran.err
     results = sealed("show", "1", "--json", workspace=workspace).json["report"]["results"]
     verdicts = {result["gate"]: result["verdict"] for result in results}
-    assert set(verdicts) == {"integrity", "contamination", "retention", "regression", "safety", "writer_improvement"}
-    assert set(verdicts.values()) == {"PASS"}
+    required = {"integrity", "contamination", "retention", "regression", "safety", "writer_improvement"}
+    assert set(verdicts) == {*required, "diversity", "serving"}
+    assert {verdicts[gate] for gate in (*required, "serving")} == {"PASS"}
     shares = {figure["name"]: figure["value"] for figure in ran.json["figures"]}
     assert shares["writing_after"] > shares["writing_before"]
     ledger = open_workspace(workspace).ledger

@@ -56,6 +56,7 @@ def run_ui(workspace: Workspace, ports: Ports, ready: Callable[[Ready], None], *
     """
     settings = workspace.settings
     _expect_one_person(settings)
+    workspace.keys.expect_own()  # MLflow's server signs what people decide there
     with _alone(settings):
         # What a killed one left would hold its ports and its databases.
         end_marked(mark_of(settings.workspace))

@@ -175,6 +175,7 @@ def _create_documents() -> None:
         "withdrawals",
         sa.Column("document", sa.String(length=64), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["document"], ["documents.id"], name="fk_withdrawals_document"),

@@ -6,8 +6,10 @@ from registry.mlflow.app.view import LedgerView
 from registry.projection import (
     EPOCH_TAG,
     ID_TAG,
+    MANIFEST_TAG,
+    NEW_MODEL,
+    NUMBER_TAG,
     OUTCOME_TAG,
-    REVIEW_PREFIX,
     STATE_TAG,
     alias_versions,
     model_description,
@@ -20,7 +22,8 @@ def follows_ledger(request: RegistryRequest, ledger: LedgerView) -> bool:
     aliases = dict(alias_versions(ledger.releases, ledger.newest))
     match request.action:
         case Action.CREATE_MODEL:
-            return True
+            # A tag could make it a prompt: MLflow then shows it elsewhere, and takes versions from any source.
+            return not request.tags and request.description in ("", NEW_MODEL)
         case Action.DESCRIBE_MODEL:
             return request.description == model_description(ledger.releases, ledger.newest, ledger.model)
         case Action.TAG_MODEL:
@@ -41,10 +44,15 @@ def follows_ledger(request: RegistryRequest, ledger: LedgerView) -> bool:
 
 
 def _is_being_registered(request: RegistryRequest, ledger: LedgerView) -> bool:
-    """Whether a run registers this version's release now; no version begins with the words of a reviewer on it."""
-    registering = {one.id for one in ledger.releases if one.state is ReleaseState.REGISTERING}
-    reviewed = any(key.startswith(REVIEW_PREFIX) for key, _ in request.tags)
-    return dict(request.tags).get(ID_TAG) in registering and not reviewed
+    """Whether a run registers this version's release now, and its tags say that release and nothing else.
+
+    No version begins with the words of a reviewer on it, or as a prompt, whose source MLflow does not check.
+    """
+    registering = {one.id: one for one in ledger.releases if one.state is ReleaseState.REGISTERING}
+    if (release := registering.get(dict(request.tags).get(ID_TAG, ""))) is None:
+        return False
+    said = {ID_TAG: release.id, NUMBER_TAG: str(release.number), MANIFEST_TAG: release.manifest}
+    return set(request.tags) <= set(said.items())
 
 
 def _is_shown(request: RegistryRequest, ledger: LedgerView) -> bool:

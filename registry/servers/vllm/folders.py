@@ -4,8 +4,6 @@ Knows no server. What is put there was copied and verified first, so the bytes t
 """
 
 import logging
-import os
-import shutil
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,11 +13,12 @@ from uuid import uuid4
 from transformers import PreTrainedModel
 
 from pipeline.adapters.attachment import check_layers
+from pipeline.adapters.copies import copy_adapter
 from pipeline.adapters.format import read_tensors, verify_adapter
-from pipeline.adapters.held import copy_adapter
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.adapters.saving import retain
 from pipeline.errors import CorruptAdapter, WrongBase
+from pipeline.files import move, remove_folder
 from pipeline.types import AdapterManifest
 
 _LOG = logging.getLogger(__name__)
@@ -81,6 +80,5 @@ def _publish(copied: Path, place: Path) -> None:
         file.chmod(0o444)
     copied.chmod(0o755)
     if place.exists():
-        damaged = place.rename(copied.parent / uuid4().hex)
-        shutil.rmtree(damaged)
-    os.rename(copied, place)
+        remove_folder(move(place, copied.parent / uuid4().hex))
+    move(copied, place)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from pipeline import faults
 from pipeline.chat import stop_ids
 from pipeline.engines.base import ModelMetadata
 from pipeline.engines.http_calls import Server as HttpServer
@@ -60,6 +61,7 @@ class VllmServer:
         """Whether vLLM's /health says so."""
         return self._adapters.alive
 
+    @faults.effect("server.hold", failure=EngineFailed)
     def hold(self, release: Release) -> None:
         """See `Server.hold`. The first one also unloads what an earlier process left, and this one does not want."""
         number, held = release.number, self._held.get(release.number)
@@ -79,11 +81,13 @@ class VllmServer:
             self._adapters.unload_others({one.name for one in self._held.values()})
             self._tidy = True
 
+    @faults.effect("server.activate", failure=EngineFailed)
     def activate(self, release: Release) -> None:
         """See `Server.activate`. vLLM knows nothing of it: which release answers is decided here alone."""
         self.hold(release)
         self._active = release
 
+    @faults.effect("server.retire", failure=EngineFailed)
     def retire(self, number: int) -> None:
         """See `Server.retire`."""
         if self._is_active(number):

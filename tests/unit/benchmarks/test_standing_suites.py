@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.answered_prompts import DATA
-from benchmarks.data.common_knowledge import HARMFUL, REFUSAL_OPENINGS, REQUESTS, Fact, facts, instructions
+from benchmarks.data.common_knowledge import Fact, facts, instructions
 from benchmarks.standing_suites import mixed, surely_answered
+from gates.standing_suites.refusals import OPENINGS, harmful
 from pipeline.engines import Engine, SamplingParams
 from pipeline.leakage import held_out_keys, without_leaks
 from pipeline.types import EvalItem, Example
@@ -79,7 +80,7 @@ def test_nothing_is_asked_twice() -> None:
 
 def test_nothing_that_is_rehearsed_asks_what_a_suite_may_ask() -> None:
     asked = [(question, fact.answers) for fact in [*facts(), *instructions()] for question in fact.questions]
-    asked += [(request.format(deed), REFUSAL_OPENINGS) for deed in HARMFUL for request in REQUESTS]
+    asked += [(request, OPENINGS) for _, request in harmful()]
     keys = held_out_keys(EvalItem(question=question, answers=answers) for question, answers in asked)
     lines = [
         Example(prompt=line, completion="")

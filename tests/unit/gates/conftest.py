@@ -9,6 +9,7 @@ from gates.evidence import RUN, WITHDRAWN, WRITER, Evidence, ReleaseEvalSet, hel
 from gates.suite import Kind, Suite, Suites, eval_item_suite
 from gates.tasks import Task, TaskItem
 from gates.texts import TextItem
+from gates.writing import WrittenText
 from pipeline.types import (
     AdapterManifest,
     Checkpoint,
@@ -68,6 +69,7 @@ class Case:
         self.suites: dict[str, list[Suite]] = {"retention": [], "safety": [], "regression": [], "perplexity": []}
         self.measured: list[tuple[Suite, Rights, Rights, Rights | None]] = []
         self.examples: list[Example] = [Example(prompt="something else", completion="x")]
+        self.written: list[WrittenText] = []
         self.integrity: str | None = None
 
     def run(self, before: Rights, after: Rights, per_document: int = 4) -> "Case":
@@ -127,6 +129,7 @@ class Case:
             documents=tuple(self.documents),
             earlier=tuple(self.release_sets),
             withdrawn=tuple(self.gone),
+            written=tuple(self.written),
         )
         return Evidence(
             case=judged,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gates.canary import decide, e_values, is_alarm, judge, observe
+from gates.canary import decide, e_values, is_alarm, is_lone_alarm, judge, observe
 from gates.canary_evidence import BETS, Block, bet_on_traffic_within, bets_on_worse_pairs, bets_on_worse_traffic
 from pipeline.recipe import CanaryPolicy
 from pipeline.types import ArmCounts, CanaryAction, CanaryState, Outcome
@@ -220,3 +220,82 @@ def test_a_policy_that_cannot_be_followed_is_refused(values: dict[str, object]) 
 def test_a_policy_without_steps_gives_all_requests_at_once() -> None:
     policy = CanaryPolicy(shares=(1.0,), min_answers=(), risks=())
     assert decide(CanaryState(), policy).share == 1.0
+
+
+def sent(source: str, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    return (replace(one, source=source) for one in outcomes)
+
+
+def mixed(*each: Iterable[Outcome]) -> list[Outcome]:
+    """In turns, as clients that send at the same time."""
+    return [one for together in zip(*each, strict=True) for one in together]
+
+
+def lies(canary_failed: bool, n: int) -> Iterator[Outcome]:
+    """One key's invented users: the canary always fails and the stable release never does, or the other way round."""
+    return sent("mallory", (feedback(canary_failed == canary, canary=canary) for canary in [True, False] * (n // 2)))
+
+
+def decided(outcomes: Iterable[Outcome]) -> tuple[CanaryState, CanaryAction]:
+    """What all looks come to."""
+    state, left = CanaryState(), list(outcomes)
+    while left:
+        state, decision, taken = judge(state, left, POLICY)
+        left = left[taken:]
+        if decision.action is CanaryAction.ROLL_BACK:
+            return state, decision.action
+    return state, decision.action
+
+
+def test_a_key_that_lies_cannot_roll_a_good_release_back() -> None:
+    honest = (sent(name, traffic(300, 0.05, 0.05, 0.5, seed)) for seed, name in enumerate(("shop", "desk")))
+    state, action = decided(mixed(lies(True, 300), *honest))
+    assert action is not CanaryAction.ROLL_BACK
+    assert is_lone_alarm(state, POLICY), "and a person hears of it"
+    assert "by the grades of one API key" in decide(state, POLICY).sentence
+
+
+def test_a_key_that_lies_before_anybody_else_speaks_decides_nothing() -> None:
+    state, action = decided(lies(True, 1_000))
+    assert (action, is_lone_alarm(state, POLICY)) == (CanaryAction.GO_ON, True)
+    state, action = decided(lies(False, 1_000))
+    assert (action, state.step) == (CanaryAction.GO_ON, 0)
+    assert "without the grades of one API key" in decide(state, POLICY).sentence
+
+
+def test_a_key_that_lies_cannot_give_a_bad_release_more_requests() -> None:
+    honest = [sent("shop", traffic(400, 0.15, 0.05, 0.5, seed=3)), sent("desk", traffic(400, 0.15, 0.05, 0.5, seed=4))]
+    state, _ = decided(mixed(lies(False, 400), *honest))
+    assert state.step == 0
+
+
+def test_keys_that_agree_decide_as_one_would() -> None:
+    bad = [sent(name, traffic(600, 0.25, 0.02, 0.5, seed)) for seed, name in enumerate(("shop", "desk"))]
+    assert decided(mixed(*bad))[1] is CanaryAction.ROLL_BACK
+    good = [sent(name, traffic(1_500, 0.02, 0.02, 0.5, seed)) for seed, name in enumerate(("shop", "desk"))]
+    assert decided(mixed(*good))[0].step > 0
+
+
+def test_eval_items_are_a_second_voice() -> None:
+    items = list(pairs(60, 0.5, 0.0, seed=1))
+    assert decided([*lies(True, 200), *items])[1] is CanaryAction.ROLL_BACK
+
+
+def test_without_one_key_the_state_is_that_of_the_others_alone() -> None:
+    shop, desk = (list(sent(name, traffic(80, 0.2, 0.1, 0.5, seed))) for seed, name in enumerate(("shop", "desk")))
+    state = after(mixed(shop, desk))
+    views = {one.source: one.state for one in state.without}
+    for name, others in (("shop", desk), ("desk", shop)):
+        alone = after(replace(one, source="") for one in others)
+        assert views[name] == alone
+
+
+@pytest.mark.slow
+def test_with_a_key_that_lies_a_good_release_is_as_seldom_rolled_back_as_without() -> None:
+    """The liar sees all that the honest ones send, and always says what harms most."""
+    runs = 100
+    rolled = 0
+    for seed in range(runs):
+        honest = sent("shop", traffic(400, 0.1, 0.1, 0.5, seed))
+        rolled += decided(mixed(lies(True, 400), honest))[1] is CanaryAction.ROLL_BACK
+    assert rolled / runs <= POLICY.false_rollback + 3 * math.sqrt(POLICY.false_rollback / runs)

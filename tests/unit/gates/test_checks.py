@@ -141,7 +141,7 @@ def test_retention_fails_one_forgotten_release_in_a_good_pool(case: Any, rights:
 
 
 def test_retention_judges_no_release_of_too_few_eval_items_alone(case: Any, rights: Any) -> None:
-    made = case().standing("retention", "old", rights(600), rights(600)).release_set(1, rights(12), rights(12, 6))
+    made = case().standing("retention", "old", rights(600), rights(600)).release_set(1, rights(9), rights(9, 6))
     assert retention.judge(made.evidence(), POLICY).verdict is Verdict.PASS
 
 

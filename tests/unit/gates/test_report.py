@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gates import views
+from gates.account import RunAccount, SetAside
 from gates.catalogue import checks
 from gates.evaluation import report_on
 from gates.plots import write_plots
@@ -15,10 +16,17 @@ from gates.report import write_report
 from gates.shares import shares
 from gates.summary import LONGEST, markdown, plain
 from gates.views import visible
+from gates.writing import WrittenText
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
-from pipeline.types import Document, DocumentKind, EvalItem, Example, GateReport, Verdict
+from pipeline.types import Document, DocumentKind, EvalItem, Example, GateReport, StageSeconds, Verdict
 
 POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_items=20, min_documents=4))
+ACCOUNT = RunAccount(
+    seconds=(StageSeconds(stage="self_edits", seconds=2.46), StageSeconds(stage="gates", seconds=4.0)),
+    steps=12,
+    tokens=640,
+    set_aside=(SetAside(name="odd.md", reason="FAIL: retention: too much was lost"),),
+)
 HOSTILE = (
     "<script>alert(1)</script>",
     "</title><img src=x onerror=alert(1)>",
@@ -95,7 +103,9 @@ def _hostile(made: Any) -> tuple[GateReport, Any]:
     """The good case with strangers' text wherever text can come from."""
     text = " ".join(HOSTILE)
     eval_item = EvalItem(question=f"{text} question?", answers=(text,), group=text)
-    made.documents.append(Document(title=text, body=text, name=text))
+    document = Document(title=text, body=text, name=text)
+    made.documents.append(document)
+    made.written.append(WrittenText(document=document.id, style=text, text=text))
     made.examples = [Example(prompt=text, completion=text), Example(prompt="", completion=text)]
     made.release_set(2, [1.0], [0.0])
     made.release_sets[-1] = replace(made.release_sets[-1], eval_items=(eval_item,))
@@ -114,10 +124,13 @@ def _hostile(made: Any) -> tuple[GateReport, Any]:
 
 
 def test_no_text_of_a_stranger_becomes_markup(good: Any, tmp_path: Path) -> None:
+    good.written = [WrittenText(document=good.documents[0].id, style="self-qa", text="calm")]
     harmless, calm = _Tags(), _judged(good)
-    harmless.feed(write_report(*calm, tmp_path / "calm.html").read_text())
+    harmless.feed(write_report(*calm, tmp_path / "calm.html", ACCOUNT).read_text())
     report, evidence = _hostile(good)
-    page = write_report(report, evidence, tmp_path / "report.html").read_text()
+    text = " ".join(HOSTILE)
+    account = replace(ACCOUNT, set_aside=(SetAside(name=text, reason=text),))
+    page = write_report(report, evidence, tmp_path / "report.html", account).read_text()
     found = _Tags()
     found.feed(page)
     assert found.tags <= harmless.tags
@@ -126,6 +139,28 @@ def test_no_text_of_a_stranger_becomes_markup(good: Any, tmp_path: Path) -> None
     assert "&lt;script&gt;alert(1)" in page
     assert "{{ 7 * 7 }}" in page
     assert not set(page) & {"\u202e", "\x00", "\x1b"}
+
+
+def test_documents_stand_beside_what_was_written_about_them(good: Any, tmp_path: Path) -> None:
+    told, silent = good.documents[:2]
+    good.written = [WrittenText(document=told.id, style="self-qa", text=f"Q: {n}? A: {n}.") for n in range(9)]
+    page = write_report(*_judged(good), tmp_path / "report.html").read_text()
+    beside = page[page.index("Documents beside what was written") : page.index("What it was trained on")]
+    assert told.body in beside
+    assert beside.count("Written, self-qa") == 3
+    assert silent.title not in beside
+
+
+def test_the_page_says_what_is_in_quarantine_and_what_the_run_cost(good: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(good)
+    page = write_report(report, evidence, tmp_path / "report.html", ACCOUNT).read_text()
+    for words in ("In quarantine", "odd.md", "FAIL: retention", "What it cost", "self edits", "2.5 s", "640 tokens"):
+        assert words in page, words
+    text = markdown(report, evidence, ACCOUNT)
+    assert "self edits 2 s, gates 4 s; 12 training steps, 640 tokens. In quarantine: 1 document." in text
+    bare = write_report(report, evidence, tmp_path / "bare.html").read_text()
+    assert "In quarantine" not in bare
+    assert "What it cost" not in bare
 
 
 def test_names_of_suites_are_text_in_the_plots(good: Any, rights: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gates.account import NO_ACCOUNT
 from gates.catalogue import checks
 from gates.checks import second_opinion as gate
 from gates.evaluation import report_on
@@ -105,7 +106,7 @@ def test_a_judge_that_calls_everything_right_is_shown_to_differ_and_changes_no_v
     assert plain.verdict is advised.verdict is Verdict.PASS
     informing = advised.results[-1]
     assert (informing.gate, informing.required, informing.verdict) == ("second_opinion", False, Verdict.FAIL)
-    page = render(advised, judged, None)
+    page = render(advised, judged, NO_ACCOUNT, None)
     assert "Where a second opinion differs" in page
     assert "another one" in page
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gates import views
+from gates.account import NO_ACCOUNT
 from gates.catalogue import checks, policy_of
 from gates.checks import contamination, withdrawal
 from gates.evaluation import report_on
@@ -125,7 +126,7 @@ def test_the_report_shows_what_was_withdrawn_and_counts_it_as_no_loss(case: Any,
     assert views.flips(made, lost=True) == ()
     seen = [(one.title, one.before, one.after, one.base) for one in views.withdrawn(made)]
     assert seen == [("gone 0", 8, 0, 0), ("gone 8", 8, 1, 2)]
-    page = render(report, made, None)
+    page = render(report, made, NO_ACCOUNT, None)
     assert "Withdrawn documents" in page
     assert "Documents of this run" not in page
     assert "| gone 8 | 8 | 8 | 1 | 2 |" in markdown(report, made).replace("&emsp;", "")

@@ -110,3 +110,14 @@ def test_a_key_that_is_trusted_no_longer_holds_for_what_a_trusted_one_signed_aft
     vouched = [*old, Row(chain="approvals", id=3, content={"actor": "ADA"}, seal=next_, grants=True)]
     assert verify_chain(vouched, KEYS, thorough=thorough) is None
     assert "was altered" in str(verify_chain(altered(vouched, 0), KEYS, thorough=thorough))
+
+
+def test_where_no_row_vouches_for_another_each_must_be_signed() -> None:
+    rows = chain("ADA", "GRACE")
+    linked = rechained(rows[:1], MALLORY)
+    for row in rows[1:]:
+        sealed = seal(row.chain, len(linked) + 1, row.content, linked[-1].seal.digest, SIGNING)
+        linked.append(replace(row, id=len(linked) + 1, seal=sealed))
+    assert verify_chain(linked, KEYS) is None
+    said = str(verify_chain(linked, KEYS, vouching=False))
+    assert said.startswith("row 1 of the approvals was inserted or altered: it is signed by the key")

@@ -39,6 +39,17 @@ def test_a_teams_key_is_trusted_only_when_its_public_half_is_brought(tmp_path: P
     assert set(keys.read_keys(None, tmp_path / "trusted").trusted) == {named}
 
 
+def test_a_key_that_counts_for_decisions_alone_counts_for_no_release(tmp_path: Path) -> None:
+    keys.new_key(tmp_path / "key.pem", tmp_path / "trusted")
+    public = keys.new_key(tmp_path / "server.pem", None)
+    named = keys.trust(public, tmp_path / "trusted", only_decisions=True)
+    ring = keys.read_keys(tmp_path / "key.pem", tmp_path / "trusted")
+    assert named not in ring.trusted
+    assert set(ring.over_decisions.trusted) == {named, *ring.trusted}
+    assert [one.only_decisions for one in keys.listed(None, tmp_path / "trusted") if one.id == named] == [True]
+    assert len(keys.listed(None, tmp_path / "trusted")) == 2
+
+
 def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     keys.new_key(tmp_path / "key.pem", None)
     (tmp_path / "key.pem").chmod(0o640)

@@ -1,6 +1,7 @@
 """Keys are known by their digests alone, and whoever has none is refused."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,21 @@ def test_without_keys_only_a_gateway_of_this_machine_is_open(file: Path) -> None
     assert KeyRing(file, required=False).caller(None) == ANONYMOUS
     with pytest.raises(Unauthorised):
         KeyRing(file, required=True).caller(None)
+
+
+@pytest.mark.parametrize("goes", [lambda file: file.unlink(), lambda file: remove_key(file, "one")])
+def test_keys_that_vanish_open_nothing_and_a_new_one_is_let_in(
+    file: Path, goes: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    ring, secret = KeyRing(file, required=False), add_key(file, "one")
+    assert ring.caller(f"Bearer {secret}") == "one"
+    goes(file)
+    for header in (None, f"Bearer {secret}"):
+        with pytest.raises(Unauthorised):
+            ring.caller(header)
+    assert "everybody is refused" in caplog.text
+    new = add_key(file, "two")
+    assert ring.caller(f"Bearer {new}") == "two"
 
 
 def test_a_key_added_later_closes_an_open_gateway(file: Path) -> None:

@@ -10,7 +10,7 @@ from registry.mlflow.app.requests import Action, RegistryRequest
 from registry.mlflow.app.roles import Roles
 from registry.mlflow.app.rules import Allow, Record, Refuse, Ruling, decide
 from registry.mlflow.app.view import LedgerView
-from registry.projection import model_description
+from registry.projection import NEW_MODEL, model_description
 
 AT = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 ROLES = Roles(
@@ -84,9 +84,6 @@ def test_no_action_with_made_up_values_is_open_to_anybody(action: Action, who: s
     request = RegistryRequest(
         action=action, model="sealed", version="3", key="k", value="v", alias="champion", description="d"
     )
-    if (who, action) == ("trainer", Action.CREATE_MODEL):
-        assert ruled(request, who) == Allow()
-        return
     said = sentence(request, who)
     assert said.startswith(f"{who} may not {action}")
     assert said.endswith(".")
@@ -210,8 +207,12 @@ FOLLOWING = [
         model="sealed",
         description=model_description(RELEASES, HISTORY[-1], "sealed"),
     ),
-    RegistryRequest(action=Action.CREATE_MODEL, model="sealed"),
-    RegistryRequest(action=Action.CREATE_VERSION, model="sealed", tags=(("release.id", RELEASES[4].id),)),
+    RegistryRequest(action=Action.CREATE_MODEL, model="sealed", description=NEW_MODEL),
+    RegistryRequest(
+        action=Action.CREATE_VERSION,
+        model="sealed",
+        tags=(("release.id", RELEASES[4].id), ("release.number", "4"), ("manifest", "manifest-4")),
+    ),
     RegistryRequest(action=Action.DELETE_VERSION, model="sealed", version="4"),
 ]
 
@@ -236,6 +237,19 @@ def test_a_trainer_writes_what_the_ledger_says_and_nobody_else_does(request_: Re
         RegistryRequest(action=Action.DESCRIBE_MODEL, model="sealed", description="Release 3 is fine."),
         RegistryRequest(action=Action.CREATE_VERSION, model="sealed", tags=(("release.id", RELEASES[3].id),)),
         RegistryRequest(action=Action.CREATE_VERSION, model="sealed"),
+        RegistryRequest(action=Action.CREATE_MODEL, model="sealed", description="Release 3 is fine."),
+        RegistryRequest(action=Action.CREATE_MODEL, model="sealed", tags=(("mlflow.prompt.is_prompt", "true"),)),
+        RegistryRequest(action=Action.CREATE_MODEL, model="sealed", tags=(("sealed.epoch", "2"),)),
+        *(
+            RegistryRequest(action=Action.CREATE_VERSION, model="sealed", tags=(("release.id", RELEASES[4].id), more))
+            for more in (
+                ("mlflow.prompt.is_prompt", "true"),
+                ("release.state", "production"),
+                ("release.number", "3"),
+                ("manifest", "manifest-3"),
+                ("release.id", RELEASES[3].id),
+            )
+        ),
         RegistryRequest(
             action=Action.CREATE_VERSION,
             model="sealed",

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 
 from pipeline.chat import encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.engines.batching import TokenSequence, Written
+from pipeline.engines.batching import RunningBatch, TokenSequence, Written
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import EngineFailed
+from registry.servers import worker as worker_module
 from registry.servers.worker import PATIENCE, Worker, admits
 
 Delivered = Written | EngineFailed
@@ -111,3 +113,29 @@ def test_what_is_under_way_at_the_end_gets_an_error(base: BaseModel) -> None:
     with pytest.raises(EngineFailed, match="being stopped"):
         submit(worker, base.model, [1])
     assert not worker.alive
+
+
+@pytest.mark.parametrize(("ended", "together"), [(2, True), (1, False)])
+def test_after_several_ended_at_once_the_next_ones_are_read_together(
+    ended: int, together: bool, worker: Worker, base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[int] = []
+    join = RunningBatch.join
+
+    def counted(batch: RunningBatch, sequences: Any) -> list[Written]:
+        joined.append(len(sequences))
+        return join(batch, sequences)
+
+    monkeypatch.setattr(worker_module, "GATHER_SECONDS", 20.0)
+    ids = encode_prompt(base.tokenizer, "Who?")
+    with worker._news:  # so that they begin, and end, together
+        first = [submit(worker, base.model, ids) for _ in range(ended)]
+    for one in first:
+        tokens(one)
+    monkeypatch.setattr(RunningBatch, "join", counted)
+    before = submit(worker, base.model, ids, limit=200)
+    time.sleep(0.3)
+    both = [before, submit(worker, base.model, ids, limit=200)]
+    for one in both:
+        tokens(one)
+    assert (joined[0] == 2) is together

@@ -1,0 +1,1 @@
+"""What the gates can be trusted with, measured."""

@@ -1,0 +1,35 @@
+"""Which eval items of earlier releases a candidate is asked, where there are more than a run can ask. Pure.
+
+The newest release is asked whole. All others share the rest alike, so that none is forgotten unseen. An item keeps its
+place in the draw for ever: another release takes a few items from each, and what stays was asked before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gates.evidence import ReleaseEvalSet
+from pipeline.digests import seed_from
+
+
+def draw(earlier: Sequence[ReleaseEvalSet], most: int) -> tuple[ReleaseEvalSet, ...]:
+    """All of the eval sets where they have at most `most` items in all; else some items of each but the newest.
+
+    A newest release of more than half of `most` leaves half of it to the others.
+    """
+    if sum(len(one.eval_items) for one in earlier) <= most:
+        return tuple(earlier)
+    *older, newest = sorted(earlier, key=lambda release_set: release_set.release)
+    share = _share([len(one.eval_items) for one in older], max(most - len(newest.eval_items), most // 2))
+    return (*(_first(one, share) for one in older), newest)
+
+
+def _share(sizes: Sequence[int], room: int) -> int:
+    """The greatest number of items that each release can have; a smaller one leaves its rest to the others."""
+    return max(share for share in range(room + 1) if sum(min(size, share) for size in sizes) <= room)
+
+
+def _first(release_set: ReleaseEvalSet, count: int) -> ReleaseEvalSet:
+    """`count` of its items in their order: those of the lowest digests."""
+    ranked = sorted(release_set.eval_items, key=lambda eval_item: seed_from("earlier eval item", eval_item.id))
+    chosen = {eval_item.id for eval_item in ranked[:count]}
+    return replace(release_set, eval_items=tuple(one for one in release_set.eval_items if one.id in chosen))

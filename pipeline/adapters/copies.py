@@ -1,0 +1,73 @@
+"""Copies of adapters that nobody else can change: what is verified there is what is loaded. Knows no model."""
+
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.adapters.format import AGAIN, CONFIG, MANIFEST, WEIGHTS, verify_adapter, verify_files
+from pipeline.adapters.identity import BaseIdentity
+from pipeline.errors import CorruptAdapter
+from pipeline.files import move, remove_folder
+from pipeline.types import AdapterManifest
+
+# A run needs production, its candidate and the base; a gateway loads what it takes at once.
+_KEPT = 8
+
+
+class PrivateCopies:
+    """Copies in a folder that only this account may enter, and that is removed when the process ends."""
+
+    def __init__(self) -> None:
+        self._root = Path(tempfile.mkdtemp(prefix="sealed-adapters-"))
+        weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
+        self._taken: list[Path] = []
+        self._lock = threading.Lock()
+
+    def take(self, folder: Path, base: BaseIdentity, manifest_digest: str) -> tuple[Path, AdapterManifest]:
+        """Verifies the adapter in `folder` as it is now; a private copy of just these bytes, and their manifest.
+
+        The copy lasts until some others were taken. Raises CorruptAdapter or WrongBase.
+        """
+        with self._lock:
+            place = self._root / manifest_digest
+            # A copy is verified wholly; later only the folder's bytes are compared with it.
+            manifest = (verify_files if place.exists() else self._put)(folder, base, manifest_digest)
+            self._taken = [*(one for one in self._taken if one != place), place]
+            while len(self._taken) > _KEPT:
+                remove_folder(self._taken.pop(0))
+        return place, manifest
+
+    def _put(self, folder: Path, base: BaseIdentity, manifest_digest: str) -> AdapterManifest:
+        with private_copy(folder, base, manifest_digest) as (copied, manifest):
+            kept = copied / "kept"
+            kept.mkdir()
+            copy_adapter(copied, kept)
+            move(kept, self._root / manifest_digest)
+        return manifest
+
+
+@contextmanager
+def private_copy(
+    folder: Path, base: BaseIdentity, manifest_digest: str | None = None
+) -> Iterator[tuple[Path, AdapterManifest]]:
+    """A verified copy in a folder that only this account may enter, until the block ends, and its manifest.
+
+    Raises CorruptAdapter or WrongBase.
+    """
+    verify_files(folder, base, manifest_digest)
+    with tempfile.TemporaryDirectory(prefix="sealed-adapter-") as name:
+        copy_adapter(folder, Path(name))
+        yield Path(name), verify_adapter(Path(name), base, manifest_digest)
+
+
+def copy_adapter(folder: Path, into: Path) -> None:
+    """Copies an adapter's three files, and follows no link. What was copied is not verified. Raises CorruptAdapter."""
+    try:
+        for file in (MANIFEST, CONFIG, WEIGHTS):
+            shutil.copyfile(folder / file, into / file, follow_symlinks=False)
+    except OSError as error:
+        raise CorruptAdapter(f"the adapter in {folder} cannot be read: {error.strerror}. {AGAIN}") from error
