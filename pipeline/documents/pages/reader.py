@@ -60,9 +60,9 @@ class _Reader:
         if self._process is None or self._process.poll() is not None:
             self._end()
             # Nothing of our environment, which may hold secrets, but where the code is.
-            environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+            environment = {"PYTHONPATH": _code(), "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
             pipe = subprocess.PIPE
-            command = [sys.executable, "-m", _MODULE]
+            command = [sys.executable, "-P", "-m", _MODULE]
             self._process = subprocess.Popen(
                 command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment, close_fds=True
             )
@@ -73,6 +73,11 @@ class _Reader:
         if process is not None:
             process.kill()
             process.communicate()
+
+
+def _code() -> str:
+    """Where the code is, and not the current folder, which an empty entry means: its files are nobody's code."""
+    return os.pathsep.join(filter(None, sys.path))
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes, data: bytes) -> bytes | None:

@@ -4,9 +4,12 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pipeline.documents.pages import reader
 from pipeline.documents.pages.reader import read_page
 from pipeline.errors import BadDocument
 from tests.unit.documents.pdfs import pdf_of, shown
@@ -234,3 +237,20 @@ def test_the_process_that_asks_loads_no_library_for_pages() -> None:
     code = "import sys, pipeline.documents; print([n for n in ('trafilatura', 'pypdf', 'lxml') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
     assert run.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """The next page is read by a process that is started for it, and so is the one after the test."""
+    reader._reader.cache_clear()
+    yield
+    reader._reader.cache_clear()
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_file_of_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("open('ran', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert html(f"<p>{SAID}</p>") == SAID
+    assert not (tmp_path / "ran").exists()
