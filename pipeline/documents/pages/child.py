@@ -5,6 +5,7 @@ It is started by `reader`, reads one request after the other from its input, and
 
 import codecs
 import json
+import os
 import resource
 import sys
 from collections.abc import Mapping
@@ -41,12 +42,12 @@ def main() -> None:
     read_pdf(_WARM_PDF, len(_WARM_PDF))
     for name in _ENCODINGS.split():
         codecs.lookup(name)
+    _fall_silent()
     _limit()
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while (head := read_block(source)) is not None:
-        request = json.loads(head)
-        answer = _answer(request, read_block(source) or b"")
-        write_block(sink, json.dumps(answer).encode())
+    write_block(sink, b"")  # it is ready
+    while (head := read_block(source, MEMORY)) is not None and (data := read_block(source, MEMORY)) is not None:
+        write_block(sink, json.dumps(_answer(json.loads(head), data)).encode())
 
 
 def _answer(request: Mapping[str, object], data: bytes) -> dict[str, str]:
@@ -73,6 +74,12 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     # No number is left for a file or a socket beside those that are open: whatever opens one fails.
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+
+
+def _fall_silent() -> None:
+    """What libraries say of a page is for nobody: the asking process reads only why this one cannot start."""
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stderr.fileno())
 
 
 if __name__ == "__main__":
