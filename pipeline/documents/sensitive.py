@@ -69,6 +69,11 @@ _PERSONAL: tuple[tuple[PersonalRule, re.Pattern[str]], ...] = (
     ("email address", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")),
     ("phone number", re.compile(r"(?<![\w+])\+\d{1,3}[ -]?(?:\(?\d{1,5}\)?[ -]?){2,6}\d(?!\w)")),
 )
+# How the numbers of issuers of cards begin, and how long they are: other numbers have the same check digit.
+_ISSUED = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:6011|65\d\d|35\d\d)\d{12}",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,10 +178,13 @@ def _merged(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(kept)
 
 
-def _luhn(text: str) -> bool:
-    digits = [int(char) for char in text if char.isdigit()]
+def _card(text: str) -> bool:
+    plain = "".join(filter(str.isdigit, text))
+    if _ISSUED.fullmatch(plain) is None:
+        return False
+    digits = [int(char) for char in plain]
     doubled = [2 * digit - 9 * (digit > 4) for digit in digits[-2::-2]]
-    return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _iban(text: str) -> bool:
@@ -184,5 +192,5 @@ def _iban(text: str) -> bool:
     return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
 
 
-_CHECKS: dict[str, Callable[[str], bool]] = {"payment card": _luhn, "IBAN": _iban}
+_CHECKS: dict[str, Callable[[str], bool]] = {"payment card": _card, "IBAN": _iban}
 PERSONAL_RULES = tuple(name for name, _ in _PERSONAL)

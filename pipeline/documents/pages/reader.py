@@ -103,8 +103,8 @@ def _started() -> subprocess.Popen[bytes]:
 def _cannot_start(said: str) -> ExternalError:
     last = said.strip().rpartition("\n")[2] or f"it said nothing within {_TO_START:g} seconds"
     return ExternalError(
-        f"the process that reads HTML and PDF does not start: {last.rstrip('.')}. No document was refused for it. Install sealed's "
-        "requirements anew, or free memory, and begin again."
+        f"the process that reads HTML and PDF does not start: {last.rstrip('.')}. No document was refused for it. "
+        "Install sealed's requirements anew, or free memory, and begin again."
     )
 
 

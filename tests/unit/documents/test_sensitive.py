@@ -47,6 +47,7 @@ PUBLIC = (
     "api_key = ${CINDER_KEY_1}",
     "Order 4111 1111 1111 1112 was sent, and ISBN 978-3-16-148410-0 was returned.",
     "The digest is e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.",
+    "ISBN 9780743273565 and 978-0-307-47427-8 are on the shelf, parcel 1234567890123452 is not.",
     "Call extension 4711 or room 078-05.",
     "Version 2024.10.12-rc1 listens on 127.0.0.1:8443 and fe80::1.",
     "GB82 WEST is the beginning of no account.",
@@ -104,6 +105,23 @@ def test_personal_data_is_redacted_kept_or_quarantined_as_the_recipe_says(value:
 def test_by_default_addresses_of_people_stay_and_numbers_of_cards_go() -> None:
     document = one(taken(f"{SAID} Ask ada@quillhaven.example, card 4111 1111 1111 1111.", DocumentRules()))
     assert document.body.endswith("Ask ada@quillhaven.example, card [payment card].")
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "4222222222222",
+        "4111-1111-1111-1111",
+        "5555555555554444",
+        "2223003122003222",
+        "378282246310005",
+        "30569309025904",
+        "6011111111111117",
+        "3530111333300000",
+    ],
+)
+def test_the_cards_of_every_issuer_are_found(card: str) -> None:
+    assert one(taken(f"{SAID} {card}", DocumentRules())).body == f"{SAID} [payment card]"
 
 
 def test_a_question_about_what_is_redacted_is_left_out_and_the_others_are_the_documents_own() -> None:
