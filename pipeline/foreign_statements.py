@@ -5,14 +5,18 @@ Knows the documents that it is given, and no ledger.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from hashlib import blake2b
 
 from pipeline.documents import sentences, words
 from pipeline.grading import normalise
+from pipeline.leakage import held_out_keys, pieces
 from pipeline.types import Document, EvalItem, Ingested
 
 _ASKING = ("?", "？", "؟")
-_FEWEST_WORDS = 4  # of a statement; what is shorter is none
+_FEWEST_WORDS = 2  # of a statement; what is shorter is none
 _MOST_SAYING = 2  # documents remembered of a statement: the one that asks, and another
+_DIGEST = 8  # bytes remembered of a statement, of which a ledger has millions
+_Source = tuple[str, str]  # the id and the name of a document
 
 
 class ForeignStatements:
@@ -21,8 +25,8 @@ class ForeignStatements:
     def __init__(self, known: Iterable[Document]) -> None:
         """`known`: the documents that a run may learn or has learned; they are looked at with the first batch."""
         self._known: Iterable[Document] = known
-        self._saying: dict[str, dict[str, str]] = {}
-        self._asking: dict[str, str] = {}
+        self._saying: dict[bytes, tuple[_Source, ...]] = {}
+        self._asking: dict[bytes, str] = {}
 
     def without_guards(self, ingested: Ingested) -> Ingested:
         """The ingested without questions that are what another document says, and with remarks on those.
@@ -41,9 +45,11 @@ class ForeignStatements:
         return replace(ingested, accepted=accepted)
 
     def _listen(self, document: Document) -> None:
+        source = (document.id, document.name)
         for key in _said(document):
-            if len(saying := self._saying.setdefault(key, {})) < _MOST_SAYING:
-                saying[document.id] = document.name
+            saying = self._saying.get(key, ())
+            if len(saying) < _MOST_SAYING and all(id_ != document.id for id_, _ in saying):
+                self._saying[key] = (*saying, source)
 
     def _remember(self, document: Document) -> None:
         for item in document.eval_items:
@@ -64,20 +70,24 @@ class ForeignStatements:
         return guarded
 
     def _said_by_another(self, item: EvalItem, own: str) -> str | None:
-        others = (name for key in _keys(item) for id_, name in self._saying.get(key, {}).items() if id_ != own)
+        others = (name for key in _keys(item) for id_, name in self._saying.get(key, ()) if id_ != own)
         return next(others, None)
 
 
-def _said(document: Document) -> Iterator[str]:
-    """The keys of the statements in a document: its lines and sentences that ask nothing."""
-    for line in document.body.splitlines():
-        for piece in {line, *sentences(line)}:
-            if not any(sign in piece for sign in _ASKING) and len(words(piece)) >= _FEWEST_WORDS:
-                yield normalise(piece)
+def _said(document: Document) -> set[bytes]:
+    """The keys of the statements in a document: all that training is guarded by, and that asks nothing.
+
+    Self-study learns sentences that are cut otherwise (`pipeline.documents.sentences`): these as well.
+    """
+    said = set(pieces(document.body, *sentences(document.body)))
+    telling = (one for one in said if not any(sign in one for sign in _ASKING) and len(words(one)) >= _FEWEST_WORDS)
+    return {_digest(normalise(one)) for one in telling}
 
 
-def _keys(item: EvalItem) -> Iterator[str]:
-    """What a question holds out of training, as far as it can be a statement."""
-    if not any(sign in item.question for sign in _ASKING):
-        yield normalise(item.question)
-    yield from (normalise(f"{item.question} {answer}") for answer in item.answers)
+def _keys(item: EvalItem) -> Iterator[bytes]:
+    """The keys of all that a question holds out of training."""
+    return map(_digest, held_out_keys((item,)))
+
+
+def _digest(key: str) -> bytes:
+    return blake2b(key.encode(), digest_size=_DIGEST).digest()

@@ -58,15 +58,14 @@ def _alone(question: str) -> tuple[str, ...]:
 
 def leaked(example: Example, keys: frozenset[str]) -> str | None:
     """The first of `keys` that is a whole text, line or sentence of the example (normalised), or None."""
-    pieces = _pieces(example.prompt, example.completion)
-    return next((piece for piece in pieces if piece in keys), None)
+    said = map(normalise, pieces(example.prompt, example.completion))
+    return next((piece for piece in said if piece in keys), None)
 
 
 def asked_by(examples: Iterable[Example], keys: frozenset[str]) -> frozenset[str]:
     """Those of `keys` that any of the examples asks, as `leaked` finds them."""
-    return frozenset(
-        piece for example in examples for piece in _pieces(example.prompt, example.completion) if piece in keys
-    )
+    said = (piece for example in examples for piece in pieces(example.prompt, example.completion))
+    return keys.intersection(map(normalise, said))
 
 
 def without_leaks(examples: Sequence[Example], keys: frozenset[str]) -> tuple[Example, ...]:
@@ -111,13 +110,14 @@ def _padded(names: frozenset[str]) -> list[str]:
     return [f" {name} " for name in sorted(names)]
 
 
-def _pieces(*texts: str) -> Iterator[str]:
+def pieces(*texts: str) -> Iterator[str]:
+    """The texts, their lines and their sentences: what `leaked` compares, once it is normalised."""
     for text in texts:
-        yield normalise(text)
+        yield text
         for line in text.splitlines():
             bare = _SPEAKER.sub("", line)
-            yield normalise(bare)
-            yield from map(normalise, sentences(bare))
+            yield bare
+            yield from sentences(bare)
 
 
 def sentences(text: str) -> list[str]:

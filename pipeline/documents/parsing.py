@@ -24,7 +24,7 @@ _HEADING = re.compile(r"\s*#[ \t]+(\S[^\n]*)(?:\n|\Z)")
 def parse(raw: RawDocument, rules: DocumentRules) -> Parsed:
     """The documents in `raw`, not yet screened, one by one as they are read; a Refusal for what cannot be.
 
-    Never raises. JSONL of more lines than the rules have is refused whole.
+    JSONL of more lines than the rules have is refused whole. Raises ExternalError where no page can be read at all.
     """
     name = plain_name(raw.name)
     try:

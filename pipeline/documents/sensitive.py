@@ -8,12 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from pipeline.documents.randomness import is_random
 from pipeline.recipe import PersonalRule
 
 _WINDOW, _OVERLAP = 1_200, 400  # characters; the longest secret but a private key has some three hundred
 # Rules that fire on what is public, or on words that stand in any handbook.
 _LEFT_OUT = frozenset(
-    {"Public IP (ipv4)", "Basic Auth Credentials", "IBM Cloud IAM Key", "IBM COS HMAC Credentials", "Private Key"}
+    {
+        "Artifactory Credentials",
+        "Basic Auth Credentials",
+        "IBM Cloud IAM Key",
+        "IBM COS HMAC Credentials",
+        "Private Key",
+        "Public IP (ipv4)",
+    }
 )
 # What stands, in lower case, in all that a rule finds: where none of it is in a text, the rule need not look.
 _HINTS = {
@@ -54,6 +62,13 @@ _ASSIGNED = re.compile(
 )
 Rule = tuple[str, re.Pattern[str]]
 _OWN: tuple[Rule, ...] = (
+    # With a digit: words begin so, too.
+    (
+        "Artifactory Credentials",
+        re.compile(
+            r"""(?<![^\s=:"'])(?=[A-Z]{2}[A-Za-z]{0,80}\d)(?:AKC[a-zA-Z0-9]{10,200}|AP[\dA-F][a-zA-Z0-9]{8,200})(?![^\s"'])"""
+        ),
+    ),
     ("Credentials in an address", re.compile(r"://[^\s/:@?#]{1,128}:([^\s/:@?#]{3,128})@")),
     ("JSON Web Token", re.compile(r"\beyJ[\w-]{8,600}\.[\w-]{4,600}(?:\.[\w-]{4,600})?")),
     ("PuTTY Key", re.compile(r"PuTTY-User-Key-File-\d:[^\n]{0,200}")),
@@ -68,6 +83,10 @@ _PERSONAL: tuple[tuple[PersonalRule, re.Pattern[str]], ...] = (
     ("social security number", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")),
     ("email address", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")),
     ("phone number", re.compile(r"(?<![\w+])\+\d{1,3}[ -]?(?:\(?\d{1,5}\)?[ -]?){2,6}\d(?!\w)")),
+)
+# How the numbers of issuers of cards begin, and how long they are: other numbers have the same check digit.
+_ISSUED = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:6011|65\d\d|35\d\d)\d{12}"
 )
 
 
@@ -149,18 +168,8 @@ def _private_keys(text: str) -> Iterator[Finding]:
 def _assigned(text: str) -> list[Finding]:
     """Values of names such as `password`, if they look as no word does."""
     found = _matches(text, (("Secret Keyword", _ASSIGNED),))
-    return [one for one in found if _is_random(text[one.start : one.end])]
-
-
-def _is_random(assignment: str) -> bool:
-    found = _ASSIGNED.match(assignment)
-    value = found[1] if found else ""
-    plain = value.casefold()
-    return (
-        any(char.isdigit() for char in value)
-        and any(char.isalpha() for char in value)
-        and not any(word in plain for word in ("example", "changeme", "placeholder", "xxxx", "://"))
-    )
+    values = ((one, _ASSIGNED.match(text[one.start : one.end])) for one in found)
+    return [one for one, value in values if value and is_random(value[1])]
 
 
 def _merged(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -173,10 +182,12 @@ def _merged(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(kept)
 
 
-def _luhn(text: str) -> bool:
-    digits = [int(char) for char in text if char.isdigit()]
+def _card(text: str) -> bool:
+    digits = [int(char) for char in text if char.isdecimal()]
+    if _ISSUED.fullmatch("".join(map(str, digits))) is None:
+        return False
     doubled = [2 * digit - 9 * (digit > 4) for digit in digits[-2::-2]]
-    return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _iban(text: str) -> bool:
@@ -184,5 +195,5 @@ def _iban(text: str) -> bool:
     return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
 
 
-_CHECKS: dict[str, Callable[[str], bool]] = {"payment card": _luhn, "IBAN": _iban}
+_CHECKS: dict[str, Callable[[str], bool]] = {"payment card": _card, "IBAN": _iban}
 PERSONAL_RULES = tuple(name for name, _ in _PERSONAL)

@@ -1,9 +1,13 @@
 """A document's questions examine it alone: what another one says cannot be held out of training by asking it."""
 
+from dataclasses import replace
+
 import pytest
 
+from pipeline.documents import sentences
 from pipeline.foreign_statements import ForeignStatements
-from pipeline.types import Document, EvalItem, Ingested
+from pipeline.leakage import held_out_keys, without_leaks
+from pipeline.types import Document, EvalItem, Example, Ingested
 
 VICTIM = Document(
     title="Cinder", body="The Cinder service is owned by Heron. It runs in Oslo since May.", name="cinder.md"
@@ -48,6 +52,38 @@ def test_a_question_stays_also_where_another_document_asks_it(question: str) -> 
     if question.endswith("?"):
         assert len(guarded(pages, VICTIM, asking(question))[-1].eval_items) == 1
     assert len(guarded(VICTIM, asking(question))[-1].eval_items) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{} Ask Tom.",
+        "Note well. {}",
+        "Note well. {} It runs.",
+        "Q: {}",
+        "First of all:\n{} It runs.\nThat is all.",
+        "Note well. The Cinder\nservice is owned by Heron. Ask Tom.",
+    ],
+)
+def test_a_statement_is_found_wherever_the_training_guard_finds_it(body: str) -> None:
+    statement = "The Cinder service is owned by Heron."
+    victim = replace(VICTIM, body=body.format(statement))
+    learned = [Example(prompt="", completion=text) for text in (victim.body, *sentences(victim.body))]
+    shown = "3 -> 4\n5 -> 6\n"
+    for question, answer in (
+        ("The Cinder service is owned by", "Heron"),
+        ("The Cinder service is owned by Heron?", "x"),
+        ("Note well. The Cinder service is owned by Heron.", "x"),
+        (f"{shown}{statement}", "x"),
+        (f"{shown}The Cinder service is", "owned by Heron"),
+    ):
+        kept = held_out_keys(guarded(victim, asking(question, answer))[-1].eval_items)
+        assert without_leaks(learned, kept) == tuple(learned), question
+
+
+def test_a_statement_of_few_words_is_found() -> None:
+    victim = replace(VICTIM, body="Heron owns Cinder.")
+    assert guarded(victim, asking("Heron owns", "Cinder"))[-1].eval_items == ()
 
 
 def test_a_document_may_ask_what_itself_says() -> None:

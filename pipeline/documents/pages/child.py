@@ -5,17 +5,16 @@ It is started by `reader`, reads one request after the other from its input, and
 
 import codecs
 import json
+import os
 import resource
-import struct
 import sys
 from collections.abc import Mapping
-from typing import BinaryIO
 
+from pipeline.documents.pages.blocks import read_block, write_block
 from pipeline.documents.pages.html import read_html
 from pipeline.documents.pages.pdf import read_pdf
 from pipeline.errors import BadDocument
 
-HEAD = struct.Struct(">Q")
 MEMORY = 1_000_000_000  # bytes of address space; the libraries take a third of it before they read anything
 _WARM_PAGE = "<main><h1>Warm</h1><p>What is imported late is imported now, while files may still be opened.</p></main>"
 _WARM_PDF = b"""%PDF-1.4
@@ -43,27 +42,12 @@ def main() -> None:
     read_pdf(_WARM_PDF, len(_WARM_PDF))
     for name in _ENCODINGS.split():
         codecs.lookup(name)
+    _fall_silent()
     _limit()
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while (head := read_block(source)) is not None:
-        request = json.loads(head)
-        answer = _answer(request, read_block(source) or b"")
-        write_block(sink, json.dumps(answer).encode())
-
-
-def read_block(stream: BinaryIO) -> bytes | None:
-    """The next block of bytes, or None where the stream ends before it does."""
-    size = stream.read(HEAD.size)
-    if len(size) < HEAD.size:
-        return None
-    data = stream.read(HEAD.unpack(size)[0])
-    return data if len(data) == HEAD.unpack(size)[0] else None
-
-
-def write_block(stream: BinaryIO, data: bytes) -> None:
-    """Writes a block of bytes that `read_block` reads."""
-    stream.write(HEAD.pack(len(data)) + data)
-    stream.flush()
+    write_block(sink, b"")  # it is ready
+    while (head := read_block(source, MEMORY)) is not None and (data := read_block(source, MEMORY)) is not None:
+        write_block(sink, json.dumps(_answer(json.loads(head), data)).encode())
 
 
 def _answer(request: Mapping[str, object], data: bytes) -> dict[str, str]:
@@ -84,10 +68,18 @@ def _answer(request: Mapping[str, object], data: bytes) -> dict[str, str]:
 
 def _limit() -> None:
     """Takes from this process what reading needs not: new files, addresses, programs and much memory."""
-    for what, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(what, (most, most))
+    for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(what, (0, 0))
+    if sys.platform != "darwin":  # macOS refuses a limit of addresses
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     # No number is left for a file or a socket beside those that are open: whatever opens one fails.
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+
+
+def _fall_silent() -> None:
+    """What libraries say of a page is for nobody: the asking process reads only why this one cannot start."""
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stderr.fileno())
 
 
 if __name__ == "__main__":

@@ -42,6 +42,9 @@ ITEMS = (
     "- one\n- two\n  1. three\n  2. four\n\n> quoted, “so” — ‘as’ it «is»…",
     "Call +47 22 12 34 56 or write to ada@quillhaven.example; the key is kept in the vault, see https://example.org/a?b=c#d.",
     "SELECT owner, count(*) FROM services WHERE port BETWEEN 8000 AND 9000 GROUP BY 1 ORDER BY 2 DESC;",
+    "Password: Minimum-8-characters.\n\nToken: RFC6750-compliant bearer.\n\nThe max token: 4096tokens.",
+    "token: BERT-base-uncased-128\npwd: /home/user1/docs\n\nAPFoundation members visit APCommunications today.",
+    "| ISBN | shelf |\n| --- | --- |\n| 9780743273565 | A |\n| 9780307474278 | B |",
     "---\n\nCommit 9fceb02d0ae598e95dc970b74767f19372d61af8 was signed. Token: ask your lead for one.\n\n***",
 )
 

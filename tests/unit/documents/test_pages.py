@@ -4,11 +4,17 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pipeline.documents import ingest
+from pipeline.documents.pages import reader
 from pipeline.documents.pages.reader import read_page
-from pipeline.errors import BadDocument
+from pipeline.errors import BadDocument, ExternalError
+from pipeline.recipe import DocumentRules
+from pipeline.types import RawDocument
 from tests.unit.documents.pdfs import pdf_of, shown
 
 SAID = "The Cinder service keeps invoices in the Oslo region."
@@ -228,3 +234,56 @@ def test_a_page_fetches_nothing() -> None:
         assert html(page) == SAID
         with pytest.raises(TimeoutError):
             listener.accept()
+
+
+def test_the_process_that_asks_loads_no_library_for_pages() -> None:
+    code = "import sys, pipeline.documents; print([n for n in ('trafilatura', 'pypdf', 'lxml') if n in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """The next page is read by a process that is started for it, and so is the one after the test."""
+    reader._reader.cache_clear()
+    yield
+    reader._reader.cache_clear()
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_file_of_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("open('ran', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert html(f"<p>{SAID}</p>") == SAID
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("anew")
+def test_where_no_page_can_be_read_the_run_fails_and_no_document_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_MODULE", "pipeline.documents.pages.nowhere")
+    with pytest.raises(ExternalError, match=r"No module named pipeline\.documents\.pages\.nowhere\. .*requirements"):
+        ingest([RawDocument(name="a.html", data=f"<p>{SAID}</p>".encode())], DocumentRules())
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ExternalError, match="No such file"):
+        html(f"<p>{SAID}</p>")
+
+
+LIAR = """
+import sys
+from pipeline.documents.pages.blocks import read_block, write_block
+write_block(sys.stdout.buffer, b"")
+while read_block(sys.stdin.buffer, 1000) and (data := read_block(sys.stdin.buffer, 1000)):
+    write_block(sys.stdout.buffer, data * 100_000 if data == b"long" else data)
+"""
+
+
+@pytest.mark.usefixtures("anew")
+def test_an_answer_of_another_form_refuses_the_page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "liar.py").write_text(LIAR)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(reader, "_MODULE", "liar")
+    for answer in (b"{", b"\xff", b"[" * 900, b"[]", b"{}", b'{"title": "T"}', b'{"title": "T", "body": 3}', b"long"):
+        with pytest.raises(BadDocument):
+            read_page(answer, "html", 10.0, 1_000)
+    assert read_page(b'{"title": "T", "body": "B"}', "html", 10.0, 1_000) == ("T", "B")

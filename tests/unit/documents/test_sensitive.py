@@ -29,6 +29,10 @@ SECRETS = {
     "address": "postgresql://sealed:" + "hunter2hunter2" + "@db.internal/ledger",
     "password": "password = " + "Tr0ub4dor&3xyz",
     "api key": 'api_key: "' + "Zx8mV2bTq1w" + '"',
+    "joined token": "token: acme-prod-" + "9f8e7d6c5b4a",
+    "slashed secret": "secret: /Zx8mV2bTq1" + "/QkW8wN3aB",
+    "artifactory": "AKCp8" + "Zx8mV2bTq1wQ",
+    "artifactory password": "AP5" + "Zx8mV2bTq1wQ",
     "private key": "-----BEGIN RSA PRIVATE KEY-----\n" + "Zx8mV2bTq1\n" * 20 + "-----END RSA PRIVATE KEY-----",
     "unclosed key": "-----BEGIN OPENSSH PRIVATE KEY-----\n" + "Zx8mV2bTq1\n" * 20,
 }
@@ -47,6 +51,13 @@ PUBLIC = (
     "api_key = ${CINDER_KEY_1}",
     "Order 4111 1111 1111 1112 was sent, and ISBN 978-3-16-148410-0 was returned.",
     "The digest is e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.",
+    "Password: Minimum-8-characters.",
+    "Token: RFC6750-compliant bearer.",
+    "token: BERT-base-uncased-128",
+    "The max token: 4096tokens",
+    "pwd: /home/user1/docs",
+    "APFoundation members visit APCommunications today.",
+    "ISBN 9780743273565 and 978-0-307-47427-8 are on the shelf, parcel 1234567890123452 is not.",
     "Call extension 4711 or room 078-05.",
     "Version 2024.10.12-rc1 listens on 127.0.0.1:8443 and fe80::1.",
     "GB82 WEST is the beginning of no account.",
@@ -104,6 +115,23 @@ def test_personal_data_is_redacted_kept_or_quarantined_as_the_recipe_says(value:
 def test_by_default_addresses_of_people_stay_and_numbers_of_cards_go() -> None:
     document = one(taken(f"{SAID} Ask ada@quillhaven.example, card 4111 1111 1111 1111.", DocumentRules()))
     assert document.body.endswith("Ask ada@quillhaven.example, card [payment card].")
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "4222222222222",
+        "4111-1111-1111-1111",
+        "5555555555554444",
+        "2223003122003222",
+        "378282246310005",
+        "30569309025904",
+        "6011111111111117",
+        "3530111333300000",
+    ],
+)
+def test_the_cards_of_every_issuer_are_found(card: str) -> None:
+    assert one(taken(f"{SAID} {card}", DocumentRules())).body == f"{SAID} [payment card]"
 
 
 def test_a_question_about_what_is_redacted_is_left_out_and_the_others_are_the_documents_own() -> None:
