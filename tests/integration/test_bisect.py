@@ -214,6 +214,7 @@ def test_a_suite_that_cannot_be_asked_blames_nobody_and_leaves_the_run_to_be_res
         (failing("retention", Verdict.INCONCLUSIVE),),
         (failing("acquisition"),),
         (failing("integrity"), failing("acquisition")),
+        (failing("serving"),),
         (failing("acquisition"), failing("safety", Verdict.INCONCLUSIVE)),
     ],
 )
@@ -221,6 +222,25 @@ def test_no_other_verdict_is_a_reason(failed: Failed, results: tuple[GateResult,
     with failed.ledger.session() as session:
         context = context_of(failed.workspace, session)
         assert bisect(context, *failed.begin(context, *results)) is None
+
+
+@pytest.mark.parametrize(
+    ("gates", "state", "reason"),
+    [
+        (("serving",), DocumentState.QUEUED, "waits to try again: FAIL: serving: -9 points"),
+        (("serving", "safety"), DocumentState.QUARANTINED, "FAIL: safety: -9 points"),
+    ],
+)
+def test_what_only_the_serving_engine_refuses_is_no_harm_of_a_document(
+    failed: Failed, gates: tuple[str, ...], state: DocumentState, reason: str
+) -> None:
+    with failed.ledger.session() as session:
+        context = context_of(failed.workspace, session)
+        run, _, report = failed.begin(context, *map(failing, gates))
+        outcome = reject(context, run, report, NOTHING)
+    assert outcome.sentence == reason.removeprefix("waits to try again: ")
+    assert failed.states() == dict.fromkeys(NAMES, state)
+    assert failed.reason("atlas") == reason
 
 
 def test_a_recipe_may_forbid_it(failed: Failed) -> None:

@@ -204,7 +204,11 @@ def report(**verdicts: Verdict) -> GateReport:
 
 def test_only_a_fail_of_a_gate_that_judges_parts_is_a_reason_to_bisect() -> None:
     found = report(
-        acquisition=Verdict.FAIL, retention=Verdict.FAIL, safety=Verdict.INCONCLUSIVE, integrity=Verdict.FAIL
+        acquisition=Verdict.FAIL,
+        retention=Verdict.FAIL,
+        safety=Verdict.INCONCLUSIVE,
+        integrity=Verdict.FAIL,
+        serving=Verdict.FAIL,
     )
     assert blamed_gates(found) == ("retention",)
     assert failing_sentence(found, ("safety", "retention")) == "retention: FAIL"
@@ -212,6 +216,7 @@ def test_only_a_fail_of_a_gate_that_judges_parts_is_a_reason_to_bisect() -> None
     informing = replace(found, results=tuple(replace(one, required=False) for one in found.results))
     assert blamed_gates(informing) == ()
     assert blamed_gates(report(acquisition=Verdict.FAIL)) == ()
+    assert blamed_gates(report(serving=Verdict.FAIL)) == ()
     assert blamed_gates(report(retention=Verdict.INCONCLUSIVE)) == ()
 
 
