@@ -95,12 +95,16 @@ def no_round_helped(context: RunContext, run: Run) -> RunOutcome:
 
 
 def reject(context: RunContext, run: Run, report: GateReport, taken: IngestCounts) -> RunOutcome:
-    """Ends a run that its gates refused: nothing is registered, each document waits or is quarantined."""
+    """Ends a run that its gates refused: nothing is registered, each document waits or is quarantined.
+
+    Its adapter stays until the next release is registered; those that it only tried go.
+    """
     deciding = _deciding(report)
     sentence = f"{deciding.verdict}: {deciding.sentence}"
     allowed = context.recipe.documents.max_attempts
     decisions = [decide(record, report.verdict, deciding, allowed) for record in _records(context, run)]
     context.session.runs.finish(run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
+    context.retain_adapters(report.update)
     ended = f"{sentence}{set_aside(report)}"
     return _evaluated(context, run, report, taken, ended=Ended.REFUSED, sentence=ended)
 
