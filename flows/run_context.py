@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flows.wiring import Workspace
+from pipeline.adapters.saving import retain
 from pipeline.progress import step
 from pipeline.recipe import Recipe
 from pipeline.types import Release, ReleaseState, Run
@@ -32,6 +33,11 @@ class RunContext:
         """The candidate that waits for a reviewer: while there is one, no new run starts."""
         waiting = [release for release in self.ledger.releases.listed() if release.state is ReleaseState.CANDIDATE]
         return waiting[-1] if waiting else None
+
+    def retain_adapters(self, *updates: str) -> None:
+        """Deletes the local adapters that no release needs any more, but for those of these updates."""
+        needed = {release.update for release in self.ledger.releases.needed()}
+        retain(self.workspace.settings.adapters, needed | set(updates))
 
     @contextmanager
     def stage(self, run: Run, stage: str, progress: str | None = None) -> Iterator[None]:

@@ -27,7 +27,7 @@ from gates.catalogue import (
 from gates.corrections import locality_items
 from gates.divergence import drift
 from gates.draws import draw
-from gates.evidence import DRIFT, LOCALITY, WITHDRAWN, Case, Evidence, Unmeasured
+from gates.evidence import DRIFT, LOCALITY, TRIGGERS, WITHDRAWN, Case, Evidence, Unmeasured
 from gates.judging import GateResult, PolicyRules, Verdict, result
 from gates.measure import measure
 from gates.second_opinion import Judge, second_opinion
@@ -53,14 +53,11 @@ def evaluate(
     Raises BadRecipe for a required gate that nobody has.
     """
     policy = policy_of(policy, case.kind, withdrawn=bool(case.withdrawn))
-    case = _with_draws(case, policy)
+    case = with_draws(case, policy)
     gates = [one for one in checks(policy, case.kind) if one[0] in policy.required or _can_inform(one[0], case, judge)]
-    evidence = Evidence(case=case, integrity=_integrity(base, case))
-    if evidence.integrity is None:
-        evidence = _measured(base, case, policy, cache)
-        if any(name == DRIFT_GATE for name, _ in gates):
-            evidence = _with_drift(base, evidence, policy, cache)
-        evidence = replace(evidence, opinion=second_opinion(judge, evidence)) if judge else evidence
+    evidence = _gathered(base, case, policy, cache, [name for name, _ in gates])
+    if judge and evidence.integrity is None:
+        evidence = replace(evidence, opinion=second_opinion(judge, evidence))
     return report_on(evidence, policy, gates), evidence
 
 
@@ -69,14 +66,13 @@ def evaluate_part(
 ) -> GateReport:
     """What these gates alone say of an adapter that was trained on a part of a run's documents.
 
-    It is asked no more than they need. A suite that cannot be measured is no verdict on any document: raises
+    It is asked no more than they need, of the phrases and the draw that the case has: those of the whole run, as
+    `with_draws` gives them. A suite that cannot be measured is no verdict on any document: raises
     MeasurementFailed, and whatever loading an adapter raises.
     """
     policy = policy.model_copy(update={"required": tuple(gates)})
     chosen = [one for one in checks(policy, case.kind) if one[0] in (ALWAYS_REQUIRED, *gates)]
-    evidence = Evidence(case=case, integrity=_integrity(base, case))
-    if evidence.integrity is None:
-        evidence = _measured(base, case, policy, cache, _suites_of(case, gates))
+    evidence = _gathered(base, case, policy, cache, gates, _suites_of(case, gates))
     for failure in evidence.unmeasured:
         raise MeasurementFailed(f"{failure.suite} was not measured: {failure.reason}")
     return report_on(evidence, policy, chosen)
@@ -84,12 +80,14 @@ def evaluate_part(
 
 def _suites_of(case: Case, gates: Collection[str]) -> Sequence[Suite] | None:
     """The suites that these gates ask; None, and so all, where one is among them of which that is not known."""
-    earlier = case.known_suites[: len(case.earlier)]
+    earlier = case.known_suites[: len(case.asked_earlier)]
     known = {
         "retention": (*earlier, *case.suites.retention),
         "regression": case.suites.regression,
         "safety": case.suites.safety,
         TEXT_GATE: case.suites.perplexity,
+        TRIGGER_GATE: [suite for suite in case.own_suites if suite.name == TRIGGERS],
+        DRIFT_GATE: (),  # it reads plain text by distributions, which no suite gives
     }
     return None if set(gates) - set(known) else [suite for gate in gates for suite in known[gate]]
 
@@ -108,7 +106,7 @@ def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
     return bool(something.get(gate, True))
 
 
-def _with_draws(case: Case, policy: PolicyRules) -> Case:
+def with_draws(case: Case, policy: PolicyRules) -> Case:
     """The case with the eval items that are asked of earlier releases, and with the run's trigger items."""
     known = {eval_item.id: eval_item for suite in case.suites.retention for eval_item in suite.eval_items}
     usual = (*case.usual, *(item.text for item in case.suites.texts), *(item.question for item in case.known))
@@ -117,6 +115,22 @@ def _with_draws(case: Case, policy: PolicyRules) -> Case:
         drawn=draw(case.earlier, policy.retention.max_earlier_items),
         trigger_items=trigger_items(case.documents, tuple(known.values()), usual, policy.triggers.max_items),
     )
+
+
+def _gathered(
+    base: BaseModel,
+    case: Case,
+    policy: PolicyRules,
+    cache: Path,
+    gates: Collection[str],
+    asked: Sequence[Suite] | None = None,
+) -> Evidence:
+    """What is measured for these gates; nothing of an adapter that does not verify."""
+    evidence = Evidence(case=case, integrity=_integrity(base, case))
+    if evidence.integrity is not None:
+        return evidence
+    evidence = _measured(base, case, policy, cache, asked)
+    return _with_drift(base, evidence, policy, cache) if DRIFT_GATE in gates else evidence
 
 
 def _with_drift(base: BaseModel, evidence: Evidence, policy: PolicyRules, cache: Path) -> Evidence:

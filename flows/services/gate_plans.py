@@ -30,6 +30,8 @@ def nothing_to_ask(workspace: Workspace, policy: PolicyRules) -> tuple[str, ...]
         "regression": suites.regression,
         "safety": suites.safety,
         "perplexity": suites.perplexity,
+        "drift": suites.perplexity,
+        "triggers": policy.triggers.max_items and suites.retention,
     }
     return tuple(gate for gate, found in known.items() if gate in policy.required and not found)
 

@@ -12,7 +12,6 @@ from flows.steps.parts import PartTrials, learnable
 from flows.steps.scaling import scale_down
 from gates.bisect import LARGEST_SET, CulpritSets, blamed_gates, failing_sentence, find_culprits
 from gates.views import visible
-from pipeline.adapters.saving import retain
 from pipeline.types import (
     Bisection,
     BisectStep,
@@ -73,8 +72,7 @@ def _without_culprits(context: RunContext, run: Run, trained: Trained, report: G
     decisions = [one for culprit in new for one in _decisions(culprit, run)]
     log = replace(log, culprits=(*log.culprits, *new))
     left = context.session.runs.set_aside(run.number, replace(report, bisection=log), decisions)
-    needed = {release.update for release in context.ledger.releases.needed()}
-    retain(context.workspace.settings.adapters, needed)
+    context.retain_adapters()
     return left
 
 
@@ -100,7 +98,9 @@ def _in_vain(found: CulpritSets, rest: Sequence[str]) -> str:
 
 
 def _ended(context: RunContext, run: Run, report: GateReport, log: Bisection) -> Run:
+    """The run as it was: of all that was tried, its own adapter alone is kept."""
     context.session.runs.save_report(run.number, replace(report, bisection=log))
+    context.retain_adapters(report.update)
     return context.ledger.runs.get(run.number)
 
 

@@ -2,6 +2,7 @@
 
 from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
+from gates.catalogue import SERVING_GATE
 from gates.evidence import held_out_items
 from gates.wording import counted
 from pipeline.types import (
@@ -94,14 +95,24 @@ def no_round_helped(context: RunContext, run: Run) -> RunOutcome:
 
 
 def reject(context: RunContext, run: Run, report: GateReport, taken: IngestCounts) -> RunOutcome:
-    """Ends a run that its gates refused: nothing is registered, each document waits or is quarantined."""
-    deciding = next(result for result in report.results if result.required and result.verdict is report.verdict)
+    """Ends a run that its gates refused: nothing is registered, each document waits or is quarantined.
+
+    Its adapter stays until the next release is registered; those that it only tried go.
+    """
+    deciding = _deciding(report)
     sentence = f"{deciding.verdict}: {deciding.sentence}"
     allowed = context.recipe.documents.max_attempts
     decisions = [decide(record, report.verdict, deciding, allowed) for record in _records(context, run)]
     context.session.runs.finish(run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
+    context.retain_adapters(report.update)
     ended = f"{sentence}{set_aside(report)}"
     return _evaluated(context, run, report, taken, ended=Ended.REFUSED, sentence=ended)
+
+
+def _deciding(report: GateReport) -> GateResult:
+    """The first required gate with the report's verdict; that of serving only where no other has it."""
+    found = [one for one in report.results if one.required and one.verdict is report.verdict]
+    return min(found, key=lambda one: one.gate == SERVING_GATE)
 
 
 def await_review(
@@ -153,9 +164,12 @@ def _evaluated(
 
 
 def decide(record: DocumentRecord, verdict: Verdict, deciding: GateResult, allowed: int) -> DocumentDecision:
-    """Where a refused document goes: harm is quarantined at once, doubt may try again until its attempts are used."""
-    reason = f"{verdict}: {deciding.sentence}"
-    return try_again(record, reason, 0 if verdict is Verdict.FAIL else allowed)
+    """Where a refused document goes: harm is quarantined at once, doubt may try again until its attempts are used.
+
+    What the serving engine refuses, or answers too late, is doubt: a slow machine is no harm of a document.
+    """
+    harmful = verdict is Verdict.FAIL and deciding.gate != SERVING_GATE
+    return try_again(record, f"{verdict}: {deciding.sentence}", 0 if harmful else allowed)
 
 
 def try_again(record: DocumentRecord, reason: str, allowed: int) -> DocumentDecision:

@@ -9,7 +9,7 @@ from flows.steps.evaluation import case_of
 from flows.steps.guard import training_guard
 from flows.steps.updates import stored_plan, training_settings, update_input, warm_start
 from gates.bisect import Batch, failing_sentence
-from gates.evaluation import evaluate_part
+from gates.evaluation import evaluate_part, with_draws
 from gates.evidence import Case
 from gates.wording import counted
 from pipeline import updates
@@ -30,7 +30,10 @@ def learnable(learned: updates.UpdateInput, documents: Sequence[str]) -> tuple[s
 
 @dataclass(frozen=True, kw_only=True)
 class PartTrials:
-    """What parts of a run are trained and judged with: the plan and the case of the whole run, and the gates."""
+    """What parts of a run are trained and judged with: the plan and the case of the whole run, and the gates.
+
+    Its phrases and its draw of earlier questions are those of the whole run too: a part is asked what failed.
+    """
 
     context: RunContext
     run: Run
@@ -47,7 +50,7 @@ class PartTrials:
             context=context,
             run=run,
             whole=stored_plan(context, trained.manifest.update),
-            case=case_of(context, run, trained),
+            case=with_draws(case_of(context, run, trained), context.recipe.policy),
             gates=gates,
             learned=update_input(context, run),
             guard=training_guard(context),

@@ -3,7 +3,6 @@
 from flows.run_context import RunContext
 from flows.services.registrations import registration_of
 from pipeline.adapters import saving
-from pipeline.adapters.saving import retain
 from pipeline.types import GateReport, Release, Run, Trained
 from registry.mlflow import releases as mlflow_releases
 
@@ -31,5 +30,5 @@ def register(context: RunContext, run: Run, trained: Trained, report: GateReport
         registration = registration_of(workspace, run, intended, trained, report)
         version = mlflow_releases.register(workspace.tracking, registration)
         recorded = context.session.candidates.record(run.number, version)
-    retain(workspace.settings.adapters, {release.update for release in context.ledger.releases.needed()})
+    context.retain_adapters()
     return recorded

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 
 from flows.run_context import RunContext
+from flows.services.serving_trial import try_serving
 from flows.steps.evaluation import case_of
 from flows.steps.guard import training_basis, training_guard
 from flows.steps.updates import store_plan, stored_plan, warm_start
 from gates.bisect import change_of, find_factor
 from gates.evaluation import evaluate
+from gates.evidence import Case
 from pipeline.progress import step, titled
 from pipeline.training import scale_adapter
 from pipeline.types import BisectStep, Checkpoint, GateReport, ModelRef, Run, Trained, UpdatePlan, Verdict
@@ -33,12 +35,12 @@ def scale_down(context: RunContext, run: Run, trained: Trained) -> tuple[list[Bi
     whole, steps, passed = stored_plan(context, trained.manifest.update), list[BisectStep](), dict[float, UpdatePlan]()
     if whole.update.scale != 1.0:
         return steps, None
-    search = find_factor()
+    search, case = find_factor(), case_of(context, run, trained)
     try:
         factor = next(search)
         while True:
             plan = replace(whole, update=replace(whole.update, scale=factor))
-            report = _judged(context, run, trained, plan)
+            report = _judged(context, run, plan, case)
             passed[factor] = plan
             steps.append(
                 BisectStep(documents=run.documents, factor=factor, verdict=report.verdict, sentence=_why(report))
@@ -48,15 +50,17 @@ def scale_down(context: RunContext, run: Run, trained: Trained) -> tuple[list[Bi
         return steps, ScaledPlan(passed[done.value]) if done.value is not None else None
 
 
-def _judged(context: RunContext, run: Run, trained: Trained, plan: UpdatePlan) -> GateReport:
-    workspace, case = context.workspace, case_of(context, run, trained)
+def _judged(context: RunContext, run: Run, plan: UpdatePlan, whole: Case) -> GateReport:
+    """What the gates say of the scaled adapter, which the serving engine is asked to take like any other."""
+    workspace = context.workspace
     out = workspace.folder_of(plan.update.id)
     with titled("bisect"):
         with step(f"scaling the adapter to {plan.update.scale:g}"):
-            parent, whole = warm_start(context, run, plan), workspace.folder_of(trained.manifest.update)
-            made = scale_adapter(workspace.base, whole, plan.update, context.recipe.training, parent=parent, out=out)
-        model = ModelRef(base=case.candidate.ref.base, adapter=made.manifest.adapter)
-        case = replace(case, update=plan.update.id, manifest=made.manifest, candidate=Checkpoint(model, out))
+            parent, trained = warm_start(context, run, plan), workspace.folder_of(whole.update)
+            made = scale_adapter(workspace.base, trained, plan.update, context.recipe.training, parent=parent, out=out)
+        candidate = Checkpoint(ModelRef(base=whole.candidate.ref.base, adapter=made.manifest.adapter), out)
+        served = try_serving(workspace, candidate, made.manifest)
+        case = replace(whole, update=plan.update.id, manifest=made.manifest, candidate=candidate, served=served)
         report, _ = evaluate(workspace.base, case, context.recipe.policy, workspace.settings.cache)
     return report
 

@@ -1,5 +1,6 @@
 """Nothing that matters was forgotten: earlier releases' eval sets and the retention suites, pooled and one by one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -27,70 +28,132 @@ from pipeline.types import EvalItem
 FEWEST_PER_RELEASE = 10
 
 
-@dataclass(frozen=True)
-class _Release:
-    """One earlier release's eval set, before and after, and the p-value of its loss, adjusted after Holm."""
+@dataclass(frozen=True, kw_only=True)
+class _Pairs:
+    """What is asked but for corrected questions: of each release, of the suites, and of these against the base."""
 
-    number: int
+    releases: dict[int, list[Pair]]
+    suites: list[Pair]
+    against_base: list[Pair]
+
+    @property
+    def everything(self) -> list[Pair]:
+        return [*chain(*self.releases.values()), *self.suites]
+
+
+@dataclass(frozen=True)
+class _Releases:
+    """The eval set of an earlier release, or of several with few items each, and its loss; p_loss is after Holm."""
+
+    numbers: tuple[int, ...]
+    name: str
     comparison: Comparison
     p_loss: float
 
-    @property
-    def lost(self) -> float:
-        return -self.comparison.difference
+    def is_down(self, margin: float, alpha: float) -> bool:
+        """Whether it surely lost more than the margin."""
+        return -self.comparison.difference > margin and self.p_loss < alpha
 
     def __str__(self) -> str:
-        return f"release {self.number} is down {points(self.comparison.difference)} points"
+        verb = "is" if len(self.numbers) == 1 else "are"
+        return f"{self.name} {verb} down {points(self.comparison.difference)} points"
 
     @property
     def figures(self) -> dict[str, float]:
-        name = f"release {self.number}: "
-        return {**self.comparison.figures(name), f"{name}p_loss": self.p_loss}
+        return {**self.comparison.figures(f"{self.name}: "), f"{self.name}: p_loss": self.p_loss}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """All that the gate compares. base: None without a retention suite. too_many: what corrections leave out."""
+
+    production: Comparison
+    base: Comparison | None
+    releases: list[_Releases]
+    too_many: str
+
+    def down(self, policy: PolicyRules) -> list[_Releases]:
+        """The releases that are surely down."""
+        return [one for one in self.releases if one.is_down(policy.retention.single_release_margin, policy.alpha)]
+
+    def verdict(self, policy: PolicyRules) -> Verdict:
+        """The worst of its conditions."""
+        rules = policy.retention
+        return worst(
+            [
+                self.production.not_worse(rules.margin, rules.min_items),
+                Verdict.FAIL if self.down(policy) else Verdict.PASS,
+                self.base.not_worse(rules.base_margin, 1) if self.base else Verdict.INCONCLUSIVE,
+                Verdict.INCONCLUSIVE if self.too_many else Verdict.PASS,
+            ]
+        )
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """By name. judged_alone: releases that are judged by themselves, not with their neighbours."""
+        named = {**self.production.figures(), "judged_alone": sum(len(one.numbers) == 1 for one in self.releases)}
+        named |= self.base.figures("base_") if self.base else {}
+        for one in self.releases:
+            named |= one.figures
+        return named
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     """Three conditions, all of which must hold.
 
-    Pooled eval items of earlier releases and `suites/retention` are not worse than production's (margin); no release of
-    at least 10 eval items is surely down by more than its own margin (McNemar, Holm); and the retention suites are not
-    worse than the base model's (a total budget: small losses must not add up). Corrected questions are left out; where
-    this run's corrections would leave out more than `max_corrected` of the eval items, the gate does not pass.
+    Pooled eval items of earlier releases and `suites/retention` are not worse than production's (margin); no release is
+    surely down by more than its own margin (McNemar, Holm), where those of fewer than 10 eval items are judged with
+    their neighbours; and the retention suites are not worse than the base model's (a total budget: small losses must
+    not add up). Corrected questions are left out; where this run's corrections would leave out more than
+    `max_corrected` of the eval items, the gate does not pass.
     """
-    rules, corrected = policy.retention, superseded(evidence.case)
-    pairs = {one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.asked_earlier}
-    suites = [suite.name for suite in evidence.case.suites.retention]
-    everything = [*chain(*pairs.values()), *evidence.pooled(suites, without=corrected)]
-    newest = outdated_this_run(evidence.case)
-    asked, known = _asked(evidence.case), len(evidence.case.known)
-    outdated = sum(eval_item.id in newest for eval_item in asked)
-    too_many = _too_many(outdated, len(everything) + outdated, rules.max_corrected)
-    if not everything:
+    pairs, counts, rules = _pairs(evidence), _counts(evidence.case), policy.retention
+    outdated = counts["corrected_this_run"]
+    too_many = _too_many(outdated, len(pairs.everything) + outdated, rules.max_corrected)
+    if not pairs.everything:
         return result("retention", Verdict.INCONCLUSIVE, too_many or nothing_to_ask("retention", rules.min_items))
-    seed, against_base = evidence.seed("retention"), evidence.pooled(suites, Against.BASE, corrected)
-    production = compare(everything, policy.alpha, seed)
-    base = compare(against_base, policy.alpha, seed) if against_base else None
-    releases = _releases(pairs, policy.alpha, seed)
-    down = [one for one in releases if one.lost > rules.single_release_margin and one.p_loss < policy.alpha]
-    verdict = worst(
-        [
-            production.not_worse(rules.margin, rules.min_items),
-            Verdict.FAIL if down else Verdict.PASS,
-            base.not_worse(rules.base_margin, 1) if base else Verdict.INCONCLUSIVE,
-            Verdict.INCONCLUSIVE if too_many else Verdict.PASS,
-        ]
+    found = _compared(pairs, policy.alpha, evidence.seed("retention"), too_many)
+    return result("retention", found.verdict(policy), _sentence(found, policy, counts), {**found.figures, **counts})
+
+
+def _pairs(evidence: Evidence) -> _Pairs:
+    corrected, suites = superseded(evidence.case), [suite.name for suite in evidence.case.suites.retention]
+    return _Pairs(
+        releases={one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.asked_earlier},
+        suites=evidence.pooled(suites, without=corrected),
+        against_base=evidence.pooled(suites, Against.BASE, corrected),
     )
-    sentence = "; ".join([*_measured(production, base, policy), *map(str, down), *([too_many] if too_many else [])])
-    if len(asked) < known:
-        sentence += f"; {len(asked):,} of {counted(known, 'eval item')} were drawn"
-    if verdict is Verdict.INCONCLUSIVE:
-        budgets = [(production, rules.margin), *([(base, rules.base_margin)] if base else [])]
-        sentence += shortage(budgets, rules.min_items, policy.alpha)
-    figures = {**production.figures(), "corrected_left_out": len(corrected), "corrected_this_run": outdated}
-    figures |= {"drawn": len(asked), "drawn_of": known}
-    figures |= base.figures("base_") if base else {}
-    for one in releases:
-        figures |= one.figures
-    return result("retention", verdict, sentence, figures)
+
+
+def _counts(case: Case) -> dict[str, int]:
+    """What is left out and what is drawn, as figures by name."""
+    newest, asked = outdated_this_run(case), _asked(case)
+    return {
+        "corrected_left_out": len(superseded(case)),
+        "corrected_this_run": sum(eval_item.id in newest for eval_item in asked),
+        "drawn": len(asked),
+        "drawn_of": len(case.known),
+    }
+
+
+def _compared(pairs: _Pairs, alpha: float, seed: int, too_many: str) -> _Found:
+    return _Found(
+        production=compare(pairs.everything, alpha, seed),
+        base=compare(pairs.against_base, alpha, seed) if pairs.against_base else None,
+        releases=_releases(pairs.releases, alpha, seed),
+        too_many=too_many,
+    )
+
+
+def _sentence(found: _Found, policy: PolicyRules, counts: dict[str, int]) -> str:
+    rules, asked, known = policy.retention, counts["drawn"], counts["drawn_of"]
+    said = [*_measured(found.production, found.base, policy), *map(str, found.down(policy))]
+    said += [found.too_many] if found.too_many else []
+    said += [f"{asked:,} of {counted(known, 'eval item')} were drawn"] if asked < known else []
+    if found.verdict(policy) is not Verdict.INCONCLUSIVE:
+        return "; ".join(said)
+    budgets = [(found.production, rules.margin), *([(found.base, rules.base_margin)] if found.base else [])]
+    return "; ".join(said) + shortage(budgets, rules.min_items, policy.alpha)
 
 
 def _asked(case: Case) -> tuple[EvalItem, ...]:
@@ -109,11 +172,36 @@ def _too_many(outdated: int, eval_items: int, allowed: float) -> str:
     )
 
 
-def _releases(pairs: dict[int, list[Pair]], alpha: float, seed: int) -> list[_Release]:
-    """The releases with enough eval items to be judged alone; the others count in the pool only."""
-    alone = {number: compare(found, alpha, seed) for number, found in pairs.items() if len(found) >= FEWEST_PER_RELEASE}
-    adjusted = holm([comparison.p_loss for comparison in alone.values()])
-    return [_Release(number, comparison, p) for (number, comparison), p in zip(alone.items(), adjusted, strict=True)]
+def _releases(pairs: dict[int, list[Pair]], alpha: float, seed: int) -> list[_Releases]:
+    """Each release with enough eval items, and the others in pools that have enough together."""
+    pools = _pools({number: len(found) for number, found in sorted(pairs.items()) if found})
+    compared = [compare([*chain(*(pairs[number] for number in pool))], alpha, seed) for pool in pools]
+    adjusted = holm([comparison.p_loss for comparison in compared])
+    names = (_name(pool, pairs.keys() - set(pool)) for pool in pools)
+    return [_Releases(*one) for one in zip(pools, names, compared, adjusted, strict=True)]
+
+
+def _pools(sizes: dict[int, int]) -> list[tuple[int, ...]]:
+    """Releases that are judged together, oldest first. What is left over joins the last pool of small ones, if any."""
+    alone = [(number,) for number, size in sizes.items() if size >= FEWEST_PER_RELEASE]
+    pooled, left = list[tuple[int, ...]](), tuple[int, ...]()
+    for number in (one for one, size in sizes.items() if size < FEWEST_PER_RELEASE):
+        left = (*left, number)
+        if sum(sizes[one] for one in left) >= FEWEST_PER_RELEASE:
+            pooled, left = [*pooled, left], ()
+    if left and pooled:
+        pooled[-1] += left
+    return sorted((*alone, *pooled))
+
+
+def _name(pool: tuple[int, ...], others: Collection[int]) -> str:
+    """Such as "releases 3 to 5"; where one between them is not among them, each by its number."""
+    first, last = pool[0], pool[-1]
+    if first == last:
+        return f"release {first}"
+    if any(first < other < last for other in others):
+        return f"releases {', '.join(map(str, pool))}"
+    return f"releases {first} to {last}"
 
 
 def _measured(production: Comparison, base: Comparison | None, policy: PolicyRules) -> list[str]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,7 +61,9 @@ class LocalServer:
         """See `Server.hold`."""
         held = self._held.get(release.number)
         if held is None or held.release.manifest != release.manifest:
-            self._held = {**self._held, release.number: _Held(release, self._load(release))}
+            with _memory(release):
+                loaded = _Held(release, self._load(release))
+            self._held = {**self._held, release.number: loaded}
 
     @faults.effect("server.activate", failure=EngineFailed)
     def activate(self, release: Release) -> None:
@@ -168,6 +170,17 @@ class LocalServer:
     @cached_property
     def _base_answers(self) -> torch.Tensor:
         return known_answers(self._base.model, self._prompts)
+
+
+@contextmanager
+def _memory(release: Release) -> Iterator[None]:
+    """Too little memory of a card tells nothing of the release: raises EngineFailed."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise EngineFailed(
+            f"the card has too little memory to load release {release.number}: {error}. Make room, and try again."
+        ) from error
 
 
 def _sequence(asked: Generation) -> TokenSequence:

@@ -97,6 +97,14 @@ class Failed:
 
         self.patch.setattr(bisecting, "PartTrials", Ruled)
 
+    def keep(self, *updates: str) -> None:
+        """Makes folders as trainings of these updates would."""
+        for update in updates:
+            self.workspace.folder_of(update).mkdir(parents=True)
+
+    def kept(self) -> set[str]:
+        return {path.name for path in self.workspace.settings.adapters.iterdir()}
+
     def states(self) -> dict[str, DocumentState]:
         return {str(one.document and one.document.title): one.state for one in self.ledger.documents.listed()}
 
@@ -155,15 +163,19 @@ def test_what_is_tried_in_vain_is_kept_and_the_run_is_rejected_as_a_whole(failed
     with failed.ledger.session() as session:
         context = context_of(failed.workspace, session)
         run, trained, report = failed.begin(context)
+        failed.keep(report.update, "p" * 64)
         again = bisect(context, run, trained, report)
         assert again is not None
+        assert failed.kept() == {report.update}
         assert again.documents == run.documents
         assert again.report is not None
         judged = failed.ledger.reports.get(again.report)
         assert judged.bisection is not None
         assert judged.bisection.ended == "no 3 documents or fewer were found to fail by themselves"
         assert bisect(context, again, trained, judged) is None
+        failed.keep("p" * 64)
         outcome = reject(context, again, judged, NOTHING)
+        assert failed.kept() == {report.update}
     assert outcome.bisection == judged.bisection
     assert set(failed.states().values()) == {DocumentState.QUARANTINED}
     assert failed.ledger.runs.get(1).state is RunState.REJECTED_BY_GATES
@@ -214,6 +226,7 @@ def test_a_suite_that_cannot_be_asked_blames_nobody_and_leaves_the_run_to_be_res
         (failing("retention", Verdict.INCONCLUSIVE),),
         (failing("acquisition"),),
         (failing("integrity"), failing("acquisition")),
+        (failing("serving"),),
         (failing("acquisition"), failing("safety", Verdict.INCONCLUSIVE)),
     ],
 )
@@ -221,6 +234,25 @@ def test_no_other_verdict_is_a_reason(failed: Failed, results: tuple[GateResult,
     with failed.ledger.session() as session:
         context = context_of(failed.workspace, session)
         assert bisect(context, *failed.begin(context, *results)) is None
+
+
+@pytest.mark.parametrize(
+    ("gates", "state", "reason"),
+    [
+        (("serving",), DocumentState.QUEUED, "waits to try again: FAIL: serving: -9 points"),
+        (("serving", "safety"), DocumentState.QUARANTINED, "FAIL: safety: -9 points"),
+    ],
+)
+def test_what_only_the_serving_engine_refuses_is_no_harm_of_a_document(
+    failed: Failed, gates: tuple[str, ...], state: DocumentState, reason: str
+) -> None:
+    with failed.ledger.session() as session:
+        context = context_of(failed.workspace, session)
+        run, _, report = failed.begin(context, *map(failing, gates))
+        outcome = reject(context, run, report, NOTHING)
+    assert outcome.sentence == reason.removeprefix("waits to try again: ")
+    assert failed.states() == dict.fromkeys(NAMES, state)
+    assert failed.reason("atlas") == reason
 
 
 def test_a_recipe_may_forbid_it(failed: Failed) -> None:

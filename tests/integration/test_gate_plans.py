@@ -8,11 +8,12 @@ import pytest
 
 from flows.runs import acquire_run
 from flows.services.diagnosis import examine
-from flows.services.gate_plans import expect_possible, plan_gates
+from flows.services.gate_plans import expect_possible, nothing_to_ask, plan_gates
 from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
 from gates.planning import Wish
 from pipeline.errors import BadRecipe
+from pipeline.recipe import PolicyRules, TriggersPolicy
 
 
 @pytest.fixture
@@ -49,6 +50,14 @@ def test_a_policy_that_can_pass_is_no_finding(workspace: Workspace) -> None:
     expect_possible(workspace)
     with acquire_run(workspace.settings.workspace) as context:
         assert context.recipe.policy.retention.margin == 0.2
+
+
+@pytest.mark.parametrize(("most", "missing"), [(100, ("drift",)), (0, ("drift", "triggers"))])
+def test_gates_of_texts_and_phrases_that_are_required_are_named_where_there_is_nothing_to_ask(
+    workspace: Workspace, most: int, missing: tuple[str, ...]
+) -> None:
+    policy = PolicyRules(required=("integrity", "drift", "triggers"), triggers=TriggersPolicy(max_items=most))
+    assert nothing_to_ask(workspace, policy) == missing
 
 
 def test_the_plan_counts_what_the_suites_hold_now(workspace: Workspace) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import releases
 from flows.services.initialisation import init_workspace
@@ -11,6 +12,7 @@ from flows.services.serving_trial import try_serving
 from flows.wiring import Workspace
 from gates.served import Served
 from pipeline.types import Checkpoint, Release
+from registry.servers import local as in_process
 from registry.servers.server import served_name
 from tests.vllm_servers import SmallServer, vllm_workspace
 
@@ -57,6 +59,19 @@ def test_a_damaged_adapter_is_broken(local: Workspace) -> None:
     releases.flipped_bit(folder)
     assert manifest
     assert try_serving(local, Checkpoint(release.model, folder), manifest).broken
+
+
+@pytest.mark.parametrize("step", ["hold_adapter", "known_answers"])
+def test_a_card_with_too_little_memory_is_no_finding(
+    step: str, local: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(in_process, step, full)
+    tried = _tried(local, releases.make_candidate(local, 4 if step == "hold_adapter" else 5))
+    assert tried.broken == ""
+    assert tried.failure.startswith("local could not be tried: the card has too little memory to load release 1: CUDA")
 
 
 def test_vllm_loads_it_beside_production_and_forgets_it_again(on_vllm: Workspace, small: SmallServer) -> None:

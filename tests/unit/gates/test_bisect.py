@@ -3,14 +3,12 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from math import ceil, log2
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gates import evaluation
 from gates.bisect import (
     FACTORS,
     Change,
@@ -22,12 +20,9 @@ from gates.bisect import (
     find_factor,
 )
 from gates.catalogue import checks
-from gates.evaluation import evaluate_part, report_on
-from gates.evidence import Evidence
-from gates.suite import Suite
-from pipeline.errors import MeasurementFailed
+from gates.evaluation import report_on
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
-from pipeline.types import Checkpoint, GateReport, GateResult, ModelRef, Scores, Verdict
+from pipeline.types import GateReport, GateResult, ModelRef, Verdict
 
 Fails = Callable[[frozenset[str]], bool]
 PLENTY = 10_000
@@ -204,7 +199,11 @@ def report(**verdicts: Verdict) -> GateReport:
 
 def test_only_a_fail_of_a_gate_that_judges_parts_is_a_reason_to_bisect() -> None:
     found = report(
-        acquisition=Verdict.FAIL, retention=Verdict.FAIL, safety=Verdict.INCONCLUSIVE, integrity=Verdict.FAIL
+        acquisition=Verdict.FAIL,
+        retention=Verdict.FAIL,
+        safety=Verdict.INCONCLUSIVE,
+        integrity=Verdict.FAIL,
+        serving=Verdict.FAIL,
     )
     assert blamed_gates(found) == ("retention",)
     assert failing_sentence(found, ("safety", "retention")) == "retention: FAIL"
@@ -212,6 +211,7 @@ def test_only_a_fail_of_a_gate_that_judges_parts_is_a_reason_to_bisect() -> None
     informing = replace(found, results=tuple(replace(one, required=False) for one in found.results))
     assert blamed_gates(informing) == ()
     assert blamed_gates(report(acquisition=Verdict.FAIL)) == ()
+    assert blamed_gates(report(serving=Verdict.FAIL)) == ()
     assert blamed_gates(report(retention=Verdict.INCONCLUSIVE)) == ()
 
 
@@ -229,52 +229,3 @@ def test_a_scaled_adapter_is_inside_where_all_pass_and_learned_too_little_where_
     assert change_of(report(retention=Verdict.PASS, acquisition=Verdict.PASS)) is Change.INSIDE
     assert change_of(report(retention=Verdict.PASS, acquisition=Verdict.FAIL)) is Change.TOO_LITTLE
     assert change_of(report(retention=Verdict.INCONCLUSIVE, acquisition=Verdict.FAIL)) is Change.TOO_MUCH
-
-
-@pytest.fixture
-def part(case: Any, rights: Any) -> Evidence:
-    """What was measured of a part that loses a tenth of what is retained."""
-    made = case().run(rights(8, 8), rights(8, 2)).release_set(1, rights(40), rights(40))
-    made.standing("retention", "known", rights(400), rights(400, 40))
-    return made.standing("regression", "sorting", rights(600), rights(600)).evidence()
-
-
-def measured_as(part: Evidence, asked: list[list[str]], failing: str = "") -> Callable[..., tuple[Scores, ...]]:
-    """Measures by what is known, and notes which suites are asked."""
-    of_model = {
-        part.case.candidate.ref: part.candidate_scores,
-        part.case.production.ref: part.production_scores,
-        ModelRef(base=part.case.production.ref.base): part.base_scores,
-    }
-
-    def measure(_base: Any, model: Checkpoint, suites: Sequence[Suite], *_: Any) -> tuple[Scores, ...]:
-        names = [suite.name for suite in suites]
-        asked.append(names)
-        if failing in names:
-            raise MeasurementFailed("the card has too little memory. Make room.")
-        return tuple(one for one in of_model[model.ref] if one.suite in names)
-
-    return measure
-
-
-def test_a_part_is_asked_only_what_the_gates_that_failed_need(part: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-    monkeypatch.setattr(evaluation, "measure", measured_as(part, asked))
-    monkeypatch.setattr(evaluation, "_integrity", lambda *_: None)
-    base: Any = None
-    found = evaluate_part(base, part.case, PolicyRules(), Path("cache"), gates=("retention",))
-    assert asked == [["release-1", "retention/known"]] * 2 + [["retention/known"]]
-    assert [one.gate for one in found.results if one.required] == ["integrity", "retention"]
-    assert found.verdict is Verdict.FAIL
-    assert failing_sentence(found, ("retention",)).startswith("retention: 440 eval items, -9.1 points")
-    asked.clear()
-    evaluate_part(base, part.case, PolicyRules(), Path("cache"), gates=("retention", "contamination"))
-    assert asked[0] == ["run", "release-1", "retention/known", "regression/sorting"]
-
-
-def test_a_part_that_cannot_be_measured_gets_no_verdict(part: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "measure", measured_as(part, [], failing="retention/known"))
-    monkeypatch.setattr(evaluation, "_integrity", lambda *_: None)
-    base: Any = None
-    with pytest.raises(MeasurementFailed, match="retention/known was not measured"):
-        evaluate_part(base, part.case, PolicyRules(), Path("cache"), gates=("retention",))

@@ -145,6 +145,31 @@ def test_retention_judges_no_release_of_too_few_eval_items_alone(case: Any, righ
     assert retention.judge(made.evidence(), POLICY).verdict is Verdict.PASS
 
 
+def test_old_releases_of_few_eval_items_are_judged_together(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(600), rights(600))
+    for number in range(1, 9):
+        made.release_set(number, rights(7), rights(7, 7 if number in (3, 4) else 0))
+    made.release_set(9, rights(40), rights(40))
+    result = retention.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.FAIL
+    assert result.sentence.endswith("; releases 3 to 4 are down -100.0 points")
+    assert _figure(result, "releases 3 to 4: items") == 14
+    assert _figure(result, "judged_alone") == 1
+
+
+def test_what_is_left_over_of_the_pools_joins_the_last_and_no_larger_release_is_diluted(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(600), rights(600))
+    made.release_set(1, rights(6), rights(6)).release_set(2, rights(40), rights(40)).release_set(
+        3, rights(6), rights(6)
+    )
+    made.release_set(4, rights(3), rights(3, 3))
+    result = retention.judge(made.evidence(), POLICY)
+    assert _figure(result, "release 2: items") == 40
+    assert _figure(result, "releases 1, 3, 4: items") == 15
+    assert _figure(result, "releases 1, 3, 4: right_to_wrong") == 3
+    assert _figure(result, "judged_alone") == 1
+
+
 def test_small_losses_add_up_against_the_base_model(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400, 16), rights(400, 20), base=rights(400))
     result = retention.judge(made.evidence(), POLICY)
