@@ -22,7 +22,10 @@ from flows.cli import (
 )
 from pipeline.errors import ExternalError, SealedError
 
-EPILOG = "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server)."
+EPILOG = (
+    "Exit codes: 0 done, 2 usage, 3 refused by a gate or a rule, 4 the world failed (model, database, server), "
+    "5 undecided by `gates run`, 130 interrupted."
+)
 
 INTERRUPTED = 130
 

@@ -80,8 +80,11 @@ def _show_release(release: Release) -> None:
 
 
 def _show_report(report: GateReport) -> None:
-    rows = [(result.gate, result.verdict, result.sentence) for result in report.results]
-    screen.table(f"Gates: {report.verdict}", ("gate", "verdict", "finding"), rows)
+    rows = [
+        (one.gate, one.verdict, "" if one.required else "informs", one.sentence.partition(": ")[2])
+        for one in report.results
+    ]
+    screen.table(f"Gates: {report.verdict}", ("gate", "verdict", "", "finding"), rows)
     if report.bisection:
         show_bisection(report.bisection)
 

@@ -16,7 +16,7 @@ app = typer.Typer(help="What every candidate is asked.", no_args_is_help=True)
 _ADVICE = {
     "retention": "write suites/retention/*.jsonl by hand (docs/suites.md)",
     "regression": 'name lm-eval tasks in the recipe: [suites] tasks = ["piqa"]',
-    "safety": "the model declines nothing, so take safety out of policy.required, or write suites/safety/*.jsonl",
+    "safety": "write suites/safety/*.jsonl, or take safety out of policy.required if the model declines nothing",
     "perplexity": "put plain text into suites/perplexity/*.txt",
 }
 

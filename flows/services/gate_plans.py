@@ -48,9 +48,9 @@ def foreseen(workspace: Workspace, policy: PolicyRules, documents: Sequence[Docu
     asked = sum(bool(held_out_items([one])) for one in documents)
     if "acquisition" in policy.required and (len(items) < rules.min_items or asked < rules.min_documents):
         said.append(
-            f"acquisition: {len(items)} test questions of {asked} documents, and at least {rules.min_items} of "
-            f"{rules.min_documents} are asked for, so this run cannot pass. Give the documents questions "
-            "(docs/operating.md, Documents), let more documents wait for one run, or ask for fewer in the recipe."
+            f"acquisition: {asked} of {len(documents)} documents have test questions, {len(items)} in all; at least "
+            f"{rules.min_items} in {rules.min_documents} documents are asked for, so this run cannot pass. Give "
+            "them questions (docs/operating.md, Documents), let more wait for one run, or ask for fewer in the recipe."
         )
     return tuple(said)
 

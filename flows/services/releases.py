@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flows.wiring import REPORT, Workspace
 from pipeline.engines.engine import SamplingParams
-from pipeline.errors import BadInput, PolicyError
+from pipeline.errors import BadInput, CorruptAdapter, PolicyError
 from pipeline.types import Approval, GateReport, Release, Transition
 
 
@@ -55,13 +55,18 @@ def show_release(workspace: Workspace, number: int) -> ReleaseDetail:
 def ask(workspace: Workspace, questions: tuple[str, ...], release: int | None = None) -> tuple[Answer, ...]:
     """Greedy answers of production, or of a release, without any document in the prompt.
 
-    Raises PolicyError if the release's adapter is gone or nobody approved it, BadSignature, and BadInput where a
-    question is blank: a model answers that as well.
+    Raises PolicyError if the release's adapter is held no longer or nobody approved it, CorruptAdapter if it should be
+    here and is not, BadSignature, and BadInput where a question is blank: a model answers that as well.
     """
     if not all(question.strip() for question in questions):
         raise BadInput("a question is blank. Put each question in quotes of its own.")
     asked = workspace.ledger.releases.production() if release is None else workspace.ledger.releases.get(release)
     if asked.number and not workspace.folder_of(asked.update).is_dir():
+        if asked in workspace.ledger.releases.needed():
+            raise CorruptAdapter(
+                f"the adapter of release {asked.number}, {asked.state}, is gone here. `sealed doctor --fix` fetches it "
+                "from MLflow and verifies it."
+            )
         raise PolicyError(
             f"the adapter of release {asked.number} is no longer held here: only production, the three before it "
             "and candidates are. Download it from MLflow to use it."

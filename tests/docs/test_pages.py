@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flows.cli.gates import EXIT_CODES
 from flows.outcome import STATES
 from gates.catalogue import BUILT_IN
 from pipeline import errors
@@ -101,7 +102,7 @@ def test_the_operators_guide_names_every_state_that_a_run_ends_in() -> None:
 def test_the_operators_guide_names_every_exit_code() -> None:
     codes = {int(code) for code in re.findall(r"^\| `(\d+)` \|", read(OPERATING), flags=re.MULTILINE)}
     tree = {it.exit_code for it in vars(errors).values() if isinstance(it, type) and issubclass(it, errors.SealedError)}
-    assert codes == tree | {130}
+    assert codes == tree | set(EXIT_CODES.values()) | {130}
 
 
 def test_the_operators_guide_says_when_each_gate_passes() -> None:

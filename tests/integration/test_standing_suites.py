@@ -143,7 +143,7 @@ def test_a_run_that_cannot_pass_is_foretold_before_it_writes(
         open_run(context, RunKind.NIGHTLY, "ada", ingest(context, None))
     assert "retention, regression, safety: there are no suites to ask" in caplog.text
     assert f"`sealed suites build -w {opened.settings.workspace}`" in caplog.text
-    assert "acquisition: 0 test questions of 0 documents, and at least 40 of 8 are asked for" in caplog.text
+    assert "have test questions, 0 in all; at least 40 in 8 documents are asked for" in caplog.text
     opened.ledger.close()
 
 
