@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import frontmatter
 import pytest
+import yaml
 
 from benchmarks.shortened import shorten
 from tests.story.running import Sealed
@@ -58,7 +58,8 @@ def shares(outcome: Any) -> dict[str, float]:
 def held_out_questions(life: Life) -> list[str]:
     questions = []
     for path in sorted((life.runs / "run-1").glob("*.md")):
-        asked = frontmatter.load(str(path)).metadata["questions"]
+        _, head, _ = path.read_text("utf-8").split("---\n", 2)
+        asked = yaml.safe_load(head)["questions"]
         questions += [eval_item["question"] for eval_item in asked if eval_item["split"] == "test"]
     return questions
 
