@@ -1,9 +1,12 @@
-"""Unicode normalisation in time that is linear in the text, whatever stands in it."""
+"""Unicode: normalisation in time that is linear in the text, whatever stands in it, and scripts without spaces."""
 
 import re
 import unicodedata
 from itertools import groupby
 from typing import Literal
+
+# The inside of a character class: kana, ideographs, Thai and related scripts, which are written without spaces.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 
 Form = Literal["NFC", "NFKC", "NFKD"]
 _DECOMPOSED: dict[Form, Literal["NFD", "NFKD"]] = {"NFC": "NFD", "NFKC": "NFKD", "NFKD": "NFKD"}

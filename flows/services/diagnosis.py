@@ -64,7 +64,7 @@ def _finding(part: str, check: Callable[[Workspace], str], workspace: Workspace)
 def _mending(workspace: Workspace) -> str:
     done = repair(workspace)
     if done.failed:
-        raise ExternalError(" ".join((*done.repaired, *done.failed)))
+        raise ExternalError("; ".join((*done.repaired, *done.failed)))
     return "; ".join(done.repaired) or "there was nothing to mend"
 
 

@@ -1,6 +1,6 @@
 """What the gates of a workspace can see with its suites and its recipe, before anything trains."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flows.wiring import Workspace
 from gates.catalogue import checks
@@ -67,10 +67,12 @@ def plan_gates(workspace: Workspace, wish: Wish) -> GatesPlan:
 
 def earlier_eval_sets(workspace: Workspace) -> tuple[ReleaseEvalSet, ...]:
     """The test items of what each release learned, as far as it is kept."""
-    return tuple(
-        ReleaseEvalSet(release=number, eval_items=held_out_items(learned))
-        for number, learned in workspace.ledger.documents.learned()
-    )
+    return eval_sets_of(workspace.ledger.documents.learned())
+
+
+def eval_sets_of(learned: Iterable[tuple[int, tuple[Document, ...]]]) -> tuple[ReleaseEvalSet, ...]:
+    """The test items of the documents `learned`, by release."""
+    return tuple(ReleaseEvalSet(release=number, eval_items=held_out_items(documents)) for number, documents in learned)
 
 
 def _newest_report(workspace: Workspace) -> GateReport | None:

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,9 +11,11 @@ from flows.services.gate_plans import earlier_eval_sets, expect_possible
 from flows.services.serving_trial import try_serving
 from flows.wiring import Workspace
 from gates.catalogue import policy_of_foreign
+from gates.evaluation import evaluate
 from gates.evidence import Case, Evidence, Unmeasured
+from pipeline.adapters.foreign import take_foreign
 from pipeline.errors import BadInput
-from pipeline.types import AdapterManifest, Checkpoint, GateReport, ModelRef, RunKind, Verdict
+from pipeline.types import AdapterManifest, Checkpoint, GateReport, ModelRef, Release, RunKind, Verdict
 
 
 class Outcome(StrEnum):
@@ -53,33 +55,32 @@ def gate(workspace: Workspace, named: str) -> Gated:
     trained on, is not asked. Raises NoSuchRelease, BadInput where `named` is neither, BadRecipe, CorruptAdapter,
     WrongBase, and BadSignature where production cannot be verified.
     """
-    from gates.evaluation import evaluate
-
     expect_possible(workspace)
-    production = workspace.ledger.releases.production()
     with _candidate(workspace, named) as (folder, manifest):
-        candidate = Checkpoint(ModelRef(base=production.model.base, adapter=manifest.adapter), folder)
-        case = Case(
-            update=manifest.update,
-            manifest=manifest,
-            candidate=candidate,
-            production=workspace.checkpoint(production),
-            examples=(),
-            suites=workspace.suites,
-            kind=RunKind.REBUILD,
-            earlier=earlier_eval_sets(workspace),
-            served=try_serving(workspace, candidate, manifest),
-        )
+        case = adapter_case(workspace, workspace.ledger.releases.production(), folder, manifest)
+        case = replace(case, served=try_serving(workspace, case.candidate, manifest))
         policy = policy_of_foreign(workspace.recipe.policy)
         report, evidence = evaluate(workspace.base, case, policy, workspace.settings.cache)
     return Gated(candidate=named, report=report, evidence=evidence)
 
 
+def adapter_case(workspace: Workspace, production: Release, folder: Path, manifest: AdapterManifest) -> Case:
+    """The case of an adapter that no run proposes: against `production`, by all that a rebuild must not lose."""
+    return Case(
+        update=manifest.update,
+        manifest=manifest,
+        candidate=Checkpoint(ModelRef(base=production.model.base, adapter=manifest.adapter), folder),
+        production=workspace.checkpoint(production),
+        examples=(),
+        suites=workspace.suites,
+        kind=RunKind.REBUILD,
+        earlier=earlier_eval_sets(workspace),
+    )
+
+
 @contextmanager
 def _candidate(workspace: Workspace, named: str) -> Iterator[tuple[Path, AdapterManifest]]:
     """The folder of the adapter in question, whole and verified, and its manifest."""
-    from pipeline.adapters.foreign import take_foreign
-
     if named.isdecimal():
         release = workspace.ledger.releases.get(int(named))
         manifest = workspace.verify_bytes(release)

@@ -8,10 +8,14 @@ from dataclasses import replace
 
 from flows.wiring import Workspace
 from gates.served import Served
+from pipeline.chat import encode_prompt
 from pipeline.engines.engine import SamplingParams
 from pipeline.errors import AdapterNotApplied, CorruptAdapter, ExternalError, WrongBase
 from pipeline.progress import step
 from pipeline.types import AdapterManifest, Checkpoint, ReleaseState
+from registry.servers.local import LocalServer
+from registry.servers.proof import PROMPTS
+from registry.servers.server import Generation
 
 _TOKENS, _ROUNDS = 8, 2  # of each answer, and how often each is asked
 _BASE, _CANDIDATE = 0, 1  # what the server calls them here
@@ -35,8 +39,6 @@ def try_serving(workspace: Workspace, candidate: Checkpoint, manifest: AdapterMa
 
 def _compared(served: Served, ask: _Ask) -> Served:
     """Asks both in turn, so that what slows the machine slows both."""
-    from registry.servers.proof import PROMPTS
-
     seconds: dict[int, list[float]] = {_BASE: [], _CANDIDATE: []}
     said: dict[int, list[str]] = {}
     for _ in range(_ROUNDS):
@@ -56,10 +58,6 @@ def _compared(served: Served, ask: _Ask) -> Served:
 
 @contextmanager
 def _in_process(workspace: Workspace, candidate: Checkpoint, manifest: AdapterManifest) -> Iterator[_Ask]:
-    from pipeline.chat import encode_prompt
-    from registry.servers.local import LocalServer
-    from registry.servers.server import Generation
-
     base, folders = workspace.base, {_BASE: None, _CANDIDATE: candidate.folder}
     first = workspace.ledger.releases.get(0)
     release = replace(

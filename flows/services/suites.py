@@ -2,25 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flows.services.gate_plans import plan_gates
 from flows.wiring import Workspace
+from gates import standing_suites
 from gates.planning import GatesPlan, Wish
+from gates.standard_tasks import fetch
+from gates.standing_suites import Built, KeptEngine, SuiteBuilder
 from pipeline.grading import normalise
 from pipeline.leakage import held_out_keys, sentences
 from pipeline.types import EvalItem
 from pipeline.updates import read_rehearsal_prompts
-
-if TYPE_CHECKING:
-    from gates.standing_suites import Built
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltSuites:
     """The suites after a build, and what the gates can see with them."""
 
-    built: "Built"
+    built: Built
     plan: GatesPlan
 
 
@@ -30,9 +29,6 @@ def build_suites(workspace: Workspace) -> BuiltSuites:
     Holds the lease, so that no run starts with half of them. Started again it goes on from what was answered.
     Raises LockedError while a run is at work, BadDataFile, BadRecipe, ModelMissing, ModelChanged.
     """
-    from gates.standing_suites import KeptEngine, SuiteBuilder
-    from gates.standing_suites import build_suites as build
-
     settings = workspace.settings
     with workspace.ledger.session():
         builder = SuiteBuilder(
@@ -40,7 +36,7 @@ def build_suites(workspace: Workspace) -> BuiltSuites:
             policy=workspace.recipe.policy,
             taken=frozenset(_trained_on(workspace)),
         )
-        built = build(builder, settings.suites)
+        built = standing_suites.build_suites(builder, settings.suites)
     return BuiltSuites(built=built, plan=plan_gates(workspace, Wish()))
 
 
@@ -49,8 +45,6 @@ def fetch_tasks(workspace: Workspace) -> tuple[str, ...]:
 
     Raises BadRecipe, DownloadFailed.
     """
-    from gates.standard_tasks import fetch
-
     rules = workspace.recipe.suites
     for name in rules.tasks:
         fetch(name)

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from flows.run_context import RunContext
-from flows.services.gate_plans import earlier_eval_sets
+from flows.services.gate_plans import eval_sets_of
 from flows.services.report_pages import write_pages
 from flows.services.serving_trial import try_serving
 from flows.steps.self_edits import kept_self_edits
-from flows.steps.updates import earlier_runs, stored_plan
+from flows.steps.updates import stored_plan
 from flows.steps.writer_training import WriterEvidence, writer_evidence, written_texts
 from gates import evaluation
 from gates.account import RunAccount, SetAside
@@ -66,7 +66,7 @@ def case_of(context: RunContext, run: Run, trained: Trained) -> Case:
     """What the run's gates judge: its candidate and what that learned, production, and all that must not be lost."""
     workspace, ledger = context.workspace, context.ledger
     production, update = context.production(run), trained.manifest.update
-    documents = ledger.documents.of(run.documents)
+    documents, learned = ledger.documents.of(run.documents), ledger.documents.learned()
     ref = ModelRef(base=production.model.base, adapter=trained.manifest.adapter)
     candidate = Checkpoint(ref, workspace.unapproved_adapter(trained.manifest))
     if run.kind is RunKind.WRITER_TRAINING:
@@ -84,9 +84,9 @@ def case_of(context: RunContext, run: Run, trained: Trained) -> Case:
         suites=workspace.suites,
         kind=run.kind,
         documents=tuple(documents),
-        earlier=earlier_eval_sets(workspace),
+        earlier=eval_sets_of(learned),
         withdrawn=tuple(ledger.withdrawals.remembered()) if run.kind is RunKind.REBUILD else (),
-        usual=tuple(one.body for learned in earlier_runs(context) for one in learned),
+        usual=tuple(one.body for _, known in learned for one in known),
         validation=writing.validation,
         writer_scores=writing.scores,
         written=writing.written,

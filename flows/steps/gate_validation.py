@@ -5,27 +5,28 @@ Changes nothing but the cache of scores; what is trained for it is removed again
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from flows.services.gate_plans import earlier_eval_sets, expect_possible
+from flows.services.gate_plans import expect_possible
+from flows.services.gate_runs import adapter_case
 from flows.services.serving_trial import try_serving
 from flows.steps.updates import plan_of, rehearsal_rules_after, weighed
 from flows.wiring import Workspace
 from gates.catalogue import checks, policy_of, policy_of_foreign
 from gates.evaluation import evaluate, report_on
-from gates.evidence import Case, Evidence
+from gates.evidence import Evidence
 from gates.validation.damage import TAUGHT, Damage, damaging_examples
 from gates.validation.planting import Planted, Stock, planted, siblings
 from gates.validation.rates import Rate, Trial, rates
 from gates.validation.resampling import resampled
-from gates.wrong_answers import wrong_answers
+from gates.validation.wrong_answers import wrong_answers
 from pipeline import progress
 from pipeline.errors import BadInput
 from pipeline.recipe import PolicyRules
 from pipeline.training import TrainingJob
-from pipeline.types import AdapterManifest, Checkpoint, Example, GateReport, ModelRef, Release, RunKind, UpdatePlan
+from pipeline.types import Example, GateReport, Release, RunKind, UpdatePlan
 
 SIBLINGS = "nothing but the seed"
 RESAMPLED = "nothing but the seed, other draws of the items"
@@ -168,21 +169,8 @@ class _Trials:
         """As any adapter is judged; where its `examples` are known, they are looked through as well."""
         folder, manifest = one
         policy = self.workspace.recipe.policy if examples else policy_of_foreign(self.workspace.recipe.policy)
-        case = self._case(folder, manifest, examples)
+        case = replace(adapter_case(self.workspace, self.release, folder, manifest), examples=tuple(examples))
+        if "serving" in policy.required:
+            case = replace(case, served=try_serving(self.workspace, case.candidate, manifest))
         report, evidence = evaluate(self.workspace.base, case, policy, self.workspace.settings.cache)
         return report, evidence, policy_of(policy, case.kind, withdrawn=False)
-
-    def _case(self, folder: Path, manifest: AdapterManifest, examples: Sequence[Example]) -> Case:
-        candidate = Checkpoint(ModelRef(base=self.release.model.base, adapter=manifest.adapter), folder)
-        decides = "serving" in self.workspace.recipe.policy.required
-        return Case(
-            update=manifest.update,
-            manifest=manifest,
-            candidate=candidate,
-            production=self.stock.release,
-            examples=tuple(examples),
-            suites=self.workspace.suites,
-            kind=RunKind.REBUILD,
-            earlier=earlier_eval_sets(self.workspace),
-            served=try_serving(self.workspace, candidate, manifest) if decides else None,
-        )

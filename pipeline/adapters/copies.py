@@ -42,11 +42,11 @@ class PrivateCopies:
         return place, manifest
 
     def _put(self, folder: Path, base: BaseIdentity, manifest_digest: str) -> AdapterManifest:
-        with private_copy(folder, base, manifest_digest) as (copied, manifest):
-            kept = copied / "kept"
-            kept.mkdir()
-            copy_adapter(copied, kept)
-            move(kept, self._root / manifest_digest)
+        with tempfile.TemporaryDirectory(dir=self._root) as name:
+            copied = Path(name) / "adapter"
+            copied.mkdir()
+            manifest = _copy_and_verify(folder, copied, base, manifest_digest)
+            move(copied, self._root / manifest_digest)
         return manifest
 
 
@@ -58,10 +58,15 @@ def private_copy(
 
     Raises CorruptAdapter or WrongBase.
     """
-    verify_files(folder, base, manifest_digest)
     with tempfile.TemporaryDirectory(prefix="sealed-adapter-") as name:
-        copy_adapter(folder, Path(name))
-        yield Path(name), verify_adapter(Path(name), base, manifest_digest)
+        yield Path(name), _copy_and_verify(folder, Path(name), base, manifest_digest)
+
+
+def _copy_and_verify(folder: Path, into: Path, base: BaseIdentity, manifest_digest: str | None) -> AdapterManifest:
+    """What is wrong with the folder's bytes is said before they are copied; what counts is the copy."""
+    verify_files(folder, base, manifest_digest)
+    copy_adapter(folder, into)
+    return verify_adapter(into, base, manifest_digest)
 
 
 def copy_adapter(folder: Path, into: Path) -> None:

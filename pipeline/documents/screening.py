@@ -3,14 +3,14 @@
 import re
 import unicodedata
 
+from pipeline.normal_forms import UNSPACED
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document
 
-# Scripts written without spaces count a character as a word: kana, ideographs, Thai and related scripts.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+# A character of a script without spaces counts as a word.
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 # The look-behind lets a match begin only at a run's first character: else long runs would take quadratic time.
-_RUN = re.compile(rf"(?<![^\s{_UNSPACED}])[^\s{_UNSPACED}]{{200,}}")
+_RUN = re.compile(rf"(?<![^\s{UNSPACED}])[^\s{UNSPACED}]{{200,}}")
 
 # Prose has about 95 % letters, record tables above 50 %; rulers, ASCII art and dumps fall below a quarter.
 _MIN_READABLE_SHARE = 0.25

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from pipeline.normal_forms import normal_form
+from pipeline.normal_forms import UNSPACED, normal_form
 
 YES_OR_NO = frozenset({"yes", "no", "true", "false"})  # answers (normalised) that name nothing
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -32,9 +32,7 @@ def _is_kept(text: str, at: int) -> bool:
     return unicodedata.category(char)[0] not in "PSC" or char.isspace()
 
 
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def mentions(text: str, answer: str) -> bool:
