@@ -29,6 +29,7 @@ from pipeline.types import (
     GateReport,
     GateResult,
     Ingested,
+    ModelRef,
     Release,
     RunState,
     SelfEdit,
@@ -147,18 +148,23 @@ BEFORE: dict[str, Damage] = {
 }
 
 
-def _updated(workspace: Workspace, session: LedgerSession, run: int, document: Document) -> Update:
-    """A run as far as its update, with one self-edit."""
-    parent = workspace.ledger.releases.production().model
-    edit = SelfEdit(
+def self_edit(document: Document, writer: ModelRef) -> SelfEdit:
+    """A self-edit about a document that nobody wrote."""
+    return SelfEdit(
         document=document.id,
         style="self-qa",
-        writer=parent,
+        writer=writer,
         sample=0,
         prompt="Write.",
         text="Heron.",
         examples=(TrainingExample(prompt=f"Who owns {document.title}?", completion="Heron"),),
     )
+
+
+def _updated(workspace: Workspace, session: LedgerSession, run: int, document: Document) -> Update:
+    """A run as far as its update, with one self-edit."""
+    parent = workspace.ledger.releases.production().model
+    edit = self_edit(document, parent)
     update = Update(parent=parent, self_edits=(edit.id,), examples_digest=_NOBODY, recipe=_NOBODY, seed=0)
     session.runs.move(run, RunState.WRITING)
     session.self_edits.save(run, [edit])

@@ -24,13 +24,11 @@ from pipeline.files import write_text
 from pipeline.sandbox import model_path
 from pipeline.types import (
     Deployment,
-    Example,
     Release,
     ReleaseState,
     Run,
     RunKind,
     RunState,
-    SelfEdit,
     Trained,
     Update,
     UpdatePlan,
@@ -172,18 +170,7 @@ def _train(context: RunContext, run: Run, *, seed: int) -> Trained:
     workspace, ledger = context.workspace, context.ledger
     documents = ledger.documents.of(run.documents)
     parent = ledger.releases.get(run.parent).model
-    edits = [
-        SelfEdit(
-            document=document.id,
-            style="self-qa",
-            writer=parent,
-            sample=0,
-            prompt="Write.",
-            text="Heron.",
-            examples=(Example(prompt=f"Who owns {document.title}?", completion="Heron"),),
-        )
-        for document in documents
-    ]
+    edits = [releases.self_edit(document, parent) for document in documents]
     made = Update(
         parent=parent, self_edits=tuple(one.id for one in edits), examples_digest="e", recipe=run.recipe, seed=0
     )

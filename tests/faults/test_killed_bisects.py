@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,9 +18,8 @@ from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import held_out_services
 from pipeline.sandbox.documents import run_documents
 from tests.faults.test_killed_runs import AT_STAGE, run
-from tests.prefect_servers import prefect_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server")]
 
 SEED = 7_301
 # Run in the child before the command line: it kills the process once the culprit has left the run.
@@ -38,15 +36,6 @@ MOMENTS = {
     "parts in training": AT_STAGE.format(stage="bisect: training 2 parts of 1+1 documents"),
     "culprit set aside": SET_ASIDE,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The Prefect server that all runs of this file are recorded in."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as env, pytest.MonkeyPatch.context() as patch:
-        for name, value in env.items():
-            patch.setenv(name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,9 @@ from flows.wiring import open_workspace
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import write_runs
 from pipeline.sandbox.manners import SECRETS
-from tests.prefect_servers import prefect_server
 from tests.story.running import Ran
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server")]
 
 # Each is run in the child before the command line: it kills the process itself, in the middle of the named work.
 AT_STAGE = """
@@ -54,15 +52,6 @@ MOMENTS = {
     "registered, not recorded": BEFORE_RECORDING,
 }
 RUN = "import sys; sys.argv = ['sealed', {command!r}, '--json']; from flows.cli import main; main()"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The Prefect server that all runs of this file are recorded in."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as env, pytest.MonkeyPatch.context() as patch:
-        for name, value in env.items():
-            patch.setenv(name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadDataFile, BadRecipe, DownloadFailed, TaskDataMissing
 from pipeline.recipe import PolicyRules
 from pipeline.types import Checkpoint, ModelRef, Scores
+from tests.integration.test_measure import CHOICES
 
 POLICY = PolicyRules(max_answer_tokens=6)
 BIRDS = ["Heron", "Ibis", "the Egret team", "a gull by the port", "nobody at all", "Oslo"]
@@ -55,17 +56,7 @@ HELLASWAG = [
     for at in range(5)
 ]
 GSM8K = [{"question": f"What is {at} and {at}?", "answer": f"It is {2 * at}\n#### {2 * at}"} for at in range(8)]
-LOCAL = """
-task: owners
-dataset_path: json
-dataset_kwargs: {data_files: {test: owners.jsonl}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: "Who owns {{name}}?"
-doc_to_choice: ["Heron", "Ibis", "the Egret team"]
-doc_to_target: gold
-metric_list: [{metric: acc}, {metric: acc_norm}]
-"""
+LOCAL = f"{CHOICES}metric_list: [{{metric: acc}}, {{metric: acc_norm}}]\n"
 
 
 @pytest.fixture(scope="module", params=["llama", "gpt2"])
