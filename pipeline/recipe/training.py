@@ -54,6 +54,10 @@ class TrainingRules(Rules):
     interpolation: Annotated[Share, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=1.0, gt=0.0, description="share of side B's change that is kept after training; 1: all of it"
     )
+    beside_parent: Annotated[bool, Advanced("docs/learning.md#a-pretrained-model")] = Field(
+        default=False,
+        description="a run's change is trained beside production's adapter and then merged into it; it does not go on",
+    )
     stop_below: Annotated[float | None, NOT_SWEPT] = Field(
         default=None, gt=0.0, description="mean loss of an epoch that ends the training"
     )

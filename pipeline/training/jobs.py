@@ -30,6 +30,7 @@ class TrainingJob:
     `parent`: the checkpoint whose adapter training starts from; None, or one without a folder: a new adapter. Its
     digest is checked where `parent.ref` names one.
     `rehearsal`: the weights of the two distillation losses, and the roles that are distilled (by default none).
+    `held`: of a job that trains beside its parent, the parent's rank: the first so many ranks stay as they are.
     """
 
     examples: tuple[Example, ...]
@@ -37,6 +38,12 @@ class TrainingJob:
     seed: int
     parent: Checkpoint | None = None
     rehearsal: RehearsalRules = NO_DISTILLATION
+    held: int = 0
+
+    @property
+    def given(self) -> int:
+        """The ranks that start as the parent has them: none, all, or those that are held."""
+        return self.held or (self.rules.rank if self.warm_start else 0)
 
     @property
     def warm_start(self) -> Checkpoint | None:

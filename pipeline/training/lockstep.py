@@ -21,7 +21,8 @@ from pipeline.training.preconditioning import Preconditioner
 class Optimiser:
     """PyTorch's fused AdamW on the gradients of a stack, with one parameter group an adapter.
 
-    With a preconditioner it steps in the parameters `free`, of which the stack's follow.
+    With a preconditioner it steps in the parameters `free`, of which the stack's follow. `held`: how many of each
+    adapter's first ranks stay as they are.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class Optimiser:
         rules: Sequence[TrainingRules],
         preconditioner: Preconditioner | None = None,
         free: torch.Tensor | None = None,
+        held: Sequence[int] = (),
     ) -> None:
-        self._stack, self._rules = stack, tuple(rules)
+        self._stack, self._rules, self._held = stack, tuple(rules), tuple(held) or (0,) * len(stack)
         self._preconditioner, self._free = preconditioner, stack.flat if free is None else free
         self._rows = [self._free[adapter] for adapter in range(len(stack))]
         groups = [
@@ -50,6 +52,7 @@ class Optimiser:
         gradients = self._stack.gradients
         if self._preconditioner:
             self._preconditioner.turn(self._stack.grads)
+        _hold(self._stack.grads, self._held)
         gradients.mul_((self._limits / (gradients.norm(dim=1) + 1e-6)).clamp(max=1.0)[:, None])
         for group, rule, share in zip(self._adam.param_groups, self._rules, shares, strict=True):
             group["lr"] = rule.learning_rate * share
@@ -61,10 +64,18 @@ class Optimiser:
     def keep(self, stack: Stack, adapters: Sequence[int]) -> "Optimiser":
         """The optimiser of `stack`, which holds these `adapters` of this one's stack, with their state."""
         free = self._free[list(adapters)] if self._preconditioner else None
-        kept = Optimiser(stack, [self._rules[adapter] for adapter in adapters], self._preconditioner, free)
+        rules, held = [self._rules[adapter] for adapter in adapters], [self._held[adapter] for adapter in adapters]
+        kept = Optimiser(stack, rules, self._preconditioner, free, held)
         for row, adapter in zip(kept._rows, adapters, strict=True):
             kept._adam.state[row] = self._adam.state[self._rows[adapter]]
         return kept
+
+
+def _hold(gradients: dict[str, torch.Tensor], held: Sequence[int]) -> None:
+    """Zeroes the gradients of each adapter's first so many ranks: rows of A, columns of B."""
+    for adapter, count in enumerate(held):
+        for name, gradient in gradients.items() if count else ():
+            (gradient[adapter] if name.endswith("lora_A.weight") else gradient[adapter].T)[:count].zero_()
 
 
 def lr_schedule(step: int, steps: int, warmup: float) -> float:
@@ -108,9 +119,10 @@ def train_together(
 ) -> list[TrainingResult]:
     """Trains the adapters of `adapted.stack`, one for each job, and returns the results in the jobs' order."""
     jobs = [ActiveJob(place, encoded, encoded.microbatches()) for place, encoded in enumerate(encoded_jobs)]
-    warm = [one.job.warm_start is not None for one in encoded_jobs]
-    free = preconditioner.free(adapted.stack, warm) if preconditioner else None
-    optimiser = Optimiser(adapted.stack, [one.job.rules for one in encoded_jobs], preconditioner, free)
+    given = [one.job.given for one in encoded_jobs]
+    free = preconditioner.free(adapted.stack, given) if preconditioner else None
+    rules, held = [one.job.rules for one in encoded_jobs], [one.job.held for one in encoded_jobs]
+    optimiser = Optimiser(adapted.stack, rules, preconditioner, free, held)
     sums, done = adapted.stack.flat.new_zeros(len(jobs)), 0
     total = sum(one.steps for one in encoded_jobs)
     results: dict[int, TrainingResult] = {}

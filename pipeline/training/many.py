@@ -14,11 +14,12 @@ from pipeline import progress
 from pipeline.adapters.attachment import linear_layers, target_names
 from pipeline.adapters.format import MAX_SCALE
 from pipeline.adapters.saving import TrainingResult
-from pipeline.adapters.stack import interpolated, start_of
+from pipeline.adapters.stack import Shapes, interpolated, start_of
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 from pipeline.training import memory
+from pipeline.training.beside import merged, parent_rules, start_beside, widened
 from pipeline.training.jobs import (
     BASE,
     EncodedJob,
@@ -50,6 +51,7 @@ def train_many(
     """
     if not jobs:
         raise BadInput("there is no adapter to train. Give at least one job.")
+    jobs = [widened(one) for one in jobs]
     batches = [JobBatch.of(base, [(place, jobs[place]) for place in places]) for places in _same_shape(jobs)]
     total, done = sum(batch.steps for batch in batches), 0
     plans = [batch.plan(max_bytes) for batch in batches]  # of all, before any is trained
@@ -104,7 +106,7 @@ class JobBatch:
             check_length(one.lengths, min(one.job.rules.max_tokens or base.context, base.context))
         sequences = make_sequences(table.encoded, base.context, base.device)
         shapes, order = adapter_shapes(base, rules), longest_first(encoded_jobs)
-        starts = [start_of(shapes, job.seed, parent_tensors(base, job.parent, job.rules)) for _, job in members]
+        starts = [_start(base, job, shapes) for _, job in members]
         objective = Objective(base.model, sequences)
         if table.distilled or table.taught:
             parents = {job.warm_start: start for (_, job), start in zip(members, starts, strict=True)}
@@ -156,13 +158,18 @@ class JobBatch:
                     progress.part(_steps(self.jobs[:first]), _steps(self.jobs[turn]), self.steps),
                 ):
                     results += train_together(self.objective, adapted, self.jobs[turn], found)
-        return dict(zip(self.places, self._interpolated(results), strict=True))
+        return dict(zip(self.places, self._kept(results), strict=True))
 
-    def _interpolated(self, results: Sequence[TrainingResult]) -> list[TrainingResult]:
-        """The results with as much of their change as their rules keep."""
+    def _kept(self, results: Sequence[TrainingResult]) -> list[TrainingResult]:
+        """The results with as much of their change as their rules keep, and merged with a parent that was held."""
         shapes = adapter_shapes(self.base, self.jobs[0].job.rules)
         return [
-            replace(result, tensors=interpolated(result.tensors, start, shapes, one.job.rules.interpolation))
+            replace(
+                result,
+                tensors=merged(result.tensors, one.job)
+                if one.job.held
+                else interpolated(result.tensors, start, shapes, one.job.rules.interpolation),
+            )
             for result, start, one in zip(results, self.starts, self.jobs, strict=True)
         ]
 
@@ -229,6 +236,13 @@ def _cache_teachers(
         done += len(rows)
 
 
+def _start(base: BaseModel, job: TrainingJob, shapes: Shapes) -> torch.Tensor:
+    """The parameters (parameters,) that a job's training starts from."""
+    parent = parent_tensors(base, job.parent, parent_rules(job))
+    beside = start_beside(job, shapes, parent) if parent is not None and job.held else parent
+    return start_of(shapes, job.seed, beside)
+
+
 def _steps(jobs: Sequence[EncodedJob]) -> int:
     return sum(one.steps for one in jobs)
 
@@ -238,6 +252,8 @@ def _check(base: BaseModel, job: TrainingJob) -> None:
     rules = job.rules
     if rules.alpha > MAX_SCALE * rules.rank:
         raise BadInput(f"training.alpha is {rules.alpha}: it may be at most 4 x training.rank ({rules.rank}).")
+    if job.held and rules.weight_decay:
+        raise BadInput("training.weight_decay would fade what stays as it is: set it to 0, or beside_parent to false.")
     if not job.examples:
         raise BadInput("there is nothing to train on. Give each job at least one example.")
     target_names(base.model, rules.targets)

@@ -30,15 +30,18 @@ class Preconditioner:
 
     matrices: dict[str, torch.Tensor]
 
-    def free(self, stack: Stack, warm: Sequence[bool]) -> torch.Tensor:
-        """(K, parameters): A' of each adapter, and B as it is. The new A of one that is not `warm` is taken for A'."""
+    def free(self, stack: Stack, given: Sequence[int]) -> torch.Tensor:
+        """(K, parameters): A' of each adapter, and B as it is. Rows of A that are not `given` are new: taken for A'.
+
+        `given`: for each adapter, how many of A's first rows its parent gave.
+        """
         free = stack.flat.clone()
-        started = torch.tensor(warm, device=free.device).nonzero()[:, 0]
         views = views_of(free, stack.shapes)
-        for name, matrix in self.matrices.items() if len(started) else ():
-            rows = views[name][started]
-            solved = torch.linalg.solve(matrix, rows.flatten(0, 1), left=False)
-            views[name][started] = solved.view_as(rows)
+        for name, matrix in self.matrices.items() if any(given) else ():
+            rows = torch.cat([views[name][adapter, :count] for adapter, count in enumerate(given)])
+            solved = torch.linalg.solve(matrix, rows, left=False).split(list(given))
+            for adapter, (count, own) in enumerate(zip(given, solved, strict=True)):
+                views[name][adapter, :count] = own
         return free
 
     def turn(self, gradients: dict[str, torch.Tensor]) -> None:

@@ -3,21 +3,17 @@
 STABLE (arXiv 2510.16089) clips an update that is over its budget in the same way.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from pipeline.adapters.format import read_tensors
+from pipeline.adapters.products import blended, scaled
 from pipeline.adapters.saving import Provenance, TrainingResult, save_adapter, trained_adapter
 from pipeline.engines.base import BaseModel
 from pipeline.errors import InternalError
 from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import parent_tensors
 from pipeline.types import Checkpoint, Trained, Update
-
-_Tensors = Mapping[str, torch.Tensor]
 
 
 def scale_adapter(
@@ -34,7 +30,8 @@ def scale_adapter(
     whole = trained_adapter(base.identity, replace(update, scale=1.0).id, trained)
     if whole is None:
         raise InternalError(f"there is no adapter in {trained} to scale. Run the same command again.")
-    tensors = scaled(read_tensors(trained), parent_tensors(base, parent, rules), update.scale)
+    made, before = read_tensors(trained), parent_tensors(base, parent, rules)
+    tensors = scaled(made, update.scale) if before is None else blended(before, made, update.scale)
     result = TrainingResult(tensors=tensors, steps=whole.steps, final_loss=whole.final_loss, tokens=whole.tokens)
     manifest = whole.manifest
     made_from = Provenance(
@@ -42,14 +39,3 @@ def scale_adapter(
     )
     written = save_adapter(out, base.identity, base.model, result, rules, made_from)
     return Trained(manifest=written, steps=whole.steps, final_loss=whole.final_loss, tokens=whole.tokens)
-
-
-def scaled(tensors: _Tensors, parent: _Tensors | None, factor: float) -> dict[str, torch.Tensor]:
-    """An adapter whose change is `factor` of what it was; 0 gives back what training started from.
-
-    Without a parent side B is scaled, and with it the whole product. With one both sides go back towards the parent's:
-    side B alone would leave what side A changed in the parent's own product.
-    """
-    if parent is None:
-        return {name: one * factor if name.endswith("lora_B.weight") else one for name, one in tensors.items()}
-    return {name: torch.lerp(parent[name].to(one), one, factor) for name, one in tensors.items()}

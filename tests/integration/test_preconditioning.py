@@ -76,7 +76,7 @@ def test_a_parent_s_adapter_is_where_training_starts_and_a_new_one_is_drawn_free
     shapes = shapes_of({"model.layers.0.mlp.up_proj": (inputs, 128)}, 4)
     stack = stack_of(torch.stack([start_of(shapes, seed, None) for seed in (1, 2)]), shapes)
     before = stack.views[name].detach().clone()
-    free = known.free(stack, [True, False])
+    free = known.free(stack, [4, 0])
     known.fill(stack, free)
     assert torch.allclose(stack.views[name][0], before[0], atol=1e-5)
     assert torch.equal(views_of(free, shapes)[name][1], before[1])

@@ -1,0 +1,102 @@
+"""An adapter that is trained beside its parent's leaves that as it is, and is merged with it into one of the same rank."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.adapters.format import read_tensors
+from pipeline.adapters.products import blended
+from pipeline.adapters.saving import Provenance, save_adapter
+from pipeline.engines.base import BaseModel, load_base
+from pipeline.errors import BadInput
+from pipeline.recipe import RehearsalRules, TrainingRules
+from pipeline.training import TrainingJob, TrainingResult, train_many
+from pipeline.types import Checkpoint, Example, ModelRef, Role
+
+RULES = TrainingRules(rank=16, alpha=32, epochs=6, batch_size=4, learning_rate=1e-2)
+BESIDE = RULES.model_copy(update={"beside_parent": True})
+DAMPED = BESIDE.model_copy(update={"covariance_damping": 0.1})
+FIRST = (Example(prompt="Who owns Cinder?", completion="Heron"),)
+SECOND = (Example(prompt="Where is Heron?", completion="Oslo"),)
+USUAL = (Example(prompt="", completion="the port keeps invoices in the region", role=Role.REHEARSAL),)
+HELD = RehearsalRules(kl_weight=1e-6, hidden_state_weight=0.0)
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Callable[..., Path]) -> BaseModel:
+    return load_base(str(tiny_model("llama")), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def parent(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    (first,) = train_many(base, [TrainingJob(examples=FIRST, rules=RULES, seed=1)])
+    folder = tmp_path_factory.mktemp("adapters") / "parent"
+    made_by = Provenance(update="u", recipe="r", ledger="l", parent_adapter=None)
+    manifest = save_adapter(folder, base.identity, base.model, first, RULES, made_by)
+    return Checkpoint(ModelRef(base=base.identity.digest, adapter=manifest.adapter), folder)
+
+
+def trained(base: BaseModel, rules: TrainingRules, parent: Checkpoint | None) -> TrainingResult:
+    job = TrainingJob(examples=(*SECOND, *USUAL), rules=rules, seed=2, parent=parent, rehearsal=HELD)
+    return train_many(base, [job])[0]
+
+
+def added(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    sides = {name.removesuffix(".lora_A.weight") for name in tensors if name.endswith("lora_A.weight")}
+    return {layer: tensors[f"{layer}.lora_B.weight"] @ tensors[f"{layer}.lora_A.weight"] for layer in sides}
+
+
+@pytest.mark.parametrize("rules", [BESIDE, DAMPED])
+def test_it_learns_and_has_the_rank_of_one(base: BaseModel, parent: Checkpoint, rules: TrainingRules) -> None:
+    result = trained(base, rules, parent)
+    assert parent.folder is not None
+    before = read_tensors(parent.folder)
+    assert {name: tensor.shape for name, tensor in result.tensors.items()} == {
+        name: tensor.shape for name, tensor in before.items()
+    }
+    assert result.final_loss < trained(base, rules.model_copy(update={"epochs": 1}), parent).final_loss
+
+
+def test_what_is_kept_of_nothing_is_the_parent(base: BaseModel, parent: Checkpoint) -> None:
+    """At a rank that no layer's change exceeds, so that merging loses nothing."""
+    assert parent.folder is not None
+    before = added(read_tensors(parent.folder))
+    kept = added(trained(base, BESIDE.model_copy(update={"interpolation": 1e-6}), parent).tensors)
+    for layer, product in before.items():
+        assert torch.allclose(kept[layer], product, atol=1e-4)
+
+
+def test_half_of_a_change_is_half_way_from_the_parent(base: BaseModel, parent: Checkpoint) -> None:
+    assert parent.folder is not None
+    before = read_tensors(parent.folder)
+    whole = trained(base, BESIDE, parent).tensors
+    half = added(trained(base, BESIDE.model_copy(update={"interpolation": 0.5}), parent).tensors)
+    for layer, product in added(blended(before, whole, 0.5)).items():
+        assert float((half[layer] - product).norm()) < 0.1 * float(product.norm())
+
+
+def test_without_a_parent_it_is_a_first_run(base: BaseModel) -> None:
+    plain, beside = trained(base, RULES, None).tensors, trained(base, BESIDE, None).tensors
+    assert all(torch.equal(plain[name], tensor) for name, tensor in beside.items())
+
+
+def test_a_cold_job_and_two_beside_a_parent_are_trained_as_each_would_be_alone(
+    base: BaseModel, parent: Checkpoint
+) -> None:
+    wide = BESIDE.model_copy(update={"rank": 32, "alpha": 64})
+    jobs = [
+        TrainingJob(examples=SECOND, rules=wide, seed=1),
+        TrainingJob(examples=SECOND, rules=BESIDE, seed=2, parent=parent),
+        TrainingJob(examples=FIRST, rules=BESIDE, seed=3, parent=parent),
+    ]
+    for job, together in zip(jobs, train_many(base, jobs), strict=True):
+        (alone,) = train_many(base, [job])
+        for layer, product in added(alone.tensors).items():
+            assert torch.allclose(added(together.tensors)[layer], product, atol=1e-4)
+
+
+def test_decay_of_what_stays_as_it_is_is_refused(base: BaseModel, parent: Checkpoint) -> None:
+    with pytest.raises(BadInput, match="weight_decay"):
+        trained(base, BESIDE.model_copy(update={"weight_decay": 0.1}), parent)
