@@ -1,4 +1,4 @@
-"""An adapter that is trained beside its parent's, which stays as it is; in the end both are one adapter of one rank.
+"""An adapter that is trained beside its parent's, which stays as it is; in the end both are one of one rank.
 
 A parent that is trained on moves on both sides at once, and what it had learned moves along. Beside it a run changes as
 little as a first run does. The merged adapter is the nearest one of the recipe's rank.

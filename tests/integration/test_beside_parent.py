@@ -1,4 +1,4 @@
-"""An adapter that is trained beside its parent's leaves that as it is, and is merged with it into one of the same rank."""
+"""An adapter trained beside its parent's leaves that as it is, and is merged with it into one of the same rank."""
 
 from collections.abc import Callable
 from pathlib import Path
