@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.wrapping import merged
@@ -86,6 +87,16 @@ class Life:
     def _training(self) -> TrainingSettings:
         recipe = self._setting.recipe
         return TrainingSettings(rules=recipe.training, ledger="benchmark", rehearsal=recipe.rehearsal)
+
+
+class OnwardLife(Life):
+    """As `Life`, but each run trains production's own adapter on; nothing is trained beside it."""
+
+    def __init__(self, setting: Setting, folder: Path, asked: Sequence[EvalItem] = ()) -> None:
+        """As `Life`."""
+        training = setting.recipe.training.model_copy(update={"beside_parent": False})
+        onward = setting.recipe.model_copy(update={"training": training})
+        super().__init__(replace(setting, recipe=onward), folder, asked)
 
 
 class SealLife:

@@ -82,6 +82,7 @@ def pretrained_recipe() -> "Recipe":
             teaching_weight=2.0,
             covariance_damping=0.1,
             interpolation=0.75,
+            beside_parent=True,
         ),
         rehearsal=RehearsalRules(
             replay=64,
