@@ -61,9 +61,9 @@ def _measured(scratch: Path, model: str, data: Path | None, pairs: int) -> list[
     folder = workspace.settings.suites / "regression"
     items = sum(map(len, workspace.suites.regression))
     ours, theirs = list[float](), list[float]()
-    _gated(workspace, _adapter(workspace, scratch / "first", seed=0))  # keeps production's scores
+    _gated(workspace, random_adapter(workspace, scratch / "first", seed=0))  # keeps production's scores
     for seed in range(1, pairs + 1):
-        adapter = _adapter(workspace, scratch / f"adapter-{seed}", seed=seed)
+        adapter = random_adapter(workspace, scratch / f"adapter-{seed}", seed=seed)
         theirs.append(sum(_asked_by_lm_eval(workspace, folder, peft) for peft in ("", f",peft={adapter}")))
         ours.append(_gated(workspace, adapter))
     shares = sorted(own / other for own, other in zip(ours, theirs, strict=True))
@@ -94,7 +94,7 @@ def _workspace(scratch: Path, model: str, data: Path | None) -> Workspace:
     return workspace
 
 
-def _adapter(workspace: Workspace, folder: Path, seed: int) -> Path:
+def random_adapter(workspace: Workspace, folder: Path, seed: int) -> Path:
     """A LoRA adapter as PEFT saves it, made at random: how long it takes does not depend on what it learned."""
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(workspace.settings.model, dtype=torch.float32)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flows.wiring import Workspace
+from gates.suite import Suites
 from pipeline.adapters.saving import retain
 from pipeline.progress import step
 from pipeline.recipe import Recipe
@@ -24,6 +25,11 @@ class RunContext:
     @property
     def ledger(self) -> Ledger:
         return self.workspace.ledger
+
+    @property
+    def suites(self) -> Suites:
+        """The benchmark suites by this run's recipe, read anew each time."""
+        return self.workspace.suites_by(self.recipe.suites)
 
     def production(self, run: Run) -> Release:
         """The release that was production when the run began, and is so as long as the run is valid."""

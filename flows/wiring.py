@@ -55,8 +55,11 @@ class Workspace:
 
     @property
     def suites(self) -> Suites:
+        """The suites by the recipe as it is now: see `suites_by`."""
+        return self.suites_by(self.recipe.suites)
+
+    def suites_by(self, rules: SuiteRules) -> Suites:
         """The benchmark suites, read anew each time. Raises BadDataFile, BadRecipe, TaskDataMissing."""
-        rules = self.recipe.suites
         suites = read_suites(self.settings.suites, plain=rules.plain)
         if not rules.tasks:
             return suites

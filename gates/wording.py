@@ -20,6 +20,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def in_words(state: str) -> str:
+    """A state as people read it: rolled_back as "rolled back"."""
+    return state.replace("_", " ")
+
+
 def p_value(p: float) -> str:
     """A p-value to three decimals, or "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.figures import RESULTS, write_results
 
 # A part is a module with `measured(quick) -> list[Measured]`; its figures are gates-PART.json.
-PARTS = ("error", "validation", "bisect")
+PARTS = ("error", "validation", "bisect", "retention")
 # Parts that train for each seed begin no further one after `--minutes`: `measured(quick, minutes)`.
 BY_SEEDS = ("bisect",)
 

@@ -1,6 +1,8 @@
 """Puts the verbs together, and turns every error of ours into a sentence and an exit code."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -38,6 +40,22 @@ app = typer.Typer(
     help="Feeds documents to a deployed language model, and releases the updated model only when it learned them, "
     "forgot nothing that matters, and a person agreed.",
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"sealed {version('sealed')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What holds of every verb; the help of the whole is the app's."""
+
 
 app.command("init")(workspace.init)
 app.command("update")(runs.update)

@@ -27,7 +27,7 @@ def plan(
     changed: Annotated[
         float | None,
         typer.Option(
-            help="Share of the answers that change in a run; default: as the newest report measured, else 0.05.",
+            help="Share of the answers that change in a run; default: as measured on the newest candidate, else 0.05.",
             min=0.001,
             max=1.0,
         ),

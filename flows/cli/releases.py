@@ -11,6 +11,7 @@ from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from flows.cli.runs import show_bisection
 from flows.cli.sign_in import password_of
+from gates.wording import in_words
 from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState, Transition
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def show(
 
 def _show_release(release: Release) -> None:
     screen.table(
-        f"Release {release.number}: {release.state}",
+        f"Release {release.number}: {in_words(release.state)}",
         ("what", "value"),
         [
             ("parent", release.parent),

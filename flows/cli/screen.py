@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 
 from rich.console import Console
 from rich.table import Table
 
 from flows.cli.progress_lines import ProgressLines
+from gates.wording import in_words
 from pipeline.progress import Watcher, watched_by
 
 BEAT_SECONDS = 5.0
@@ -32,13 +34,17 @@ def say(*sentences: str) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """Prints a table; None is an empty cell."""
+    """Prints a table; None is an empty cell, and a state is written in words."""
     view = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
     for column in columns:
         view.add_column(column, overflow="fold")
     for row in rows:
-        view.add_row(*("" if cell is None else str(cell) for cell in row))
+        view.add_row(*map(_written, row))
     console().print(view, markup=False)
+
+
+def _written(cell: Cell) -> str:
+    return "" if cell is None else in_words(cell) if isinstance(cell, StrEnum) else str(cell)
 
 
 def as_json(value: object) -> None:

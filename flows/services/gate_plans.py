@@ -8,7 +8,7 @@ from gates.evidence import ReleaseEvalSet, held_out_items
 from gates.planning import GatesPlan, Wish, impossible, plan
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules, line_of
-from pipeline.types import Document, GateReport
+from pipeline.types import Document, GateReport, Run
 
 
 def expect_possible(workspace: Workspace) -> None:
@@ -76,5 +76,15 @@ def eval_sets_of(learned: Iterable[tuple[int, tuple[Document, ...]]]) -> tuple[R
 
 
 def _newest_report(workspace: Workspace) -> GateReport | None:
-    reported = [run.report for run in workspace.ledger.runs.listed() if run.report is not None]
-    return workspace.ledger.reports.get(reported[-1]) if reported else None
+    found = telling_report(workspace.ledger.runs.listed())
+    return workspace.ledger.reports.get(found) if found else None
+
+
+def telling_report(runs: Sequence[Run]) -> str | None:
+    """The digest of the newest report of a run that left a candidate, else of any; `runs` are in order.
+
+    What a refused run changed is no measure of the next.
+    """
+    left = [run.report for run in runs if run.report is not None and run.release is not None]
+    reported = left or [run.report for run in runs if run.report is not None]
+    return reported[-1] if reported else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flows.wiring import Workspace
-from gates.wording import counted
+from gates.wording import counted, in_words
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
 from registry import Canary, WaitingDecision, lifecycle
 
@@ -133,4 +133,4 @@ def _summary(run: Run) -> str:
     """How the run went, in words; what was done is said where it was no run of learning."""
     on = f" on {run.asked.folder}" if run.asked and run.asked.folder else ""
     what = "" if run.kind is RunKind.NIGHTLY else f", a {run.kind}{on}"
-    return f"run {run.number}{what}: {run.state} {run.sentence}".strip()
+    return f"run {run.number}{what}: {in_words(run.state)}. {run.sentence}".strip()

@@ -81,7 +81,7 @@ def case_of(context: RunContext, run: Run, trained: Trained) -> Case:
         candidate=candidate,
         production=workspace.checkpoint(production),
         examples=stored_plan(context, update).examples,
-        suites=workspace.suites,
+        suites=context.suites,
         kind=run.kind,
         documents=tuple(documents),
         earlier=eval_sets_of(learned),

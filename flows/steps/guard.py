@@ -14,7 +14,7 @@ _ASKED = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LE
 
 def training_guard(context: RunContext) -> TrainingGuard:
     """What no training example of the run may ask, name or answer."""
-    suites = context.workspace.suites
+    suites = context.suites
     return TrainingGuard(
         questions=never_trained_on(context), subjects=suite.held_out_subjects(suites), refusals=suite.refusals(suites)
     )
@@ -47,7 +47,7 @@ def never_trained_on(context: RunContext) -> frozenset[str]:
 
 def held_out(context: RunContext) -> frozenset[str]:
     """The test questions of documents that are or may be learned or are to be forgotten, and of the suites."""
-    return suite.held_out_questions(held_out_items(_known(context)), context.workspace.suites)
+    return suite.held_out_questions(held_out_items(_known(context)), context.suites)
 
 
 def _known(context: RunContext) -> list[Document]:

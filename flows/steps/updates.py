@@ -33,7 +33,7 @@ def prepare_update(context: RunContext, run: Run) -> str:
     basis = training_basis(context, run, guard)
     if run.update is not None and (run.release is not None or find_plan(context, run.update, basis) is not None):
         return run.update
-    expect_scorable(context.workspace.base, context.workspace.suites.texts)
+    expect_scorable(context.workspace.base, context.suites.texts)
     context.session.runs.move(run.number, RunState.TRAINING)
     with context.stage(run, "training", "rehearsing with the teacher"):
         plan = _plan_rebuild(context, guard) if run.kind is RunKind.REBUILD else _plan_nightly(context, run, guard)

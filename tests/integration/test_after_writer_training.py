@@ -8,6 +8,7 @@ from flows.run_context import RunContext
 from flows.services.status import overview
 from flows.steps import updates
 from flows.wiring import Workspace
+from gates.wording import in_words
 from pipeline.config import Settings
 from pipeline.recipe import Recipe
 from pipeline.types import Example, ModelRef, RunKind, RunState, Update, UpdatePlan, WriterTrainingRequest
@@ -69,7 +70,10 @@ def test_status_says_what_was_refused_of_a_writer_training_and_why_and_what_to_d
         run = session.runs.begin_writer_training(proposer="sealed", recipe=RECIPE, asked=asked)
         session.runs.finish(run.number, refused, "FAIL: writer_improvement: -1.0 points")
     seen = overview(parts)
-    assert seen.last_run == f"run 1, a writer-training on /split: {refused} FAIL: writer_improvement: -1.0 points"
+    assert (
+        seen.last_run
+        == f"run 1, a writer-training on /split: {in_words(refused)}. FAIL: writer_improvement: -1.0 points"
+    )
     assert seen.next_step.startswith("the writer stays as it was")
     ledger.release("atlas")
     seen = overview(parts)

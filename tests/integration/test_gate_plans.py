@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from flows.runs import acquire_run
 from flows.services.diagnosis import examine
-from flows.services.gate_plans import expect_possible, nothing_to_ask, plan_gates
+from flows.services.gate_plans import expect_possible, nothing_to_ask, plan_gates, telling_report
 from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
 from gates.planning import Wish
 from pipeline.errors import BadRecipe
 from pipeline.recipe import PolicyRules, TriggersPolicy
+from pipeline.types import Run, RunState
 
 
 @pytest.fixture
@@ -52,6 +55,14 @@ def test_a_policy_that_can_pass_is_no_finding(workspace: Workspace) -> None:
         assert context.recipe.policy.retention.margin == 0.2
 
 
+def test_a_run_keeps_the_suites_of_the_recipe_that_it_began_with(workspace: Workspace) -> None:
+    with acquire_run(workspace.settings.workspace) as context:
+        workspace.settings.recipe_file.write_text('[suites]\ntasks = ["no_such_task"]\n', encoding="utf-8")
+        assert len(context.suites.retention) == 1
+        with pytest.raises(BadRecipe, match="no_such_task"):
+            _ = workspace.suites
+
+
 @pytest.mark.parametrize(("most", "missing"), [(100, ("drift",)), (0, ("drift", "triggers"))])
 def test_gates_of_texts_and_phrases_that_are_required_are_named_where_there_is_nothing_to_ask(
     workspace: Workspace, most: int, missing: tuple[str, ...]
@@ -64,3 +75,16 @@ def test_the_plan_counts_what_the_suites_hold_now(workspace: Workspace) -> None:
     retention, regression, _ = plan_gates(workspace, Wish()).not_worse
     assert (retention.gate, retention.items, retention.enough) == ("retention", 60, True)
     assert (regression.items, regression.enough) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("runs", "told_by"), [([("a", 1), ("b", None)], "a"), ([("a", None), (None, None)], "a"), ([], None)]
+)
+def test_the_report_that_tells_how_much_changes_is_the_newest_candidates(
+    runs: list[tuple[str | None, int | None]], told_by: str | None
+) -> None:
+    usual = Run(
+        number=0, state=RunState.HELD, parent=0, documents=(), proposer="p", recipe="r", started=datetime.now(UTC)
+    )
+    known = [replace(usual, number=at, report=report, release=release) for at, (report, release) in enumerate(runs)]
+    assert telling_report(known) == told_by

@@ -1,7 +1,10 @@
 """Tasks of the installed lm-eval: asked and scored exactly as the lm-eval command does, from rows that lie here."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -132,6 +135,24 @@ def test_scores_are_those_of_the_lm_eval_command(
         assert [item.answer for item in ours.items] == [one["filtered_resps"][0] for one in theirs]
     else:
         assert 0 < sum(item.score for item in ours.items) < len(ours.items)
+
+
+@pytest.mark.slow
+def test_the_lm_eval_command_itself_gives_the_same_scores(
+    tiny_model: Callable[..., Path], data: Path, tmp_path: Path
+) -> None:
+    model, folder, out = tiny_model("llama", context=2048), tmp_path / "theirs", tmp_path / "out"
+    name = _of_files("piqa", data, folder)
+    words = [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model},dtype=float32"]
+    words += ["--tasks", name, "--include_path", str(folder), "--batch_size", "8", "--device", "cpu"]
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "datasets")}
+    words += ["--log_samples", "--output_path", str(out)]
+    subprocess.run(words, env={**os.environ, **offline}, cwd=tmp_path, check=True, capture_output=True)
+    (file,) = out.rglob("samples_piqa_*.jsonl")
+    theirs = sorted(map(json.loads, file.read_text().splitlines()), key=lambda one: one["doc_id"])
+    (suite,) = _suites(data, name)
+    ours = _ours(load_base(str(model), device="cpu"), (suite,), tmp_path / "cache")["regression/piqa"]
+    assert [item.score for item in ours.items] == [float(one["acc"]) for one in theirs]
 
 
 @pytest.mark.parametrize("batch", [1, 4])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
     code = f"import sys, flows.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_the_version_is_said() -> None:
+    run = subprocess.run([sys.executable, "-m", "flows.cli", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout == f"sealed {version('sealed')}\n"
 
 
 @pytest.mark.parametrize("service", ["review", "status", "documents", "releases"])

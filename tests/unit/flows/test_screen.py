@@ -1,4 +1,4 @@
-"""What `--json` prints is JSON, whatever noun it is given."""
+"""What `--json` prints is JSON, whatever noun it is given; what people read is in words."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import pytest
 
 from flows.cli import screen
 from flows.services.review import ProductionChange
-from pipeline.types import Deployment, Verdict
+from pipeline.types import Deployment, ReleaseState, Verdict
 from registry import Reconciled
 
 
@@ -36,3 +36,10 @@ def test_nouns_are_objects_and_what_json_lacks_is_text(capsys: pytest.CaptureFix
         "names": ["a"],
         "none": None,
     }
+
+
+def test_a_table_writes_states_in_words_and_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table("Releases", ("state", "adapter"), [(ReleaseState.ROLLED_BACK, "my_adapter")])
+    printed = capsys.readouterr().out
+    assert "rolled back" in printed
+    assert "my_adapter" in printed
