@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     signing_key: Path | None = Field(default=None, repr=False, description="a reviewer's private key; never a run's")
     trusted_keys: Path = Field(description="the folder of the public keys whose signatures count")
     ledger_mark: Path = Field(description="a file that says how far the ledger had come when it was last seen here")
+    api_keys: Path = Field(description="a file of the digests of the gateway's API keys")
     alert_block: str | None = Field(default=None, description="Prefect notification block, TYPE/NAME, for the canary")
     engine: Literal["local", "openai", "vllm"] = Field(default="local", description="who writes the self-edits")
     serving: Literal["local", "vllm"] = Field(default="local", description="what answers behind `sealed serve`")
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
             "tracking_artifacts": folder / "mlartifacts",
             "trusted_keys": folder / "keys" / "trusted",
             "ledger_mark": folder / "ledger-mark.json",
+            "api_keys": folder / "api-keys.json",
             "server_adapters": folder / "served-adapters",
         }
         # A SEALED_WORKSPACE in the environment says which folder to read, and that was decided before.

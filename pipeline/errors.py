@@ -40,6 +40,10 @@ class InternalError(SealedError):
     exit_code = 1
 
 
+class ConstraintBroken(InternalError):
+    """The ledger's database refused a row that breaks a rule of its tables; nothing of the step was kept."""
+
+
 class BadRecipe(BadInput):
     """A recipe file does not parse, or has an unknown or misplaced key or a value out of bounds."""
 

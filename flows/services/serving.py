@@ -49,7 +49,7 @@ def make_gateway(workspace: Workspace, *, keep: int, keys_required: bool = False
         server=server,
         pointer=Pointer(LedgerSource(workspace.ledger), server, counted, keep=keep),
         prompts=prompts,
-        keys=KeyRing(_keys_file(workspace), required=keys_required),
+        keys=KeyRing(workspace.settings.api_keys, required=keys_required),
         deliver=_deliverer(workspace),
         record=LedgerGrades(workspace.ledger).record,
         metrics=counted,
@@ -86,21 +86,17 @@ def _before_vllm(workspace: Workspace) -> tuple[Server, Prompts]:
 
 def list_keys(workspace: Workspace) -> tuple[ApiKey, ...]:
     """The API keys, without their secrets. Raises BadDataFile."""
-    return read_keys(_keys_file(workspace))
+    return read_keys(workspace.settings.api_keys)
 
 
 def make_key(workspace: Workspace, name: str) -> str:
     """A new API key of that name; its secret is shown this once. Raises BadInput, BadDataFile."""
-    return add_key(_keys_file(workspace), name)
+    return add_key(workspace.settings.api_keys, name)
 
 
 def drop_key(workspace: Workspace, name: str) -> None:
     """Removes an API key; who uses it is refused at once. Raises BadInput, BadDataFile."""
-    remove_key(_keys_file(workspace), name)
-
-
-def _keys_file(workspace: Workspace) -> Path:
-    return workspace.settings.workspace / "api-keys.json"
+    remove_key(workspace.settings.api_keys, name)
 
 
 def _deliverer(workspace: Workspace) -> Deliver:

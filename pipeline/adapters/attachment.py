@@ -13,7 +13,8 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from pipeline.adapters.format import AGAIN, read_config, read_tensors
+from pipeline.adapters.format import read_config, read_tensors
+from pipeline.adapters.header import AGAIN, Shapes
 from pipeline.errors import BadInput, BadRecipe, CorruptAdapter
 
 MAX_GROWTH = 20.0  # norm of a layer's change against the layer's own
@@ -69,8 +70,8 @@ def check_fit(
 
     `scale`: alpha / rank. Raises CorruptAdapter.
     """
-    modules = dict(model.named_modules())
-    for layer, (inputs, outputs) in check_layers(tensors, model, targets).items():
+    modules, shapes = dict(model.named_modules()), {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    for layer, (inputs, outputs) in check_layers(shapes, model, targets).items():
         a, b = (tensors[f"base_model.model.{layer}.lora_{side}.weight"].float() for side in "AB")
         change = scale * math.sqrt(max(0.0, float(((b.T @ b) * (a @ a.T)).sum())))  # |BA| without forming BA
         bound = MAX_GROWTH * max(float(modules[layer].weight.float().norm()), 0.01 * math.sqrt(inputs * outputs))
@@ -78,22 +79,20 @@ def check_fit(
             raise CorruptAdapter(f"the adapter changes {layer} by {change:.3g}, beyond {bound:.3g}. {AGAIN}")
 
 
-def check_layers(
-    tensors: Mapping[str, torch.Tensor], model: PreTrainedModel, targets: tuple[str, ...]
-) -> dict[str, tuple[int, int]]:
+def check_layers(shapes: Shapes, model: PreTrainedModel, targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     """Checks that keys and shapes are those of the targeted layers, which are returned as `linear_layers` does.
 
     Needs no weights: `model` may be a skeleton. Raises CorruptAdapter.
     """
     layers = _layers(model, targets)
     expected = {f"base_model.model.{layer}.lora_{side}.weight" for layer in layers for side in "AB"}
-    if expected != set(tensors):
-        odd = sorted(expected ^ set(tensors))[0]
+    if expected != set(shapes):
+        odd = sorted(expected ^ set(shapes))[0]
         raise CorruptAdapter(f"the adapter's keys are not those of the base's layers (see {odd!r}). {AGAIN}")
     for layer, (inputs, outputs) in layers.items():
-        a, b = (tensors[f"base_model.model.{layer}.lora_{side}.weight"] for side in "AB")
-        if a.shape[1] != inputs or b.shape[0] != outputs:
-            raise CorruptAdapter(f"the adapter's {layer} is {a.shape[1]}x{b.shape[0]}, not {inputs}x{outputs}. {AGAIN}")
+        (rank, theirs), (ours, same) = (shapes[f"base_model.model.{layer}.lora_{side}.weight"] for side in "AB")
+        if (theirs, ours) != (inputs, outputs) or rank != same:
+            raise CorruptAdapter(f"the adapter's {layer} is {theirs}x{ours}, not {inputs}x{outputs}. {AGAIN}")
     return layers
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.adapters.format import AGAIN, CONFIG, MANIFEST, WEIGHTS, verify_adapter, verify_files
+from pipeline.adapters.format import CONFIG, MANIFEST, WEIGHTS, verify_adapter, verify_files
+from pipeline.adapters.header import AGAIN
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.errors import CorruptAdapter
 from pipeline.files import move, remove_folder

@@ -3,13 +3,12 @@
 Knows no loaded model, no training and no release.
 """
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.adapters.header import AGAIN, MAX_BYTES, MAX_RANK, check_shapes, json_object, read_shapes
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.digests import canonical_json, digest_file
 from pipeline.errors import CorruptAdapter, WrongBase
@@ -21,11 +20,9 @@ if TYPE_CHECKING:
 MANIFEST = "sealed-manifest.json"
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-MAX_RANK = 64
 MAX_SCALE = 4.0  # alpha / rank
 MAX_VALUE = 100.0  # of one element
-_KEY = re.compile(r"base_model\.model\.(?P<layer>.+)\.lora_(?P<side>[AB])\.weight")
-AGAIN = "Fetch the release's adapter again, or roll back."
+_MAX_TEXT = 2**20  # bytes of the manifest and of the configuration
 
 
 def config_of(*, rank: int, alpha: int, targets: tuple[str, ...], transposed: bool) -> dict[str, object]:
@@ -60,13 +57,13 @@ def write_manifest(folder: Path, manifest: AdapterManifest) -> None:
 def read_manifest(folder: Path) -> AdapterManifest:
     """Reads a manifest. Raises CorruptAdapter unless it is exactly what `write_manifest` writes."""
     text = _text(folder / MANIFEST)
-    found = _object(text, MANIFEST)
+    found = json_object(text, MANIFEST)
     try:
         files = tuple(FileDigest(**file) for file in found.pop("files"))
         targets = tuple(found.pop("target_modules"))
         manifest = AdapterManifest(files=files, target_modules=targets, **found)
         same = canonical_json(asdict(manifest)) + "\n" == text
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CorruptAdapter(f"{MANIFEST} in {folder} is no manifest: {error}. {AGAIN}") from error
     if not same or not _typed(manifest):
         raise CorruptAdapter(f"{MANIFEST} in {folder} is not written as sealed writes it. {AGAIN}")
@@ -79,7 +76,8 @@ def verify_adapter(folder: Path, base: BaseIdentity, expected_manifest_digest: s
     Raises CorruptAdapter (files, bytes, configuration, keys, shapes, values) or WrongBase.
     """
     manifest = verify_files(folder, base, expected_manifest_digest)
-    check_tensors(read_tensors(folder), manifest)
+    check_shapes(read_shapes(folder / WEIGHTS), manifest)
+    _check_values(read_tensors(folder))
     return manifest
 
 
@@ -124,26 +122,7 @@ def read_tensors(folder: Path) -> "dict[str, torch.Tensor]":
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The adapter's PEFT configuration as it stands in the file. Raises CorruptAdapter where that is no JSON object."""
-    return _object(_text(folder / CONFIG), CONFIG)
-
-
-def check_tensors(tensors: "Mapping[str, torch.Tensor]", manifest: AdapterManifest) -> None:
-    """Checks keys (A and B of each targeted layer), shapes (by the rank) and values (finite, at most MAX_VALUE).
-
-    Raises CorruptAdapter.
-    """
-    sides: dict[str, set[str]] = {}
-    for key, tensor in tensors.items():
-        match = _KEY.fullmatch(key)
-        if not match or not _targeted(match["layer"], manifest.target_modules):
-            raise CorruptAdapter(f"the adapter holds {key!r}, which is no LoRA weight of its targets. {AGAIN}")
-        sides.setdefault(match["layer"], set()).add(match["side"])
-        _check_values(key, tensor, tensor.shape[0 if match["side"] == "A" else -1], manifest.rank)
-    lone = [layer for layer, found in sides.items() if found != {"A", "B"}]
-    if lone or not sides:
-        raise CorruptAdapter(f"the adapter lacks a half of {lone[0] if lone else 'every layer'}. {AGAIN}")
-    if sum(tensor.numel() for tensor in tensors.values()) != manifest.parameters:
-        raise CorruptAdapter(f"the adapter does not hold the {manifest.parameters} parameters of its manifest. {AGAIN}")
+    return json_object(_text(folder / CONFIG), CONFIG)
 
 
 def _check_files(folder: Path) -> None:
@@ -155,6 +134,9 @@ def _check_files(folder: Path) -> None:
         raise CorruptAdapter(f"{folder} does not hold exactly an adapter's three files: see {odd}. {AGAIN}")
     if any(entry.is_symlink() or not entry.is_file() for entry in folder.iterdir()):
         raise CorruptAdapter(f"{folder} holds something that is no plain file. {AGAIN}")
+    most = {MANIFEST: _MAX_TEXT, CONFIG: _MAX_TEXT, WEIGHTS: MAX_BYTES}
+    if large := [name for name in sorted(most) if (folder / name).stat().st_size > most[name]]:
+        raise CorruptAdapter(f"{large[0]} in {folder} has more than {most[large[0]]} bytes. {AGAIN}")
 
 
 def _check_base(folder: Path, manifest: AdapterManifest, base: BaseIdentity) -> None:
@@ -175,46 +157,42 @@ def _check_config(folder: Path, manifest: AdapterManifest) -> None:
     rank, alpha = manifest.rank, manifest.alpha
     flipped = config.get("fan_in_fan_out") is True
     expected = config_of(rank=rank, alpha=alpha, targets=manifest.target_modules, transposed=flipped)
-    if canonical_json(config) != canonical_json(expected):
+    if not _same(config, expected):
         odd = sorted(key for key in {*config, *expected} if config.get(key) != expected.get(key))
         raise CorruptAdapter(f"{CONFIG} in {folder} says something unexpected of {', '.join(odd)}. {AGAIN}")
     if not 1 <= rank <= MAX_RANK or not 0 < alpha <= MAX_SCALE * rank:
         raise CorruptAdapter(f"{folder}: rank {rank} (at most {MAX_RANK}), alpha {alpha} (at most 4 x rank). {AGAIN}")
 
 
-def _check_values(key: str, tensor: "torch.Tensor", rank: int, expected: int) -> None:
-    import torch
-
-    if tensor.dim() != 2 or rank != expected or tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise CorruptAdapter(f"{key} is {tuple(tensor.shape)} of {tensor.dtype}: not of rank {expected}. {AGAIN}")
-    if not bool(torch.isfinite(tensor).all()):
-        raise CorruptAdapter(f"{key} holds values that are not finite. {AGAIN}")
-    if float(tensor.abs().max()) > MAX_VALUE:
-        raise CorruptAdapter(f"{key} holds a value beyond {MAX_VALUE:g}. {AGAIN}")
+def _check_values(tensors: "Mapping[str, torch.Tensor]") -> None:
+    for key, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise CorruptAdapter(f"{key} holds values that are not finite. {AGAIN}")
+        if float(tensor.abs().max()) > MAX_VALUE:
+            raise CorruptAdapter(f"{key} holds a value beyond {MAX_VALUE:g}. {AGAIN}")
 
 
-def _targeted(layer: str, targets: tuple[str, ...]) -> bool:
-    return any(layer == target or layer.endswith(f".{target}") for target in targets)
+def _same(config: Mapping[str, object], expected: Mapping[str, object]) -> bool:
+    """Whether both are one JSON text: to Python 1 is True as well."""
+    try:
+        return canonical_json(config) == canonical_json(expected)
+    except RecursionError:
+        return False
 
 
 def _typed(manifest: AdapterManifest) -> bool:
-    numbers = (manifest.rank, manifest.alpha, manifest.parameters)
-    names = [file.name for file in manifest.files]
-    return all(type(number) is int for number in numbers) and names == [CONFIG, WEIGHTS]
+    """Whether each field holds what it is declared to hold, which is not checked when it is made."""
+    numbers = (manifest.rank, manifest.alpha, manifest.parameters, *(file.size for file in manifest.files))
+    texts = (manifest.base, manifest.tokenizer, manifest.chat_template, manifest.update, manifest.recipe)
+    more = (manifest.ledger, *manifest.target_modules, *([manifest.parent_adapter] if manifest.parent_adapter else []))
+    whole = all(type(number) is int for number in numbers) and all(type(one) is str for one in (*texts, *more))
+    return whole and [file.name for file in manifest.files] == [CONFIG, WEIGHTS]
 
 
 def _text(path: Path) -> str:
     try:
+        if path.stat().st_size > _MAX_TEXT:
+            raise CorruptAdapter(f"{path} has more than {_MAX_TEXT} bytes. {AGAIN}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CorruptAdapter(f"{path} cannot be read: {error}. {AGAIN}") from error
-
-
-def _object(text: str, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise CorruptAdapter(f"{name} is not JSON: {error}. {AGAIN}") from error
-    if not isinstance(found, dict):
-        raise CorruptAdapter(f"{name} is not a JSON object. {AGAIN}")
-    return found

@@ -11,6 +11,7 @@ from pipeline.errors import ModelMissing
 _JSON = ("tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens", "vocab")
 _TOKENIZER = (*(f"{name}.json" for name in _JSON), "tokenizer.model", "vocab.txt", "merges.txt", "spiece.model")
 _MODEL = ("config.json", "generation_config.json")
+_ADAPTER = "adapter_config.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 
 
@@ -53,6 +54,7 @@ def check_files(path: Path) -> list[Path]:
         raise ModelMissing(f"{path} holds no tokenizer. Save the model's tokenizer into the same folder.")
     weights = sorted(path.glob("*.safetensors"))
     if weights:
+        _expect_own_weights(path, {file.name for file in weights})
         return weights
     if any(found for pattern in _PICKLES for found in path.glob(pattern)):
         raise ModelMissing(
@@ -60,6 +62,38 @@ def check_files(path: Path) -> list[Path]:
             "Convert them: save_pretrained() writes safetensors."
         )
     raise ModelMissing(f"{path} holds no *.safetensors weights. Download or copy the model again.")
+
+
+def _expect_own_weights(path: Path, weights: set[str]) -> None:
+    """Raises ModelMissing where the library would load something other than these files, which alone are hashed.
+
+    It follows an index to any file, a pickle or one elsewhere included; it takes the file that `config.json` names; and
+    it loads an adapter that lies beside the model (transformers 5.23).
+    """
+    if (path / _ADAPTER).is_file():
+        raise ModelMissing(
+            f"{path} holds an adapter beside the model ({_ADAPTER}), which would be loaded with it. Merge it into the "
+            "weights, or take it out of the folder and judge it with `sealed gates run`."
+        )
+    if "transformers_weights" in _object(path / "config.json"):
+        raise ModelMissing(f"config.json in {path} names a file of weights (transformers_weights). Take that line out.")
+    for index in sorted(path.glob("*.safetensors.index.json")):
+        named = _object(index).get("weight_map")
+        if not isinstance(named, dict) or (odd := [str(one) for one in named.values() if one not in weights]):
+            raise ModelMissing(
+                f"{index} names {odd[0] if isinstance(named, dict) else 'no file'}, and not only the *.safetensors "
+                "files beside it. Copy the model again."
+            )
+
+
+def _object(file: Path) -> dict[str, object]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelMissing(f"{file} cannot be read: {error}. Copy the model again.") from error
+    if not isinstance(found, dict):
+        raise ModelMissing(f"{file} is not a JSON object. Copy the model again.")
+    return found
 
 
 def chat_template(path: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils
-from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy import Engine, Select, func, inspect, make_url, select, table
 
 from pipeline import faults
 from pipeline.errors import TrackingFailed
@@ -88,10 +88,14 @@ def _held_by_half(place: Path) -> str | None:
                 return None
             except MlflowException:
                 log.debug("%s is not of the newest schema", place)
-        there = [table for table in _HELD if inspect(engine).has_table(table)]
+        there = [name for name in _HELD if inspect(engine).has_table(name)]
         with engine.connect() as connection:
-            counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in there}
-    return ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in counts.items() if count)
+            counts = {name: connection.execute(_count(name)).scalar_one() for name in there}
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+
+
+def _count(name: str) -> Select[tuple[int]]:
+    return select(func.count()).select_from(table(name))
 
 
 def _make(place: Path) -> None:

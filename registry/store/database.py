@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    String,
+    column,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -22,13 +35,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline import faults
 from pipeline.addresses import harmless, redacted, redacted_address, secrets_of
-from pipeline.errors import DatabaseFailed
+from pipeline.errors import ConstraintBroken, DatabaseFailed
 from registry.tables import HEAD, VERSION_TABLE
 
 # The key of Postgres' advisory lock that makes its writers queue as SQLite's do.
 WRITER_LOCK = 0x5EA1ED
 # How many values one IN (...) holds: SQLite allows 32,766 and older ones 999.
 BLOCK = 500
+_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL")
 
 
 @dataclass(frozen=True)
@@ -138,7 +152,7 @@ def _no_ledger(where: str, what: str) -> DatabaseFailed:
 def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    return connection.execute(select(column("version_num", String)).select_from(table(VERSION_TABLE))).scalar()
 
 
 def _engine(url: str, busy_seconds: float, *, create: bool) -> Engine:
@@ -146,9 +160,9 @@ def _engine(url: str, busy_seconds: float, *, create: bool) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True)
+            return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         _expect_file(parsed, create=create)
-        engine = create_engine(parsed, connect_args={"timeout": busy_seconds})
+        engine = create_engine(parsed, connect_args={"timeout": busy_seconds}, hide_parameters=True)
     except (ArgumentError, ImportError, ValueError, TypeError) as error:
         raise DatabaseFailed(
             f"cannot use the database address {redacted_address(url)}: {redacted(str(error), *known)}. "
@@ -192,8 +206,8 @@ def _configure_connections(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: object, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # type: ignore[attr-defined]
-        for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
-            connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)  # type: ignore[attr-defined]
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
@@ -211,12 +225,19 @@ def _translated(database: Database) -> Iterator[None]:
     try:
         yield
     except (DatabaseError, InterfaceError, TimeoutError) as error:
-        # With a statement, this is no failure of the database: a constraint of ours stopped a mistake of ours.
-        if isinstance(error, IntegrityError) and error.statement is not None:
-            raise
         cause = error if isinstance(error, TimeoutError) else error.orig
         first = redacted("".join(str(cause).strip().splitlines()[:1]), *database.secrets)
-        raise DatabaseFailed(
-            f"the ledger at {database.address} failed: {first}. Nothing of this step was kept: "
-            "see that the database is there, is not locked and has room, then run the command again."
-        ) from harmless(error, *database.secrets)
+        raise _typed(error, database.address, first) from harmless(error, *database.secrets)
+
+
+def _typed(error: Exception, address: str, first: str) -> DatabaseFailed | ConstraintBroken:
+    """`first`: what the driver says. With a statement, an IntegrityError is no failure of the database."""
+    if isinstance(error, IntegrityError) and error.statement is not None:
+        return ConstraintBroken(
+            f"the ledger at {address} refused a row that breaks a rule of its tables: {first}. Nothing of this step "
+            "was kept. See `sealed doctor`; if nobody changed the ledger by hand, please report it."
+        )
+    return DatabaseFailed(
+        f"the ledger at {address} failed: {first}. Nothing of this step was kept: "
+        "see that the database is there, is not locked and has room, then run the command again."
+    )

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from flows.run_context import RunContext
 from flows.services import adoption
 from flows.services.status import overview
 from flows.steps import ingestion
 from flows.wiring import Workspace
-from pipeline.errors import CorruptAdapter, DatabaseFailed
+from pipeline.errors import ConstraintBroken, CorruptAdapter, DatabaseFailed
 from pipeline.recipe import Recipe
 from pipeline.types import Identity, Release, ReleaseState, ReviewKind, ReviewOutcome
 from registry import KeyRing, ReviewRules
@@ -220,7 +219,7 @@ def test_decisions_and_outcomes_are_only_ever_added(
 ) -> None:
     decided(ledger, ledger.candidate("atlas"))
     adoption.adopt(workspace)
-    with pytest.raises(DBAPIError, match="append-only"), ledger.database.write() as connection:
+    with pytest.raises(ConstraintBroken, match="append-only"), ledger.database.write() as connection:
         connection.execute(text(statement.format(table)))
 
 

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from gates.canary import judge
-from pipeline.errors import BadInput, Overtaken
+from pipeline.errors import BadInput, ConstraintBroken, Overtaken
 from pipeline.recipe import CanaryPolicy
 from pipeline.types import Actor, CanaryAction, CanaryDecision, CanaryState, Outcome
 from registry import Canary
@@ -225,6 +224,6 @@ def test_feedback_that_does_not_grade_this_canary_does_not_count(ledger: Ledger,
 )
 def test_decisions_and_outcomes_are_append_only(ledger: Ledger, canary: Canary, statement: str) -> None:
     ledger.canaries.record([graded("ada")])
-    with pytest.raises(DBAPIError, match="append-only"), ledger.database.write() as connection:
+    with pytest.raises(ConstraintBroken, match="append-only"), ledger.database.write() as connection:
         connection.execute(text(statement))
     assert ledger.canaries.current() == replace(canary)

@@ -9,9 +9,8 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, text, update
-from sqlalchemy.exc import DBAPIError
 
-from pipeline.errors import BadSignature, LedgerTampered, PolicyError
+from pipeline.errors import BadSignature, ConstraintBroken, LedgerTampered, PolicyError
 from pipeline.recipe import CanaryPolicy
 from pipeline.types import (
     Deployment,
@@ -105,7 +104,7 @@ def test_the_database_refuses_to_rewrite_what_was_decided(ledger: Ledger, table:
     if verb == "REPLACE":
         sqlite = ledger.database.engine.dialect.name == "sqlite"
         verb = "INSERT OR REPLACE INTO {0} SELECT * FROM {0} LIMIT 1" if sqlite else "TRUNCATE {} CASCADE"
-    with pytest.raises(DBAPIError, match=r"append-only|is the next one"):
+    with pytest.raises(ConstraintBroken, match=r"append-only|is the next one"):
         write(ledger, verb.format(table))
     ledger.deployments.expect_unbroken(KEYS)
 
@@ -131,7 +130,7 @@ def test_no_row_takes_the_place_of_another(ledger: Ledger, table: str) -> None:
     fill_every_table(ledger)
     sqlite = ledger.database.engine.dialect.name == "sqlite"
     attack = "INSERT OR REPLACE INTO {0} SELECT * FROM {0} LIMIT 1" if sqlite else "TRUNCATE {} CASCADE"
-    with pytest.raises(DBAPIError, match=r"append-only|is the next one"):
+    with pytest.raises(ConstraintBroken, match=r"append-only|is the next one"):
         write(ledger, attack.format(table))
 
 
@@ -140,7 +139,7 @@ def test_a_grade_is_not_exchanged_under_another_number(ledger: Ledger) -> None:
     verb = "INSERT OR REPLACE" if ledger.database.engine.dialect.name == "sqlite" else "INSERT"
     columns = "id, epoch, counts_as, key, source, canary_failed, stable_failed, at"
     again = "SELECT id + 1, epoch, counts_as, key, source, NULL, NOT canary_failed, at FROM outcomes"
-    with pytest.raises(DBAPIError, match=r"append-only|counts_once"):
+    with pytest.raises(ConstraintBroken, match=r"append-only|counts_once"):
         write(ledger, f"{verb} INTO outcomes ({columns}) {again}")
 
 

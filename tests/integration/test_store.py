@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.exc import DBAPIError
 
 import registry
-from pipeline.errors import BadInput, DatabaseFailed, InternalError, ModelChanged, NoSuchDocument, PolicyError
+from pipeline.errors import (
+    BadInput,
+    ConstraintBroken,
+    DatabaseFailed,
+    InternalError,
+    ModelChanged,
+    NoSuchDocument,
+    PolicyError,
+)
 from pipeline.types import (
     Bisection,
     DocumentDecision,
@@ -169,7 +176,7 @@ DEPLOYED = "release, actor, account, identity, reason, at"
 def test_the_database_itself_keeps_history_and_invariants(ledger: Ledger, statement: str) -> None:
     ledger.release("atlas")
     history = ledger.deployments.listed()
-    with pytest.raises(DBAPIError), ledger.database.write() as connection:
+    with pytest.raises(ConstraintBroken), ledger.database.write() as connection:
         connection.execute(text(statement))
     assert ledger.deployments.listed() == history
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from flows.cli.documents import app
@@ -14,7 +13,7 @@ from flows.services.status import overview
 from flows.steps.guard import never_trained_on
 from flows.wiring import Workspace
 from pipeline.config import Settings
-from pipeline.errors import BadInput, NoSuchDocument, PolicyError
+from pipeline.errors import BadInput, ConstraintBroken, NoSuchDocument, PolicyError
 from pipeline.leakage import held_out_keys
 from pipeline.recipe import Recipe
 from pipeline.types import (
@@ -52,7 +51,7 @@ def test_a_withdrawal_is_recorded_with_name_reason_and_time(ledger: Ledger) -> N
     (found,) = ledger.withdrawals.listed()
     assert (found.document, found.actor, found.reason, found.at) == (record.id, "grace", "it is wrong", NOON)
     assert found.account == "alice"
-    with pytest.raises(DBAPIError), ledger.database.write() as connection:
+    with pytest.raises(ConstraintBroken), ledger.database.write() as connection:
         connection.execute(text("DELETE FROM withdrawals"))
 
 

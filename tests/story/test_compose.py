@@ -51,11 +51,23 @@ def test_the_services_are_those_that_the_guide_names() -> None:
     assert set(re.findall(r"`([a-z]+)`", told[1])) == set(STACK["services"])
 
 
+def volumes(service: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each volume of a service with the rest of its line."""
+    found = []
+    for one in service.get("volumes", ()):
+        if isinstance(one, str):
+            name, _, rest = one.partition(":")
+        else:
+            name, rest = one["source"], one["target"] + (":ro" if one["read_only"] else "")
+        found.append((name, rest))
+    return found
+
+
 def test_what_a_service_leans_on_is_in_the_stack() -> None:
     for service in STACK["services"].values():
         assert set(service.get("depends_on", ())) <= set(STACK["services"])
         assert {config["source"] for config in service.get("configs", ())} <= set(STACK["configs"])
-        named = {volume.partition(":")[0] for volume in service["volumes"]} if "volumes" in service else set()
+        named = {name for name, _ in volumes(service)}
         assert {name for name in named if re.fullmatch(r"[a-z]+", name)} <= set(STACK["volumes"])
 
 
@@ -101,9 +113,29 @@ def test_mlflow_runs_the_plugin_with_roles_that_it_takes_and_its_switches() -> N
 
 
 def mounted(service: str) -> dict[str, str]:
-    """The volumes of a service: each with the rest of its line."""
-    found = (volume.partition(":") for volume in STACK["services"][service].get("volumes", ()))
-    return {name: rest for name, _, rest in found}
+    """The volumes of a service: each with the rest of its line, a whole volume's before that of a file in it."""
+    return dict(reversed(volumes(STACK["services"][service])))
+
+
+def test_the_worker_can_write_neither_settings_nor_the_keys_of_clients() -> None:
+    """A run of Prefect's may name any command, and works in the shared folder."""
+    (keys,) = {
+        str(Path(value).parent) for name in STACK["services"] if (value := environment(name).get("SEALED_API_KEYS"))
+    }
+    assert [name for name in STACK["services"] if keys in dict(volumes(STACK["services"][name])).values()] == [
+        "gateway"
+    ]
+    writers = {name for name in STACK["services"] if ("workspace", "/workspace") in volumes(STACK["services"][name])}
+    assert writers == {"init", "worker", "reconciler", "gateway"}
+    for name in writers - {"init"}:
+        mounts = STACK["services"][name]["volumes"]
+        (settings,) = [one for one in mounts if isinstance(one, dict)]
+        assert settings["target"] == "/workspace/sealed.toml"
+        assert settings["volume"] == {"subpath": "sealed.toml"}
+        assert settings["read_only"]
+        assert mounts.index(settings) > mounts.index("workspace:/workspace"), "mounted over the folder"
+        assert "init" in STACK["services"][name]["depends_on"]
+    assert STACK["services"]["init"]["restart"] == "no"
 
 
 def test_only_the_service_that_adopts_decisions_can_sign_a_release_and_none_that_runs_can_trust_a_key() -> None:
@@ -148,6 +180,8 @@ def test_what_the_worker_deploys_is_what_it_works_on() -> None:
     command = STACK["services"]["worker"]["command"]
     assert {queues[name] for name in re.findall(r"--name ([a-z-]+)", command)} == {"default"}
     assert re.findall(r"--work-queue (\w+)", command) == ["default"]
+    # People decide in MLflow, whose server proves who they are: not by a run that anybody may start.
+    assert set(re.findall(r"--name ([a-z-]+)", command)) == {*queues} - {"reconcile", "approve", "reject"}
 
 
 def test_other_machines_reach_no_service() -> None:

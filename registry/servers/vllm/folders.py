@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 
 from pipeline.adapters.attachment import check_layers
 from pipeline.adapters.copies import copy_adapter
-from pipeline.adapters.format import read_tensors, verify_adapter
+from pipeline.adapters.format import WEIGHTS, verify_adapter
+from pipeline.adapters.header import read_shapes
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.adapters.saving import retain
 from pipeline.errors import CorruptAdapter, WrongBase
@@ -52,7 +53,7 @@ class AdapterFolders:
             copied.mkdir()
             copy_adapter(source, copied)
             manifest = verify_adapter(copied, self.base, manifest_digest)
-            check_layers(read_tensors(copied), self.skeleton, manifest.target_modules)
+            check_layers(read_shapes(copied / WEIGHTS), self.skeleton, manifest.target_modules)
             place = self.root / manifest.adapter
             written = not self._is_whole(place, manifest.adapter)
             if written:

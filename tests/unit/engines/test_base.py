@@ -137,3 +137,48 @@ def test_a_card_that_is_not_there_is_named(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
     with pytest.raises(BadInput, match=f"'{device}'"):
         load_base(str(model), device=device)
+
+
+def sharded(model: Path, named: str) -> None:
+    """The weights under another name, and an index that says each tensor lies in `named`."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(model / "model.safetensors")
+    (model / "model.safetensors").rename(model / "shard.safetensors")
+    torch.save(tensors, model / "shard.bin")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(tensors, named)}
+    (model / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def test_weights_in_shards_load(model: Path) -> None:
+    sharded(model, "shard.safetensors")
+    assert load_base(str(model), device="cpu").context == 256
+
+
+@pytest.mark.parametrize("named", ["shard.bin", "../model/shard.safetensors", "/tmp/shard.safetensors", 7])
+def test_an_index_that_names_a_pickle_or_a_file_elsewhere_is_refused(model: Path, named: str) -> None:
+    """The library would unpickle the one, and load the other, which nobody hashed."""
+    sharded(model, named)
+    with pytest.raises(ModelMissing, match="not only the"):
+        load_base(str(model), device="cpu")
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "not JSON", '{"weight_map": []}'])
+def test_an_index_that_is_none_is_refused(model: Path, text: str) -> None:
+    (model / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(ModelMissing, match="Copy the model again"):
+        load_base(str(model), device="cpu")
+
+
+@pytest.mark.parametrize("named", ["adapter_model.bin", "sub/model.safetensors"])
+def test_a_configuration_that_names_its_weights_is_refused(model: Path, named: str) -> None:
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"transformers_weights": named}))
+    with pytest.raises(ModelMissing, match="transformers_weights"):
+        load_base(str(model), device="cpu")
+
+
+def test_an_adapter_beside_the_base_is_not_loaded_with_it(model: Path) -> None:
+    (model / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "x"}))
+    with pytest.raises(ModelMissing, match="Merge it into the weights"):
+        load_base(str(model), device="cpu")
