@@ -54,9 +54,13 @@ class Fault:
 
 @dataclass
 class Plan:
-    """The faults of this process, and the points that it has passed, in order."""
+    """The faults of this process, and the points that it has passed, in order.
+
+    `follow` is called with each, and which time it is passed.
+    """
 
     faults: tuple[Fault, ...]
+    follow: Callable[[str, int], None] | None = None
     passed: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -67,6 +71,8 @@ class Plan:
             self.passed.append(name)
             self.counts[name] += 1
             count = self.counts[name]
+        if self.follow is not None:
+            self.follow(name, count)
         return tuple(one for one in self.faults if (one.point, one.occurrence) == (name, count))
 
 
@@ -74,9 +80,12 @@ _DISARMED = Plan(())
 _armed: list[Plan] = []  # at most one; empty until the environment was read
 
 
-def arm(text: str) -> Plan:
-    """Arms the faults that `text` lists, instead of all that were; "" only records what is passed. Raises BadInput."""
-    plan = Plan(parse(text))
+def arm(text: str, follow: Callable[[str, int], None] | None = None) -> Plan:
+    """Arms the faults that `text` lists, instead of all that were; "" only records what is passed. Raises BadInput.
+
+    `follow` is called with each point and which time it is passed.
+    """
+    plan = Plan(parse(text), follow)
     _armed[:] = [plan]
     return plan
 

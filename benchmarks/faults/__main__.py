@@ -1,7 +1,7 @@
 """Fault injection: kills, lost replies, full disks and torn files at every effect of a release's story.
 
-Every point and occurrence is killed once; pairs of a kill and a kill in its recovery; random schedules; and planted
-bugs, of which each must be caught. A schedule is printed as `python -m benchmarks.faults --replay` takes it.
+Every point and occurrence is killed once; then all pairs of a kill and a kill in its recovery; random schedules; and
+planted bugs, of which each must be caught. A schedule is printed as `python -m benchmarks.faults --replay` takes it.
 """
 
 import argparse
@@ -11,7 +11,8 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,11 @@ from typing import Any
 
 import torch
 
-from benchmarks.faults import fleet, schedules, world
+from benchmarks.faults import fleet, schedules, shared, world
 from benchmarks.faults.bugs import BUGS, Bug
 from benchmarks.faults.scenarios import SCENARIOS
-from benchmarks.faults.schedules import Schedule, Stage
+from benchmarks.faults.schedules import Ending, Schedule, Stage
+from benchmarks.faults.shared import Recoveries
 from benchmarks.figures import Measured, write_results
 from pipeline.digests import digest_of
 from pipeline.engines.base import load_base
@@ -30,6 +32,8 @@ from pipeline.files import write_text
 from pipeline.sandbox import model_path
 
 UNBROKEN = Schedule(("",))
+Kept = dict[str, Any]
+Several = Callable[[], list[Ending]]
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,11 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     base = load_base(str(model_path()), device="cpu")
-    world.warm_up(base)
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="sealed-faults-", dir=shared if shared.is_dir() else None) as name:
         scratch = Path(name)
         fleet.forked(partial(world.make_template, scratch / "template", base), scratch)
+        world.warm_up(scratch / "template", scratch / "warm", base)
         stage = Stage(scratch / "template", scratch, base)
         unbroken = schedules.run(stage, UNBROKEN)
         if unbroken.violations:
@@ -75,16 +79,17 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the kills, few others, a fifth of the bugs")
-    parser.add_argument("--pairs", type=int, default=1000, help="pairs to run; all there are if fewer")
+    parser.add_argument("--pairs", type=int, default=1000, help="second kills for each first; all there are if fewer")
     parser.add_argument("--random", type=int, default=1000, help="random schedules")
-    parser.add_argument("--seed", type=int, default=1, help="of the random schedules, and of which pairs are run")
+    parser.add_argument("--minutes", type=float, default=1e6, help="after so many begin none: of kills, then of random")
+    parser.add_argument("--seed", type=int, default=1, help="of the random schedules, and of the order of the kills")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, help="a folder of endings, from which a run of the same code goes on")
     parser.add_argument("--replay", help="a schedule as it was printed: run it alone")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.quick:
-        options.pairs, options.random = 5, 5
+        options.pairs, options.random = 1, 5
     return options
 
 
@@ -97,63 +102,84 @@ def _replay(stage: Stage, text: str) -> int:
 
 
 def _examined(stage: Stage, passed: Sequence[str], options: argparse.Namespace) -> list[Measured]:
-    every = schedules.kills(passed)
-    kills, first = _run("every point and occurrence killed once", stage, every[:: 10 if options.quick else 1], options)
-    seconds = [
-        one
-        for ending in first
-        if schedules.changes(str(ending["schedule"]).partition(":")[0])
-        for one in _pairs(ending)
-    ]
-    chosen = random.Random(options.seed).sample(seconds, min(options.pairs, len(seconds)))
-    pairs, _ = _run("a kill, and a kill in its recovery", stage, chosen, options)
+    with_bugs = _scenarios(stage, options)
+    caught = _caught(stage, with_bugs[1], options)
+    kept = options.keep or stage.scratch / "kept"
+    known = Recoveries(kept / "recoveries")
+    firsts = schedules.kills(passed)[:: 10 if options.quick else 1]
+    random.Random(options.seed).shuffle(firsts)
+    twice = [(str(one), partial(shared.killed_twice, stage, one, known, options.pairs)) for one in firsts]
+    ended = _run("every point and occurrence killed, and killed again in its recovery", twice, kept, stage, options)
     drawn = schedules.at_random(passed, options.seed, options.random)
-    drawn_part, _ = _run(f"random schedules, seed {options.seed}", stage, drawn, options)
-    scenarios = _scenarios(stage, options)
+    singly = [(str(one), partial(_alone, stage, one, known)) for one in drawn]
+    at_random = _run("random schedules", singly, kept, stage, options)
+    pairs = [one for several in ended for one in several[1:]]
     points = Measured(name="fault points that a run passes", value=len(set(passed)), unit="points")
-    there = Measured(name="pairs that there are", value=len(seconds), unit="pairs", n=len(seconds))
-    return [
-        points,
-        kills.figure,
-        there,
-        pairs.figure,
-        drawn_part.figure,
-        scenarios[0].figure,
-        _caught(stage, scenarios[1], options),
-    ]
+    parts = (
+        _part("every point and occurrence killed once", [several[0] for several in ended]),
+        _part("a kill, and a kill in its recovery", pairs),
+        _part(f"random schedules, seed {options.seed}", [one for several in at_random for one in several]),
+        with_bugs[0],
+    )
+    return [points, *(part.figure for part in parts), *_shares(pairs, firsts, ended), caught]
 
 
-def _pairs(ending: dict[str, Any]) -> list[Schedule]:
-    return schedules.second_kills(schedules.Ending(**ending | {"schedule": schedules.read(ending["schedule"])}))
+def _alone(stage: Stage, schedule: Schedule, known: Recoveries) -> list[Ending]:
+    return [shared.run(stage, schedule, known)]
+
+
+def _shares(pairs: Sequence[Kept], firsts: Sequence[Schedule], ended: Sequence[Sequence[Kept]]) -> list[Measured]:
+    """How much of what there is was run."""
+    own = sum(not one["alike"] for one in pairs)
+    all_run = Measured(
+        name="kills that there are",
+        value=len(firsts),
+        unit="schedules",
+        goal="all run",
+        n=len(ended),
+        met=len(ended) == len(firsts),
+    )
+    alone = Measured(name="pairs that left a workspace like no other", value=own, unit="schedules", n=len(pairs))
+    return [all_run, alone]
+
+
+def _part(name: str, endings: Sequence[Kept]) -> Part:
+    return Part(name, {ending["schedule"]: ending["violations"] for ending in endings})
 
 
 def _run(
-    name: str, stage: Stage, planned: Sequence[Schedule], options: argparse.Namespace
-) -> tuple[Part, list[dict[str, Any]]]:
+    name: str, planned: Sequence[tuple[str, Several]], kept: Path, stage: Stage, options: argparse.Namespace
+) -> list[list[Kept]]:
+    """The endings of what was planned, as they are kept; of what was begun before the time was over."""
     print(f"{name}: {len(planned)}", flush=True)
-    jobs = [partial(_kept, options.keep, stage, schedule) for schedule in planned]
-    endings = fleet.run_all(jobs, stage.scratch, workers=options.workers)
-    return Part(name, {ending["schedule"]: ending["violations"] for ending in endings}), endings
+    over = time.monotonic() + 60 * options.minutes
+    jobs = [
+        partial(_kept, kept / f"{digest_of(schedule, stage.expected, options.pairs)}.json", job, over)
+        for schedule, job in planned
+    ]
+    return [one for one in fleet.run_all(jobs, stage.scratch, workers=options.workers) if one]
 
 
-def _kept(folder: Path | None, stage: Stage, schedule: Schedule) -> dict[str, Any]:
-    """The ending that was kept of this schedule, else a new one. Who changes the code keeps none."""
-    if folder is None:
-        return _ended(stage, schedule)
-    file = folder / f"{digest_of(str(schedule), stage.expected)}.json"
+def _kept(file: Path, job: Several, over: float) -> list[Kept]:
+    """The endings that were kept, else new ones, else none: the time is over. Who changes the code keeps none."""
     if file.exists():
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        found: list[Kept] = json.loads(file.read_text("utf-8"))
         return found
-    ending = _ended(stage, schedule)
-    write_text(file, json.dumps(ending))
-    return ending
+    if time.monotonic() > over:
+        return []
+    endings = [_as_kept(ending) for ending in job()]
+    write_text(file, json.dumps(endings))
+    return endings
 
 
-def _ended(stage: Stage, schedule: Schedule) -> dict[str, Any]:
-    ending = schedules.run(stage, schedule)
+def _ended(stage: Stage, schedule: Schedule) -> Kept:
+    return _as_kept(schedules.run(stage, schedule))
+
+
+def _as_kept(ending: Ending) -> Kept:
     for words in ending.violations:
-        print(f"VIOLATION {words}\n  --replay '{schedule}'", flush=True)
-    return asdict(ending) | {"schedule": str(schedule)}
+        print(f"VIOLATION {words}\n  --replay '{ending.schedule}'", flush=True)
+    return asdict(ending) | {"schedule": str(ending.schedule)}
 
 
 def _scenarios(stage: Stage, options: argparse.Namespace) -> tuple[Part, dict[str, str]]:

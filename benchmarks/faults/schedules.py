@@ -19,7 +19,8 @@ from pipeline.errors import SealedError
 from pipeline.faults import Action
 
 RESTARTS = 6
-_REFUSED, _BROKEN = 3, 1
+Follow = Callable[[str, int], None]
+_REFUSED, _BROKEN, KILLED = 3, 1, -int(signal.SIGKILL)
 # Between two of these nothing changes: a kill at one of them leaves what a kill at the effect before leaves.
 _READS = ("mlflow.get_", "mlflow.search_", "mlflow.download", "mlflow.connect")
 
@@ -36,13 +37,17 @@ class Schedule:
 
 @dataclass
 class Ending:
-    """How a schedule ended: the processes that it took, the points that each passed, and what was found wrong."""
+    """How a schedule ended: the processes that it took, the points that each passed, and what was found wrong.
+
+    `alike`: the workspace that it left, where the recovery from another one like it stands for its own.
+    """
 
     schedule: Schedule
     statuses: list[int] = field(default_factory=list)
     passed: list[list[str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     state: str = ""
+    alike: str = ""
 
 
 def read(text: str) -> Schedule:
@@ -71,22 +76,39 @@ def run(stage: Stage, schedule: Schedule) -> Ending:
     folder = stage.scratch / f"schedule-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(stage.template, folder)
-    ending, before = Ending(schedule), of_workspace(folder)
-    for number in range(RESTARTS):
-        armed = schedule.processes[number] if number < len(schedule.processes) else ""
-        _try(stage, folder, armed, ending)
-        done = ending.statuses[-1] == 0
-        now = of_workspace(folder)
-        ending.violations += invariants.violations(now, before, quiet=done)
-        before = now
+    ending = go_on_until_quiet(stage, folder, of_workspace(folder), Ending(schedule))
+    shutil.rmtree(folder)
+    return ending
+
+
+def go_on_until_quiet(stage: Stage, folder: Path, before: Facts, ending: Ending) -> Ending:
+    """Starts processes in `folder`, the next of the ending's schedule first, until one ends well."""
+    for number in range(len(ending.statuses), RESTARTS):
+        armed = ending.schedule.processes[number] if number < len(ending.schedule.processes) else ""
+        before, done = judged(stage, folder, armed, before, ending)
         if done or ending.violations or stage.story is not world.go_on:
             break
     else:
         ending.violations.append(f"I7: it did not end well in {RESTARTS} processes")
-    ending.state = end_state(before)
+    return concluded(stage, before, ending)
+
+
+def judged(
+    stage: Stage, folder: Path, armed: str, before: Facts, ending: Ending, follow: Follow | None = None
+) -> tuple[Facts, bool]:
+    """One more process of a schedule in `folder`, and the judge: what is there now, and whether it ended well."""
+    _try(stage, folder, armed, ending, follow)
+    done = ending.statuses[-1] == 0
+    now = of_workspace(folder)
+    ending.violations += invariants.violations(now, before, quiet=done)
+    return now, done
+
+
+def concluded(stage: Stage, now: Facts, ending: Ending) -> Ending:
+    """The ending with the state that it was left in, which must be an unbroken run's."""
+    ending.state = end_state(now)
     if stage.expected and not ending.violations and ending.state != stage.expected:
         ending.violations.append(f"I7: it ended otherwise than an unbroken run: {ending.state}")
-    shutil.rmtree(folder)
     return ending
 
 
@@ -98,28 +120,28 @@ def end_state(facts: Facts) -> str:
     return f"{releases} {documents} {deployed} {len(facts.versions or ())} {sorted(facts.aliases.items())}"
 
 
-def _try(stage: Stage, folder: Path, armed: str, ending: Ending) -> None:
-    """One process of a schedule."""
+def _try(stage: Stage, folder: Path, armed: str, ending: Ending, follow: Follow | None) -> None:
+    """One process of a schedule. `follow` is called in it after each point that it passes."""
     passed = stage.scratch / f"passed-{os.getpid()}"
     passed.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
-        _in_child(stage, folder, armed, passed)
+        _in_child(stage, folder, armed, passed, follow)
     ending.statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     said = passed.read_text("utf-8").splitlines() if passed.exists() else []
     ending.passed.append([line for line in said if not line.startswith(" ")])
-    if ending.statuses[-1] not in (0, _REFUSED, -signal.SIGKILL):
+    if ending.statuses[-1] not in (0, _REFUSED, KILLED):
         words = " ".join(line.strip() for line in said if line.startswith(" "))
         ending.violations.append(f"I7: it ended in an error that is none of ours: {words[-300:]}")
 
 
-def _in_child(stage: Stage, folder: Path, armed: str, passed: Path) -> None:
+def _in_child(stage: Stage, folder: Path, armed: str, passed: Path, follow: Follow | None) -> None:
     status, words = _BROKEN, ""
     with suppress(BaseException):  # whatever happens, this copy of the process must not go on in the caller's code
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         if stage.spoil is not None:
             stage.spoil()
-        plan = faults.arm(armed)
+        plan = faults.arm(armed, follow)
         try:
             stage.story(folder, stage.base)
             status = 0
@@ -144,14 +166,15 @@ def kills(passed: Sequence[str]) -> list[Schedule]:
     return [Schedule((f"{name}:{count}=kill",)) for name, count in everywhere(passed)]
 
 
+def and_then(schedule: Schedule, armed: str) -> Schedule:
+    """The schedule with one more process that fails."""
+    return Schedule((*schedule.processes, armed))
+
+
 def second_kills(first: Ending) -> list[Schedule]:
     """The schedule with a second kill, at each point that its recovery passed and that changes something."""
     recovery = first.passed[1] if len(first.passed) > 1 else []
-    return [
-        Schedule((*first.schedule.processes, f"{name}:{count}=kill"))
-        for name, count in everywhere(recovery)
-        if changes(name)
-    ]
+    return [and_then(first.schedule, f"{name}:{count}=kill") for name, count in everywhere(recovery) if changes(name)]
 
 
 def changes(name: str) -> bool:

@@ -4,8 +4,9 @@ All of it is the product's own code but for the learning, which is a random adap
 killed in it calls `go_on` again, which does what is left to do.
 """
 
+import gc
 import json
-import tempfile
+import shutil
 from pathlib import Path
 
 from benchmarks import releases
@@ -15,8 +16,7 @@ from flows.services import adoption, review
 from flows.services.initialisation import init_workspace
 from flows.steps import ingestion, registration, updates
 from flows.wiring import Workspace
-from pipeline.adapters.held import hold_adapter
-from pipeline.adapters.saving import Provenance, trained_adapter
+from pipeline.adapters.saving import trained_adapter
 from pipeline.config import Settings
 from pipeline.engines.base import BaseModel
 from pipeline.errors import InternalError
@@ -119,17 +119,15 @@ class World:
         return tensors_digest({f"base_model.model.{name}".replace(".default.", "."): lora[name] for name in lora})
 
 
-def warm_up(base: BaseModel) -> None:
-    """Imports and prepares in this process what each forked one would have to: that is most of a schedule's time."""
-    import mlflow.store.model_registry.sqlalchemy_store
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-    from sqlalchemy.orm import configure_mappers
+def warm_up(template: Path, folder: Path, base: BaseModel) -> None:
+    """Goes through the story in this process: what that imports and prepares, no process that is forked has to.
 
-    configure_mappers()
-    with tempfile.TemporaryDirectory() as folder:
-        made_from = Provenance(update="u", recipe="r", ledger="l", parent_adapter=None)
-        releases.save_random(base, Path(folder) / "adapter", made_from, seed=0)
-        hold_adapter(base.model, base.identity, Path(folder) / "adapter")
+    It is most of a schedule's time. No other workspace may be in `folder` in this process's life.
+    """
+    shutil.copytree(template, folder)
+    go_on(folder, base)
+    shutil.rmtree(folder)
+    gc.freeze()
 
 
 def make_template(folder: Path, base: BaseModel) -> None:

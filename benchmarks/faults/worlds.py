@@ -1,0 +1,60 @@
+"""Which workspaces are alike: all that is in them but for times, and for names that were drawn at random.
+
+Two schedules that leave such a pair of workspaces share the recovery from it: what follows is the same.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.faults.facts import digest_of
+
+_DATABASES = (".db",)
+_WEIGHTS = (".safetensors",)
+# Times, how long a stage took, host:process:start, signatures, digests, the names that MLflow gives to runs, and how
+# often the lease was taken: it only ever grows, and is only compared.
+_DRAWN = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00)?"
+    r"|\b1[789]\d{8}(?:\d{3}|\.\d+)?\b"
+    r"|[\w.-]+:\d+:\d+\.\d+"
+    r"|[A-Za-z0-9+/]{86}=="
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{12})(?![0-9a-f])"
+    r"|(?<=\"seconds\": )[\d.e-]+"
+    r"|(?<=leases \('run', )\d+"
+    r"|\b[a-z]+-[a-z]+-\d+\b"
+)
+
+
+def likeness(folder: Path) -> str:
+    """A digest that two workspaces share if one is the other with other times and other names drawn at random."""
+    text = "\n".join(_said(folder)).replace(str(folder), "")
+    numbers: dict[str, str] = {}
+    alike = _DRAWN.sub(lambda found: numbers.setdefault(found[0], f"<{len(numbers)}>"), text)
+    return digest_of(alike)
+
+
+def _said(folder: Path) -> Iterator[str]:
+    """Every file by its name, and what is in it; files in the order of what is in them, since names may be drawn."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))]
+    for line in sorted(map(_of_file, files), key=lambda said: _DRAWN.sub("", said)):
+        yield line.replace(str(folder), "")
+    yield from sorted(_DRAWN.sub("", str(path.relative_to(folder))) for path in folder.rglob("*") if path.is_dir())
+
+
+def _of_file(path: Path) -> str:
+    if path.suffix in _DATABASES:
+        return f"{path}\n" + "\n".join(_rows(path))
+    if path.suffix in _WEIGHTS:
+        return f"{path}\n{digest_of(path.read_bytes().hex())[:40]}"  # forty digits: it is none of the drawn names
+    return f"{path}\n{path.read_text('utf-8', 'replace')}"
+
+
+def _rows(file: Path) -> Iterator[str]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        for (table,) in tables:
+            rows = [f"{table} {row!r}" for row in connection.execute(f'SELECT * FROM "{table}"')]
+            yield from sorted(rows, key=lambda row: _DRAWN.sub("", row))
