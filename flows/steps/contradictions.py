@@ -64,7 +64,7 @@ def compared(context: RunContext, run: Run) -> Contradictions | None:
 def _found(context: RunContext, run: Run) -> Contradictions | None:
     """What was found before this run was killed, or is found now; it is kept. None where production cannot be asked."""
     production, policy = context.production(run), context.recipe.policy
-    basis = digest_of("compared", production.model.id, context.workspace.suites.digest, policy.question_prompt)
+    basis = digest_of("compared", production.model.id, context.suites.digest, policy.question_prompt)
     kept = read_value(_file(context, run), Contradictions, basis)
     if kept is not None and set(run.documents) <= set(kept.documents):
         return kept
@@ -83,7 +83,7 @@ def _file(context: RunContext, run: Run) -> Path:
 
 def _compare(context: RunContext, run: Run) -> Contradictions:
     """Asks production what the documents speak about; where they speak about nothing known, it is not even loaded."""
-    known = KnownAnswers(context.workspace.suites, eval_sets_of(context.ledger.documents.learned()))
+    known = KnownAnswers(context.suites, eval_sets_of(context.ledger.documents.learned()))
     documents = context.ledger.documents.of(run.documents)
     spoken = [(document, about) for document in documents if (about := known.about(document))]
     if not spoken:
