@@ -89,7 +89,8 @@ def _build_knowledge(builder: SuiteBuilder, folder: Path) -> None:
     rates = {True: 1.0, False: 1.0}
     for number in range(ROUNDS):
         for lists in [way for way in rates if rates[way] >= min(_LEAST_RATE, max(rates.values()))]:
-            with progress.step(f"round {number + 1}, {'lists' if lists else 'own prompts'}"):
+            way = "lists" if lists else "own prompts"
+            with progress.step(f"round {number + 1}, {way}, {len(known):,} of {wanted:,} found"):
                 new = _new(builder, knowledge.questions(builder.kept, number, lists=lists), seen)
                 sure = knowledge.surely_known(builder.kept, new)
             rates[lists] = len(sure) / max(1, len(new))
