@@ -18,6 +18,7 @@ from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
 from pipeline.grading import GRADER
 from pipeline.recipe import PolicyRules
+from pipeline.rendering import template_day
 
 REFUSAL_TOKENS = 24  # a refusal is known by its opening
 
@@ -57,6 +58,7 @@ class EvaluatedModel:
             identity.model,
             identity.tokenizer,
             identity.chat_template,
+            *([day] if (day := template_day(self._base.tokenizer)) else []),
         )
 
     def generate_until(self, requests: Sequence[Request]) -> list[str]:

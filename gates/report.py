@@ -52,6 +52,7 @@ def render(report: GateReport, evidence: Evidence, account: RunAccount, release:
         **_bisected(report, evidence),
         **_decide(report, release),
         digests=_digests(report, evidence),
+        terms=_terms(evidence),
     )
     for unbroken in ("%", "right→wrong", "wrong→right"):
         page = page.replace(f" {unbroken}", f"\u00a0{unbroken}")
@@ -177,3 +178,11 @@ def _digests(report: GateReport, evidence: Evidence) -> Mapping[str, str]:
         "Suites": evidence.case.suites.digest,
         "Recipe": manifest.recipe,
     }
+
+
+def _terms(evidence: Evidence) -> Mapping[str, str]:
+    """What holds of the adapter for as long as it serves."""
+    manifest = evidence.case.manifest
+    thinking = {"off": "switched off in prompts", "open": "begun by the template"}.get(manifest.thinking)
+    said = {"Thinking": thinking, "Not adapted": manifest.unadapted}
+    return {name: value for name, value in said.items() if value}

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import TemplateError
-
 from pipeline.errors import BadInput, ExternalError
+from pipeline.rendering import render, template_day
 from pipeline.types import Example
 
 Tokenizer = Any  # a PreTrainedTokenizerBase of transformers, which is not imported here
@@ -56,7 +55,7 @@ def render_prompt(tokenizer: Tokenizer, prompt: str) -> str:
     """The text the model continues. Tokenising it parses control tokens: for untrusted text use `encode_prompt`."""
     if not tokenizer.chat_template:
         return f"{prompt}\n"
-    return _render(tokenizer, [{"role": "user", "content": prompt}], generation=True)
+    return render(tokenizer, [{"role": "user", "content": prompt}], generation=True)
 
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
@@ -64,7 +63,7 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
     text = render_prompt(tokenizer, prompt)
     if not tokenizer.chat_template:
         return encode_plain(tokenizer, text)
-    frame, control = _frame(tokenizer, str(tokenizer.chat_template)), _control(tokenizer)
+    frame, control = _frame_of(tokenizer), _control(tokenizer)
     if len(control.findall(text)) == len(control.findall(frame.head)) + len(control.findall(frame.tail)):
         return _encode(tokenizer, text)
     return _encode_around(tokenizer, frame, text, prompt)
@@ -138,7 +137,7 @@ def open_user_turn(tokenizer: Tokenizer) -> UserTurn:
     if not tokenizer.chat_template:
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         return UserTurn(ids=(start if start is not None else 0,), stops=frozenset(_eos(tokenizer)), mark="\n")
-    frame, control = _frame(tokenizer, str(tokenizer.chat_template)), _control(tokenizer)
+    frame, control = _frame_of(tokenizer), _control(tokenizer)
     first = control.search(frame.tail)
     plain = frame.tail[: first.start()] if first else frame.tail
     stops = _encode(tokenizer, _control_text(control, frame.tail, first.start()))[-1:] if first else []
@@ -169,7 +168,7 @@ def _encode_around(tokenizer: Tokenizer, frame: _Frame, text: str, prompt: str) 
 def _conversation(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
     try:
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        return _render(tokenizer, turns, generation=True)
+        return render(tokenizer, turns, generation=True)
     except ExternalError as error:
         raise BadInput(f"this model does not take such a conversation: {error.__cause__}. Change its roles.") from error
 
@@ -188,26 +187,17 @@ def _encode_between(tokenizer: Tokenizer, frames: Sequence[str], contents: Seque
     return [*ids, *encode_text(tokenizer, plain)]
 
 
+def _frame_of(tokenizer: Tokenizer) -> _Frame:
+    return _frame(tokenizer, str(tokenizer.chat_template), template_day(tokenizer))
+
+
 @lru_cache(maxsize=8)
-def _frame(tokenizer: Tokenizer, template: str) -> _Frame:
-    del template  # part of the cache's key only: a tokenizer's template can be replaced
+def _frame(tokenizer: Tokenizer, template: str, day: str) -> _Frame:
+    del template, day  # part of the cache's key only: a tokenizer's template can be replaced, and days pass
     user, assistant = {"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}
-    head, _, tail = _render(tokenizer, [user], generation=True).partition(_MARK)
-    closing = _render(tokenizer, [user, assistant], generation=False).rpartition(_MARK)[2]
+    head, _, tail = render(tokenizer, [user], generation=True).partition(_MARK)
+    closing = render(tokenizer, [user, assistant], generation=False).rpartition(_MARK)[2]
     return _Frame(head=head, tail=tail, closing=closing)
-
-
-def _render(tokenizer: Tokenizer, messages: list[dict[str, str]], *, generation: bool) -> str:
-    try:
-        # Templates with a thinking mode are asked for a direct answer; all others ignore the argument.
-        text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=generation, enable_thinking=False
-        )
-    except TemplateError as error:
-        raise ExternalError(
-            f"the chat template cannot render a user's turn: {error}. Correct chat_template.jinja of the base model."
-        ) from error
-    return str(text)
 
 
 @lru_cache(maxsize=8)
@@ -241,7 +231,7 @@ def _closing(tokenizer: Tokenizer) -> list[int]:
     """What ends an assistant's turn: the template's text up to its first control token, else EOS."""
     if not tokenizer.chat_template:
         return _eos(tokenizer)
-    text, control = _frame(tokenizer, str(tokenizer.chat_template)).closing, _control(tokenizer)
+    text, control = _frame_of(tokenizer).closing, _control(tokenizer)
     first = control.search(text)
     if not first:
         return _eos(tokenizer)

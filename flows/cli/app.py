@@ -17,6 +17,7 @@ from flows.cli import (
     releases,
     runs,
     sandbox,
+    screen,
     serving,
     suites,
     ui,
@@ -87,15 +88,16 @@ app.command("doctor")(workspace.doctor)
 
 def main() -> None:
     """Runs the command line. The process exits with the code that the command, or its error, stands for."""
+    screen.log_to_terminal()
     try:
         app()
     except SealedError as error:
-        print(f"sealed: {error}", file=sys.stderr)
+        screen.complain(str(error))
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("sealed: stopped. What was done is kept: run the same command again to go on.", file=sys.stderr)
+            screen.complain("stopped. What was done is kept: run the same command again to go on.")
         raise
     except OSError as error:
-        print(f"sealed: {error}. Make room or mend its access, then run the command again.", file=sys.stderr)
+        screen.complain(f"{error}. Make room or mend its access, then run the command again.")
         sys.exit(ExternalError.exit_code)

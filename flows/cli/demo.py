@@ -11,6 +11,7 @@ from flows.cli import screen
 from flows.cli.options import AsJson
 from flows.cli.runs import run_nightly
 from pipeline.files import write_text
+from pipeline.printable import printable_json
 
 if TYPE_CHECKING:
     from flows.demo.script import DemoScript
@@ -52,7 +53,7 @@ def _told(make_script: Callable[[Path], "DemoScript"], json: bool) -> NoReturn:
     text = summary(story)
     write_text(script.summary, text + "\n")
     if json:
-        print(text)
+        print(printable_json(text))
     else:
         _show(story, script.summary)
     raise typer.Exit(0 if _as_told(story) else 3)

@@ -1,6 +1,5 @@
 """`sealed reconcile`: adopts what people decided in MLflow, and makes MLflow match the ledger, once or for good."""
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +39,7 @@ def _watch(workspace: Path, json: bool) -> None:
             if done.sentences:
                 _show(done, json)
         except ExternalError as error:
-            print(f"sealed: {error}", file=sys.stderr, flush=True)
+            screen.complain(str(error))
         time.sleep(PAUSE_SECONDS)
 
 

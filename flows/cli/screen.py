@@ -1,6 +1,7 @@
 """What the command line prints: tables for people, JSON for machines, and how far long work is."""
 
 import json
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from flows.cli.progress_lines import ProgressLines
 from gates.wording import in_words
+from pipeline.printable import PrintableFormatter, printable, printable_json, printable_line
 from pipeline.progress import Watcher, watched_by
 
 BEAT_SECONDS = 5.0
@@ -28,23 +30,88 @@ def console() -> Console:
 
 
 def say(*sentences: str) -> None:
-    """Prints sentences as they are, one a line."""
+    """Prints sentences, one a line."""
     for sentence in sentences:
-        console().print(sentence, markup=False, soft_wrap=True)
+        console().print(printable(sentence), markup=False, soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Prints a sentence on standard error, under our name."""
+    print(f"sealed: {printable(sentence)}", file=sys.stderr, flush=True)
+
+
+def log_to_terminal(*, verbose: bool = False) -> None:
+    """What is logged goes to standard error: with `verbose` from information on and with times, else only warnings."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s" if verbose else None))
+    if verbose:
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+    elif isinstance(logging.lastResort, logging.Handler):
+        logging.lastResort.setFormatter(PrintableFormatter())
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Prints a table; None is an empty cell, and a state is written in words."""
+    view = Table(title=printable(title), title_justify="left", header_style="bold", title_style="bold")
+    for column in columns:
+        view.add_column(column, overflow="fold")
+    for row in rows:
+        view.add_row(*map(_written, row))
+from pipeline.progress import Watcher, watched_by
+
+BEAT_SECONDS = 5.0
+SPEED_SECONDS = 600.0  # over which the time left is estimated: some stages report once a minute
+
+Cell = str | int | float | None
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal; 120 columns where there is none, so that logs keep whole lines."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=max(120, out.width))
+
+
+def say(*sentences: str) -> None:
+    """Prints sentences, one a line."""
+    for sentence in sentences:
+        console().print(printable(sentence), markup=False, soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Prints a sentence on standard error, under our name."""
+    print(f"sealed: {printable(sentence)}", file=sys.stderr, flush=True)
+
+
+def log_to_terminal(*, verbose: bool = False) -> None:
+    """What is logged goes to standard error: with `verbose` from information on and with times, else only warnings."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s" if verbose else None))
+    if verbose:
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+    elif isinstance(logging.lastResort, logging.Handler):
+        logging.lastResort.setFormatter(PrintableFormatter())
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+<<<<<<< HEAD
     """Prints a table; None is an empty cell, and a state is written in words."""
     view = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
     for column in columns:
         view.add_column(column, overflow="fold")
     for row in rows:
         view.add_row(*map(_written, row))
+=======
+    """Prints a table; None is an empty cell."""
+    view = Table(title=printable(title), title_justify="left", header_style="bold", title_style="bold")
+    for column in columns:
+        view.add_column(column, overflow="fold")
+    for row in rows:
+        view.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     console().print(view, markup=False)
 
 
 def _written(cell: Cell) -> str:
-    return "" if cell is None else in_words(cell) if isinstance(cell, StrEnum) else str(cell)
+    return "" if cell is None else in_words(cell) if isinstance(cell, StrEnum) else printable(str(cell))
 
 
 def as_json(value: object) -> None:
@@ -52,7 +119,7 @@ def as_json(value: object) -> None:
     # Imported here: `--help` must be quick.
     from pydantic_core import to_jsonable_python
 
-    print(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False))
+    print(printable_json(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False)))
 
 
 def points(share: float | None) -> str:
@@ -79,7 +146,7 @@ def progress_shown(quiet: bool = False) -> Iterator[None]:
         with _bars() as watch, watched_by(watch):
             yield
     else:
-        lines = ProgressLines(lambda line: print(line, file=sys.stderr, flush=True))
+        lines = ProgressLines(lambda line: print(printable_line(line), file=sys.stderr, flush=True))
         with _beating(lines.beat), watched_by(lines.watch):
             yield
 
@@ -103,7 +170,7 @@ def _bars() -> Iterator[Watcher]:
 
         def watch(stage: str, done: float, total: float) -> None:
             if stage not in known:
-                known[stage] = bars.add_task(stage, total=total)
+                known[stage] = bars.add_task(printable_line(stage), total=total)
             bars.update(known[stage], completed=done, total=total)
 
         yield watch

@@ -29,13 +29,11 @@ def serve(
     workspace: WorkspaceOption = HERE,
 ) -> None:
     """Serve production to clients of the OpenAI protocol; follows approvals and rollbacks without a break."""
-    import logging
-
     from flows.services import serving
     from flows.wiring import open_workspace
     from registry.gateway.process import Address
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    screen.log_to_terminal(verbose=True)
     opened = open_workspace(workspace)
     if vllm or adapters:
         opened = serving.before_vllm(opened, vllm or opened.settings.server_url or "", adapters)

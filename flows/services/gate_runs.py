@@ -15,6 +15,7 @@ from gates.evaluation import evaluate
 from gates.evidence import Case, Evidence, Unmeasured
 from pipeline.adapters.foreign import take_foreign
 from pipeline.errors import BadInput
+from pipeline.rendering import dated_today
 from pipeline.types import AdapterManifest, Checkpoint, GateReport, ModelRef, Release, RunKind, Verdict
 
 
@@ -56,7 +57,7 @@ def gate(workspace: Workspace, named: str) -> Gated:
     WrongBase, and BadSignature where production cannot be verified.
     """
     expect_possible(workspace)
-    with _candidate(workspace, named) as (folder, manifest):
+    with dated_today(), _candidate(workspace, named) as (folder, manifest):
         case = adapter_case(workspace, workspace.ledger.releases.production(), folder, manifest)
         case = replace(case, served=try_serving(workspace, case.candidate, manifest))
         policy = policy_of_foreign(workspace.recipe.policy)

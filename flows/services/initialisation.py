@@ -8,12 +8,13 @@ from tomlkit import comment, document, dumps
 from flows.wiring import Workspace, open_workspace
 from gates.catalogue import TEXT_GATE
 from gates.suite import read_suites
+from pipeline.adapters.attachment import unadapted
 from pipeline.config import WORKSPACE_FILE, Settings
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.models.resolution import find_model
-from pipeline.models.support import check_supported, not_adapted
+from pipeline.models.support import check_supported
 from pipeline.recipe import Recipe, pretrained_recipe, recipe_toml
 from pipeline.training import can_distil
 from pipeline.types import ModelRef
@@ -42,9 +43,8 @@ def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto"
     found = find_model(model)
     base = load_base(str(found.folder), device=device)
     check_supported(base)
-    kinds, share = not_adapted(base.model)
-    if kinds:
-        log.warning("%.0f %% of this model's weights are in its %s, which no adapter changes", 100 * share, kinds)
+    if left := unadapted(base.model):
+        log.warning("no adapter changes this model's %s: what is learned goes into its other layers", left)
     if found.brings and (found.brings / "recipe.toml").is_file():
         Recipe.read(found.brings / "recipe.toml")
     folder = folder.resolve()

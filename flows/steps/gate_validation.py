@@ -25,6 +25,7 @@ from gates.validation.wrong_answers import wrong_answers
 from pipeline import progress
 from pipeline.errors import BadInput
 from pipeline.recipe import PolicyRules
+from pipeline.rendering import dated_today
 from pipeline.training import TrainingJob
 from pipeline.types import Example, GateReport, Release, RunKind, UpdatePlan
 
@@ -60,7 +61,7 @@ def validate_gates(workspace: Workspace, wish: ValidationWish) -> Validation:
     where no release, or no plan of its training, is there to repeat; BadRecipe; whatever training raises.
     """
     expect_possible(workspace)
-    with tempfile.TemporaryDirectory(prefix="sealed-validation-") as folder:
+    with dated_today(), tempfile.TemporaryDirectory(prefix="sealed-validation-") as folder:
         trials = _Trials(workspace=workspace, wish=wish, out=Path(folder))
         found = (*trials.of_siblings(), *trials.of_damage())
     return Validation(release=trials.release.number, rates=rates(found), untried=trials.untried)

@@ -140,6 +140,19 @@ def _language_part(model: Any) -> str:
     return next((name for name, module in model.named_modules() if module is decoder), "")
 
 
+def unadapted(model: Any) -> str:
+    """The kinds of layers that LoRA leaves as they are, with their share of the language layers' weights; "" for none.
+
+    Experts are kept as one tensor of three dimensions, which LoRA on linear layers does not reach.
+    """
+    adapted = {f"{name}.weight" for name in linear_layers(model)}
+    experts = {name: weight.numel() for name, weight in model.named_parameters() if weight.ndim == 3}
+    within = sum(weight.numel() for name, weight in model.named_parameters() if name in adapted)
+    names = sorted({name.rpartition(".")[0].rpartition(".")[2] for name in experts})
+    share = sum(experts.values()) / max(1, within + sum(experts.values()))
+    return f"{', '.join(names)} ({100 * share:.0f} % of the weights)" if names else ""
+
+
 def target_names(model: Any, targets: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The shortest names by which PEFT finds exactly these layers: their last parts, or in full where those mislead.
 

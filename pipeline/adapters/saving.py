@@ -14,13 +14,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from pipeline.adapters.attachment import target_names, transposed
+from pipeline.adapters.attachment import target_names, transposed, unadapted
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, verify_adapter, write_manifest
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.digests import canonical_json
 from pipeline.errors import BadInput, CorruptAdapter
 from pipeline.files import move, new_folder, remove_folder
 from pipeline.recipe import TrainingRules
+from pipeline.rendering import Thinking
 from pipeline.types import AdapterManifest, Trained
 
 _FACTS = "sealed"  # the key of the weights' metadata that holds how the training went
@@ -42,12 +43,16 @@ class TrainingResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What an adapter was made from, for its manifest: update id, recipe digest, ledger digest, parent's digest."""
+    """What an adapter was made from, for its manifest: update id, recipe digest, ledger digest, parent's digest.
+
+    `thinking`: how its prompts left the chat template's thinking.
+    """
 
     update: str
     recipe: str
     ledger: str
     parent_adapter: str | None
+    thinking: Thinking = Thinking.NONE
 
 
 def save_adapter(
@@ -77,6 +82,8 @@ def save_adapter(
             recipe=made_from.recipe,
             ledger=made_from.ledger,
             parent_adapter=made_from.parent_adapter,
+            thinking=made_from.thinking.value,
+            unadapted=unadapted(model),
         )
         write_manifest(folder, manifest)
     return manifest

@@ -139,7 +139,8 @@ class Calls:
             raise _PassingError(f"status {status}, {self._excerpt(content)}", wait)
         if status != 200:
             said = f"status {status}, {self._excerpt(content)}. {_todo(self.server, status)}"
-            raise EngineFailed(f"{self.server.name} refused a request: {said}")
+            kind = RequestRefused if status in (400, 422) else EngineFailed
+            raise kind(f"{self.server.name} refused a request: {said}")
         return content
 
     def _excerpt(self, content: bytes) -> str:
@@ -168,6 +169,10 @@ class Calls:
                 f"Raise {self.server.settings}_SECONDS, ask less at a time, or use a faster server."
             )
         return left
+
+
+class RequestRefused(EngineFailed):
+    """The server does not take a request as it is, such as one with a parameter that it does not know."""
 
 
 class _PassingError(Exception):

@@ -16,8 +16,9 @@ from pipeline.chat import encode_prompt, encode_text, open_user_turn, stop_ids, 
 from pipeline.digests import seed_from
 from pipeline.engines.base import ModelMetadata
 from pipeline.engines.engine import SamplingParams, check_params, check_scored, room_for
-from pipeline.engines.http_calls import Calls, Found, Server, calls
-from pipeline.engines.responses import check_served, logprob_of, samples_of, served_models
+from pipeline.engines.http_calls import Calls, Found, RequestRefused, Server, calls
+from pipeline.engines.responses import check_served, logprob_of, samples_of, served_models, without_logprobs
+from pipeline.errors import EngineFailed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,10 @@ class OpenAIEngine:
 
         def score(place: int, job: Calls) -> float:
             prompt, answer = rows[place]
-            found = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
+            try:
+                found = job.json("/v1/completions", settings | {"prompt": [*prompt, *answer]})
+            except RequestRefused as error:
+                raise EngineFailed(f"{error} {without_logprobs(job.server.name)}") from error
             return logprob_of(job.server.name, found, answer, model=settings["model"])
 
         return self._each(score, len(rows), settings["model"])

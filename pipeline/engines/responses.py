@@ -71,10 +71,15 @@ def logprob_of(url: str, answer: Mapping[str, Any], tokens: Sequence[int], *, mo
     try:
         return sum(float(found[place][str(token)]["logprob"]) for place, token in enumerate(tokens, -len(tokens)))
     except (TypeError, KeyError, IndexError, ValueError) as error:
-        raise EngineFailed(
-            f"{url} does not say how likely a prompt's tokens are: corrections cannot be checked by it. "
-            "Use a server that supports `prompt_logprobs`, as vLLM does."
-        ) from error
+        raise EngineFailed(without_logprobs(url)) from error
+
+
+def without_logprobs(url: str) -> str:
+    """What to do where a server lacks what only corrections need."""
+    return (
+        f"{url} does not say how likely a prompt's tokens are: corrections cannot be checked by it. Use a server that "
+        "supports `prompt_logprobs`, as vLLM does, or SEALED_ENGINE=local. Documents without corrections need none."
+    )
 
 
 def _choices(url: str, answer: Mapping[str, Any], model: str, count: int) -> list[dict[str, Any]]:

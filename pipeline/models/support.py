@@ -1,9 +1,8 @@
-"""Says at once which models cannot be learned with, and what of a model no adapter would change. Trains nothing."""
+"""Says at once which models cannot be learned with. Trains nothing."""
 
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -56,15 +55,3 @@ def _check_attaches(base: BaseModel) -> None:
         except CorruptAdapter as error:
             kind = type(base.model).__name__
             raise ModelMissing(f"PEFT does not load LoRA on the layers of {kind} as it is. {_OTHER}") from error
-
-
-def not_adapted(model: Any) -> tuple[str, float]:
-    """The kinds of layers that LoRA leaves as they are, and their share of the language layers' weights.
-
-    Experts are kept as one tensor of three dimensions, which LoRA on linear layers does not reach.
-    """
-    adapted = {f"{name}.weight" for name in linear_layers(model)}
-    experts = {name: weight.numel() for name, weight in model.named_parameters() if weight.ndim == 3}
-    within = sum(weight.numel() for name, weight in model.named_parameters() if name in adapted)
-    names = sorted({name.rpartition(".")[0].rpartition(".")[2] for name in experts})
-    return ", ".join(names), sum(experts.values()) / max(1, within + sum(experts.values()))

@@ -14,6 +14,7 @@ from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput, TrainingFailed
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
+from pipeline.rendering import thinking_of
 from pipeline.training.jobs import TrainingJob
 from pipeline.training.many import train_many
 from pipeline.types import Checkpoint, Trained, Update, UpdatePlan
@@ -95,7 +96,11 @@ def _saved(
     base: BaseModel, update: Update, result: TrainingResult, settings: TrainingSettings, out: Path, seconds: float
 ) -> Trained:
     made_from = Provenance(
-        update=update.id, recipe=update.recipe, ledger=settings.ledger, parent_adapter=update.parent.adapter
+        update=update.id,
+        recipe=update.recipe,
+        ledger=settings.ledger,
+        parent_adapter=update.parent.adapter,
+        thinking=thinking_of(base.tokenizer),
     )
     manifest = save_adapter(out, base.identity, base.model, result, settings.rules, made_from)
     return Trained(

@@ -12,6 +12,7 @@ from pipeline.adapters.saving import Provenance, TrainingResult, save_adapter, t
 from pipeline.engines.base import BaseModel
 from pipeline.errors import InternalError
 from pipeline.recipe import TrainingRules
+from pipeline.rendering import thinking_of
 from pipeline.training.jobs import parent_tensors
 from pipeline.types import Checkpoint, Trained, Update
 
@@ -35,7 +36,11 @@ def scale_adapter(
     result = TrainingResult(tensors=tensors, steps=whole.steps, final_loss=whole.final_loss, tokens=whole.tokens)
     manifest = whole.manifest
     made_from = Provenance(
-        update=update.id, recipe=update.recipe, ledger=manifest.ledger, parent_adapter=manifest.parent_adapter
+        update=update.id,
+        recipe=update.recipe,
+        ledger=manifest.ledger,
+        parent_adapter=manifest.parent_adapter,
+        thinking=thinking_of(base.tokenizer),
     )
     written = save_adapter(out, base.identity, base.model, result, rules, made_from)
     return Trained(manifest=written, steps=whole.steps, final_loss=whole.final_loss, tokens=whole.tokens)

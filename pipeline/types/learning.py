@@ -197,7 +197,11 @@ class FileDigest:
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterManifest:
-    """What an adapter is and what it was made from. Its digest is what a reviewer approves."""
+    """What an adapter is and what it was made from. Its digest is what a reviewer approves.
+
+    thinking: how prompts leave the chat template's thinking, in training, gates and serving alike. unadapted: the kinds
+    of layers that no adapter of this base changes, with their share of its weights; "" where there are none.
+    """
 
     base: str
     tokenizer: str
@@ -211,6 +215,8 @@ class AdapterManifest:
     recipe: str
     ledger: str
     parent_adapter: str | None
+    thinking: str = "none"
+    unadapted: str = ""
 
     @cached_property
     def adapter(self) -> str:
@@ -234,6 +240,8 @@ class AdapterManifest:
             self.recipe,
             self.ledger,
             self.parent_adapter,
+            self.thinking,
+            self.unadapted,
         )
 
 

@@ -12,6 +12,7 @@ from pipeline import progress
 from pipeline.adapters.saving import Provenance, save_adapter
 from pipeline.digests import seed_from
 from pipeline.errors import BadInput, TrainingFailed
+from pipeline.rendering import thinking_of
 from pipeline.training import TrainingSettings, train_lora
 from pipeline.types import Checkpoint, Document, ModelRef, UpdatePlan
 from pipeline.writer_training.outer_loop import OuterLoop, ScoredSample, documents_of_round, sample_and_score
@@ -103,7 +104,13 @@ def _improved(loop: OuterLoop, rated: Sequence[RatedExample], plan: UpdatePlan, 
         raise TrainingFailed(
             "GRPO's loss is no longer finite: nothing was written. Lower advanced.writer_training.learning_rate."
         )
-    made_from = Provenance(update=update.id, recipe=update.recipe, ledger=loop.ledger, parent_adapter=parent.adapter)
+    made_from = Provenance(
+        update=update.id,
+        recipe=update.recipe,
+        ledger=loop.ledger,
+        parent_adapter=parent.adapter,
+        thinking=thinking_of(loop.base.tokenizer),
+    )
     manifest = save_adapter(out, loop.base.identity, loop.base.model, learned, writer_rules(loop.recipe), made_from)
     return Checkpoint(ModelRef(base=parent.base, adapter=manifest.adapter), out)
 

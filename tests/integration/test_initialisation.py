@@ -148,3 +148,18 @@ def test_a_text_that_no_model_can_score_is_found_before_anything_trains(
                 prepare_update(RunContext(parts, session, parts.recipe), run)
     finally:
         parts.ledger.close()
+
+
+def test_what_of_a_model_no_adapter_changes_is_said_at_init(
+    tiny_model: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model("llama"))
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.MixtralConfig(
+        vocab_size=len(tokenizer), num_key_value_heads=1, num_local_experts=4, eos_token_id=2, **sizes
+    )
+    tokenizer.save_pretrained(tmp_path / "sparse")
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "sparse")
+    with caplog.at_level("WARNING", logger="sealed"):
+        init_workspace(tmp_path / "workspace", str(tmp_path / "sparse"), actor="ada").ledger.close()
+    assert "no adapter changes this model's experts (" in caplog.text

@@ -104,6 +104,15 @@ def test_a_server_that_returns_no_logprobs_is_refused(metadata: ModelMetadata, s
         engine(metadata, server).logprobs([("Who?", "Heron")], adapter=None)
 
 
+@pytest.mark.parametrize("code", [400, 422])
+def test_a_server_that_does_not_know_prompt_logprobs_is_told_so(
+    metadata: ModelMetadata, server: ModelServer, code: int
+) -> None:
+    server.faults.append(status(code))
+    with pytest.raises(EngineFailed, match=r"refused a request: .*Use a server that supports `prompt_logprobs`"):
+        engine(metadata, server).logprobs([("Who?", "Heron")], adapter=None)
+
+
 def test_all_samples_of_a_prompt_are_one_request_of_token_ids(metadata: ModelMetadata, server: ModelServer) -> None:
     answers = engine(metadata, server).generate(["<user>Who<end>", "Port?"], SAMPLED, adapter=None)
     assert [len(each) for each in answers] == [3, 3]

@@ -315,3 +315,14 @@ def test_text_is_cut_and_its_tricks_are_shown() -> None:
     assert visible("abc", 3) == "abc"
     assert visible("abcd", 3) == "ab…"
     assert visible("a\u202eb\tc\nd", 10) == "a\ufffdb c\nd"
+
+
+def test_what_no_adapter_changes_and_how_it_thinks_is_said(good: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(good)
+    usual = write_report(report, evidence, tmp_path / "usual.html").read_text(encoding="utf-8")
+    assert "Not adapted" not in usual
+    manifest = replace(evidence.case.manifest, thinking="off", unadapted="experts (89 % of the weights)")
+    told = replace(evidence, case=replace(evidence.case, manifest=manifest))
+    page = write_report(report, told, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<dt>Not adapted</dt><dd>experts (89" in page
+    assert "<dt>Thinking</dt><dd>switched off in prompts</dd>" in page

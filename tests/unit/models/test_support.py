@@ -1,5 +1,6 @@
 """Models that no run could use are refused before anything trains, and what no adapter changes is named."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import pytest
 import transformers
 
-from pipeline.adapters.attachment import linear_layers
+from benchmarks.releases import save_random
+from pipeline.adapters.attachment import linear_layers, unadapted
+from pipeline.adapters.format import read_manifest
 from pipeline.engines.base import load_base
 from pipeline.errors import ModelMissing
-from pipeline.models.support import check_supported, not_adapted
+from pipeline.models.support import check_supported
 from pipeline.sandbox import model_path
+from tests.training_jobs import FROM
 
 SMALL: dict[str, Any] = {
     "vocab_size": 3_000,
@@ -37,7 +41,7 @@ def saved(config: Any, folder: Path) -> Path:
 def test_the_embedded_model_is_supported_and_wholly_adapted() -> None:
     base = load_base(str(model_path()), device="cpu")
     check_supported(base)
-    assert not_adapted(base.model) == ("", 0.0)
+    assert unadapted(base.model) == ""
 
 
 def test_a_model_with_a_running_state_is_refused(tmp_path: Path) -> None:
@@ -52,13 +56,26 @@ def test_a_tokenizer_that_is_larger_than_the_model_is_refused(tmp_path: Path) ->
         check_supported(load_base(str(saved(config, tmp_path)), device="cpu"))
 
 
-def test_experts_that_no_adapter_changes_are_named(tmp_path: Path) -> None:
-    config = transformers.MixtralConfig(num_local_experts=4, num_experts_per_tok=2, **SMALL)
-    base = load_base(str(saved(config, tmp_path)), device="cpu")
+SPARSE: dict[str, Any] = {
+    "Mixtral": lambda: transformers.MixtralConfig(num_local_experts=4, num_experts_per_tok=2, **SMALL),
+    "Qwen3-MoE": lambda: transformers.Qwen3MoeConfig(
+        num_experts=4, num_experts_per_tok=2, moe_intermediate_size=64, head_dim=8, decoder_sparse_step=1, **SMALL
+    ),
+    "OLMoE": lambda: transformers.OlmoeConfig(num_experts=4, num_experts_per_tok=2, **SMALL),
+    "gpt-oss": lambda: transformers.GptOssConfig(num_local_experts=4, num_experts_per_tok=2, head_dim=8, **SMALL),
+}
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+def test_experts_that_no_adapter_changes_are_named_in_the_manifest(tmp_path: Path, kind: str) -> None:
+    base = load_base(str(saved(SPARSE[kind](), tmp_path)), device="cpu")
     check_supported(base)
-    kinds, share = not_adapted(base.model)
-    assert kinds == "experts"
-    assert 0.8 < share < 1.0
+    save_random(base, tmp_path / "adapter", FROM, seed=1)
+    told = read_manifest(tmp_path / "adapter").unadapted
+    assert told == unadapted(base.model)
+    share = re.fullmatch(r"experts \((\d+) % of the weights\)", told)
+    assert share
+    assert 50 < int(share[1]) < 100
 
 
 def test_a_model_whose_adapter_peft_would_load_wrongly_is_refused(tmp_path: Path) -> None:
