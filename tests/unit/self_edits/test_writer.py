@@ -14,7 +14,7 @@ from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.context import WriterContext
 from pipeline.self_edits.screening import LEAKED
 from pipeline.self_edits.writer import PASSAGE, write_self_edits
-from pipeline.types import Checkpoint, Document, EvalItem, ModelRef, SelfEdit
+from pipeline.types import Checkpoint, Document, EvalItem, ModelRef, SelfEdit, Written
 from tests.engines import ScriptedEngine
 
 WRITER = Checkpoint(ModelRef(base="base", adapter="adapter"))
@@ -51,7 +51,7 @@ def context(**changes: object) -> WriterContext:
 def write(
     documents: list[Document],
     already: Container[str] = frozenset(),
-    save: Callable[[tuple[SelfEdit, ...]], None] = lambda edits: None,
+    save: Callable[[Written], None] = lambda written: None,
     **changes: object,
 ) -> tuple[SelfEdit, ...]:
     return write_self_edits(context(**changes), documents, already=already, save=save).edits
@@ -87,23 +87,28 @@ def test_a_killed_run_started_again_ends_like_an_unbroken_one() -> None:
     unbroken = write(NEW)
     ledger: list[SelfEdit] = []
 
-    def save_twice(edits: tuple[SelfEdit, ...]) -> None:
+    def save_twice(written: Written) -> None:
         if ledger:
             raise KeyboardInterrupt
-        ledger.extend(edits)
+        ledger.extend(written.edits)
 
     with pytest.raises(KeyboardInterrupt):
         write(NEW, save=save_twice)
     assert 0 < len(ledger) < len(unbroken)
     engine = ScriptedEngine(notes)
-    write(NEW, engine=engine, already={edit.document for edit in ledger}, save=ledger.extend)
+    write(
+        NEW,
+        engine=engine,
+        already={edit.document for edit in ledger},
+        save=lambda written: ledger.extend(written.edits),
+    )
     assert tuple(ledger) == unbroken
     assert sum(map(len, engine.asked)) == 2 * 12
 
 
 def test_a_document_is_saved_whole_or_not_at_all() -> None:
     saved: list[set[str]] = []
-    write(NEW, save=lambda edits: saved.append({edit.document for edit in edits}))
+    write(NEW, save=lambda written: saved.append({edit.document for edit in written.edits}))
     assert sum(map(len, saved)) == len(set.union(*saved)) == len(NEW)
 
 
