@@ -28,7 +28,7 @@ _OF_CAMPAIGNS = ("took", "remains")
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two campaigns, with little rehearsal")
+    parser.add_argument("--quick", action="store_true", help="two campaigns")
     parser.add_argument("--model", default=EMBEDDED, help=f"{EMBEDDED}, or a packaged model: smollm2")
     parser.add_argument("--minutes", type=float, help="after which no campaign begins; none: all")
     parser.add_argument("--progress", type=Path, help="JSON lines of the campaigns that have ended")
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(campaign: Campaign, options: argparse.Namespace, folder: Path, progress: Path) -> None:
     model = str(model_path()) if options.model == EMBEDDED else options.model
-    one = ended(campaign, model, folder, short=options.quick)
+    one = ended(campaign, model, folder, short=options.model == EMBEDDED)
     progress.parent.mkdir(parents=True, exist_ok=True)
     with progress.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(one)) + "\n")

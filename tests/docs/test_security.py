@@ -34,7 +34,7 @@ TECHNIQUES = {
 
 def threats() -> list[list[str]]:
     """The cells of each row of the table of threats."""
-    section = read(PAGE).partition("## Threats")[2].partition("\n## ")[0]
+    section = read(PAGE).partition("## Threats")[2].partition("\n### ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in rows[1:]]
 
