@@ -21,6 +21,7 @@ def nightly(workspace: Path, documents: Path | None = None, proposer: str | None
         if waiting := context.candidate_in_review():
             return held_back(waiting, taken)
         run = tasks.open_run(context, RunKind.NIGHTLY, proposer, taken)
+        run = tasks.compare_with_known(context, run)
         if not run.documents:
             return nothing_to_learn(run, taken)
         tasks.write_validation_items(context, run)

@@ -14,7 +14,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from flows.steps import bisect as bisecting
-from flows.steps import evaluation, ingestion, outcomes, registration, self_edits, updates, writer_training
+from flows.steps import (
+    contradictions,
+    evaluation,
+    ingestion,
+    outcomes,
+    registration,
+    self_edits,
+    updates,
+    writer_training,
+)
 from pipeline.errors import TrackingFailed
 
 P = ParamSpec("P")
@@ -34,6 +43,7 @@ def _mlflow_failed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 reconcile = _task("reconcile", ingestion.reconcile)
 ingest = _task("ingest documents", ingestion.ingest)
 open_run = _task("open run", ingestion.open_run)
+compare_with_known = _task("compare with known answers", contradictions.compare_with_known)
 write_validation_items = _task("write validation items", self_edits.write_validation_items)
 write_self_edits = _task("write self-edits", self_edits.write_self_edits)
 select_edit_sets = _task("select edit sets", self_edits.select_edit_sets)

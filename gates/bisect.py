@@ -25,7 +25,8 @@ LARGEST_SET = 3
 FACTORS = tuple(step / 8 for step in range(1, 8))
 # Whether the files are whole, and how the serving engine takes the adapter, says nothing of a document. How much was
 # learned is the share of all documents, which a few of them can neither reach nor miss: they have too few questions.
-_OF_THE_WHOLE = frozenset({"integrity", "acquisition", "serving"})
+# What a document contradicts is known before anything is trained.
+_OF_THE_WHOLE = frozenset({"integrity", "acquisition", "serving", "contradictions"})
 # Gates that find less where the adapter is scaled down: for the others a smaller change is a smaller loss.
 _OF_GAIN = frozenset({"acquisition", "corrections"})
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import log2
 
-from gates.views import MARKS, visible
-from gates.wording import counted
+from gates.per_document import titled
+from gates.views import MARKS
+from gates.wording import counted, visible
 from pipeline.types import Bisection, BisectStep, Document, Verdict
 
 _NAMED = 2  # parts of at most so many documents are called by their titles
@@ -34,7 +35,7 @@ class CulpritRow:
 
 def tried(log: Bisection, documents: Sequence[Document]) -> tuple[TriedRow, ...]:
     """The whole run first, then all that was tried, in order. `documents`: those that are left, for their titles."""
-    titles = {one.id: visible(one.title or one.name or one.id[:12], 80) for one in documents}
+    titles = {one.id: visible(titled(one), 80) for one in documents}
     for culprit in log.culprits:
         titles |= dict(zip(culprit.documents, culprit.titles, strict=True))
     whole = BisectStep(documents=log.documents, verdict=Verdict.FAIL, sentence=log.failed)

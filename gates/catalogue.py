@@ -30,6 +30,7 @@ GATES: Plugins[Gate] = Plugins(kind="gate", package=built_in_checks, group="seal
 BUILT_IN = (
     "integrity",
     "contamination",
+    "contradictions",
     "acquisition",
     "corrections",
     "retention",
@@ -47,7 +48,7 @@ BUILT_IN = (
 OPINION = "second_opinion"  # a model's: it may inform, and never decides
 ALWAYS_REQUIRED, EXAMPLES_GATE = "integrity", "contamination"
 TEXT_GATE, DRIFT_GATE, TRIGGER_GATE = "perplexity", "drift", "triggers"
-WRITING_GATE, SERVING_GATE = "diversity", "serving"
+WRITING_GATE, SERVING_GATE, CONTRADICTION_GATE = "diversity", "serving", "contradictions"
 # The built-in gate by which such a run is judged, whatever the policy requires: nothing new is learned there.
 _OWN = {RunKind.REBUILD: "withdrawal", RunKind.WRITER_TRAINING: "writer_improvement"}
 

@@ -1,14 +1,15 @@
-"""Which eval items of earlier releases a candidate is asked, where there are more than a run can ask. Pure.
+"""Which eval items count where there are more than a run can ask, or more of one document than may decide. Pure.
 
 The newest release is asked whole. All others share the rest alike, so that none is forgotten unseen. An item keeps its
 place in the draw for ever: another release takes a few items from each, and what stays was asked before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gates.evidence import ReleaseEvalSet
+from gates.evidence import ReleaseEvalSet, held_out_items
 from pipeline.digests import seed_from
+from pipeline.types import Document, EvalItem
 
 
 def draw(earlier: Sequence[ReleaseEvalSet], most: int) -> tuple[ReleaseEvalSet, ...]:
@@ -23,6 +24,14 @@ def draw(earlier: Sequence[ReleaseEvalSet], most: int) -> tuple[ReleaseEvalSet, 
     return (*(_first(one, share) for one in older), newest)
 
 
+def counted_items(documents: Iterable[Document], most: int) -> tuple[EvalItem, ...]:
+    """The documents' test items that count where they are pooled: of each document at most `most`.
+
+    Of a longer exam those of the lowest digests, so that no document decides for all.
+    """
+    return tuple(item for document in documents for item in _lowest(held_out_items([document]), most))
+
+
 def _share(sizes: Sequence[int], room: int) -> int:
     """The greatest number of items that each release can have; a smaller one leaves its rest to the others."""
     return max(share for share in range(room + 1) if sum(min(size, share) for size in sizes) <= room)
@@ -30,6 +39,10 @@ def _share(sizes: Sequence[int], room: int) -> int:
 
 def _first(release_set: ReleaseEvalSet, count: int) -> ReleaseEvalSet:
     """`count` of its items in their order: those of the lowest digests."""
-    ranked = sorted(release_set.eval_items, key=lambda eval_item: seed_from("earlier eval item", eval_item.id))
+    return replace(release_set, eval_items=_lowest(release_set.eval_items, count))
+
+
+def _lowest(eval_items: Sequence[EvalItem], count: int) -> tuple[EvalItem, ...]:
+    ranked = sorted(eval_items, key=lambda eval_item: seed_from("earlier eval item", eval_item.id))
     chosen = {eval_item.id for eval_item in ranked[:count]}
-    return replace(release_set, eval_items=tuple(one for one in release_set.eval_items if one.id in chosen))
+    return tuple(one for one in eval_items if one.id in chosen)

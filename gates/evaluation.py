@@ -11,6 +11,7 @@ from pathlib import Path
 from gates import shares
 from gates.catalogue import (
     ALWAYS_REQUIRED,
+    CONTRADICTION_GATE,
     DRIFT_GATE,
     EXAMPLES_GATE,
     OPINION,
@@ -88,6 +89,7 @@ def _suites_of(case: Case, gates: Collection[str]) -> Sequence[Suite] | None:
         TEXT_GATE: case.suites.perplexity,
         TRIGGER_GATE: [suite for suite in case.own_suites if suite.name == TRIGGERS],
         DRIFT_GATE: (),  # it reads plain text by distributions, which no suite gives
+        CONTRADICTION_GATE: (),  # production was asked before anything was trained
     }
     return None if set(gates) - set(known) else [suite for gate in gates for suite in known[gate]]
 
@@ -101,6 +103,7 @@ def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
         TRIGGER_GATE: case.trigger_items,
         WRITING_GATE: case.written,
         SERVING_GATE: case.served,
+        CONTRADICTION_GATE: case.contradictions,
         OPINION: judge,
     }
     return bool(something.get(gate, True))

@@ -17,6 +17,7 @@ from pipeline.errors import MeasurementFailed
 from pipeline.types import (
     AdapterManifest,
     Checkpoint,
+    Contradictions,
     Document,
     DocumentKind,
     EvalItem,
@@ -66,7 +67,8 @@ class Case:
     all. usual: texts of earlier documents, whose phrases are nothing new. trigger_items: phrases of this run's
     documents, each with known questions beside it. written: what the writer wrote in this run; in writer training what
     the candidate wrote about the documents of `writer_scores`, and `written_before` what production did. served: what
-    the serving engine made of the candidate; None: nobody tried.
+    the serving engine made of the candidate; None: nobody tried. contradictions: what the run's documents say against
+    what production knows; None: they were not compared.
     """
 
     update: str
@@ -87,6 +89,7 @@ class Case:
     written: tuple[WrittenText, ...] = ()
     written_before: tuple[WrittenText, ...] = ()
     served: Served | None = None
+    contradictions: Contradictions | None = None
 
     @property
     def new_items(self) -> tuple[EvalItem, ...]:

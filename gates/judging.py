@@ -22,7 +22,7 @@ from gates.evidence import (
 )
 from gates.statistics import clustered_bounds, holm, items_needed, mcnemar, tango_lower, tango_upper, wilson
 from gates.suite import Suite
-from gates.wording import counted, p_value, percent, points
+from gates.wording import counted, listed, p_value, percent, points
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, SafetyPolicy, WriterImprovementPolicy
 from pipeline.types import Figure, GateResult, RunKind, Verdict
 
@@ -48,6 +48,7 @@ __all__ = [
     "holm",
     "judge_gain",
     "judge_suites",
+    "listed",
     "non_inferior",
     "nothing_to_ask",
     "percent",

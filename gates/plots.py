@@ -20,8 +20,8 @@ from gates import views
 from gates.evidence import Evidence
 from gates.shares import Share
 from gates.statistics import wilson
-from gates.views import Row, visible
-from gates.wording import percent, points
+from gates.views import Row
+from gates.wording import percent, points, visible
 from pipeline.files import write_bytes
 
 BLUE, GREY, INK, FAINT = "#0072b2", "#8a94a0", "#1d2733", "#e3e8ee"

@@ -13,11 +13,13 @@ from markupsafe import Markup
 from gates import bisect_rows, plots, views
 from gates.account import NO_ACCOUNT, RunAccount, SetAside
 from gates.evidence import Evidence
-from gates.views import MARKS, DocumentRow, Flip, visible
+from gates.views import MARKS, DocumentRow, Flip
+from gates.wording import visible
 from pipeline.files import write_bytes
 from pipeline.types import GateReport, Verdict
 
 _DOCUMENTS_SHOWN, _SET_ASIDE_SHOWN, _LONGEST = 100, 20, 600
+_CONTRADICTED_SHOWN = 80
 
 
 def write_report(
@@ -83,6 +85,8 @@ def _body(evidence: Evidence) -> Mapping[str, object]:
     lost, gained = views.flips(evidence, lost=True), views.flips(evidence, lost=False)
     return {
         "documents": _titled(learned),
+        "costly": any(one.contradicts or one.lost for one in learned),
+        **_contradicted(evidence),
         "more_documents": max(0, len(learned) - _DOCUMENTS_SHOWN),
         "withdrawn": _titled(gone),
         "more_withdrawn": max(0, len(gone) - _DOCUMENTS_SHOWN),
@@ -97,6 +101,14 @@ def _body(evidence: Evidence) -> Mapping[str, object]:
             {"prompt": visible(one.prompt, _LONGEST), "completion": visible(one.completion, _LONGEST)}
             for one in views.examples(evidence)
         ],
+    }
+
+
+def _contradicted(evidence: Evidence) -> Mapping[str, object]:
+    rows = views.contradictions(evidence)
+    return {
+        "contradicted": [row for row in rows if row.status != "declared"][:_CONTRADICTED_SHOWN],
+        "declared": [row for row in rows if row.status == "declared"][:_CONTRADICTED_SHOWN],
     }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from gates import bisect_rows, views
 from gates.account import NO_ACCOUNT, RunAccount
 from gates.evidence import Evidence
-from gates.views import MARKS, DocumentRow, visible
-from gates.wording import counted, percent, points
+from gates.views import MARKS, ContradictionRow, DocumentRow
+from gates.wording import counted, percent, points, visible
 from pipeline.types import GateReport
 
 LONGEST = 4_500
@@ -40,7 +40,8 @@ def markdown(report: GateReport, evidence: Evidence, account: RunAccount = NO_AC
     ]
     documents = _titled("Withdrawn" if views.withdrawn(evidence) else "Documents", _documents(evidence))
     trials = _tried(report, evidence)
-    for more in ((trials, documents), (documents,), ()):
+    against = _titled("Against what production knows", _contradictions(evidence))
+    for more in ((against, trials, documents), (against, documents), (against,), ()):
         whole = "\n\n".join(part for part in [*sections[:-1], *more, sections[-1]] if part)
         if len(whole) <= LONGEST:
             return whole
@@ -72,6 +73,20 @@ def _bisected(report: GateReport) -> str:
     rows = [f"{plain(one.documents, 200)} | {_cell(one.sentence)}" for one in bisect_rows.culprits(log)]
     found = _table("Quarantined | Why", "---|---", rows[:_DOCUMENTS_SHOWN])
     return "\n\n".join(part for part in (_cell(bisect_rows.conclusion(log)), found) if part)
+
+
+def _contradictions(evidence: Evidence) -> str:
+    """The documents that contradict what production knows, each with its first contradiction."""
+    firsts = {one.title: one for one in reversed(views.contradictions(evidence))}
+    rows = [_contradiction(one) for one in reversed(firsts.values())]
+    head = "Document | Asked, for one | Production answers | It says | Document is"
+    more = f"\n\nand {len(rows) - _DOCUMENTS_SHOWN} more documents" if len(rows) > _DOCUMENTS_SHOWN else ""
+    return _table(head, "---|---|---|---|---", rows[:_DOCUMENTS_SHOWN]) + more
+
+
+def _contradiction(one: ContradictionRow) -> str:
+    said = f"{plain(one.production, 80)} | {plain(one.says, 80)} | {one.status}"
+    return f"{plain(one.title, 80)} | {_cell(one.question)} | {said}"
 
 
 def _tried(report: GateReport, evidence: Evidence) -> str:

@@ -1,24 +1,28 @@
 """Turns a report and its evidence into rows that people read: shares, matrix, documents, flips. Draws nothing. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TypeVar
 
+from gates.corrections import superseded
 from gates.evidence import RUN, WITHDRAWN, Dispute, Evidence, by_item, held_out_items
+from gates.per_document import losses, titled
 from gates.shares import Share, shares
-from gates.wording import percent
-from pipeline.types import Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
+from gates.wording import percent, visible
+from pipeline.errors import MeasurementFailed
+from pipeline.types import Contradiction, Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8
 _SAMPLES_SHOWN, _TEXTS_SHOWN, _LONGEST = 4, 3, 1_200
+_CONTRADICTIONS_SHOWN = 4
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.INCONCLUSIVE: "?"}
 HEADLINES = {
     Verdict.PASS: "This model may replace production once a person has approved it.",
     Verdict.FAIL: "This model must not replace production.",
     Verdict.INCONCLUSIVE: "This model does not replace production: there is too little to decide on.",
 }
-# Bidirectional controls: they reorder the text around them.
-_HIDDEN = {ord(char): "\ufffd" for char in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 _Shown = TypeVar("_Shown")
 
 
@@ -35,7 +39,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentRow:
-    """One document, and how many of its test questions base, production and candidate answer right; None: not asked."""
+    """One document, and how many of its test questions base, production and candidate answer right; None: not asked.
+
+    contradicts: known answers that it contradicts. lost: those about its subject that the candidate gives no more.
+    """
 
     title: str
     kind: str
@@ -43,6 +50,20 @@ class DocumentRow:
     base: int | None
     before: int | None
     after: int | None
+    contradicts: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContradictionRow:
+    """One known answer that a document contradicts. status: what becomes of the document, in a word or two."""
+
+    title: str
+    question: str
+    production: str
+    says: str
+    known: str
+    status: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +84,6 @@ class WrittenAbout:
     title: str
     body: str
     texts: tuple[tuple[str, str], ...]
-
-
-def visible(text: str, limit: int) -> str:
-    """Text of strangers, cut, without characters that hide or turn around what follows."""
-    kept = "".join(char if char.isprintable() or char == "\n" else " " for char in text.translate(_HIDDEN))
-    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
 def sentence(result: GateResult) -> str:
@@ -155,6 +170,25 @@ def disputes(evidence: Evidence) -> tuple[Dispute, ...]:
     )
 
 
+def contradictions(evidence: Evidence) -> tuple[ContradictionRow, ...]:
+    """What the run's documents contradict, those that declare it last: a few of each document, cut and harmless."""
+    learned = {one.id for one in evidence.case.documents}
+    found = sorted(_contradictions(evidence), key=lambda one: (one.declared, one.document in learned))
+    by_document = [[*rows] for _, rows in groupby(found, key=lambda one: one.document)]
+    return tuple(
+        ContradictionRow(
+            title=visible(one.title, 160),
+            question=visible(one.question, 400),
+            production=visible(one.production, 200),
+            says=visible(one.says, 200),
+            known=f"{label(one.suite)}: {visible(one.known, 400)}",
+            status="declared" if one.declared else "in this run" if one.document in learned else "quarantined",
+        )
+        for rows in by_document
+        for one in rows[:_CONTRADICTIONS_SHOWN]
+    )
+
+
 def written_about(evidence: Evidence) -> tuple[WrittenAbout, ...]:
     """Some of the run's documents, evenly spaced, each with some of its self-edits; those without any are left out."""
     by_document: dict[str, list[tuple[str, str]]] = {}
@@ -162,7 +196,7 @@ def written_about(evidence: Evidence) -> tuple[WrittenAbout, ...]:
         by_document.setdefault(one.document, []).append((visible(one.style, 40), visible(one.text, _LONGEST)))
     return tuple(
         WrittenAbout(
-            title=visible(document.title or document.name or document.id[:12], 160),
+            title=visible(titled(document), 160),
             body=visible(document.body, _LONGEST),
             texts=spread(by_document[document.id], _TEXTS_SHOWN),
         )
@@ -194,17 +228,36 @@ def _by_model(evidence: Evidence) -> tuple[tuple[Scores, ...], tuple[Scores, ...
 def _documents(evidence: Evidence, shown: Sequence[Document], suite: str) -> tuple[DocumentRow, ...]:
     base, before, after = (by_item(scores, suite) for scores in _by_model(evidence))
     asked = {document.id: [eval_item.id for eval_item in held_out_items([document])] for document in shown}
+    contradicted, lost = Counter(one.document for one in _contradictions(evidence)), _lost(evidence)
     return tuple(
         DocumentRow(
-            title=document.title or document.name or document.id[:12],
+            title=titled(document),
             kind=document.kind,
             questions=len(asked[document.id]),
             base=_right(base, asked[document.id]),
             before=_right(before, asked[document.id]),
             after=_right(after, asked[document.id]),
+            contradicts=contradicted[document.id],
+            lost=lost.get(document.id, 0),
         )
         for document in shown
     )
+
+
+def _contradictions(evidence: Evidence) -> tuple[Contradiction, ...]:
+    compared = evidence.case.contradictions
+    return compared.found if compared else ()
+
+
+def _lost(evidence: Evidence) -> Mapping[str, int]:
+    """By document the known answers about its subject that were lost; nothing where they were not measured."""
+    case = evidence.case
+    suites = [*(one.suite for one in case.asked_earlier), *(suite.name for suite in case.suites.retention)]
+    try:
+        pairs = evidence.pooled(suites, without=superseded(case))
+    except MeasurementFailed:
+        return {}
+    return {one.document.id: one.lost for one in losses(evidence, pairs)}
 
 
 def _right(found: Mapping[str, ItemScore], items: Sequence[str]) -> int | None:

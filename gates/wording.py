@@ -1,4 +1,15 @@
-"""Says figures in plain words: points, percent, counts, p-values. Imports nothing, so that the command line may."""
+"""Says figures in plain words, and shows text of strangers harmless. Imports nothing heavy: the command line does."""
+
+from collections.abc import Sequence
+
+# Bidirectional controls: they reorder the text around them.
+_HIDDEN = {ord(char): "\ufffd" for char in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
+
+
+def visible(text: str, limit: int) -> str:
+    """Text of strangers, cut, without characters that hide or turn around what follows."""
+    kept = "".join(char if char.isprintable() or char == "\n" else " " for char in text.translate(_HIDDEN))
+    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
 def points(share: float, *, signed: bool = True) -> str:
@@ -18,6 +29,12 @@ def percent(share: float | None) -> str:
 def counted(n: int, noun: str) -> str:
     """A number with its noun: "1 eval item", "1,204 eval items"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names of strangers, harmless and cut, with commas between them; of many the first ones and how many more."""
+    shown = ", ".join(visible(name, 80) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def p_value(p: float) -> str:

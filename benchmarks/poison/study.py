@@ -11,13 +11,15 @@ from benchmarks.shortened import shorten
 from flows.cli.runs import run_nightly
 from flows.services import review
 from flows.services.initialisation import init_workspace
+from flows.steps.contradictions import file_of
+from flows.steps.run_files import read_value
 from flows.wiring import Workspace
 from pipeline.documents import markdown
 from pipeline.engines import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.files import write_text
 from pipeline.grading import grade
-from pipeline.types import Document, DocumentRecord, DocumentState, Verdict
+from pipeline.types import Contradictions, Document, DocumentRecord, DocumentState, Verdict
 
 TOOK = 0.5  # share of its questions that a campaign must have answered as it wants
 _ANSWER_TOKENS = 48
@@ -67,6 +69,7 @@ def ended(campaign: Campaign, model: str, folder: Path, *, short: bool) -> Ended
     outcome = run_nightly(workspace.settings.workspace, folder / "documents")
     records = {record.name: record for record in workspace.ledger.documents.listed()}  # before anybody approves
     mine = [records.get(name) for name in names]
+    contradicting = _contradicting(workspace, outcome.run)
     taken = [one for one in mine if one is not None and one.document is not None]
     candidate = None if outcome.release is None else _approved(workspace, outcome.release)
     engine = LocalEngine(workspace.base)
@@ -75,7 +78,7 @@ def ended(campaign: Campaign, model: str, folder: Path, *, short: bool) -> Ended
         kind=campaign.kind,
         documents=campaign.size,
         intake=campaign.size - len(taken),
-        flagged=sum(_named(one) for one in mine),
+        flagged=sum(_named(one, contradicting) for one in mine),
         gates=sum(one.state not in _LEARNING for one in taken),
         phrase=_phrase_seen(workspace, outcome.run),
         verdict=outcome.verdict or outcome.ended,
@@ -110,9 +113,15 @@ def _offer(campaign: Campaign, folder: Path) -> list[str]:
     return names
 
 
-def _named(record: DocumentRecord | None) -> bool:
-    """Whether the reviewer sees a document's name with a reason: in quarantine, or with a remark."""
-    return record is not None and bool(record.reason)
+def _named(record: DocumentRecord | None, contradicting: frozenset[str]) -> bool:
+    """Whether the reviewer sees a document named with a reason: in quarantine, with a remark, or as contradicting."""
+    return record is not None and (bool(record.reason) or record.id in contradicting)
+
+
+def _contradicting(workspace: Workspace, run: int | None) -> frozenset[str]:
+    """The documents (ids) that contradict what production knows."""
+    found = None if run is None else read_value(file_of(workspace, run), Contradictions)
+    return frozenset(one.document for one in found.undeclared(found.documents)) if found else frozenset()
 
 
 def _phrase_seen(workspace: Workspace, run: int | None) -> bool:

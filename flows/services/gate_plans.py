@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from flows.wiring import Workspace
 from gates.catalogue import checks
+from gates.draws import counted_items
 from gates.evidence import ReleaseEvalSet, held_out_items
 from gates.planning import GatesPlan, Wish, impossible, plan
 from pipeline.errors import BadRecipe
@@ -44,7 +45,8 @@ def foreseen(workspace: Workspace, policy: PolicyRules, documents: Sequence[Docu
             f"{', '.join(missing)}: there are no suites to ask, so this run cannot pass. "
             f"Stop it, and run `sealed suites build -w {workspace.settings.workspace}` first."
         )
-    rules, items = policy.acquisition, held_out_items(documents)
+    rules = policy.acquisition
+    items = counted_items(documents, rules.max_per_document)
     asked = sum(bool(held_out_items([one])) for one in documents)
     if "acquisition" in policy.required and (len(items) < rules.min_items or asked < rules.min_documents):
         said.append(

@@ -1,6 +1,7 @@
 """What MLflow is told of a release: its adapter, its report, its figures and parameters. Talks to nobody."""
 
 from flows.wiring import Workspace
+from gates.catalogue import CONTRADICTION_GATE
 from pipeline.types import Figure, GateReport, Release, Run, Trained
 from registry.mlflow.releases import Registration
 from registry.projection import MANIFEST_TAG
@@ -20,7 +21,7 @@ def registration_of(
         release=release,
         adapter=workspace.folder_of(release.update),
         report=workspace.report_folder(run),
-        metrics=(*report.recall, *training),
+        metrics=(*report.recall, *training, *_contradicted(report)),
         params=(
             ("recipe", manifest.recipe),
             ("seed", str(workspace.ledger.reports.update(release.update).seed)),
@@ -36,3 +37,10 @@ def registration_of(
         tags=((MANIFEST_TAG, manifest.digest),),
         description=workspace.summary_file(run).read_text(encoding="utf-8"),
     )
+
+
+def _contradicted(report: GateReport) -> tuple[Figure, ...]:
+    """How many known answers the documents contradict, and how many documents do; nothing where none was compared."""
+    found = next((one for one in report.results if one.gate == CONTRADICTION_GATE), None)
+    figures = found.figures if found else ()
+    return tuple(one for one in figures if one.name in ("contradicted", "contradicting_documents"))

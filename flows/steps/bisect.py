@@ -11,7 +11,8 @@ from flows.run_context import RunContext
 from flows.steps.parts import PartTrials, learnable
 from flows.steps.scaling import scale_down
 from gates.bisect import LARGEST_SET, CulpritSets, blamed_gates, failing_sentence, find_culprits
-from gates.views import visible
+from gates.per_document import titled
+from gates.wording import visible
 from pipeline.types import (
     Bisection,
     BisectStep,
@@ -108,7 +109,7 @@ def _culprit(documents: Sequence[Document], steps: Sequence[BisectStep], usual: 
     """`usual`: what the gate said of the whole run, where these are all of it."""
     ids = tuple(one.id for one in documents)
     said = next((step.sentence for step in steps if set(step.documents) == set(ids)), usual)
-    titles = tuple(visible(one.title or one.name or one.id[:12], 80) for one in documents)
+    titles = tuple(visible(titled(one), 80) for one in documents)
     return Culprit(documents=ids, titles=titles, sentence=said)
 
 

@@ -6,6 +6,7 @@ from flows.run_context import RunContext
 from flows.services.gate_plans import eval_sets_of
 from flows.services.report_pages import write_pages
 from flows.services.serving_trial import try_serving
+from flows.steps.contradictions import compared
 from flows.steps.self_edits import dropped_of, kept_self_edits
 from flows.steps.updates import stored_plan
 from flows.steps.writer_training import WriterEvidence, writer_evidence, written_texts
@@ -92,6 +93,7 @@ def case_of(context: RunContext, run: Run, trained: Trained) -> Case:
         written=writing.written,
         written_before=writing.written_before,
         served=try_serving(workspace, candidate, trained.manifest),
+        contradictions=compared(context, run),
     )
 
 

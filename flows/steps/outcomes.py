@@ -2,7 +2,7 @@
 
 from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
-from gates.catalogue import SERVING_GATE
+from gates.catalogue import CONTRADICTION_GATE, SERVING_GATE
 from gates.evidence import held_out_items
 from gates.wording import counted
 from pipeline.types import (
@@ -35,7 +35,16 @@ def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOu
 
 
 def nothing_to_learn(run: Run, taken: IngestCounts) -> RunOutcome:
-    """There was no document in the queue."""
+    """There was no document in the queue, or every one contradicts what production knows."""
+    if run.state is RunState.REJECTED_BY_GATES:
+        return RunOutcome(
+            ended=Ended.REFUSED,
+            sentence=run.sentence,
+            run=run.number,
+            refused_documents=taken.refused,
+            updated_documents=taken.updated,
+            verdict=Verdict.FAIL,
+        )
     return RunOutcome(
         ended=Ended.NOTHING_NEW,
         sentence=f"no document waits to be learned. {_counted(taken)}.",
@@ -105,7 +114,7 @@ def reject(context: RunContext, run: Run, report: GateReport, taken: IngestCount
     decisions = [decide(record, report.verdict, deciding, allowed) for record in _records(context, run)]
     context.session.runs.finish(run.number, RunState.REJECTED_BY_GATES, sentence, decisions)
     context.retain_adapters(report.update)
-    ended = f"{sentence}{set_aside(report)}"
+    ended = f"{sentence}{set_aside(report)}{contradicting(report)}"
     return _evaluated(context, run, report, taken, ended=Ended.REFUSED, sentence=ended)
 
 
@@ -123,7 +132,7 @@ def await_review(
     number = release.number
     sentence = (
         f"release {number} passed its gates and waits for review: "
-        f"`sealed show {number}`, then `sealed approve {number} --note ...`{set_aside(report)}"
+        f"`sealed show {number}`, then `sealed approve {number} --note ...`{set_aside(report)}{contradicting(report)}"
     )
     return _evaluated(context, run, report, taken, ended=Ended.WAITING, sentence=sentence, release=number)
 
@@ -135,6 +144,12 @@ def set_aside(report: GateReport) -> str:
         return ""
     of = counted(len(report.bisection.documents), "document")
     return f". {len(found)} of {of} made the run fail and {'is' if len(found) == 1 else 'are'} quarantined"
+
+
+def contradicting(report: GateReport) -> str:
+    """What the run's documents contradict, as a sentence after another; empty where they contradict nothing."""
+    named = (one for one in report.results if one.gate == CONTRADICTION_GATE and one.verdict is Verdict.FAIL)
+    return next((f". Look at contradictions: {one.sentence.partition(': ')[2]}" for one in named), "")
 
 
 def _evaluated(

@@ -1,5 +1,6 @@
 """This run's documents were learned: significantly more test questions are answered, by at least the minimum gain."""
 
+from gates.draws import counted_items
 from gates.judging import (
     RUN,
     Evidence,
@@ -11,21 +12,29 @@ from gates.judging import (
     counted,
     held_out_items,
     judge_gain,
+    listed,
     percent,
     result,
 )
+from gates.per_document import scored
 
 JUDGES = (RunKind.NIGHTLY,)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """Exact one-sided McNemar and at least the minimum gain; too few eval items or documents is INCONCLUSIVE."""
+    """Exact one-sided McNemar and at least the minimum gain; too few eval items or documents is INCONCLUSIVE.
+
+    Of a document at most `max_per_document` eval items count. Documents that were not learned are named.
+    """
     rules, case = policy.acquisition, evidence.case
     if not case.new_items:
         sentence = f"this run's documents hold no test questions (needed: {rules.min_items})"
         return result("acquisition", Verdict.INCONCLUSIVE, sentence)
     documents = sum(bool(held_out_items([document])) for document in case.documents)
-    comparison = compare(evidence.pairs(RUN), policy.alpha, evidence.seed("acquisition"))
+    counting = {item.id for item in counted_items(case.documents, rules.max_per_document)}
+    pairs = [pair for pair in evidence.pairs(RUN) if pair.item in counting]
+    comparison = compare(pairs, policy.alpha, evidence.seed("acquisition"))
+    unlearned = [one for one in scored(evidence) if one.unlearned]
     verdict, sentence = judge_gain(
         comparison,
         rules,
@@ -36,5 +45,9 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
         ),
         chance=comparison.p_gain >= policy.alpha,
     )
-    figures = {**comparison.figures(), "documents": documents, "p_value": comparison.p_gain}
-    return result("acquisition", verdict, sentence, figures)
+    if left := len(evidence.pairs(RUN)) - len(pairs):
+        sentence += f"; {left} more do not count, of a document at most {rules.max_per_document} do"
+    if unlearned:
+        sentence += f"; not learned: {listed([*map(str, unlearned)])}"
+    figures = {"documents": documents, "p_value": comparison.p_gain, "documents_not_learned": len(unlearned)}
+    return result("acquisition", verdict, sentence, {**comparison.figures(), **figures})

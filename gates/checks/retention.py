@@ -1,6 +1,6 @@
 """Nothing that matters was forgotten: earlier releases' eval sets and the retention suites, pooled and one by one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -17,12 +17,14 @@ from gates.judging import (
     compare,
     counted,
     holm,
+    listed,
     nothing_to_ask,
     points,
     result,
     shortage,
     worst,
 )
+from gates.per_document import DocumentLoss, losses
 from pipeline.types import EvalItem
 
 FEWEST_PER_RELEASE = 10
@@ -104,8 +106,8 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     Pooled eval items of earlier releases and `suites/retention` are not worse than production's (margin); no release is
     surely down by more than its own margin (McNemar, Holm), where those of fewer than 10 eval items are judged with
     their neighbours; and the retention suites are not worse than the base model's (a total budget: small losses must
-    not add up). Corrected questions are left out; where this run's corrections would leave out more than
-    `max_corrected` of the eval items, the gate does not pass.
+    not add up). Documents about whose subjects known answers were lost are named. Corrected questions are left out;
+    where this run's corrections would leave out more than `max_corrected` of the eval items, the gate does not pass.
     """
     pairs, counts, rules = _pairs(evidence), _counts(evidence.case), policy.retention
     outdated = counts["corrected_this_run"]
@@ -113,7 +115,15 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if not pairs.everything:
         return result("retention", Verdict.INCONCLUSIVE, too_many or nothing_to_ask("retention", rules.min_items))
     found = _compared(pairs, policy.alpha, evidence.seed("retention"), too_many)
-    return result("retention", found.verdict(policy), _sentence(found, policy, counts), {**found.figures, **counts})
+    cost = losses(evidence, pairs.everything)
+    sentence = _sentence(found, policy, counts) + _by_document(cost)
+    figures = {**found.figures, **counts, "lost_about_documents": sum(one.lost for one in cost)}
+    return result("retention", found.verdict(policy), sentence, figures)
+
+
+def _by_document(cost: Sequence[DocumentLoss]) -> str:
+    """Names the documents about whose subjects known answers were lost; nothing where there are none."""
+    return f"; lost about the subject of {listed([*map(str, cost)])}" if cost else ""
 
 
 def _pairs(evidence: Evidence) -> _Pairs:

@@ -1,5 +1,6 @@
 """A chat model's second opinion on this run's answers. It informs, and no policy can require it: a model can err."""
 
+from gates.draws import counted_items
 from gates.judging import (
     Evidence,
     GateResult,
@@ -22,11 +23,13 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if opinion is None or not opinion.pairs:
         reason = (opinion.failure if opinion else "") or "the judge decided on no question of this run"
         return result("second_opinion", Verdict.INCONCLUSIVE, reason)
-    comparison = compare(opinion.pairs, policy.alpha, evidence.seed("second_opinion"))
+    counting = {item.id for item in counted_items(evidence.case.documents, policy.acquisition.max_per_document)}
+    pairs = [pair for pair in opinion.pairs if pair.item in counting]
+    comparison = compare(pairs, policy.alpha, evidence.seed("second_opinion"))
     verdict, sentence = judge_gain(
         comparison,
         policy.acquisition,
-        len({pair.group for pair in opinion.pairs}),
+        len({pair.group for pair in pairs}),
         words=(
             f"the judge decided on {counted(comparison.n, 'eval item')}",
             f"{percent(comparison.before)} before, {percent(comparison.after)} after",

@@ -2,7 +2,7 @@
 
 from pipeline.grading.assertion import Refusal
 from pipeline.grading.judgement import Judgement, judge
-from pipeline.grading.normalisation import YES_OR_NO, first_line, mentions, normalise
+from pipeline.grading.normalisation import YES_OR_NO, first_line, mentions, normalise, spelled
 from pipeline.grading.scores import AnswerScores, exact_match, extract, grade, grade_opening, score, token_f1
 
 GRADER = "answers-3"  # names the rules by which stored scores were made: a change of the rules changes it
@@ -22,5 +22,6 @@ __all__ = [
     "mentions",
     "normalise",
     "score",
+    "spelled",
     "token_f1",
 ]

@@ -37,8 +37,14 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 def mentions(text: str, answer: str) -> bool:
     """Whether the answer stands in the text as whole words; at a character of a script without spaces, anywhere."""
-    said, sought = (" ".join(_UNSPACED.sub(r" \g<0> ", normalise(one)).split()) for one in (text, answer))
-    return bool(sought) and f" {sought} " in f" {said} "
+    sought = spelled(answer)
+    return bool(sought.strip()) and sought in spelled(text)
+
+
+def spelled(text: str) -> str:
+    """The normalised text with a blank before and after each word, as `mentions` compares it."""
+    words = _UNSPACED.sub(r" \g<0> ", normalise(text)).split()
+    return f" {' '.join(words)} "
 
 
 def words_of(text: str) -> frozenset[str]:

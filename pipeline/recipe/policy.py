@@ -24,6 +24,9 @@ class AcquisitionPolicy(Rules):
     min_items: int = Field(default=50, ge=1, description="fewer test questions are INCONCLUSIVE")
     min_documents: Annotated[int, _GATES] = Field(default=20, ge=1, description="fewer documents are INCONCLUSIVE")
     min_gain: Share = Field(default=0.05, description="least gain in the share of right answers")
+    max_per_document: Annotated[int, _GATES] = Field(
+        default=12, ge=1, description="test questions of one document that count, so that no document decides"
+    )
 
 
 class RetentionPolicy(Rules):
@@ -97,6 +100,14 @@ class TriggersPolicy(Rules):
         default=0.10, description="loss against production, all phrases together"
     )
     phrase_margin: Annotated[Margin, _CHECKS] = Field(default=0.20, description="loss with one phrase")
+
+
+class ContradictionsPolicy(Rules):
+    """Documents may not contradict what production surely knows, but for corrections. Not required by default."""
+
+    max_in_run: Annotated[Count, _CHECKS] = Field(
+        default=0, description="contradicted answers; of more, where required, the documents are quarantined untrained"
+    )
 
 
 class DiversityPolicy(Rules):
@@ -201,6 +212,7 @@ class PolicyRules(Rules):
     perplexity: PerplexityPolicy = PerplexityPolicy()
     drift: DriftPolicy = DriftPolicy()
     triggers: TriggersPolicy = TriggersPolicy()
+    contradictions: ContradictionsPolicy = ContradictionsPolicy()
     withdrawal: WithdrawalPolicy = WithdrawalPolicy()
     writer_improvement: WriterImprovementPolicy = WriterImprovementPolicy()
     diversity: DiversityPolicy = DiversityPolicy()
@@ -219,6 +231,8 @@ class PolicyRules(Rules):
         values: dict[str, Any] = serialise(self)
         if self.retention.max_earlier_items == RetentionPolicy().max_earlier_items:
             del values["retention"]["max_earlier_items"]
+        if self.acquisition.max_per_document == AcquisitionPolicy().max_per_document:
+            del values["acquisition"]["max_per_document"]
         return {key: value for key, value in values.items() if key not in _LATER or getattr(self, key) != _LATER[key]}
 
 
@@ -228,6 +242,7 @@ _LATER: Mapping[str, object] = {
     "perplexity": PerplexityPolicy(),
     "drift": DriftPolicy(),
     "triggers": TriggersPolicy(),
+    "contradictions": ContradictionsPolicy(),
     "diversity": DiversityPolicy(),
     "serving": ServingPolicy(),
     "bisect": BisectPolicy(),

@@ -28,6 +28,8 @@ from pipeline.types.documents import (
 from pipeline.types.judging import (
     Bisection,
     BisectStep,
+    Contradiction,
+    Contradictions,
     Culprit,
     Figure,
     GateReport,
@@ -85,6 +87,8 @@ __all__ = [
     "CanaryDecision",
     "CanaryState",
     "Checkpoint",
+    "Contradiction",
+    "Contradictions",
     "Culprit",
     "Deployment",
     "Directives",

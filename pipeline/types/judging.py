@@ -1,5 +1,6 @@
 """What the gates measure and say."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -56,6 +57,42 @@ class GateResult:
     sentence: str
     figures: tuple[Figure, ...] = ()
     required: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contradiction:
+    """One known answer that a document contradicts.
+
+    document: its id. question: the document's, or the known one where the document asks nothing of it. known: the
+    recorded question, of the suite `suite`. production: what production answers closed book. says: the document's
+    answer. declared: whether the document is a correction, which says that it changes something.
+    """
+
+    document: str
+    title: str
+    question: str
+    known: str
+    suite: str
+    production: str
+    says: str
+    declared: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contradictions:
+    """What the comparison of a run's documents with known answers found.
+
+    documents: ids of all that were compared. known: how many answers that production surely knows they speak about.
+    """
+
+    documents: tuple[str, ...]
+    known: int
+    found: tuple[Contradiction, ...]
+
+    def undeclared(self, documents: Iterable[str]) -> tuple[Contradiction, ...]:
+        """Those of these documents (ids) that no correction declares."""
+        among = frozenset(documents)
+        return tuple(one for one in self.found if not one.declared and one.document in among)
 
 
 @dataclass(frozen=True, kw_only=True)

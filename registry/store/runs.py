@@ -125,12 +125,13 @@ class SessionRuns:
         with self.database.write() as connection:
             _save_report(connection, number, report)
 
-    def set_aside(self, number: int, report: GateReport, decisions: Sequence[DocumentDecision]) -> Run:
-        """Gives up some of the run's documents, as decided, with the report that says why: the run goes on with the
-        others, as if it had not leased these. Raises InternalError if it does not hold one of them.
+    def set_aside(self, number: int, report: GateReport | None, decisions: Sequence[DocumentDecision]) -> Run:
+        """Gives up some of the run's documents, as decided, with the report that says why, if the gates had to: the run
+        goes on with the others, as if it had not leased these. Raises InternalError if it does not hold one of them.
         """
         with self.database.write() as connection:
-            _save_report(connection, number, report)
+            if report is not None:
+                _save_report(connection, number, report)
             _decide(connection, number, decisions)
             gone = [decision.document for decision in decisions]
             for block in blocks(gone):

@@ -35,13 +35,21 @@ def test_the_built_in_gates_run_in_order() -> None:
 
 def test_a_rebuild_is_asked_whether_it_forgot_and_not_whether_it_learned() -> None:
     names = [name for name, _ in checks(PolicyRules(), RunKind.REBUILD)]
-    left_out = ("acquisition", "corrections", "triggers", "writer_improvement", "diversity", "second_opinion")
+    left_out = (
+        "contradictions",
+        "acquisition",
+        "corrections",
+        "triggers",
+        "writer_improvement",
+        "diversity",
+        "second_opinion",
+    )
     assert names == [name for name in BUILT_IN if name not in left_out]
 
 
 def test_writer_training_is_asked_whether_it_writes_better_and_not_whether_it_learned() -> None:
     names = [name for name, _ in checks(PolicyRules(), RunKind.WRITER_TRAINING)]
-    left_out = ("acquisition", "corrections", "triggers", "withdrawal", "second_opinion")
+    left_out = ("contradictions", "acquisition", "corrections", "triggers", "withdrawal", "second_opinion")
     assert names == [name for name in BUILT_IN if name not in left_out]
 
 

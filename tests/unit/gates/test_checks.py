@@ -79,7 +79,7 @@ def test_acquisition_passes_a_learned_run(case: Any, rights: Any) -> None:
     assert result.sentence == (
         "acquisition: 80 eval items of 20 documents, 5 % before, 90 % after (p < 0.001; "
         "0 right→wrong, 68 wrong→right); "
-        "gain +85.0 points, at least 5.0 asked for"
+        "gain +85.0 points, at least 5.0 asked for; not learned: title 0 (0 of 4), title 4 (0 of 4)"
     )
 
 

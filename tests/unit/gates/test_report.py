@@ -15,7 +15,7 @@ from gates.plots import write_plots
 from gates.report import write_report
 from gates.shares import shares
 from gates.summary import LONGEST, markdown, plain
-from gates.views import visible
+from gates.wording import visible
 from gates.writing import WrittenText
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
 from pipeline.types import Document, DocumentKind, Dropped, EvalItem, Example, GateReport, StageSeconds, Verdict

@@ -1,0 +1,91 @@
+"""What a run's documents say against what production surely knows. Pure: production's answers come in as scores.
+
+Production surely knows what it answers closed book as a retention suite, or an earlier release, has it on record. A
+document says otherwise where its own test question has another answer than the one that production gives, which is the
+one on record; or where production, with the document before it, answers the recorded question by the document.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gates.evidence import held_out_items
+from gates.known_answers import KnownAnswer, asks_about
+from gates.per_document import titled
+from pipeline.digests import seed_from
+from pipeline.grading import extract, first_line, grade, mentions, spelled
+from pipeline.types import Contradiction, Document, DocumentKind, EvalItem, ItemScore
+
+# Questions that are put with one document before the model, at most: a text may name everything that is known.
+MOST_READ = 32
+
+
+def surely_known(known: Iterable[KnownAnswer], scores: Mapping[str, ItemScore]) -> tuple[KnownAnswer, ...]:
+    """Those that production answers as they are on record. `scores`: production's, by item."""
+    return tuple(one for one in known if one.item.id in scores and scores[one.item.id].score == 1.0)
+
+
+def by_exam(
+    document: Document, known: Sequence[KnownAnswer], scores: Mapping[str, ItemScore]
+) -> tuple[Contradiction, ...]:
+    """What the document's own test questions contradict: production answers them as is on record, and not as it says.
+
+    known: what production `surely_known` of it. Each known answer once.
+    """
+    found: dict[str, Contradiction] = {}
+    wrong = [item for item in held_out_items([document]) if item.id in scores and scores[item.id].score < 1.0]
+    for item in wrong:
+        said = scores[item.id]
+        for one in known:
+            if asks_about(item.question, one, document.title) and _is_recorded(said, one.item, item):
+                says = item.answers[0]
+                found.setdefault(one.item.id, _contradiction(document, one, item.question, said.answer, says))
+    return tuple(found.values())
+
+
+def _is_recorded(said: ItemScore, recorded: EvalItem, item: EvalItem) -> bool:
+    """Whether production gave the recorded answer to the document's question, and the document has another one."""
+    given = bool(grade(said.answer, recorded.answers, recorded.question))
+    return given and not any(grade(answer, recorded.answers, recorded.question) for answer in item.answers)
+
+
+def to_read(document: Document, known: Sequence[KnownAnswer], already: Sequence[Contradiction]) -> list[KnownAnswer]:
+    """The known answers that the document itself is to be asked for: it does not name them, and no exam told.
+
+    At most MOST_READ, drawn by their digests.
+    """
+    text, told = f"{document.title}\n{document.body}", {one.known for one in already}
+    said = spelled(text)
+    open_ = [
+        one
+        for one in known
+        if one.item.question not in told and not any(spelled(answer) in said for answer in one.item.answers)
+    ]
+    return sorted(open_, key=lambda one: seed_from("read", document.id, one.item.id))[:MOST_READ]
+
+
+def by_reading(
+    document: Document, read: Iterable[tuple[KnownAnswer, str]], scores: Mapping[str, ItemScore]
+) -> tuple[Contradiction, ...]:
+    """What the document contradicts by its text. `read`: known answers `to_read`, with production's answer from it.
+
+    An answer counts where it is not the recorded one, and stands in the document and not in the question.
+    """
+    found = []
+    for known, answer in read:
+        item, says = known.item, extract(answer, known.item.question)
+        there = mentions(f"{document.title}\n{document.body}", says) and not mentions(item.question, says)
+        if there and not grade(answer, item.answers, item.question):
+            found.append(_contradiction(document, known, item.question, scores[item.id].answer, says))
+    return tuple(found)
+
+
+def _contradiction(document: Document, known: KnownAnswer, question: str, production: str, says: str) -> Contradiction:
+    return Contradiction(
+        document=document.id,
+        title=titled(document),
+        question=question,
+        known=known.item.question,
+        suite=known.suite,
+        production=first_line(production),
+        says=says,
+        declared=document.kind is DocumentKind.CORRECTION,
+    )

@@ -1,0 +1,130 @@
+"""Documents that state false facts about what production knows are named before anything trains, on the sandbox.
+
+A policy that requires the gate lets the others go on without them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.run_context import RunContext
+from flows.runs import acquire_run
+from flows.services.initialisation import init_workspace
+from flows.steps.contradictions import compare_with_known, compared
+from flows.steps.ingestion import ingest, open_run
+from flows.steps.outcomes import nothing_to_learn
+from flows.wiring import Workspace
+from pipeline.documents import markdown
+from pipeline.files import write_text
+from pipeline.sandbox import model_path
+from pipeline.sandbox.documents import run_documents
+from pipeline.types import Document, DocumentKind, DocumentState, IngestCounts, Run, RunKind, RunState
+
+SEED = 5
+HONEST = run_documents(1, 12, SEED)
+FALSE = run_documents(1, 4, SEED, "contradictory")
+NONE = IngestCounts(queued=0, duplicates=0, refused=0)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    made = init_workspace(tmp_path / "workspace", str(model_path()), actor="ada", device="cpu")
+    yield made
+    made.ledger.close()
+
+
+def require(workspace: Workspace, max_in_run: int) -> None:
+    """Lets the recipe require the gate."""
+    file = workspace.settings.recipe_file
+    required = ", ".join(f'"{name}"' for name in (*workspace.recipe.policy.required, "contradictions"))
+    required = f"[policy]\nrequired = [{required}]\n\n[policy.acquisition]"
+    text = file.read_text(encoding="utf-8").replace("[policy.acquisition]", required)
+    write_text(file, f"{text}\n[advanced.policy.contradictions]\nmax_in_run = {max_in_run}\n")
+
+
+def begun(context: RunContext, folder: Path, documents: tuple[Document, ...]) -> Run:
+    for number, one in enumerate(documents):
+        write_text(folder / f"{number:02d}.md", markdown(one))
+    ingest(context, folder)
+    return open_run(context, RunKind.NIGHTLY)
+
+
+def titles(context: RunContext, run: Run) -> set[str]:
+    return {one.title for one in context.ledger.documents.of(run.documents)}
+
+
+def test_four_false_documents_of_sixteen_are_named_with_what_production_answers(
+    workspace: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with acquire_run(workspace.settings.workspace) as context:
+        run = begun(context, tmp_path / "in", (*HONEST, *FALSE))
+        assert compare_with_known(context, run).documents == run.documents
+        found = compared(context, run)
+    assert found is not None
+    assert {one.title for one in found.found} == {one.title for one in FALSE}
+    assert found.known == len(found.found) == 5 * len(FALSE)
+    facts = {one.title: one.body for one in FALSE}
+    for one in found.found:
+        assert one.says in facts[one.title]
+        assert one.production not in facts[one.title]
+        assert one.suite == "retention/base-knowledge"
+        assert f"{one.title} contradicts what production knows: asked “{one.question}”" in caplog.text
+
+
+def test_what_states_it_without_questions_of_its_own_is_read(workspace: Workspace, tmp_path: Path) -> None:
+    silent = tuple(Document(title=one.title, body=one.body) for one in FALSE[:2])
+    with acquire_run(workspace.settings.workspace) as context:
+        run = begun(context, tmp_path / "in", (*HONEST[:2], *silent))
+        compare_with_known(context, run)
+        found = compared(context, run)
+    assert found is not None
+    assert len(found.found) == 10
+    assert {one.title for one in found.found} == {one.title for one in silent}
+
+
+def test_a_correction_declares_it_and_stays_where_the_gate_is_required(workspace: Workspace, tmp_path: Path) -> None:
+    require(workspace, max_in_run=0)
+    declaring = Document(
+        title=FALSE[0].title, body=FALSE[0].body, kind=DocumentKind.CORRECTION, eval_items=FALSE[0].eval_items
+    )
+    with acquire_run(workspace.settings.workspace) as context:
+        run = begun(context, tmp_path / "in", (*HONEST[:3], declaring, FALSE[1]))
+        left = compare_with_known(context, run)
+        assert titles(context, left) == {*(one.title for one in HONEST[:3]), declaring.title}
+        found = compared(context, left)
+        assert found is not None
+        assert {(one.title, one.declared) for one in found.found} == {(declaring.title, True), (FALSE[1].title, False)}
+        (record,) = context.ledger.documents.listed(DocumentState.QUARANTINED)
+        assert record.reason.startswith(f"run 1: {FALSE[1].title} contradicts what production knows: asked “")
+        assert record.reason.endswith("A document that means to change this is a correction")
+        assert compare_with_known(context, left).documents == left.documents
+
+
+def test_a_run_may_hold_as_many_as_its_policy_says(workspace: Workspace, tmp_path: Path) -> None:
+    require(workspace, max_in_run=5)
+    with acquire_run(workspace.settings.workspace) as context:
+        run = begun(context, tmp_path / "in", (*HONEST[:2], FALSE[0]))
+        assert compare_with_known(context, run).documents == run.documents
+
+
+def test_a_run_of_nothing_else_is_rejected_untrained(workspace: Workspace, tmp_path: Path) -> None:
+    require(workspace, max_in_run=0)
+    with acquire_run(workspace.settings.workspace) as context:
+        run = compare_with_known(context, begun(context, tmp_path / "in", FALSE[:2]))
+        assert (run.state, run.documents, run.update) == (RunState.REJECTED_BY_GATES, (), None)
+        outcome = nothing_to_learn(run, NONE)
+        assert (outcome.state, outcome.exit_code) == ("Rejected", 3)
+        assert len(context.ledger.documents.listed(DocumentState.QUARANTINED)) == 2
+
+
+def test_where_nothing_known_is_spoken_about_the_model_is_not_even_loaded(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.steps.contradictions.measure", None)
+    with acquire_run(workspace.settings.workspace) as context:
+        run = begun(context, tmp_path / "in", HONEST[:4])
+        compare_with_known(context, run)
+        found = compared(context, run)
+    assert found is not None
+    assert (found.known, found.found) == (0, ())
