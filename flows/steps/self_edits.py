@@ -66,7 +66,7 @@ def _write_missing(context: RunContext, run: Run) -> None:
     context.session.runs.move(run.number, RunState.WRITING)
 
     def save(written: Written) -> None:
-        _remember_dropped(context, run, written.dropped)
+        remember_dropped(context, run, written.dropped)
         context.session.self_edits.save(run.number, written.edits)
 
     with context.stage(run, "self_edits", "writing self-edits"):
@@ -86,7 +86,7 @@ def dropped_of(context: RunContext, run: Run) -> tuple[Dropped, ...]:
     return noted.dropped if noted else ()
 
 
-def _remember_dropped(context: RunContext, run: Run, dropped: Sequence[Dropped]) -> None:
+def remember_dropped(context: RunContext, run: Run, dropped: Sequence[Dropped]) -> None:
     """Keeps what was dropped for the report. What a killed run had noted of these documents is replaced."""
     again = {one.document for one in dropped}
     before = (one for one in dropped_of(context, run) if one.document not in again)

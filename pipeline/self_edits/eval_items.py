@@ -12,6 +12,7 @@ from pipeline.digests import seed_from
 from pipeline.documents import LONGEST_QUESTION, clean_line
 from pipeline.engines import SamplingParams
 from pipeline.grading import first_line, normalise
+from pipeline.instructions import told
 from pipeline.leakage import held_out_keys, leaked
 from pipeline.prompts import passage
 from pipeline.self_edits.context import WriterContext, leaves_room
@@ -103,7 +104,7 @@ def _written(context: WriterContext, group: Sequence[Document]) -> list[list[_Qu
 def _usable(context: WriterContext, question: _Question) -> bool:
     """Whether it can be asked closed-book: it names its subject, and neither a test nor the document asks it."""
     text = question.text
-    if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION:
+    if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION or told(text):
         return False
     document = question.document
     if leaked(Example(prompt=text, completion=""), context.guard.questions) is not None:
