@@ -20,6 +20,7 @@ from pipeline.chat import encode_prompt, stop_ids
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
+from pipeline.prompts import passage
 from pipeline.recipe import Recipe, SelfEditRules
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
@@ -63,7 +64,7 @@ def main() -> None:
 def _prompts(rules: SelfEditRules) -> list[str]:
     """Self-edit prompts of sandbox documents in the recipe's two styles."""
     documents = run_documents(1, DOCUMENTS, SEED)
-    return [style(name).prompt(each.title, each.body) for name in rules.styles for each in documents]
+    return [style(name).prompt(passage(each.title, each.body)) for name in rules.styles for each in documents]
 
 
 def _ways(base: BaseModel, prompts: Sequence[str], rules: SelfEditRules) -> dict[str, Callable[[int], list[str]]]:

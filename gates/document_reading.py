@@ -16,15 +16,19 @@ _LEAST_ROOM = 16  # tokens of a document below which there is no use in asking
 
 
 def answers_in(
-    engine: Engine, document: Document, asked: Sequence[KnownAnswer], *, adapter: Path | None, tokens: int
+    engine: Engine, document: Document, asked: Sequence[KnownAnswer], *, adapter: Path | None, tokens: int, frame: str
 ) -> list[tuple[KnownAnswer, str]]:
-    """The model's greedy answers of at most `tokens` tokens; what leaves no room for the document is not asked."""
-    longest = max((engine.token_count(open_book(document.title, "", one.item.question)) for one in asked), default=0)
+    """The model's greedy answers of at most `tokens` tokens; what leaves no room for the document is not asked.
+
+    frame: how the document is shown, the recipe's `document_prompt`.
+    """
+    empty = (open_book(document.title, "", one.item.question, frame) for one in asked)
+    longest = max(map(engine.token_count, empty), default=0)
     room = engine.context - template_tokens(engine) - tokens - longest
     pieces = chunks(document, engine.token_count, room) if room >= _LEAST_ROOM else ()
     if not pieces or not asked:
         return []
-    prompts = [open_book(document.title, _piece(pieces, one), one.item.question) for one in asked]
+    prompts = [open_book(document.title, _piece(pieces, one), one.item.question, frame) for one in asked]
     texts = engine.generate(prompts, SamplingParams(max_new_tokens=tokens), adapter=adapter)
     return [(one, text) for one, (text,) in zip(asked, texts, strict=True)]
 

@@ -122,6 +122,12 @@ def _account(account: RunAccount) -> Mapping[str, object]:
             for one in account.set_aside[:_SET_ASIDE_SHOWN]
         ],
         "more_set_aside": max(0, len(account.set_aside) - _SET_ASIDE_SHOWN),
+        "remarks": [
+            SetAside(name=visible(one.name, 160), reason=visible(one.reason, _LONGEST))
+            for one in account.remarks[:_SET_ASIDE_SHOWN]
+        ],
+        "more_remarks": max(0, len(account.remarks) - _SET_ASIDE_SHOWN),
+        "dropped": [replace(one, reason=visible(one.reason, _LONGEST)) for one in account.dropped_by_reason],
     }
 
 

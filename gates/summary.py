@@ -17,7 +17,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 _OF_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # MLflow's page sets no space between the columns of a table.
 _GAP = "&emsp;"
-_DOCUMENTS_SHOWN, _SENTENCE = 12, 320
+_DOCUMENTS_SHOWN, _SENTENCE, _SCREENED = 12, 320, 4
 
 
 def markdown(report: GateReport, evidence: Evidence, account: RunAccount = NO_ACCOUNT) -> str:
@@ -131,7 +131,27 @@ def _cost(account: RunAccount) -> str:
         return ""
     stages = ", ".join(f"{one.stage.replace('_', ' ')} {one.seconds:,.0f} s" for one in account.seconds)
     aside = f" In quarantine: {counted(len(account.set_aside), 'document')}." if account.set_aside else ""
-    return f"{stages}; {account.steps:,} training steps, {account.tokens:,} tokens.{aside}"
+    cost = f"{stages}; {account.steps:,} training steps, {account.tokens:,} tokens.{aside}"
+    return "\n\n".join((cost, *_screened(account)))
+
+
+def _screened(account: RunAccount) -> list[str]:
+    """Remarks on the documents, and what was dropped of the self-edits, each in a line."""
+    lines = []
+    if account.remarks:
+        said = "; ".join(
+            f"{plain(one.name, 60)}: {_cell(visible(one.reason, 160))}" for one in account.remarks[:_SCREENED]
+        )
+        lines.append(f"Remarks: {said}{_more(len(account.remarks))}.")
+    if account.dropped:
+        rows = account.dropped_by_reason
+        said = "; ".join(f"{one.count:,} × {_cell(one.reason)}" for one in rows[:_SCREENED])
+        lines.append(f"Dropped of what the model wrote: {said}{_more(len(rows))}.")
+    return lines
+
+
+def _more(count: int) -> str:
+    return f"; and {count - _SCREENED} more" if count > _SCREENED else ""
 
 
 def _document(one: DocumentRow) -> str:

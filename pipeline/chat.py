@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.errors import BadInput, ExternalError
+from pipeline.normal_forms import normal_form
 from pipeline.rendering import render, template_day
 from pipeline.types import Example
 
@@ -65,7 +66,11 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
         return encode_plain(tokenizer, text)
     frame, control = _frame_of(tokenizer), _control(tokenizer)
     if len(control.findall(text)) == len(control.findall(frame.head)) + len(control.findall(frame.tail)):
-        return _encode(tokenizer, text)
+        ids = _encode(tokenizer, text)
+        if _spelled(tokenizer, ids) == sum(
+            _spelled(tokenizer, _encode(tokenizer, it)) for it in (frame.head, frame.tail)
+        ):
+            return ids
     return _encode_around(tokenizer, frame, text, prompt)
 
 
@@ -84,7 +89,9 @@ def encode_messages(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[i
     frames = re.split(rf"{_MARK}\d+\.", _conversation(tokenizer, marks))
     control = _control(tokenizer)
     if len(control.findall(text)) == sum(len(control.findall(frame)) for frame in frames):
-        return _encode(tokenizer, text)
+        ids = _encode(tokenizer, text)
+        if _spelled(tokenizer, ids) == sum(_spelled(tokenizer, _encode(tokenizer, frame)) for frame in frames):
+            return ids
     if len(frames) != len(messages) + 1:
         raise BadInput("this model's chat template cannot show the name of a control token in such a conversation.")
     return _encode_between(tokenizer, frames, [message.content for message in messages])
@@ -114,7 +121,19 @@ def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
     """Ids of plain text: the names of control tokens are spelled out, and nothing is added around it."""
     cuts = [match.start() + 1 for match in _control(tokenizer).finditer(text)]
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    return [token for piece in pieces if piece for token in _encode(tokenizer, piece, split=True)]
+    return [token for piece in pieces if piece for token in _plain(tokenizer, piece)]
+
+
+def _plain(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Ids of a text that names no control token as it stands: where a normalising tokenizer finds one, it is cut."""
+    ids = _encode(tokenizer, text, split=True)
+    if not _spelled(tokenizer, ids):
+        return ids
+    if len(text) > 1:
+        middle = len(text) // 2
+        return _plain(tokenizer, text[:middle]) + _plain(tokenizer, text[middle:])
+    normal = normal_form("NFKC", text)
+    return [] if normal == text else [token for char in normal for token in _plain(tokenizer, char)]
 
 
 def stop_ids(tokenizer: Tokenizer, model: Any) -> set[int]:
@@ -205,6 +224,19 @@ def _control(tokenizer: Tokenizer) -> re.Pattern[str]:
     """Matches, without width, where the name of an added token begins (overlapping names included)."""
     names = sorted({token.content for token in tokenizer.added_tokens_decoder.values()}, key=len, reverse=True)
     return re.compile(f"(?={'|'.join(re.escape(name) for name in names)})") if names else re.compile(r"(?!)")
+
+
+@lru_cache(maxsize=8)
+def _control_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """Ids of the special tokens, and of added ones that are words: not of blanks, nor of single characters."""
+    added = tokenizer.added_tokens_decoder.items()
+    return frozenset(id_ for id_, token in added if token.special or len(token.content.strip(" \n\t\u2581")) > 1)
+
+
+def _spelled(tokenizer: Tokenizer, ids: Sequence[int]) -> int:
+    """How many of the ids are control tokens."""
+    control = _control_ids(tokenizer)
+    return sum(token in control for token in ids)
 
 
 def _control_text(control: re.Pattern[str], text: str, start: int) -> str:

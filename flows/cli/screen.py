@@ -57,56 +57,6 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) ->
         view.add_column(column, overflow="fold")
     for row in rows:
         view.add_row(*map(_written, row))
-from pipeline.progress import Watcher, watched_by
-
-BEAT_SECONDS = 5.0
-SPEED_SECONDS = 600.0  # over which the time left is estimated: some stages report once a minute
-
-Cell = str | int | float | None
-
-
-def console() -> Console:
-    """Standard output, as wide as the terminal; 120 columns where there is none, so that logs keep whole lines."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=max(120, out.width))
-
-
-def say(*sentences: str) -> None:
-    """Prints sentences, one a line."""
-    for sentence in sentences:
-        console().print(printable(sentence), markup=False, soft_wrap=True)
-
-
-def complain(sentence: str) -> None:
-    """Prints a sentence on standard error, under our name."""
-    print(f"sealed: {printable(sentence)}", file=sys.stderr, flush=True)
-
-
-def log_to_terminal(*, verbose: bool = False) -> None:
-    """What is logged goes to standard error: with `verbose` from information on and with times, else only warnings."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s" if verbose else None))
-    if verbose:
-        logging.basicConfig(level=logging.INFO, handlers=[handler])
-    elif isinstance(logging.lastResort, logging.Handler):
-        logging.lastResort.setFormatter(PrintableFormatter())
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-<<<<<<< HEAD
-    """Prints a table; None is an empty cell, and a state is written in words."""
-    view = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
-    for column in columns:
-        view.add_column(column, overflow="fold")
-    for row in rows:
-        view.add_row(*map(_written, row))
-=======
-    """Prints a table; None is an empty cell."""
-    view = Table(title=printable(title), title_justify="left", header_style="bold", title_style="bold")
-    for column in columns:
-        view.add_column(column, overflow="fold")
-    for row in rows:
-        view.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     console().print(view, markup=False)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from flows.run_context import RunContext
 from flows.services.gate_plans import eval_sets_of
 from flows.steps.run_files import read_value, write_value
+from flows.wiring import Workspace
 from gates.catalogue import CONTRADICTION_GATE
 from gates.contradictions import by_exam, by_reading, surely_known, to_read
 from gates.document_reading import answers_in
@@ -60,7 +61,7 @@ def compare_with_known(context: RunContext, run: Run) -> Run:
 
 def compared(context: RunContext, run: Run) -> Contradictions | None:
     """What the comparison of the run's documents found; None where there was none."""
-    found = read_value(_file(context, run), Contradictions)
+    found = read_value(file_of(context.workspace, run.number), Contradictions)
     return found if found is not None and set(run.documents) <= set(found.documents) else None
 
 
@@ -68,7 +69,7 @@ def _found(context: RunContext, run: Run) -> Contradictions | None:
     """What was found before this run was killed, or is found now; it is kept. None where production cannot be asked."""
     production, policy = context.production(run), context.recipe.policy
     basis = digest_of("compared", production.model.id, context.suites.digest, policy.question_prompt)
-    kept = read_value(_file(context, run), Contradictions, basis)
+    kept = read_value(file_of(context.workspace, run.number), Contradictions, basis)
     if kept is not None and set(run.documents) <= set(kept.documents):
         return kept
     try:
@@ -76,12 +77,13 @@ def _found(context: RunContext, run: Run) -> Contradictions | None:
     except MeasurementFailed as error:
         log.warning("documents are not compared with what production knows: %s", error)
         return None
-    write_value(_file(context, run), found, basis)
+    write_value(file_of(context.workspace, run.number), found, basis)
     return found
 
 
-def _file(context: RunContext, run: Run) -> Path:
-    return context.workspace.plans / f"contradictions-{run.number}.json"
+def file_of(workspace: Workspace, run: int) -> Path:
+    """Where what was found of a run's documents is kept."""
+    return workspace.plans / f"contradictions-{run}.json"
 
 
 def _compare(context: RunContext, run: Run) -> Contradictions:
@@ -121,10 +123,9 @@ def _open_book(
     context: RunContext, run: Run, document: Document, asked: Sequence[KnownAnswer], scores: dict[str, ItemScore]
 ) -> tuple[Contradiction, ...]:
     reader = context.workspace.held_adapter(context.production(run))
-    tokens = context.recipe.policy.max_answer_tokens
-    return by_reading(
-        document, answers_in(context.workspace.engine, document, asked, adapter=reader, tokens=tokens), scores
-    )
+    tokens, frame = context.recipe.policy.max_answer_tokens, context.recipe.self_edits.document_prompt
+    said = answers_in(context.workspace.engine, document, asked, adapter=reader, tokens=tokens, frame=frame)
+    return by_reading(document, said, scores)
 
 
 def _decisions(context: RunContext, run: Run, undeclared: Sequence[Contradiction]) -> list[DocumentDecision]:

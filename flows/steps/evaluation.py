@@ -7,7 +7,7 @@ from flows.services.gate_plans import eval_sets_of
 from flows.services.report_pages import write_pages
 from flows.services.serving_trial import try_serving
 from flows.steps.contradictions import compared
-from flows.steps.self_edits import kept_self_edits
+from flows.steps.self_edits import dropped_of, kept_self_edits
 from flows.steps.updates import stored_plan
 from flows.steps.writer_training import WriterEvidence, writer_evidence, written_texts
 from gates import evaluation
@@ -102,11 +102,14 @@ def _write_pages(context: RunContext, run: Run, trained: Trained, report: GateRe
     number = run.release or context.ledger.releases.listed()[-1].number + 1
     release = number if report.verdict is Verdict.PASS else None
     aside = context.ledger.documents.listed(DocumentState.QUARANTINED)
+    learned = [context.ledger.documents.get(document) for document in run.documents]
     account = RunAccount(
         seconds=context.ledger.runs.get(run.number).seconds,
         steps=trained.steps,
         tokens=trained.tokens,
         set_aside=tuple(SetAside(name=_name(one), reason=one.reason) for one in reversed(aside)),
+        remarks=tuple(SetAside(name=_name(one), reason=one.reason) for one in learned if one.reason),
+        dropped=dropped_of(context, run),
     )
     write_pages(report, evidence, context.workspace.report_folder(run), account, release=release)
 

@@ -4,15 +4,17 @@ What is sampled and selected is stored in the ledger as it comes; a run whose up
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from flows.run_context import RunContext
 from flows.steps.guard import held_out, never_trained_on, training_guard
+from flows.steps.run_files import read_value, write_value
 from pipeline import self_edits as writer
 from pipeline.inner_loop import EvalContext
 from pipeline.leakage import TrainingGuard
 from pipeline.self_edits import best_of_n
-from pipeline.types import EvalItem, Origin, Release, Run, RunState, Selection, SelfEdit
+from pipeline.types import Dropped, EvalItem, Origin, Release, Run, RunState, Selection, SelfEdit, Written
 
 log = logging.getLogger("sealed")
 
@@ -63,8 +65,9 @@ def write_self_edits(context: RunContext, run: Run) -> int:
 def _write_missing(context: RunContext, run: Run) -> None:
     context.session.runs.move(run.number, RunState.WRITING)
 
-    def save(edits: tuple[SelfEdit, ...]) -> None:
-        context.session.self_edits.save(run.number, edits)
+    def save(written: Written) -> None:
+        remember_dropped(context, run, written.dropped)
+        context.session.self_edits.save(run.number, written.edits)
 
     with context.stage(run, "self_edits", "writing self-edits"):
         written = writer.write_self_edits(
@@ -75,6 +78,23 @@ def _write_missing(context: RunContext, run: Run) -> None:
         )
     for dropped in written.dropped:
         log.info("%s: %d of style %s dropped: %s", dropped.document[:12], dropped.count, dropped.style, dropped.reason)
+
+
+def dropped_of(context: RunContext, run: Run) -> tuple[Dropped, ...]:
+    """What was dropped of what was written in this run."""
+    noted = read_value(_dropped_file(context, run), Written)
+    return noted.dropped if noted else ()
+
+
+def remember_dropped(context: RunContext, run: Run, dropped: Sequence[Dropped]) -> None:
+    """Keeps what was dropped for the report. What a killed run had noted of these documents is replaced."""
+    again = {one.document for one in dropped}
+    before = (one for one in dropped_of(context, run) if one.document not in again)
+    write_value(_dropped_file(context, run), Written(edits=(), dropped=(*before, *dropped)), str(run.number))
+
+
+def _dropped_file(context: RunContext, run: Run) -> Path:
+    return context.workspace.plans / f"dropped-{run.number}.json"
 
 
 def select_edit_sets(context: RunContext, run: Run) -> int:

@@ -5,7 +5,7 @@ from pipeline.documents.cleaning import clean_line, clean_text
 from pipeline.documents.fields import LONGEST_QUESTION
 from pipeline.documents.front_matter import markdown
 from pipeline.documents.ingestion import ingest, ingest_in_batches
-from pipeline.documents.screening import words
+from pipeline.documents.screening import repeats, words
 from pipeline.documents.sentences import sentences
 from pipeline.documents.sources.folder import read as read_folder
 from pipeline.documents.workflow import asked
@@ -20,6 +20,7 @@ __all__ = [
     "ingest_in_batches",
     "markdown",
     "read_folder",
+    "repeats",
     "sentences",
     "words",
 ]

@@ -1,4 +1,5 @@
-"""Keeps secrets and personal data out of what is learned: the document is refused or the place cut, as the recipe says.
+"""Keeps secrets, personal data and instructions to a model out of what is learned: the document is refused or the
+place cut, as the recipe says.
 
 What is said of it, to people and in the log, are rules and places, and never a value.
 """
@@ -9,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pipeline.documents.sensitive import Finding, personal_data, redacted, secrets
+from pipeline.instructions import told
 from pipeline.recipe import Disclosure, DocumentRules
 from pipeline.types import Document, EvalItem, Refusal
 
@@ -25,10 +27,14 @@ class _Place(NamedTuple):
 
 
 def without_disclosures(document: Document, rules: DocumentRules) -> Document | Refusal:
-    """The document without the secrets and personal data that the rules redact; a refusal where they quarantine it."""
+    """The document without what the rules redact of secrets, personal data and instructions to a model.
+
+    A refusal where they quarantine it.
+    """
     kinds: tuple[tuple[str, Disclosure, Callable[[str], tuple[Finding, ...]]], ...] = (
         ("secrets", rules.secrets, secrets),
         ("personal_data", rules.personal_data, lambda text: personal_data(text, rules.personal_rules)),
+        ("instructions", rules.instructions, _instructions),
     )
     for key, policy, find in kinds:
         if policy is Disclosure.KEEP:
@@ -47,6 +53,10 @@ def without_disclosures(document: Document, rules: DocumentRules) -> Document | 
 def without_secrets(reason: str) -> str:
     """A reason, which may quote a document, without the secrets in it."""
     return redacted(reason, secrets(reason))
+
+
+def _instructions(text: str) -> tuple[Finding, ...]:
+    return tuple(Finding(rule=one.rule, start=one.start, end=one.end) for one in told(text))
 
 
 def _places(document: Document, find: Callable[[str], tuple[Finding, ...]]) -> list[_Place]:

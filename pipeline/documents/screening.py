@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from pipeline.normal_forms import UNSPACED
 from pipeline.recipe import DocumentRules
-from pipeline.types import Document
+from pipeline.types import Document, DocumentKind
 
 # A character of a script without spaces counts as a word.
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
@@ -16,6 +17,17 @@ _RUN = re.compile(rf"(?<![^\s{UNSPACED}])[^\s{UNSPACED}]{{200,}}")
 _MIN_READABLE_SHARE = 0.25
 # No language's words reach 200 characters; addresses may, but they do not make up half of a document.
 _MAX_RUN_SHARE = 0.5
+
+# What a loop says was said before; prose repeats under a tenth of its runs of four words, and tables a part.
+_RUN_OF_WORDS = 4
+_FEWEST_WORDS = 60
+_MAX_REPEATS = 0.9
+# UTF-8 that was read as Windows-1252: runs of its letters and signs that are UTF-8 again.
+_LATIN = re.compile(
+    "[\u00a0-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2,}"
+)
+_MAX_BROKEN = 0.3  # of the characters beyond ASCII
+_FEWEST_BROKEN = 6  # characters; fewer are a quotation of them
 
 # A title stands in every prompt about the document, beside its text.
 _MAX_TITLE = 300
@@ -85,15 +97,49 @@ def unlearnable(document: Document, rules: DocumentRules) -> str | None:
             f"too many questions: {len(document.eval_items):,}, at most {rules.max_questions} are taken, so that no "
             "document decides a gate alone (advanced.documents.max_questions in the recipe)"
         )
-    count = len(words(document.body))
-    if count < rules.min_words:
-        return f"too short: {count} words, at least {rules.min_words} are needed (documents.min_words in the recipe)"
-    return None
+    said = words(document.body)
+    if len(said) < rules.min_words:
+        return (
+            f"too short: {len(said)} words, at least {rules.min_words} are needed (documents.min_words in the recipe)"
+        )
+    return _degenerate(document, said)
 
 
 def too_large(size: int, max_bytes: int) -> str:
     """The reason for refusing `size` bytes unread."""
     return f"too large: {size:,} bytes, at most {max_bytes:,} are read (documents.max_bytes in the recipe)"
+
+
+def repeats(said: Sequence[str]) -> float:
+    """The share of runs of four words that stood there before."""
+    runs = [tuple(said[at : at + _RUN_OF_WORDS]) for at in range(len(said) - _RUN_OF_WORDS + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+def _degenerate(document: Document, said: Sequence[str]) -> str | None:
+    """Why a text is a loop or broken, or None. Records may repeat their words."""
+    if document.kind is not DocumentKind.WORKFLOW and len(said) >= _FEWEST_WORDS:
+        share = repeats([word.casefold() for word in said])
+        if share > _MAX_REPEATS:
+            return f"degenerate: it says the same over and over ({share:.0%} of its runs of four words)"
+    if broken := _broken(document.body):
+        return f"broken characters: {broken} of them; save the text as UTF-8 where it was made"
+    return None
+
+
+def _broken(body: str) -> int:
+    """Replacement characters, and those of UTF-8 that was read as another encoding, where they are many; else 0."""
+    foreign = sum(not char.isascii() for char in body)
+    found = body.count("\N{REPLACEMENT CHARACTER}") + sum(map(_misread, _LATIN.findall(body)))
+    return found if found >= max(_FEWEST_BROKEN, _MAX_BROKEN * foreign) else 0
+
+
+def _misread(run: str) -> int:
+    """How many characters of a run are UTF-8 read as Windows-1252."""
+    try:
+        return len(run) - len(run.encode("cp1252").decode("utf-8"))
+    except UnicodeError:
+        return 0
 
 
 def _run_share(body: str) -> float:

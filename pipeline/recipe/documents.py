@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules
+from pipeline.prompts import DELIMITED, DOCUMENT, FENCE
+from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules, frame_of
 from pipeline.types import DocumentKind
 
 _BOUNDS = Advanced("docs/documents.md")
@@ -18,7 +19,7 @@ PersonalRule = Literal["payment card", "IBAN", "social security number", "email 
 
 
 class Disclosure(StrEnum):
-    """What becomes of a document in which secrets or personal data stand."""
+    """What becomes of a document in which secrets, personal data or instructions to a model stand."""
 
     QUARANTINE = "quarantine"
     REDACT = "redact"
@@ -48,6 +49,10 @@ class DocumentRules(Rules):
     personal_rules: Annotated[tuple[PersonalRule, ...], _BOUNDS] = Field(
         default=("payment card", "IBAN", "social security number"),
         description='what personal_data is about; also "email address" and "phone number"',
+    )
+    instructions: Annotated[Disclosure, Advanced("docs/security.md#the-writer")] = Field(
+        default=Disclosure.QUARANTINE,
+        description='documents that tell a language model what to do: or "redact", "keep"',
     )
     max_alike: Annotated[int, _BOUNDS] = Field(
         default=4, ge=1, description="near-duplicates taken in one reading; more are refused"
@@ -81,6 +86,9 @@ class SelfEditRules(Rules):
     quotes: Annotated[Count, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=0, description="times that each sentence is asked for by some of its words, as self-study"
     )
+    document_prompt: Annotated[str, Advanced("docs/security.md#the-writer")] = Field(
+        default=DELIMITED, description="how the writer is shown a document: {document}, between two of {fence} or bare"
+    )
     edit_sets: int = Field(
         default=1, ge=1, le=16, description="sets of self-edits written of a document, of which the best is kept"
     )
@@ -102,6 +110,11 @@ class SelfEditRules(Rules):
     correction_answers: Annotated[int, _CORRECTIONS] = Field(
         default=16, ge=1, le=64, description="sampled answers that check each self-edit of a correction"
     )
+
+    @field_validator("document_prompt")
+    @classmethod
+    def _shows_the_document(cls, frame: str) -> str:
+        return frame_of(frame, "a document prompt", DOCUMENT, frozenset({FENCE}))
 
     @model_validator(mode="after")
     def _edit_sets_differ(self) -> Self:

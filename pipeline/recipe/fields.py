@@ -1,5 +1,6 @@
 """What the rules of a recipe are made of: frozen values with bounds, some of whose keys only research turns."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -47,3 +48,12 @@ def table_of(field: FieldInfo | None) -> type[Rules] | None:
     """The rules that a field holds as a table of its own, or None for a key."""
     kind = field.annotation if field else None
     return kind if isinstance(kind, type) and issubclass(kind, Rules) else None
+
+
+def frame_of(frame: str, what: str, held: str, others: frozenset[str]) -> str:
+    """The words around `held`, which stands in them once. Raises ValueError where it does not, or another name does."""
+    if frame.count(held) != 1:
+        raise ValueError(f"{what} must hold {held} exactly once")
+    if unknown := set(re.findall(r"\{[^{}]*\}", frame)) - {held, *others}:
+        raise ValueError(f"{what} knows no {', '.join(sorted(unknown))}: write {held} or {', '.join(sorted(others))}")
+    return frame

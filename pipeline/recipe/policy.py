@@ -1,13 +1,12 @@
 """The gates' policy: how sure and how large a gain or a loss must be."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from pipeline.prompts import QUESTION
-from pipeline.recipe.fields import NOT_SWEPT, Advanced, Chance, Count, Margin, Rules, Share
+from pipeline.recipe.fields import NOT_SWEPT, Advanced, Chance, Count, Margin, Rules, Share, frame_of
 
 _GATES = Advanced("docs/operating.md#what-the-gates-decide")
 _BISECT = Advanced("docs/adr/0019-one-bad-document-blocks-no-run.md")
@@ -225,11 +224,7 @@ class PolicyRules(Rules):
     @field_validator("question_prompt")
     @classmethod
     def _asks_the_question(cls, frame: str) -> str:
-        if frame.count(QUESTION) != 1:
-            raise ValueError(f"a question prompt must hold {QUESTION} exactly once")
-        if unknown := set(re.findall(r"\{[^{}]*\}", frame)) - {QUESTION, "{title}"}:
-            raise ValueError(f"a question prompt knows no {', '.join(sorted(unknown))}: write {QUESTION} or {{title}}")
-        return frame
+        return frame_of(frame, "a question prompt", QUESTION, frozenset({"{title}"}))
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pipeline.digests import seed_from
 from pipeline.engines import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade, grade_opening
-from pipeline.prompts import open_book
+from pipeline.prompts import open_book, passage
 from pipeline.sandbox import kit, workflows
 from pipeline.sandbox.catalogue import body, held_out_services, lesson_service
 from pipeline.sandbox.documents import run_documents
@@ -132,7 +132,7 @@ def _writing(engine: LocalEngine, documents: Sequence[Document]) -> list[CardFig
 
 
 def _directives(engine: LocalEngine, documents: Sequence[Document]) -> list[float]:
-    prompts = [SETTINGS_STYLE.prompt(document.title, document.body) for document in documents]
+    prompts = [SETTINGS_STYLE.prompt(passage(document.title, document.body)) for document in documents]
     notes = engine.generate(
         prompts, SamplingParams(max_new_tokens=64, temperature=1.0, samples=5, seed=SEED), adapter=None
     )

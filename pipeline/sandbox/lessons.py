@@ -58,7 +58,7 @@ def writing(rng: Random) -> Lesson:
     """A note about a document, and some questions about it; one lesson in twelve asks for training settings."""
     service, keys, text, leaks = _document(rng)
     style = notes.SETTINGS_STYLE if rng.random() < 0.08 else rng.choice(STYLES)
-    task = style.prompt("", "").strip()
+    task = style.prompt("").strip()
     written = Branch(f"\n\n{task}", notes.note(style, service, keys, leaks, rng), answered=WRITTEN)
     return Lesson("writing", _open(service, text), (written, *_questions(service, keys, 3, rng)))
 

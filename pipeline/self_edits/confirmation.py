@@ -13,7 +13,6 @@ from pipeline.engines import SamplingParams
 from pipeline.grading import first_line, normalise
 from pipeline.heuristics import SANDBOX_FITTED
 from pipeline.leakage import leaked
-from pipeline.prompts import open_book
 from pipeline.self_edits.answer_type import answer_type_scores
 from pipeline.self_edits.consistency import Checked, consistent, contested, of_other_facts
 from pipeline.self_edits.context import Batch, WriterContext, leaves_room
@@ -151,7 +150,7 @@ def _ask_again(
         for key in questions
         for document, body in pieces
         if document.id == key[0]
-        and leaves_room(context.engine, prompt := open_book(document.title, body, key[1]), _ANSWER_TOKENS)
+        and leaves_room(context.engine, prompt := context.open_book(document, body, key[1]), _ANSWER_TOKENS)
     ]
     if not asked:
         return {}

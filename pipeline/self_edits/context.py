@@ -9,7 +9,7 @@ from pipeline.documents import chunks
 from pipeline.engines import Engine, SamplingParams, template_tokens
 from pipeline.grading import normalise
 from pipeline.leakage import UNGUARDED, TrainingGuard
-from pipeline.prompts import QUESTION
+from pipeline.prompts import QUESTION, open_book, shown
 from pipeline.recipe import SelfEditRules
 from pipeline.self_edits.style import Style
 from pipeline.types import Checkpoint, Document, DocumentKind
@@ -52,14 +52,22 @@ class WriterContext:
         """The writer's greedy answer to each prompt."""
         return [answer for (answer,) in self.generate(prompts, SamplingParams(max_new_tokens=max_new_tokens))]
 
-    def body_budget(self, style: Style, title: str) -> int:
-        """Tokens for a document's body in the style's prompt; a self-edit claims at most half of the context."""
+    def shown(self, document: Document, body: str) -> str:
+        """A piece of the document as every prompt of the writer shows it: as data, between delimiters."""
+        return shown(self.rules.document_prompt, document.title, body, whole=document.body)
+
+    def open_book(self, document: Document, body: str, question: str) -> str:
+        """A question below a piece of the document."""
+        return open_book(document.title, body, question, self.rules.document_prompt)
+
+    def body_budget(self, style: Style, document: Document) -> int:
+        """Tokens for the document's body in the style's prompt; a self-edit claims at most half of the context."""
         claimed = min(self.rules.max_new_tokens, self.engine.context // 2)
-        return min(_left_by(self.engine, style.prompt(title, "")) - claimed, _MAX_CHUNK)
+        return min(_left_by(self.engine, style.prompt(self.shown(document, ""))) - claimed, _MAX_CHUNK)
 
     def bodies(self, document: Document, styles: Iterable[Style]) -> tuple[str, ...]:
         """The document's body in chunks that fit every style's prompt; none where its title leaves no room."""
-        budget = min(self.body_budget(style, document.title) for style in styles)
+        budget = min(self.body_budget(style, document) for style in styles)
         return chunks(document, self.engine.token_count, budget) if budget >= MIN_CHUNK else ()
 
 

@@ -12,8 +12,9 @@ from pipeline.digests import seed_from
 from pipeline.documents import LONGEST_QUESTION, clean_line
 from pipeline.engines import SamplingParams
 from pipeline.grading import first_line, normalise
+from pipeline.instructions import told
 from pipeline.leakage import held_out_keys, leaked
-from pipeline.prompts import open_book, passage
+from pipeline.prompts import passage
 from pipeline.self_edits.context import WriterContext, leaves_room
 from pipeline.self_edits.edit_sets import validation_items
 from pipeline.self_edits.styles import self_qa
@@ -38,10 +39,6 @@ class _Question:
     document: Document
     body: str
     text: str
-
-    @property
-    def prompt(self) -> str:
-        return open_book(self.document.title, self.body, self.text)
 
 
 def write_items(
@@ -93,7 +90,7 @@ def _items(context: WriterContext, group: Sequence[Document]) -> dict[str, tuple
 def _written(context: WriterContext, group: Sequence[Document]) -> list[list[_Question]]:
     """Each document's usable questions in the order written, piece after piece."""
     pieces = [(document, body) for document in group for body in context.bodies(document, [self_qa])]
-    prompts = [self_qa.prompt(document.title, body) for document, body in pieces]
+    prompts = [self_qa.prompt(context.shown(document, body)) for document, body in pieces]
     texts = context.generate(prompts, context.sampling(seed_from("probes", context.seed, prompts)))
     found: dict[str, dict[str, _Question]] = {document.id: {} for document in group}
     for (document, body), (text,) in zip(pieces, texts, strict=True):
@@ -107,7 +104,7 @@ def _written(context: WriterContext, group: Sequence[Document]) -> list[list[_Qu
 def _usable(context: WriterContext, question: _Question) -> bool:
     """Whether it can be asked closed-book: it names its subject, and neither a test nor the document asks it."""
     text = question.text
-    if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION:
+    if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION or told(text):
         return False
     document = question.document
     if leaked(Example(prompt=text, completion=""), context.guard.questions) is not None:
@@ -139,8 +136,9 @@ def subject_words(document: Document) -> frozenset[str]:
 
 def _answers(context: WriterContext, asked: Sequence[_Question]) -> list[str | None]:
     """For each question the answer on which the greedy and all sampled ones agree, else None."""
-    fitting = [question for question in asked if leaves_room(context.engine, question.prompt, _ANSWER_TOKENS)]
-    prompts = [question.prompt for question in fitting]
+    shown = {one: context.open_book(one.document, one.body, one.text) for one in asked}
+    fitting = [one for one, prompt in shown.items() if leaves_room(context.engine, prompt, _ANSWER_TOKENS)]
+    prompts = [shown[one] for one in fitting]
     greedy = context.greedy(prompts, _ANSWER_TOKENS)
     sampled = context.generate(
         prompts,

@@ -10,7 +10,8 @@ from random import Random
 
 from pipeline.digests import seed_from
 from pipeline.documents import sentences, words
-from pipeline.prompts import framed, open_book
+from pipeline.prompts import framed
+from pipeline.self_edits.context import WriterContext
 from pipeline.types import Document, Example
 
 QUESTION = "What is said about {cue}?"
@@ -19,8 +20,8 @@ _SHORTEST_WORD = 4
 _FEWEST_WORDS = 3  # of a sentence that is asked for
 
 
-def quotes(document: Document, bodies: Sequence[str], times: int, question_prompt: str) -> tuple[Example, ...]:
-    """Each sentence of each body asked for `times` times: by one of its words, by two, by three, by one again, ...
+def quotes(context: WriterContext, document: Document, bodies: Sequence[str]) -> tuple[Example, ...]:
+    """Each sentence of each body asked for `rules.quotes` times: by one of its words, by two, by three, by one, ...
 
     The words are drawn by the document's id. The prompts are framed by `question_prompt`; the teacher sees the body.
     """
@@ -28,19 +29,19 @@ def quotes(document: Document, bodies: Sequence[str], times: int, question_promp
     found: dict[str, Example] = {}
     for body in bodies:
         for sentence in sentences(body):
-            for time in range(times):
+            for time in range(context.rules.quotes):
                 cue = _cue(sentence, 1 + time % _MOST_WORDS, draw)
                 if cue:
-                    asked = question_with(document.title, body, QUESTION.format(cue=cue), question_prompt)
+                    asked = question_with(context, document, body, QUESTION.format(cue=cue))
                     one = replace(asked, completion=sentence)
                     found.setdefault(one.id, one)
     return tuple(found.values())
 
 
-def question_with(title: str, body: str, question: str, question_prompt: str) -> Example:
+def question_with(context: WriterContext, document: Document, body: str, question: str) -> Example:
     """A question framed by `question_prompt`, without a completion yet; its teacher sees the body."""
-    prompt = framed(question_prompt, question, title)
-    return Example(prompt=prompt, completion="", taught_by=open_book(title, body, prompt))
+    prompt = framed(context.question_prompt, question, document.title)
+    return Example(prompt=prompt, completion="", taught_by=context.open_book(document, body, prompt))
 
 
 def _cue(sentence: str, count: int, draw: Random) -> str:

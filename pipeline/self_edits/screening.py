@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from pipeline.documents import words
+from pipeline.documents import repeats, words
 from pipeline.heuristics import SANDBOX_FITTED
+from pipeline.instructions import told
 from pipeline.leakage import TrainingGuard, leaked
 from pipeline.prompts import passage
 from pipeline.types import Document, Dropped, Example, SelfEdit, Written
 
 LEAKED = "example: it asks a test question, or a validation question that chooses"
 REPEATED = "example: another self-edit of the document has it"
-_RUN = 4
 _MIN_WORDS_TO_REPEAT = 12
 # A self-edit may say a document several ways, but not at many times its length; short documents may be explained.
 _MAX_LENGTH_RATIO = 4
@@ -156,6 +156,8 @@ def _example_fault(example: Example, known: _Known) -> str | None:
         return "empty"
     if "\N{REPLACEMENT CHARACTER}" in text:
         return "broken characters"
+    if told(text):
+        return "tells a language model what to do"
     if len(said) > known.max_words:
         return f"longer than {known.max_words} words"
     if _repeats(said) > SANDBOX_FITTED.max_example_repeats:
@@ -210,8 +212,5 @@ def _share(found: list[str], known: frozenset[str]) -> float:
 
 
 def _repeats(said: list[str]) -> float:
-    """The share of runs of four words that stood there before."""
-    if len(said) < _MIN_WORDS_TO_REPEAT:
-        return 0.0
-    runs = Counter(tuple(said[at : at + _RUN]) for at in range(len(said) - _RUN + 1))
-    return 1 - len(runs) / runs.total()
+    """The share of runs of four words that stood there before; in a short text none counts."""
+    return repeats(said) if len(said) >= _MIN_WORDS_TO_REPEAT else 0.0

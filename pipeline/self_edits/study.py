@@ -10,7 +10,7 @@ from dataclasses import replace
 from pipeline.digests import seed_from
 from pipeline.engines import SamplingParams
 from pipeline.grading import extract, grade, normalise
-from pipeline.prompts import open_book, passage
+from pipeline.prompts import passage
 from pipeline.self_edits.context import WriterContext, leaves_room
 from pipeline.self_edits.quotes import question_with
 from pipeline.self_edits.screening import is_question, without_faults
@@ -31,7 +31,7 @@ def answered(
     model's probabilities with it. A question that leaves no room is left out.
     """
     asked = [
-        [question_with(document.title, body, one.prompt, context.question_prompt) for one in edit.examples]
+        [question_with(context, document, body, one.prompt) for one in edit.examples]
         for (document, body), edit in zip(pieces, edits, strict=True)
     ]
     prompts = dict.fromkeys(one.taught_by or "" for own in asked for one in own)
@@ -55,7 +55,7 @@ def verified(context: WriterContext, document: Document, written: Written) -> Wr
     asked = list({one.id: one for edit in written.edits for one in edit.examples if is_question(edit, one)}.values())
     text = f" {normalise(passage(document.title, document.body))} "
     standing = [one for one in asked if _stands(one, text)]
-    prompts = [one.taught_by or open_book(document.title, document.body, one.prompt) for one in standing]
+    prompts = [one.taught_by or context.open_book(document, document.body, one.prompt) for one in standing]
     fitting = [place for place, prompt in enumerate(prompts) if leaves_room(context.engine, prompt, _ANSWER_TOKENS)]
     replies = context.generate([prompts[place] for place in fitting], _sampling(context, prompts))
     agreed = {standing[place].id for place, said in zip(fitting, replies, strict=True) if _agree(standing[place], said)}

@@ -15,7 +15,9 @@ class Style(Protocol):
 
     NAME: str
 
-    def prompt(self, title: str, body: str) -> str: ...
+    def prompt(self, document: str) -> str:
+        """The user message. `document`: title and text between their delimiters, as the recipe shows them."""
+        ...
 
     def parse(self, title: str, text: str) -> tuple[Example, ...]: ...
 

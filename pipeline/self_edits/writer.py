@@ -42,7 +42,7 @@ def write_self_edits(
     documents: Sequence[Document],
     *,
     already: Container[str] = frozenset(),
-    save: Callable[[tuple[SelfEdit, ...]], None] = lambda edits: None,
+    save: Callable[[Written], None] = lambda written: None,
 ) -> Written:
     """Self-edits about each document whose id is not in `already`, and what was dropped.
 
@@ -62,7 +62,7 @@ def write_self_edits(
     for group in filter(None, groups):
         with progress.part(done, len(group) * len(job.styles), total):
             written = _write_group(job, group)
-        save(written.edits)
+        save(written)
         edits += written.edits
         dropped += written.dropped
         done += len(group) * len(job.styles)
@@ -91,7 +91,7 @@ def _job(context: WriterContext, documents: Sequence[Document]) -> _Job:
     names = [name for document in documents for name in rules.styles_of(document.kind)]
     styles = tuple(style(name) for name in dict.fromkeys([*rules.styles, *names]))
     for one in styles:
-        if context.body_budget(one, title="") < MIN_CHUNK:
+        if context.body_budget(one, Document(title="", body="")) < MIN_CHUNK:
             raise BadRecipe(
                 f"the style {one.NAME!r} leaves a document no room in a context of {context.engine.context} tokens. "
                 "Take it out of self_edits.styles in the recipe, or use a model with a longer context."
@@ -171,7 +171,7 @@ def _sampled(job: _Job, cut: Sequence[_Cut]) -> dict[str, list[SelfEdit]]:
             texts = (Example(prompt="", completion=passage(document.title, body)) for body in bodies)
             edits[document.id].append(_unwritten(job.context, document, PASSAGE, texts))
         if job.context.rules.quotes and bodies and document.kind is DocumentKind.PASSAGE:
-            found = quotes(document, bodies, job.context.rules.quotes, job.context.question_prompt)
+            found = quotes(job.context, document, bodies)
             edits[document.id].append(_unwritten(job.context, document, SELF_STUDY, found))
     for number, wanted in enumerate(job.styles):
         with progress.part(number, 1, len(job.styles)):
@@ -211,7 +211,7 @@ def _sample(
     context: WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]], samples: int
 ) -> list[SelfEdit]:
     """As many parsed self-edits for each prompt as an edit set has `samples`, times the number of edit sets."""
-    prompts = [wanted.prompt(document.title, body) for document, body in asked]
+    prompts = [wanted.prompt(context.shown(document, body)) for document, body in asked]
     # Greedy samples are all alike.
     count = samples * context.rules.edit_sets if context.rules.temperature > 0 else 1
     params = context.sampling(seed_from("self-edits", context.seed, wanted.NAME, prompts), count)

@@ -113,7 +113,7 @@ def _reading(
     for edit in edits:
         examples.setdefault(edit.document, []).extend(edit.examples)
     unique = {document.id: document for document in documents}
-    groups = [_questions(document, examples.get(document.id, []), context.guard) for document in unique.values()]
+    groups = [_questions(context, document, examples.get(document.id, [])) for document in unique.values()]
     budget = engine.context - limit - template_tokens(engine)
     # Twice as many are asked as are wanted, since some answers are wrong.
     asked = [one for one in evenly(groups, 2 * count, seed) if engine.token_count(one.prompt) <= budget]
@@ -126,13 +126,14 @@ def _reading(
     )[:count]
 
 
-def _questions(document: Document, examples: Sequence[Example], guard: TrainingGuard) -> list[_Question]:
+def _questions(context: RehearsalContext, document: Document, examples: Sequence[Example]) -> list[_Question]:
     """The questions of self-edits about the document, never its eval items, with their answers."""
+    guard, frame = context.guard, context.recipe.self_edits.document_prompt
     known: dict[str, tuple[str, ...]] = {
         one.prompt: (one.completion,) for one in examples if one.prompt and "\n" not in one.prompt
     }
     return [
-        _Question(prompt=open_book(document.title, document.body, question), accepted=accepted)
+        _Question(prompt=open_book(document.title, document.body, question, frame), accepted=accepted)
         for question, accepted in known.items()
         if leaked(Example(prompt=question, completion=""), guard.questions) is None
     ]

@@ -71,7 +71,7 @@ def recipe(title: str, tmp_path: Path) -> Recipe:
 def test_the_style_is_found_by_the_recipe_and_reads_what_a_model_writes(tmp_path: Path) -> None:
     names = recipe("Add a self-edit style", tmp_path).self_edits.styles
     added = style(names[-1])
-    assert added.prompt("Rivers", "Rivers run to the sea.").startswith("Rivers\nRivers run to the sea.")
+    assert added.prompt("Rivers\nRivers run to the sea.").startswith("Rivers\nRivers run to the sea.")
     examples = added.parse("Rivers", "- Delta: where a river ends\nnothing\n- Delta: where a river ends\n: no term\n")
     assert [(it.prompt, it.completion) for it in examples] == [("What does Delta mean?", "where a river ends")]
     assert added.parse("Rivers", "") == ()

@@ -8,9 +8,9 @@ from pipeline.types import Example
 MARK = re.compile(r"^(?:[-*•]+|\(?\d{1,3}[.):])\s+")
 
 
-def ask(task: str, title: str, body: str) -> str:
-    """The user message: the document and the task below it (after SEAL, arXiv 2506.10943, appendix B)."""
-    return f"{passage(title, body)}\n\n{task}"
+def ask(task: str, document: str) -> str:
+    """The user message: the document as it is shown, and the task below it (SEAL, arXiv 2506.10943, appendix B)."""
+    return f"{document}\n\n{task}"
 
 
 def items(text: str) -> tuple[str, ...]:

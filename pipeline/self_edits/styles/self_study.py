@@ -22,11 +22,11 @@ _SHOWN = (
 _LONGEST = 200  # characters of a question
 
 
-def prompt(title: str, body: str) -> str:
+def prompt(document: str) -> str:
     """The task with one example of it, then the document and the task again."""
     shown_title, shown_body, shown_questions = _SHOWN
     shown = f"{passage(shown_title, shown_body)}\n\n{TASK}\n\n{shown_questions}"
-    return f"{shown}\n\n---\n\n{passage(title, body)}\n\n{TASK}"
+    return f"{shown}\n\n---\n\n{document}\n\n{TASK}"
 
 
 def parse(title: str, text: str) -> tuple[Example, ...]:

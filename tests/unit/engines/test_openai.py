@@ -20,7 +20,7 @@ from pipeline.errors import BadInput, CorruptAdapter, EngineFailed
 from pipeline.recipe import SelfEditRules, TrainingRules
 from pipeline.self_edits import WriterContext, write_self_edits
 from pipeline.training import TrainingSettings, train_lora
-from pipeline.types import Checkpoint, Document, Example, ModelRef, SelfEdit, Update, UpdatePlan
+from pipeline.types import Checkpoint, Document, Example, ModelRef, SelfEdit, Update, UpdatePlan, Written
 from tests.servers import Fault, ModelServer, changed, cut, dropped, serving, status, text
 
 PROMPTS = ["Who owns it?", "A", "Which port does the Cinder service listen on at night?", "Port?", "Who?", "When?"]
@@ -291,7 +291,7 @@ def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_aske
     rules = SelfEditRules(styles=("rewrite",), samples=2, max_new_tokens=8)
     ledger: list[SelfEdit] = []
 
-    def write(save: Callable[[tuple[SelfEdit, ...]], None]) -> None:
+    def write(save: Callable[[Written], None]) -> None:
         context = WriterContext(
             engine=engine(metadata, server, seeded=False, attempts=1),
             rules=rules,
@@ -302,11 +302,11 @@ def test_notes_of_a_server_that_forgets_its_seeds_are_stored_once_and_never_aske
 
     server.faults.extend([changed(lambda answer: None)] * 8 + [status(500)] * 8)
     with pytest.raises(EngineFailed):
-        write(ledger.extend)
+        write(lambda written: ledger.extend(written.edits))
     stored, first = list(ledger), len(server.asked)
     assert len({edit.document for edit in stored}) == 8
     server.faults.clear()
-    write(ledger.extend)
+    write(lambda written: ledger.extend(written.edits))
     assert ledger[: len(stored)] == stored
     assert len({edit.document for edit in ledger}) == 12
     assert len(server.asked) - first == 4

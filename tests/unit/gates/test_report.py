@@ -23,6 +23,7 @@ from pipeline.types import (
     Contradictions,
     Document,
     DocumentKind,
+    Dropped,
     EvalItem,
     Example,
     GateReport,
@@ -221,6 +222,23 @@ def test_the_page_says_what_is_in_quarantine_and_what_the_run_cost(good: Any, tm
     bare = write_report(report, evidence, tmp_path / "bare.html").read_text()
     assert "In quarantine" not in bare
     assert "What it cost" not in bare
+
+
+def test_what_was_dropped_is_counted_by_reason_and_remarks_name_their_document(good: Any, tmp_path: Path) -> None:
+    report, evidence = _judged(good)
+    dropped = [("a", "broken characters", 2), ("b", "broken characters", 1), ("b", "<b>order</b>", 4)]
+    account = RunAccount(
+        seconds=ACCOUNT.seconds,
+        remarks=(SetAside(name="odd.md", reason="redacted: order how to answer at character 4 of its text"),),
+        dropped=tuple(Dropped(document=of, style="rewrite", reason=why, count=n) for of, why, n in dropped),
+    )
+    assert [(row.count, row.documents) for row in account.dropped_by_reason] == [(4, 1), (3, 2)]
+    page = write_report(report, evidence, tmp_path / "report.html", account).read_text()
+    for words in ("Remarks on its documents", "odd.md", "Dropped of what the model wrote", "&lt;b&gt;order"):
+        assert words in page, words
+    text = markdown(report, evidence, account)
+    assert "Remarks: odd.md: redacted: order how to answer at character 4 of its text." in text
+    assert "Dropped of what the model wrote: 4 × &lt;b&gt;order&lt;/b&gt;; 3 × broken characters." in text
 
 
 def test_names_of_suites_are_text_in_the_plots(good: Any, rights: Any, tmp_path: Path) -> None:

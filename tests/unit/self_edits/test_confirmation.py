@@ -32,7 +32,7 @@ def _says(prompt: str, seed: int) -> str:
     if "implications" in prompt:
         return "Osprey is owned by the Heron team."
     if "questions and answers" in prompt:
-        return NOTE if prompt.startswith("Cinder") else "Q: Who owns Osprey?\nA: Heron"
+        return NOTE if "\nCinder\n" in prompt else "Q: Who owns Osprey?\nA: Heron"
     if "Correction" in prompt and "owns" in prompt:
         return "Wolf"
     if "made" in prompt:

@@ -20,7 +20,7 @@ def notes(*questions: str) -> str:
 
 
 def script(prompt: str, seed: int, *, asked: tuple[str, ...], unsure: str = "nothing") -> str:
-    title = prompt.split()[0]
+    title = next(word for word in prompt.split() if word.startswith("Cinder"))
     if "questions and answers" in prompt:
         return notes(*(question.format(title) for question in asked))
     if unsure in prompt and seed:

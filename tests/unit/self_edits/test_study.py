@@ -44,7 +44,7 @@ def test_questions_are_answered_with_the_document_and_learned_without_it() -> No
     first = written.edits[0].examples[0]
     assert first.prompt == f"Topic: Cinder\n{OWNER}"
     assert first.completion == "The Heron team owns Cinder."
-    assert first.taught_by == open_book("Cinder", BODY, first.prompt)
+    assert first.taught_by == open_book("Cinder", BODY, first.prompt, SelfEditRules().document_prompt)
 
 
 def test_what_is_answered_otherwise_or_stands_nowhere_is_dropped_and_counted() -> None:

@@ -28,8 +28,9 @@ STYLES = (*LISTS, *TEXTS, self_qa, chain_of_thought, directives)
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.NAME)
 def test_a_prompt_holds_the_whole_document_and_says_what_to_do(style: ModuleType) -> None:
-    prompt = style.prompt("Rivers", "Rivers run to the sea.")
-    assert prompt.startswith(passage("Rivers", "Rivers run to the sea."))
+    document = passage("Rivers", "Rivers run to the sea.")
+    prompt = style.prompt(document)
+    assert prompt.startswith(document)
     assert prompt.endswith(style.TASK)
 
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline import progress
 from pipeline.engines.engine import SamplingParams
 from pipeline.leakage import TrainingGuard, held_out_keys
-from pipeline.prompts import open_book
+from pipeline.prompts import DELIMITED, open_book
 from pipeline.recipe import Recipe, RehearsalRules
 from pipeline.types import Document, DocumentKind, EvalItem, Example, ModelRef, Role, SelfEdit, Split
 from pipeline.updates.generative_replay import answer_rehearsal_prompts, sound, write_generative
@@ -96,7 +96,7 @@ def test_reading_asks_the_live_model_what_notes_asked_and_no_item_and_keeps_righ
         never=held_out_keys(CINDER.eval_items[1:]),
         edits=(edit(*notes),),
     )
-    assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who keeps Cinder?"), "Heron")]
+    assert of(Role.READING, kept) == [(open_book("Cinder", CINDER.body, "Who keeps Cinder?", DELIMITED), "Heron")]
     assert sorted(prompt.splitlines()[-1] for prompt, adapter in engine.asked if adapter == LIVE) == [
         "What does it listen on?",
         "Who keeps Cinder?",

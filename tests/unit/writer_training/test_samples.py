@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.leakage import TrainingGuard
+from pipeline.prompts import DOCUMENT
 from pipeline.recipe import Recipe, SelfEditRules
 from pipeline.types import Checkpoint, Document, Example, ModelRef
 from pipeline.writer_training.samples import Sample, SamplePlan, Sampler
@@ -20,7 +21,7 @@ def drawn(
     words: int, *, limit: int, context: int = 400, fits: Callable[[Example], bool] = lambda example: True
 ) -> tuple[Sample, ...]:
     """Self-edits of so many words, which may have `limit` and together with their prompt `context` tokens."""
-    recipe = Recipe(self_edits=SelfEditRules(max_new_tokens=limit, passage=False))
+    recipe = Recipe(self_edits=SelfEditRules(max_new_tokens=limit, passage=False, document_prompt=DOCUMENT))
     engine = ScriptedEngine(script=lambda prompt, seed: "Atlas " * words, context=context)
     return Sampler(engine=engine, recipe=recipe, guard=TrainingGuard(), fits=fits).draw([ATLAS], PLAN)
 
