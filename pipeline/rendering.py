@@ -72,15 +72,20 @@ def thinking_of(tokenizer: Tokenizer) -> Thinking:
 
 
 def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, generation: bool, enable_thinking: bool) -> str:
-    options = {"tokenize": False, "add_generation_prompt": generation, "enable_thinking": enable_thinking}
-    if template_day(tokenizer):
-        options["chat_template"] = _with_day(tokenizer.get_chat_template(), _today())
+    template = _with_day(tokenizer.get_chat_template(), _today()) if template_day(tokenizer) else None
     try:
-        return str(tokenizer.apply_chat_template(list(turns), **options))
+        text = tokenizer.apply_chat_template(
+            list(turns),
+            chat_template=template,
+            tokenize=False,
+            add_generation_prompt=generation,
+            enable_thinking=enable_thinking,
+        )
     except TemplateError as error:
         raise ExternalError(
             f"the chat template cannot render a user's turn: {error}. Correct chat_template.jinja of the base model."
         ) from error
+    return str(text)
 
 
 @lru_cache(maxsize=8)

@@ -37,8 +37,11 @@ def read_keys(file: Path) -> tuple[ApiKey, ...]:
     if not file.is_file():
         return ()
     try:
-        return tuple(ApiKey(**one) for one in json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, OSError) as error:
+        keys = tuple(ApiKey(**one) for one in json.loads(file.read_text(encoding="utf-8")))
+        if not all(isinstance(value, str) for key in keys for value in asdict(key).values()):
+            raise ValueError("a value is no text")
+        return keys
+    except (ValueError, TypeError, OSError, RecursionError) as error:
         raise BadDataFile(
             f"{file} cannot be read as API keys: {error}. Put it back, or remove it and add keys."
         ) from error

@@ -75,10 +75,13 @@ def test_a_key_added_later_closes_an_open_gateway(file: Path) -> None:
     assert ring.caller(f"Bearer {secret}") == "one"
 
 
-def test_a_damaged_file_lets_nobody_in(file: Path) -> None:
+@pytest.mark.parametrize(
+    "text", ["[{}]", "{", '[{"name": "a", "sha256": 1, "created": ""}]', "[" * 100_000, '[["name"]]', "null"]
+)
+def test_a_damaged_file_lets_nobody_in(file: Path, text: str) -> None:
     add_key(file, "one")
     ring = KeyRing(file, required=False)
-    file.write_text("[{}]")
+    file.write_text(text)
     with pytest.raises(BadDataFile, match="cannot be read as API keys"):
         ring.caller(None)
 
