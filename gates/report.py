@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from gates import bisect_rows, plots, views
+from gates import bisect_rows, contradiction_rows, plots, views
 from gates.account import NO_ACCOUNT, RunAccount, SetAside
 from gates.evidence import Evidence
 from gates.views import MARKS, DocumentRow, Flip
@@ -105,7 +105,7 @@ def _body(evidence: Evidence) -> Mapping[str, object]:
 
 
 def _contradicted(evidence: Evidence) -> Mapping[str, object]:
-    rows = views.contradictions(evidence)
+    rows = contradiction_rows.rows(evidence)
     return {
         "contradicted": [row for row in rows if row.status != "declared"][:_CONTRADICTED_SHOWN],
         "declared": [row for row in rows if row.status == "declared"][:_CONTRADICTED_SHOWN],

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from gates import bisect_rows, views
+from gates import bisect_rows, contradiction_rows, views
 from gates.account import NO_ACCOUNT, RunAccount
+from gates.contradiction_rows import ContradictionRow
 from gates.evidence import Evidence
-from gates.views import MARKS, ContradictionRow, DocumentRow
+from gates.views import MARKS, DocumentRow
 from gates.wording import counted, percent, points, visible
 from pipeline.types import GateReport
 
@@ -77,7 +78,7 @@ def _bisected(report: GateReport) -> str:
 
 def _contradictions(evidence: Evidence) -> str:
     """The documents that contradict what production knows, each with its first contradiction."""
-    firsts = {one.title: one for one in reversed(views.contradictions(evidence))}
+    firsts = {one.title: one for one in reversed(contradiction_rows.rows(evidence))}
     rows = [_contradiction(one) for one in reversed(firsts.values())]
     head = "Document | Asked, for one | Production answers | It says | Document is"
     more = f"\n\nand {len(rows) - _DOCUMENTS_SHOWN} more documents" if len(rows) > _DOCUMENTS_SHOWN else ""

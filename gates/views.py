@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TypeVar
 
 from gates.corrections import superseded
@@ -12,11 +11,10 @@ from gates.per_document import losses, titled
 from gates.shares import Share, shares
 from gates.wording import percent, visible
 from pipeline.errors import MeasurementFailed
-from pipeline.types import Contradiction, Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
+from pipeline.types import Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8
 _SAMPLES_SHOWN, _TEXTS_SHOWN, _LONGEST = 4, 3, 1_200
-_CONTRADICTIONS_SHOWN = 4
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.INCONCLUSIVE: "?"}
 HEADLINES = {
     Verdict.PASS: "This model may replace production once a person has approved it.",
@@ -52,18 +50,6 @@ class DocumentRow:
     after: int | None
     contradicts: int = 0
     lost: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContradictionRow:
-    """One known answer that a document contradicts. status: what becomes of the document, in a word or two."""
-
-    title: str
-    question: str
-    production: str
-    says: str
-    known: str
-    status: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,25 +156,6 @@ def disputes(evidence: Evidence) -> tuple[Dispute, ...]:
     )
 
 
-def contradictions(evidence: Evidence) -> tuple[ContradictionRow, ...]:
-    """What the run's documents contradict, those that declare it last: a few of each document, cut and harmless."""
-    learned = {one.id for one in evidence.case.documents}
-    found = sorted(_contradictions(evidence), key=lambda one: (one.declared, one.document in learned))
-    by_document = [[*rows] for _, rows in groupby(found, key=lambda one: one.document)]
-    return tuple(
-        ContradictionRow(
-            title=visible(one.title, 160),
-            question=visible(one.question, 400),
-            production=visible(one.production, 200),
-            says=visible(one.says, 200),
-            known=f"{label(one.suite)}: {visible(one.known, 400)}",
-            status="declared" if one.declared else "in this run" if one.document in learned else "quarantined",
-        )
-        for rows in by_document
-        for one in rows[:_CONTRADICTIONS_SHOWN]
-    )
-
-
 def written_about(evidence: Evidence) -> tuple[WrittenAbout, ...]:
     """Some of the run's documents, evenly spaced, each with some of its self-edits; those without any are left out."""
     by_document: dict[str, list[tuple[str, str]]] = {}
@@ -228,7 +195,8 @@ def _by_model(evidence: Evidence) -> tuple[tuple[Scores, ...], tuple[Scores, ...
 def _documents(evidence: Evidence, shown: Sequence[Document], suite: str) -> tuple[DocumentRow, ...]:
     base, before, after = (by_item(scores, suite) for scores in _by_model(evidence))
     asked = {document.id: [eval_item.id for eval_item in held_out_items([document])] for document in shown}
-    contradicted, lost = Counter(one.document for one in _contradictions(evidence)), _lost(evidence)
+    compared, lost = evidence.case.contradictions, _lost(evidence)
+    contradicted = Counter(one.document for one in (compared.found if compared else ()))
     return tuple(
         DocumentRow(
             title=titled(document),
@@ -242,11 +210,6 @@ def _documents(evidence: Evidence, shown: Sequence[Document], suite: str) -> tup
         )
         for document in shown
     )
-
-
-def _contradictions(evidence: Evidence) -> tuple[Contradiction, ...]:
-    compared = evidence.case.contradictions
-    return compared.found if compared else ()
 
 
 def _lost(evidence: Evidence) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ than it allows, the documents leave the run with the evidence and the others go 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from pipeline.types import (
 )
 
 log = logging.getLogger("sealed")
+_HOW = "A document that means to change this is a correction"
 _Spoken = Sequence[tuple[Document, tuple[KnownAnswer, ...]]]
 
 
@@ -46,9 +48,10 @@ def compare_with_known(context: RunContext, run: Run) -> Run:
     if run.finished is not None or run.update is not None:
         return run
     found = _found(context, run)
-    for one in found.undeclared(run.documents) if found else ():
-        log.warning("%s", _sentence(one))
-    decisions = _decisions(context, run, found) if found else []
+    undeclared = found.undeclared(run.documents) if found else ()
+    for said in _by_document(undeclared).values():
+        log.warning("%s", said)
+    decisions = _decisions(context, run, undeclared)
     left = context.session.runs.set_aside(run.number, None, decisions) if decisions else run
     if left.documents:
         return left
@@ -125,21 +128,26 @@ def _open_book(
     return by_reading(document, said, scores)
 
 
-def _decisions(context: RunContext, run: Run, found: Contradictions) -> list[DocumentDecision]:
+def _decisions(context: RunContext, run: Run, undeclared: Sequence[Contradiction]) -> list[DocumentDecision]:
     """Quarantine for each document that contradicts, where the policy requires the gate and there are too many."""
-    policy, undeclared = context.recipe.policy, found.undeclared(run.documents)
+    policy = context.recipe.policy
     if CONTRADICTION_GATE not in policy.required or len(undeclared) <= policy.contradictions.max_in_run:
         return []
     return [
-        DocumentDecision(document=document, state=DocumentState.QUARANTINED, reason=_reason(run, undeclared, document))
-        for document in dict.fromkeys(one.document for one in undeclared)
+        DocumentDecision(document=document, state=DocumentState.QUARANTINED, reason=f"run {run.number}: {said}. {_HOW}")
+        for document, said in _by_document(undeclared).items()
     ]
 
 
-def _reason(run: Run, undeclared: Sequence[Contradiction], document: str) -> str:
-    mine = [one for one in undeclared if one.document == document]
-    more = f" (and {counted(len(mine) - 1, 'more contradiction')})" if len(mine) > 1 else ""
-    return f"run {run.number}: {_sentence(mine[0])}{more}. A document that means to change this is a correction"
+def _by_document(undeclared: Sequence[Contradiction]) -> dict[str, str]:
+    """By document its first contradiction in words, and how many more there are."""
+    counts = Counter(one.document for one in undeclared)
+    firsts = {one.document: one for one in reversed(undeclared)}
+    return {
+        document: _sentence(firsts[document])
+        + (f", and {counted(count - 1, 'contradiction')} more" if count > 1 else "")
+        for document, count in counts.items()
+    }
 
 
 def _sentence(one: Contradiction) -> str:

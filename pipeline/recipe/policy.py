@@ -15,6 +15,7 @@ _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
 _DRAWS = Advanced("docs/adr/0022-gates-cost-the-same-for-ever.md")
 _CHECKS = Advanced("docs/operating.md#gates-that-inform")
+_CONTRADICTIONS = Advanced("docs/adr/0024-contradictions-are-shown-before-training.md")
 _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
 
 
@@ -105,7 +106,7 @@ class TriggersPolicy(Rules):
 class ContradictionsPolicy(Rules):
     """Documents may not contradict what production surely knows, but for corrections. Not required by default."""
 
-    max_in_run: Annotated[Count, _CHECKS] = Field(
+    max_in_run: Annotated[Count, _CONTRADICTIONS] = Field(
         default=0, description="contradicted answers; of more, where required, the documents are quarantined untrained"
     )
 

@@ -38,9 +38,8 @@ def require(workspace: Workspace, max_in_run: int) -> None:
     """Lets the recipe require the gate."""
     file = workspace.settings.recipe_file
     required = ", ".join(f'"{name}"' for name in (*workspace.recipe.policy.required, "contradictions"))
-    required = f"[policy]\nrequired = [{required}]\n\n[policy.acquisition]"
-    text = file.read_text(encoding="utf-8").replace("[policy.acquisition]", required)
-    write_text(file, f"{text}\n[advanced.policy.contradictions]\nmax_in_run = {max_in_run}\n")
+    rules = f"[policy]\nrequired = [{required}]\n[advanced.policy.contradictions]\nmax_in_run = {max_in_run}\n"
+    write_text(file, f"{file.read_text(encoding='utf-8')}\n{rules}")
 
 
 def begun(context: RunContext, folder: Path, documents: tuple[Document, ...]) -> Run:
@@ -69,7 +68,10 @@ def test_four_false_documents_of_sixteen_are_named_with_what_production_answers(
         assert one.says in facts[one.title]
         assert one.production not in facts[one.title]
         assert one.suite == "retention/base-knowledge"
-        assert f"{one.title} contradicts what production knows: asked “{one.question}”" in caplog.text
+    for title in facts:
+        first = next(one for one in found.found if one.title == title)
+        said = f"production answers “{first.production}”, it says “{first.says}”, and 4 contradictions more"
+        assert f"{title} contradicts what production knows: asked “{first.question}”, {said}" in caplog.text
 
 
 def test_what_states_it_without_questions_of_its_own_is_read(workspace: Workspace, tmp_path: Path) -> None:

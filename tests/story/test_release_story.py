@@ -138,6 +138,9 @@ def test_a_harmful_run_is_refused_in_words_and_registers_nothing(life: Life, sea
     ran = sealed("update", "--json", str(life.runs.parent / "harm" / "run-1"), workspace=life.workspace)
     assert ran.code == 3, ran.err + ran.out
     assert "retention" in ran.json["sentence"]
+    assert ". Look at contradictions: 80 of 80 known answers that 16 documents speak about" in ran.json["sentence"]
+    page = (life.workspace / "reports" / "run-3" / "report.html").read_text("utf-8")
+    assert page.count('<td class="n" data-label="Contradicts">5</td>') == 16
     assert mlflow_versions(life.workspace) == 2
     quarantined = sealed("documents", "--state", "quarantined", "--json", workspace=life.workspace).json
     assert len(quarantined) == 16

@@ -1,12 +1,13 @@
 """Where a refused run's documents go, and what status tells a person to do next."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from flows.outcome import Ended, RunOutcome
 from flows.services.status import next_step
-from flows.steps.outcomes import decide
+from flows.steps.outcomes import contradicting, decide
 from flows.steps.updates import rehearsal_rules_after, weighed, written_after
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.types import (
@@ -22,6 +23,7 @@ from pipeline.types import (
     UpdatePlan,
     Verdict,
 )
+from tests.ledgers import report_on
 
 
 def record(attempts: int) -> DocumentRecord:
@@ -50,6 +52,13 @@ def test_a_doubtful_document_waits_until_its_attempts_are_used() -> None:
     doubtful = result(Verdict.INCONCLUSIVE)
     assert decide(record(1), Verdict.INCONCLUSIVE, doubtful, allowed=2).state is DocumentState.QUEUED
     assert decide(record(2), Verdict.INCONCLUSIVE, doubtful, allowed=2).state is DocumentState.QUARANTINED
+
+
+def test_a_run_ends_with_what_its_documents_contradict() -> None:
+    said = GateResult(gate="contradictions", verdict=Verdict.FAIL, sentence="contradictions: 5 of 5", required=False)
+    report = report_on(Update(parent=ModelRef(base="b"), self_edits=(), examples_digest="", recipe="", seed=0))
+    assert contradicting(replace(report, results=(said,))) == ". Look at contradictions: 5 of 5"
+    assert contradicting(replace(report, results=(replace(said, verdict=Verdict.PASS),))) == ""
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,34 @@ def test_retention_speaks_in_figures(case: Any, rights: Any) -> None:
     assert _figure(result, "release 1: right_to_wrong") == 1
 
 
+def test_retention_names_the_documents_about_whose_subject_known_answers_were_lost(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400, 3))
+    made.documents += [
+        Document(title="Usual", body="new 7"),
+        Document(title="Costly", body="old 0, old 1 and old 9"),
+    ]
+    result = retention.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.PASS
+    assert result.sentence.endswith("; lost about the subject of Costly (2 of 3)")
+    assert _figure(result, "lost_about_documents") == 2
+
+
+def test_no_document_decides_whether_a_run_was_learned(case: Any) -> None:
+    loud, others = 1, 20
+    per_document = [24] * loud + [2] * others
+    made = case().run([0.0] * 64, [1.0] * 24 + [0.0] * 40, per_document=1)
+    items = [one.eval_items[0] for one in made.documents]
+    ends = [sum(per_document[: at + 1]) for at in range(len(per_document))]
+    made.documents = [
+        Document(title=f"title {at}", body=f"body {at}", eval_items=tuple(items[end - size : end]))
+        for at, (end, size) in enumerate(zip(ends, per_document, strict=True))
+    ]
+    result = acquisition.judge(made.evidence(), POLICY)
+    assert (_figure(result, "items"), _figure(result, "wrong_to_right")) == (12 + 40, 12)
+    assert "; 12 more do not count, of a document at most 12 do; not learned: title 1 (0 of 2), " in result.sentence
+    assert result.sentence.endswith(" and 14 more")
+
+
 def test_retention_fails_a_model_that_forgot_the_base_knowledge(case: Any, rights: Any) -> None:
     result = retention.judge(case().standing("retention", "old", rights(400), rights(400, 40)).evidence(), POLICY)
     assert result.verdict is Verdict.FAIL

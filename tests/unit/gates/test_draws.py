@@ -2,9 +2,9 @@
 
 import pytest
 
-from gates.draws import draw
+from gates.draws import counted_items, draw
 from gates.evidence import ReleaseEvalSet
-from pipeline.types import EvalItem
+from pipeline.types import Document, EvalItem
 
 MOST = 400
 
@@ -57,3 +57,13 @@ def test_one_more_release_asks_nothing_of_the_others_that_was_not_asked_before(r
     before = {one.release: set(one.eval_items) for one in draw(_earlier(releases), MOST)}
     for one in draw(_earlier(releases + 1), MOST)[:-1]:
         assert set(one.eval_items) <= before[one.release]
+
+
+def test_of_a_long_exam_the_same_few_questions_count_whoever_stands_beside_it() -> None:
+    (long_, short) = (
+        Document(title=str(size), body=f"body {size}", eval_items=_earlier(1, size)[0].eval_items) for size in (200, 3)
+    )
+    counting = counted_items([long_, short], 12)
+    assert len(counting) == 12 + 3
+    assert counted_items([long_], 12) == counting[:12]
+    assert counted_items([long_], 500) != counting[:12]

@@ -18,7 +18,18 @@ from gates.summary import LONGEST, markdown, plain
 from gates.wording import visible
 from gates.writing import WrittenText
 from pipeline.recipe import AcquisitionPolicy, PolicyRules
-from pipeline.types import Document, DocumentKind, Dropped, EvalItem, Example, GateReport, StageSeconds, Verdict
+from pipeline.types import (
+    Contradiction,
+    Contradictions,
+    Document,
+    DocumentKind,
+    Dropped,
+    EvalItem,
+    Example,
+    GateReport,
+    StageSeconds,
+    Verdict,
+)
 
 POLICY = PolicyRules(acquisition=AcquisitionPolicy(min_items=20, min_documents=4))
 ACCOUNT = RunAccount(
@@ -60,6 +71,56 @@ class _Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes.update(name for name, _ in attrs)
+
+
+def _contradicting(good: Any, *texts: str) -> Any:
+    """Evidence in which the first document contradicts what is known with each of the texts, and the second declares
+    it."""
+    evidence = good.evidence()
+    first, second = evidence.case.documents[:2]
+    found = tuple(
+        Contradiction(
+            document=one.id,
+            title=text,
+            question=text,
+            known=text,
+            suite="retention/base-knowledge",
+            production=text,
+            says=text,
+            declared=declared,
+        )
+        for one, declared in ((first, False), (second, True))
+        for text in texts
+    )
+    compared = Contradictions(documents=tuple(one.id for one in evidence.case.documents), known=9, found=found)
+    return replace(evidence, case=replace(evidence.case, contradictions=compared))
+
+
+def test_page_and_summary_show_what_the_documents_contradict(good: Any, tmp_path: Path) -> None:
+    evidence = _contradicting(good, "Who owns Cinder?")
+    report = report_on(evidence, POLICY, checks(POLICY))
+    assert report.verdict is Verdict.PASS
+    page = write_report(report, evidence, tmp_path / "report.html").read_text()
+    assert page.count("<h2>Against what production knows</h2>") == 1
+    assert page.count("Who owns Cinder?") > 2
+    assert "<summary>Declared by corrections</summary>" in page
+    assert '<td class="n" data-label="Contradicts">1</td>' in page
+    text = markdown(report, evidence)
+    assert "**Against what production knows**" in text
+    assert "in this run" in text
+    assert "contradictions (informs only)" in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_contradiction_is_harmless_whatever_it_says(text: str, good: Any, tmp_path: Path) -> None:
+    evidence = _contradicting(good, *(f"{at} {text}" for at in range(90)))
+    report = report_on(evidence, POLICY, checks(POLICY))
+    page = write_report(report, evidence, tmp_path / "report.html").read_text()
+    found = _Tags()
+    found.feed(page)
+    assert not {"script", "img", "a", "iframe"} & found.tags
+    assert not {name for name in found.attributes if name.startswith("on")}
+    assert len(markdown(report, evidence)) <= LONGEST
 
 
 def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_path: Path) -> None:
