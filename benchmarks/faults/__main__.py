@@ -56,6 +56,15 @@ class Part:
         )
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """How many processes run a part, for how long it begins new ones, and how many second kills follow each first."""
+
+    workers: int
+    minutes: float = 1e6
+    pairs: int = 0
+
+
 def main() -> None:
     options = _options()
     torch.set_num_threads(1)
@@ -81,7 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the kills, few others, a fifth of the bugs")
     parser.add_argument("--pairs", type=int, default=1000, help="second kills for each first; all there are if fewer")
     parser.add_argument("--random", type=int, default=1000, help="random schedules")
-    parser.add_argument("--minutes", type=float, default=1e6, help="after so many begin none: of kills, then of random")
+    parser.add_argument("--minutes", type=float, default=1e6, help="after so many, no further pairs, or random, begin")
     parser.add_argument("--seed", type=int, default=1, help="of the random schedules, and of the order of the kills")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, help="a folder of endings, from which a run of the same code goes on")
@@ -108,39 +117,42 @@ def _examined(stage: Stage, passed: Sequence[str], options: argparse.Namespace) 
     known = Recoveries(kept / "recoveries")
     firsts = schedules.kills(passed)[:: 10 if options.quick else 1]
     random.Random(options.seed).shuffle(firsts)
-    twice = [(str(one), partial(shared.killed_twice, stage, one, known, options.pairs)) for one in firsts]
-    ended = _run("every point and occurrence killed, and killed again in its recovery", twice, kept, stage, options)
+    singly = [(str(one), partial(_alone, stage, one, known)) for one in firsts]
+    kills = _run("every point and occurrence killed once", singly, kept, stage, _Limits(options.workers))
+    changing = [one for one in firsts if schedules.changes(str(one).partition(":")[0])]
+    twice = [(str(one), partial(shared.killed_twice, stage, one, known, options.pairs)) for one in changing]
+    ended = _run(
+        "a kill, and a kill in its recovery",
+        twice,
+        kept,
+        stage,
+        _Limits(options.workers, options.minutes, options.pairs),
+    )
     drawn = schedules.at_random(passed, options.seed, options.random)
-    singly = [(str(one), partial(_alone, stage, one, known)) for one in drawn]
-    at_random = _run("random schedules", singly, kept, stage, options)
+    alone = [(str(one), partial(_alone, stage, one, known)) for one in drawn]
+    at_random = _run("random schedules", alone, kept, stage, _Limits(options.workers, options.minutes, options.pairs))
     pairs = [one for several in ended for one in several[1:]]
-    points = Measured(name="fault points that a run passes", value=len(set(passed)), unit="points")
     parts = (
-        _part("every point and occurrence killed once", [several[0] for several in ended]),
+        _part("every point and occurrence killed once", [one for several in kills for one in several]),
         _part("a kill, and a kill in its recovery", pairs),
         _part(f"random schedules, seed {options.seed}", [one for several in at_random for one in several]),
         with_bugs[0],
     )
-    return [points, *(part.figure for part in parts), *_shares(pairs, firsts, ended), caught]
+    counted = (
+        Measured(name="fault points that a run passes", value=len(set(passed)), unit="points"),
+        Measured(name="kills whose recovery was killed too", value=len(ended), unit="kills", n=len(changing)),
+        Measured(
+            name="pairs that left a workspace like no other",
+            value=sum(not one["alike"] for one in pairs),
+            unit="pairs",
+            n=len(pairs),
+        ),
+    )
+    return [*counted, *(part.figure for part in parts), caught]
 
 
 def _alone(stage: Stage, schedule: Schedule, known: Recoveries) -> list[Ending]:
     return [shared.run(stage, schedule, known)]
-
-
-def _shares(pairs: Sequence[Kept], firsts: Sequence[Schedule], ended: Sequence[Sequence[Kept]]) -> list[Measured]:
-    """How much of what there is was run."""
-    own = sum(not one["alike"] for one in pairs)
-    all_run = Measured(
-        name="kills that there are",
-        value=len(firsts),
-        unit="schedules",
-        goal="all run",
-        n=len(ended),
-        met=len(ended) == len(firsts),
-    )
-    alone = Measured(name="pairs that left a workspace like no other", value=own, unit="schedules", n=len(pairs))
-    return [all_run, alone]
 
 
 def _part(name: str, endings: Sequence[Kept]) -> Part:
@@ -148,16 +160,20 @@ def _part(name: str, endings: Sequence[Kept]) -> Part:
 
 
 def _run(
-    name: str, planned: Sequence[tuple[str, Several]], kept: Path, stage: Stage, options: argparse.Namespace
+    name: str,
+    planned: Sequence[tuple[str, Several]],
+    kept: Path,
+    stage: Stage,
+    limits: _Limits,
 ) -> list[list[Kept]]:
     """The endings of what was planned, as they are kept; of what was begun before the time was over."""
     print(f"{name}: {len(planned)}", flush=True)
-    over = time.monotonic() + 60 * options.minutes
+    over = time.monotonic() + 60 * limits.minutes
     jobs = [
-        partial(_kept, kept / f"{digest_of(schedule, stage.expected, options.pairs)}.json", job, over)
+        partial(_kept, kept / f"{digest_of(schedule, stage.expected, limits.pairs)}.json", job, over)
         for schedule, job in planned
     ]
-    return [one for one in fleet.run_all(jobs, stage.scratch, workers=options.workers) if one]
+    return [one for one in fleet.run_all(jobs, stage.scratch, workers=limits.workers) if one]
 
 
 def _kept(file: Path, job: Several, over: float) -> list[Kept]:
@@ -184,7 +200,8 @@ def _as_kept(ending: Ending) -> Kept:
 
 def _scenarios(stage: Stage, options: argparse.Namespace) -> tuple[Part, dict[str, str]]:
     """The scenarios on the sound product, and the state that each ends in."""
-    jobs = [partial(_ended, replace(stage, story=story, expected=""), UNBROKEN) for story in SCENARIOS.values()]
+    stages = [replace(stage, story=story, once=story is not world.go_on, expected="") for story in SCENARIOS.values()]
+    jobs = [partial(_ended, each, UNBROKEN) for each in stages]
     ended = dict(zip(SCENARIOS, fleet.run_all(jobs, stage.scratch, workers=options.workers), strict=True))
     part = Part("scenarios of people and attackers", {name: ending["violations"] for name, ending in ended.items()})
     return part, {name: ending["state"] for name, ending in ended.items()}
@@ -209,7 +226,13 @@ def _catch(stage: Stage, states: dict[str, str], bug: Bug, most: int) -> str:
     names = [bug.shows, *(name for name in SCENARIOS if name != bug.shows)]
     for name in names[:most]:
         story, schedule = SCENARIOS.get(name, world.go_on), UNBROKEN if name in SCENARIOS else schedules.read(name)
-        spoiled = replace(stage, story=story, spoil=bug.spoil, expected=states.get(name, stage.expected))
+        spoiled = replace(
+            stage,
+            story=story,
+            once=story is not world.go_on,
+            spoil=bug.spoil,
+            expected=states.get(name, stage.expected),
+        )
         found = schedules.run(spoiled, schedule).violations
         if found:
             print(f"{bug.name}: {name}: {found[0][:150]}", flush=True)

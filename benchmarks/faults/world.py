@@ -130,9 +130,12 @@ def warm_up(template: Path, folder: Path, base: BaseModel) -> None:
     gc.freeze()
 
 
-def make_template(folder: Path, base: BaseModel) -> None:
-    """A workspace with release 1 in production, and the documents of release 2."""
+def make_template(folder: Path, base: BaseModel, tracking_uri: str = "") -> None:
+    """A workspace with release 1 in production, and the documents of release 2; `tracking_uri`: not its own MLflow."""
     init_workspace(folder, str(model_path()), actor="ada", device="cpu").ledger.close()
+    if tracking_uri:
+        settings = folder / "sealed.toml"
+        write_text(settings, f'{settings.read_text("utf-8")}\ntracking_uri = "{tracking_uri}"\n')
     for number in (1, 2, 3):
         for place in range(_DOCUMENTS):
             text = f"Service {number}-{place} is owned by the Heron team, and keeps the invoices of Oslo."

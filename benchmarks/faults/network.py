@@ -1,0 +1,200 @@
+"""A release's whole story with MLflow behind a proxy that refuses, loses replies, hangs, drips, truncates, doubles.
+
+Every request of an unbroken story, in every way, once and from there on until the process gives up; then the network
+is well again, and the story must end as an unbroken one. `--quick` and `--share` take some of these, by a seed.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import httpx
+import torch
+
+from benchmarks.faults import fleet, schedules, world
+from benchmarks.faults.facts import of_workspace
+from benchmarks.faults.proxy import How, Proxy, proxy_to
+from benchmarks.faults.schedules import Ending, Schedule, Stage
+from benchmarks.figures import Measured, write_results
+from flows.services.repair import repair
+from pipeline.engines.base import BaseModel, load_base
+from pipeline.errors import InternalError
+from pipeline.sandbox import model_path
+
+# MLflow's client waits two minutes and tries seven times more; a test does not.
+CLIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+START_SECONDS = 150.0
+FOR_GOOD = 10**9
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How the network fails: at which request of a process, and whether from there on."""
+
+    how: How
+    request: int
+    for_good: bool
+
+    def __str__(self) -> str:
+        return f"{self.how} at request {self.request}{' and from there on' if self.for_good else ''}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A stage whose workspaces ask an MLflow server through a proxy. `store` is the server's database."""
+
+    stage: Stage
+    proxy: Proxy
+    store: Path
+
+    def run(self, fault: Fault) -> tuple[Ending, int]:
+        """The story under the fault, and then in a sound network until it is quiet; how many requests the first took."""
+        folder = self.stage.scratch / f"network-{os.getpid()}"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.stage.template, folder, symlinks=True)
+        self._put_back()
+        self.proxy.fail(fault.how, fault.request, FOR_GOOD if fault.for_good else fault.request)
+        ending = Ending(Schedule((str(fault),)))  # no process but the first meets it, and none arms a point
+        after, done = schedules.judged(self.stage, folder, "", of_workspace(folder), ending)
+        requests = self.proxy.fail(How.NOT)
+        if done or ending.violations:
+            return schedules.concluded(self.stage, after, ending), requests
+        return schedules.go_on_until_quiet(self.stage, folder, after, ending), requests
+
+    def _put_back(self) -> None:
+        """The server's database as it was when the template was made; the server goes on with it."""
+        with (
+            closing(sqlite3.connect(self.stage.template.with_name("store.db"))) as source,
+            closing(sqlite3.connect(self.store)) as target,
+        ):
+            source.backup(target)
+
+
+def story(folder: Path, base: BaseModel) -> None:
+    """What is left of a release's story, and then nothing is left that `sealed doctor` would mend."""
+    world.go_on(folder, base)
+    made = world.World(folder, base)
+    for said in (repair(made.workspace), made.workspace.reconcile()):
+        if said.failed or said.repaired:
+            raise InternalError(f"something was left: {said}")
+    made.workspace.ledger.close()
+
+
+@contextmanager
+def network(scratch: Path, base: BaseModel) -> Iterator[Network]:
+    """An MLflow server, a proxy before it, and a template with release 1 in production there."""
+    store = scratch / "server" / "mlflow.db"
+    store.parent.mkdir(parents=True)
+    with _server(store) as port, proxy_to(port) as proxy:
+        template = scratch / "template"
+        fleet.forked(partial(world.make_template, template, base, proxy.url), scratch)
+        (template / "mlflow.db").symlink_to(store)
+        with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(scratch / "store.db")) as target:
+            source.backup(target)
+        yield Network(Stage(template, scratch, base, story=story), proxy, store)
+
+
+@contextmanager
+def _server(store: Path) -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    places = ["--backend-store-uri", f"sqlite:///{store}", "--artifacts-destination", str(store.parent / "kept")]
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (store.parent / "log").open("wb") as log:
+        child = subprocess.Popen([*command, *places], env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _await_health(port, child)
+        yield port
+    finally:
+        os.killpg(child.pid, 9)
+        child.wait()
+
+
+def _await_health(port: int, child: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and child.poll() is None:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.3)
+        else:
+            return
+    raise InternalError("the MLflow server did not start")
+
+
+def faults_of(requests: int) -> list[Fault]:
+    """Every way at every request of a story of so many, once and for good."""
+    ways = [how for how in How if how is not How.NOT]
+    return [
+        Fault(how, number, for_good) for number in range(1, requests + 1) for how in ways for for_good in (False, True)
+    ]
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(1)
+    os.environ |= CLIENT
+    base = load_base(str(model_path()), device="cpu")
+    with tempfile.TemporaryDirectory(prefix="sealed-network-") as name, network(Path(name), base) as made:
+        unbroken, requests = made.run(Fault(How.NOT, 1, False))
+        if unbroken.violations:
+            sys.exit(f"an unbroken run violates: {unbroken.violations}")
+        made = replace(made, stage=replace(made.stage, expected=unbroken.state))
+        every = faults_of(requests)
+        chosen = random.Random(options.seed).sample(every, min(options.share, len(every)))
+        over = time.monotonic() + 60 * options.minutes
+        endings = [_said(made.run(fault)[0]) for fault in chosen if time.monotonic() < over]
+    write_results("faults.network", _figures(requests, len(every), endings), options.out)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="ten faults")
+    parser.add_argument("--share", type=int, default=10**6, help="how many faults; all there are if fewer")
+    parser.add_argument("--minutes", type=float, default=1e6, help="after so many no further fault is begun")
+    parser.add_argument("--seed", type=int, default=1, help="of which faults are taken")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    options.share = 10 if options.quick else options.share
+    return options
+
+
+def _said(ending: Ending) -> Ending:
+    print(f"{ending.schedule}: {ending.statuses} {'; '.join(ending.violations)}", flush=True)
+    return ending
+
+
+def _figures(requests: int, every: int, endings: Sequence[Ending]) -> list[Measured]:
+    broken = sum(bool(ending.violations) for ending in endings)
+    went_on = sum(ending.statuses[0] == 0 for ending in endings)
+    return [
+        Measured(name="requests of a story to MLflow", value=requests, unit="requests"),
+        Measured(name="network faults that there are", value=every, unit="faults"),
+        Measured(
+            name="network faults: with a violation",
+            value=broken,
+            unit="faults",
+            goal="= 0",
+            n=len(endings),
+            met=not broken,
+        ),
+        Measured(name="network faults that the process outlived", value=went_on, unit="faults", n=len(endings)),
+    ]
+
+
+if __name__ == "__main__":
+    main()
