@@ -31,9 +31,13 @@ SECRETS = {
 }
 VERBS = (
     "status",
+    "status --json",
     "doctor",
+    "doctor --json",
     "releases",
+    "releases --json",
     "show 0",
+    "show 0 --json",
     "documents",
     "documents accept nothing",
     "keys",
@@ -46,9 +50,8 @@ VERBS = (
     "update incoming",
     "rebuild",
     "train-writer",
-    "watch",
+    "watch --once",
     "models list",
-    f"serve --vllm http://u:{ENCODED}@127.0.0.1:1 --port 0",
 )
 DOCUMENT = "---\ntitle: Cinder\nquestions: [{question: Who owns Cinder?, answers: [Heron]}]\n---\nHeron owns Cinder.\n"
 
@@ -79,10 +82,9 @@ def test_no_verb_and_no_file_tells_a_secret(
     sealed: Sealed, workspace: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     for verb in VERBS:
-        for more in ((), ("--json",)) if "serve" not in verb else ((),):
-            ran = sealed(*verb.split(), *more, workspace=workspace, env=SECRETS)
-            tells_nothing(ran)
-            assert "Traceback" not in ran.err, f"{verb}: {ran.err}"
+        ran = sealed(*verb.split(), workspace=workspace, env=SECRETS)
+        tells_nothing(ran)
+        assert "Traceback" not in ran.err, f"{verb}: {ran.err}"
     places = (workspace, *tmp_path_factory.getbasetemp().glob("warm*"))  # the latter holds Prefect's database
     for file in (one for place in places for one in place.rglob("*") if one.is_file()):
         data = file.read_bytes()
