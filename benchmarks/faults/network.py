@@ -60,7 +60,7 @@ class Network:
     store: Path
 
     def run(self, fault: Fault) -> tuple[Ending, int]:
-        """The story under the fault, and then in a sound network until it is quiet; how many requests the first took."""
+        """The story under the fault, then in a sound network until it is quiet; how many requests that one took."""
         folder = self.stage.scratch / f"network-{os.getpid()}"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.stage.template, folder, symlinks=True)

@@ -3,7 +3,6 @@
 Knows no loaded model, no training and no release.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.digests import canonical_json, digest_file
 from pipeline.errors import CorruptAdapter, WrongBase
+from pipeline.nesting import json_of
 from pipeline.types import AdapterManifest, FileDigest
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _text(path: Path) -> str:
 
 def _object(text: str, name: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = json_of(text)
     except ValueError as error:
         raise CorruptAdapter(f"{name} is not JSON: {error}. {AGAIN}") from error
     if not isinstance(found, dict):
