@@ -3,7 +3,6 @@
 Also what these suites forbid in training: their questions, subjects and refusals. Knows no model and no lm-eval.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,6 +15,7 @@ from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
 from pipeline.grading import normalise
 from pipeline.leakage import held_out_keys, subjects
+from pipeline.nesting import json_of
 from pipeline.types import EvalItem, Split
 
 _KEYS = frozenset({"question", "answers", "answer", "group"})
@@ -173,8 +173,8 @@ def _read_items(path: Path) -> list[EvalItem]:
 def _item(line: str, where: str) -> EvalItem:
     try:
         # Numbers stay the words that stand in the file, as in documents.
-        value = json.loads(line, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError) as error:
+        value = json_of(line, words=True)
+    except ValueError as error:
         raise BadDataFile(f"{where} is not JSON: {error}. Write one object a line.") from error
     if not isinstance(value, dict) or not set(value) <= _KEYS:
         raise BadDataFile(f"{where} must be an object with the keys question, answers and (optionally) group.")

@@ -17,6 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
+from pipeline.nesting import json_of
 
 METRICS = frozenset({"acc", "acc_norm", "exact_match"})
 OUTPUTS = frozenset({"generate_until", "multiple_choice"})
@@ -125,7 +126,7 @@ def sandbox() -> ImmutableSandboxedEnvironment:
 def _load(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadDataFile(f"{path} is not plain YAML: {error}. Tags such as !function are refused.") from error
     if not isinstance(config, dict):
         raise BadDataFile(f"{path} must hold one lm-eval task: keys and values.")
@@ -144,8 +145,16 @@ def _refuse_unknown(path: Path, config: Mapping[str, Any]) -> None:
         raise BadDataFile(f"{path}: repeats must be 1: answers are greedy, so repetitions add nothing.")
 
 
+def _table(path: Path, config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The keys and values under `key`; none where it is left out."""
+    found = config.get(key) or {}
+    if not isinstance(found, dict):
+        raise BadDataFile(f"{path}: {key} must hold keys and values.")
+    return found
+
+
 def _refuse_sampling(path: Path, config: Mapping[str, Any]) -> None:
-    settings = config.get("generation_kwargs") or {}
+    settings = _table(path, config, "generation_kwargs")
     for key, allowed in _GREEDY.items():
         if key in settings and settings[key] not in allowed:
             raise BadDataFile(f"{path}: generation_kwargs.{key} must be {allowed[0]}: gates compare greedy answers.")
@@ -154,7 +163,9 @@ def _refuse_sampling(path: Path, config: Mapping[str, Any]) -> None:
 def _metric(path: Path, config: Mapping[str, Any]) -> str:
     default = "acc" if config.get("output_type") == "multiple_choice" else "exact_match"
     entries = config.get("metric_list") or [{"metric": default}]
-    metrics = [entry.get("metric") for entry in entries]
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadDataFile(f"{path}: metric_list must be a list, each entry with the key metric.")
+    metrics = [str(entry.get("metric")) for entry in entries]
     if any(entry.get("hf_evaluate") for entry in entries):
         raise BadDataFile(f"{path}: metric_list: hf_evaluate is refused: it downloads code. Leave it out.")
     if not metrics or not set(metrics) <= METRICS:
@@ -163,7 +174,7 @@ def _metric(path: Path, config: Mapping[str, Any]) -> str:
 
 
 def _read_splits(path: Path, config: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    files = (config.get("dataset_kwargs") or {}).get("data_files")
+    files = _table(path, config, "dataset_kwargs").get("data_files")
     if not isinstance(files, dict) or not files or not all(isinstance(name, str) for name in files.values()):
         raise BadDataFile(f"{path}: dataset_kwargs.data_files must map each split to one file, as test: items.jsonl.")
     return {str(split): _read_items(path, name) for split, name in files.items()}
@@ -176,8 +187,8 @@ def _read_items(path: Path, name: str) -> list[dict[str, Any]]:
         raise BadDataFile(f"{path}: the data file {name} lies outside {folder}. Put it beside the task file.")
     try:
         # Not by `splitlines`, which also parts a text at U+2028.
-        items = [json.loads(line) for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-    except (OSError, ValueError, RecursionError) as error:
+        items = [json_of(line) for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except (OSError, ValueError) as error:
         raise BadDataFile(f"{file} cannot be read as JSON lines: {error}. Write one object a line.") from error
     if not all(isinstance(item, dict) for item in items):
         raise BadDataFile(f"{file} must hold one JSON object a line.")

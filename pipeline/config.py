@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipeline.addresses import database_address, header_key, server_address
 from pipeline.errors import BadInput, NoWorkspace, first_problem
+from pipeline.nesting import toml_of
 
 WORKSPACE_FILE = "sealed.toml"
 
@@ -127,7 +128,7 @@ class Settings(BaseSettings):
         if not path.is_file():
             raise NoWorkspace(f"{workspace} is not a sealed workspace. Make one with `sealed init {workspace}`.")
         try:
-            return cls.at(workspace, tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls.at(workspace, toml_of(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} is not TOML: {error}. Correct it by hand.") from error
 

@@ -15,6 +15,7 @@ EPOCH_TAG = "sealed.epoch"
 REVIEW_PREFIX = "review."
 OUTCOME_TAG = f"{REVIEW_PREFIX}outcome"
 PRODUCTION, CANDIDATE = "production", "candidate"
+SHOWN = (ReleaseState.PRODUCTION, ReleaseState.CANDIDATE, ReleaseState.SUPERSEDED)  # these have a version in MLflow
 NEW_MODEL = "Releases of sealed, one version each."  # the model's description, until it says what waits
 
 Concluded = Sequence[tuple[ReviewDecision, ReviewOutcome]]

@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pipeline.errors import InternalError, PolicyError
+from pipeline.nesting import json_of
 from pipeline.types import AdapterManifest, GateReport, Release, SignedStatement
 
 STATEMENT = "sealed/release/1"
@@ -132,7 +133,7 @@ def signed_statement(text: str, key: Ed25519PrivateKey) -> SignedStatement:
 def approvers_of(signed: SignedStatement) -> int:
     """How many people must sign, as the statement says; a text that says nothing of it asks for more than there are."""
     try:
-        said = json.loads(signed.text)["approvers"]
+        said = json_of(signed.text)["approvers"]
     except (ValueError, KeyError, TypeError):
         return _WHOLE
     return said if type(said) is int and said > 0 else _WHOLE
@@ -147,7 +148,7 @@ def against_statement(text: str, signed: SignedStatement, keys: KeyRing) -> str 
 
 def _differing(signed: str, found: str) -> str:
     try:
-        before, after = json.loads(signed), json.loads(found)
+        before, after = json_of(signed), json_of(found)
         return ", ".join(sorted(key for key in {*before, *after} if before.get(key) != after.get(key)))
     except (ValueError, TypeError, AttributeError):
         return "its form"

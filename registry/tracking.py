@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.types import Deployment, Release, ReviewKind
-from registry.projection import PRODUCTION, Concluded, alias_versions, outcome_tags
+from registry.projection import PRODUCTION, SHOWN, Concluded, alias_versions, outcome_tags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +115,11 @@ def missing_versions(state: MlflowState, releases: Sequence[Release]) -> tuple[R
     """The releases whose recorded version MLflow no longer holds."""
     there = {one.version for one in state.versions}
     return tuple(one for one in releases if one.mlflow_version and one.mlflow_version not in there)
+
+
+def lost_versions(needed: Sequence[Release]) -> tuple[Release, ...]:
+    """Those of the `needed` releases that are shown, and whose loss from MLflow is recorded."""
+    return tuple(one for one in needed if one.state in SHOWN and one.mlflow_version is None)
 
 
 def stale_outcomes(state: MlflowState, concluded: Concluded) -> tuple[tuple[str, str], ...]:

@@ -82,7 +82,9 @@ def main() -> None:
         if options.replay:
             sys.exit(_replay(stage, options.replay))
         figures = _examined(stage, unbroken.passed[0], options)
-    write_results("faults", figures, options.out)
+        if not options.schedules:
+            figures += _judged(stage, options)
+    write_results("faults.schedules" if options.schedules else "faults", figures, options.out)
 
 
 def _options() -> argparse.Namespace:
@@ -90,9 +92,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the kills, few others, a fifth of the bugs")
     parser.add_argument("--pairs", type=int, default=1000, help="second kills for each first; all there are if fewer")
     parser.add_argument("--random", type=int, default=1000, help="random schedules")
-    parser.add_argument("--minutes", type=float, default=1e6, help="after so many, no further pairs, or random, begin")
+    parser.add_argument("--minutes", type=float, default=1e6, help="after so many, nothing more of a part is begun")
     parser.add_argument("--seed", type=int, default=1, help="of the random schedules, and of the order of the kills")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--schedules", action="store_true", help="no scenarios and no planted bugs")
     parser.add_argument("--keep", type=Path, help="a folder of endings, from which a run of the same code goes on")
     parser.add_argument("--replay", help="a schedule as it was printed: run it alone")
     parser.add_argument("--out", type=Path)
@@ -111,14 +114,13 @@ def _replay(stage: Stage, text: str) -> int:
 
 
 def _examined(stage: Stage, passed: Sequence[str], options: argparse.Namespace) -> list[Measured]:
-    with_bugs = _scenarios(stage, options)
-    caught = _caught(stage, with_bugs[1], options)
     kept = options.keep or stage.scratch / "kept"
     known = Recoveries(kept / "recoveries")
     firsts = schedules.kills(passed)[:: 10 if options.quick else 1]
     random.Random(options.seed).shuffle(firsts)
     singly = [(str(one), partial(_alone, stage, one, known)) for one in firsts]
-    kills = _run("every point and occurrence killed once", singly, kept, stage, _Limits(options.workers))
+    once = _Limits(options.workers, options.minutes)
+    kills = _run("every point and occurrence killed once", singly, kept, stage, once)
     changing = [one for one in firsts if schedules.changes(str(one).partition(":")[0])]
     twice = [(str(one), partial(shared.killed_twice, stage, one, known, options.pairs)) for one in changing]
     ended = _run(
@@ -136,10 +138,10 @@ def _examined(stage: Stage, passed: Sequence[str], options: argparse.Namespace) 
         _part("every point and occurrence killed once", [one for several in kills for one in several]),
         _part("a kill, and a kill in its recovery", pairs),
         _part(f"random schedules, seed {options.seed}", [one for several in at_random for one in several]),
-        with_bugs[0],
     )
     counted = (
         Measured(name="fault points that a run passes", value=len(set(passed)), unit="points"),
+        Measured(name="kills that there are", value=len(firsts), unit="kills"),
         Measured(name="kills whose recovery was killed too", value=len(ended), unit="kills", n=len(changing)),
         Measured(
             name="pairs that left a workspace like no other",
@@ -148,7 +150,13 @@ def _examined(stage: Stage, passed: Sequence[str], options: argparse.Namespace) 
             n=len(pairs),
         ),
     )
-    return [*counted, *(part.figure for part in parts), caught]
+    return [*counted, *(part.figure for part in parts)]
+
+
+def _judged(stage: Stage, options: argparse.Namespace) -> list[Measured]:
+    """The harness itself: what people and attackers do, and whether it catches the planted bugs."""
+    part, states = _scenarios(stage, options)
+    return [part.figure, _caught(stage, states, options)]
 
 
 def _alone(stage: Stage, schedule: Schedule, known: Recoveries) -> list[Ending]:

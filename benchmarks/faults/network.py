@@ -7,7 +7,6 @@ is well again, and the story must end as an unbroken one. `--quick` and `--share
 import argparse
 import os
 import random
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -60,10 +59,8 @@ class Network:
     store: Path
 
     def run(self, fault: Fault) -> tuple[Ending, int]:
-        """The story under the fault, and then in a sound network until it is quiet; how many requests the first took."""
-        folder = self.stage.scratch / f"network-{os.getpid()}"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.stage.template, folder, symlinks=True)
+        """The story under the fault, then in a sound network until it is quiet; how many requests that one took."""
+        folder = schedules.copied(self.stage)
         self._put_back()
         self.proxy.fail(fault.how, fault.request, FOR_GOOD if fault.for_good else fault.request)
         ending = Ending(Schedule((str(fault),)))  # no process but the first meets it, and none arms a point

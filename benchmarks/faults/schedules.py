@@ -74,12 +74,17 @@ class Stage:
 
 def run(stage: Stage, schedule: Schedule) -> Ending:
     """Runs a schedule until it is quiet: a process that died or gave up is started again, until one ends well."""
-    folder = stage.scratch / f"schedule-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(stage.template, folder)
+    folder = copied(stage)
     ending = go_on_until_quiet(stage, folder, of_workspace(folder), Ending(schedule))
     shutil.rmtree(folder)
     return ending
+
+
+def copied(stage: Stage) -> Path:
+    """A fresh copy of the template, at the one place that this process has for it."""
+    folder = stage.scratch / f"schedule-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    return Path(shutil.copytree(stage.template, folder, symlinks=True))
 
 
 def go_on_until_quiet(stage: Stage, folder: Path, before: Facts, ending: Ending) -> Ending:

@@ -118,10 +118,9 @@ def _places(stage: Stage) -> tuple[Path, Path]:
 
 def _folders(stage: Stage) -> tuple[Path, Path]:
     """A copy of the template, and an empty folder for copies of that."""
-    folder, copies = _places(stage)
-    shutil.copytree(stage.template, _emptied(folder))
+    _, copies = _places(stage)
     _emptied(copies).mkdir()
-    return folder, copies
+    return schedules.copied(stage), copies
 
 
 def _emptied(folder: Path) -> Path:

@@ -12,13 +12,13 @@ from flows.wiring import Workspace
 from pipeline.adapters.saving import trained_adapter
 from pipeline.errors import CorruptAdapter, ExternalError, PolicyError, TrackingFailed, WrongBase
 from pipeline.files import new_folder
-from pipeline.types import Release, ReleaseState
+from pipeline.types import Release
 from registry import Reconciled
 from registry.mlflow import client
 from registry.mlflow.releases import fetch, register
-from registry.tracking import missing_versions
+from registry.projection import SHOWN
+from registry.tracking import lost_versions, missing_versions
 
-_WAITING = (ReleaseState.PRODUCTION, ReleaseState.CANDIDATE, ReleaseState.SUPERSEDED)
 _FAILURES = (ExternalError, PolicyError, OSError)
 Mend = Callable[[], str]
 
@@ -37,7 +37,7 @@ def repair(workspace: Workspace) -> Reconciled:
 def _lost_adapters(workspace: Workspace) -> Iterator[Mend]:
     """One for each adapter that must be here and is not what the ledger names."""
     for release in workspace.ledger.releases.needed():
-        if release.state not in _WAITING:
+        if release.state not in SHOWN:
             continue
         try:
             workspace.verify_bytes(release)
@@ -63,12 +63,12 @@ def _fetched(workspace: Workspace, release: Release, lost: Exception) -> str:
 
 def _lost_versions(workspace: Workspace, failed: list[str]) -> Iterator[Mend]:
     """One for each release whose version MLflow no longer holds; why MLflow could not be asked goes to `failed`."""
-    releases = workspace.ledger.releases.listed()
-    if not any(release.mlflow_version for release in releases):
+    releases, needed = workspace.ledger.releases.listed(), workspace.ledger.releases.needed()
+    if not any(release.mlflow_version for release in releases) and not lost_versions(needed):
         return
     try:
         client.remake_half_made(workspace.tracking)
-        missing = missing_versions(client.read(workspace.tracking), releases)
+        missing = (*missing_versions(client.read(workspace.tracking), releases), *lost_versions(needed))
     except TrackingFailed as error:
         failed.append(str(error))
         return
@@ -77,11 +77,14 @@ def _lost_versions(workspace: Workspace, failed: list[str]) -> Iterator[Mend]:
 
 
 def _registered(workspace: Workspace, release: Release) -> str:
-    """Registers a release again from its local adapter; of one that is not held here, the loss is recorded."""
+    """Registers a release again from its local adapter; of one that is not held here, the loss is recorded.
+
+    The loss is recorded first: a server of a team makes a version only for a release that has none.
+    """
     number, ledger = release.number, workspace.ledger
     trained = trained_adapter(workspace.identity, release.update, workspace.folder_of(release.update))
     run = next(run for run in ledger.runs.listed() if run.release == number)
-    if trained is None and release not in ledger.releases.needed():
+    if trained is None and number not in {one.number for one in ledger.releases.needed()}:
         ledger.releases.replace_version(release, None)
         return f"release {number}, {release.state}, is in MLflow no longer, nor here: that is recorded"
     if trained is None or release.report is None or not workspace.has_report(run):
@@ -91,6 +94,7 @@ def _registered(workspace: Workspace, release: Release) -> str:
         )
     workspace.verify_bytes(release)
     report = ledger.reports.get(release.report)
+    release = ledger.releases.replace_version(release, None)
     version = register(workspace.tracking, registration_of(workspace, run, release, trained, report))
     ledger.releases.replace_version(release, version)
     return f"release {number} was lost in MLflow, and is registered again from here, as version {version}"

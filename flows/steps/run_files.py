@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.digests import digest_of
 from pipeline.files import write_text
+from pipeline.nesting import json_of
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ def write_value(file: Path, value: object, basis: str) -> None:
 def read_value(file: Path, kind: type[T], basis: str | None = None) -> T | None:
     """The value of type `kind` in the file; None where there is none, or it was made on another `basis` (if given)."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = json_of(file.read_text(encoding="utf-8"))
         written, body = stored["basis"], stored["body"]
         if stored["digest"] != digest_of("run file", written, body) or basis not in (None, written):
             return None

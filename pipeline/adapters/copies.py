@@ -1,11 +1,14 @@
 """Copies of adapters that nobody else can change: what is verified there is what is loaded. Knows no model."""
 
+import fcntl
+import os
 import shutil
+import stat
 import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.adapters.format import CONFIG, MANIFEST, WEIGHTS, verify_adapter, verify_files
@@ -17,14 +20,19 @@ from pipeline.types import AdapterManifest
 
 # A run needs production, its candidate and the base; a gateway loads what it takes at once.
 _KEPT = 8
+_PREFIX = "sealed-copies-"
 
 
 class PrivateCopies:
-    """Copies in a folder that only this account may enter, and that is removed when the process ends."""
+    """Copies in a folder that only this account may enter, and that is removed when the process ends.
+
+    What a process left that was killed is removed when the next one begins.
+    """
 
     def __init__(self) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="sealed-adapters-"))
-        weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
+        remove_leftovers()
+        self._root, lock = _own_folder()
+        weakref.finalize(self, _give_up, self._root, lock)
         self._taken: list[Path] = []
         self._lock = threading.Lock()
 
@@ -59,8 +67,70 @@ def private_copy(
 
     Raises CorruptAdapter or WrongBase.
     """
-    with tempfile.TemporaryDirectory(prefix="sealed-adapter-") as name:
-        yield Path(name), _copy_and_verify(folder, Path(name), base, manifest_digest)
+    own, lock = _own_folder()
+    try:
+        yield own, _copy_and_verify(folder, own, base, manifest_digest)
+    finally:
+        _give_up(own, lock)
+
+
+def remove_leftovers() -> tuple[Path, ...]:
+    """Removes the folders of copies whose processes are gone, and returns them.
+
+    A folder is locked while its process lives, also where that is in another container.
+    """
+    found = [path for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*") if _is_mine(path)]
+    return tuple(path for path in found if _removed_if_left(path))
+
+
+def _is_mine(path: Path) -> bool:
+    try:
+        seen = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid()
+
+
+def _removed_if_left(path: Path) -> bool:
+    lock = _locked(path)
+    if lock is None:
+        return False
+    try:
+        remove_folder(path)
+    finally:
+        os.close(lock)
+    return True
+
+
+def _own_folder() -> tuple[Path, int]:
+    """A new private folder, and the descriptor that locks it. Until it is locked, it may be taken for a leftover."""
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = _locked(made)
+        if lock is not None and made.exists():
+            return made, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock until it is closed; None: another process holds it, or removed it."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _give_up(folder: Path, lock: int) -> None:
+    with suppress(OSError):
+        remove_folder(folder)
+    os.close(lock)
 
 
 def _copy_and_verify(folder: Path, into: Path, base: BaseIdentity, manifest_digest: str | None) -> AdapterManifest:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from pipeline import progress
 from pipeline.digests import digest_file
 from pipeline.files import new_folder, write_text
+from pipeline.nesting import json_of
 from pipeline.types import FileDigest
 
 log = logging.getLogger("sealed")
@@ -103,7 +104,7 @@ def damage(folder: Path, source: ModelSource) -> str:
 def read_manifest(folder: Path) -> ModelManifest | None:
     """The folder's manifest; None where there is none or it cannot be read."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = json_of((folder / MANIFEST).read_text(encoding="utf-8"))
         files = tuple(FileDigest(**file) for file in found["files"])
         return ModelManifest(source=ModelSource(**found["source"]), files=files)
     except (OSError, ValueError, KeyError, TypeError):

@@ -11,6 +11,7 @@ from tomlkit import TOMLDocument, comment, document, dumps, item, table
 from tomlkit.items import Table
 
 from pipeline.errors import BadRecipe
+from pipeline.nesting import toml_of
 from pipeline.recipe.fields import Rules, advanced_of, table_of
 
 ADVANCED = "advanced"
@@ -30,7 +31,7 @@ def read_values(path: Path, rules: type[Rules]) -> dict[str, object]:
     Raises BadRecipe for a file that cannot be read or parsed, and for a key in the wrong one of the two tables.
     """
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = toml_of(path.read_text(encoding="utf-8"))
         shown = {name: value for name, value in written.items() if name != ADVANCED}
         return _joined(rules, shown, written.get(ADVANCED, {}), "")
     except OSError as error:

@@ -1,11 +1,11 @@
 """Reads the folder of rehearsal prompts: prompts and plain text that are rehearsed so that they are not forgotten."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import BadDataFile
+from pipeline.nesting import json_of
 
 _BLANK = re.compile(r"\n[ \t]*\n")
 _KEYS = {"prompt", "completion", "ends"}
@@ -52,7 +52,7 @@ def _prompts(path: Path) -> list[RehearsalPrompt]:
 
 def _prompt(line: str, where: str) -> RehearsalPrompt:
     try:
-        found = json.loads(line)
+        found = json_of(line)
     except ValueError as error:
         raise BadDataFile(f'{where} is not JSON: {error}. Write {{"prompt": "…"}}, one object a line.') from error
     if not isinstance(found, dict) or not isinstance(found.get("prompt"), str) or not found["prompt"].strip():

@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,10 +17,12 @@ from pathlib import Path
 
 from pipeline.errors import BadDataFile, BadInput, Unauthorised
 from pipeline.files import write_text
+from pipeline.nesting import json_of
 
 ANONYMOUS = "anonymous"
 _PREFIX = "sk-sealed-"
 _LOG = logging.getLogger(__name__)
+_DIGEST = re.compile("[0-9a-f]{64}")
 _LONGEST = 200  # characters of a presented key that are looked at
 
 
@@ -37,14 +40,19 @@ def read_keys(file: Path) -> tuple[ApiKey, ...]:
     if not file.is_file():
         return ()
     try:
-        keys = tuple(ApiKey(**one) for one in json.loads(file.read_text(encoding="utf-8")))
-        if not all(isinstance(value, str) for key in keys for value in asdict(key).values()):
-            raise ValueError("a value is no text")
+        keys = tuple(ApiKey(**one) for one in json_of(file.read_text(encoding="utf-8")))
+        if not all(map(_whole, keys)):
+            raise ValueError("a key needs a name, a digest of 64 hexadecimal digits and a time")
         return keys
-    except (ValueError, TypeError, OSError, RecursionError) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise BadDataFile(
             f"{file} cannot be read as API keys: {error}. Put it back, or remove it and add keys."
         ) from error
+
+
+def _whole(key: ApiKey) -> bool:
+    texts = all(isinstance(one, str) for one in (key.name, key.sha256, key.created))
+    return texts and key.name.isprintable() and bool(_DIGEST.fullmatch(key.sha256))
 
 
 def add_key(file: Path, name: str) -> str:

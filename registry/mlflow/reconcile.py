@@ -10,6 +10,7 @@ from registry.tracking import (
     Reconciled,
     Tracking,
     alias_moves,
+    lost_versions,
     missing_versions,
     stale_outcomes,
     stale_states,
@@ -39,7 +40,8 @@ def reconcile(ledger: Ledger, tracking: Tracking) -> Reconciled:
 def _pass(ledger: Ledger, tracking: Tracking, deployment: Deployment) -> Reconciled:
     """One pass at the epoch of `deployment`. MLflow is not contacted while it can hold nothing of ours."""
     known = ledger.releases.listed()
-    if not any(release.mlflow_version or _may_be_left(release) for release in known):
+    lost = lost_versions(ledger.releases.needed())
+    if not lost and not any(release.mlflow_version or _may_be_left(release) for release in known):
         return Reconciled()
     try:
         return Reconciled(repaired=tuple(_match(ledger, tracking, deployment, known)))
@@ -65,8 +67,8 @@ def _match(ledger: Ledger, tracking: Tracking, deployment: Deployment, known: tu
         client.point(tracking, move.alias, move.after)
         repaired.append(move.sentence)
     _annotate(tracking, state, deployment, known, concluded)
-    if missing := missing_versions(state, known):
-        lost = ", ".join(f"{one.mlflow_version} (release {one.number})" for one in missing)
+    if missing := (*missing_versions(state, known), *lost_versions(ledger.releases.needed())):
+        lost = ", ".join(f"{one.mlflow_version or 'none'} (release {one.number})" for one in missing)
         raise TrackingFailed(
             f"MLflow no longer holds version {lost}: `sealed doctor --fix` registers it again from the local adapter, "
             "or records that it is gone."

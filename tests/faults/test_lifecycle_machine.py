@@ -1,5 +1,6 @@
 """All that may happen to releases, in any order, breaks no invariant: on SQLite and on Postgres."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -16,8 +17,14 @@ from tests.faults.lifecycle_machine import LifecycleMachine, Store
 from tests.ledgers import with_base_release
 from tests.postgres_servers import postgres_server
 
+# Stories, and the steps of each. A soak takes hours: SEALED_STORIES=soak, or its two numbers.
+PROFILES = {"ci": (500, 50), "soak": (10_000, 100)}
+CHOSEN = os.environ.get("SEALED_STORIES", "ci")
+PROFILE = PROFILES.get(CHOSEN) or tuple(map(int, CHOSEN.split("x")))
+
 
 def run(fresh: Callable[[], Store], *, examples: int, steps: int) -> None:
+    print(f"{examples} stories of {steps} steps")
     machine = type("Machine", (LifecycleMachine,), {"fresh": staticmethod(fresh)})
     chosen = settings(
         max_examples=examples,
@@ -72,7 +79,7 @@ def test_a_few_stories_on_sqlite(on_sqlite: Callable[[], Store]) -> None:
 
 @pytest.mark.slow
 def test_many_stories_on_sqlite(on_sqlite: Callable[[], Store]) -> None:
-    run(on_sqlite, examples=60, steps=50)
+    run(on_sqlite, examples=PROFILE[0], steps=PROFILE[1])
 
 
 @pytest.mark.slow

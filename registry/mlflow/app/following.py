@@ -1,6 +1,6 @@
 """Whether a request only makes MLflow show what the ledger says: all that a service account may write. Pure."""
 
-from pipeline.types import ReleaseState
+from pipeline.types import Release, ReleaseState
 from registry.mlflow.app.requests import Action, RegistryRequest
 from registry.mlflow.app.view import LedgerView
 from registry.projection import (
@@ -10,6 +10,7 @@ from registry.projection import (
     NEW_MODEL,
     NUMBER_TAG,
     OUTCOME_TAG,
+    SHOWN,
     STATE_TAG,
     alias_versions,
     model_description,
@@ -44,15 +45,22 @@ def follows_ledger(request: RegistryRequest, ledger: LedgerView) -> bool:
 
 
 def _is_being_registered(request: RegistryRequest, ledger: LedgerView) -> bool:
-    """Whether a run registers this version's release now, and its tags say that release and nothing else.
+    """Whether this version's release is being registered, or lost its version, and its tags say it and nothing else.
 
-    No version begins with the words of a reviewer on it, or as a prompt, whose source MLflow does not check.
+    A loss is recorded in the ledger before the release is registered again. No version begins with the words of a
+    reviewer on it, or as a prompt, whose source MLflow does not check.
     """
-    registering = {one.id: one for one in ledger.releases if one.state is ReleaseState.REGISTERING}
-    if (release := registering.get(dict(request.tags).get(ID_TAG, ""))) is None:
+    wanted = {one.id: one for one in ledger.releases if _lacks_version(one)}
+    if (release := wanted.get(dict(request.tags).get(ID_TAG, ""))) is None:
         return False
     said = {ID_TAG: release.id, NUMBER_TAG: str(release.number), MANIFEST_TAG: release.manifest}
     return set(request.tags) <= set(said.items())
+
+
+def _lacks_version(release: Release) -> bool:
+    # The base model has no adapter that MLflow could hold.
+    lost = release.number and release.mlflow_version is None and release.state in SHOWN
+    return release.state is ReleaseState.REGISTERING or bool(lost)
 
 
 def _is_shown(request: RegistryRequest, ledger: LedgerView) -> bool:

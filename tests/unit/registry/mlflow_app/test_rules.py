@@ -217,6 +217,16 @@ FOLLOWING = [
 ]
 
 
+def test_a_trainer_registers_again_a_release_whose_loss_is_recorded_and_no_other_one() -> None:
+    again = RegistryRequest(action=Action.CREATE_VERSION, model="sealed", tags=(("release.id", RELEASES[2].id),))
+    assert isinstance(ruled(again, "trainer"), Refuse)
+    for state, ruling in ((ReleaseState.PRODUCTION, Allow), (ReleaseState.ROLLED_BACK, Refuse)):
+        lost = replace(LEDGER, releases=(*RELEASES[:2], release(2, state, None), *RELEASES[3:]))
+        assert isinstance(ruled(again, "trainer", lost), ruling)
+    base = RegistryRequest(action=Action.CREATE_VERSION, model="sealed", tags=(("release.id", RELEASES[0].id),))
+    assert isinstance(ruled(base, "trainer"), Refuse)
+
+
 @pytest.mark.parametrize("request_", FOLLOWING, ids=lambda one: one.action.name)
 def test_a_trainer_writes_what_the_ledger_says_and_nobody_else_does(request_: RegistryRequest) -> None:
     assert ruled(request_, "trainer") == Allow()
