@@ -106,6 +106,7 @@ def test_an_approval_makes_the_release_live_and_mlflow_follows(life: Life, seale
     life.answers["release 1"] = ask_about_run_1(life, sealed)
     assert life.answers["release 1"] != before
     assert mlflow_aliases(life.workspace)["production"] == 1
+    assert mlflow_metrics(life.workspace)["contradicted"] == 0
 
 
 def test_the_adapter_loads_with_plain_peft_and_answers_alike(life: Life, sealed: Sealed) -> None:
@@ -193,6 +194,11 @@ def mlflow_aliases(workspace: Path) -> dict[str, int]:
         return {
             alias: int(version) for alias, version in db.execute("SELECT alias, version FROM registered_model_aliases")
         }
+
+
+def mlflow_metrics(workspace: Path) -> dict[str, float]:
+    with sqlite3.connect(workspace / "mlflow.db") as db:
+        return dict(db.execute("SELECT key, value FROM latest_metrics"))
 
 
 def mlflow_versions(workspace: Path) -> int:
