@@ -125,7 +125,8 @@ def test_a_reason_that_quotes_a_document_is_cut() -> None:
 
 
 def test_a_folder_is_ingested_in_batches_and_a_later_duplicate_is_known() -> None:
-    large = [RawDocument(name=f"{n}.txt", data=f"{n} {('x' * 99 + ' ') * 19_000}".encode()) for n in (0, 1, 2, 0)]
+    text = " ".join(f"x{word:098}" for word in range(19_000))
+    large = [RawDocument(name=f"{n}.txt", data=f"{n} {text}".encode()) for n in (0, 1, 2, 0)]
     parts = list(ingest_in_batches(large, RULES))
     assert [part.files for part in parts] == [("0.txt", "1.txt", "2.txt"), ("0.txt",)]
     assert [(len(part.accepted), part.duplicates) for part in parts] == [(3, 0), (0, 1)]
