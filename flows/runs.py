@@ -74,9 +74,9 @@ def acquire_run(workspace: Path) -> Iterator[RunContext]:
         _expect_no_key_in_reach(opened.settings)
     expect_possible(opened)
     with opened.ledger.session() as session:
-        # A run that goes on after midnight, or is resumed, keeps the day on which it began.
+        # A run that goes on after midnight, or is resumed, keeps the day (UTC) on which it began.
         begun = opened.ledger.runs.unfinished()
-        with dated((begun.started if begun else datetime.now(UTC)).astimezone().date()):
+        with dated((begun.started if begun else datetime.now(UTC)).astimezone(UTC).date()):
             yield RunContext(opened, session, opened.recipe)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -96,4 +96,4 @@ def _with_day(template: str, day: date) -> str:
 
 
 def _today() -> date:
-    return _day.get() or datetime.now().astimezone().date()
+    return _day.get() or datetime.now(UTC).date()

@@ -116,10 +116,7 @@ def linear_layers(model: Any, targets: tuple[str, ...] = ()) -> dict[str, tuple[
     """
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     layers: dict[str, tuple[int, int]] = {}
-    part = _language_part(model)
-    for name, module in model.named_modules():
-        if part and not name.startswith(f"{part}."):
-            continue
+    for name, module in _language_modules(model):
         if isinstance(module, nn.Linear) and module is not head:
             layers[name] = (module.in_features, module.out_features)
         elif isinstance(module, Conv1D) and module is not head:
@@ -129,6 +126,12 @@ def linear_layers(model: Any, targets: tuple[str, ...] = ()) -> dict[str, tuple[
     for target in targets:
         _check(model, target, layers)
     return {name: shape for name, shape in layers.items() if any(_named(name, target) for target in targets)}
+
+
+def _language_modules(model: Any) -> Iterator[tuple[str, nn.Module]]:
+    """The modules, by name, of the part that reads and writes text."""
+    part = _language_part(model)
+    return ((name, module) for name, module in model.named_modules() if not part or name.startswith(f"{part}."))
 
 
 def _language_part(model: Any) -> str:
@@ -145,10 +148,15 @@ def unadapted(model: Any) -> str:
 
     Experts are kept as one tensor of three dimensions, which LoRA on linear layers does not reach.
     """
-    adapted = {f"{name}.weight" for name in linear_layers(model)}
-    experts = {name: weight.numel() for name, weight in model.named_parameters() if weight.ndim == 3}
-    within = sum(weight.numel() for name, weight in model.named_parameters() if name in adapted)
-    names = sorted({name.rpartition(".")[0].rpartition(".")[2] for name in experts})
+    within = sum(inputs * outputs for inputs, outputs in linear_layers(model).values())
+    experts = {
+        name: sum(weight.numel() for weight in own)
+        for name, module in _language_modules(model)
+        if (own := [weight for weight in module.parameters(recurse=False) if weight.ndim == 3])
+        # A convolution's kernel has three dimensions, too.
+        and not isinstance(module, nn.Conv1d)
+    }
+    names = sorted({name.rpartition(".")[2] for name in experts})
     share = sum(experts.values()) / max(1, within + sum(experts.values()))
     return f"{', '.join(names)} ({100 * share:.0f} % of the weights)" if names else ""
 

@@ -45,7 +45,8 @@ def _nearest(tensors: Tensors, name: str, rank: int) -> Iterator[tuple[str, torc
     into, inputs = torch.linalg.qr(a.T)
     out, outputs = torch.linalg.qr(b)
     left, strengths, right = torch.linalg.svd(outputs @ inputs.T)
-    length, missing = a.norm(dim=1).mean(), max(0, rank - len(strengths))
+    # An adapter whose side A is zero adds nothing, whatever its side B: any length will do.
+    length, missing = a.norm(dim=1).mean() or a.new_ones(()), max(0, rank - len(strengths))
     rows = length * right[:rank] @ into.T
     columns = out @ left[:, :rank] * (strengths[:rank] / length)
     yield name, torch.nn.functional.pad(rows, (0, 0, 0, missing)).to(tensors[name]).contiguous()

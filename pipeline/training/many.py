@@ -5,6 +5,7 @@ in lockstep: one pass of the base for all, batched products for the adapters, an
 rate, epochs, clipping, optimiser state and end. As many run together as fit into memory, which is measured.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from pipeline import progress
 from pipeline.adapters.attachment import linear_layers, target_names
 from pipeline.adapters.format import MAX_SCALE
 from pipeline.adapters.saving import TrainingResult
-from pipeline.adapters.stack import Shapes, interpolated, start_of
+from pipeline.adapters.stack import Shapes, Tensors, interpolated, start_of
 from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
@@ -161,15 +162,13 @@ class JobBatch:
         return dict(zip(self.places, self._kept(results), strict=True))
 
     def _kept(self, results: Sequence[TrainingResult]) -> list[TrainingResult]:
-        """The results with as much of their change as their rules keep, and merged with a parent that was held."""
+        """The results with as much of their change as their rules keep, and merged with a parent that was held.
+
+        One that diverged stays as it is: whoever asked for it drops it.
+        """
         shapes = adapter_shapes(self.base, self.jobs[0].job.rules)
         return [
-            replace(
-                result,
-                tensors=merged(result.tensors, one.job)
-                if one.job.held
-                else interpolated(result.tensors, start, shapes, one.job.rules.interpolation),
-            )
+            replace(result, tensors=_changed(result.tensors, start, shapes, one.job)) if _is_sound(result) else result
             for result, start, one in zip(results, self.starts, self.jobs, strict=True)
         ]
 
@@ -234,6 +233,15 @@ def _cache_teachers(
         with with_adapters(base, rules, [parents[parent]]) as adapted, progress.part(done, len(rows), total):
             objective.cache_teacher(rows, adapted, answered=table.answered)
         done += len(rows)
+
+
+def _is_sound(result: TrainingResult) -> bool:
+    finite = all(bool(tensor.isfinite().all()) for tensor in result.tensors.values())
+    return finite and math.isfinite(result.final_loss)
+
+
+def _changed(tensors: Tensors, start: torch.Tensor, shapes: Shapes, job: TrainingJob) -> dict[str, torch.Tensor]:
+    return merged(tensors, job) if job.held else interpolated(tensors, start, shapes, job.rules.interpolation)
 
 
 def _start(base: BaseModel, job: TrainingJob, shapes: Shapes) -> torch.Tensor:

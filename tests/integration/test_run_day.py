@@ -1,7 +1,7 @@
 """All of a run is asked on one day: that on which it began, also where it is killed and goes on on another."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,11 @@ def test_a_resumed_run_is_asked_on_the_day_on_which_it_began(
     tokenizer.chat_template = DATED
     folder, ledger = made.settings.workspace, Ledger(made.ledger.database)
     with acquire_run(folder):
-        assert template_day(tokenizer) == date.today().isoformat()
+        assert template_day(tokenizer) == datetime.now(UTC).date().isoformat()
     ledger.documents.accept(intake("atlas"))
     with ledger.session() as session:
         session.runs.begin(limit=1, proposer="sealed", recipe=RECIPE, at=BEGUN)
     with acquire_run(folder):
-        assert template_day(tokenizer) == BEGUN.astimezone().date().isoformat()
-    assert template_day(tokenizer) == date.today().isoformat()
+        assert template_day(tokenizer) == BEGUN.date().isoformat()
+    assert template_day(tokenizer) == datetime.now(UTC).date().isoformat()
     made.ledger.close()

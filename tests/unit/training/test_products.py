@@ -50,6 +50,7 @@ def test_a_layer_smaller_than_the_rank_gets_zeros() -> None:
     assert torch.isfinite(adds(found)).all()
 
 
-def test_an_adapter_that_adds_nothing_stays_so() -> None:
-    none = scaled(adapter(1), 0.0)
-    assert not adds(nearest(none, 3)).any()
+@pytest.mark.parametrize("side", [A, B])
+def test_an_adapter_that_adds_nothing_stays_so(side: str) -> None:
+    none = {**adapter(1), side: torch.zeros_like(adapter(1)[side])}
+    assert torch.equal(adds(nearest(none, 3)), torch.zeros(5, 7))
