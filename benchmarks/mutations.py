@@ -31,13 +31,13 @@ from pipeline.documents.pages.html import read_html
 from pipeline.documents.pages.pdf import read_pdf
 from pipeline.errors import InternalError, SealedError
 from pipeline.recipe import DocumentRules, Recipe, recipe_toml
-from pipeline.types import AdapterManifest, FileDigest, RawDocument
+from pipeline.types import AdapterManifest, FileDigest, RawDocument, SignedStatement
 from pipeline.updates.rehearsal_prompts import read_rehearsal_prompts
 from registry.gateway.feedback import read_feedback
 from registry.gateway.keys import ApiKey, owner, read_keys
 from registry.gateway.requests import ChatBody, read_request
 from registry.keys import read_keys as read_signing_keys
-from registry.signing import SignedStatement, against_statement, approvers_of
+from registry.signing import against_statement, approvers_of
 
 COUNT = 100_000
 Reader = Callable[[bytes], object]

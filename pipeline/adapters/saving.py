@@ -55,7 +55,8 @@ def save_adapter(
 ) -> AdapterManifest:
     """Writes the adapter into `out`, which is replaced, and appears only when all its files are written.
 
-    `base` and `model`: the base that it was trained on; `rules`: those it was trained by. Raises TrainingFailed, OSError.
+    `base` and `model`: the base that it was trained on; `rules`: those it was trained by.
+    Raises TrainingFailed, OSError.
     """
     targets = target_names(model, rules.targets)
     facts = {"steps": result.steps, "final_loss": result.final_loss, "tokens": result.tokens}
