@@ -4,7 +4,7 @@ Knows no training.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def save_adapter(
     return manifest
 
 
-def _save_tensors(file: Path, result: TrainingResult, facts: dict[str, object]) -> None:
+def _save_tensors(file: Path, result: TrainingResult, facts: Mapping[str, object]) -> None:
     try:
         save_file(result.tensors, file, metadata={_FACTS: canonical_json(facts)})
     except SafetensorError as error:
