@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+import shutil
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,9 +72,19 @@ def of_workspace(folder: Path) -> Facts:
     )
 
 
+@contextmanager
+def opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A copy of a SQLite file and its journals: a transaction that was broken off is undone in the copy alone."""
+    with tempfile.TemporaryDirectory() as name:
+        for path in file.resolve().parent.glob(f"{file.resolve().name}*"):
+            shutil.copy(path, name)
+        with closing(sqlite3.connect(Path(name) / file.resolve().name)) as connection:
+            yield connection
+
+
 def read_sqlite(file: Path) -> dict[str, list[Row]]:
     """The ledger's tables out of a SQLite file."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+    with opened(file) as connection:
         connection.row_factory = sqlite3.Row
         return {name: [_row(dict(found)) for found in connection.execute(_query(name)).fetchall()] for name in _TABLES}
 
@@ -151,7 +163,7 @@ def _tensors(file: Path) -> str:
 def _mlflow(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+    with opened(file) as connection:
         there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if not {"model_versions", "model_version_tags", "registered_model_aliases"} <= there:
             return {"versions": []}

@@ -4,14 +4,13 @@ Two schedules that leave such a pair of workspaces share the recovery from it: w
 """
 
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
-from benchmarks.faults.facts import digest_of
+from benchmarks.faults.facts import digest_of, opened
 
 _DATABASES = (".db",)
+_JOURNALS = ("-wal", "-shm", "-journal")
 _WEIGHTS = (".safetensors",)
 # Times, how long a stage took, host:process:start, signatures, digests, the names that MLflow gives to runs, and how
 # often the lease was taken: it only ever grows, and is only compared.
@@ -38,7 +37,9 @@ def likeness(folder: Path) -> str:
 
 def _said(folder: Path) -> Iterator[str]:
     """Every file by its name, and what is in it; files in the order of what is in them, since names may be drawn."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))]
+    files = [
+        path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal"))
+    ]
     for line in sorted(map(_of_file, files), key=lambda said: _DRAWN.sub("", said)):
         yield line.replace(str(folder), "")
     yield from sorted(_DRAWN.sub("", str(path.relative_to(folder))) for path in folder.rglob("*") if path.is_dir())
@@ -53,7 +54,7 @@ def _of_file(path: Path) -> str:
 
 
 def _rows(file: Path) -> Iterator[str]:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+    with opened(file) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
         for (table,) in tables:
             rows = [f"{table} {row!r}" for row in connection.execute(f'SELECT * FROM "{table}"')]

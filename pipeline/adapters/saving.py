@@ -4,21 +4,21 @@ Knows no training.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pipeline.adapters.attachment import target_names, transposed, unadapted
 from pipeline.adapters.format import CONFIG, WEIGHTS, config_of, digest_directory, verify_adapter, write_manifest
 from pipeline.adapters.identity import BaseIdentity
 from pipeline.digests import canonical_json
-from pipeline.errors import BadInput, CorruptAdapter
+from pipeline.errors import BadInput, CorruptAdapter, TrainingFailed
 from pipeline.files import move, new_folder, remove_folder
 from pipeline.recipe import TrainingRules
 from pipeline.rendering import Thinking
@@ -61,13 +61,14 @@ def save_adapter(
     """Writes the adapter into `out`, which is replaced, and appears only when all its files are written.
 
     `base` and `model`: the base that it was trained on; `rules`: those it was trained by.
+    Raises TrainingFailed, OSError.
     """
     targets = target_names(model, rules.targets)
     facts = {"steps": result.steps, "final_loss": result.final_loss, "tokens": result.tokens}
     config = config_of(rank=rules.rank, alpha=rules.alpha, targets=targets, transposed=transposed(model))
     with new_folder(out) as folder:
         # One key only: safetensors writes several in no fixed order.
-        save_file(result.tensors, folder / WEIGHTS, metadata={_FACTS: canonical_json(facts)})
+        _save_tensors(folder / WEIGHTS, result, facts)
         (folder / CONFIG).write_text(canonical_json(config) + "\n", encoding="utf-8")
         manifest = AdapterManifest(
             base=base.model,
@@ -87,6 +88,14 @@ def save_adapter(
         )
         write_manifest(folder, manifest)
     return manifest
+
+
+def _save_tensors(file: Path, result: TrainingResult, facts: Mapping[str, object]) -> None:
+    try:
+        save_file(result.tensors, file, metadata={_FACTS: canonical_json(facts)})
+    except SafetensorError as error:
+        # What the disk answers comes as this, and not as an OSError.
+        raise TrainingFailed(f"{file} was not written: {error}. Make room, and run the same command again.") from error
 
 
 def trained_adapter(base: BaseIdentity, update: str, out: Path) -> Trained | None:
