@@ -7,6 +7,7 @@ is well again, and the story must end as an unbroken one. `--quick` and `--share
 import argparse
 import os
 import random
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -30,12 +31,14 @@ from benchmarks.figures import Measured, write_results
 from flows.services.repair import repair
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import InternalError
+from pipeline.files import remove_folder
 from pipeline.sandbox import model_path
 
 # MLflow's client waits two minutes and tries seven times more; a test does not.
 CLIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 START_SECONDS = 150.0
 FOR_GOOD = 10**9
+ARTIFACTS = "artifacts"
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,14 @@ class Network:
         return schedules.go_on_until_quiet(self.stage, folder, after, ending), requests
 
     def _put_back(self) -> None:
-        """The server's database as it was when the template was made; the server goes on with it."""
+        """The server's database and artifacts as they were when the template was made; the server goes on with them."""
         with (
             closing(sqlite3.connect(self.stage.template.with_name("store.db"))) as source,
             closing(sqlite3.connect(self.store)) as target,
         ):
             source.backup(target)
+        remove_folder(self.store.parent / ARTIFACTS)
+        shutil.copytree(self.stage.template.with_name(ARTIFACTS), self.store.parent / ARTIFACTS)
 
 
 def story(folder: Path, base: BaseModel) -> None:
@@ -100,6 +105,7 @@ def network(scratch: Path, base: BaseModel) -> Iterator[Network]:
         (template / "mlflow.db").symlink_to(store)
         with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(scratch / "store.db")) as target:
             source.backup(target)
+        shutil.copytree(store.parent / ARTIFACTS, scratch / ARTIFACTS)
         yield Network(Stage(template, scratch, base, story=story), proxy, store)
 
 
@@ -109,7 +115,7 @@ def _server(store: Path) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    places = ["--backend-store-uri", f"sqlite:///{store}", "--artifacts-destination", str(store.parent / "kept")]
+    places = ["--backend-store-uri", f"sqlite:///{store}", "--artifacts-destination", str(store.parent / ARTIFACTS)]
     env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (store.parent / "log").open("wb") as log:
         child = subprocess.Popen([*command, *places], env=env, stdout=log, stderr=log, start_new_session=True)
