@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from gates.draws import equal_share
 from gates.evidence import held_out_items
-from gates.known_answers import KnownAnswer, asks_about
+from gates.known_answers import KnownAnswer, asks_about, names
 from gates.per_document import titled
 from pipeline.digests import seed_from
+from pipeline.documents import sentences
 from pipeline.grading import extract, first_line, grade, mentions, spelled
 from pipeline.types import AskedOf, Contradiction, Document, DocumentKind, EvalItem, ItemScore
 
@@ -108,15 +109,29 @@ def by_reading(
 ) -> tuple[Contradiction, ...]:
     """What the document contradicts by its text. `read`: known answers `to_read`, with production's answer from it.
 
-    An answer counts where it is not the recorded one, and stands in the document and not in the question.
+    An answer counts where it is not the recorded one, and the document says it, and not the question.
     """
     found = []
     for known, answer in read:
         item, says = known.item, extract(answer, known.item.question)
-        there = mentions(f"{document.title}\n{document.body}", says) and not mentions(item.question, says)
+        there = _says(document, known, says) and not mentions(item.question, says)
         if there and not grade(answer, item.answers, item.question):
             found.append(_contradiction(document, known, item.question, scores[item.id].answer, says))
     return tuple(found)
+
+
+def _says(document: Document, known: KnownAnswer, says: str) -> bool:
+    """Whether the answer stands in the document; where the recorded one does too, in a sentence beside it or beside the
+    subject: of a text about several things a model takes an answer from another one."""
+    if not mentions(text := f"{document.title}\n{document.body}", says):
+        return False
+    answers = known.item.answers
+    beside = (one for one in sentences(document.body) if mentions(one, says))
+    return not _named(text, answers) or any(names(one, known) or _named(one, answers) for one in beside)
+
+
+def _named(text: str, answers: Iterable[str]) -> bool:
+    return any(mentions(text, answer) for answer in answers)
 
 
 def _contradiction(document: Document, known: KnownAnswer, question: str, production: str, says: str) -> Contradiction:

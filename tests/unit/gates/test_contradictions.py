@@ -118,6 +118,11 @@ def test_a_text_is_read_though_it_names_the_known_answer(body: str) -> None:
     assert found.says == "Lyon"
 
 
+def test_what_a_text_says_of_something_else_is_no_statement_about_the_known() -> None:
+    both = document("Paris is the capital of France. Lyon is the second city.")
+    assert read(both, "Lyon") == ()
+
+
 def test_what_a_text_does_not_name_is_read_first() -> None:
     both = document("The capital of France is Paris. The plural of road is roods.")
     assert [one.item for one in to_read(both, KNOWN.about(both), ())] == [ROAD, FRANCE]
