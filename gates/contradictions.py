@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gates.draws import equal_share
 from gates.evidence import held_out_items
-from gates.known_answers import KnownAnswer, asks_about, names
+from gates.known_answers import KnownAnswer, asked_about, names
 from gates.per_document import titled
 from pipeline.digests import seed_from
 from pipeline.documents import sentences
@@ -77,10 +77,10 @@ def by_exam(
     wrong = [item for item in held_out_items([document]) if item.id in scores and scores[item.id].score < 1.0]
     for item in wrong:
         said = scores[item.id]
-        for one in known:
-            if asks_about(item.question, one, document.title) and _is_recorded(said, one.item, item):
+        for one in asked_about(item.question, known, document.title):
+            if one.item.id not in found and _is_recorded(said, one.item, item):
                 says = item.answers[0]
-                found.setdefault(one.item.id, _contradiction(document, one, item.question, said.answer, says))
+                found[one.item.id] = _contradiction(document, one, item.question, said.answer, says)
     return tuple(found.values())
 
 

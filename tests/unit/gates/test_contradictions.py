@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gates import known_answers
 from gates.checks import contradictions as gate
 from gates.contradictions import MOST_READ, MOST_READ_IN_RUN, by_exam, by_reading, readings, surely_known, to_read
 from gates.evidence import ReleaseEvalSet
@@ -56,6 +57,15 @@ def test_a_document_speaks_about_what_it_names_asks_or_is_titled_by(
     body: str, asked: tuple[tuple[str, str], ...], title: str, expected: set[str]
 ) -> None:
     assert about(document(body, *asked, title=title)) == expected
+
+
+def test_a_document_is_searched_only_for_what_it_has_a_word_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [EvalItem(question=f"Who owns N{at}x?", answers=("Heron",), group=f"N{at}x owns") for at in range(500)]
+    known = KnownAnswers(Suites(retention=(eval_item_suite("retention/names", items),)), [])
+    compared, stands = list[str](), known_answers._stand_in
+    monkeypatch.setattr(known_answers, "_stand_in", lambda text, one: compared.append(text) or stands(text, one))
+    (found,) = known.about(document("Ibis owns N7x now."))
+    assert (found.item, len(compared)) == (items[7], 1)
 
 
 def test_a_workflow_states_nothing() -> None:
