@@ -22,15 +22,35 @@ def answers_in(
 
     frame: how the document is shown, the recipe's `document_prompt`.
     """
-    empty = (open_book(document.title, "", one.item.question, frame) for one in asked)
-    longest = max(map(engine.token_count, empty), default=0)
-    room = engine.context - template_tokens(engine) - tokens - longest
-    pieces = chunks(document, engine.token_count, room) if room >= _LEAST_ROOM else ()
-    if not pieces or not asked:
+    prompts = [
+        (one, text)
+        for one, text in _prompts(engine, document, asked, tokens, frame)
+        if _left_by(engine, text, tokens) >= 0  # joined to its fence, a piece may have a token more
+    ]
+    if not prompts:
         return []
-    prompts = [open_book(document.title, _piece(pieces, one), one.item.question, frame) for one in asked]
-    texts = engine.generate(prompts, SamplingParams(max_new_tokens=tokens), adapter=adapter)
-    return [(one, text) for one, (text,) in zip(asked, texts, strict=True)]
+    said = engine.generate([text for _, text in prompts], SamplingParams(max_new_tokens=tokens), adapter=adapter)
+    return [(one, answer) for (one, _), (answer,) in zip(prompts, said, strict=True)]
+
+
+def _prompts(
+    engine: Engine, document: Document, asked: Sequence[KnownAnswer], tokens: int, frame: str
+) -> list[tuple[KnownAnswer, str]]:
+    """Each question that leaves room, below a piece of the document."""
+    rooms = [(one, _left_by(engine, _prompt(document, "", one, frame), tokens)) for one in asked]
+    fitting = [(one, room) for one, room in rooms if room >= _LEAST_ROOM]
+    pieces = chunks(document, engine.token_count, min(room for _, room in fitting)) if fitting else ()
+    return [(one, _prompt(document, _piece(pieces, one), one, frame)) for one, _ in fitting if pieces]
+
+
+def _prompt(document: Document, piece: str, asked: KnownAnswer, frame: str) -> str:
+    """The fence is as long as the whole body needs it, around an empty piece too."""
+    return open_book(document.title, piece, asked.item.question, frame, whole=document.body)
+
+
+def _left_by(engine: Engine, prompt: str, tokens: int) -> int:
+    """The tokens that the context has left beside a prompt and its answer."""
+    return engine.context - template_tokens(engine) - tokens - engine.token_count(prompt)
 
 
 def _piece(pieces: Sequence[str], asked: KnownAnswer) -> str:

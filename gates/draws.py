@@ -20,7 +20,7 @@ def draw(earlier: Sequence[ReleaseEvalSet], most: int) -> tuple[ReleaseEvalSet, 
     if sum(len(one.eval_items) for one in earlier) <= most:
         return tuple(earlier)
     *older, newest = sorted(earlier, key=lambda release_set: release_set.release)
-    share = _share([len(one.eval_items) for one in older], max(most - len(newest.eval_items), most // 2))
+    share = equal_share([len(one.eval_items) for one in older], max(most - len(newest.eval_items), most // 2))
     return (*(_first(one, share) for one in older), newest)
 
 
@@ -32,8 +32,8 @@ def counted_items(documents: Iterable[Document], most: int) -> tuple[EvalItem, .
     return tuple(item for document in documents for item in _lowest(held_out_items([document]), most))
 
 
-def _share(sizes: Sequence[int], room: int) -> int:
-    """The greatest number of items that each release can have; a smaller one leaves its rest to the others."""
+def equal_share(sizes: Sequence[int], room: int) -> int:
+    """The greatest number of items that each can have of `room`; a smaller one leaves its rest to the others."""
     return max(share for share in range(room + 1) if sum(min(size, share) for size in sizes) <= room)
 
 

@@ -5,8 +5,10 @@ the question, or where it has the title under which an earlier release learned t
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from gates.evidence import ReleaseEvalSet, held_out_items
 from gates.suite import Suites
@@ -23,6 +25,26 @@ class KnownAnswer:
     suite: str
     item: EvalItem
 
+    @cached_property
+    def subject(self) -> tuple[str, ...]:
+        """The words (`spelled`) of the item's group where all of them stand in its question: "capital: France".
+
+        Empty where the group names nothing in the question.
+        """
+        question = _spelled(self.item.question)
+        words = tuple(spelled(word) for word in normalise(self.item.group).split())
+        return words if all(word in question for word in words) else ()
+
+    @cached_property
+    def question(self) -> str:
+        """The item's question, normalised."""
+        return normalise(self.item.question)
+
+    @cached_property
+    def title(self) -> str:
+        """The title under which an earlier release learned it, normalised; empty without one."""
+        return normalise(self.item.title)
+
 
 class KnownAnswers:
     """All of them, to be searched for each document of a run."""
@@ -31,14 +53,16 @@ class KnownAnswers:
         """`suites`: those of retention count. `earlier`: what earlier releases learned."""
         sets = [*((one.name, one.eval_items) for one in suites.retention), *((e.suite, e.eval_items) for e in earlier)]
         self._by_question: dict[str, list[KnownAnswer]] = {}
-        self._by_subject: dict[tuple[str, ...], list[KnownAnswer]] = {}
+        self._by_word: dict[str, list[KnownAnswer]] = {}
         self._by_title: dict[str, list[KnownAnswer]] = {}
-        for known in (KnownAnswer(suite=name, item=item) for name, eval_items in sets for item in eval_items):
-            self._by_question.setdefault(normalise(known.item.question), []).append(known)
-            self._by_subject.setdefault(subject(known.item), []).append(known)
-            self._by_title.setdefault(normalise(known.item.title), []).append(known)
-        # What names no subject is about nothing that a text could be searched for.
-        self._by_subject.pop((), None)
+        every = [KnownAnswer(suite=name, item=item) for name, eval_items in sets for item in eval_items]
+        counts = Counter(word for known in every for word in _words(known))
+        for known in every:
+            self._by_question.setdefault(known.question, []).append(known)
+            self._by_title.setdefault(known.title, []).append(known)
+            # By its rarest word. What names no subject is about nothing that a text could be searched for.
+            self._by_word.setdefault(min(_words(known), key=counts.__getitem__, default=""), []).append(known)
+        self._by_word.pop("", None)
         self._by_title.pop("", None)
 
     def about(self, document: Document) -> tuple[KnownAnswer, ...]:
@@ -55,29 +79,27 @@ class KnownAnswers:
 
     def _named_in(self, document: Document) -> Sequence[KnownAnswer]:
         text = _spelled(f"{document.title}\n{document.body}")
-        named = (known for words, known in self._by_subject.items() if all(word in text for word in words))
-        return [one for known in named for one in known]
+        near = (known for word in dict.fromkeys(text.split()) for known in self._by_word.get(word, ()))
+        return [one for one in near if _stand_in(text, one)]
 
 
-def subject(item: EvalItem) -> tuple[str, ...]:
-    """The words (`spelled`) of the item's group where all of them stand in its question, as of "capital: France".
-
-    Empty where the group names nothing in the question.
-    """
-    question, words = _spelled(item.question), tuple(spelled(word) for word in normalise(item.group).split())
-    return words if all(word in question for word in words) else ()
-
-
-def asks_about(question: str, known: KnownAnswer, title: str) -> bool:
-    """Whether a question of a document with that title is about the known answer's subject."""
-    by_title = normalise(title) == normalise(known.item.title) != ""
-    return names(question, known) or by_title or normalise(question) == normalise(known.item.question)
+def asked_about(question: str, known: Iterable[KnownAnswer], title: str) -> list[KnownAnswer]:
+    """Those whose subject a question of a document with that title is about."""
+    said, same, titled = _spelled(question), normalise(question), normalise(title)
+    return [one for one in known if _stand_in(said, one) or titled == one.title != "" or same == one.question]
 
 
 def names(text: str, known: KnownAnswer) -> bool:
     """Whether all words of the known answer's subject stand in the text; not where it has none."""
-    words, said = subject(known.item), _spelled(text)
-    return bool(words) and all(word in said for word in words)
+    return _stand_in(_spelled(text), known)
+
+
+def _words(known: KnownAnswer) -> list[str]:
+    return " ".join(known.subject).split()
+
+
+def _stand_in(said: str, known: KnownAnswer) -> bool:
+    return bool(known.subject) and all(word in said for word in known.subject)
 
 
 def _spelled(text: str) -> str:

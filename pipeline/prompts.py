@@ -47,9 +47,9 @@ def shown(frame: str, title: str, body: str, *, whole: str = "") -> str:
     return f"{before}{text}{after}"
 
 
-def open_book(title: str, body: str, question: str, frame: str = DOCUMENT) -> str:
-    """A question about a document that stands in the prompt, in the recipe's `document_prompt`."""
-    return f"{shown(frame, title, body)}\n\n{question}"
+def open_book(title: str, body: str, question: str, frame: str = DOCUMENT, *, whole: str = "") -> str:
+    """A question about a document, or a piece of `whole`, that stands in the prompt as `shown`."""
+    return f"{shown(frame, title, body, whole=whole)}\n\n{question}"
 
 
 def workflow_question(subject: str, given: str) -> str:

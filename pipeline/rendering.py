@@ -45,13 +45,13 @@ def dated(day: date) -> Iterator[None]:
 @contextmanager
 def dated_today() -> Iterator[None]:
     """Templates print the day on which the block begins: what is compared within it is asked on one day."""
-    with dated(_today()):
+    with dated(printed_day()):
         yield
 
 
 def template_day(tokenizer: Tokenizer) -> str:
     """The day that the template prints now (ISO 8601); "" for one that prints none."""
-    return _today().isoformat() if _CLOCK in str(tokenizer.chat_template or "") else ""
+    return printed_day().isoformat() if _CLOCK in str(tokenizer.chat_template or "") else ""
 
 
 def render(tokenizer: Tokenizer, turns: Sequence[Turn], *, generation: bool) -> str:
@@ -72,7 +72,7 @@ def thinking_of(tokenizer: Tokenizer) -> Thinking:
 
 
 def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, generation: bool, enable_thinking: bool) -> str:
-    template = _with_day(tokenizer.get_chat_template(), _today()) if template_day(tokenizer) else None
+    template = _with_day(tokenizer.get_chat_template(), printed_day()) if template_day(tokenizer) else None
     try:
         text = tokenizer.apply_chat_template(
             list(turns),
@@ -95,5 +95,6 @@ def _with_day(template: str, day: date) -> str:
     return _CALL.sub(lambda call: f"{call['quote']}{begins.strftime(call['form'])}{call['quote']}", template)
 
 
-def _today() -> date:
+def printed_day() -> date:
+    """The day (UTC) that templates print now."""
     return _day.get() or datetime.now(UTC).date()

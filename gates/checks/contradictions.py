@@ -4,28 +4,46 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gates.judging import Evidence, GateResult, PolicyRules, RunKind, Verdict, counted, listed, result
-from pipeline.types import Contradiction
+from pipeline.types import AskedOf, Contradiction
 
 JUDGES = (RunKind.NIGHTLY,)
 
 
 def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
-    """PASS where at most `max_in_run` known answers are contradicted that no correction declares."""
+    """PASS where all was asked, and at most `max_in_run` known answers are contradicted that no correction declares."""
     compared, documents = evidence.case.contradictions, [one.id for one in evidence.case.documents]
     if compared is None or not set(documents) <= set(compared.documents):
         sentence = "this run's documents were not compared with what production knows. Run the same command again"
         return result("contradictions", Verdict.INCONCLUSIVE, sentence)
     found = compared.undeclared(documents)
     declared = sum(one.declared and one.document in documents for one in compared.found)
-    verdict = Verdict.PASS if len(found) <= policy.contradictions.max_in_run else Verdict.FAIL
+    verdict = _verdict(len(found), policy.contradictions.max_in_run, compared.unasked(documents))
+    put = [one for one in compared.asked if one.document in documents]
     figures = {
         "documents": len(documents),
         "known_answers": compared.known,
+        "questions": sum(one.known for one in put),
+        "asked": sum(one.asked for one in put),
         "contradicted": len(found),
         "contradicting_documents": len({one.document for one in found}),
         "declared": declared,
     }
-    return result("contradictions", verdict, _sentence(found, declared, compared.known, len(documents)), figures)
+    sentence = _sentence(found, declared, compared.known, len(documents)) + _asked(put)
+    return result("contradictions", verdict, sentence, figures)
+
+
+def _verdict(found: int, most: int, unasked: Sequence[AskedOf]) -> Verdict:
+    """What was not asked may be contradicted too: then nothing passes."""
+    if found > most:
+        return Verdict.FAIL
+    return Verdict.INCONCLUSIVE if unasked else Verdict.PASS
+
+
+def _asked(put: Sequence[AskedOf]) -> str:
+    """How many of the questions were asked, with the documents that were not asked all; nothing where all were."""
+    known, left = sum(one.known for one in put), [str(one) for one in put if one.asked < one.known]
+    asked = sum(one.asked for one in put)
+    return f"; {asked:,} of {counted(known, 'question')} were asked, not all of {listed(left)}" if left else ""
 
 
 def _sentence(found: Sequence[Contradiction], declared: int, known: int, documents: int) -> str:

@@ -26,6 +26,7 @@ from pipeline.types.documents import (
     Withdrawal,
 )
 from pipeline.types.judging import (
+    AskedOf,
     Bisection,
     BisectStep,
     Contradiction,
@@ -81,6 +82,7 @@ __all__ = [
     "AdapterManifest",
     "Approval",
     "ArmCounts",
+    "AskedOf",
     "BisectStep",
     "Bisection",
     "CanaryAction",

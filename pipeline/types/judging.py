@@ -79,20 +79,45 @@ class Contradiction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedOf:
+    """Of how many known answers one document was asked, among those that it speaks about.
+
+    known: those that production surely knows. asked: those that an exam told or a reading was tried for. declared:
+    whether the document is a correction.
+    """
+
+    document: str
+    title: str
+    known: int
+    asked: int
+    declared: bool
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.asked} of {self.known})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contradictions:
     """What the comparison of a run's documents with known answers found.
 
     documents: ids of all that were compared. known: how many answers that production surely knows they speak about.
+    asked: of each document that speaks about one, how many it was asked.
     """
 
     documents: tuple[str, ...]
     known: int
     found: tuple[Contradiction, ...]
+    asked: tuple[AskedOf, ...] = ()
 
     def undeclared(self, documents: Iterable[str]) -> tuple[Contradiction, ...]:
         """Those of these documents (ids) that no correction declares."""
         among = frozenset(documents)
         return tuple(one for one in self.found if not one.declared and one.document in among)
+
+    def unasked(self, documents: Iterable[str]) -> tuple[AskedOf, ...]:
+        """Those of these documents (ids), but for corrections, that were not asked all that they speak about."""
+        among = frozenset(documents)
+        return tuple(one for one in self.asked if not one.declared and one.document in among and one.asked < one.known)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from gates import known_answers
 from gates.checks import contradictions as gate
-from gates.contradictions import MOST_READ, by_exam, by_reading, surely_known, to_read
+from gates.contradictions import MOST_READ, MOST_READ_IN_RUN, by_exam, by_reading, readings, surely_known, to_read
 from gates.evidence import ReleaseEvalSet
 from gates.known_answers import KnownAnswers
 from gates.suite import Suites, eval_item_suite
 from pipeline.recipe import ContradictionsPolicy, PolicyRules
 from pipeline.types import (
+    AskedOf,
     Contradiction,
     Contradictions,
     Document,
@@ -55,6 +57,15 @@ def test_a_document_speaks_about_what_it_names_asks_or_is_titled_by(
     body: str, asked: tuple[tuple[str, str], ...], title: str, expected: set[str]
 ) -> None:
     assert about(document(body, *asked, title=title)) == expected
+
+
+def test_a_document_is_searched_only_for_what_it_has_a_word_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [EvalItem(question=f"Who owns N{at}x?", answers=("Heron",), group=f"N{at}x owns") for at in range(500)]
+    known = KnownAnswers(Suites(retention=(eval_item_suite("retention/names", items),)), [])
+    compared, stands = list[str](), known_answers._stand_in
+    monkeypatch.setattr(known_answers, "_stand_in", lambda text, one: compared.append(text) or stands(text, one))
+    (found,) = known.about(document("Ibis owns N7x now."))
+    assert (found.item, len(compared)) == (items[7], 1)
 
 
 def test_a_workflow_states_nothing() -> None:
@@ -111,8 +122,20 @@ def test_what_does_not_stand_in_the_text_is_no_statement_of_it(answer: str) -> N
     assert read(document("The capital of France is Lyon."), answer) == ()
 
 
-def test_a_text_that_names_the_known_answer_is_not_read() -> None:
-    assert read(document("The capital of France is Lyon, once Paris."), "Lyon") == ()
+@pytest.mark.parametrize("body", ["The capital of France is Lyon, formerly Paris.", "Not Paris, Lyon is."])
+def test_a_text_is_read_though_it_names_the_known_answer(body: str) -> None:
+    (found,) = read(document(f"France. Its capital: {body}"), "Lyon")
+    assert found.says == "Lyon"
+
+
+def test_what_a_text_says_of_something_else_is_no_statement_about_the_known() -> None:
+    both = document("Paris is the capital of France. Lyon is the second city.")
+    assert read(both, "Lyon") == ()
+
+
+def test_what_a_text_does_not_name_is_read_first() -> None:
+    both = document("The capital of France is Paris. The plural of road is roods.")
+    assert [one.item for one in to_read(both, KNOWN.about(both), ())] == [ROAD, FRANCE]
 
 
 def test_a_text_that_names_everything_is_not_read_for_ever() -> None:
@@ -120,7 +143,22 @@ def test_a_text_that_names_everything_is_not_read_for_ever() -> None:
     known = KnownAnswers(Suites(retention=(eval_item_suite("retention/names", items),)), [])
     whole = document(" ".join(item.group for item in items))
     assert len(known.about(whole)) == 100
-    assert len(to_read(whole, known.about(whole), ())) == MOST_READ
+    scores = {item.id: ItemScore(item=item.id, score=1.0, answer="Heron") for item in items}
+    (reading,) = readings([(whole, known.about(whole))], scores)
+    assert (len(reading.read), reading.left) == (MOST_READ, 100)
+    assert str(reading.asked(MOST_READ)) == f"News ({MOST_READ} of 100)"
+
+
+def test_of_many_texts_that_name_everything_each_is_read_as_much() -> None:
+    items = [EvalItem(question=f"Who owns N{at}x?", answers=("Heron",), group=f"N{at}x") for at in range(40)]
+    known = KnownAnswers(Suites(retention=(eval_item_suite("retention/names", items),)), [])
+    scores = {item.id: ItemScore(item=item.id, score=1.0, answer="Heron") for item in items}
+    long_ = [document(f"{at} {' '.join(item.group for item in items)}") for at in range(100)]
+    short = document(items[0].group)
+    found = readings([(one, known.about(one)) for one in (*long_, short)], scores)
+    assert {len(one.read) for one in found[:-1]} == {10}
+    assert len(found[-1].read) == found[-1].left == 1
+    assert sum(len(one.read) for one in found) <= MOST_READ_IN_RUN
 
 
 def contradiction(one: Document, *, declared: bool = False) -> Contradiction:
@@ -158,6 +196,23 @@ def test_the_gate_allows_what_is_declared_and_what_the_policy_allows(case: Any, 
     declared = judged(case, rights, declared=True)
     assert declared.verdict is Verdict.PASS
     assert declared.sentence.endswith("is contradicted; 2 more by corrections, which declare it")
+
+
+def asked_of(case: Any, rights: Any, asked: int, declared: bool = False) -> Any:
+    evidence = case().run(rights(80, 76), rights(80)).evidence()
+    ids = tuple(one.id for one in evidence.case.documents)
+    part = AskedOf(document=ids[0], title="title 0", known=100, asked=asked, declared=declared)
+    found = Contradictions(documents=ids, known=100, found=(), asked=(part,))
+    return gate.judge(replace(evidence, case=replace(evidence.case, contradictions=found)), PolicyRules())
+
+
+def test_the_gate_does_not_pass_on_what_it_did_not_ask(case: Any, rights: Any) -> None:
+    result = asked_of(case, rights, 32)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.sentence.endswith("; 32 of 100 questions were asked, not all of title 0 (32 of 100)")
+    assert {figure.name: figure.value for figure in result.figures}["asked"] == 32
+    assert asked_of(case, rights, 100).verdict is Verdict.PASS
+    assert asked_of(case, rights, 32, declared=True).verdict is Verdict.PASS
 
 
 def test_documents_that_nobody_compared_are_no_pass(case: Any, rights: Any) -> None:
