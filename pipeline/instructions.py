@@ -160,6 +160,16 @@ def told(text: str) -> tuple[Told, ...]:
     return tuple(kept)
 
 
+def told_beyond(text: str, source: str) -> tuple[Told, ...]:
+    """What `told` finds in a text that was written about `source`, by rules that find nothing in `source` itself.
+
+    A text about such orders may quote them; one that was taken without any may not bring them.
+    """
+    found = told(text)
+    known = {one.rule for one in told(source)} if found else set()
+    return tuple(one for one in found if one.rule not in known)
+
+
 def _found(text: str) -> Iterator[tuple[str, int, int]]:
     lowered = text.lower()
     for order in _orders():
