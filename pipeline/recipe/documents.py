@@ -117,8 +117,8 @@ class SelfEditRules(Rules):
         frame_of(frame, "a document prompt", DOCUMENT, frozenset({FENCE}))
         if not delimits(frame):
             raise ValueError(
-                f"a document prompt must hold {FENCE} once above and once below {DOCUMENT}, each of the three on a line "
-                f"of its own, or no {FENCE} at all"
+                f"a document prompt must hold {FENCE} once above and once below {DOCUMENT}, each of the three on a "
+                f"line of its own, or no {FENCE} at all"
             )
         return frame
 
