@@ -23,13 +23,16 @@ class Words(NamedTuple):
     last: bool = False
 
 
+# Guidelines on parking are none of a model's.
+_NO_TOPIC = "(?! o[nf] )(?! for )(?! about )(?! in )"
 FORGETTING = (
     Words(
-        r"ignore|disregard|forget|do not follow|stop following|override",
+        r"ignore|disregard|forget|do not follow|stop following|override(?!.{0,50}(?<!\w)(?:rule|directive|guideline))",
         r"previous|prior|above|earlier|preceding|former|foregoing|you were given"
         r"|your(?= (?:\w{1,12} )?(?:instructions?|prompts?|directions|guidelines|directives|rules)(?!\w))",
-        r"instructions?|prompts?|directions|guidelines|directives|rules?",
-        unless=r"(?<!why )not|never|cannot|\w+n['’]t",
+        rf"instructions?|prompts?|directions{_NO_TOPIC}|guidelines{_NO_TOPIC}|directives{_NO_TOPIC}|rules?{_NO_TOPIC}",
+        unless=r"(?<!why )not|never|cannot|\w{2,6}n['’]t",
+        denied=r"no(?= (?:previous|prior|above|earlier)(?!\w))",
     ),
     Words(
         r"ignorier(?:e|t|en sie)|vergiss|vergesst|vergessen sie|missachtet?|missachten sie",
