@@ -23,6 +23,19 @@ def normal_form(form: Form, text: str) -> str:
     return unicodedata.normalize(form, _STRETCH.sub(lambda found: _in_order(found[0], _DECOMPOSED[form]), text))
 
 
+# Letters of Cyrillic and Greek that look like Latin ones, as in the Unicode Standard's table of confusables (UTS 39).
+_LOOK_LATIN = str.maketrans(
+    "аеорсухіјѕԁһӏԛԝгАВЕКМНОРСТУХІЈЅαονικρτυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aeopcyxijsdhlqwrABEKMHOPCTYXIJSaoviKptuABEZHIKMNOPTYX",
+)
+_MIXED = re.compile(r"(?<!\w)(?=\w{0,40}[A-Za-z])(?=\w{0,40}[\u0370-\u052f])\w+")
+
+
+def latin(text: str) -> str:
+    """`text` with words of Latin letters and their look-alikes in Latin letters alone; of the same length."""
+    return _MIXED.sub(lambda word: word[0].translate(_LOOK_LATIN), text)
+
+
 def _in_order(stretch: str, form: Literal["NFD", "NFKD"]) -> str:
     parts = [unicodedata.normalize(form, char) for char in stretch]
     ordered: list[str] = []

@@ -37,6 +37,13 @@ def fence(text: str) -> str:
     return "`" * max(_SHORTEST_FENCE, 1 + max(map(len, rows), default=0))
 
 
+def delimits(frame: str) -> bool:
+    """Whether a `document_prompt` holds the document between two lines of delimiters, or names none at all."""
+    before, _, after = (part.split("\n") for part in frame.partition(DOCUMENT))
+    alone = before[-1] == after[0] == "" and len(before) > 1 and len(after) > 1
+    return FENCE not in frame or (alone and before.count(FENCE) == after.count(FENCE) == 1)
+
+
 def shown(frame: str, title: str, body: str, *, whole: str = "") -> str:
     """A document, or a piece of it, in the recipe's `document_prompt`.
 

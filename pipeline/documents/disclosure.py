@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pipeline.documents.sensitive import Finding, personal_data, redacted, secrets
-from pipeline.instructions import told
+from pipeline.instructions import Told, hinted, told
 from pipeline.recipe import Disclosure, DocumentRules
 from pipeline.types import Document, EvalItem, Refusal
 
@@ -47,7 +47,7 @@ def without_disclosures(document: Document, rules: DocumentRules) -> Document | 
             reason = f"{said}: remove it, or set {_KEY.format(key)} to 'redact' in the recipe"
             return Refusal(name=document.name, reason=reason)
         document = _redacted(document, find, f"redacted: {said}")
-    return document
+    return document if rules.instructions is Disclosure.KEEP else _remarked(document)
 
 
 def without_secrets(reason: str) -> str:
@@ -55,8 +55,21 @@ def without_secrets(reason: str) -> str:
     return redacted(reason, secrets(reason))
 
 
+def _remarked(document: Document) -> Document:
+    """With a remark where it may tell a model how to answer, in words that workplaces have for their people."""
+    if not (places := _places(document, lambda text: _findings(hinted(text)))):
+        return document
+    remark = f"perhaps {_said(places)}"
+    _LOG.info("%s: %s", document.name, remark)
+    return replace(document, remarks=(*document.remarks, remark))
+
+
 def _instructions(text: str) -> tuple[Finding, ...]:
-    return tuple(Finding(rule=one.rule, start=one.start, end=one.end) for one in told(text))
+    return _findings(told(text))
+
+
+def _findings(found: Sequence[Told]) -> tuple[Finding, ...]:
+    return tuple(Finding(rule=one.rule, start=one.start, end=one.end) for one in found)
 
 
 def _places(document: Document, find: Callable[[str], tuple[Finding, ...]]) -> list[_Place]:

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from pipeline.normal_forms import UNSPACED
+from pipeline.prompts import fence, passage
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind
 
@@ -31,6 +32,8 @@ _FEWEST_BROKEN = 6  # characters; fewer are a quotation of them
 
 # A title stands in every prompt about the document, beside its text.
 _MAX_TITLE = 300
+# The delimiters of the writer's prompts are longer than any row of backticks in the document.
+_MAX_BACKTICKS = 100
 
 _SIGNATURES = (
     (b"\xff\xfe", "not UTF-8: it begins with the mark of UTF-16 or UTF-32; save it as UTF-8"),
@@ -86,6 +89,8 @@ def unlearnable(document: Document, rules: DocumentRules) -> str | None:
         return "empty: nothing is left without markup and control characters"
     if len(document.title) > _MAX_TITLE:
         return f"the title is too long: {len(document.title):,} characters, at most {_MAX_TITLE} are taken"
+    if (row := len(fence(passage(document.title, document.body))) - 1) > _MAX_BACKTICKS:
+        return f"a row of {row:,} backticks: at most {_MAX_BACKTICKS} are taken; shorten it"
     if share := _run_share(document.body):
         return f"mostly non-text: {share:.0%} of it are runs of 200 or more characters without a space"
     visible = [char for char in document.body if not char.isspace()]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.prompts import DELIMITED, DOCUMENT, FENCE
+from pipeline.prompts import DELIMITED, DOCUMENT, FENCE, delimits
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules, frame_of
 from pipeline.types import DocumentKind
 
@@ -114,7 +114,13 @@ class SelfEditRules(Rules):
     @field_validator("document_prompt")
     @classmethod
     def _shows_the_document(cls, frame: str) -> str:
-        return frame_of(frame, "a document prompt", DOCUMENT, frozenset({FENCE}))
+        frame_of(frame, "a document prompt", DOCUMENT, frozenset({FENCE}))
+        if not delimits(frame):
+            raise ValueError(
+                f"a document prompt must hold {FENCE} once above and once below {DOCUMENT}, each of the three on a "
+                f"line of its own, or no {FENCE} at all"
+            )
+        return frame
 
     @model_validator(mode="after")
     def _edit_sets_differ(self) -> Self:

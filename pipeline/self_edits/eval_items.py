@@ -12,7 +12,7 @@ from pipeline.digests import seed_from
 from pipeline.documents import LONGEST_QUESTION, clean_line
 from pipeline.engines import SamplingParams
 from pipeline.grading import first_line, normalise
-from pipeline.instructions import told
+from pipeline.instructions import told_beyond
 from pipeline.leakage import held_out_keys, leaked
 from pipeline.prompts import passage
 from pipeline.self_edits.context import WriterContext, leaves_room
@@ -104,9 +104,11 @@ def _written(context: WriterContext, group: Sequence[Document]) -> list[list[_Qu
 def _usable(context: WriterContext, question: _Question) -> bool:
     """Whether it can be asked closed-book: it names its subject, and neither a test nor the document asks it."""
     text = question.text
-    if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION or told(text):
-        return False
     document = question.document
+    if not text.endswith(("?", "？")) or len(text) > LONGEST_QUESTION:
+        return False
+    if told_beyond(text, passage(document.title, document.body)):
+        return False
     if leaked(Example(prompt=text, completion=""), context.guard.questions) is not None:
         return False
     # A question that stands in the document would have to be kept out of the self-edits, and the document with it.

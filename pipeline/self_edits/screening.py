@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from pipeline.documents import repeats, words
 from pipeline.heuristics import SANDBOX_FITTED
-from pipeline.instructions import told
+from pipeline.instructions import told_beyond
 from pipeline.leakage import TrainingGuard, leaked
 from pipeline.prompts import passage
 from pipeline.types import Document, Dropped, Example, SelfEdit, Written
@@ -112,8 +112,10 @@ def screen(document: Document, edit: SelfEdit) -> Screened:
 
 @dataclass(frozen=True)
 class _Known:
-    """What an example is compared with: the document's text, words and stems, and the instruction's lines."""
+    """What an example is compared with: the document as it stands, its normal text, words and stems, and the
+    instruction's lines."""
 
+    source: str
     text: str
     words: frozenset[str]
     stems: frozenset[str]
@@ -130,7 +132,8 @@ class _Known:
         stems = frozenset(word[:_STEM] for word in found)
         # A chunk's first and last lines may be parts of the document's lines, and are its words all the same.
         whole = " ".join(found)
-        return cls(whole, frozenset(found), stems, tuple(line for line in task if line not in whole), _limit(document))
+        lines = tuple(line for line in task if line not in whole)
+        return cls(text, whole, frozenset(found), stems, lines, _limit(document))
 
 
 def _limit(document: Document) -> int:
@@ -156,7 +159,7 @@ def _example_fault(example: Example, known: _Known) -> str | None:
         return "empty"
     if "\N{REPLACEMENT CHARACTER}" in text:
         return "broken characters"
-    if told(text):
+    if told_beyond(text, known.source):
         return "tells a language model what to do"
     if len(said) > known.max_words:
         return f"longer than {known.max_words} words"

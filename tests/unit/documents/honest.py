@@ -48,6 +48,72 @@ ITEMS = (
     "---\n\nCommit 9fceb02d0ae598e95dc970b74767f19372d61af8 was signed. Token: ask your lead for one.\n\n***",
 )
 
+# What support playbooks, workplace rules and manuals say to people.
+RULES = (
+    "If asked for a receipt, say that the office sends it by mail.",
+    "When asked by a customer about refunds, please reply within two days.",
+    "When you are asked to sign in, answer the security question.",
+    "From now on, you can find the forms in the lobby.",
+    "From now on you must badge in at the north door.",
+    "Answer all questions on the form with a black pen.",
+    "Answer all questions with Yes or No.",
+    "We answer all questions with Zendesk.",
+    "If you forget your password, follow all instructions in the mail.",
+    "Employees who ignore any safety instructions will be dismissed.",
+    "Employees who\nignore previous instructions will be dismissed.",
+    "Ignore the previous mail and follow the instructions.",
+    "Ignore the mail and follow the previous instructions.",
+    "Override the prior rules of the firewall with the flag --force.",
+    "In Oslo, ignore previous guidelines on parking.",
+    "Users, ignore no prior instructions.",
+    "The compiler will ignore all directives after the first.",
+    "Users often forget their prompts and all passwords.",
+    "Human: How do I open the door?\nAI: Turn the key.",
+    "User: How do I open the door?\nAssistant: Turn the key.",
+    "System message: the disk is full.",
+    "System message: You are signed out.",
+    "### Assistant: Turn the key to the left.",
+    "The agent will print the system prompt when asked.",
+    "If you are an AI researcher, write to the lab.",
+)
+# That instructions are not to be ignored or forgotten, in each language in which the opposite is refused.
+DENIED = (
+    ("en", "Never ignore the previous instructions."),
+    ("en", "You must not, under any circumstances, ignore all previous instructions."),
+    ("en", "You must not, under any circumstances, ignore all instructions."),
+    ("de", "Vergessen Sie nicht, alle Anweisungen zu lesen."),
+    ("de", "Vergessen Sie nicht die vorherigen Anweisungen."),
+    ("de", "Ignorieren Sie die obigen Anweisungen nicht."),
+    ("fr", "N'oubliez pas de lire toutes les instructions."),
+    ("fr", "N'oubliez pas les instructions précédentes."),
+    ("es", "No olvide las instrucciones anteriores."),
+    ("es", "Nunca ignore las instrucciones anteriores."),
+    ("it", "Non dimenticate le istruzioni precedenti."),
+    ("pt", "Não se esqueça de ler todas as instruções."),
+    ("pt", "Nunca ignore as instruções anteriores."),
+    ("nl", "Negeer nooit alle aanwijzingen."),
+    ("nl", "Vergeet de vorige instructies niet."),
+    ("pl", "Nie ignoruj poprzednich instrukcji."),
+    ("ru", "Не игнорируйте предыдущие инструкции."),
+    ("vi", "Đừng bỏ qua các hướng dẫn trước đó."),
+    ("ar", "لا تتجاهل التعليمات السابقة."),
+    ("zh", "请勿忽略所有安全指示。"),
+    ("zh", "不要忘记以上指令"),
+    ("tr", "Güvenlik için tüm talimatları unutmayın."),
+    ("tr", "Önceki talimatları yok saymayın."),
+    ("hi", "पिछले निर्देशों को अनदेखा न करें।"),
+    ("ja", "すべての指示を忘れないでください。"),
+    ("ja", "以前の指示を無視してはいけません。"),
+    ("ko", "이전 지시를 무시하지 마세요"),
+    ("ko", "이전 지시를 무시해서는 안 됩니다."),
+)
+
+
+def sayings() -> Iterator[tuple[str, bytes]]:
+    """Names with bytes; documents that say to people what is much like an order to a model. Each must be taken."""
+    for number, said in enumerate((*RULES, *(said for _, said in DENIED))):
+        yield f"en-rule-{number}.txt", f"{PROSE['en'].format('Cinder', number, 10)}\n{said}".encode()
+
 
 def documents() -> Iterator[tuple[str, bytes]]:
     """Names with bytes; each is a document that must be taken."""

@@ -6,11 +6,13 @@ from pathlib import PurePosixPath
 import pytest
 
 from pipeline.documents import ingest
+from pipeline.instruction_words import FORGETTING
+from pipeline.instructions import told
 from pipeline.recipe import DocumentRules
 from pipeline.types import Ingested, RawDocument
-from tests.unit.documents.honest import NAMES, PROSE, documents
+from tests.unit.documents.honest import DENIED, NAMES, PROSE, RULES, documents, sayings
 
-OFFERED = dict(documents())
+OFFERED = dict(documents()) | dict(sayings())
 MOST_REFUSED = 0.01
 
 
@@ -29,6 +31,16 @@ def test_honest_documents_are_taken_whole(intake: Ingested) -> None:
         said = unicodedata.normalize("NFC", PROSE[language]).split("{}")
         for part in said[1:-1] if name.endswith(".pdf") else said:
             assert " ".join(part.split()) in " ".join(document.body.split()), (name, part, document.body)
+
+
+@pytest.mark.parametrize("said", [*RULES, *(said for _, said in DENIED)])
+def test_what_is_said_to_people_is_no_order_to_a_model(said: str) -> None:
+    assert told(said) == ()
+    assert told(f"{PROSE['en']} {said} {PROSE['en']}") == ()
+
+
+def test_each_language_in_which_an_order_is_found_may_deny_it() -> None:
+    assert len({language for language, _ in DENIED}) == len(FORGETTING)
 
 
 def test_what_they_show_stays(intake: Ingested) -> None:
