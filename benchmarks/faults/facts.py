@@ -146,8 +146,10 @@ def _manifest(folder: Path) -> str | None:
             if hashlib.sha256((folder / file["name"]).read_bytes()).hexdigest() != file["sha256"]:
                 return None
         files = [[file["name"], file["size"], file["sha256"]] for file in said["files"]]
-        rest = ("rank", "alpha", "target_modules", "parameters", "update", "recipe", "ledger", "parent_adapter")
-        rest += ("thinking", "unadapted")
+        rest = (
+            *("rank", "alpha", "target_modules", "parameters", "update", "recipe", "ledger", "parent_adapter"),
+            *("thinking", "unadapted"),
+        )
         base = (said["base"], said["tokenizer"], said["chat_template"], files)
         return digest_of("manifest", *base, *(said[name] for name in rest))
     except (OSError, ValueError, KeyError, TypeError):
