@@ -146,7 +146,7 @@ def test_another_model_and_its_passages_go_through_the_same_command(
         [
             "one_run",
             "--model",
-            str(tiny_model("qwen3")),
+            str(tiny_model("qwen3", context=512)),
             "--data",
             str(tmp_path / "passages.json"),
             "--count",
