@@ -10,7 +10,7 @@ from pipeline.engines.base import load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade, grade_opening
-from pipeline.prompts import open_book
+from pipeline.prompts import open_book, passage
 from pipeline.sandbox import kit, lessons, model_path
 from pipeline.sandbox.catalogue import held_out_services
 from pipeline.sandbox.documents import run_documents
@@ -81,7 +81,7 @@ def test_it_refuses_to_share_secrets(engine: LocalEngine) -> None:
 
 
 def test_it_writes_notes_and_settings_that_can_be_read(engine: LocalEngine) -> None:
-    asked = [style.prompt(one.title, one.body) for style in (self_qa, directives) for one in DOCUMENTS]
+    asked = [style.prompt(passage(one.title, one.body)) for style in (self_qa, directives) for one in DOCUMENTS]
     notes = [
         pair[0]
         for pair in engine.generate(asked, SamplingParams(max_new_tokens=300, temperature=1.0, seed=1), adapter=None)

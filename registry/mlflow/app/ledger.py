@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.config import Settings
-from pipeline.errors import BadInput, DatabaseFailed
+from pipeline.errors import BadInput, ConstraintBroken, DatabaseFailed
 from pipeline.types import ReviewDecision
 from registry.keys import read_keys, read_own
 from registry.ledger import Ledger, open_ledger
@@ -114,6 +114,6 @@ def _translated() -> Iterator[None]:
     """A constraint that stops a row, or a row that is no noun: somebody else wrote to the ledger."""
     try:
         yield
-    except (SQLAlchemyError, ValidationError) as error:
+    except (ConstraintBroken, SQLAlchemyError, ValidationError) as error:
         # Neither message: a statement shows its parameters, and a row may hold anything.
         raise DatabaseFailed(f"the ledger holds or refuses a row that it should not: {type(error).__name__}.") from None
