@@ -31,6 +31,9 @@ writing = 8
 [policy.acquisition]
 min_items = 20
 
+[advanced.self_edits]
+document_prompt = "{document}"
+
 [advanced.directives]
 enabled = true
 max_learning_rate = 2e-3

@@ -41,6 +41,7 @@ kl_weight = 5.0
 
 [advanced.self_edits]
 edit_set_batch = 2
+document_prompt = "{document}"
 
 [advanced.writer_training]
 length_penalty = 0.0
