@@ -7,7 +7,7 @@ place in the draw for ever: another release takes a few items from each, and wha
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gates.evidence import ReleaseEvalSet, held_out_items
+from gates.evidence import Pair, ReleaseEvalSet, held_out_items
 from pipeline.digests import seed_from
 from pipeline.types import Document, EvalItem
 
@@ -30,6 +30,12 @@ def counted_items(documents: Iterable[Document], most: int) -> tuple[EvalItem, .
     Of a longer exam those of the lowest digests, so that no document decides for all.
     """
     return tuple(item for document in documents for item in _lowest(held_out_items([document]), most))
+
+
+def counting(pairs: Iterable[Pair], documents: Iterable[Document], most: int) -> list[Pair]:
+    """Those of the pairs whose eval items count: see `counted_items`."""
+    items = {item.id for item in counted_items(documents, most)}
+    return [pair for pair in pairs if pair.item in items]
 
 
 def equal_share(sizes: Sequence[int], room: int) -> int:

@@ -1,6 +1,6 @@
 """This run's documents were learned: significantly more test questions are answered, by at least the minimum gain."""
 
-from gates.draws import counted_items
+from gates.draws import counting
 from gates.judging import (
     RUN,
     Evidence,
@@ -31,8 +31,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
         sentence = f"this run's documents hold no test questions (needed: {rules.min_items})"
         return result("acquisition", Verdict.INCONCLUSIVE, sentence)
     documents = sum(bool(held_out_items([document])) for document in case.documents)
-    counting = {item.id for item in counted_items(case.documents, rules.max_per_document)}
-    pairs = [pair for pair in evidence.pairs(RUN) if pair.item in counting]
+    pairs = counting(evidence.pairs(RUN), case.documents, rules.max_per_document)
     comparison = compare(pairs, policy.alpha, evidence.seed("acquisition"))
     unlearned = [one for one in scored(evidence) if one.unlearned]
     verdict, sentence = judge_gain(

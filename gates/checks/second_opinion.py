@@ -1,6 +1,6 @@
 """A chat model's second opinion on this run's answers. It informs, and no policy can require it: a model can err."""
 
-from gates.draws import counted_items
+from gates.draws import counting
 from gates.judging import (
     Evidence,
     GateResult,
@@ -23,8 +23,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if opinion is None or not opinion.pairs:
         reason = (opinion.failure if opinion else "") or "the judge decided on no question of this run"
         return result("second_opinion", Verdict.INCONCLUSIVE, reason)
-    counting = {item.id for item in counted_items(evidence.case.documents, policy.acquisition.max_per_document)}
-    pairs = [pair for pair in opinion.pairs if pair.item in counting]
+    pairs = counting(opinion.pairs, evidence.case.documents, policy.acquisition.max_per_document)
     comparison = compare(pairs, policy.alpha, evidence.seed("second_opinion"))
     verdict, sentence = judge_gain(
         comparison,
