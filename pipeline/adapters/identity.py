@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.digests import digest_bytes, digest_file, digest_of
 from pipeline.errors import ModelMissing
+from pipeline.nesting import json_of
 
 _JSON = ("tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens", "vocab")
 _TOKENIZER = (*(f"{name}.json" for name in _JSON), "tokenizer.model", "vocab.txt", "merges.txt", "spiece.model")
@@ -88,8 +89,8 @@ def _expect_own_weights(path: Path, weights: set[str]) -> None:
 
 def _object(file: Path) -> dict[str, object]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = json_of(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ModelMissing(f"{file} cannot be read: {error}. Copy the model again.") from error
     if not isinstance(found, dict):
         raise ModelMissing(f"{file} is not a JSON object. Copy the model again.")

@@ -4,17 +4,14 @@ from collections.abc import Iterator
 
 import torch
 
-from pipeline.adapters.stack import Tensors
+from pipeline.adapters.stack import Tensors, rank_axis
 
 _A, _B = ".lora_A.weight", ".lora_B.weight"
 
 
 def beside(one: Tensors, other: Tensors) -> dict[str, torch.Tensor]:
     """The adapter that adds what both add: its rank is the sum of theirs, and `one` comes first on both sides."""
-    return {
-        name: torch.cat([tensor, other[name].to(tensor)], dim=0 if name.endswith(_A) else 1)
-        for name, tensor in one.items()
-    }
+    return {name: torch.cat([tensor, other[name].to(tensor)], dim=rank_axis(name)) for name, tensor in one.items()}
 
 
 def nearest(tensors: Tensors, rank: int) -> dict[str, torch.Tensor]:

@@ -15,6 +15,11 @@ def key(layer: str, side: str) -> str:
     return f"base_model.model.{layer}.lora_{side}.weight"
 
 
+def rank_axis(name: str) -> int:
+    """The axis of the rank in the tensor of that name: rows of side A, columns of side B."""
+    return 0 if name.endswith("lora_A.weight") else 1
+
+
 def shapes_of(layers: Mapping[str, tuple[int, int]], rank: int) -> dict[str, tuple[int, int]]:
     """Rows and columns of each A (rank, inputs) and B (outputs, rank), by PEFT's keys, in the model's order."""
     shapes: dict[str, tuple[int, int]] = {}

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from pipeline.adapters.products import beside, nearest, scaled
-from pipeline.adapters.stack import Shapes, start_of, views_of
+from pipeline.adapters.stack import Shapes, rank_axis, start_of, views_of
 from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import TrainingJob
 
@@ -38,7 +38,7 @@ def start_beside(job: TrainingJob, shapes: Shapes, parent: _Tensors) -> _Tensors
 
 def merged(tensors: _Tensors, job: TrainingJob) -> dict[str, torch.Tensor]:
     """The adapter of the recipe's rank that a widened job leaves, with as much of its change as its rules keep."""
-    sides = {name: torch.tensor_split(one, [job.held], dim=_axis(name)) for name, one in tensors.items()}
+    sides = {name: torch.tensor_split(one, [job.held], dim=rank_axis(name)) for name, one in tensors.items()}
     parent, own = ({name: parts[at] for name, parts in sides.items()} for at in (0, 1))
     return nearest(beside(parent, scaled(own, job.rules.interpolation)), job.held)
 
@@ -49,9 +49,4 @@ def _of_rank(rules: TrainingRules, rank: int) -> TrainingRules:
 
 def _of_side(name: str, shape: tuple[int, int], rank: int) -> tuple[int, int]:
     rows, columns = shape
-    return (rank, columns) if _axis(name) == 0 else (rows, rank)
-
-
-def _axis(name: str) -> int:
-    """The axis of the rank: rows of side A, columns of side B."""
-    return 0 if name.endswith("lora_A.weight") else 1
+    return (rank, columns) if rank_axis(name) == 0 else (rows, rank)

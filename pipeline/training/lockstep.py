@@ -10,7 +10,7 @@ import torch
 
 from pipeline import progress
 from pipeline.adapters.saving import TrainingResult
-from pipeline.adapters.stack import Stack
+from pipeline.adapters.stack import Stack, rank_axis
 from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import EncodedJob, Microbatch
 from pipeline.training.lora_linear import Adapted
@@ -75,7 +75,7 @@ def _hold(gradients: dict[str, torch.Tensor], held: Sequence[int]) -> None:
     """Zeroes the gradients of each adapter's first so many ranks: rows of A, columns of B."""
     for adapter, count in enumerate(held):
         for name, gradient in gradients.items() if count else ():
-            (gradient[adapter] if name.endswith("lora_A.weight") else gradient[adapter].T)[:count].zero_()
+            gradient[adapter].narrow(rank_axis(name), 0, count).zero_()
 
 
 def lr_schedule(step: int, steps: int, warmup: float) -> float:
