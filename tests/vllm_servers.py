@@ -62,7 +62,7 @@ class SmallServer:
     asked: list[Json] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     well: bool = True
-    slow: float = 0.0  # seconds a token of a stream
+    endless: bool = False  # a stream goes on until its reader leaves
     broken_off: int = 0
     url: str = ""
     running: threading.Lock = field(default_factory=threading.Lock)
@@ -161,18 +161,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        parts = [([token], None) for token in ids]
-        parts = [*parts[:-1], (parts[-1][0] if parts else [], finish)]
+        word = self.server.small.base.tokenizer("a").input_ids[-1:]
         try:
-            for token_ids, ended in parts:
-                choice = {"index": 0, "text": "", "token_ids": token_ids, "finish_reason": ended}
-                said = json.dumps({"model": body["model"], "choices": [choice]})
-                self.wfile.write(f"data: {said}\n\n".encode())
-                self.wfile.flush()
-                time.sleep(self.server.small.slow)
+            while self.server.small.endless:
+                self._stream_part(body, word, None)
+                time.sleep(0.05)
+            for token in ids[:-1]:
+                self._stream_part(body, [token], None)
+            self._stream_part(body, ids[-1:], finish)
             self.wfile.write(b"data: [DONE]\n\n")
         except OSError:
             self.server.small.broken_off += 1
+
+    def _stream_part(self, body: Json, ids: list[int], finish: str | None) -> None:
+        choice = {"index": 0, "text": "", "token_ids": ids, "finish_reason": finish}
+        said = json.dumps({"model": body["model"], "choices": [choice]})
+        self.wfile.write(f"data: {said}\n\n".encode())
+        self.wfile.flush()
 
     def _send(self, status: int, content: str) -> None:
         self.send_response(status)

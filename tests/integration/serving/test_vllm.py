@@ -328,7 +328,7 @@ def test_health_is_that_of_the_server(on_small: Workspace, small: SmallServer) -
 
 
 def test_a_client_that_goes_away_ends_its_text(on_small: Workspace, small: SmallServer) -> None:
-    small.slow, small.broken_off = 0.05, 0
+    small.endless, small.broken_off = True, 0
     gateway = make_gateway(replace(on_small), keep=0)
 
     async def leave(address: str) -> None:
@@ -345,7 +345,7 @@ def test_a_client_that_goes_away_ends_its_text(on_small: Workspace, small: Small
             while not small.broken_off and time.monotonic() < deadline:
                 time.sleep(0.02)
     finally:
-        small.slow = 0.0
+        small.endless = False
     assert small.broken_off == 1
 
 
