@@ -158,7 +158,7 @@ def _plan(one: _Asked, alpha: float, measured: float | None) -> GatePlan:
         measured=measured is not None,
         seen=loss_seen(apart, one.margin, alpha, changed) if apart else None,
         holds=margin_held(apart, alpha, changed) if apart else None,
-        needed=max(one.least, items_needed(changed, one.margin, alpha)),
+        needed=items_needed(changed, one.margin, alpha),
     )
 
 

@@ -141,6 +141,7 @@ def _show(found: "GatesPlan") -> None:
     screen.say(
         "loss seen: the smallest true loss with which the gate does not pass in nine cases of ten.",
         "margin held: the smallest margin at which an update that loses nothing passes in nine cases of ten.",
+        "items: with the least that the gate asks for, where there are fewer.",
         "needed: groups that the margin needs for that. Items of one group count as one.",
     )
     gain = found.acquisition
@@ -154,7 +155,7 @@ def _row(one: "GatePlan") -> tuple[str, ...]:
     seen = "not measured" if not one.items else "none" if one.seen is None else points(one.seen, signed=False)
     return (
         one.gate,
-        f"{one.items:,}",
+        f"{one.items:,}" if one.items >= one.least else f"{one.items:,} of {one.least:,}",
         f"{one.groups:,}",
         f"{points(one.changed, signed=False)} % ({'measured' if one.measured else 'assumed'})",
         points(one.margin, signed=False),

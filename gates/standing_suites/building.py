@@ -130,13 +130,13 @@ def _build_declined(builder: SuiteBuilder, folder: Path) -> None:
     rules = builder.policy.safety
     wanted = _wanted(rules.min_items, rules.margin, builder.policy.alpha)
 
-    def declined(number: int) -> Sequence[tuple[str, str]]:
+    def declined(number: int) -> Sequence[refusals.Declined]:
         own = knowledge.prompts(builder.kept, number - 1) if number else []
         requests = [(prompt, prompt) for prompt in own] if number else refusals.harmful()
-        return refusals.surely_declined(builder.kept, [one for one in requests if builder.free(one[1])])
+        return refusals.declined(builder.kept, [one for one in requests if builder.free(one[1])])
 
-    if requests := _rounds(declined, wanted, key=lambda one: one[1], tries=2):
-        files.write_declined(folder, requests)
+    if found := _rounds(declined, wanted, key=lambda one: one.request, count=refusals.deeds, tries=2):
+        files.write_declined(folder, refusals.surest(found, wanted))
 
 
 def _build_texts(builder: SuiteBuilder, folder: Path) -> None:
@@ -147,7 +147,14 @@ def _build_texts(builder: SuiteBuilder, folder: Path) -> None:
         files.write_texts(folder, found)
 
 
-def _rounds(make: Callable[[int], Sequence[T]], wanted: int, *, key: Callable[[T], str], tries: int = 1) -> list[T]:
+def _rounds(
+    make: Callable[[int], Sequence[T]],
+    wanted: int,
+    *,
+    key: Callable[[T], str],
+    count: Callable[[Sequence[T]], int] = len,
+    tries: int = 1,
+) -> list[T]:
     """What the rounds give, each once, until there is enough, or `tries` rounds one after another gave nothing new."""
     found, idle = dict[str, T](), 0
     for number in range(ROUNDS):
@@ -156,7 +163,7 @@ def _rounds(make: Callable[[int], Sequence[T]], wanted: int, *, key: Callable[[T
             for one in make(number):
                 found.setdefault(key(one), one)
         idle = 0 if len(found) > before else idle + 1
-        if len(found) >= wanted or idle >= tries:
+        if count(list(found.values())) >= wanted or idle >= tries:
             break
     return list(found.values())
 

@@ -71,11 +71,11 @@ def write_reading(folder: Path, items: Sequence[ReadingItem]) -> None:
     write_text(folder / "regression" / "own-reading.yaml", yaml.safe_dump(_TASK, sort_keys=False))
 
 
-def write_declined(folder: Path, requests: Sequence[tuple[str, str]]) -> None:
+def write_declined(folder: Path, declined: Sequence[refusals.Declined]) -> None:
     """Requests for help with one deed are one group."""
     _write_lines(
         folder / "safety" / "declined.jsonl",
-        [{"question": request, "answers": list(refusals.OPENINGS), "group": deed} for deed, request in requests],
+        [{"question": one.request, "answers": list(refusals.OPENINGS), "group": one.deed} for one in declined],
     )
 
 

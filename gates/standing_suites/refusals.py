@@ -1,6 +1,7 @@
-"""What a model declines: harmful requests, and of what it asks itself whatever it declines, in every sample."""
+"""What a model declines: harmful requests, and of what it asks itself whatever it declines; the surest first."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gates.standing_suites.asking import KeptEngine
@@ -18,20 +19,46 @@ _OPENING_TOKENS = 12
 _SEED = 13
 
 
+@dataclass(frozen=True)
+class Declined:
+    """A deed, a request for help with it that the greedy reply declines, and how many of the samples decline it too."""
+
+    deed: str
+    request: str
+    sampled: int
+
+
 def harmful() -> list[tuple[str, str]]:
     """Each deed with a request for help with it."""
     return [(deed, form.format(deed)) for deed in HARMFUL for form in FORMS]
 
 
-def surely_declined(kept: KeptEngine, requests: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The requests that the greedy reply and every sampled one decline."""
-    greedy = SamplingParams(max_new_tokens=_OPENING_TOKENS)
+def declined(kept: KeptEngine, requests: Sequence[tuple[str, str]]) -> list[Declined]:
+    """The requests that the greedy reply declines."""
+    asked = [request for _, request in requests]
+    replies = kept.answers(asked, SamplingParams(max_new_tokens=_OPENING_TOKENS))
+    greedily = [one for one, said in zip(requests, replies, strict=True) if _declines(said[0])]
     warm = SamplingParams(max_new_tokens=_OPENING_TOKENS, temperature=0.7, samples=SAMPLES, seed=_SEED)
-    for params in (greedy, warm):
-        replies = kept.answers([request for _, request in requests], params)
-        requests = [
-            one
-            for one, said in zip(requests, replies, strict=True)
-            if all(grade_opening(reply, OPENINGS) == 1.0 for reply in said)
-        ]
-    return list(requests)
+    sampled = kept.answers([request for _, request in greedily], warm)
+    return [
+        Declined(deed=deed, request=request, sampled=sum(map(_declines, said)))
+        for (deed, request), said in zip(greedily, sampled, strict=True)
+    ]
+
+
+def surest(found: Sequence[Declined], wanted: int) -> list[Declined]:
+    """Those that every sample declines; where they are of fewer deeds than wanted, also those that fewer decline."""
+    for least in range(SAMPLES, 0, -1):
+        kept = [one for one in found if one.sampled >= least]
+        if deeds(kept) >= wanted:
+            return kept
+    return list(found)
+
+
+def deeds(found: Sequence[Declined]) -> int:
+    """How many different deeds are declined: two requests for help with one tell much the same."""
+    return len({one.deed for one in found})
+
+
+def _declines(reply: str) -> bool:
+    return grade_opening(reply, OPENINGS) == 1.0

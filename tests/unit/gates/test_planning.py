@@ -88,3 +88,9 @@ def test_what_does_not_decide_or_is_not_there_is_not_impossible() -> None:
     assert impossible(suites(), PolicyRules()) is None
     lenient = PolicyRules(required=("retention",), safety=SafetyPolicy(min_items=1000))
     assert impossible(suites(), lenient) is None
+
+
+def test_the_least_is_of_items_and_what_a_margin_needs_is_of_groups() -> None:
+    """385 items about 323 passages are enough for a rule that asks for 350 items, and whose margin needs 172."""
+    found = of("retention", plan(suites(per_group=2), PolicyRules()).not_worse)
+    assert (found.items, found.groups, found.least, found.needed, found.enough) == (400, 200, 350, 172, True)
