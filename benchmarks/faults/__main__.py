@@ -137,6 +137,7 @@ def _examined(stage: Stage, passed: Sequence[str], options: argparse.Namespace) 
     parts = (
         _part("every point and occurrence killed once", [one for several in kills for one in several]),
         _part("a kill, and a kill in its recovery", pairs),
+        _copies(stage, changing, options.workers),
         _part(f"random schedules, seed {options.seed}", [one for several in at_random for one in several]),
     )
     counted = (
@@ -165,6 +166,17 @@ def _alone(stage: Stage, schedule: Schedule, known: Recoveries) -> list[Ending]:
 
 def _part(name: str, endings: Sequence[Kept]) -> Part:
     return Part(name, {ending["schedule"]: ending["violations"] for ending in endings})
+
+
+def _copies(stage: Stage, kills: Sequence[Schedule], workers: int) -> Part:
+    """Whether the copies that stand for kills are what kills leave."""
+    print(f"copies that stand for kills: {len(kills)}", flush=True)
+    jobs = [partial(shared.unlike_a_kill, stage, kills[place::workers]) for place in range(workers)]
+    unlike = {one for found in fleet.run_all(jobs, stage.scratch, workers=workers) for one in found}
+    return Part(
+        "copies that stand for kills",
+        {str(one): ["the copy is not what the kill leaves"] if str(one) in unlike else [] for one in kills},
+    )
 
 
 def _run(

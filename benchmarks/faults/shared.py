@@ -100,6 +100,28 @@ def _from_copy(stage: Stage, folder: Path, before: Facts, schedule: Schedule, kn
     return ending if ending.violations else known.of(stage, folder, now, ending)
 
 
+def unlike_a_kill(stage: Stage, firsts: Sequence[Schedule]) -> list[str]:
+    """The kills of `firsts` that leave another workspace than the copy that stands for them, made as a run went on."""
+    folder, copies = _folders(stage)
+
+    def copy(name: str, count: int) -> None:
+        if any(str(one) == f"{name}:{count}=kill" for one in firsts):
+            shutil.copytree(folder, copies / f"{name}:{count}=kill")
+
+    schedules.judged(stage, folder, "", of_workspace(folder), Ending(Schedule(("",))), copy)
+    copied = {}
+    for one in copies.iterdir():
+        one.replace(_emptied(folder))
+        copied[one.name] = worlds.likeness(folder)
+    return [str(one) for one in firsts if copied.get(str(one)) != _killed(stage, one)]
+
+
+def _killed(stage: Stage, first: Schedule) -> str:
+    folder = schedules.copied(stage)
+    schedules.judged(stage, folder, first.processes[0], of_workspace(folder), Ending(first))
+    return worlds.likeness(folder)
+
+
 def run(stage: Stage, schedule: Schedule, known: Recoveries) -> Ending:
     """As `schedules.run`, but for the recovery when nothing fails any more: one from a workspace like this stands."""
     folder, _ = _folders(stage)

@@ -1,4 +1,6 @@
-"""Which workspaces are alike: all that is in them but for times, and for names that were drawn at random.
+"""Which workspaces are alike: all that is in them but for the clock, and for names that were drawn at random.
+
+Times of the ledger's form keep their order, since what follows may compare them; other times and names are told apart.
 
 Two schedules that leave such a pair of workspaces share the recovery from it: what follows is the same.
 """
@@ -14,9 +16,9 @@ _JOURNALS = ("-wal", "-shm", "-journal")
 _WEIGHTS = (".safetensors",)
 # Times, how long a stage took, host:process:start, signatures, digests, the names that MLflow gives to runs, and how
 # often the lease was taken: it only ever grows, and is only compared.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00)?")
 _DRAWN = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00)?"
-    r"|\b1[789]\d{8}(?:\d{3}|\.\d+)?\b"
+    _TIME.pattern + r"|\b1[789]\d{8}(?:\d{3}|\.\d+)?\b"
     r"|[\w.-]+:\d+:\d+\.\d+"
     r"|[A-Za-z0-9+/]{86}=="
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -28,21 +30,26 @@ _DRAWN = re.compile(
 
 
 def likeness(folder: Path) -> str:
-    """A digest that two workspaces share if one is the other with other times and other names drawn at random."""
-    text = "\n".join(_said(folder)).replace(str(folder), "")
-    numbers: dict[str, str] = {}
-    alike = _DRAWN.sub(lambda found: numbers.setdefault(found[0], f"<{len(numbers)}>"), text)
-    return digest_of(alike)
+    """A digest that two workspaces share if one is the other with other times and other names drawn at random.
 
-
-def _said(folder: Path) -> Iterator[str]:
-    """Every file by its name, and what is in it; files in the order of what is in them, since names may be drawn."""
+    Names are numbered as the databases' rows bring them, whose order is known, and then as the files do.
+    """
     files = [
         path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal"))
     ]
-    for line in sorted(map(_of_file, files), key=lambda said: _DRAWN.sub("", said)):
-        yield line.replace(str(folder), "")
-    yield from sorted(_DRAWN.sub("", str(path.relative_to(folder))) for path in folder.rglob("*") if path.is_dir())
+    tables = "\n".join(_of_file(path) for path in sorted(files) if path.suffix in _DATABASES)
+    others = [_of_file(path) for path in files if path.suffix not in _DATABASES]
+    times = sorted(set(_TIME.findall("\n".join([tables, *others]))))
+    numbers = {time: f"<time {rank}>" for rank, time in enumerate(times)}
+    said = [_numbered(tables, numbers)]
+    for one in sorted(others, key=lambda text: _DRAWN.sub(lambda found: numbers.get(found[0], ""), text)):
+        said.append(_numbered(one, numbers))
+    folders = (_numbered(str(path), numbers) for path in folder.rglob("*") if path.is_dir())
+    return digest_of("\n".join([*said, *sorted(folders)]).replace(str(folder), ""))
+
+
+def _numbered(text: str, numbers: dict[str, str]) -> str:
+    return _DRAWN.sub(lambda found: numbers.setdefault(found[0], f"<{len(numbers)}>"), text)
 
 
 def _of_file(path: Path) -> str:
