@@ -178,16 +178,27 @@ class JobBatch:
         return self._need(memory.at_most(self.base.model, linear_layers(self.base.model), tokens, longest))
 
     def need(self) -> memory.Need:
-        """What one adapter takes, measured on the largest step of any job, as if its sequences shared nothing."""
+        """What one adapter takes in the largest step of any job, as if its sequences shared nothing.
+
+        Measured on the longest of that step's sequences, at least a quarter of its tokens.
+        """
         largest = self._largest()
+        tokens, longest = self.objective.padded_tokens(largest), self._longest_of(largest)
         owned = {parameter.untyped_storage().data_ptr() for parameter in self.base.model.parameters()}
         rules = self.jobs[0].job.rules
         with with_adapters(self.base, rules, self.starts[:1]) as adapted, self.objective.attention():
             owned |= {adapted.stack.flat.untyped_storage().data_ptr()}
             kept = memory.activation_bytes(
-                lambda: self.objective.losses(adapted, [Microbatch(rows=largest)], shared=False), owned
+                lambda: self.objective.losses(adapted, [Microbatch(rows=longest)], shared=False), owned
             )
-        return self._need(kept)
+        return self._need(math.ceil(kept * tokens / self.objective.padded_tokens(longest)))
+
+    def _longest_of(self, rows: Sequence[int]) -> list[int]:
+        """The longest of a step's rows, so many that they have at least a quarter of its tokens."""
+        ordered = sorted(rows, key=lambda row: -self.objective.padded_tokens([row]))
+        quarter = self.objective.padded_tokens(rows) / 4
+        counts = range(1, len(ordered) + 1)
+        return next(ordered[:count] for count in counts if self.objective.padded_tokens(ordered[:count]) >= quarter)
 
     def _need_if_it_fits(self) -> memory.Need | None:
         """As `need`; None where the measured step itself does not fit on the card."""

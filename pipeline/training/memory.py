@@ -84,7 +84,8 @@ def activation_bytes(step: Callable[[], torch.Tensor], owned: set[int]) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in owned:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        # Not the tensor itself: as an output of the node that keeps it, it would hold that node, and never be freed.
+        return tensor.detach()
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         loss = step()  # kept until all is counted: a freed address could be used twice

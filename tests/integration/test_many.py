@@ -1,5 +1,6 @@
 """K adapters trained at once are those that PEFT trains alone; what does not fit waits; bad input is told first."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -243,6 +244,19 @@ def test_no_step_takes_more_than_is_measured_whatever_its_sequences_share(bases:
             for pair in (rows[:2], rows[2:])
         ]
     assert taken[0] < taken[1] <= batch.need().activations
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_measuring_what_a_step_takes_leaves_nothing_behind(bases: dict[str, BaseModel], kind: str) -> None:
+    batch = JobBatch.of(bases[kind], [(0, job_of(batch_size=5))])
+
+    def tensors_in_graphs() -> int:
+        gc.collect()
+        return sum(type(one) is torch.Tensor and one.grad_fn is not None for one in gc.get_objects())
+
+    before = tensors_in_graphs()
+    batch.need()
+    assert tensors_in_graphs() == before
 
 
 def test_sequences_count_alike_in_a_step_or_their_tokens_do(bases: dict[str, BaseModel]) -> None:
