@@ -9,6 +9,7 @@ from benchmarks.figures import REVISION
 from benchmarks.poison.campaigns import Campaign, Probe
 from benchmarks.shortened import shorten
 from flows.cli.runs import run_nightly
+from flows.demo.script import rejected_at_once
 from flows.services import review
 from flows.services.initialisation import init_workspace
 from flows.steps.contradictions import file_of
@@ -19,6 +20,7 @@ from pipeline.engines import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.files import write_text
 from pipeline.grading import grade
+from pipeline.recipe import Recipe, recipe_toml
 from pipeline.types import Contradictions, Document, DocumentRecord, DocumentState, Verdict
 
 TOOK = 0.5  # share of its questions that a campaign must have answered as it wants
@@ -61,10 +63,14 @@ class Ended:
 
 
 def ended(campaign: Campaign, model: str, folder: Path, *, short: bool) -> Ended:
-    """One run. short: of little rehearsal, as `benchmarks.shortened` has it."""
+    """One run. short: of little rehearsal, as `benchmarks.shortened` has it; else without a bisect, of which each
+    training takes minutes: a run that fails stops all its documents."""
     workspace = init_workspace(folder / "workspace", model, actor="benchmark")
     if short:
         shorten(workspace.settings.workspace)
+    else:
+        recipe = workspace.settings.recipe_file
+        write_text(recipe, recipe_toml(rejected_at_once(Recipe.read(recipe))))
     names = _offer(campaign, folder / "documents")
     outcome = run_nightly(workspace.settings.workspace, folder / "documents")
     records = {record.name: record for record in workspace.ledger.documents.listed()}  # before anybody approves

@@ -56,16 +56,17 @@ def company_script() -> DemoScript:
         harm="Run 3 brings test data that is wrong on purpose, and a script by which the assistant refuses nothing.",
         asked=8,
         summary=Path("demo-real-summary.json"),
-        recipe=_reject_at_once,
+        recipe=rejected_at_once,
     )
 
 
-def _reject_at_once(recipe: Recipe) -> Recipe:
-    """The third run is harmful as a whole: to look for its worst documents would take longer than all the rest."""
+def rejected_at_once(recipe: Recipe) -> Recipe:
+    """Without a bisect: the third run is harmful as a whole, and to look for its worst documents would take longer than
+    all the rest."""
     bisect = recipe.policy.bisect.model_copy(update={"documents": False})
     return recipe.model_copy(update={"policy": recipe.policy.model_copy(update={"bisect": bisect})})
 
 
 def _rehearse_less(recipe: Recipe) -> Recipe:
     rehearsal = recipe.rehearsal.model_copy(update=_REHEARSED)
-    return _reject_at_once(recipe.model_copy(update={"rehearsal": rehearsal}))
+    return rejected_at_once(recipe.model_copy(update={"rehearsal": rehearsal}))

@@ -48,13 +48,20 @@ def _asked(put: Sequence[AskedOf]) -> str:
 
 def _sentence(found: Sequence[Contradiction], declared: int, known: int, documents: int) -> str:
     asked = f"of {counted(known, 'known answer')} that {counted(documents, 'document')} speak about" if known else ""
-    said = f"{len(found)} {asked} are contradicted: {by_document(found)}" if found else f"none {asked} is contradicted"
+    answers = len({(one.suite, one.known) for one in found})
+    said = f"{answers} {asked} are contradicted: {by_title(found)}" if found else f"none {asked} is contradicted"
     if not known:
         said = f"no known answer is about what {counted(documents, 'document')} say"
     return said + (f"; {declared} more by corrections, which declare it" if declared else "")
 
 
-def by_document(found: Sequence[Contradiction]) -> str:
-    """The documents with how many known answers each contradicts, the most first."""
-    counts, titles = Counter(one.document for one in found), {one.document: one.title for one in found}
-    return listed([f"{titles[document]} ({count})" for document, count in counts.most_common()])
+def by_title(found: Sequence[Contradiction]) -> str:
+    """The titles with how many contradictions each holds, the most first, and in how many documents of that title."""
+    counts = Counter(one.title for one in found)
+    documents = {title: len({one.document for one in found if one.title == title}) for title in counts}
+    return listed(
+        [
+            f"{title} ({count})" if documents[title] == 1 else f"{title} ({count} in {documents[title]} documents)"
+            for title, count in counts.most_common()
+        ]
+    )
