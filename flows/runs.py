@@ -18,7 +18,6 @@ from flows.services.gate_plans import expect_possible
 from flows.wiring import open_workspace
 from pipeline.config import Settings
 from pipeline.errors import LockedError, PolicyError, SealedError
-from pipeline.rendering import dated
 from pipeline.types import IngestCounts, Run, RunKind, Trained, Verdict
 from registry.trusted_folder import changeable
 
@@ -74,10 +73,7 @@ def acquire_run(workspace: Path) -> Iterator[RunContext]:
         _expect_no_key_in_reach(opened.settings)
     expect_possible(opened)
     with opened.ledger.session() as session:
-        # A run that goes on after midnight, or is resumed, keeps the day (UTC) on which it began.
-        begun = opened.ledger.runs.unfinished()
-        with dated((begun.started if begun else datetime.now(UTC)).astimezone(UTC).date()):
-            yield RunContext(opened, session, opened.recipe)
+        yield RunContext(opened, session, opened.recipe)
 
 
 def _expect_no_key_in_reach(settings: Settings) -> None:

@@ -7,6 +7,9 @@ to the model and the documents, and an alarm cannot interrupt the native code th
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
@@ -25,6 +28,8 @@ from flows.steps import (
     writer_training,
 )
 from pipeline.errors import TrackingFailed
+from pipeline.rendering import dated
+from pipeline.types import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,8 +37,20 @@ R = TypeVar("R")
 RETRY_SECONDS = [5.0, 15.0]
 
 
+def on_run_day(step: Callable[P, R]) -> Callable[P, R]:
+    """The step, for which templates print the day (UTC) on which its run began, also after midnight or a kill."""
+
+    @wraps(step)
+    def dated_step(*args: P.args, **kwargs: P.kwargs) -> R:
+        run = next((one for one in (*args, *kwargs.values()) if isinstance(one, Run)), None)
+        with dated(run.started.astimezone(UTC).date()) if run else nullcontext():
+            return step(*args, **kwargs)
+
+    return dated_step
+
+
 def _task(name: str, step: Callable[P, R]) -> Task[P, R]:
-    return task(name=name, cache_policy=NO_CACHE)(step)
+    return task(name=name, cache_policy=NO_CACHE)(on_run_day(step))
 
 
 def _mlflow_failed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:

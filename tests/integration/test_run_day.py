@@ -3,33 +3,64 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect import Task
 
-from flows import runs
+from flows import runs, tasks
+from flows.run_context import RunContext
 from flows.runs import acquire_run
 from flows.services.initialisation import init_workspace
 from pipeline.rendering import template_day
-from tests.ledgers import RECIPE, Ledger, intake
+from pipeline.types import Run, RunKind
+from tests.ledgers import Ledger, intake
 
 DATED = "{{ 'Today is ' + strftime_now('%Y-%m-%d') + '\n' }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
 BEGUN = datetime.now(UTC) - timedelta(days=3)
 
 
-def test_a_resumed_run_is_asked_on_the_day_on_which_it_began(
-    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def folder(tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with a document and an unfinished run that began three days ago."""
     monkeypatch.setattr(runs, "expect_possible", lambda _: None)  # what the suites hold does not matter here
     made = init_workspace(tmp_path / "workspace", str(tiny_model("llama")), actor="ada", device="cpu")
-    tokenizer = made.metadata.tokenizer
-    tokenizer.chat_template = DATED
-    folder, ledger = made.settings.workspace, Ledger(made.ledger.database)
-    with acquire_run(folder):
-        assert template_day(tokenizer) == datetime.now(UTC).date().isoformat()
+    ledger = Ledger(made.ledger.database)
     ledger.documents.accept(intake("atlas"))
     with ledger.session() as session:
-        session.runs.begin(limit=1, proposer="sealed", recipe=RECIPE, at=BEGUN)
-    with acquire_run(folder):
-        assert template_day(tokenizer) == BEGUN.date().isoformat()
-    assert template_day(tokenizer) == datetime.now(UTC).date().isoformat()
+        session.runs.begin(limit=1, proposer="sealed", recipe=made.recipe.digest, at=BEGUN)
     made.ledger.close()
+    return made.settings.workspace
+
+
+def day_of(context: RunContext, run: Run) -> str:
+    """The day that a step of the run prints, by a template that prints one."""
+
+    def step(context: RunContext, run: Run) -> str:
+        tokenizer: Any = context.workspace.metadata.tokenizer
+        tokenizer.chat_template = DATED
+        return template_day(tokenizer)
+
+    return tasks.on_run_day(step)(context, run)
+
+
+def opened(context: RunContext, kind: RunKind) -> Run:
+    return tasks.open_run.fn(context, kind)
+
+
+def test_a_resumed_run_is_asked_on_the_day_on_which_it_began(folder: Path) -> None:
+    with acquire_run(folder) as context:
+        assert day_of(context, opened(context, RunKind.NIGHTLY)) == BEGUN.date().isoformat()
+
+
+def test_a_run_that_takes_the_place_of_an_abandoned_one_has_its_own_day(folder: Path) -> None:
+    with acquire_run(folder) as context:
+        run = opened(context, RunKind.REBUILD)
+        assert run.kind is RunKind.REBUILD
+        assert day_of(context, run) == run.started.astimezone(UTC).date().isoformat() != BEGUN.date().isoformat()
+
+
+def test_every_step_of_a_run_is_on_its_day() -> None:
+    every = [one for one in vars(tasks).values() if isinstance(one, Task)]
+    assert len(every) > 10
+    assert all(hasattr(one.fn, "__wrapped__") for one in every)
