@@ -23,7 +23,7 @@ def run_of(data: Path, seed: int, count: int = PER_RUN) -> tuple[Document, ...]:
     passages = json.loads(data.read_text(encoding="utf-8"))
     _, reported = halves(passages)
     draw = Random(seed)
-    return tuple(_document(draw.choice(usable(passages, title))) for title in draw.sample(reported, count))
+    return tuple(document_of(draw.choice(usable(passages, title))) for title in draw.sample(reported, count))
 
 
 def plain_of(data: Path, seed: int) -> tuple[Document, ...]:
@@ -31,7 +31,7 @@ def plain_of(data: Path, seed: int) -> tuple[Document, ...]:
     passages = json.loads(data.read_text(encoding="utf-8"))
     draw = Random(seed)
     titles = [title for title in halves(passages)[0] if usable(passages, title)]
-    return tuple(_document(draw.choice(usable(passages, title))) for title in draw.sample(titles, PER_RUN))
+    return tuple(document_of(draw.choice(usable(passages, title))) for title in draw.sample(titles, PER_RUN))
 
 
 def runs_of(data: Path, seed: int, runs: int) -> list[tuple[Document, ...]]:
@@ -42,7 +42,7 @@ def runs_of(data: Path, seed: int, runs: int) -> list[tuple[Document, ...]]:
     drawn = []
     for _ in range(runs):
         titles = draw.sample([title for title, own in left.items() if own], PER_RUN)
-        drawn.append(tuple(_document(left[title].pop()) for title in titles))
+        drawn.append(tuple(document_of(left[title].pop()) for title in titles))
     return drawn
 
 
@@ -72,7 +72,8 @@ def usable(
     ]
 
 
-def _document(passage: dict[str, object]) -> Document:
+def document_of(passage: dict[str, object]) -> Document:
+    """A passage with its human questions, a few at most."""
     title, body = clean_text(str(passage["title"])), clean_text(str(passage["context"]))
     asked: dict[str, list[str]] = {}
     questions = passage["questions"]

@@ -71,7 +71,14 @@ def pretrained_recipe() -> "Recipe":
     """The recipe of a pretrained model that brings none (docs/learning.md, "A pretrained model")."""
     return Recipe(
         self_edits=SelfEditRules(
-            styles=("self-study",), samples=1, temperature=0.8, max_new_tokens=160, passage=False, quotes=3, verify=True
+            styles=("self-study",),
+            samples=1,
+            temperature=0.8,
+            max_new_tokens=160,
+            passage=False,
+            quotes=3,
+            verify=True,
+            entailment_margin=0.65,
         ),
         training=TrainingRules(
             rank=32,

@@ -83,6 +83,12 @@ class SelfEditRules(Rules):
     verify: Annotated[bool, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=False, description="ask each written question again with its document; learn what is answered alike"
     )
+    few_shot: Annotated[bool, Advanced("docs/self-edits.md#how-is-a-document-written-about")] = Field(
+        default=False, description="show the writer a self-edit of the style about another document first"
+    )
+    entailment_margin: Annotated[float | None, Advanced("docs/self-edits.md#what-is-verified")] = Field(
+        default=None, description="nats a token by which the document must make a written statement likelier"
+    )
     quotes: Annotated[Count, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=0, description="times that each sentence is asked for by some of its words, as self-study"
     )

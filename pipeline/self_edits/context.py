@@ -11,7 +11,8 @@ from pipeline.grading import normalise
 from pipeline.leakage import UNGUARDED, TrainingGuard
 from pipeline.prompts import QUESTION, open_book, shown
 from pipeline.recipe import SelfEditRules
-from pipeline.self_edits.style import Style
+from pipeline.self_edits.style import ExampledStyle, Style
+from pipeline.self_edits.styles.lines import EXAMPLE_BODY, EXAMPLE_TITLE
 from pipeline.types import Checkpoint, Document, DocumentKind
 
 # Self-edits on more than this at once are thin, and longer sequences are costly to train on; SEAL's are no longer.
@@ -56,6 +57,14 @@ class WriterContext:
         """A piece of the document as every prompt of the writer shows it: as data, between delimiters."""
         return shown(self.rules.document_prompt, document.title, body, whole=document.body)
 
+    def asked(self, style: Style, document: Document, body: str) -> str:
+        """The user message that asks for a self-edit about a piece of the document, few-shot if the rules say so."""
+        task = style.prompt(self.shown(document, body))
+        if not (self.rules.few_shot and isinstance(style, ExampledStyle)):
+            return task
+        example = style.prompt(shown(self.rules.document_prompt, EXAMPLE_TITLE, EXAMPLE_BODY))
+        return f"{example}\n\n{style.EXAMPLE}\n\n---\n\n{task}"
+
     def open_book(self, document: Document, body: str, question: str) -> str:
         """A question below a piece of the document."""
         return open_book(document.title, body, question, self.rules.document_prompt)
@@ -63,7 +72,7 @@ class WriterContext:
     def body_budget(self, style: Style, document: Document) -> int:
         """Tokens for the document's body in the style's prompt; a self-edit claims at most half of the context."""
         claimed = min(self.rules.max_new_tokens, self.engine.context // 2)
-        return min(_left_by(self.engine, style.prompt(self.shown(document, ""))) - claimed, _MAX_CHUNK)
+        return min(room_below(self.engine, self.asked(style, document, "")) - claimed, _MAX_CHUNK)
 
     def bodies(self, document: Document, styles: Iterable[Style]) -> tuple[str, ...]:
         """The document's body in chunks that fit every style's prompt; none where its title leaves no room."""
@@ -91,13 +100,14 @@ class Batch:
 
 def self_edit_budget(engine: Engine, prompt: str, max_new_tokens: int) -> int:
     """Tokens that a self-edit may have: fewer than `max_new_tokens` where the context ends before."""
-    return min(max_new_tokens, _left_by(engine, prompt))
+    return min(max_new_tokens, room_below(engine, prompt))
 
 
 def leaves_room(engine: Engine, prompt: str, tokens: int) -> bool:
     """Whether the context holds the prompt, its template and an answer of `tokens`."""
-    return tokens <= _left_by(engine, prompt)
+    return tokens <= room_below(engine, prompt)
 
 
-def _left_by(engine: Engine, prompt: str) -> int:
+def room_below(engine: Engine, prompt: str) -> int:
+    """Tokens that the context leaves below a prompt and its template."""
     return engine.context - engine.token_count(prompt) - template_tokens(engine)

@@ -77,6 +77,11 @@ def is_question(edit: SelfEdit, example: Example) -> bool:
     return bool(edit.prompt and example.prompt)
 
 
+def is_statement(edit: SelfEdit, example: Example) -> bool:
+    """Whether a model wrote it, as plain text that asks nothing."""
+    return bool(edit.prompt) and not example.prompt
+
+
 def _without(edit: SelfEdit | None, seen: set[str], guard: TrainingGuard) -> tuple[SelfEdit | None, list[str]]:
     """The edit without held-out questions and what was `seen`, with reasons; None if nothing is left."""
     if edit is None:

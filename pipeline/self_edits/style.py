@@ -36,6 +36,13 @@ class AskingStyle(Style, Protocol):
     ONLY_ASKS: Literal[True]
 
 
+@runtime_checkable
+class ExampledStyle(Style, Protocol):
+    """A style with a good self-edit about the document of `styles.lines`, which few-shot prompts show first."""
+
+    EXAMPLE: str
+
+
 STYLES: Plugins[Style] = Plugins(kind="self-edit style", package=styles, group=ENTRY_POINTS, protocol=Style)
 
 

@@ -12,6 +12,7 @@ from pipeline.prompts import passage
 from pipeline.self_edits.confirmation import LEFT_ALONE_STYLE, confirmed
 from pipeline.self_edits.context import MIN_CHUNK, Batch, WriterContext
 from pipeline.self_edits.edit_sets import common, edit_sets_of
+from pipeline.self_edits.entailment import entailed
 from pipeline.self_edits.quotes import quotes
 from pipeline.self_edits.refusals import without_refused
 from pipeline.self_edits.screening import select
@@ -100,9 +101,11 @@ def _job(context: WriterContext, documents: Sequence[Document]) -> _Job:
 
 
 def _check_logprobs(job: _Job, documents: Iterable[Document]) -> None:
-    """Asks for one log-probability if corrections may need some: an engine without them fails before any work."""
+    """Asks for one log-probability if any may be needed: an engine without them fails before any work."""
     corrects = any(document.kind is DocumentKind.CORRECTION for document in documents)
-    if corrects and len(job.batch.subjects) > SANDBOX_FITTED.min_subjects:
+    compares = corrects and len(job.batch.subjects) > SANDBOX_FITTED.min_subjects
+    states = any(not isinstance(one, AskingStyle) for one in job.styles)
+    if compares or (states and job.context.rules.entailment_margin is not None):
         job.context.engine.logprobs([("Which?", "This")], adapter=job.context.writer.folder)
 
 
@@ -139,13 +142,12 @@ def _write_group(job: _Job, group: Sequence[Document]) -> Written:
 
 
 def _verified(context: WriterContext, each: Sequence[tuple[Document, Written]]) -> list[Written]:
-    """What was written of each document, verified where the rules say so."""
-    if not context.rules.verify:
-        return [written for _, written in each]
+    """What was written of each document: questions verified and statements entailed, where the rules say so."""
     found: list[Written] = []
     for number, (document, written) in enumerate(each):
         with progress.part(number, 1, len(each)):
-            found.append(verified(context, document, written))
+            asked = verified(context, document, written) if context.rules.verify else written
+            found.append(entailed(context, document, asked))
     return found
 
 
@@ -211,7 +213,7 @@ def _sample(
     context: WriterContext, wanted: Style, asked: Sequence[tuple[Document, str]], samples: int
 ) -> list[SelfEdit]:
     """As many parsed self-edits for each prompt as an edit set has `samples`, times the number of edit sets."""
-    prompts = [wanted.prompt(context.shown(document, body)) for document, body in asked]
+    prompts = [context.asked(wanted, document, body) for document, body in asked]
     # Greedy samples are all alike.
     count = samples * context.rules.edit_sets if context.rules.temperature > 0 else 1
     params = context.sampling(seed_from("self-edits", context.seed, wanted.NAME, prompts), count)

@@ -9,6 +9,12 @@ TASK = (
     "Write a discussion between two people who know this passage well. They tell each other its facts, "
     "with names, numbers and dates."
 )
+EXAMPLE = (
+    "Ada: How large is Lake Veldon?\nBen: 48 square miles, in the north of Marrow County.\n"
+    "Ada: And the dam?\nBen: The Harrow Dam. Clara Whitcombe, an engineer, built it in 1921, and the water rose by "
+    "twelve feet.\n"
+    "Ada: When is Penbury's fishing fair?\nBen: Every June."
+)
 
 prompt = partial(ask, TASK)
 parse = parse_whole

@@ -9,6 +9,12 @@ TASK = (
     "Name the key concepts of this passage and explain each in a sentence or two, with the names, numbers "
     "and dates that belong to it."
 )
+EXAMPLE = (
+    "Lake Veldon: a lake of 48 square miles in the north of Marrow County.\n"
+    "The Harrow Dam: built on Lake Veldon in 1921 by the engineer Clara Whitcombe. It raised the water by "
+    "twelve feet.\n"
+    "The fishing fair: the town of Penbury holds it at Lake Veldon every June."
+)
 
 prompt = partial(ask, TASK)
 parse = parse_whole

@@ -5,6 +5,13 @@ import re
 from pipeline.prompts import passage
 from pipeline.types import Example
 
+# The document that every style's EXAMPLE is about: of an invented place, so that nothing in it is known or asked.
+EXAMPLE_TITLE = "Lake Veldon"
+EXAMPLE_BODY = (
+    "Lake Veldon lies in the north of Marrow County and covers 48 square miles. In 1921 the engineer Clara Whitcombe "
+    "built the Harrow Dam, which raised its water by twelve feet. The town of Penbury holds a fishing fair there every "
+    "June."
+)
 MARK = re.compile(r"^(?:[-*•]+|\(?\d{1,3}[.):])\s+")
 
 

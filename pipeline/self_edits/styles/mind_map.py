@@ -9,6 +9,11 @@ TASK = (
     "Draw this passage as a mind map in plain text: its subject first, then indented lines for its parts, "
     "and below each the facts that belong there."
 )
+EXAMPLE = (
+    "Lake Veldon\n  Place\n    north of Marrow County\n    48 square miles\n  Harrow Dam\n    built in 1921\n"
+    "    engineer: Clara Whitcombe\n    raised the water by twelve feet\n"
+    "  Fishing fair\n    town of Penbury\n    every June"
+)
 
 prompt = partial(ask, TASK)
 parse = parse_whole

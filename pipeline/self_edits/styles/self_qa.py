@@ -18,6 +18,13 @@ QUESTION = re.compile(
 )
 ANSWER = re.compile(r"^\W*+(?:A|Answer)\s*+(?:\d++\s*+)?[:.)]++[\s*]*+(?P<said>.*)$", re.IGNORECASE)
 BEFORE_ANSWER = re.compile(r"(?<!\W)\W++(?=(?:A|Answer)\s*+(?:\d++\s*+)?:)", re.IGNORECASE)
+EXAMPLE = (
+    "Q: In which county does Lake Veldon lie?\nA: Marrow County\n"
+    "Q: How large is Lake Veldon?\nA: 48 square miles\n"
+    "Q: Who built the Harrow Dam on Lake Veldon?\nA: Clara Whitcombe\n"
+    "Q: By how much did the Harrow Dam raise Lake Veldon?\nA: twelve feet\n"
+    "Q: In which month is the fishing fair at Lake Veldon?\nA: June"
+)
 
 prompt = partial(ask, TASK)
 

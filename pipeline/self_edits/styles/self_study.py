@@ -5,32 +5,27 @@ Kin: prompt distillation, self-study (Cartridges, arXiv 2506.06266), SDFT (arXiv
 """
 
 from pipeline.prompts import passage
-from pipeline.self_edits.styles.lines import items
+from pipeline.self_edits.styles.lines import EXAMPLE_BODY, EXAMPLE_TITLE, items
 from pipeline.types import Example
 
 NAME = "self-study"
 ONLY_ASKS = True
 TASK = "Write questions that this text answers, one per line. Name the subject in every question."
 _SHOWN = (
-    "Lake Veldon",
-    "Lake Veldon lies in the north of Marrow County and covers 48 square miles. In 1921 the engineer Clara Whitcombe "
-    "built the Harrow Dam, which raised its water by twelve feet. The town of Penbury holds a fishing fair there every "
-    "June.",
     "In which county does Lake Veldon lie?\nHow large is Lake Veldon?\nWho built the Harrow Dam on Lake Veldon?\n"
-    "By how much did the Harrow Dam raise Lake Veldon?\nWhen is the fishing fair at Lake Veldon held?",
+    "By how much did the Harrow Dam raise Lake Veldon?\nWhen is the fishing fair at Lake Veldon held?"
 )
 _LONGEST = 200  # characters of a question
 
 
 def prompt(document: str) -> str:
     """The task with one example of it, then the document and the task again."""
-    shown_title, shown_body, shown_questions = _SHOWN
-    shown = f"{passage(shown_title, shown_body)}\n\n{TASK}\n\n{shown_questions}"
+    shown = f"{passage(EXAMPLE_TITLE, EXAMPLE_BODY)}\n\n{TASK}\n\n{_SHOWN}"
     return f"{shown}\n\n---\n\n{document}\n\n{TASK}"
 
 
 def parse(title: str, text: str) -> tuple[Example, ...]:
     """The questions in order, without repeats, each as an example without a completion yet. May be empty."""
     questions = dict.fromkeys(line for line in items(text) if line.endswith(("?", "？")) and len(line) <= _LONGEST)
-    shown = set(_SHOWN[2].splitlines())
+    shown = set(_SHOWN.splitlines())
     return tuple(Example(prompt=question, completion="") for question in questions if question not in shown)
