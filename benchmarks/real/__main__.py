@@ -19,10 +19,12 @@ from benchmarks.real.exams import NAMES, Elsewhere, Exam, read_choices, replies
 from benchmarks.real.passages import plain_of, run_of
 from benchmarks.real.setting import Setting, read_setting
 from benchmarks.real.writing import WritingScores, judged
+from gates.statistics import mcnemar
 from pipeline.types import Document
 
 SEEDS = (71_001, 71_002, 71_003)
 CLOSED, OPEN = "closed book", "open book"
+PASSAGE_ONLY, DEFAULT = "passage only", "default"
 
 
 @dataclass
@@ -123,9 +125,7 @@ def _figures(arms: dict[str, Arm]) -> Iterator[Measured]:
     ceiling = mean(arms[OPEN].grades)
     before = arms[CLOSED]
     for name, arm in arms.items():
-        goal, met = (
-            ("", None) if name != "default" else (">= 0.85 of the open book", mean(arm.grades) >= 0.85 * ceiling)
-        )
+        goal, met = ("", None) if name != DEFAULT else (">= 0.85 of the open book", mean(arm.grades) >= 0.85 * ceiling)
         count = sum(map(len, arm.grades))
         yield Measured(
             name=f"recall: {name}", value=mean(arm.grades), unit="share", n=count, interval=interval(arm.grades),
@@ -148,6 +148,22 @@ def _figures(arms: dict[str, Arm]) -> Iterator[Measured]:
             )  # fmt: skip
         if arm.written:
             yield from _of_writing(name, arm.written)
+    if {PASSAGE_ONLY, DEFAULT} <= arms.keys():
+        yield from _over_passages(arms[DEFAULT].grades, arms[PASSAGE_ONLY].grades)
+
+
+def _over_passages(default: list[list[float]], passages: list[list[float]]) -> Iterator[Measured]:
+    """What the default answers that the passages alone do not teach, question by question."""
+    pairs = [pair for own, other in zip(default, passages, strict=True) for pair in zip(own, other, strict=True)]
+    gained, lost = sum(own > other for own, other in pairs), sum(own < other for own, other in pairs)
+    gain, chance = 100 * (gained - lost) / len(pairs), mcnemar(gained, lost)
+    yield Measured(
+        name="recall: default over passage only", value=gain, unit="points", n=len(pairs), goal=">= 15", met=gain >= 15
+    )
+    yield Measured(
+        name="exact one-sided McNemar p: default over passage only", value=chance, unit="p", n=gained + lost,
+        goal="< .01", met=chance < 0.01,
+    )  # fmt: skip
 
 
 def _of_writing(name: str, written: list[WritingScores]) -> Iterator[Measured]:

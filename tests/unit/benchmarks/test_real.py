@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from benchmarks.real.__main__ import _over_passages
 from benchmarks.real.corrections import changed
 from benchmarks.real.passages import PER_RUN, plain_of, run_of, runs_of
 from benchmarks.real.writing import judged
@@ -86,3 +87,9 @@ def test_a_changed_capital_is_asked_with_the_new_and_with_the_old_answer() -> No
         assert asked.answers != known.answers
         assert asked.answers[0] in document.body
         assert known.answers[0] in document.body
+
+
+def test_the_default_is_compared_with_the_passages_alone_question_by_question() -> None:
+    gain, chance = _over_passages([[1.0, 1.0], [0.0] * 8], [[0.0, 1.0], [0.0] * 8])
+    assert (gain.value, gain.n, gain.met) == (10.0, 10, False)
+    assert (chance.value, chance.n, chance.met) == (0.5, 1, False)
