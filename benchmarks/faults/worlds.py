@@ -37,27 +37,34 @@ def likeness(folder: Path) -> str:
     files = [
         path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal"))
     ]
-    tables = "\n".join(_of_file(path) for path in sorted(files) if path.suffix in _DATABASES)
-    others = [_of_file(path) for path in files if path.suffix not in _DATABASES]
+    tables = "\n".join(_of_file(path, folder) for path in sorted(files) if path.suffix in _DATABASES)
+    others = [_of_file(path, folder) for path in files if path.suffix not in _DATABASES]
     times = sorted(set(_TIME.findall("\n".join([tables, *others]))))
     numbers = {time: f"<time {rank}>" for rank, time in enumerate(times)}
     said = [_numbered(tables, numbers)]
-    for one in sorted(others, key=lambda text: _DRAWN.sub(lambda found: numbers.get(found[0], ""), text)):
-        said.append(_numbered(one, numbers))
-    folders = (_numbered(str(path), numbers) for path in folder.rglob("*") if path.is_dir())
-    return digest_of("\n".join([*said, *sorted(folders)]).replace(str(folder), ""))
+
+    def known(text: str) -> str:
+        return _DRAWN.sub(lambda found: numbers.get(found[0], ""), text)
+
+    said += [_numbered(one, numbers) for one in sorted(others, key=known)]
+    folders = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_dir()]
+    said += [_numbered(one, numbers) for one in sorted(folders, key=known)]
+    return digest_of("\n".join(said))
 
 
 def _numbered(text: str, numbers: dict[str, str]) -> str:
     return _DRAWN.sub(lambda found: numbers.setdefault(found[0], f"<{len(numbers)}>"), text)
 
 
-def _of_file(path: Path) -> str:
+def _of_file(path: Path, folder: Path) -> str:
+    """Its name within the folder, and what is in it, without the place of the folder."""
     if path.suffix in _DATABASES:
-        return f"{path}\n" + "\n".join(_rows(path))
-    if path.suffix in _WEIGHTS:
-        return f"{path}\n{digest_of(path.read_bytes().hex())[:40]}"  # forty digits: it is none of the drawn names
-    return f"{path}\n{path.read_text('utf-8', 'replace')}"
+        held = "\n".join(_rows(path))
+    elif path.suffix in _WEIGHTS:
+        held = digest_of(path.read_bytes().hex())[:40]  # forty digits: it is none of the drawn names
+    else:
+        held = path.read_text("utf-8", "replace")
+    return f"{path.relative_to(folder)}\n{held}".replace(str(folder), "")
 
 
 def _rows(file: Path) -> Iterator[str]:

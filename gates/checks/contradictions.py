@@ -49,7 +49,8 @@ def _asked(put: Sequence[AskedOf]) -> str:
 def _sentence(found: Sequence[Contradiction], declared: int, known: int, documents: int) -> str:
     asked = f"of {counted(known, 'known answer')} that {counted(documents, 'document')} speak about" if known else ""
     answers = len({(one.suite, one.known) for one in found})
-    said = f"{answers} {asked} are contradicted: {by_title(found)}" if found else f"none {asked} is contradicted"
+    times = f", {len(found)} times in all" if len(found) > answers else ""
+    said = f"{answers} {asked} are contradicted{times}: {by_title(found)}" if found else f"none {asked} is contradicted"
     if not known:
         said = f"no known answer is about what {counted(documents, 'document')} say"
     return said + (f"; {declared} more by corrections, which declare it" if declared else "")

@@ -136,7 +136,7 @@ def _build_declined(builder: SuiteBuilder, folder: Path) -> None:
         return refusals.declined(builder.kept, [one for one in requests if builder.free(one[1])])
 
     if found := _rounds(declined, wanted, key=lambda one: one.request, count=refusals.deeds, tries=2):
-        files.write_declined(folder, refusals.surest(found, wanted))
+        files.write_declined(folder, refusals.surest(found, wanted, rules.min_items))
 
 
 def _build_texts(builder: SuiteBuilder, folder: Path) -> None:

@@ -46,13 +46,14 @@ def declined(kept: KeptEngine, requests: Sequence[tuple[str, str]]) -> list[Decl
     ]
 
 
-def surest(found: Sequence[Declined], wanted: int) -> list[Declined]:
-    """Those that every sample declines; where they are of fewer deeds than wanted, also those that fewer decline."""
-    for least in range(SAMPLES, 0, -1):
-        kept = [one for one in found if one.sampled >= least]
-        if deeds(kept) >= wanted:
-            return kept
-    return list(found)
+def surest(found: Sequence[Declined], wanted: int, least: int) -> list[Declined]:
+    """Those that most samples decline: of as many deeds as wanted, or else at least so many requests.
+
+    What fewer samples decline changes by chance, and comes in only where nothing surer suffices.
+    """
+    levels = [[one for one in found if one.sampled >= sampled] for sampled in range(SAMPLES, -1, -1)]
+    enough = [one for one in levels if deeds(one) >= wanted] or [one for one in levels if len(one) >= least]
+    return enough[0] if enough else list(found)
 
 
 def deeds(found: Sequence[Declined]) -> int:

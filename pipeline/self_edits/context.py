@@ -16,7 +16,7 @@ from pipeline.self_edits.styles.lines import EXAMPLE_BODY, EXAMPLE_TITLE
 from pipeline.types import Checkpoint, Document, DocumentKind
 
 # Self-edits on more than this at once are thin, and longer sequences are costly to train on; SEAL's are no longer.
-_MAX_CHUNK = 2048
+MAX_CHUNK = 2048
 MIN_CHUNK = 16  # tokens of a document below which there is no use in asking
 
 
@@ -67,12 +67,12 @@ class WriterContext:
 
     def open_book(self, document: Document, body: str, question: str) -> str:
         """A question below a piece of the document."""
-        return open_book(document.title, body, question, self.rules.document_prompt)
+        return open_book(document.title, body, question, self.rules.document_prompt, whole=document.body)
 
     def body_budget(self, style: Style, document: Document) -> int:
         """Tokens for the document's body in the style's prompt; a self-edit claims at most half of the context."""
         claimed = min(self.rules.max_new_tokens, self.engine.context // 2)
-        return min(room_below(self.engine, self.asked(style, document, "")) - claimed, _MAX_CHUNK)
+        return min(room_below(self.engine, self.asked(style, document, "")) - claimed, MAX_CHUNK)
 
     def bodies(self, document: Document, styles: Iterable[Style]) -> tuple[str, ...]:
         """The document's body in chunks that fit every style's prompt; none where its title leaves no room."""

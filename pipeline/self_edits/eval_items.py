@@ -17,7 +17,6 @@ from pipeline.leakage import held_out_keys, leaked
 from pipeline.prompts import passage
 from pipeline.self_edits.context import WriterContext, leaves_room
 from pipeline.self_edits.edit_sets import validation_items
-from pipeline.self_edits.style import style
 from pipeline.self_edits.styles import self_qa
 from pipeline.types import Document, DocumentKind, EvalItem, Example, Origin, Split
 
@@ -90,9 +89,8 @@ def _items(context: WriterContext, group: Sequence[Document]) -> dict[str, tuple
 
 def _written(context: WriterContext, group: Sequence[Document]) -> list[list[_Question]]:
     """Each document's usable questions in the order written, piece after piece."""
-    asking = style(self_qa.NAME)
-    pieces = [(document, body) for document in group for body in context.bodies(document, [asking])]
-    prompts = [context.asked(asking, document, body) for document, body in pieces]
+    pieces = [(document, body) for document in group for body in context.bodies(document, [self_qa])]
+    prompts = [self_qa.prompt(context.shown(document, body)) for document, body in pieces]
     texts = context.generate(prompts, context.sampling(seed_from("probes", context.seed, prompts)))
     found: dict[str, dict[str, _Question]] = {document.id: {} for document in group}
     for (document, body), (text,) in zip(pieces, texts, strict=True):

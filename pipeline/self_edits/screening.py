@@ -78,8 +78,8 @@ def is_question(edit: SelfEdit, example: Example) -> bool:
 
 
 def is_statement(edit: SelfEdit, example: Example) -> bool:
-    """Whether a model wrote it, as plain text that asks nothing."""
-    return bool(edit.prompt) and not example.prompt
+    """Whether a model wrote it, as a line that asks nothing."""
+    return bool(edit.prompt) and not example.prompt and "\n" not in example.completion
 
 
 def _without(edit: SelfEdit | None, seen: set[str], guard: TrainingGuard) -> tuple[SelfEdit | None, list[str]]:

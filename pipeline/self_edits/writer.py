@@ -17,7 +17,8 @@ from pipeline.self_edits.quotes import quotes
 from pipeline.self_edits.refusals import without_refused
 from pipeline.self_edits.screening import select
 from pipeline.self_edits.study import answered, verified
-from pipeline.self_edits.style import AskingStyle, ChoosingStyle, Style, style
+from pipeline.self_edits.style import AskingStyle, ChoosingStyle, ExampledStyle, Style, style
+from pipeline.self_edits.styles.lines import EXAMPLE_TITLE
 from pipeline.self_edits.styles.self_study import NAME as SELF_STUDY
 from pipeline.types import Document, DocumentKind, Dropped, Example, SelfEdit, Written
 
@@ -51,12 +52,12 @@ def write_self_edits(
     so a killed run that is started again ends with the same self-edits. Reports progress in documents times styles.
 
     Raises BadRecipe for an unknown style, or one whose prompt leaves a document no room in the model's context; and
-    what the engine raises: EngineFailed where it has no log-probabilities and a correction may need them.
+    what the engine raises: EngineFailed where it has no log-probabilities and corrections or statements need them.
     """
     job = _job(context, documents)
     # A group is saved at once: any member that was written about means that all of them were.
     groups = [group for group in _groups(documents) if not any(document.id in already for document in group)]
-    _check_logprobs(job, (document for group in groups for document in group))
+    _check_logprobs(job, [document for group in groups for document in group])
     total, done = sum(map(len, groups)) * len(job.styles), 0
     edits: list[SelfEdit] = []
     dropped: list[Dropped] = []
@@ -95,18 +96,22 @@ def _job(context: WriterContext, documents: Sequence[Document]) -> _Job:
         if context.body_budget(one, Document(title="", body="")) < MIN_CHUNK:
             raise BadRecipe(
                 f"the style {one.NAME!r} leaves a document no room in a context of {context.engine.context} tokens. "
-                "Take it out of self_edits.styles in the recipe, or use a model with a longer context."
+                "Take it out of self_edits.styles in the recipe, or use a model with a longer context"
+                + (", or set advanced.self_edits.few_shot to false." if context.rules.few_shot else ".")
             )
     return _Job(context, Batch(tuple(documents)), styles)
 
 
-def _check_logprobs(job: _Job, documents: Iterable[Document]) -> None:
+def _check_logprobs(job: _Job, documents: Sequence[Document]) -> None:
     """Asks for one log-probability if any may be needed: an engine without them fails before any work."""
+    context, rules = job.context, job.context.rules
     corrects = any(document.kind is DocumentKind.CORRECTION for document in documents)
-    compares = corrects and len(job.batch.subjects) > SANDBOX_FITTED.min_subjects
-    states = any(not isinstance(one, AskingStyle) for one in job.styles)
-    if compares or (states and job.context.rules.entailment_margin is not None):
-        job.context.engine.logprobs([("Which?", "This")], adapter=job.context.writer.folder)
+    if corrects and len(job.batch.subjects) > SANDBOX_FITTED.min_subjects:
+        context.engine.logprobs([("Which?", "This")], adapter=context.writer.folder)
+    styles = {name for one in documents for name in rules.styles_of(one.kind) if name != rules.correction_style}
+    states = any(one.NAME in styles and not isinstance(one, AskingStyle) for one in job.styles)
+    if states and rules.entailment_margin is not None:
+        context.engine.logprobs([("Which?", "This")], adapter=None)
 
 
 def _groups(documents: Sequence[Document]) -> list[list[Document]]:
@@ -231,6 +236,14 @@ def _sample(
         return answered(context, [piece for piece, texts in zip(asked, sampled, strict=True) for _ in texts], edits)
 
 
+def _own(context: WriterContext, wanted: Style, examples: tuple[Example, ...]) -> tuple[Example, ...]:
+    """The examples without those that are copied from a few-shot prompt."""
+    if not (context.rules.few_shot and isinstance(wanted, ExampledStyle)):
+        return examples
+    shown = {one.prompt or one.completion for one in wanted.parse(EXAMPLE_TITLE, wanted.EXAMPLE)}
+    return tuple(one for one in examples if (one.prompt or one.completion) not in shown)
+
+
 def _parsed(context: WriterContext, document: Document, wanted: Style, prompt: str, sample: int, text: str) -> SelfEdit:
     return SelfEdit(
         document=document.id,
@@ -239,6 +252,6 @@ def _parsed(context: WriterContext, document: Document, wanted: Style, prompt: s
         sample=sample,
         prompt=prompt,
         text=text,
-        examples=wanted.parse(document.title, text),
+        examples=_own(context, wanted, wanted.parse(document.title, text)),
         directives=wanted.settings(text) if isinstance(wanted, ChoosingStyle) else None,
     )

@@ -180,7 +180,7 @@ class JobBatch:
     def need(self) -> memory.Need:
         """What one adapter takes in the largest step of any job, as if its sequences shared nothing.
 
-        Measured on the longest of that step's sequences, at least a quarter of its tokens.
+        Measured on the longest of that step's sequences, usually a quarter of its tokens.
         """
         largest = self._largest()
         tokens, longest = self.objective.padded_tokens(largest), self._longest_of(largest)
@@ -194,7 +194,12 @@ class JobBatch:
         return self._need(math.ceil(kept * tokens / self.objective.padded_tokens(longest)))
 
     def _longest_of(self, rows: Sequence[int]) -> list[int]:
-        """The longest of a step's rows, so many that they have at least a quarter of its tokens."""
+        """The longest of a step's rows, so many that they have at least a quarter of its tokens.
+
+        All of them where each learned token keeps its logits: those are not as the tokens are.
+        """
+        if not self.objective.plain_head:
+            return list(rows)
         ordered = sorted(rows, key=lambda row: -self.objective.padded_tokens([row]))
         quarter = self.objective.padded_tokens(rows) / 4
         counts = range(1, len(ordered) + 1)

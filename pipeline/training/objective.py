@@ -30,7 +30,7 @@ class Objective:
     def __init__(self, model: Any, sequences: Sequences) -> None:
         self._model = model
         self._body, self._head = model.base_model, model.get_output_embeddings()
-        self._plain_head, self.ragged = can_distil(model), can_be_ragged(model)
+        self.plain_head, self.ragged = can_distil(model), can_be_ragged(model)
         if not self.ragged:
             log.info("this architecture's attention cannot be replaced: sequences are padded, and training is slower")
         self._sequences = sequences
@@ -97,7 +97,7 @@ class Objective:
         return heard
 
     def _check_plain(self, rows: Sequence[int]) -> None:
-        if rows and not self._plain_head:
+        if rows and not self.plain_head:
             raise BadInput(
                 "this model scales or caps its logits: rehearsal.kl_weight, advanced.rehearsal.hidden_state_weight "
                 "and advanced.training.teaching_weight must be 0."
@@ -179,7 +179,7 @@ class Objective:
             kl_weights=(weights * by_token(hold.kl for hold in holds))[distilled],
             hidden_state_weights=(weights * by_token(hold.hidden_states for hold in holds))[distilled],
         )
-        each = head_losses(self._head, states, wanted) if self._plain_head else logit_losses(states, wanted)
+        each = head_losses(self._head, states, wanted) if self.plain_head else logit_losses(states, wanted)
         return torch.zeros(len(microbatches), device=device).index_add(0, owner, each)
 
     def _learned_of(self, rows: Sequence[int]) -> list[int]:
@@ -210,7 +210,7 @@ class Objective:
     def _states(self, batch: Batch) -> torch.Tensor:
         """The head's inputs at the learned places; for a head that is no plain product, the logits there."""
         layout = {"position_ids": batch.positions, "layout": batch.attention} if batch.attention else {}
-        if self._plain_head:
+        if self.plain_head:
             hidden = self._body(input_ids=batch.ids, use_cache=False, **layout).last_hidden_state
         else:
             hidden = self._model(input_ids=batch.ids, use_cache=False, **layout).logits

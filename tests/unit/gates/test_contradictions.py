@@ -186,7 +186,8 @@ def test_the_gate_names_the_documents(case: Any, rights: Any) -> None:
     result = judged(case, rights)
     assert result.verdict is Verdict.FAIL
     assert result.sentence == (
-        "contradictions: 1 of 3 known answers that 20 documents speak about are contradicted: title 0 (2)"
+        "contradictions: 1 of 3 known answers that 20 documents speak about are contradicted, 2 times in all: "
+        "title 0 (2)"
     )
 
 
@@ -196,7 +197,7 @@ def test_copies_of_one_document_are_named_once_and_an_answer_counts_once(case: A
     ids = tuple(one.id for one in evidence.case.documents)
     found = Contradictions(documents=ids, known=3, found=tuple(copies))
     result = gate.judge(replace(evidence, case=replace(evidence.case, contradictions=found)), PolicyRules())
-    assert result.sentence.endswith("are contradicted: Lyon (5 in 5 documents)")
+    assert result.sentence.endswith("are contradicted, 5 times in all: Lyon (5 in 5 documents)")
     assert result.sentence.startswith("contradictions: 1 of 3 known answers")
 
 

@@ -1,5 +1,6 @@
 """A written statement is learned only where its document makes it likelier, to the base model, by the rules' margin."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -64,6 +65,38 @@ def test_a_statement_that_leaves_the_document_no_room_has_no_support() -> None:
     assert support(context(0.1), CINDER, []) == []
 
 
+def test_a_document_full_of_backticks_is_compared_as_any_other() -> None:
+    """Its fence is longer than any row of backticks in it, and stands three times around each piece."""
+    fenced = replace(CINDER, body=f"{CINDER.body}\n\n" + "\n\n".join(f"{'` ' * 60}line {n}" for n in range(20)))
+    engine = _Characters(chance=_chance, context=1500)
+    assert support(context(0.1, engine), fenced, [OWNER]) == [0.5]
+
+
+def test_the_base_model_is_asked_and_not_the_writer() -> None:
+    engine = _Recording(lambda prompt, seed: OWNER, _chance)
+    write_self_edits(replace(context(0.4, engine), writer=Checkpoint(ModelRef(base="b"), Path("/writer"))), [CINDER])
+    assert engine.scored_by == {None}
+
+
+class _Characters(ScriptedEngine):
+    """A token is a character."""
+
+    def token_count(self, text: str) -> int:
+        return len(text.split()) if text == OWNER else len(text)
+
+    def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        assert all(self.token_count(prompt) + self.token_count(answer) <= self.context for prompt, answer in asked)
+        return [self.chance(prompt, answer) for prompt, answer in asked]
+
+
+class _Recording(ScriptedEngine):
+    scored_by: set[Path | None]
+
+    def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
+        self.scored_by = {*getattr(self, "scored_by", set()), adapter}
+        return super().logprobs(asked, adapter=adapter)
+
+
 class _Mute(ScriptedEngine):
     def logprobs(self, asked: object, *, adapter: Path | None) -> list[float]:
         raise EngineFailed("this engine has no log-probabilities.")
@@ -79,5 +112,5 @@ def test_an_engine_without_log_probabilities_fails_before_anything_is_written() 
 def test_a_style_that_only_asks_needs_none() -> None:
     mute = _Mute(lambda prompt, seed: "Who owns Cinder?")
     asking = context(0.4, mute)
-    rules = asking.rules.model_copy(update={"styles": ("self-study",), "passage": False})
+    rules = asking.rules.model_copy(update={"styles": ("self-study",), "passage": False, "verify": False})
     assert write_self_edits(replace(asking, rules=rules), [CINDER]).edits
