@@ -17,9 +17,10 @@ _WEIGHTS = (".safetensors",)
 # Times, how long a stage took, host:process:start, signatures, digests, the names that MLflow gives to runs, and how
 # often the lease was taken: it only ever grows, and is only compared.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00)?")
+# MLflow's times, and those that people read: whether two of them are alike is chance.
+_CLOCK = re.compile(r"\b1[789]\d{8}(?:\d{3}|\.\d+)?\b|\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 _DRAWN = re.compile(
-    _TIME.pattern + r"|\b1[789]\d{8}(?:\d{3}|\.\d+)?\b"
-    r"|[\w.-]+:\d+:\d+\.\d+"
+    _TIME.pattern + "|" + _CLOCK.pattern + r"|[\w.-]+:\d+:\d+\.\d+"
     r"|[A-Za-z0-9+/]{86}=="
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{12})(?![0-9a-f])"
@@ -53,7 +54,10 @@ def likeness(folder: Path) -> str:
 
 
 def _numbered(text: str, numbers: dict[str, str]) -> str:
-    return _DRAWN.sub(lambda found: numbers.setdefault(found[0], f"<{len(numbers)}>"), text)
+    def number(found: re.Match[str]) -> str:
+        return "<clock>" if _CLOCK.fullmatch(found[0]) else numbers.setdefault(found[0], f"<{len(numbers)}>")
+
+    return _DRAWN.sub(number, text)
 
 
 def _of_file(path: Path, folder: Path) -> str:

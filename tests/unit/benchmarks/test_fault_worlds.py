@@ -56,3 +56,11 @@ def test_another_count_or_state_is_not_alike(tmp_path: Path) -> None:
     first = workspace(tmp_path / "first", [(1, ONE, EARLY)])
     assert likeness(first) != likeness(workspace(tmp_path / "second", [(2, ONE, EARLY)]))
     assert likeness(first) != likeness(workspace(tmp_path / "third", [(1, ONE, EARLY), (2, ONE, EARLY)]))
+
+
+def test_the_minute_that_a_page_shows_is_no_difference(tmp_path: Path) -> None:
+    rows = [(1, ONE, EARLY)]
+    first = workspace(tmp_path / "first", rows, {"page": "in production since 2026-11-28 18:42 UTC, by ada"})
+    second = workspace(tmp_path / "second", rows, {"page": "in production since 2026-11-28 18:43 UTC, by ada"})
+    other = workspace(tmp_path / "other", rows, {"page": "in production since 2026-11-28 18:42 UTC, by ben"})
+    assert likeness(first) == likeness(second) != likeness(other)
