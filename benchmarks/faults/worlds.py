@@ -1,6 +1,7 @@
 """Which workspaces are alike: all that is in them but for the clock, and for names that were drawn at random.
 
-Times of the ledger's form keep their order, since what follows may compare them; other times and names are told apart.
+Times of the ledger's form keep their order, since what follows may compare them. Names are told apart, but no times of
+MLflow's.
 
 Two schedules that leave such a pair of workspaces share the recovery from it: what follows is the same.
 """
@@ -14,11 +15,11 @@ from benchmarks.faults.facts import digest_of, opened
 _DATABASES = (".db",)
 _JOURNALS = ("-wal", "-shm", "-journal")
 _WEIGHTS = (".safetensors",)
-# Times, how long a stage took, host:process:start, signatures, digests, the names that MLflow gives to runs, and how
-# often the lease was taken: it only ever grows, and is only compared.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00)?")
 # MLflow's times, and those that people read: whether two of them are alike is chance.
 _CLOCK = re.compile(r"\b1[789]\d{8}(?:\d{3}|\.\d+)?\b|\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+# Times, how long a stage took, host:process:start, signatures, digests, the names that MLflow gives to runs, and how
+# often the lease was taken: it only ever grows, and is only compared.
 _DRAWN = re.compile(
     _TIME.pattern + "|" + _CLOCK.pattern + r"|[\w.-]+:\d+:\d+\.\d+"
     r"|[A-Za-z0-9+/]{86}=="

@@ -18,6 +18,8 @@ from pipeline.types import Checkpoint, Document, Dropped, Example, ModelRef, Sel
 from pipeline.updates import RehearsalContext, RehearsalPrompts, UpdateInput, rehearse
 
 PASSAGE_EPOCHS, PASSAGE_BATCH, PASSAGE_RATE = 10, 1, 1e-3
+# Self-edits as a method of its own writes them: with nothing of the recipe's beside them, and held to nothing.
+AS_WRITTEN = {"quotes": 0, "verify": False, "entailment_margin": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def passage_only(room: Room) -> Lesson:
 def implications(room: Room) -> Lesson:
     """SEAL's procedure: five sampled lists of implications, every line below its title, with the passages."""
     rules = room.recipe.self_edits.model_copy(
-        update={"styles": ("implications",), "samples": seal.SAMPLES, "quotes": 0, "verify": False, "temperature": 1.0}
+        update={**AS_WRITTEN, "styles": ("implications",), "samples": seal.SAMPLES, "temperature": 1.0}
     )
     written = write_self_edits(_context(room, rules), room.documents)
     titled = seal.titled([edit for edit in written.edits if edit.prompt], room.documents)

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.figures import Measured, write_results
-from benchmarks.real.arms import context_of
+from benchmarks.real.arms import AS_WRITTEN, context_of
 from benchmarks.real.passages import document_of, halves, usable
 from benchmarks.real.setting import Setting, read_setting
 from benchmarks.real.writing import judged
@@ -102,7 +102,7 @@ def _auc(true: Sequence[float], other: Sequence[float]) -> float:
 def _few_shot(setting: Setting, documents: Sequence[Document]) -> Iterator[Measured]:
     for style in _STYLES:
         for few_shot in (False, True):
-            rules = {"styles": (style,), "quotes": 0, "verify": False, "few_shot": few_shot}
+            rules = {**AS_WRITTEN, "styles": (style,), "few_shot": few_shot}
             written = write_self_edits(_context(setting, **rules), documents)
             scores = judged(documents, written.edits, written.dropped)
             name = f"{style}, {'few-shot' if few_shot else 'zero-shot'}"
