@@ -126,10 +126,14 @@ class Workspace:
 
     @cached_property
     def vllm_engine(self) -> "VllmEngine":
+        """What answers on the configured vLLM server, under the names that clients are served by."""
+        return self.vllm_engine_of(self.vllm_adapters)
+
+    def vllm_engine_of(self, adapters: "VllmAdapters") -> "VllmEngine":
+        """What answers on the configured vLLM server, under the names that `adapters` gives."""
         from registry.servers.vllm.engine import VllmEngine
 
-        concurrency = self.settings.server_concurrency
-        return VllmEngine(self._vllm_base, self.vllm_adapters, self.server, concurrency=concurrency)
+        return VllmEngine(self._vllm_base, adapters, self.server, concurrency=self.settings.server_concurrency)
 
     @cached_property
     def vllm_adapters(self) -> "VllmAdapters":
@@ -137,6 +141,13 @@ class Workspace:
         from registry.servers.vllm.adapters import VllmAdapters
 
         return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters)
+
+    @property
+    def trial_adapters(self) -> "VllmAdapters":
+        """As `vllm_adapters`, under names of their own: unloading one takes nothing from any client."""
+        from registry.servers.vllm.adapters import TRIAL_PREFIX, VllmAdapters
+
+        return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters, prefix=TRIAL_PREFIX)
 
     @property
     def _vllm_base(self) -> "ServedBase":

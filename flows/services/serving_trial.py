@@ -85,9 +85,9 @@ def _in_process(workspace: Workspace, candidate: Checkpoint, manifest: AdapterMa
 
 @contextmanager
 def _on_vllm(workspace: Workspace, candidate: Checkpoint, manifest: AdapterManifest) -> Iterator[_Ask]:
-    """Beside what the server has loaded for clients, which stays."""
-    adapters, engine = workspace.vllm_adapters, workspace.vllm_engine
-    before = adapters.names()
+    """Beside what the server has loaded for clients, which stays, also where that is this very adapter."""
+    adapters = workspace.trial_adapters
+    engine = workspace.vllm_engine_of(adapters)
     name = adapters.load(candidate.folder, manifest.digest)
     try:
 
@@ -98,5 +98,4 @@ def _on_vllm(workspace: Workspace, candidate: Checkpoint, manifest: AdapterManif
 
         yield ask
     finally:
-        if name not in before:
-            adapters.unload(name)
+        adapters.unload(name)

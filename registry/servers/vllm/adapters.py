@@ -26,6 +26,7 @@ from registry.servers.vllm.likelihood import MOST_TOKENS, next_logprobs
 from registry.servers.vllm.no_change import write_identity_adapter
 
 PREFIX = "rel-"  # of the names that are ours
+TRIAL_PREFIX = f"{PREFIX}trial-"  # of those that a trial loads, whatever serves clients beside it
 _ATTEMPTS, _SECONDS = 2, 300.0  # of loading and proving an adapter
 _LOOK_SECONDS = 3.0  # that a server gets to say how it is
 _LOG = logging.getLogger(__name__)
@@ -44,11 +45,14 @@ class ServedBase:
 class VllmAdapters:
     """Loads and unloads adapters. A name holds the adapter's digest, so it never gets another content."""
 
-    def __init__(self, server: Server, base: ServedBase, root: Path) -> None:
-        """`root`: the folder, of this process and of the server, in which adapters are put."""
+    def __init__(self, server: Server, base: ServedBase, root: Path, *, prefix: str = PREFIX) -> None:
+        """`root`: the folder, of this process and of the server, in which adapters are put.
+
+        `prefix`: of the names that this one gives and sees. The identity adapter has one name for all.
+        """
         self._server = replace(server, attempts=_ATTEMPTS, seconds=_SECONDS)
         self._look = replace(server, attempts=1, seconds=_LOOK_SECONDS)
-        self._base = base
+        self._base, self._prefix = base, prefix
         self._folders = AdapterFolders(root.resolve(), base.metadata.identity, skeleton_of(base.metadata))
         self._loaded: set[str] = set()  # by this process
         self._proved: set[str] = set()
@@ -57,6 +61,10 @@ class VllmAdapters:
     def identity(self) -> str:
         """The name of the adapter under which the base model answers."""
         return f"{PREFIX}{self._identity.manifest.adapter}"
+
+    def name_of(self, adapter: str) -> str:
+        """What the server calls the adapter of this digest."""
+        return f"{self._prefix}{adapter}"
 
     @property
     def context(self) -> int:
@@ -80,7 +88,7 @@ class VllmAdapters:
         """The names of ours that the server has loaded. Raises EngineFailed."""
         with calls(self._look) as job:
             listed = served_models(job.server.name, job.json("/v1/models"))
-        return frozenset(name for name in listed if name.startswith(PREFIX))
+        return frozenset(name for name in listed if name.startswith(self._prefix))
 
     def load(self, folder: Path | None, manifest_digest: str | None = None) -> str:
         """Loads the adapter in `folder`, None for the base's identity adapter, and returns its name. Idempotent.
@@ -95,11 +103,11 @@ class VllmAdapters:
             if folder is None:
                 self._expect_numbers(job)
                 return identity
-            name = f"{PREFIX}{verify_adapter(folder, self._base.metadata.identity, manifest_digest).adapter}"
+            name = self.name_of(verify_adapter(folder, self._base.metadata.identity, manifest_digest).adapter)
             if name in self._proved and self._is_ours(listed, name):
                 return name
             stored = self._folders.put(folder, manifest_digest)
-            name = f"{PREFIX}{stored.manifest.adapter}"
+            name = self.name_of(stored.manifest.adapter)
             self._put(job, listed, name, stored)
             self._prove(job, name)
         return name
@@ -115,7 +123,7 @@ class VllmAdapters:
         kept = {*wanted, self.identity}
         for name in sorted(self.names() - kept):
             self.unload(name)
-        self._folders.retain({name.removeprefix(PREFIX) for name in kept})
+        self._folders.retain({_digest_in(name) for name in kept})
 
     @cached_property
     def _identity(self) -> StoredAdapter:
@@ -150,7 +158,7 @@ class VllmAdapters:
         return listed
 
     def _is_ours(self, listed: Listing, name: str) -> bool:
-        return name in listed and listed[name].root == str(self._folders.root / name.removeprefix(PREFIX))
+        return name in listed and listed[name].root == str(self._folders.root / _digest_in(name))
 
     def _put(self, job: Calls, listed: Listing, name: str, stored: StoredAdapter) -> None:
         """Loads a stored adapter, unless the server read just these bytes from just this place."""
@@ -176,12 +184,12 @@ class VllmAdapters:
         before, adapted, after = self._of_base(job), self._answers(job, name), self._of_base(job)
         try:
             noise = float((before - after).abs().max())
-            difference = prove_applied(before, adapted, name[: len(PREFIX) + SHORT], noise=noise)
+            difference = prove_applied(before, adapted, _short(name), noise=noise)
         except AdapterNotApplied:
             self._unload(job, name)
             raise
         self._proved.add(name)
-        _LOG.info("%s is loaded: its known answers differ by %.3g nats", name[: len(PREFIX) + SHORT], difference)
+        _LOG.info("%s is loaded: its known answers differ by %.3g nats", _short(name), difference)
 
     def _expect_numbers(self, job: Calls) -> None:
         """Once in each process and each life of the server: whether the base answers in numbers."""
@@ -208,4 +216,12 @@ class VllmAdapters:
         except EngineFailed:
             if name in served_models(job.server.name, job.json("/v1/models")):
                 raise
-        _LOG.info("%s is unloaded", name[: len(PREFIX) + SHORT])
+        _LOG.info("%s is unloaded", _short(name))
+
+
+def _digest_in(name: str) -> str:
+    return name.rpartition("-")[2]
+
+
+def _short(name: str) -> str:
+    return name.replace(digest := _digest_in(name), digest[:SHORT])

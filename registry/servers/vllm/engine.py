@@ -87,5 +87,5 @@ class VllmEngine:
 
     @cached_property
     def _engine(self) -> OpenAIEngine:
-        names = Names(base=self._adapters.identity)
+        names = Names(base=self._adapters.identity, adapter=self._adapters.name_of("{digest}"))
         return OpenAIEngine(self._base.metadata, self._server, names, concurrency=self._concurrency, seeded=False)

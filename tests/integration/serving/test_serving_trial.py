@@ -14,6 +14,7 @@ from gates.served import Served
 from pipeline.types import Checkpoint, Release
 from registry.servers import local as in_process
 from registry.servers.server import served_name
+from registry.servers.vllm.adapters import TRIAL_PREFIX
 from tests.vllm_servers import SmallServer, vllm_workspace
 
 
@@ -36,6 +37,10 @@ def _tried(workspace: Workspace, release: Release) -> Served:
     manifest = workspace.verify_bytes(release)
     assert manifest
     return try_serving(workspace, Checkpoint(release.model, folder), manifest)
+
+
+def _tried_name(release: Release) -> str:
+    return f"{TRIAL_PREFIX}{release.model.adapter}"
 
 
 def test_an_adapter_that_changes_the_answers_is_applied(local: Workspace) -> None:
@@ -82,16 +87,35 @@ def test_vllm_loads_it_beside_production_and_forgets_it_again(on_vllm: Workspace
     tried = _tried(on_vllm, candidate)
     assert (tried.engine, tried.broken, tried.failure) == ("vllm", "", "")
     assert tried.changed > 0
-    assert ("/v1/load_lora_adapter", served_name(candidate)) in small.calls
-    assert before <= set(small.roots)
-    assert served_name(candidate) not in small.roots
+    assert ("/v1/load_lora_adapter", _tried_name(candidate)) in small.calls
+    assert set(small.roots) == before
+
+
+def test_a_trial_of_what_clients_are_served_from_unloads_nothing_of_theirs(
+    on_vllm: Workspace, small: SmallServer
+) -> None:
+    """Also where the gateway loads it during the trial: the candidate is promoted while its gates run once more."""
+    release = releases.make_release(on_vllm, 1)
+    on_vllm.vllm_adapters.load(on_vllm.folder_of(release.update), release.manifest)
+    calls = len(small.calls)
+    assert _tried(on_vllm, release).failure == ""
+    unloaded = [name for path, name in small.calls[calls:] if path == "/v1/unload_lora_adapter"]
+    assert unloaded == [_tried_name(release)]
+    assert served_name(release) in small.roots
+
+
+def test_what_a_killed_trial_left_is_unloaded_when_the_gateway_starts(on_vllm: Workspace, small: SmallServer) -> None:
+    release = releases.make_candidate(on_vllm, 1)
+    on_vllm.trial_adapters.load(on_vllm.folder_of(release.update), release.manifest)
+    on_vllm.vllm_adapters.unload_others(())
+    assert _tried_name(release) not in small.roots
 
 
 def test_vllm_that_does_not_apply_it_is_a_finding_and_one_that_is_down_is_none(
     on_vllm: Workspace, small: SmallServer
 ) -> None:
     candidate = releases.make_candidate(on_vllm, 1)
-    small.unapplied.add(served_name(candidate))
+    small.unapplied.add(_tried_name(candidate))
     try:
         assert "answers just as the base model does" in _tried(on_vllm, candidate).broken
     finally:
