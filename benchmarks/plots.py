@@ -106,3 +106,30 @@ def draw_canaries(curves: Path, out: Path) -> None:
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.savefig(out, dpi=80)
     pyplot.close(figure)
+
+
+def draw_tokens(results: Path, out: Path) -> None:
+    """Recall with its interval, and the perplexity of other text, by the tokens that a run was trained on."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figures = json.loads(results.read_text(encoding="utf-8"))["figures"]
+    found = {figure["name"]: figure for figure in figures}
+    points = [name.partition(": ")[2] for name in found if name.startswith("tokens trained: ")]
+    tokens = [found[f"tokens trained: {point}"]["value"] / 1000 for point in points]
+    recall = [found[f"recall: {point}"] for point in points]
+    shares = [100 * one["value"] for one in recall]
+    figure, (above, beside) = pyplot.subplots(1, 2, figsize=(10.4, 4.2), constrained_layout=True)
+    above.plot(tokens, shares, "o-")
+    above.fill_between(tokens, *([100 * one["interval"][end] for one in recall] for end in (0, 1)), alpha=0.2)
+    above.set_ylabel("questions answered closed-book, %")
+    beside.plot(tokens, [found[f"perplexity of plain text over the base: {point}"]["value"] for point in points], "o-")
+    beside.set_ylabel("perplexity of other passages over the base, %")
+    for axes in (above, beside):
+        axes.set_xlabel("thousand tokens trained")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    figure.savefig(out, dpi=80)
+    pyplot.close(figure)

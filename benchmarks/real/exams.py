@@ -67,6 +67,14 @@ def closed_book(setting: Setting, items: Sequence[EvalItem], base: BaseModel, ad
     return by_group(grades, [item.group for item in items])
 
 
+def examined(setting: Setting, exam: Exam, adapter: Path | None) -> tuple[Grades, Grades]:
+    """Closed book, by passage: the grades, and the log-probability of each accepted answer, which is steadier."""
+    prompts, answers = exam.closed(), [item.answers[0] for document in exam.documents for item in document.eval_items]
+    grades, _ = exam.graded(replies(setting.base, prompts, adapter))
+    logprobs = LocalEngine(setting.base).logprobs(list(zip(prompts, answers, strict=True)), adapter=adapter)
+    return by_group(grades, exam.groups()), by_group(logprobs, exam.groups())
+
+
 @dataclass(frozen=True)
 class Choice:
     """An item of a public benchmark: one of the `choices` is right."""

@@ -10,6 +10,7 @@ from pipeline.documents import clean_text
 from pipeline.types import Document, EvalItem
 
 PER_RUN = 8
+CHOOSING, REPORTED = 0, 1  # the halves of the titles
 _QUESTIONS = 8  # at most, of a passage
 _FEWEST = 5
 _LENGTHS = (400, 1_300)  # characters
@@ -34,11 +35,11 @@ def plain_of(data: Path, seed: int) -> tuple[Document, ...]:
     return tuple(document_of(draw.choice(usable(passages, title))) for title in draw.sample(titles, PER_RUN))
 
 
-def runs_of(data: Path, seed: int, runs: int) -> list[tuple[Document, ...]]:
+def runs_of(data: Path, seed: int, runs: int, half: int = REPORTED) -> list[tuple[Document, ...]]:
     """Runs of `PER_RUN` passages in a row; no passage comes twice, and in one run no title does."""
     passages = json.loads(data.read_text(encoding="utf-8"))
     draw = Random(seed)
-    left = {title: draw.sample(found := usable(passages, title), len(found)) for title in halves(passages)[1]}
+    left = {title: draw.sample(found := usable(passages, title), len(found)) for title in halves(passages)[half]}
     drawn = []
     for _ in range(runs):
         titles = draw.sample([title for title, own in left.items() if own], PER_RUN)

@@ -1,11 +1,17 @@
 """What the benchmarks of a real model draw and judge: runs, changed facts, self-edits by human questions."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import pytest
+
+from benchmarks.plots import draw_tokens
 from benchmarks.real.__main__ import _over_passages
 from benchmarks.real.corrections import changed
-from benchmarks.real.passages import PER_RUN, plain_of, run_of, runs_of
+from benchmarks.real.passages import CHOOSING, PER_RUN, plain_of, run_of, runs_of
+from benchmarks.real.tokens import Point, _figures
+from benchmarks.real.writer_training import within
 from benchmarks.real.writing import judged
 from pipeline.types import Document, DocumentKind, Dropped, EvalItem, Example, ModelRef, SelfEdit
 
@@ -72,6 +78,36 @@ def test_plain_text_is_of_titles_that_no_run_learns(tmp_path: Path) -> None:
     learned = {one.title for run in [*runs_of(data, 7, 3), run_of(data, 7)] for one in run}
     assert len(plain) == PER_RUN
     assert not plain & learned
+
+
+def test_a_writer_is_trained_on_no_title_that_is_reported_on(tmp_path: Path) -> None:
+    data = tmp_path / "passages.json"
+    data.write_text(json.dumps(passages(18, 3)), encoding="utf-8")
+    trained_on = {one.title for run in runs_of(data, 7, 3, CHOOSING) for one in run}
+    assert not trained_on & {one.title for one in run_of(data, 7)}
+
+
+@pytest.mark.parametrize(("room", "kept"), [(1, 1), (7, 2), (8, 3), (99, 3)])
+def test_texts_are_cut_to_the_tokens_that_all_writers_have(room: int, kept: int) -> None:
+    edits = [replace(edit(PASSAGE), text=text) for text in ("three words here", "and three more", "two words")]
+    assert list(within(len_in_words, edits, room)) == edits[:kept]
+
+
+def len_in_words(text: str) -> int:
+    return len(text.split())
+
+
+def test_the_curve_of_tokens_is_drawn_from_its_figures_alone(tmp_path: Path) -> None:
+    points = {0: Point(), 5: Point()}
+    for point, tokens, logprob in zip(points.values(), (0, 76_000), (-9.0, -5.0), strict=True):
+        point.tokens, point.perplexities = [tokens], [20.0 + tokens / 76_000]
+        point.grades, point.logprobs = [[0.0, 1.0]], [[logprob, logprob]]
+    results = tmp_path / "tokens.json"
+    results.write_text(json.dumps({"figures": [asdict(one) for one in _figures(points)]}), encoding="utf-8")
+    draw_tokens(results, tmp_path / "tokens.png")
+    assert (tmp_path / "tokens.png").read_bytes().startswith(b"\x89PNG")
+    worse = [one.value for one in _figures(points) if one.name.startswith("perplexity")]
+    assert worse == [0.0, pytest.approx(5.0)]
 
 
 def test_a_changed_capital_is_asked_with_the_new_and_with_the_old_answer() -> None:
