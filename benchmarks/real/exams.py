@@ -67,12 +67,18 @@ def closed_book(setting: Setting, items: Sequence[EvalItem], base: BaseModel, ad
     return by_group(grades, [item.group for item in items])
 
 
+def answer_logprobs(setting: Setting, items: Sequence[EvalItem], base: BaseModel, adapter: Path | None) -> Grades:
+    """The log-probability in nats of each item's accepted answer, by groups: it moves where greedy answers flip."""
+    frame = setting.recipe.policy.question_prompt
+    asked = [(framed(frame, item.question, item.title), item.answers[0]) for item in items]
+    return by_group(LocalEngine(base).logprobs(asked, adapter=adapter), [item.group for item in items])
+
+
 def examined(setting: Setting, exam: Exam, adapter: Path | None) -> tuple[Grades, Grades]:
-    """Closed book, by passage: the grades, and the log-probability of each accepted answer, which is steadier."""
-    prompts, answers = exam.closed(), [item.answers[0] for document in exam.documents for item in document.eval_items]
-    grades, _ = exam.graded(replies(setting.base, prompts, adapter))
-    logprobs = LocalEngine(setting.base).logprobs(list(zip(prompts, answers, strict=True)), adapter=adapter)
-    return by_group(grades, exam.groups()), by_group(logprobs, exam.groups())
+    """Closed book, by passage: the grades, and the log-probabilities of the accepted answers."""
+    items = [item for document in exam.documents for item in document.eval_items]
+    grades, _ = exam.graded(replies(setting.base, exam.closed(), adapter))
+    return by_group(grades, exam.groups()), answer_logprobs(setting, items, setting.base, adapter)
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,24 @@ def scaled(tensors: Tensors, share: float) -> dict[str, torch.Tensor]:
     return {name: tensor * share if name.endswith(_B) else tensor for name, tensor in tensors.items()}
 
 
+def padded(tensors: Tensors, rank: int) -> dict[str, torch.Tensor]:
+    """The adapter of this rank, at least its own, that adds just what this one adds: the other ranks are zero."""
+    return {name: _padded(tensor, rank, rank_axis(name)) for name, tensor in tensors.items()}
+
+
+def _padded(tensor: torch.Tensor, rank: int, axis: int) -> torch.Tensor:
+    missing = rank - tensor.shape[axis]
+    return torch.nn.functional.pad(tensor, (0, missing) if axis else (0, 0, 0, missing)).contiguous()
+
+
 def _nearest(tensors: Tensors, name: str, rank: int) -> Iterator[tuple[str, torch.Tensor]]:
     a, b = tensors[name].double(), tensors[name.replace(_A, _B)].double()
     into, inputs = torch.linalg.qr(a.T)
     out, outputs = torch.linalg.qr(b)
     left, strengths, right = torch.linalg.svd(outputs @ inputs.T)
     # An adapter whose side A is zero adds nothing, whatever its side B: any length will do.
-    length, missing = a.norm(dim=1).mean() or a.new_ones(()), max(0, rank - len(strengths))
+    length = a.norm(dim=1).mean() or a.new_ones(())
     rows = length * right[:rank] @ into.T
     columns = out @ left[:, :rank] * (strengths[:rank] / length)
-    yield name, torch.nn.functional.pad(rows, (0, 0, 0, missing)).to(tensors[name]).contiguous()
-    yield name.replace(_A, _B), torch.nn.functional.pad(columns, (0, missing)).to(tensors[name]).contiguous()
+    yield name, _padded(rows, rank, 0).to(tensors[name])
+    yield name.replace(_A, _B), _padded(columns, rank, 1).to(tensors[name])

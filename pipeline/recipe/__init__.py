@@ -81,8 +81,8 @@ def pretrained_recipe() -> "Recipe":
             entailment_margin=0.65,
         ),
         training=TrainingRules(
-            rank=32,
-            alpha=64,
+            rank=64,
+            alpha=128,
             learning_rate=2e-3,
             epochs=5,
             batch_size=16,
@@ -92,9 +92,10 @@ def pretrained_recipe() -> "Recipe":
             covariance_damping=0.1,
             interpolation=0.75,
             beside_parent=True,
+            beside_rank=32,
         ),
         rehearsal=RehearsalRules(
-            replay=64,
+            replay=200,
             prompts=300,
             generative=0,
             reading=0,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.recipe.fields import NOT_SWEPT, Advanced, Count, Rules, Share
 
@@ -58,9 +58,33 @@ class TrainingRules(Rules):
         default=False,
         description="a run's change is trained beside production's adapter and then merged into it; it does not go on",
     )
+    beside_rank: Annotated[int | None, Advanced("docs/learning.md#a-second-run-on-top")] = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="with beside_parent: rank of a run's own change; merged, it has training.rank. Not set: that rank",
+    )
     stop_below: Annotated[float | None, NOT_SWEPT] = Field(
         default=None, gt=0.0, description="mean loss of an epoch that ends the training"
     )
+
+    @model_validator(mode="after")
+    def _beside_rank_fits(self) -> Self:
+        own = self.beside_rank
+        if own is None:
+            return self
+        if not self.beside_parent:
+            raise ValueError("advanced.training.beside_rank needs advanced.training.beside_parent")
+        if own > self.rank or self.alpha * own % self.rank:
+            raise ValueError(
+                f"advanced.training.beside_rank is {own}: at most training.rank ({self.rank}), and such that "
+                "training.alpha x beside_rank / rank is a whole number"
+            )
+        return self
+
+    def of_rank(self, rank: int) -> Self:
+        """The same for an adapter of another rank, whose output is scaled alike."""
+        return self.model_copy(update={"rank": rank, "alpha": self.alpha * rank // self.rank})
 
 
 Distilled = Literal["rehearsal", "generative", "reading", "writing", "replay"]
@@ -81,7 +105,7 @@ class RehearsalRules(Rules):
     )
     dealt_out: Annotated[bool, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=False,
-        description="rehearsal prompts and generative replay are dealt out over the epochs, not learned in each",
+        description="replay, rehearsal prompts and generative replay are dealt out over the epochs, not all in each",
     )
     distilled: Annotated[tuple[Distilled, ...], Advanced("docs/adr/0012-replay-by-fact-and-manners-held.md")] = Field(
         default=DISTILLED,

@@ -17,7 +17,7 @@ from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training.sequences import epoch_order
 from pipeline.types import Checkpoint, Example, Role
 
-_DEALT_OUT = {Role.REHEARSAL, Role.GENERATIVE}
+_DEALT_OUT = {Role.REHEARSAL, Role.GENERATIVE, Role.REPLAY}
 _ANSWERED = {Role.REPLAY, Role.READING, Role.REHEARSAL}
 BASE: Literal["base"] = "base"
 Teacher = Checkpoint | Literal["base"]
@@ -31,6 +31,7 @@ class TrainingJob:
     digest is checked where `parent.ref` names one.
     `rehearsal`: the weights of the two distillation losses, and the roles that are distilled (by default none).
     `held`: of a job that trains beside its parent, the parent's rank: the first so many ranks stay as they are.
+    `merged_rank`: the rank of what such a job leaves; 0: as it is trained.
     """
 
     examples: tuple[Example, ...]
@@ -39,6 +40,7 @@ class TrainingJob:
     parent: Checkpoint | None = None
     rehearsal: RehearsalRules = NO_DISTILLATION
     held: int = 0
+    merged_rank: int = 0
 
     @property
     def given(self) -> int:

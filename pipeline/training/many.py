@@ -257,7 +257,7 @@ def _is_sound(result: TrainingResult) -> bool:
 
 
 def _changed(tensors: Tensors, start: torch.Tensor, shapes: Shapes, job: TrainingJob) -> dict[str, torch.Tensor]:
-    return merged(tensors, job) if job.held else interpolated(tensors, start, shapes, job.rules.interpolation)
+    return merged(tensors, job) if job.merged_rank else interpolated(tensors, start, shapes, job.rules.interpolation)
 
 
 def _start(base: BaseModel, job: TrainingJob, shapes: Shapes) -> torch.Tensor:

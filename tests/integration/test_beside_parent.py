@@ -96,6 +96,22 @@ def test_without_a_parent_it_is_a_first_run(base: BaseModel) -> None:
     assert all(torch.equal(plain[name], tensor) for name, tensor in beside.items())
 
 
+def test_the_changes_of_two_runs_find_room_in_an_adapter_of_a_larger_rank(base: BaseModel, tmp_path: Path) -> None:
+    """Half the recipe's rank a run: merging two loses nothing, and each change is of that half."""
+    half = BESIDE.model_copy(update={"beside_rank": 8})
+    first = trained(base, half, None)
+    made_by = Provenance(update="u", recipe="r", ledger="l", parent_adapter=None)
+    manifest = save_adapter(tmp_path / "first", base.identity, base.model, first, half, made_by)
+    assert manifest.rank == RULES.rank
+    parent = Checkpoint(ModelRef(base=base.identity.digest, adapter=manifest.adapter), tmp_path / "first")
+    job = TrainingJob(examples=FIRST, rules=half, seed=5, parent=parent)
+    (second,) = train_many(base, [job])
+    before, after = added(first.tensors), added(second.tensors)
+    for layer, product in after.items():
+        assert torch.linalg.matrix_rank(before[layer], rtol=1e-4) <= 8
+        assert 0 < torch.linalg.matrix_rank(product - before[layer], rtol=1e-4) <= 8
+
+
 def test_a_cold_job_and_two_beside_a_parent_are_trained_as_each_would_be_alone(
     base: BaseModel, parent: Checkpoint
 ) -> None:
