@@ -52,7 +52,13 @@ def train_many(
     """
     if not jobs:
         raise BadInput("there is no adapter to train. Give at least one job.")
-    jobs = [widened(one) for one in jobs]
+    try:
+        return _train_all(base, [widened(one) for one in jobs], max_bytes)
+    finally:
+        memory.give_back()  # bisecting a run trains dozens of times in one process
+
+
+def _train_all(base: BaseModel, jobs: Sequence[TrainingJob], max_bytes: int | None) -> tuple[TrainingResult, ...]:
     batches = [JobBatch.of(base, [(place, jobs[place]) for place in places]) for places in _same_shape(jobs)]
     total, done = sum(batch.steps for batch in batches), 0
     plans = [batch.plan(max_bytes) for batch in batches]  # of all, before any is trained

@@ -7,6 +7,7 @@ activations are measured, by counting what autograd keeps of one real step, in w
 held at once, whose number does not grow with K.
 """
 
+import ctypes
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,15 @@ class Need:
     def of(self, count: int) -> int:
         """Bytes that so many adapters take together."""
         return self.once + count * self.each
+
+
+def give_back() -> None:
+    """Returns to the system what the C library keeps of freed memory, where it can (glibc).
+
+    It keeps gigabytes after a training, in pieces between what is still used, and more after each further one.
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def how_many(need: Need, budget: int) -> int:

@@ -11,6 +11,8 @@ import torch
 from pipeline.adapters.identity import identify_base
 from pipeline.engines import base as bases
 from pipeline.engines.base import load_base
+from pipeline.engines.engine import SamplingParams
+from pipeline.engines.local import LocalEngine
 from pipeline.errors import BadInput, ModelMissing
 
 
@@ -26,6 +28,17 @@ def test_a_base_loads_ready_for_use(model: Path) -> None:
     assert not base.model.training
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
     assert base.identity == identify_base(model)
+
+
+def test_the_head_is_given_the_last_states_of_a_batch_in_one_piece(model: Path) -> None:
+    """Else each row is multiplied with a copy of the weight of its own: gigabytes, and hundreds of times as long."""
+    base, seen = load_base(str(model), device="cpu"), list[bool]()
+    head = base.model.get_output_embeddings()
+    assert head is not None
+    head.register_forward_pre_hook(lambda _, given: seen.append(given[0].is_contiguous()))
+    LocalEngine(base).generate(["one", "two"], SamplingParams(max_new_tokens=2), adapter=None)
+    assert seen == [True] * len(seen)
+    assert seen
 
 
 @pytest.mark.parametrize(
