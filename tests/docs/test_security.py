@@ -11,7 +11,7 @@ from benchmarks.poison.__main__ import table
 from tests.docs.pages import ROOT, read
 
 PAGE = ROOT / "docs" / "security.md"
-STUDY = ROOT / "benchmarks" / "results" / "poison.json"
+RESULTS = ROOT / "benchmarks" / "results"
 OWASP = re.compile(r"LLM(?:0[1-9]|10):2025")
 ATLAS = re.compile(r"AML\.T\d{4}(?:\.\d{3})?")
 # The techniques as MITRE ATLAS calls them.
@@ -63,6 +63,7 @@ def test_every_technique_is_named_as_atlas_does() -> None:
     assert [name for id_, name in TECHNIQUES.items() if f"| {id_} | {name} |" not in page] == []
 
 
-def test_the_page_shows_the_study_as_it_was_measured() -> None:
-    figures = json.loads(read(STUDY))["figures"]
+@pytest.mark.parametrize("study", ["poison.json", "poison-smollm2.json"])
+def test_the_page_shows_the_study_as_it_was_measured(study: str) -> None:
+    figures = json.loads(read(RESULTS / study))["figures"]
     assert table(figures) in read(PAGE)
