@@ -102,6 +102,7 @@ def _packaged(name: str, steps: int) -> Size:
     """A packaged model with so many steps of what it rehearses, by the recipe of a pretrained model."""
     found = find_model(name)
     training = pretrained_recipe().training
+    training = training.of_rank(training.beside_rank or training.rank)  # what a first run trains
     rules = TrainingRules(
         rank=training.rank, alpha=training.alpha, batch_size=training.batch_size, loss_reduction="tokens",
         epochs=1, learning_rate=1e-4,

@@ -138,16 +138,15 @@ class Workspace:
     @cached_property
     def vllm_adapters(self) -> "VllmAdapters":
         """The adapters on the configured vLLM server. Raises ModelMissing, ModelChanged."""
+        from registry.servers.server import PREFIX
+
+        return self.vllm_adapters_under(PREFIX)
+
+    def vllm_adapters_under(self, prefix: str) -> "VllmAdapters":
+        """As `vllm_adapters`, under names of their own: unloading one takes nothing from any other."""
         from registry.servers.vllm.adapters import VllmAdapters
 
-        return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters)
-
-    @property
-    def trial_adapters(self) -> "VllmAdapters":
-        """As `vllm_adapters`, under names of their own: unloading one takes nothing from any client."""
-        from registry.servers.vllm.adapters import TRIAL_PREFIX, VllmAdapters
-
-        return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters, prefix=TRIAL_PREFIX)
+        return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters, prefix=prefix)
 
     @property
     def _vllm_base(self) -> "ServedBase":

@@ -94,7 +94,9 @@ class OnwardLife(Life):
 
     def __init__(self, setting: Setting, folder: Path, asked: Sequence[EvalItem] = ()) -> None:
         """As `Life`."""
-        training = setting.recipe.training.model_copy(update={"beside_parent": False})
+        rules = setting.recipe.training
+        alone = {"beside_parent": False, "beside_rank": None}
+        training = rules.of_rank(rules.beside_rank or rules.rank).model_copy(update=alone)
         onward = setting.recipe.model_copy(update={"training": training})
         super().__init__(replace(setting, recipe=onward), folder, asked)
 

@@ -21,7 +21,6 @@ from benchmarks.real.arms import AS_WRITTEN, Lesson, context_of, train
 from benchmarks.real.exams import Exam, Grades, examined
 from benchmarks.real.passages import CHOOSING, PER_RUN, items_of, run_of, runs_of
 from benchmarks.real.setting import Setting, read_setting
-from gates.statistics import clustered_bounds
 from gates.writing import Writing, WrittenText
 from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
@@ -40,7 +39,7 @@ BASE = "the base as it is"
 
 @dataclass
 class Arm:
-    """What came of a writer's self-edits over the seeds; `tokens`: of its texts, passage by passage."""
+    """What came of a writer's self-edits over the seeds; `tokens`: trained on, by seed."""
 
     grades: Grades = field(default_factory=list)
     logprobs: Grades = field(default_factory=list)
@@ -206,11 +205,10 @@ def _over(arm: Arm, other: Arm, name: str) -> Iterator[Measured]:
         ("log-probability of the answers", arm.logprobs, other.logprobs, "nats", 1.0),
     ):
         pairs = [[a - b for a, b in zip(x, y, strict=True)] for x, y in zip(own, theirs, strict=True)]
-        changes = [change for group in pairs for change in group]
-        groups = [str(place) for place, group in enumerate(pairs) for _ in group]
-        low, high = clustered_bounds(changes, groups, 0.025, 0)
+        low, high = interval(pairs)
+        count = sum(map(len, pairs))
         yield Measured(
-            name=f"{what}: {name}", value=by * fmean(changes), unit=unit, n=len(changes), interval=(by * low, by * high)
+            name=f"{what}: {name}", value=by * mean(pairs), unit=unit, n=count, interval=(by * low, by * high)
         )
 
 

@@ -25,7 +25,7 @@ from registry.keys import new_key
 log = logging.getLogger("sealed")
 
 FOLDERS = ("incoming", "rehearsal_prompts", "suites", "adapters", "cache", "reports")
-_GENERATIVE = 100  # examples where there are no rehearsal prompts; each costs a prompt and an answer of the model
+_GENERATIVE = 160  # examples where there are no rehearsal prompts; each costs a prompt and an answer of the model
 _ABOUT = "Where things are that do not lie in this folder. The environment wins: SEALED_MODEL, SEALED_DEVICE, ..."
 
 

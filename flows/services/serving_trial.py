@@ -1,22 +1,28 @@
 """Tries a candidate in the engine that serves: whether it loads, is applied, and answers in time. No client sees it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from flows.wiring import Workspace
 from gates.served import Served
 from pipeline.chat import encode_prompt
 from pipeline.engines.engine import SamplingParams
-from pipeline.errors import AdapterNotApplied, CorruptAdapter, ExternalError, WrongBase
+from pipeline.errors import AdapterNotApplied, CorruptAdapter, EngineFailed, ExternalError, WrongBase
 from pipeline.progress import step
 from pipeline.types import AdapterManifest, Checkpoint, ReleaseState
 from registry.servers.local import LocalServer
 from registry.servers.proof import PROMPTS
-from registry.servers.server import Generation
+from registry.servers.server import TRIAL_PREFIX, Generation
 
+if TYPE_CHECKING:
+    from registry.servers.vllm.adapters import VllmAdapters
+
+_LOG = logging.getLogger(__name__)
 _TOKENS, _ROUNDS = 8, 2  # of each answer, and how often each is asked
 _BASE, _CANDIDATE = 0, 1  # what the server calls them here
 _Ask = Callable[[str, int], str]
@@ -86,10 +92,11 @@ def _in_process(workspace: Workspace, candidate: Checkpoint, manifest: AdapterMa
 @contextmanager
 def _on_vllm(workspace: Workspace, candidate: Checkpoint, manifest: AdapterManifest) -> Iterator[_Ask]:
     """Beside what the server has loaded for clients, which stays, also where that is this very adapter."""
-    adapters = workspace.trial_adapters
+    adapters = workspace.vllm_adapters_under(TRIAL_PREFIX)
     engine = workspace.vllm_engine_of(adapters)
-    name = adapters.load(candidate.folder, manifest.digest)
+    name = adapters.name_of(manifest.adapter)
     try:
+        adapters.load(candidate.folder, manifest.digest)
 
         def ask(prompt: str, model: int) -> str:
             folder = candidate.folder if model == _CANDIDATE else None
@@ -98,4 +105,12 @@ def _on_vllm(workspace: Workspace, candidate: Checkpoint, manifest: AdapterManif
 
         yield ask
     finally:
+        _forget(adapters, name)
+
+
+def _forget(adapters: "VllmAdapters", name: str) -> None:
+    """Unloads it, or says that it stays until the gateway starts again: what was found of the candidate counts."""
+    try:
         adapters.unload(name)
+    except EngineFailed as error:
+        _LOG.warning("%s stays on the vLLM server until the gateway starts again: %s", name, error)

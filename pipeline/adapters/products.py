@@ -14,6 +14,13 @@ def beside(one: Tensors, other: Tensors) -> dict[str, torch.Tensor]:
     return {name: torch.cat([tensor, other[name].to(tensor)], dim=rank_axis(name)) for name, tensor in one.items()}
 
 
+def split(tensors: Tensors, rank: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The adapters of the first so many ranks, and of all others."""
+    parts = {name: torch.tensor_split(tensor, [rank], dim=rank_axis(name)) for name, tensor in tensors.items()}
+    first, other = ({name: own[at].contiguous() for name, own in parts.items()} for at in (0, 1))
+    return first, other
+
+
 def nearest(tensors: Tensors, rank: int) -> dict[str, torch.Tensor]:
     """The adapter of this rank whose product is the nearest one in each layer (Eckart and Young 1936).
 
@@ -35,11 +42,6 @@ def blended(before: Tensors, after: Tensors, share: float) -> dict[str, torch.Te
 def scaled(tensors: Tensors, share: float) -> dict[str, torch.Tensor]:
     """The adapter that adds a share of what this one adds: side B is scaled."""
     return {name: tensor * share if name.endswith(_B) else tensor for name, tensor in tensors.items()}
-
-
-def padded(tensors: Tensors, rank: int) -> dict[str, torch.Tensor]:
-    """The adapter of this rank, at least its own, that adds just what this one adds: the other ranks are zero."""
-    return {name: _padded(tensor, rank, rank_axis(name)) for name, tensor in tensors.items()}
 
 
 def _padded(tensor: torch.Tensor, rank: int, axis: int) -> torch.Tensor:

@@ -76,7 +76,7 @@ def _contiguous(_: object, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tenso
     The last states of a batch of prompts are such an input. On a CPU that took hundreds of times as long, and 50 MB a
     row.
     """
-    return (given[0].contiguous(), *given[1:])
+    return (given[0].contiguous(), *given[1:]) if given else given
 
 
 @contextmanager

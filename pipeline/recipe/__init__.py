@@ -97,6 +97,7 @@ def pretrained_recipe() -> "Recipe":
         rehearsal=RehearsalRules(
             replay=200,
             prompts=300,
+            per_example=2.5,
             generative=0,
             reading=0,
             writing=0,

@@ -99,6 +99,11 @@ class RehearsalRules(Rules):
     generative: Count = Field(default=400, description="prompts and answers sampled from the base model")
     reading: Count = Field(default=32, description="questions answered with the document in the prompt")
     writing: Count = Field(default=32, description="self-edits as the base model writes them")
+    per_example: Annotated[float, Advanced("docs/learning.md#larger-runs")] = Field(
+        default=0.0,
+        ge=0.0,
+        description="prompts and generative replay grow with the run: together at least so many for each example",
+    )
     kl_weight: float = Field(default=5.0, ge=0.0, description="weight of the KL to the teacher's logits; 0: none")
     hidden_state_weight: Annotated[float, _WEIGHTS] = Field(
         default=10.0, ge=0.0, description="weight of the squared distance to the teacher's last hidden states"
@@ -111,6 +116,14 @@ class RehearsalRules(Rules):
         default=DISTILLED,
         description="roles distilled: replay from production, all else from the base; no writing after writer training",
     )
+
+    def grown(self, examples: int) -> Self:
+        """The same for a run of so many examples: as many prompts and as much generative replay as it needs."""
+        there = self.prompts + self.generative
+        share = max(1.0, self.per_example * examples / there) if there else 1.0
+        return self.model_copy(
+            update={"prompts": round(share * self.prompts), "generative": round(share * self.generative)}
+        )
 
     @property
     def without_writing(self) -> Self:

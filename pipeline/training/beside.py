@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import torch
 
-from pipeline.adapters.products import beside, nearest, padded, scaled
-from pipeline.adapters.stack import Shapes, rank_axis, start_of, views_of
+from pipeline.adapters.products import beside, nearest, scaled, split
+from pipeline.adapters.stack import rank_axis, start_of, views_of
+from pipeline.digests import seed_from
 from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import TrainingJob
 
@@ -32,21 +33,36 @@ def parent_rules(job: TrainingJob) -> TrainingRules:
     return job.rules.of_rank(job.held) if job.held else job.rules
 
 
-def start_beside(job: TrainingJob, shapes: Shapes, parent: _Tensors) -> _Tensors:
-    """Where a widened job of these shapes starts: the parent's tensors, beside a new adapter as PEFT draws it."""
-    own = {name: _of_side(name, shape, job.rules.rank - job.held) for name, shape in shapes.items()}
-    new = views_of(start_of(own, job.seed, None)[None], own)
-    return beside(parent, {name: view[0] for name, view in new.items()})
+def start_beside(job: TrainingJob, parent: _Tensors) -> _Tensors:
+    """Where a widened job starts: the parent's tensors, beside a new adapter as PEFT draws it."""
+    return beside(parent, _new(parent, job.rules.rank - job.held, job.seed))
 
 
 def merged(tensors: _Tensors, job: TrainingJob) -> dict[str, torch.Tensor]:
-    """The adapter of the recipe's rank that a widened job leaves, with as much of its change as its rules keep."""
-    sides = {name: torch.tensor_split(one, [job.held], dim=rank_axis(name)) for name, one in tensors.items()}
-    parent, own = ({name: parts[at] for name, parts in sides.items()} for at in (0, 1))
-    kept = scaled(own, job.rules.interpolation)
-    return nearest(beside(parent, kept), job.merged_rank) if job.held else padded(kept, job.merged_rank)
+    """The adapter of the recipe's rank that a widened job leaves, with as much of its change as its rules keep.
+
+    One without a parent gets new ranks, which add nothing yet and can be trained on, to fill it up.
+    """
+    parent, own = split(tensors, job.held)
+    kept, spare = scaled(own, job.rules.interpolation), job.merged_rank - job.rules.rank
+    if job.held:
+        return nearest(beside(parent, kept), job.merged_rank)
+    return beside(kept, _new(kept, spare, seed_from("spare ranks", job.seed))) if spare else kept
 
 
-def _of_side(name: str, shape: tuple[int, int], rank: int) -> tuple[int, int]:
-    rows, columns = shape
+def unmerged(tensors: _Tensors, job: TrainingJob) -> dict[str, torch.Tensor]:
+    """What a widened job that diverged leaves: tensors of the recipe's rank, whose values mean nothing."""
+    first, _ = split(tensors, job.merged_rank)
+    missing = job.merged_rank - job.rules.rank
+    return beside(first, _new(first, missing, job.seed)) if missing > 0 else first
+
+
+def _new(like: _Tensors, rank: int, seed: int) -> dict[str, torch.Tensor]:
+    """A new adapter of this rank for the layers of another one, as PEFT draws it: side B is zero."""
+    shapes = {name: _of_side(name, tensor, rank) for name, tensor in like.items()}
+    return {name: view[0] for name, view in views_of(start_of(shapes, seed, None)[None], shapes).items()}
+
+
+def _of_side(name: str, tensor: torch.Tensor, rank: int) -> tuple[int, int]:
+    rows, columns = tensor.shape
     return (rank, columns) if rank_axis(name) == 0 else (rows, rank)

@@ -18,6 +18,7 @@ from pipeline.training.sequences import epoch_order
 from pipeline.types import Checkpoint, Example, Role
 
 _DEALT_OUT = {Role.REHEARSAL, Role.GENERATIVE, Role.REPLAY}
+_DEALT_OVER = 5  # epochs at most: of more, each of them learns a fifth
 _ANSWERED = {Role.REPLAY, Role.READING, Role.REHEARSAL}
 BASE: Literal["base"] = "base"
 Teacher = Checkpoint | Literal["base"]
@@ -112,22 +113,29 @@ class EncodedJob:
     def places(self, epoch: int) -> list[int]:
         """The places of the examples that an epoch learns from; every epoch has as many.
 
-        Those that are dealt out come in an order drawn by the seed, each at least once; where they do not come out
-        even, an epoch also learns the first of the next one's.
+        Those that are dealt out come role by role in an order drawn by the seed, each at least once in five epochs;
+        where they do not come out even, an epoch also learns the first of the next one's.
         """
-        count, epochs = len(self._dealt), self.job.rules.epochs
-        start, share = epoch * count // epochs, -(-count // epochs)
-        own = {self._dealt[(start + turn) % count] for turn in range(share)}
+        own = {place for dealt in self._dealt for place in self._share(dealt, epoch)}
         return [place for place in range(len(self.rows)) if place in own or place not in self._dealt_places]
 
+    def _share(self, dealt: Sequence[int], epoch: int) -> Iterator[int]:
+        count, over = len(dealt), min(self.job.rules.epochs, _DEALT_OVER)
+        return (dealt[(epoch * count // over + turn) % count] for turn in range(-(-count // over)))
+
     @cached_property
-    def _dealt(self) -> list[int]:
-        found = [place for place, one in enumerate(self.job.examples) if is_dealt_out(one, self.job.rehearsal)]
-        return Random(self.job.seed).sample(found, len(found))
+    def _dealt(self) -> list[list[int]]:
+        """The places of what is dealt out, by role."""
+        found: dict[Role, list[int]] = {}
+        for place, one in enumerate(self.job.examples):
+            if is_dealt_out(one, self.job.rehearsal):
+                found.setdefault(one.role, []).append(place)
+        draw = Random(self.job.seed)
+        return [draw.sample(own, len(own)) for own in found.values()]
 
     @cached_property
     def _dealt_places(self) -> frozenset[int]:
-        return frozenset(self._dealt)
+        return frozenset(place for own in self._dealt for place in own)
 
     def tokens(self, epochs: int) -> int:
         """Tokens of the first so many epochs."""
@@ -217,8 +225,8 @@ def weight_of(example: Example, rules: TrainingRules) -> float:
 
 
 def is_dealt_out(example: Example, rules: RehearsalRules) -> bool:
-    """Whether an example is not learned in every epoch: what the base model says, of which there is always more."""
-    return rules.dealt_out and example.role in _DEALT_OUT
+    """Whether an example is not learned in every epoch: what is rehearsed, but for corrections, which must hold."""
+    return rules.dealt_out and example.role in _DEALT_OUT and not example.corrects
 
 
 def is_answered(example: Example) -> bool:

@@ -20,7 +20,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import TrainingRules
 from pipeline.training import memory
-from pipeline.training.beside import merged, parent_rules, start_beside, widened
+from pipeline.training.beside import merged, parent_rules, start_beside, unmerged, widened
 from pipeline.training.jobs import (
     BASE,
     EncodedJob,
@@ -170,11 +170,13 @@ class JobBatch:
     def _kept(self, results: Sequence[TrainingResult]) -> list[TrainingResult]:
         """The results with as much of their change as their rules keep, and merged with a parent that was held.
 
-        One that diverged stays as it is: whoever asked for it drops it.
+        One that diverged has no finite loss, and the shape of the others: whoever asked for it drops it.
         """
         shapes = adapter_shapes(self.base, self.jobs[0].job.rules)
         return [
-            replace(result, tensors=_changed(result.tensors, start, shapes, one.job)) if _is_sound(result) else result
+            replace(result, tensors=_changed(result.tensors, start, shapes, one.job))
+            if _is_sound(result)
+            else replace(result, tensors=_diverged(result.tensors, one.job), final_loss=math.nan)
             for result, start, one in zip(results, self.starts, self.jobs, strict=True)
         ]
 
@@ -266,10 +268,14 @@ def _changed(tensors: Tensors, start: torch.Tensor, shapes: Shapes, job: Trainin
     return merged(tensors, job) if job.merged_rank else interpolated(tensors, start, shapes, job.rules.interpolation)
 
 
+def _diverged(tensors: Tensors, job: TrainingJob) -> dict[str, torch.Tensor]:
+    return unmerged(tensors, job) if job.merged_rank else dict(tensors)
+
+
 def _start(base: BaseModel, job: TrainingJob, shapes: Shapes) -> torch.Tensor:
     """The parameters (parameters,) that a job's training starts from."""
     parent = parent_tensors(base, job.parent, parent_rules(job))
-    beside = start_beside(job, shapes, parent) if parent is not None and job.held else parent
+    beside = start_beside(job, parent) if parent is not None and job.held else parent
     return start_of(shapes, job.seed, beside)
 
 

@@ -63,7 +63,7 @@ def how_many(need: Need, budget: int) -> int:
         raise TooLittleMemory(
             f"training one adapter needs {need.of(1) / 1e9:.2f} GB ({need.activations / 1e9:.2f} of them for its "
             f"largest step) and {budget / 1e9:.2f} GB are free. Lower training.batch_size, training.max_tokens or "
-            "training.rank, or free memory."
+            "training.rank (beside production: advanced.training.beside_rank), or free memory."
         )
     return fitting
 

@@ -56,18 +56,21 @@ def rehearse(
 
     Rehearsal prompts and generative replay name neither the guard's subjects nor what a correction is about: the base
     model would bring the old answers back. Replay keeps no answer that a correction replaced. While there is less to
-    replay than the recipe allows, generative replay fills its place, so that early runs rehearse as much as late ones.
+    replay than the recipe allows, generative replay fills its place, so that early runs rehearse as much as late ones;
+    not where replay is dealt out.
 
     What is drawn depends on the run's self-edits, so it is the same for the same run. `writing`: the self-edits that
     are rehearsed as writing (None: all); after writer training those that the new writer wrote. Reports progress in
     examples for which a model is asked.
     """
     recipe, guard = context.recipe, context.guard
-    rules, seed = recipe.rehearsal, seed_from("rehearse", recipe.seed, sorted(edit.id for edit in learned.edits))
+    seed = seed_from("rehearse", recipe.seed, sorted(edit.id for edit in learned.edits))
+    rules = recipe.rehearsal.grown(len({example.id for edit in learned.edits for example in edit.examples}))
     unnamed = guard.subjects | corrected_subjects(learned.all_documents)
     edits = [*learned.edits, *learned.earlier_edits]
     replayed = choose_replay(_unasked(learned.replayable_edits, guard), rules.replay, seed)
-    generative = rules.generative + rules.replay - len(replayed) if rules.generative else 0
+    missing = 0 if rules.dealt_out else rules.replay - len(replayed)  # dealt out, little of it is in an epoch anyway
+    generative = rules.generative + missing if rules.generative else 0
     kinds: tuple[tuple[int, Callable[[], tuple[Example, ...]]], ...] = (
         (0, lambda: replayed),
         (rules.prompts, lambda: _rehearsal_prompts(context, rules.prompts, seed)),

@@ -42,7 +42,7 @@ def rehearsal_rules(recipe: Recipe) -> RehearsalRules:
 
     Without earlier self-edits as writing examples, since the writer is to write otherwise.
     """
-    rules = recipe.rehearsal.model_copy(update={"writing": 0})
+    rules = recipe.rehearsal.model_copy(update={"writing": 0, "per_example": 0.0})
     counts = {kind: getattr(rules, kind) for kind in ("replay", "prompts", "generative", "reading")}
     share = min(1.0, recipe.writer_training.rehearsal_examples / max(1, sum(counts.values())))
     return rules.model_copy(update={kind: round(share * count) for kind, count in counts.items()})

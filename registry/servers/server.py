@@ -7,6 +7,8 @@ from typing import Protocol
 from pipeline.engines.engine import SamplingParams
 from pipeline.types import Release
 
+PREFIX = "rel-"  # of the names of what is served
+TRIAL_PREFIX = f"{PREFIX}trial-"  # of what a gate tries, whatever serves clients beside it
 SHORT = 12  # digits of a digest that name a release
 
 
@@ -88,9 +90,9 @@ class Server(Protocol):
 
 def served_name(release: Release) -> str:
     """The name by which a server knows a release: `rel-` and the adapter's digest, of release 0 the base's."""
-    return f"rel-{release.model.adapter or release.model.base}"
+    return f"{PREFIX}{release.model.adapter or release.model.base}"
 
 
 def short_name(release: Release) -> str:
     """`served_name` with the first digits of the digest, as answers show it."""
-    return served_name(release)[: len("rel-") + SHORT]
+    return served_name(release)[: len(PREFIX) + SHORT]

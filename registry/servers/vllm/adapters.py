@@ -20,13 +20,11 @@ from pipeline.engines.http_calls import Calls, Server, calls
 from pipeline.engines.responses import ServedModel, served_models
 from pipeline.errors import AdapterNotApplied, EngineFailed, WrongBase
 from registry.servers.proof import PROMPTS, prove_applied
-from registry.servers.server import SHORT
+from registry.servers.server import PREFIX, SHORT
 from registry.servers.vllm.folders import AdapterFolders, StoredAdapter
 from registry.servers.vllm.likelihood import MOST_TOKENS, next_logprobs
 from registry.servers.vllm.no_change import write_identity_adapter
 
-PREFIX = "rel-"  # of the names that are ours
-TRIAL_PREFIX = f"{PREFIX}trial-"  # of those that a trial loads, whatever serves clients beside it
 _ATTEMPTS, _SECONDS = 2, 300.0  # of loading and proving an adapter
 _LOOK_SECONDS = 3.0  # that a server gets to say how it is
 _LOG = logging.getLogger(__name__)

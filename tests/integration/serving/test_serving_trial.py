@@ -13,9 +13,8 @@ from flows.wiring import Workspace
 from gates.served import Served
 from pipeline.types import Checkpoint, Release
 from registry.servers import local as in_process
-from registry.servers.server import served_name
-from registry.servers.vllm.adapters import TRIAL_PREFIX
-from tests.vllm_servers import SmallServer, vllm_workspace
+from registry.servers.server import TRIAL_PREFIX, served_name
+from tests.vllm_servers import Json, SmallServer, vllm_workspace
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +91,27 @@ def test_vllm_loads_it_beside_production_and_forgets_it_again(on_vllm: Workspace
 
 
 def test_a_trial_of_what_clients_are_served_from_unloads_nothing_of_theirs(
-    on_vllm: Workspace, small: SmallServer
+    on_vllm: Workspace, small: SmallServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the gateway loads it during the trial: the candidate is promoted while its gates run once more."""
-    release = releases.make_release(on_vllm, 1)
-    on_vllm.vllm_adapters.load(on_vllm.folder_of(release.update), release.manifest)
-    calls = len(small.calls)
+    """The gateway loads it in the middle of the trial: the candidate is promoted while its gates run once more."""
+    release, answer, calls = releases.make_release(on_vllm, 1), small.complete, len(small.calls)
+
+    def load_first(body: Json) -> tuple[list[int], str, Json]:
+        if body["model"] == _tried_name(release) and served_name(release) not in small.roots:
+            on_vllm.vllm_adapters.load(on_vllm.folder_of(release.update), release.manifest)
+        return answer(body)
+
+    monkeypatch.setattr(small, "complete", load_first)
     assert _tried(on_vllm, release).failure == ""
     unloaded = [name for path, name in small.calls[calls:] if path == "/v1/unload_lora_adapter"]
-    assert unloaded == [_tried_name(release)]
+    assert _tried_name(release) in unloaded
+    assert served_name(release) not in unloaded
     assert served_name(release) in small.roots
 
 
 def test_what_a_killed_trial_left_is_unloaded_when_the_gateway_starts(on_vllm: Workspace, small: SmallServer) -> None:
     release = releases.make_candidate(on_vllm, 1)
-    on_vllm.trial_adapters.load(on_vllm.folder_of(release.update), release.manifest)
+    on_vllm.vllm_adapters_under(TRIAL_PREFIX).load(on_vllm.folder_of(release.update), release.manifest)
     on_vllm.vllm_adapters.unload_others(())
     assert _tried_name(release) not in small.roots
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.errors import BadRecipe, InternalError
@@ -67,6 +68,19 @@ def test_the_advanced_file_shows_every_other_key_with_the_evidence_for_its_defau
         mark = advanced_of(field)
         assert mark
         assert shown[f"advanced.{key}"] == f"{field.description} ({mark.evidence})"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"beside_rank": 8},
+        {"beside_parent": True, "rank": 16, "beside_rank": 17},
+        {"beside_parent": True, "rank": 16, "alpha": 5, "beside_rank": 8},
+    ],
+)
+def test_the_rank_of_a_run_beside_production_fits_into_the_adapters(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="beside_rank"):
+        TrainingRules.model_validate(wrong)
 
 
 def test_the_evidence_for_a_default_can_be_found() -> None:

@@ -32,25 +32,35 @@ def test_what_weighs_thrice_has_thrice_the_share_and_all_together_are_one() -> N
 def test_what_is_dealt_out_is_learned_in_one_epoch_and_all_epochs_are_of_one_size() -> None:
     new = [Example(prompt="", completion="new")]
     held = [Example(prompt="", completion=f"held {number}", role=Role.REHEARSAL) for number in range(5)]
-    replay = [Example(prompt="", completion="old", role=Role.REPLAY)]
+    replay = [Example(prompt="", completion=f"old {number}", role=Role.REPLAY) for number in range(4)]
+    corrected = [Example(prompt="", completion="corrected", role=Role.REPLAY, corrects=True)]
     job = TrainingJob(
-        examples=(*new, *held, *replay),
+        examples=(*new, *held, *replay, *corrected),
         rules=TrainingRules(epochs=3, batch_size=2),
         seed=0,
         rehearsal=RehearsalRules(dealt_out=True),
     )
-    encoded = EncodedJob(job=job, rows=tuple(range(7)), lengths=(1, 10, 20, 30, 40, 50, 1))
+    encoded = EncodedJob(job=job, rows=tuple(range(11)), lengths=(1, 10, 20, 30, 40, 50, 1, 2, 3, 4, 5))
     epochs = [encoded.places(epoch) for epoch in range(3)]
-    assert [len(places) for places in epochs] == [3, 3, 3]
-    assert all(0 in places for places in epochs)
-    assert sum(6 in places for places in epochs) == 1  # what is replayed is dealt out as well
-    assert {*range(7)} == {place for places in epochs for place in places}
-    assert (encoded.epoch, encoded.steps) == (2, 6)
+    assert all({0, 10} <= {*places} for places in epochs)  # the run's own, and what was corrected
+    assert [len({*range(1, 6)} & {*places}) for places in epochs] == [2, 2, 2]
+    assert [len({*range(6, 10)} & {*places}) for places in epochs] == [2, 2, 2]
+    assert {*range(11)} == {place for places in epochs for place in places}
+    assert (encoded.epoch, encoded.steps) == (3, 9)
     assert encoded.tokens(3) == sum(encoded.lengths[place] for places in epochs for place in places)
     rows = [row for microbatch in encoded.microbatches() for row in microbatch.rows]
     assert sorted(rows) == sorted(place for places in epochs for place in places)
     plain = EncodedJob(job=replace(job, rehearsal=RehearsalRules()), rows=encoded.rows, lengths=encoded.lengths)
-    assert plain.places(2) == list(range(7))
+    assert plain.places(2) == list(range(11))
+
+
+def test_of_many_epochs_each_learns_a_fifth_of_what_is_dealt_out() -> None:
+    held = tuple(Example(prompt="", completion=f"held {number}", role=Role.REHEARSAL) for number in range(10))
+    job = TrainingJob(examples=held, rules=TrainingRules(epochs=16), seed=0, rehearsal=RehearsalRules(dealt_out=True))
+    encoded = EncodedJob(job=job, rows=tuple(range(10)), lengths=(1,) * 10)
+    epochs = [encoded.places(epoch) for epoch in range(16)]
+    assert {*map(len, epochs)} == {2}
+    assert all({place for places in epochs[at : at + 5] for place in places} == {*range(10)} for at in (0, 5, 10))
 
 
 @pytest.mark.parametrize(("count", "epochs"), [(6, 5), (2, 5), (10, 5), (0, 3)])

@@ -238,8 +238,25 @@ def test_generative_replay_has_what_replay_does_not_need_yet(tmp_path: Path) -> 
     rules = RehearsalRules(replay=4, generative=3, writing=0, reading=0)
     sizes = [len(gathered(engine, tmp_path, rules, earlier_edits=notes)) for notes in ([], earlier[:1], earlier)]
     assert sizes == [7, 7, 7]
+    dealt = gathered(engine, tmp_path, rules.model_copy(update={"dealt_out": True}), earlier_edits=earlier[:1])
+    assert len(of(Role.GENERATIVE, dealt)) == 3
     none = gathered(engine, tmp_path, rules.model_copy(update={"generative": 0}))
     assert of(Role.GENERATIVE, none) == []
+
+
+def test_a_larger_run_rehearses_more(tmp_path: Path) -> None:
+    """In the proportion of the recipe, and never less than it says."""
+    prompts = RehearsalPrompts(prompts=tuple(RehearsalPrompt(f"How old is {number}?") for number in range(99)))
+    rules = RehearsalRules(replay=0, prompts=6, generative=2, writing=0, reading=0, per_example=2.0)
+    sizes = []
+    for examples in (1, 4, 8, 16):
+        own = edit(*(Example(prompt=f"What is {number}?", completion=f"It is {number}") for number in range(examples)))
+        # The same text twice is one example.
+        kept = gathered(
+            Scripted(lambda prompt, _: f"Answer to {prompt}"), tmp_path, rules, prompts=prompts, edits=(own, own)
+        )
+        sizes.append((len(of(Role.REHEARSAL, kept)), len(of(Role.GENERATIVE, kept))))
+    assert sizes == [(6, 2), (6, 2), (12, 4), (24, 8)]
 
 
 def test_writing_is_rehearsed_by_all_notes_or_by_those_that_are_named(tmp_path: Path) -> None:
