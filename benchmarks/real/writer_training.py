@@ -107,7 +107,7 @@ def main() -> None:
 def _outer_loop(
     setting: Setting, rules: WriterTrainingRules, documents: Sequence[Document], scratch: Path
 ) -> OuterLoop:
-    """From the base model, with what the recipe rehearses beside nothing: an update on one self-edit is tried alone."""
+    """From the base model, without a ledger; nothing is rehearsed beside the writer's self-edits."""
     edits = setting.recipe.self_edits.model_copy(update=AS_WRITTEN)
     recipe = setting.recipe.model_copy(update={"writer_training": rules, "self_edits": edits, "seed": TRAINED_ON})
     return OuterLoop(
