@@ -126,27 +126,17 @@ class Workspace:
 
     @cached_property
     def vllm_engine(self) -> "VllmEngine":
-        """What answers on the configured vLLM server, under the names that clients are served by."""
-        return self.vllm_engine_of(self.vllm_adapters)
-
-    def vllm_engine_of(self, adapters: "VllmAdapters") -> "VllmEngine":
-        """What answers on the configured vLLM server, under the names that `adapters` gives."""
         from registry.servers.vllm.engine import VllmEngine
 
-        return VllmEngine(self._vllm_base, adapters, self.server, concurrency=self.settings.server_concurrency)
+        concurrency = self.settings.server_concurrency
+        return VllmEngine(self._vllm_base, self.vllm_adapters, self.server, concurrency=concurrency)
 
     @cached_property
     def vllm_adapters(self) -> "VllmAdapters":
         """The adapters on the configured vLLM server. Raises ModelMissing, ModelChanged."""
-        from registry.servers.server import PREFIX
-
-        return self.vllm_adapters_under(PREFIX)
-
-    def vllm_adapters_under(self, prefix: str) -> "VllmAdapters":
-        """As `vllm_adapters`, under names of their own: unloading one takes nothing from any other."""
         from registry.servers.vllm.adapters import VllmAdapters
 
-        return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters, prefix=prefix)
+        return VllmAdapters(self.server, self._vllm_base, self.settings.server_adapters)
 
     @property
     def _vllm_base(self) -> "ServedBase":

@@ -1,13 +1,14 @@
 """What a model answers of a run, what it answers of public benchmarks, and its perplexity on plain text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.learning.intervals import by_group
+from benchmarks.figures import Measured
+from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.real.setting import Setting
 from pipeline.chat import encode_prompt, encode_text
 from pipeline.engines import SamplingParams
@@ -79,6 +80,16 @@ def examined(setting: Setting, exam: Exam, adapter: Path | None) -> tuple[Grades
     items = [item for document in exam.documents for item in document.eval_items]
     grades, _ = exam.graded(replies(setting.base, exam.closed(), adapter))
     return by_group(grades, exam.groups()), answer_logprobs(setting, items, setting.base, adapter)
+
+
+def exam_figures(name: str, grades: Grades, logprobs: Grades) -> Iterator[Measured]:
+    """What an exam came to, with 95 % intervals."""
+    count = sum(map(len, grades))
+    yield Measured(name=f"recall: {name}", value=mean(grades), unit="share", n=count, interval=interval(grades))
+    yield Measured(
+        name=f"log-probability of the answers: {name}", value=mean(logprobs), unit="nats", n=count,
+        interval=interval(logprobs),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.figures import RESULTS, Measured, write_results
-from benchmarks.learning.intervals import interval, mean
+from benchmarks.learning.intervals import mean
 from benchmarks.plots import draw_tokens
 from benchmarks.real.__main__ import SEEDS
 from benchmarks.real.arms import Room, default, train
-from benchmarks.real.exams import Exam, Grades, examined, perplexity
+from benchmarks.real.exams import Exam, Grades, exam_figures, examined, perplexity
 from benchmarks.real.passages import plain_of, run_of
 from benchmarks.real.setting import Setting, read_setting
 
@@ -65,7 +65,8 @@ def _one_seed(setting: Setting, data: Path, seed: int, points: dict[int, Point])
             rules = lesson.rules.model_copy(update={"epochs": epochs})
             point.tokens.append(train(setting.base, replace(lesson, rules=rules), adapter, seed) if adapter else 0)
             grades, logprobs = examined(setting, exam, adapter)
-            point.grades, point.logprobs = [*point.grades, *grades], [*point.logprobs, *logprobs]
+            point.grades += grades
+            point.logprobs += logprobs
             point.perplexities.append(perplexity(setting.base, plain, adapter))
             print(
                 f"seed {seed}, {epochs} epochs: {point.tokens[-1]} tokens, recall {mean(point.grades):.3f}, "
@@ -77,15 +78,9 @@ def _one_seed(setting: Setting, data: Path, seed: int, points: dict[int, Point])
 def _figures(points: dict[int, Point]) -> Iterator[Measured]:
     base = fmean(points[0].perplexities)
     for epochs, point in points.items():
-        count, name = sum(map(len, point.grades)), f"{epochs} epochs"
+        name = f"{epochs} epochs"
         yield Measured(name=f"tokens trained: {name}", value=fmean(point.tokens), unit="tokens")
-        yield Measured(
-            name=f"recall: {name}", value=mean(point.grades), unit="share", n=count, interval=interval(point.grades)
-        )
-        yield Measured(
-            name=f"log-probability of the answers: {name}", value=mean(point.logprobs), unit="nats", n=count,
-            interval=interval(point.logprobs),
-        )  # fmt: skip
+        yield from exam_figures(name, point.grades, point.logprobs)
         worse = 100 * (fmean(point.perplexities) / base - 1)
         yield Measured(name=f"perplexity of plain text over the base: {name}", value=worse, unit="%")
 

@@ -18,14 +18,13 @@ from benchmarks.figures import Measured, write_results
 from benchmarks.learning.intervals import interval, mean
 from benchmarks.peers import seal
 from benchmarks.real.arms import AS_WRITTEN, Lesson, context_of, train
-from benchmarks.real.exams import Exam, Grades, examined
+from benchmarks.real.exams import Exam, Grades, exam_figures, examined
 from benchmarks.real.passages import CHOOSING, PER_RUN, items_of, run_of, runs_of
 from benchmarks.real.setting import Setting, read_setting
 from gates.writing import Writing, WrittenText
-from pipeline.engines.base import BaseModel
 from pipeline.engines.local import LocalEngine
 from pipeline.leakage import TrainingGuard, held_out_keys
-from pipeline.recipe import Recipe, WriterTrainingRules
+from pipeline.recipe import WriterTrainingRules
 from pipeline.self_edits import sample_self_edits
 from pipeline.types import Checkpoint, Document, ModelRef, SelfEdit, Split
 from pipeline.writer_training import OuterLoop, train_writer
@@ -113,7 +112,7 @@ def _outer_loop(
     return OuterLoop(
         base=setting.base,
         recipe=recipe,
-        production=_as_it_is(setting.base),
+        production=Checkpoint(ModelRef(base=setting.base.identity.model)),
         scratch=scratch,
         guard=TrainingGuard(questions=held_out_keys(items_of(documents))),
     )
@@ -154,7 +153,7 @@ def _written(
     setting: Setting, documents: Sequence[Document], author: Author, guard: TrainingGuard
 ) -> tuple[SelfEdit, ...]:
     """What an author writes about the documents, without what is no text and without what asks a question of theirs."""
-    recipe: Recipe = setting.recipe
+    recipe = setting.recipe
     rules = recipe.self_edits.model_copy(
         update={**AS_WRITTEN, "styles": author.styles, "samples": author.samples, "temperature": 1.0}
     )
@@ -176,20 +175,9 @@ def within(count: Callable[[str], int], edits: Sequence[SelfEdit], room: int) ->
         yield edit
 
 
-def _as_it_is(base: BaseModel) -> Checkpoint:
-    return Checkpoint(ModelRef(base=base.identity.model))
-
-
 def _figures(arms: dict[str, Arm]) -> Iterator[Measured]:
     for name, arm in arms.items():
-        count = sum(map(len, arm.grades))
-        yield Measured(
-            name=f"recall: {name}", value=mean(arm.grades), unit="share", n=count, interval=interval(arm.grades)
-        )
-        yield Measured(
-            name=f"log-probability of the answers: {name}", value=mean(arm.logprobs), unit="nats", n=count,
-            interval=interval(arm.logprobs),
-        )  # fmt: skip
+        yield from exam_figures(name, arm.grades, arm.logprobs)
         if arm.texts:
             yield Measured(name=f"tokens trained: {name}", value=fmean(arm.tokens), unit="tokens")
             ratio = Writing.of(arm.texts).compression

@@ -92,8 +92,8 @@ def _in_process(workspace: Workspace, candidate: Checkpoint, manifest: AdapterMa
 @contextmanager
 def _on_vllm(workspace: Workspace, candidate: Checkpoint, manifest: AdapterManifest) -> Iterator[_Ask]:
     """Beside what the server has loaded for clients, which stays, also where that is this very adapter."""
-    adapters = workspace.vllm_adapters_under(TRIAL_PREFIX)
-    engine = workspace.vllm_engine_of(adapters)
+    adapters = workspace.vllm_adapters.under(TRIAL_PREFIX)
+    engine = workspace.vllm_engine.on(adapters)
     name = adapters.name_of(manifest.adapter)
     try:
         adapters.load(candidate.folder, manifest.digest)

@@ -44,17 +44,21 @@ def merged(tensors: _Tensors, job: TrainingJob) -> dict[str, torch.Tensor]:
     One without a parent gets new ranks, which add nothing yet and can be trained on, to fill it up.
     """
     parent, own = split(tensors, job.held)
-    kept, spare = scaled(own, job.rules.interpolation), job.merged_rank - job.rules.rank
-    if job.held:
-        return nearest(beside(parent, kept), job.merged_rank)
-    return beside(kept, _new(kept, spare, seed_from("spare ranks", job.seed))) if spare else kept
+    kept = scaled(own, job.rules.interpolation)
+    return nearest(beside(parent, kept), job.merged_rank) if job.held else _filled(kept, job)
 
 
 def unmerged(tensors: _Tensors, job: TrainingJob) -> dict[str, torch.Tensor]:
     """What a widened job that diverged leaves: tensors of the recipe's rank, whose values mean nothing."""
     first, _ = split(tensors, job.merged_rank)
+    return _filled(first, job)
+
+
+def _filled(tensors: _Tensors, job: TrainingJob) -> dict[str, torch.Tensor]:
+    """The tensors beside as many new ranks as the recipe's rank has more than the job trained."""
     missing = job.merged_rank - job.rules.rank
-    return beside(first, _new(first, missing, job.seed)) if missing > 0 else first
+    new = _new(tensors, missing, seed_from("spare ranks", job.seed)) if missing > 0 else None
+    return beside(tensors, new) if new else dict(tensors)
 
 
 def _new(like: _Tensors, rank: int, seed: int) -> dict[str, torch.Tensor]:

@@ -60,6 +60,10 @@ class VllmAdapters:
         """The name of the adapter under which the base model answers."""
         return f"{PREFIX}{self._identity.manifest.adapter}"
 
+    def under(self, prefix: str) -> "VllmAdapters":
+        """The same server, base and folder under other names: unloading one of those takes nothing from any other."""
+        return VllmAdapters(self._server, self._base, self._folders.root, prefix=prefix)
+
     def name_of(self, adapter: str) -> str:
         """What the server calls the adapter of this digest."""
         return f"{self._prefix}{adapter}"

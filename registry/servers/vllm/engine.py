@@ -34,6 +34,10 @@ class VllmEngine:
         """`concurrency`: requests in flight."""
         self._base, self._adapters, self._server, self._concurrency = base, adapters, server, concurrency
 
+    def on(self, adapters: VllmAdapters) -> "VllmEngine":
+        """The same engine with these adapters, and so under the names that they give."""
+        return VllmEngine(self._base, adapters, self._server, concurrency=self._concurrency)
+
     @property
     def base_digest(self) -> str:
         """The base model by content: its weights, tokenizer and chat template."""

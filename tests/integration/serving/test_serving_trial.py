@@ -111,7 +111,7 @@ def test_a_trial_of_what_clients_are_served_from_unloads_nothing_of_theirs(
 
 def test_what_a_killed_trial_left_is_unloaded_when_the_gateway_starts(on_vllm: Workspace, small: SmallServer) -> None:
     release = releases.make_candidate(on_vllm, 1)
-    on_vllm.vllm_adapters_under(TRIAL_PREFIX).load(on_vllm.folder_of(release.update), release.manifest)
+    on_vllm.vllm_adapters.under(TRIAL_PREFIX).load(on_vllm.folder_of(release.update), release.manifest)
     on_vllm.vllm_adapters.unload_others(())
     assert _tried_name(release) not in small.roots
 
