@@ -21,8 +21,8 @@ class Sense(StrEnum):
     ("rather than X"), `comparisons` a value directly behind them ("more than 80"). `denials` deny the rest of their
     sentence ("it is not true that"); `wrong` denies its clause ("X is wrong"). `hedges` make their clause uncertain,
     `doubts` the rest of the reply. `conditions` open what is only supposed. `alternatives` and `conjunctions` join
-    values. `breaks` begin a clause. `retractions` take back what was said. `neutral` phrases hold a word of another
-    sense and do not mean it.
+    values. `breaks` begin a clause. `narrowings` begin one that says more exactly what the clause before said.
+    `retractions` take back what was said. `neutral` phrases hold a word of another sense and do not mean it.
     """
 
     NEGATION = "negations"
@@ -36,6 +36,7 @@ class Sense(StrEnum):
     ALTERNATIVE = "alternatives"
     CONJUNCTION = "conjunctions"
     BREAK = "breaks"
+    NARROWING = "narrowings"
     RETRACTION = "retractions"
     NEUTRAL = "neutral"
 

@@ -47,9 +47,15 @@ def answers_something_else(context: Context, match: Match) -> bool:
 
 
 def _clause(context: Context, match: Match) -> tuple[int, int]:
-    """The answer's clause; with the one before it where it only says where that is: "in West Bengal, India"."""
+    """The answer's clause; with the one before it where it only says more exactly what or where that is.
+
+    As "in West Bengal, India", "in the Caribbean, specifically in Cuba", "in Ohio, which is part of the United States".
+    """
     reading = context.reading
     start, end = reading.clause(match.start)
+    narrows = any(mark.sense is Sense.NARROWING and mark.start == start for mark in context.marks)
+    if narrows and start > context.sentence(match).start:
+        return reading.clause(start - 1)[0], end
     alone = (start, end) == (match.start, match.end) and is_holding_place(reading.words[start])
     if alone and start > context.sentence(match).start and _is_name(reading.words[start - 1]):
         return reading.clause(start - 1)[0], end
