@@ -190,7 +190,7 @@ def _run(
     print(f"{name}: {len(planned)}", flush=True)
     over = time.monotonic() + 60 * limits.minutes
     jobs = [
-        partial(_kept, kept / f"{digest_of(schedule, stage.expected, limits.pairs)}.json", job, over)
+        partial(_kept, kept / f"{digest_of(name, schedule, stage.expected, limits.pairs)}.json", job, over)
         for schedule, job in planned
     ]
     return [one for one in fleet.run_all(jobs, stage.scratch, workers=limits.workers) if one]

@@ -51,6 +51,11 @@ class TrainingRules(Rules):
         ge=1e-4,
         description="side A keeps out of what usual inputs have most of; the smaller, the more; not set: it does not",
     )
+    output_penalty: Annotated[float, Advanced("docs/learning.md#what-it-forgets")] = Field(
+        default=0.0,
+        ge=0.0,
+        description="weight of what an adapter adds to its layers' usual outputs, as a share of those; 0: none",
+    )
     interpolation: Annotated[Share, Advanced("docs/learning.md#a-pretrained-model")] = Field(
         default=1.0, gt=0.0, description="share of side B's change that is kept after training; 1: all of it"
     )

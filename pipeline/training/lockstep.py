@@ -15,6 +15,7 @@ from pipeline.recipe import TrainingRules
 from pipeline.training.jobs import EncodedJob, Microbatch
 from pipeline.training.lora_linear import Adapted
 from pipeline.training.objective import Objective
+from pipeline.training.output_penalty import OutputPenalty
 from pipeline.training.preconditioning import Preconditioner
 
 
@@ -111,15 +112,27 @@ class ActiveJob:
         return TrainingResult(tensors=tensors, steps=self.taken, final_loss=self.loss, tokens=tokens)
 
 
+@dataclass(frozen=True)
+class KeptOut:
+    """What keeps adapters out of their layers' usual inputs: on their parameters, and in their loss."""
+
+    preconditioner: Preconditioner | None = None
+    penalty: OutputPenalty | None = None
+
+
+NOTHING_KEPT_OUT = KeptOut()
+
+
 def train_together(
     objective: Objective,
     adapted: Adapted,
     encoded_jobs: Sequence[EncodedJob],
-    preconditioner: Preconditioner | None = None,
+    kept_out: KeptOut = NOTHING_KEPT_OUT,
 ) -> list[TrainingResult]:
     """Trains the adapters of `adapted.stack`, one for each job, and returns the results in the jobs' order."""
     jobs = [ActiveJob(place, encoded, encoded.microbatches()) for place, encoded in enumerate(encoded_jobs)]
     given = [one.job.given for one in encoded_jobs]
+    preconditioner = kept_out.preconditioner
     free = preconditioner.free(adapted.stack, given) if preconditioner else None
     rules, held = [one.job.rules for one in encoded_jobs], [one.job.held for one in encoded_jobs]
     optimiser = Optimiser(adapted.stack, rules, preconditioner, free, held)
@@ -127,7 +140,7 @@ def train_together(
     total = sum(one.steps for one in encoded_jobs)
     results: dict[int, TrainingResult] = {}
     while jobs:
-        sums += _step(objective, adapted, optimiser, jobs)
+        sums += _step(objective, adapted, optimiser, jobs, kept_out.penalty)
         done += len(jobs)
         _end_epochs(jobs, sums)
         ended = [adapter for adapter, job in enumerate(jobs) if job.over]
@@ -143,10 +156,18 @@ def train_together(
     return [results[place] for place in range(len(encoded_jobs))]
 
 
-def _step(objective: Objective, adapted: Adapted, optimiser: Optimiser, jobs: Sequence[ActiveJob]) -> torch.Tensor:
-    """One step of every job: the gradients are computed and applied here. Returns the losses (K,)."""
+def _step(
+    objective: Objective,
+    adapted: Adapted,
+    optimiser: Optimiser,
+    jobs: Sequence[ActiveJob],
+    penalty: OutputPenalty | None,
+) -> torch.Tensor:
+    """One step of every job: the gradients are computed and applied here. Returns the losses (K,) without penalty."""
     losses = objective.losses(adapted, [next(job.microbatches) for job in jobs])
     losses.sum().backward()  # type: ignore[no-untyped-call]
+    if penalty:
+        penalty.add_gradients(adapted.stack, adapted.scale, [job.encoded.job.held for job in jobs])
     optimiser.step([lr_schedule(job.taken, job.encoded.steps, job.encoded.job.rules.warmup) for job in jobs])
     for job in jobs:
         job.taken += 1

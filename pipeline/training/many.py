@@ -31,11 +31,13 @@ from pipeline.training.jobs import (
     parent_tensors,
     usual,
 )
-from pipeline.training.lockstep import train_together
+from pipeline.training.lockstep import KeptOut, train_together
 from pipeline.training.lora_linear import adapter_shapes, with_adapters
 from pipeline.training.objective import Objective
-from pipeline.training.preconditioning import bytes_at_most, preconditioner
+from pipeline.training.output_penalty import output_penalty
+from pipeline.training.preconditioning import preconditioner
 from pipeline.training.sequences import check_length, make_sequences
+from pipeline.training.usual_inputs import bytes_at_most, usual_covariances
 from pipeline.types import Checkpoint
 
 
@@ -71,11 +73,12 @@ def _train_all(base: BaseModel, jobs: Sequence[TrainingJob], max_bytes: int | No
 
 
 def _same_shape(jobs: Sequence[TrainingJob]) -> list[list[int]]:
-    """The places of the jobs that can share a stack: of one rank, alpha, choice of layers, and preconditioner."""
+    """The places of the jobs that can share a stack: of one rank, alpha, choice of layers, and usual inputs."""
     found: dict[tuple[object, ...], list[int]] = {}
     for place, job in enumerate(jobs):
         rules = job.rules
-        shape = rules.rank, rules.alpha, rules.targets, rules.covariance_damping, usual(job)
+        kept_out = rules.covariance_damping, rules.output_penalty, usual(job)
+        shape = rules.rank, rules.alpha, rules.targets, *kept_out
         found.setdefault(shape, []).append(place)
     return list(found.values())
 
@@ -155,16 +158,18 @@ class JobBatch:
     def train(self, plan: TrainingPlan) -> dict[int, TrainingResult]:
         """Trains all jobs, as many at once as planned, and returns the results by place."""
         results: list[TrainingResult] = []
-        found = preconditioner(self.base, self.jobs[0].job.rules, self.usual)
+        rules = self.jobs[0].job.rules
+        covariances = usual_covariances(self.base, rules, self.usual)
+        kept_out = KeptOut(preconditioner(covariances, rules), output_penalty(self.base, covariances, rules))
         with memory.checkpointing(self.base.model, plan.recompute):
             for first in range(0, len(self.jobs), plan.at_once):
                 turn = slice(first, first + plan.at_once)
                 with (
-                    with_adapters(self.base, self.jobs[0].job.rules, self.starts[turn]) as adapted,
+                    with_adapters(self.base, rules, self.starts[turn]) as adapted,
                     self.objective.attention(),
                     progress.part(_steps(self.jobs[:first]), _steps(self.jobs[turn]), self.steps),
                 ):
-                    results += train_together(self.objective, adapted, self.jobs[turn], found)
+                    results += train_together(self.objective, adapted, self.jobs[turn], kept_out)
         return dict(zip(self.places, self._kept(results), strict=True))
 
     def _kept(self, results: Sequence[TrainingResult]) -> list[TrainingResult]:
@@ -222,8 +227,9 @@ class JobBatch:
             return None
 
     def _need(self, activations: int) -> memory.Need:
-        matrices = bytes_at_most(self.base, self.jobs[0].job.rules)
-        state = (memory.BYTES_A_PARAMETER + (memory.BYTES_PRECONDITIONED if matrices else 0)) * len(self.starts[0])
+        rules = self.jobs[0].job.rules
+        matrices, freely = bytes_at_most(self.base, rules), rules.covariance_damping is not None
+        state = (memory.BYTES_A_PARAMETER + (memory.BYTES_PRECONDITIONED if freely else 0)) * len(self.starts[0])
         once = memory.logit_bytes(self.base.model) + matrices
         return memory.Need(state=state, activations=activations, once=once)
 

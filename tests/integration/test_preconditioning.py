@@ -13,6 +13,7 @@ from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.recipe import RehearsalRules, TrainingRules
 from pipeline.training import TrainingJob, TrainingResult, train_many
 from pipeline.training.preconditioning import Preconditioner, preconditioner
+from pipeline.training.usual_inputs import usual_covariances
 from pipeline.types import Checkpoint, Example, ModelRef, Role
 
 RULES = TrainingRules(rank=4, alpha=8, epochs=20, batch_size=4, learning_rate=1e-3, loss_reduction="tokens")
@@ -33,7 +34,8 @@ def base(tiny_model: Callable[..., Path]) -> BaseModel:
 
 
 def made(base: BaseModel) -> Preconditioner:
-    found = preconditioner(base, DAMPED, [encode_example(base.tokenizer, one).ids for one in USUAL])
+    usual = [encode_example(base.tokenizer, one).ids for one in USUAL]
+    found = preconditioner(usual_covariances(base, DAMPED, usual), DAMPED)
     assert found is not None
     return found
 
