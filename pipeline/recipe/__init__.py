@@ -90,6 +90,7 @@ def pretrained_recipe() -> "Recipe":
             new_weight=1.0,
             teaching_weight=2.0,
             covariance_damping=0.1,
+            output_penalty=30.0,
             interpolation=0.75,
             beside_parent=True,
             beside_rank=32,
