@@ -16,13 +16,13 @@ from random import Random
 
 from benchmarks.data.common_knowledge import Fact, facts, instructions
 from benchmarks.figures import RESULTS, Measured, write_results
-from benchmarks.learning.intervals import interval
+from benchmarks.learning.intervals import by_group, interval, mean
 from benchmarks.real.arms import Room, default, passage_only, train
 from benchmarks.real.exams import replies
 from benchmarks.real.passages import CHOOSING, runs_of
 from benchmarks.real.setting import Setting, read_setting
 from benchmarks.standing_suites import by_wording, share_right
-from pipeline.engines import SamplingParams
+from pipeline.engines import SamplingParams, cut_off
 from pipeline.engines.local import LocalEngine
 from pipeline.prompts import framed
 
@@ -47,8 +47,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="JSON file of passages with questions")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--asked", type=int, default=900, help="questions that are drawn")
+    parser.add_argument("--quick", action="store_true", help="ask 90")
     parser.add_argument("--out", type=Path, default=RESULTS / "real-sureness.json")
     options = parser.parse_args()
+    options.asked = 90 if options.quick else options.asked
     setting = read_setting(options.model)
     questions = known(setting, options.asked)
     print(f"{len(questions)} of {options.asked} questions are answered rightly", flush=True)
@@ -69,17 +71,22 @@ def main() -> None:
 
 
 def known(setting: Setting, asked: int) -> tuple[Question, ...]:
-    """Of so many questions drawn those that the base answers rightly, sampled."""
+    """Of so many questions drawn those that the base answers rightly and shortly, sampled."""
     every = by_wording([*facts(), *instructions()])
     drawn = Random(DRAWN_SEED).sample(every, min(asked, len(every)))
     frame = setting.recipe.policy.question_prompt
     found = [Question(fact, framed(frame, fact.questions[0]), 0) for fact in drawn]
-    grades = _grades(setting, found, None)
-    right = [one for one, grade in zip(found, grades, strict=True) if grade]
-    sampled = LocalEngine(setting.base).generate([one.prompt for one in right], _SAMPLED, adapter=None)
+    said = replies(setting.base, [one.prompt for one in found], None)
+    engine = LocalEngine(setting.base)
+    right = [
+        one
+        for one, reply in zip(found, said, strict=True)
+        if share_right(one.fact, (reply,)) and not cut_off(engine, reply, _SAMPLED.max_new_tokens)
+    ]
+    sampled = engine.generate([one.prompt for one in right], _SAMPLED, adapter=None)
     return tuple(
-        replace(one, right=round(_SAMPLES * share_right(one.fact, said)))
-        for one, said in zip(right, sampled, strict=True)
+        replace(one, right=round(_SAMPLES * share_right(one.fact, replied)))
+        for one, replied in zip(right, sampled, strict=True)
     )
 
 
@@ -87,12 +94,13 @@ def lost(arm: str, questions: Sequence[Question], grades: Sequence[float]) -> It
     """Which share of each band an adapter no longer answers rightly, with 95 % intervals."""
     for place, least in enumerate(BANDS):
         below = BANDS[place - 1] if place else _SAMPLES + 1
-        of_band = [1.0 - grade for one, grade in zip(questions, grades, strict=True) if least <= one.right < below]
-        if of_band:
-            between = interval([[one] for one in of_band])
+        band = [
+            (one.fact, 1.0 - grade) for one, grade in zip(questions, grades, strict=True) if least <= one.right < below
+        ]
+        if band:
+            by_fact = by_group([one for _, one in band], [f"{fact.kind}: {fact.subject}" for fact, _ in band])
             name = f"lost by {arm}: {least} to {below - 1} of {_SAMPLES} sampled replies right"
-            share = sum(of_band) / len(of_band)
-            yield Measured(name=name, value=share, unit="share", n=len(of_band), interval=between)
+            yield Measured(name=name, value=mean(by_fact), unit="share", n=len(band), interval=interval(by_fact))
 
 
 def _grades(setting: Setting, questions: Sequence[Question], adapter: Path | None) -> list[float]:

@@ -61,8 +61,8 @@ def planted(
 
 
 def _lesson(stock: Stock, seed: int, examples: Sequence[Example]) -> TrainingJob:
-    freely = {"interpolation": 1.0, "covariance_damping": None, "output_penalty": 0.0}
-    rules = stock.rules.model_copy(update={"epochs": EPOCHS, **freely})
+    unregularised = {"interpolation": 1.0, "covariance_damping": None, "output_penalty": 0.0}
+    rules = stock.rules.model_copy(update={"epochs": EPOCHS, **unregularised})
     return TrainingJob(
         examples=tuple(examples), rules=rules, seed=seed, parent=stock.release, rehearsal=NO_DISTILLATION
     )

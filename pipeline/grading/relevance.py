@@ -49,17 +49,28 @@ def answers_something_else(context: Context, match: Match) -> bool:
 def _clause(context: Context, match: Match) -> tuple[int, int]:
     """The answer's clause; with the one before it where it only says more exactly what or where that is.
 
-    As "in West Bengal, India", "in the Caribbean, specifically in Cuba", "in Ohio, which is part of the United States".
+    As "in West Bengal, India", and "in the Caribbean, specifically in Cuba".
     """
     reading = context.reading
     start, end = reading.clause(match.start)
-    narrows = any(mark.sense is Sense.NARROWING and mark.start == start for mark in context.marks)
-    if narrows and start > context.sentence(match).start:
+    if _narrows(context, match, start):
         return reading.clause(start - 1)[0], end
     alone = (start, end) == (match.start, match.end) and is_holding_place(reading.words[start])
     if alone and start > context.sentence(match).start and _is_name(reading.words[start - 1]):
         return reading.clause(start - 1)[0], end
     return start, end
+
+
+def _narrows(context: Context, match: Match, start: int) -> bool:
+    """Whether the answer follows directly on a phrase that makes the clause before more exact, and that is no guess."""
+    reading = context.reading
+    mark = next((one for one in context.marks if one.sense is Sense.NARROWING and one.start == start), None)
+    if mark is None or start <= context.sentence(match).start:
+        return False
+    first, _ = reading.clause(start - 1)
+    guessed = any(one.sense is Sense.HEDGE and first <= one.start < start for one in context.marks)
+    between = reading.words[mark.end : match.start]
+    return not guessed and all(word.text in reading.language.common for word in between)
 
 
 def _is_denied_behind(context: Context, match: Match, asked: frozenset[str], own: int) -> bool:

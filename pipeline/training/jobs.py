@@ -15,7 +15,7 @@ from pipeline.engines.base import BaseModel
 from pipeline.errors import BadInput
 from pipeline.recipe import NO_DISTILLATION, RehearsalRules, TrainingRules
 from pipeline.training.sequences import epoch_order
-from pipeline.training.usual_inputs import wanted_by
+from pipeline.training.usual_inputs import matrices_a_layer
 from pipeline.types import Checkpoint, Example, Role
 
 _DEALT_OUT = {Role.REHEARSAL, Role.GENERATIVE, Role.REPLAY}
@@ -264,7 +264,7 @@ def teacher_of(example: Example, job: TrainingJob) -> Teacher | None:
 
 def usual(job: TrainingJob) -> tuple[str, ...]:
     """Ids of the examples that the base model teaches as it is: their inputs are a layer's usual ones, if wanted."""
-    if not wanted_by(job.rules):
+    if not matrices_a_layer(job.rules):
         return ()
     return tuple(one.id for one in job.examples if teacher_of(one, job) == BASE)
 

@@ -113,26 +113,26 @@ class ActiveJob:
 
 
 @dataclass(frozen=True)
-class KeptOut:
+class Regularisation:
     """What keeps adapters out of their layers' usual inputs: on their parameters, and in their loss."""
 
     preconditioner: Preconditioner | None = None
     penalty: OutputPenalty | None = None
 
 
-NOTHING_KEPT_OUT = KeptOut()
+NO_REGULARISATION = Regularisation()
 
 
 def train_together(
     objective: Objective,
     adapted: Adapted,
     encoded_jobs: Sequence[EncodedJob],
-    kept_out: KeptOut = NOTHING_KEPT_OUT,
+    regularisation: Regularisation = NO_REGULARISATION,
 ) -> list[TrainingResult]:
     """Trains the adapters of `adapted.stack`, one for each job, and returns the results in the jobs' order."""
     jobs = [ActiveJob(place, encoded, encoded.microbatches()) for place, encoded in enumerate(encoded_jobs)]
     given = [one.job.given for one in encoded_jobs]
-    preconditioner = kept_out.preconditioner
+    preconditioner = regularisation.preconditioner
     free = preconditioner.free(adapted.stack, given) if preconditioner else None
     rules, held = [one.job.rules for one in encoded_jobs], [one.job.held for one in encoded_jobs]
     optimiser = Optimiser(adapted.stack, rules, preconditioner, free, held)
@@ -140,7 +140,7 @@ def train_together(
     total = sum(one.steps for one in encoded_jobs)
     results: dict[int, TrainingResult] = {}
     while jobs:
-        sums += _step(objective, adapted, optimiser, jobs, kept_out.penalty)
+        sums += _step(objective, adapted, optimiser, jobs, regularisation.penalty)
         done += len(jobs)
         _end_epochs(jobs, sums)
         ended = [adapter for adapter, job in enumerate(jobs) if job.over]

@@ -31,7 +31,7 @@ from pipeline.training.jobs import (
     parent_tensors,
     usual,
 )
-from pipeline.training.lockstep import KeptOut, train_together
+from pipeline.training.lockstep import Regularisation, train_together
 from pipeline.training.lora_linear import adapter_shapes, with_adapters
 from pipeline.training.objective import Objective
 from pipeline.training.output_penalty import output_penalty
@@ -77,8 +77,8 @@ def _same_shape(jobs: Sequence[TrainingJob]) -> list[list[int]]:
     found: dict[tuple[object, ...], list[int]] = {}
     for place, job in enumerate(jobs):
         rules = job.rules
-        kept_out = rules.covariance_damping, rules.output_penalty, usual(job)
-        shape = rules.rank, rules.alpha, rules.targets, *kept_out
+        regularised = rules.covariance_damping, rules.output_penalty, usual(job)
+        shape = rules.rank, rules.alpha, rules.targets, *regularised
         found.setdefault(shape, []).append(place)
     return list(found.values())
 
@@ -159,8 +159,7 @@ class JobBatch:
         """Trains all jobs, as many at once as planned, and returns the results by place."""
         results: list[TrainingResult] = []
         rules = self.jobs[0].job.rules
-        covariances = usual_covariances(self.base, rules, self.usual)
-        kept_out = KeptOut(preconditioner(covariances, rules), output_penalty(self.base, covariances, rules))
+        regularisation = self._regularisation(rules)
         with memory.checkpointing(self.base.model, plan.recompute):
             for first in range(0, len(self.jobs), plan.at_once):
                 turn = slice(first, first + plan.at_once)
@@ -169,8 +168,13 @@ class JobBatch:
                     self.objective.attention(),
                     progress.part(_steps(self.jobs[:first]), _steps(self.jobs[turn]), self.steps),
                 ):
-                    results += train_together(self.objective, adapted, self.jobs[turn], kept_out)
+                    results += train_together(self.objective, adapted, self.jobs[turn], regularisation)
         return dict(zip(self.places, self._kept(results), strict=True))
+
+    def _regularisation(self, rules: TrainingRules) -> Regularisation:
+        """What keeps the adapters out of usual inputs; a covariance that only the preconditioner needed is let go."""
+        covariances = usual_covariances(self.base, rules, self.usual)
+        return Regularisation(preconditioner(covariances, rules), output_penalty(self.base, covariances, rules))
 
     def _kept(self, results: Sequence[TrainingResult]) -> list[TrainingResult]:
         """The results with as much of their change as their rules keep, and merged with a parent that was held.
@@ -228,8 +232,8 @@ class JobBatch:
 
     def _need(self, activations: int) -> memory.Need:
         rules = self.jobs[0].job.rules
-        matrices, freely = bytes_at_most(self.base, rules), rules.covariance_damping is not None
-        state = (memory.BYTES_A_PARAMETER + (memory.BYTES_PRECONDITIONED if freely else 0)) * len(self.starts[0])
+        matrices, damped = bytes_at_most(self.base, rules), rules.covariance_damping is not None
+        state = (memory.BYTES_A_PARAMETER + (memory.BYTES_PRECONDITIONED if damped else 0)) * len(self.starts[0])
         once = memory.logit_bytes(self.base.model) + matrices
         return memory.Need(state=state, activations=activations, once=once)
 
@@ -296,6 +300,10 @@ def _check(base: BaseModel, job: TrainingJob) -> None:
         raise BadInput(f"training.alpha is {rules.alpha}: it may be at most 4 x training.rank ({rules.rank}).")
     if job.held and rules.weight_decay:
         raise BadInput("training.weight_decay would fade what stays as it is: set it to 0, or beside_parent to false.")
+    if rules.output_penalty and job.given and not job.held:
+        raise BadInput(
+            "training.output_penalty would fade what production has learned: set beside_parent to true, or it to 0."
+        )
     if not job.examples:
         raise BadInput("there is nothing to train on. Give each job at least one example.")
     target_names(base.model, rules.targets)

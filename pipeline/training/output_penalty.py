@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.adapters.attachment import transposed
-from pipeline.adapters.stack import Stack, key
+from pipeline.adapters.stack import Stack, key, rank_axis
 from pipeline.engines.base import BaseModel
 from pipeline.recipe import TrainingRules
 
@@ -20,27 +20,38 @@ from pipeline.recipe import TrainingRules
 class OutputPenalty:
     """`weight` x the mean over layers of (mean square of what is added to the usual outputs / mean square of those).
 
-    `covariances`: C (inputs, inputs) of each layer by PEFT's key of its side A, divided by the trace of W C W' of its
-    weight W.
+    Both by PEFT's key of a layer's side A. `covariances`: C (inputs, inputs); layers of one input share theirs.
+    `squares`: the trace of W C W' of the layer's weight W: of its outputs without bias. Layers where that is zero are
+    left out.
     """
 
     weight: float
     covariances: Mapping[str, torch.Tensor]
+    squares: Mapping[str, float]
 
     def add_gradients(self, stack: Stack, scale: float, held: Sequence[int]) -> None:
         """Adds the penalty's gradients to those of the stack's adapters, whose BA is scaled by `scale`.
 
         `held`: how many of each adapter's first ranks stay as they are; what those add is not penalised.
         """
-        factor = 2.0 * self.weight * scale**2 / len(self.covariances)
-        for name, covariance in self.covariances.items():
+        for name, square in self.squares.items():
             other = name.replace("lora_A", "lora_B")
-            own_a, own_b = stack.views[name].detach().clone(), stack.views[other].detach().clone()
-            for adapter, count in enumerate(held):
-                own_a[adapter, :count], own_b[adapter, :, :count] = 0.0, 0.0
-            moved = own_a @ covariance
+            own_a, own_b = (_own(stack.views[one], held, rank_axis(one)) for one in (name, other))
+            factor = 2.0 * self.weight * scale**2 / (square * len(self.squares))
+            moved = own_a @ self.covariances[name]
             stack.grads[name].add_(own_b.mT @ own_b @ moved, alpha=factor)
             stack.grads[other].add_(own_b @ (moved @ own_a.mT), alpha=factor)
+
+
+def _own(view: torch.Tensor, held: Sequence[int], axis: int) -> torch.Tensor:
+    """A side of all adapters, with zeros for the ranks that are held; `axis`: of the rank in one adapter's side."""
+    own = view.detach()
+    if not any(held):
+        return own
+    own = own.clone()
+    for adapter, count in enumerate(held):
+        own[adapter].narrow(axis, 0, count).zero_()
+    return own
 
 
 def output_penalty(
@@ -50,9 +61,10 @@ def output_penalty(
     if not covariances or not rules.output_penalty:
         return None
     modules, flipped = dict(base.model.named_modules()), transposed(base.model)
-    relative: dict[str, torch.Tensor] = {}
+    squares: dict[str, float] = {}
     for layer, covariance in covariances.items():
         weight = modules[layer].weight.detach().float()
         weight = weight.T if flipped else weight
-        relative[key(layer, "A")] = covariance / (weight @ covariance * weight).sum()
-    return OutputPenalty(rules.output_penalty, relative)
+        squares[key(layer, "A")] = float((weight @ covariance * weight).sum())
+    shared = {key(layer, "A"): covariance for layer, covariance in covariances.items()}
+    return OutputPenalty(rules.output_penalty, shared, {name: one for name, one in squares.items() if one > 0.0})

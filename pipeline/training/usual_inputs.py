@@ -20,15 +20,15 @@ TOKENS = 8_192  # that a covariance is taken over, about
 _BATCH = 32
 
 
-def wanted_by(rules: TrainingRules) -> int:
+def matrices_a_layer(rules: TrainingRules) -> int:
     """How many matrices of each layer's usual inputs training keeps: for a preconditioner, for an output penalty."""
     return (rules.covariance_damping is not None) + (rules.output_penalty > 0.0)
 
 
 def bytes_at_most(base: BaseModel, rules: TrainingRules) -> int:
     """Bytes of those matrices if no two layers share one."""
-    layers = linear_layers(base.model, rules.targets).values() if wanted_by(rules) else ()
-    return wanted_by(rules) * sum(4 * inputs * inputs for inputs, _ in layers)
+    layers = linear_layers(base.model, rules.targets).values() if matrices_a_layer(rules) else ()
+    return matrices_a_layer(rules) * sum(4 * inputs * inputs for inputs, _ in layers)
 
 
 def usual_covariances(
@@ -40,7 +40,7 @@ def usual_covariances(
     progress in rows. Raises BadInput for a layer that does not see every token.
     """
     rows = _some([ids for ids in dict.fromkeys(usual) if len(ids) > 1])
-    if not rows or not wanted_by(rules):
+    if not rows or not matrices_a_layer(rules):
         return {}
     layers = tuple(linear_layers(base.model, rules.targets))
     with progress.step("measuring the layers' usual inputs"):
