@@ -54,13 +54,13 @@ def main() -> None:
 
 def surely_answered(engine: Engine, rows: Sequence[Fact]) -> list[Fact]:
     """The facts, or tasks, each in the wordings whose greedy reply is right and short, as are most sampled ones."""
-    asked = by_wording(rows)
+    asked = _by_wording(rows)
     right = [
         one
         for one, (reply,) in _replies(engine, asked, _GREEDY)
-        if share_right(one, (reply,)) == 1.0 and not cut_off(engine, reply, _SHORT)
+        if _share_right(one, (reply,)) == 1.0 and not cut_off(engine, reply, _SHORT)
     ]
-    sure = {one.questions for one, replies in _replies(engine, right, _SAMPLED) if share_right(one, replies) >= SURE}
+    sure = {one.questions for one, replies in _replies(engine, right, _SAMPLED) if _share_right(one, replies) >= SURE}
     kept = (replace(fact, questions=tuple(one for one in fact.questions if (one,) in sure)) for fact in rows)
     return [fact for fact in kept if fact.questions]
 
@@ -75,8 +75,7 @@ def mixed(rows: Sequence[Fact], of_a_kind: int) -> list[Fact]:
     return [fact for fact in rows if (fact.kind, fact.subject) in chosen]
 
 
-def by_wording(rows: Sequence[Fact]) -> list[Fact]:
-    """The facts, each in one wording: as many as there are wordings."""
+def _by_wording(rows: Sequence[Fact]) -> list[Fact]:
     return [replace(fact, questions=(question,)) for fact in rows for question in fact.questions]
 
 
@@ -88,8 +87,7 @@ def _replies(engine: Engine, rows: Sequence[Fact], params: SamplingParams) -> It
     )
 
 
-def share_right(one: Fact, replies: Sequence[str]) -> float:
-    """The share of the replies to a fact's first wording that are right."""
+def _share_right(one: Fact, replies: Sequence[str]) -> float:
     return fmean(grade(reply, one.answers, one.questions[0]) for reply in replies)
 
 
