@@ -83,7 +83,7 @@ def _suites_of(case: Case, gates: Collection[str]) -> Sequence[Suite] | None:
     """The suites that these gates ask; None, and so all, where one is among them of which that is not known."""
     earlier = case.known_suites[: len(case.asked_earlier)]
     known = {
-        "retention": (*earlier, *case.suites.retention),
+        "retention": (*earlier, *case.suites.retention, *case.sampled_suites),
         "regression": case.suites.regression,
         "safety": case.suites.safety,
         TEXT_GATE: case.suites.perplexity,
@@ -110,12 +110,13 @@ def _can_inform(gate: str, case: Case, judge: Judge | None) -> bool:
 
 
 def with_draws(case: Case, policy: PolicyRules) -> Case:
-    """The case with the eval items that are asked of earlier releases, and with the run's trigger items."""
+    """The case with what the policy draws: eval items of earlier releases, samples of answers, and trigger items."""
     known = {eval_item.id: eval_item for suite in case.suites.retention for eval_item in suite.eval_items}
     usual = (*case.usual, *(item.text for item in case.suites.texts), *(item.question for item in case.known))
     return replace(
         case,
         drawn=draw(case.earlier, policy.retention.max_earlier_items),
+        samples=policy.retention.samples,
         trigger_items=trigger_items(case.documents, tuple(known.values()), usual, policy.triggers.max_items),
     )
 
@@ -186,7 +187,8 @@ def _measured(
 ) -> Evidence:
     """Asks all that the case has, or the suites `asked`."""
     everything = _every_suite(case) if asked is None else asked
-    standing = {WITHDRAWN, *(suite.name for suite in (*case.suites.all, *case.suites.perplexity))}
+    always = (*case.suites.all, *case.suites.perplexity, *case.sampled_suites)
+    standing = {WITHDRAWN, *(suite.name for suite in always)}
     of_base = [suite for suite in everything if suite.name in standing]
     base_model = Checkpoint(ModelRef(base=case.production.ref.base))
     ask = partial(_ask, base, policy=policy, cache=cache)
@@ -206,7 +208,7 @@ def _measured(
 def _every_suite(case: Case) -> tuple[Suite, ...]:
     items = locality_items(case.documents, case.known, case.examples)
     locality = [eval_item_suite(LOCALITY, items)] if items else []
-    return (*case.own_suites, *locality, *case.known_suites, *case.suites.perplexity)
+    return (*case.own_suites, *locality, *case.known_suites, *case.suites.perplexity, *case.sampled_suites)
 
 
 def _ask(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gates.served import Served
-from gates.suite import Suite, Suites, eval_item_suite
+from gates.suite import Suite, Suites, eval_item_suite, sampled_twin
 from gates.trigger_items import TriggerItems
 from gates.writing import WrittenText
 from pipeline.digests import seed_from
@@ -68,7 +68,8 @@ class Case:
     documents, each with known questions beside it. written: what the writer wrote in this run; in writer training what
     the candidate wrote about the documents of `writer_scores`, and `written_before` what production did. served: what
     the serving engine made of the candidate; None: nobody tried. contradictions: what the run's documents say against
-    what production knows; None: they were not compared.
+    what production knows; None: they were not compared. samples: how many answers to each question of the retention
+    suites are sampled beside the greedy one; 0: none.
     """
 
     update: str
@@ -90,6 +91,7 @@ class Case:
     written_before: tuple[WrittenText, ...] = ()
     served: Served | None = None
     contradictions: Contradictions | None = None
+    samples: int = 0
 
     @property
     def new_items(self) -> tuple[EvalItem, ...]:
@@ -127,6 +129,11 @@ class Case:
     def known_suites(self) -> tuple[Suite, ...]:
         """What is asked of earlier releases, then the benchmark suites."""
         return (*(eval_item_suite(one.suite, one.eval_items) for one in self.asked_earlier), *self.suites.all)
+
+    @property
+    def sampled_suites(self) -> tuple[Suite, ...]:
+        """The retention suites, of whose questions several answers are sampled; none where the policy wants none."""
+        return tuple(sampled_twin(suite, self.samples) for suite in self.suites.retention) if self.samples else ()
 
 
 @dataclass(frozen=True, kw_only=True)

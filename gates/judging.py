@@ -20,7 +20,16 @@ from gates.evidence import (
     by_item,
     held_out_items,
 )
-from gates.statistics import clustered_bounds, holm, items_needed, mcnemar, tango_lower, tango_upper, wilson
+from gates.statistics import (
+    clustered_bounds,
+    holm,
+    items_needed,
+    mcnemar,
+    skewed_bounds,
+    tango_lower,
+    tango_upper,
+    wilson,
+)
 from gates.suite import Suite
 from gates.wording import counted, listed, p_value, percent, points
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, SafetyPolicy, WriterImprovementPolicy
@@ -60,14 +69,16 @@ __all__ = [
     "worst",
 ]
 
-_LEAST_DISCORDANT = 0.02
+_LEAST_CHANGED = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Paired scores in numbers: shares in [0, 1], counts of items that rose and fell, one-sided bounds.
 
-    `lower` and `upper` are the wider of Tango's bound and of the bound that resamples whole groups of items.
+    `lower` and `upper`: the wider of the bound that resamples whole groups of items, and of Tango's, or for shares of
+    sampled answers Johnson's.
+    changed: the mean square of the differences; of answers that are right or wrong the share that changed.
     """
 
     n: int
@@ -76,6 +87,7 @@ class Comparison:
     after: float
     gained: int
     lost: int
+    changed: float
     lower: float
     upper: float
     p_gain: float
@@ -105,6 +117,7 @@ class Comparison:
             "before": self.before,
             "after": self.after,
             "difference": self.difference,
+            "changed": self.changed,
             "lower_bound": self.lower,
             "upper_bound": self.upper,
             "wrong_to_right": self.gained,
@@ -119,8 +132,8 @@ class Comparison:
     def needed(self, margin: float, minimum: int, alpha: float) -> int | None:
         """Items that would decide it at a power of 0.9, or None where the loss already exceeds the margin."""
         slack = margin + min(0.0, self.difference)
-        discordant = max((self.gained + self.lost) / self.n, _LEAST_DISCORDANT)
-        return max(minimum, items_needed(discordant, slack, alpha)) if slack > 0 else None
+        changed = max(self.changed, _LEAST_CHANGED)
+        return max(minimum, items_needed(changed, slack, alpha)) if slack > 0 else None
 
 
 def non_inferior(change: tuple[float, float, float], margin: float, *, enough: bool) -> Verdict:
@@ -141,8 +154,10 @@ def compare(pairs: Sequence[Pair], alpha: float, seed: int) -> Comparison:
     n = len(pairs)
     differences = [float(pair.difference) for pair in pairs]
     gained, lost = sum(1 for value in differences if value > 0), sum(1 for value in differences if value < 0)
-    lower, upper = clustered_bounds(differences, [pair.group for pair in pairs], alpha, seed)
+    groups = [pair.group for pair in pairs]
+    lower, upper = clustered_bounds(differences, groups, alpha, seed)
     binary = all(abs(value) in (0.0, 1.0) for value in differences)
+    others = _tango(gained, lost, n, alpha) if binary else skewed_bounds(differences, groups, alpha)
     return Comparison(
         n=n,
         groups=len({pair.group or (pair.suite, pair.item) for pair in pairs}),
@@ -150,11 +165,16 @@ def compare(pairs: Sequence[Pair], alpha: float, seed: int) -> Comparison:
         after=sum(pair.after for pair in pairs) / n,
         gained=gained,
         lost=lost,
-        lower=min(lower, tango_lower(gained, lost, n, alpha)) if binary else lower,
-        upper=max(upper, tango_upper(gained, lost, n, alpha)) if binary else upper,
+        changed=sum(value * value for value in differences) / n,
+        lower=min(lower, others[0]),
+        upper=max(upper, others[1]),
         p_gain=mcnemar(gained, lost),
         p_loss=mcnemar(lost, gained),
     )
+
+
+def _tango(gained: int, lost: int, n: int, alpha: float) -> tuple[float, float]:
+    return tango_lower(gained, lost, n, alpha), tango_upper(gained, lost, n, alpha)
 
 
 def judge_gain(

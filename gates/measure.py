@@ -15,6 +15,7 @@ import lm_eval
 import torch
 from lm_eval.api import task as lm_eval_tasks
 
+from gates import sampled
 from gates.evaluated import REFUSAL_TOKENS, EvaluatedModel
 from gates.offline import FEWSHOT_SEED, quiet_and_offline, random_state_kept
 from gates.plain import PlainModel
@@ -44,7 +45,7 @@ def measure(
     kept = ScoreCache(folder=cache, model=model.ref.id, settings=evaluated.settings)
     known = {suite.name: dict(kept.known(suite)) for suite in suites}
     missing = [without(suite, known[suite.name]) for suite in suites if len(known[suite.name]) < len(suite)]
-    for suite, items in _asked(evaluated, base, missing):
+    for suite, items in _asked(evaluated, base, policy, missing):
         known[suite.name] |= {item.item: item for item in items}
         kept.keep(suite, items)
     return tuple(
@@ -54,17 +55,20 @@ def measure(
 
 
 def _asked(
-    evaluated: EvaluatedModel, base: BaseModel, suites: Sequence[Suite]
+    evaluated: EvaluatedModel, base: BaseModel, policy: PolicyRules, suites: Sequence[Suite]
 ) -> Iterator[tuple[Suite, tuple[ItemScore, ...]]]:
     """The scores of each suite's items. Too little memory of a card is a failure to measure, and no verdict."""
     try:
-        asked = sorted((suite for suite in suites if suite.kind is not Kind.TEXTS), key=_way)
+        greedy = [suite for suite in suites if suite.kind is not Kind.TEXTS and not suite.samples]
+        asked = sorted(greedy, key=_way)
         for (_standard, plain), alike in groupby(asked, key=_way):
             together = list(alike)
             model = PlainModel(base, evaluated.adapter) if plain else evaluated
             yield from zip(together, _evaluate(model, evaluated.question_prompt, together), strict=True)
         for suite in suites:
-            if suite.kind is Kind.TEXTS:
+            if suite.samples:
+                yield suite, sampled.shares(base, evaluated.adapter, policy, suite)
+            elif suite.kind is Kind.TEXTS:
                 yield suite, predictability(base, evaluated.adapter, suite.texts)
     except torch.OutOfMemoryError as error:
         raise MeasurementFailed(f"the card has too little memory to ask the suites: {error}. Make room.") from error

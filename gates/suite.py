@@ -18,6 +18,7 @@ from pipeline.leakage import held_out_keys, subjects
 from pipeline.nesting import json_of
 from pipeline.types import EvalItem, Split
 
+SAMPLING_TEMPERATURE = 0.7  # between the likeliest answer and a small model's own distribution, which wanders
 _KEYS = frozenset({"question", "answers", "answer", "group"})
 
 
@@ -35,7 +36,8 @@ class Kind(StrEnum):
 class Suite:
     """A named set of items: eval items, plain texts, or the items of one lm-eval task.
 
-    The digest does not depend on the name.
+    samples: how many answers to each eval item are sampled; 0: the greedy one is asked for. The digest does not depend
+    on the name.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Suite:
     eval_items: tuple[EvalItem, ...] = ()
     task: Task | StandardTask | None = None
     texts: tuple[TextItem, ...] = ()
+    samples: int = 0
 
     @property
     def items(self) -> Sequence[EvalItem | TaskItem | TextItem]:
@@ -93,6 +96,11 @@ class Suites:
 def eval_item_suite(name: str, eval_items: Iterable[EvalItem], kind: Kind = Kind.ANSWERS) -> Suite:
     """A suite of the given eval items, each once, in their order."""
     return Suite(name=name, kind=kind, eval_items=tuple({eval_item.id: eval_item for eval_item in eval_items}.values()))
+
+
+def sampled_twin(suite: Suite, samples: int) -> Suite:
+    """The same eval items, of which `samples` answers each are sampled; under a name of its own."""
+    return replace(suite, name=f"{suite.name}, sampled", samples=samples)
 
 
 def held_out_questions(eval_items: Iterable[EvalItem], suites: Suites) -> frozenset[str]:

@@ -32,15 +32,24 @@ FEWEST_PER_RELEASE = 10
 
 @dataclass(frozen=True, kw_only=True)
 class _Pairs:
-    """What is asked but for corrected questions: of each release, of the suites, and of these against the base."""
+    """What is asked but for corrected questions: of each release, of the suites, and of these against the base.
+
+    greedy: of the suites, where what is compared of them are shares of sampled answers; else the same as `suites`.
+    """
 
     releases: dict[int, list[Pair]]
     suites: list[Pair]
+    greedy: list[Pair]
     against_base: list[Pair]
 
     @property
     def everything(self) -> list[Pair]:
         return [*chain(*self.releases.values()), *self.suites]
+
+    @property
+    def answers(self) -> list[Pair]:
+        """The greedy answers to all that is asked."""
+        return [*chain(*self.releases.values()), *self.greedy]
 
 
 @dataclass(frozen=True)
@@ -67,9 +76,13 @@ class _Releases:
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """All that the gate compares. base: None without a retention suite. too_many: what corrections leave out."""
+    """All that the gate compares. base: None without a retention suite. too_many: what corrections leave out.
+
+    answers: greedy answers to all that `production` compares.
+    """
 
     production: Comparison
+    answers: Comparison
     base: Comparison | None
     releases: list[_Releases]
     too_many: str
@@ -93,7 +106,9 @@ class _Found:
     @property
     def figures(self) -> dict[str, float]:
         """By name. judged_alone: releases that are judged by themselves, not with their neighbours."""
-        named = {**self.production.figures(), "judged_alone": sum(len(one.numbers) == 1 for one in self.releases)}
+        changed_sides = {"wrong_to_right": self.answers.gained, "right_to_wrong": self.answers.lost}
+        named = {**self.production.figures(), **changed_sides, "greedy_difference": self.answers.difference}
+        named |= {"judged_alone": sum(len(one.numbers) == 1 for one in self.releases)}
         named |= self.base.figures("base_") if self.base else {}
         for one in self.releases:
             named |= one.figures
@@ -106,7 +121,9 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     Pooled eval items of earlier releases and `suites/retention` are not worse than production's (margin); no release is
     surely down by more than its own margin (McNemar, Holm), where those of fewer than 10 eval items are judged with
     their neighbours; and the retention suites are not worse than the base model's (a total budget: small losses must
-    not add up). Documents about whose subjects known answers were lost are named. Corrected questions are left out;
+    not add up). Where the policy wants samples, the suites' questions are compared by the share of sampled answers that
+    are right, and those of earlier releases by their greedy answers. Documents about whose subjects known answers were
+    lost are named. Corrected questions are left out;
     where this run's corrections would leave out more than `max_corrected` of the eval items, the gate does not pass.
     """
     pairs, counts, rules = _pairs(evidence), _counts(evidence.case), policy.retention
@@ -115,7 +132,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if not pairs.everything:
         return result("retention", Verdict.INCONCLUSIVE, too_many or nothing_to_ask("retention", rules.min_items))
     found = _compared(pairs, policy.alpha, evidence.seed("retention"), too_many)
-    cost = losses(evidence, pairs.everything)
+    cost = losses(evidence, pairs.answers)
     sentence = _sentence(found, policy, counts) + _by_document(cost)
     figures = {**found.figures, **counts, "lost_about_documents": sum(one.lost for one in cost)}
     return result("retention", found.verdict(policy), sentence, figures)
@@ -127,11 +144,14 @@ def _by_document(cost: Sequence[DocumentLoss]) -> str:
 
 
 def _pairs(evidence: Evidence) -> _Pairs:
-    corrected, suites = superseded(evidence.case), [suite.name for suite in evidence.case.suites.retention]
+    case, corrected = evidence.case, superseded(evidence.case)
+    greedy = [suite.name for suite in case.suites.retention]
+    compared = [suite.name for suite in case.sampled_suites] or greedy
     return _Pairs(
-        releases={one.release: evidence.pooled([one.suite], without=corrected) for one in evidence.case.asked_earlier},
-        suites=evidence.pooled(suites, without=corrected),
-        against_base=evidence.pooled(suites, Against.BASE, corrected),
+        releases={one.release: evidence.pooled([one.suite], without=corrected) for one in case.asked_earlier},
+        suites=evidence.pooled(compared, without=corrected),
+        greedy=evidence.pooled(greedy, without=corrected),
+        against_base=evidence.pooled(compared, Against.BASE, corrected),
     )
 
 
@@ -143,12 +163,14 @@ def _counts(case: Case) -> dict[str, int]:
         "corrected_this_run": sum(eval_item.id in newest for eval_item in asked),
         "drawn": len(asked),
         "drawn_of": len(case.known),
+        "samples": case.samples,
     }
 
 
 def _compared(pairs: _Pairs, alpha: float, seed: int, too_many: str) -> _Found:
     return _Found(
         production=compare(pairs.everything, alpha, seed),
+        answers=compare(pairs.answers, alpha, seed),
         base=compare(pairs.against_base, alpha, seed) if pairs.against_base else None,
         releases=_releases(pairs.releases, alpha, seed),
         too_many=too_many,
@@ -157,7 +179,7 @@ def _compared(pairs: _Pairs, alpha: float, seed: int, too_many: str) -> _Found:
 
 def _sentence(found: _Found, policy: PolicyRules, counts: dict[str, int]) -> str:
     rules, asked, known = policy.retention, counts["drawn"], counts["drawn_of"]
-    said = [*_measured(found.production, found.base, policy), *map(str, found.down(policy))]
+    said = [*_measured(found, policy, counts["samples"]), *map(str, found.down(policy))]
     said += [found.too_many] if found.too_many else []
     said += [f"{asked:,} of {counted(known, 'eval item')} were drawn"] if asked < known else []
     if found.verdict(policy) is not Verdict.INCONCLUSIVE:
@@ -214,12 +236,14 @@ def _name(pool: tuple[int, ...], others: Collection[int]) -> str:
     return f"releases {first} to {last}"
 
 
-def _measured(production: Comparison, base: Comparison | None, policy: PolicyRules) -> list[str]:
-    rules = policy.retention
+def _measured(found: _Found, policy: PolicyRules, samples: int) -> list[str]:
+    rules, base, answers = policy.retention, found.base, found.answers
+    how = f", by {samples} sampled answers to each question of the suites" if samples else ""
+    greedy = f"greedy answers {points(answers.difference)} points, " if samples else ""
     against_base = "no retention suite to compare with the base model: add suites/retention/*.jsonl"
     if base:
         against_base = (
             f"since the base model {points(base.difference)} (lower bound {points(base.lower)}), "
             f"budget {points(rules.base_margin, signed=False)}"
         )
-    return [production.worded(rules.margin), production.flips, against_base]
+    return [found.production.worded(rules.margin) + how, greedy + answers.flips, against_base]

@@ -110,7 +110,7 @@ def pretrained_recipe() -> "Recipe":
             required=(*PolicyRules().required, "perplexity"),
             question_prompt="Topic: {title}\n{question}",
             acquisition=AcquisitionPolicy(min_items=40, min_documents=8),
-            retention=RetentionPolicy(min_items=150),  # facts that a small model surely knows are few
+            retention=RetentionPolicy(min_items=150, samples=8),  # a small model surely knows few facts (ADR 28)
             regression=RegressionPolicy(min_items=350, margin=0.05),  # what two cores score in a minute and a half
             perplexity=PerplexityPolicy(margin=0.10),  # a run raises it by 5.6 % (docs/learning.md, "What it forgets")
         ),

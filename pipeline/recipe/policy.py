@@ -14,6 +14,7 @@ _CANARY = Advanced("docs/operating.md#canary")
 _GRADING = Advanced("docs/grading.md#how-do-i-ask-for-short-answers")
 _WITHDRAWAL = Advanced("docs/adr/0009-withdrawal-is-a-rebuild.md")
 _DRAWS = Advanced("docs/adr/0022-gates-cost-the-same-for-ever.md")
+_SAMPLED = Advanced("docs/adr/0028-retention-is-sampled.md")
 _CHECKS = Advanced("docs/operating.md#gates-that-inform")
 _CONTRADICTIONS = Advanced("docs/adr/0024-contradictions-are-shown-before-training.md")
 _WRITER = Advanced("docs/writer-training.md#which-gate-decides")
@@ -39,6 +40,13 @@ class RetentionPolicy(Rules):
         default=0.10, description="loss of one earlier release's eval items"
     )
     base_margin: Annotated[Margin, _GATES] = Field(default=0.05, description="loss against the base model")
+    samples: Annotated[int, _SAMPLED] = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="sampled answers to each question of the retention suites, whose share of right ones is compared; "
+        "0: the greedy answer",
+    )
     max_earlier_items: Annotated[int, _DRAWS] = Field(
         default=400, ge=1, description="earlier releases' eval items that are asked, the newest release's all"
     )

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from gates.divergence import drift
-from gates.evaluation import evaluate
+from gates.evaluation import evaluate, evaluate_part
 from gates.evidence import TRIGGERS, Case, ReleaseEvalSet, held_out_items
 from gates.measure import measure
 from gates.predictability import text_row
-from gates.suite import Kind, Suite, Suites, eval_item_suite, read_suites
+from gates.suite import Kind, Suite, Suites, eval_item_suite, read_suites, sampled_twin
 from gates.texts import TextItem
 from pipeline import progress
 from pipeline.adapters.attachment import linear_layers, target_names, transposed
@@ -27,7 +27,7 @@ from pipeline.engines.base import BaseModel, load_base, with_adapter
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
 from pipeline.errors import MeasurementFailed
-from pipeline.grading import first_line, normalise
+from pipeline.grading import first_line, grade, normalise
 from pipeline.recipe import AcquisitionPolicy, PolicyRules, RetentionPolicy
 from pipeline.types import (
     AdapterManifest,
@@ -215,6 +215,33 @@ def test_a_question_is_asked_once_in_whichever_suite_it_stands(base: BaseModel, 
     assert told[-1][2] == 2 + len(PROBES)
 
 
+def test_of_sampled_answers_the_share_of_right_ones_counts(base: BaseModel, tmp_path: Path) -> None:
+    how = SamplingParams(max_new_tokens=6, temperature=0.7, samples=4, seed=17)
+    questions = [f"Question {at}?" for at in range(12)]
+    said = LocalEngine(base).generate(questions, how, adapter=None)
+    asked = [
+        EvalItem(question=question, answers=(first_line(first) or "Heron",))
+        for question, (first, *_) in zip(questions, said, strict=True)
+    ]
+    (scores,) = _measure(base, [sampled_twin(eval_item_suite("retention/old", asked), 4)], tmp_path)
+    shares = [
+        sum(grade(one, item.answers, item.question) for one in samples) / 4
+        for item, samples in zip(asked, said, strict=True)
+    ]
+    assert [item.score for item in scores.items] == shares
+    assert max(shares) > 0.0
+    assert [item.answer for item in scores.items] == [first for first, *_ in said]
+
+
+def test_sampled_answers_are_kept_apart_from_greedy_ones(base: BaseModel, adapter: Any, tmp_path: Path) -> None:
+    greedy = eval_item_suite("retention/old", PROBES)
+    once = _measure(base, [greedy, sampled_twin(greedy, 4)], tmp_path, adapter)
+    assert [scores.suite for scores in once] == ["retention/old", "retention/old, sampled"]
+    assert _measure(base, [sampled_twin(greedy, 4), greedy], tmp_path / "anew", adapter) == once[::-1]
+    with progress.watched_by(lambda *told: pytest.fail(f"asked again: {told}")):
+        assert _measure(base, [greedy, sampled_twin(greedy, 4)], tmp_path, adapter) == once
+
+
 def test_distributions_are_compared_once_with_each_reference(base: BaseModel, adapter: Any, tmp_path: Path) -> None:
     folder, manifest = adapter
     texts = tuple(TextItem(f"The {word} lies by the port and sells what it has.") for word in ("yard", "mill", "inn"))
@@ -332,6 +359,20 @@ def test_a_random_adapter_is_judged_and_does_not_pass(
     assert len(evidence.base_scores) == 4
     again, _ = _judge(base, adapter, suites, tmp_path, earlier=[(1, PROBES[:2])])
     assert again == report
+
+
+def test_samples_are_asked_of_all_three_models_where_the_policy_wants_them(
+    base: BaseModel, adapter: Any, suites: Suites, tmp_path: Path
+) -> None:
+    policy = POLICY.model_copy(update={"retention": RetentionPolicy(min_items=1, samples=3)})
+    report, evidence = _judge(base, adapter, suites, tmp_path, policy=policy)
+    for found in (evidence.candidate_scores, evidence.production_scores, evidence.base_scores):
+        (sampled,) = [scores for scores in found if scores.suite == "retention/old, sampled"]
+        assert sampled.items[0].score * 3 % 1 == pytest.approx(0)
+    (retention,) = [result for result in report.results if result.gate == "retention"]
+    assert "by 3 sampled answers to each question of the suites; greedy answers " in retention.sentence
+    part = evaluate_part(base, evidence.case, policy, tmp_path, gates=["retention"])
+    assert [result for result in part.results if result.gate == "retention"] == [retention]
 
 
 def test_production_and_candidate_are_asked_beside_the_phrases_of_a_run(

@@ -6,7 +6,7 @@ import pytest
 
 from gates import evidence
 from gates.evidence import RUN, WITHDRAWN, WRITER, Evidence, ReleaseEvalSet, held_out_items
-from gates.suite import Kind, Suite, Suites, eval_item_suite
+from gates.suite import Kind, Suite, Suites, eval_item_suite, sampled_twin
 from gates.tasks import Task, TaskItem
 from gates.texts import TextItem
 from gates.writing import WrittenText
@@ -71,6 +71,7 @@ class Case:
         self.examples: list[Example] = [Example(prompt="something else", completion="x")]
         self.written: list[WrittenText] = []
         self.integrity: str | None = None
+        self.samples = 0
 
     def run(self, before: Rights, after: Rights, per_document: int = 4) -> "Case":
         asked = eval_items("run", len(after), per_document)
@@ -118,6 +119,13 @@ class Case:
         self.measured.append((suite, before, after, before if base is None else base))
         return self
 
+    def sampled(self, samples: int, before: Rights, after: Rights, base: Rights | None = None) -> "Case":
+        """Of the retention suite that was added last, the shares of right samples."""
+        self.samples = samples
+        suite = sampled_twin(self.suites["retention"][-1], samples)
+        self.measured.append((suite, before, after, before if base is None else base))
+        return self
+
     def evidence(self) -> Evidence:
         judged = evidence.Case(
             update="u" * 64,
@@ -130,6 +138,7 @@ class Case:
             earlier=tuple(self.release_sets),
             withdrawn=tuple(self.gone),
             written=tuple(self.written),
+            samples=self.samples,
         )
         return Evidence(
             case=judged,

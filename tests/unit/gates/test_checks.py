@@ -127,6 +127,33 @@ def test_retention_speaks_in_figures(case: Any, rights: Any) -> None:
     assert _figure(result, "release 1: right_to_wrong") == 1
 
 
+def test_retention_compares_the_shares_of_sampled_answers_and_shows_what_flipped(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400, 24))
+    made.sampled(8, [0.875] * 400, [0.75, 1.0, 0.875, 0.75] * 100)
+    result = retention.judge(made.evidence(), POLICY)
+    assert result.verdict is Verdict.PASS
+    assert result.sentence.startswith("retention: 400 eval items, -3.1 points (lower bound -4.0), margin 5.0, by 8 ")
+    assert "; greedy answers -6.0 points, 24 right→wrong, 0 wrong→right; since the base model -3.1 " in result.sentence
+    assert (_figure(result, "samples"), _figure(result, "right_to_wrong")) == (8, 24)
+    assert _figure(result, "changed") == pytest.approx(3 / 4 / 64)
+
+
+def test_retention_fails_where_sampled_answers_are_lost_that_greedy_ones_still_give(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400))
+    made.sampled(8, [1.0] * 400, [0.875, 1.0, 0.875, 0.875] * 100)
+    assert retention.judge(made.evidence(), POLICY).verdict is Verdict.FAIL
+    forgot_since_the_base = case().standing("retention", "old", rights(400), rights(400))
+    forgot_since_the_base.sampled(8, [0.875] * 400, [0.875] * 400, base=[1.0] * 400)
+    assert retention.judge(forgot_since_the_base.evidence(), POLICY).verdict is Verdict.FAIL
+
+
+def test_retention_is_not_judged_by_greedy_answers_where_the_samples_are_lacking(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400))
+    made.samples = 8
+    with pytest.raises(MeasurementFailed, match="retention/old, sampled was not measured on both models"):
+        retention.judge(made.evidence(), POLICY)
+
+
 def test_retention_names_the_documents_about_whose_subject_known_answers_were_lost(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400), rights(400, 3))
     made.documents += [

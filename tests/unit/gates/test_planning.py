@@ -53,7 +53,7 @@ def test_questions_of_earlier_releases_count_for_retention() -> None:
 
 
 def test_how_many_answers_change_is_what_the_last_report_measured() -> None:
-    last = report(items=400, wrong_to_right=10, right_to_wrong=30)
+    last = report(items=400, changed=0.1)
     found = of("retention", plan(suites(), PolicyRules(), last=last).not_worse)
     assert (found.changed, found.measured, found.enough) == (0.1, True, True)
     assumed = of("safety", plan(suites(), PolicyRules(), last=last).not_worse)

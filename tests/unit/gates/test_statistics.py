@@ -12,6 +12,7 @@ from gates.statistics import (
     holm,
     items_needed,
     mcnemar,
+    skewed_bounds,
     tango_lower,
     tango_upper,
     wilson,
@@ -124,3 +125,34 @@ def test_the_clustered_bound_holds_its_level_with_few_groups() -> None:
         values = list(effects + rng.normal(0, 0.2, 60))
         missed += clustered_bounds(values, [str(i // 5) for i in range(60)], 0.05, at)[0] > 0
     assert missed <= 27  # 9 %: three standard errors above 5 %
+
+
+def test_the_bound_of_even_losses_is_students() -> None:
+    values = [0.125, -0.125] * 40
+    student = -stats.t.ppf(0.95, 79) * np.std(values, ddof=1) / 80**0.5
+    assert skewed_bounds(values, [""] * 80, 0.05) == pytest.approx((student, -student))
+
+
+def test_a_few_answers_that_are_lost_as_a_whole_widen_the_lower_bound() -> None:
+    values = [-1.0] * 8 + [0.0] * 142
+    student = np.mean(values) - stats.t.ppf(0.95, 149) * np.std(values, ddof=1) / 150**0.5
+    lower, upper = skewed_bounds(values, [""] * 150, 0.05)
+    assert lower < student - 0.004
+    assert upper < 0
+
+
+def test_items_of_one_source_bound_nothing_and_equal_ones_do_not_spread() -> None:
+    assert skewed_bounds([0.5, -0.5], ["one source"] * 2, 0.05) == (-1.0, 1.0)
+    assert skewed_bounds([-0.25] * 9, [""] * 9, 0.05) == (-0.25, -0.25)
+    with pytest.raises(ValueError, match="no differences"):
+        skewed_bounds([], [], 0.05)
+
+
+def test_the_skewed_bound_holds_its_level_where_some_answers_are_lost_as_a_whole() -> None:
+    random, trials, passed = np.random.default_rng(3), 4000, 0
+    for _ in range(trials):
+        known = random.beta(3.4, 0.6, size=150)
+        after = known * (random.random(150) >= 0.05 / 0.85)
+        lost = (random.binomial(8, after) - random.binomial(8, known)) / 8
+        passed += skewed_bounds(list(lost), [""] * 150, 0.05)[0] >= -0.05
+    assert passed / trials < 0.06
