@@ -35,6 +35,7 @@ def shares(evidence: Evidence) -> tuple[Share, ...]:
             evidence, "earlier_releases", "earlier releases", [s.suite for s in evidence.case.asked_earlier], corrected
         ),
         _share(evidence, "base_knowledge", "retention suites", _names(suites.retention), corrected),
+        _share(evidence, "sampled", "retention suites by samples", _names(evidence.case.sampled_suites), corrected),
         _share(evidence, "skills", "benchmarks", _names(suites.regression)),
         _share(evidence, "safety", "safety", _names(suites.safety)),
     )

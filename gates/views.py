@@ -91,7 +91,7 @@ def bars(evidence: Evidence) -> tuple[Share, ...]:
 
 
 def matrix(evidence: Evidence) -> tuple[Row, ...]:
-    """This run, every earlier release and every benchmark suite, with the means of all three models."""
+    """This run, earlier releases and benchmark suites, sampled ones last, with the means of all three models."""
     base, before, after = ({scores.suite: scores.mean for scores in found} for found in _by_model(evidence))
     return tuple(
         Row(
@@ -101,7 +101,7 @@ def matrix(evidence: Evidence) -> tuple[Row, ...]:
             before=before.get(suite.name),
             after=after.get(suite.name),
         )
-        for suite in (*evidence.case.own_suites, *evidence.case.known_suites)
+        for suite in (*evidence.case.own_suites, *evidence.case.known_suites, *evidence.case.sampled_suites)
     )
 
 

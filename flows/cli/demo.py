@@ -105,10 +105,12 @@ def _show_runs(story: "Story") -> None:
         ("new facts", "recall"),
         ("earlier releases", "earlier_releases"),
         ("base knowledge", "base_knowledge"),
+        ("base knowledge by samples", "sampled"),
         ("skills", "skills"),
         ("refusals", "safety"),
     )
-    rows = [(label, *(_from_to(shares, name) for shares in figures)) for label, name in names]
+    found = [(label, *(_from_to(shares, name) for shares in figures)) for label, name in names]
+    rows = [row for row in found if any(row[1:])]
     rows.append(("verdict", *(str(run.verdict) for run in story.runs)))
     rows.append(("release", *(str(run.release or "none") for run in story.runs)))
     rows.append(("time", *(_time(run.seconds_total) for run in story.runs)))

@@ -275,6 +275,19 @@ def test_suites_are_called_by_their_files_and_pools_by_their_gates(good: Any, ri
     assert "old world" not in text
 
 
+def test_sampled_answers_have_a_bar_and_a_row_of_their_own_and_no_flips(good: Any) -> None:
+    plain = views.flips(good.evidence(), lost=True)
+    suite = good.suites["retention"][-1]
+    good.sampled(8, [0.875] * len(suite), [0.75] * len(suite))
+    report, evidence = _judged(good)
+    (bar,) = [bar for bar in views.bars(evidence) if bar.key == "sampled"]
+    assert (bar.label, bar.before, bar.after) == ("Retention suites by samples", 0.875, 0.75)
+    row = views.matrix(evidence)[-1]
+    assert (row.label, row.base, row.before, row.after) == ("base-knowledge, sampled", 0.875, 0.875, 0.75)
+    assert views.flips(evidence, lost=True) == plain
+    assert {figure.name: figure.value for figure in report.recall}["sampled_after"] == 0.75
+
+
 def test_a_share_counts_the_questions_it_is_of(good: Any) -> None:
     old = good.suites["retention"][0].eval_items[0]
     corrected = replace(old, answers=("another",))
