@@ -15,7 +15,7 @@ import lm_eval
 import torch
 from lm_eval.api import task as lm_eval_tasks
 
-from gates import sampled
+from gates import sampled_answers
 from gates.evaluated import REFUSAL_TOKENS, EvaluatedModel
 from gates.offline import FEWSHOT_SEED, quiet_and_offline, random_state_kept
 from gates.plain import PlainModel
@@ -38,9 +38,12 @@ def measure(
     """The model's scores on each suite, in their order; what the cache holds is not measured again.
 
     model: with its verified adapter, or with no folder for the base as it is. Leaves the random state as it was.
-    Reports progress in steps: answers, tokens of choices, tokens of plain text. Raises MeasurementFailed when an item
-    cannot be asked or scored, and whatever loading an adapter raises.
+    Reports progress in steps: answers, tokens of choices, tokens of plain text, sampled answers. Raises
+    MeasurementFailed when an item cannot be asked or scored or two suites have one name, and whatever loading an
+    adapter raises.
     """
+    if len({suite.name for suite in suites}) < len(suites):
+        raise MeasurementFailed("two suites have the same name. Rename one of the files.")
     evaluated = EvaluatedModel(base, model.folder, policy)
     kept = ScoreCache(folder=cache, model=model.ref.id, settings=evaluated.settings)
     known = {suite.name: dict(kept.known(suite)) for suite in suites}
@@ -67,7 +70,7 @@ def _asked(
             yield from zip(together, _evaluate(model, evaluated.question_prompt, together), strict=True)
         for suite in suites:
             if suite.samples:
-                yield suite, sampled.shares(base, evaluated.adapter, policy, suite)
+                yield suite, sampled_answers.shares(base, evaluated.adapter, policy, suite)
             elif suite.kind is Kind.TEXTS:
                 yield suite, predictability(base, evaluated.adapter, suite.texts)
     except torch.OutOfMemoryError as error:

@@ -21,7 +21,8 @@ class GatePlan:
 
     items: what it asks; groups: how many of them count apart, for those of one group tell much the same. least: items
     without which it is INCONCLUSIVE. margin, changed, seen and holds are shares in [0, 1]. changed: answers that change
-    in either direction; `measured` by the last report, or assumed. seen: the smallest true loss with which it does not
+    in either direction (of sampled answers the mean square of what they change by); `measured` by the last report, or
+    assumed. seen: the smallest true loss with which it does not
     pass in nine cases of ten; None: not even a total one. holds: the smallest margin at which an update that loses
     nothing passes in nine of ten; None without items. needed: groups that the margin needs for that.
     """
@@ -82,7 +83,7 @@ def plan(
 
     last: the newest report, which says how many answers change in a run.
     """
-    rules, found, wish = policy.acquisition, _measured(last), wish or Wish()
+    rules, found, wish = policy.acquisition, _measured(last, policy), wish or Wish()
     return GatesPlan(
         acquisition=GainPlan(
             items=rules.min_items,
@@ -169,11 +170,12 @@ def _groups(suites: Iterable[Suite], more: Iterable[EvalItem] = ()) -> tuple[str
     return tuple(group or f"{suite}\0{item}" for group, suite, item in items)
 
 
-def _measured(last: GateReport | None) -> Mapping[str, float]:
-    """The share of items that changed, by gate, as a report measured it."""
+def _measured(last: GateReport | None, policy: PolicyRules) -> Mapping[str, float]:
+    """What changed, by gate, as a report measured it; nothing where it sampled otherwise than the policy."""
     changed: dict[str, float] = {}
     for result in last.results if last else ():
         figures = {figure.name: figure.value for figure in result.figures}
-        if "changed" in figures:
+        as_now = figures.get("samples", 0) == (policy.retention.samples if result.gate == "retention" else 0)
+        if "changed" in figures and as_now:
             changed[result.gate] = figures["changed"]
     return changed

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gates.suite import SAMPLING_TEMPERATURE, Suite
+from gates.suite import Suite
 from pipeline.digests import digest_of
 from pipeline.files import write_bytes
 from pipeline.types import EvalItem, ItemScore
@@ -72,5 +72,4 @@ def without(suite: Suite, known: Mapping[str, ItemScore]) -> Suite:
 
 def _key(suite: Suite, item: EvalItem) -> str:
     """What decides how an item is asked and graded; its title may stand in the prompt, and is not in its id."""
-    sampled = (suite.samples, SAMPLING_TEMPERATURE) if suite.samples else ()
-    return digest_of("asked", suite.kind, item.id, item.title, *sampled)
+    return digest_of("asked", suite.kind, item.id, item.title, *suite.sampling)

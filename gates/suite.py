@@ -18,7 +18,9 @@ from pipeline.leakage import held_out_keys, subjects
 from pipeline.nesting import json_of
 from pipeline.types import EvalItem, Split
 
-SAMPLING_TEMPERATURE = 0.7  # between the likeliest answer and a small model's own distribution, which wanders
+# How answers are sampled: between the likeliest one and a small model's own distribution, which wanders; and the seed.
+SAMPLING_TEMPERATURE, SAMPLING_SEED = 0.7, 17
+SAMPLED = "sampled/"  # begins the name of a sampled twin; no file's suite has one like it
 _KEYS = frozenset({"question", "answers", "answer", "group"})
 
 
@@ -54,7 +56,12 @@ class Suite:
     @cached_property
     def digest(self) -> str:
         task = self.task.digest if self.task else None
-        return digest_of("suite", self.kind, [item.id for item in self.texts or self.eval_items], task)
+        return digest_of("suite", self.kind, [item.id for item in self.texts or self.eval_items], task, *self.sampling)
+
+    @property
+    def sampling(self) -> tuple[float, ...]:
+        """Whatever decides how answers are sampled; nothing where they are greedy."""
+        return (self.samples, SAMPLING_TEMPERATURE, SAMPLING_SEED) if self.samples else ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -100,7 +107,7 @@ def eval_item_suite(name: str, eval_items: Iterable[EvalItem], kind: Kind = Kind
 
 def sampled_twin(suite: Suite, samples: int) -> Suite:
     """The same eval items, of which `samples` answers each are sampled; under a name of its own."""
-    return replace(suite, name=f"{suite.name}, sampled", samples=samples)
+    return replace(suite, name=f"{SAMPLED}{suite.name}", samples=samples)
 
 
 def held_out_questions(eval_items: Iterable[EvalItem], suites: Suites) -> frozenset[str]:

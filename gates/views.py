@@ -9,6 +9,7 @@ from gates.corrections import superseded
 from gates.evidence import RUN, WITHDRAWN, Dispute, Evidence, by_item, held_out_items
 from gates.per_document import losses, titled
 from gates.shares import Share, shares
+from gates.suite import SAMPLED
 from gates.wording import percent, visible
 from pipeline.errors import MeasurementFailed
 from pipeline.types import Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
@@ -107,6 +108,8 @@ def matrix(evidence: Evidence) -> tuple[Row, ...]:
 
 def label(suite: str) -> str:
     """A suite's name as people read it: a user's file by its name, "release-3" as "Release 3", "run" as "This run"."""
+    if suite.startswith(SAMPLED):
+        return f"{label(suite.removeprefix(SAMPLED))}, sampled"
     folder, _, name = suite.rpartition("/")
     return name if folder else {RUN: "This run"}.get(name, name.capitalize().replace("-", " "))
 

@@ -170,7 +170,7 @@ def _items(folder: Path) -> tuple[EvalItem, ...]:
     return tuple(eval_item for turn in zip(*held_out, strict=False) for eval_item in turn)
 
 
-SHARES = ("recall", "earlier_releases", "base_knowledge", "skills")
+SHARES = ("recall", "earlier_releases", "base_knowledge", "sampled", "skills")
 STAGES = ("ingest", "self_edits", "training", "gates", "registry")
 
 

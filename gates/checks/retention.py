@@ -25,6 +25,7 @@ from gates.judging import (
     worst,
 )
 from gates.per_document import DocumentLoss, losses
+from pipeline.errors import MeasurementFailed
 from pipeline.types import EvalItem
 
 FEWEST_PER_RELEASE = 10
@@ -87,6 +88,12 @@ class _Found:
     releases: list[_Releases]
     too_many: str
 
+    def greedy_down(self, policy: PolicyRules) -> bool:
+        """Whether greedy answers surely lost more than their own margin, where sampled ones are compared."""
+        rules = policy.retention
+        lost = -self.answers.difference > rules.greedy_margin and self.answers.p_loss < policy.alpha
+        return rules.samples > 0 and lost
+
     def down(self, policy: PolicyRules) -> list[_Releases]:
         """The releases that are surely down."""
         return [one for one in self.releases if one.is_down(policy.retention.single_release_margin, policy.alpha)]
@@ -97,7 +104,7 @@ class _Found:
         return worst(
             [
                 self.production.not_worse(rules.margin, rules.min_items),
-                Verdict.FAIL if self.down(policy) else Verdict.PASS,
+                Verdict.FAIL if self.down(policy) or self.greedy_down(policy) else Verdict.PASS,
                 self.base.not_worse(rules.base_margin, 1) if self.base else Verdict.INCONCLUSIVE,
                 Verdict.INCONCLUSIVE if self.too_many else Verdict.PASS,
             ]
@@ -122,10 +129,13 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     surely down by more than its own margin (McNemar, Holm), where those of fewer than 10 eval items are judged with
     their neighbours; and the retention suites are not worse than the base model's (a total budget: small losses must
     not add up). Where the policy wants samples, the suites' questions are compared by the share of sampled answers that
-    are right, and those of earlier releases by their greedy answers. Documents about whose subjects known answers were
-    lost are named. Corrected questions are left out;
-    where this run's corrections would leave out more than `max_corrected` of the eval items, the gate does not pass.
+    are right, those of earlier releases by their greedy answers, and all greedy answers together may not surely fall by
+    more than `greedy_margin`. Documents about whose subjects known answers were lost are named. Corrected questions are
+    left out; where this run's corrections would leave out more than `max_corrected` of the eval items, the gate does
+    not pass. Raises MeasurementFailed where other samples were drawn than the policy wants.
     """
+    if evidence.case.samples != policy.retention.samples:
+        raise MeasurementFailed("the answers were not sampled as the policy says. Run the gates again.")
     pairs, counts, rules = _pairs(evidence), _counts(evidence.case), policy.retention
     outdated = counts["corrected_this_run"]
     too_many = _too_many(outdated, len(pairs.everything) + outdated, rules.max_corrected)
@@ -238,12 +248,13 @@ def _name(pool: tuple[int, ...], others: Collection[int]) -> str:
 
 def _measured(found: _Found, policy: PolicyRules, samples: int) -> list[str]:
     rules, base, answers = policy.retention, found.base, found.answers
-    how = f", by {samples} sampled answers to each question of the suites" if samples else ""
+    how = f", by {counted(samples, 'sampled answer')} to each question of the suites" if samples else ""
     greedy = f"greedy answers {points(answers.difference)} points, " if samples else ""
+    beyond = f", more than the {points(rules.greedy_margin, signed=False)} allowed" if found.greedy_down(policy) else ""
     against_base = "no retention suite to compare with the base model: add suites/retention/*.jsonl"
     if base:
         against_base = (
             f"since the base model {points(base.difference)} (lower bound {points(base.lower)}), "
             f"budget {points(rules.base_margin, signed=False)}"
         )
-    return [found.production.worded(rules.margin) + how, greedy + answers.flips, against_base]
+    return [found.production.worded(rules.margin) + how, greedy + answers.flips + beyond, against_base]

@@ -1,7 +1,8 @@
 """The same scores on another draw of items: what the gates would have said of other suites of the same kind. Pure.
 
-A bootstrap of whole groups (Cameron, Gelbach, Miller, 2008), the same draw for all models, so that scores stay paired.
-It varies more than fresh items would: a share of verdicts that flip is at most overstated.
+A bootstrap of whole groups (Cameron, Gelbach, Miller, 2008), the same draw for all models, so that scores stay paired,
+and for sampled answers to the same questions. It varies more than fresh items would: a share of verdicts that flip is
+at most overstated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from random import Random
 
 from gates.corrections import superseded
 from gates.evidence import Evidence
+from gates.suite import SAMPLED
 from pipeline.digests import seed_from
 from pipeline.types import ItemScore, Scores
 
@@ -33,7 +35,7 @@ def _drawn(scores: Scores, corrected: frozenset[str], seed: int) -> Scores:
     names = sorted(groups)
     if not names:
         return replace(scores, items=())
-    chosen = Random(seed_from("resampling", f"{seed}", scores.suite)).choices(names, k=len(names))
+    chosen = Random(seed_from("resampling", f"{seed}", scores.suite.removeprefix(SAMPLED))).choices(names, k=len(names))
     return replace(scores, items=_copies(groups, chosen))
 
 

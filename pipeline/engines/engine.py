@@ -12,13 +12,17 @@ from pipeline.types import Example
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingParams:
-    """How answers are sampled: greedy at temperature 0, else from the top-p nucleus, `samples` for each prompt."""
+    """How answers are sampled: greedy at temperature 0, else from the top-p nucleus, `samples` for each prompt.
+
+    by_prompt: a prompt draws the same random numbers whatever is asked beside it; else they go by its place.
+    """
 
     max_new_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     samples: int = 1
     seed: int = 0
+    by_prompt: bool = False
 
     @property
     def copies(self) -> int:

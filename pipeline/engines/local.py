@@ -8,6 +8,7 @@ import torch
 
 from pipeline import progress
 from pipeline.chat import encode_plain, encode_prompt, encode_text, open_user_turn, stop_ids, written_prompt
+from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel, with_adapter
 from pipeline.engines.cache import token_bytes
 from pipeline.engines.decoding import DecodingJob, decode
@@ -99,10 +100,8 @@ class LocalEngine:
         params: SamplingParams,
     ) -> list[list[list[int]]]:
         """Continuations by row and copy. Rows of similar length share a batch, so that little is padded."""
-        copies, draws = params.copies, None
-        if params.temperature:
-            generator = torch.Generator().manual_seed(params.seed)
-            draws = torch.rand(len(rows) * copies, max(limits, default=0), generator=generator)
+        copies = params.copies
+        draws = _draws(rows, max(limits, default=0), params) if params.temperature else None
         written: list[list[list[int]]] = [[] for _ in rows]
         order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
         done = 0
@@ -140,3 +139,13 @@ class LocalEngine:
     def _text(self, ids: list[int]) -> str:
         text = self._base.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return str(text)
+
+
+def _draws(rows: Sequence[list[int]], longest: int, params: SamplingParams) -> torch.Tensor:
+    """The random numbers of each copy of each row, one a token."""
+    if not params.by_prompt:
+        generator = torch.Generator().manual_seed(params.seed)
+        return torch.rand(len(rows) * params.copies, longest, generator=generator)
+    size = (params.copies, params.max_new_tokens)
+    seeds = (seed_from(params.seed, row) for row in rows)
+    return torch.cat([torch.rand(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds])

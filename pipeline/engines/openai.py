@@ -78,7 +78,7 @@ class OpenAIEngine:
         asked = self._asked(rows, params.max_new_tokens)
         stops = stop_ids(self._metadata.tokenizer, self._metadata)
         settings = self._settings(adapter, stops, params)
-        return [texts * (params.samples // params.copies) for texts in self._ask(asked, settings, params.seed)]
+        return [texts * (params.samples // params.copies) for texts in self._ask(asked, settings, params)]
 
     def logprobs(self, asked: Sequence[tuple[str, str]], *, adapter: Path | None) -> list[float]:
         """See `Engine.logprobs`. The server must generate one more token, which is dropped: it needs room as well.
@@ -110,8 +110,9 @@ class OpenAIEngine:
             return []
         turn = open_user_turn(self._metadata.tokenizer)
         stops = turn.stops | stop_ids(self._metadata.tokenizer, self._metadata)
-        settings = self._settings(None, stops, SamplingParams(max_new_tokens=max_new_tokens, temperature=1.0))
-        found = self._ask(self._asked([list(turn.ids)] * count, max_new_tokens), settings, seed)
+        params = SamplingParams(max_new_tokens=max_new_tokens, temperature=1.0, seed=seed)
+        settings = self._settings(None, stops, params)
+        found = self._ask(self._asked([list(turn.ids)] * count, max_new_tokens), settings, params)
         return [written_prompt(turn, text) for (text,) in found]
 
     def _asked(self, rows: Sequence[list[int]], wanted: int) -> list[_Asked]:
@@ -134,11 +135,11 @@ class OpenAIEngine:
             "repetition_penalty": 1.0,
         }
 
-    def _ask(self, asked: Sequence[_Asked], settings: dict[str, Any], seed: int) -> list[tuple[str, ...]]:
+    def _ask(self, asked: Sequence[_Asked], settings: dict[str, Any], params: SamplingParams) -> list[tuple[str, ...]]:
         def complete(place: int, job: Calls) -> tuple[str, ...]:
             body = settings | {"prompt": asked[place].ids, "max_tokens": asked[place].limit}
             if self._seeded and settings["temperature"] > 0.0:
-                body["seed"] = seed_from(seed, place)
+                body["seed"] = seed_from(params.seed, asked[place].ids if params.by_prompt else place)
             answer = job.json("/v1/completions", body)
             return samples_of(job.server.name, answer, model=body["model"], count=body["n"])
 

@@ -47,6 +47,10 @@ class RetentionPolicy(Rules):
         description="sampled answers to each question of the retention suites, whose share of right ones is compared; "
         "0: the greedy answer",
     )
+    greedy_margin: Annotated[Margin, _SAMPLED] = Field(
+        default=0.10,
+        description="sure loss of greedy answers that is a FAIL, where sampled ones are compared",
+    )
     max_earlier_items: Annotated[int, _DRAWS] = Field(
         default=400, ge=1, description="earlier releases' eval items that are asked, the newest release's all"
     )

@@ -18,7 +18,7 @@ _LONGEST_TOKEN = 64  # characters: a longer text than this for each token of the
 class Prompts:
     """The base's tokenizer, and its vocabulary and context in tokens.
 
-    `temperature`: of a request that names none. The gates judge greedy answers, so these are the default.
+    `temperature`: of a request that names none. The gates ask greedy answers of every suite, so these are the default.
     """
 
     tokenizer: Any

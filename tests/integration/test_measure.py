@@ -216,7 +216,7 @@ def test_a_question_is_asked_once_in_whichever_suite_it_stands(base: BaseModel, 
 
 
 def test_of_sampled_answers_the_share_of_right_ones_counts(base: BaseModel, tmp_path: Path) -> None:
-    how = SamplingParams(max_new_tokens=6, temperature=0.7, samples=4, seed=17)
+    how = SamplingParams(max_new_tokens=6, temperature=0.7, samples=4, seed=17, by_prompt=True)
     questions = [f"Question {at}?" for at in range(12)]
     said = LocalEngine(base).generate(questions, how, adapter=None)
     asked = [
@@ -229,14 +229,32 @@ def test_of_sampled_answers_the_share_of_right_ones_counts(base: BaseModel, tmp_
         for item, samples in zip(asked, said, strict=True)
     ]
     assert [item.score for item in scores.items] == shares
-    assert max(shares) > 0.0
+    assert any(0.0 < share < 1.0 for share in shares)
     assert [item.answer for item in scores.items] == [first for first, *_ in said]
+
+
+def test_a_question_is_sampled_alike_beside_whatever_others(base: BaseModel, tmp_path: Path) -> None:
+    def sampled(asked: tuple[EvalItem, ...], cache: str, name: str = "old") -> dict[str, str]:
+        suite = sampled_twin(eval_item_suite(f"retention/{name}", asked), 4)
+        (scores,) = _measure(base, [suite], tmp_path / cache)
+        return {item.item: item.answer for item in scores.items}
+
+    alone = sampled(PROBES, "alone")
+    assert len(set(alone.values())) > 1
+    assert sampled(PROBES[3:], "few") == {item.id: alone[item.id] for item in PROBES[3:]}
+    assert sampled(PROBES[::-1], "few") == alone  # three of them are asked now, at other places
+    assert sampled(PROBES[1:3], "few", "another suite") == {item.id: alone[item.id] for item in PROBES[1:3]}
+
+
+def test_two_suites_of_one_name_are_not_measured(base: BaseModel, tmp_path: Path) -> None:
+    with pytest.raises(MeasurementFailed, match="two suites have the same name"):
+        _measure(base, [eval_item_suite("run", PROBES[:1]), eval_item_suite("run", PROBES[1:2])], tmp_path)
 
 
 def test_sampled_answers_are_kept_apart_from_greedy_ones(base: BaseModel, adapter: Any, tmp_path: Path) -> None:
     greedy = eval_item_suite("retention/old", PROBES)
     once = _measure(base, [greedy, sampled_twin(greedy, 4)], tmp_path, adapter)
-    assert [scores.suite for scores in once] == ["retention/old", "retention/old, sampled"]
+    assert [scores.suite for scores in once] == ["retention/old", "sampled/retention/old"]
     assert _measure(base, [sampled_twin(greedy, 4), greedy], tmp_path / "anew", adapter) == once[::-1]
     with progress.watched_by(lambda *told: pytest.fail(f"asked again: {told}")):
         assert _measure(base, [greedy, sampled_twin(greedy, 4)], tmp_path, adapter) == once
@@ -367,8 +385,7 @@ def test_samples_are_asked_of_all_three_models_where_the_policy_wants_them(
     policy = POLICY.model_copy(update={"retention": RetentionPolicy(min_items=1, samples=3)})
     report, evidence = _judge(base, adapter, suites, tmp_path, policy=policy)
     for found in (evidence.candidate_scores, evidence.production_scores, evidence.base_scores):
-        (sampled,) = [scores for scores in found if scores.suite == "retention/old, sampled"]
-        assert sampled.items[0].score * 3 % 1 == pytest.approx(0)
+        assert len([scores for scores in found if scores.suite == "sampled/retention/old"]) == 1
     (retention,) = [result for result in report.results if result.gate == "retention"]
     assert "by 3 sampled answers to each question of the suites; greedy answers " in retention.sentence
     part = evaluate_part(base, evidence.case, policy, tmp_path, gates=["retention"])

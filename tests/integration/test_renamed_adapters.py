@@ -1,9 +1,6 @@
 """Two valid adapters are renamed to and fro while one is loaded: it is loaded as people approved it, or refused."""
 
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks import releases
+from benchmarks.faults import renames
+from benchmarks.faults.renames import swapped
 from flows.services.initialisation import init_workspace
-from flows.services.releases import ask
 from flows.wiring import Workspace
 from pipeline.adapters.format import WEIGHTS
 from pipeline.engines.base import with_adapter
-from pipeline.errors import CorruptAdapter, PolicyError
+from pipeline.errors import CorruptAdapter
 
 LOADS, ATTACHED, ASKS = 1000, 20, 6
 
@@ -29,30 +27,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[...
     releases.make_release(made, 1)
     releases.make_release(made, 2)
     return made
-
-
-@contextmanager
-def swapped(one: Path, two: Path) -> Iterator[None]:
-    """Renames the two folders to and fro while the block lasts, and puts them back."""
-    ended, aside = threading.Event(), one.with_name("aside")
-
-    def swap() -> None:
-        os.rename(one, aside)
-        os.rename(two, one)
-        os.rename(aside, two)
-
-    def forever() -> None:
-        while not ended.wait(0.0005):
-            swap()
-            swap()
-
-    thread = threading.Thread(target=forever)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def swapping(workspace: Workspace) -> tuple[Path, Path, dict[str, torch.Tensor]]:
@@ -89,13 +63,5 @@ def test_what_is_attached_is_what_was_verified(workspace: Workspace) -> None:
 
 
 def test_answers_are_those_of_the_release_that_they_name(workspace: Workspace) -> None:
-    one, two, _ = swapping(workspace)
-    says = {number: ask(workspace, ("Who owns it?",), number)[0].text for number in (1, 2)}
-    assert says[1] != says[2]
-    with swapped(one, two):
-        for _ in range(ASKS):
-            try:
-                (answer,) = ask(workspace, ("Who owns it?",), 2)
-            except (CorruptAdapter, PolicyError):
-                continue
-            assert answer.text == says[2]
+    found = renames.asked(workspace, ASKS)
+    assert (found.right + found.refused, found.other) == (ASKS, 0)

@@ -13,6 +13,7 @@ from pipeline.recipe import AcquisitionPolicy, PolicyRules, RegressionPolicy, Re
 from pipeline.types import Document, DocumentKind, EvalItem, Example, Role, Split, Verdict
 
 POLICY = PolicyRules()
+SAMPLED_POLICY = PolicyRules(retention=RetentionPolicy(samples=8))
 
 
 def _figure(result: Any, name: str) -> float:
@@ -130,7 +131,7 @@ def test_retention_speaks_in_figures(case: Any, rights: Any) -> None:
 def test_retention_compares_the_shares_of_sampled_answers_and_shows_what_flipped(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400), rights(400, 24))
     made.sampled(8, [0.875] * 400, [0.75, 1.0, 0.875, 0.75] * 100)
-    result = retention.judge(made.evidence(), POLICY)
+    result = retention.judge(made.evidence(), SAMPLED_POLICY)
     assert result.verdict is Verdict.PASS
     assert result.sentence.startswith("retention: 400 eval items, -3.1 points (lower bound -4.0), margin 5.0, by 8 ")
     assert "; greedy answers -6.0 points, 24 right→wrong, 0 wrong→right; since the base model -3.1 " in result.sentence
@@ -141,17 +142,61 @@ def test_retention_compares_the_shares_of_sampled_answers_and_shows_what_flipped
 def test_retention_fails_where_sampled_answers_are_lost_that_greedy_ones_still_give(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400), rights(400))
     made.sampled(8, [1.0] * 400, [0.875, 1.0, 0.875, 0.875] * 100)
-    assert retention.judge(made.evidence(), POLICY).verdict is Verdict.FAIL
+    assert retention.judge(made.evidence(), SAMPLED_POLICY).verdict is Verdict.FAIL
     forgot_since_the_base = case().standing("retention", "old", rights(400), rights(400))
     forgot_since_the_base.sampled(8, [0.875] * 400, [0.875] * 400, base=[1.0] * 400)
-    assert retention.judge(forgot_since_the_base.evidence(), POLICY).verdict is Verdict.FAIL
+    assert retention.judge(forgot_since_the_base.evidence(), SAMPLED_POLICY).verdict is Verdict.FAIL
 
 
 def test_retention_is_not_judged_by_greedy_answers_where_the_samples_are_lacking(case: Any, rights: Any) -> None:
     made = case().standing("retention", "old", rights(400), rights(400))
     made.samples = 8
-    with pytest.raises(MeasurementFailed, match="retention/old, sampled was not measured on both models"):
-        retention.judge(made.evidence(), POLICY)
+    with pytest.raises(MeasurementFailed, match="sampled/retention/old was not measured on both models"):
+        retention.judge(made.evidence(), SAMPLED_POLICY)
+    for samples, policy in ((8, POLICY), (0, SAMPLED_POLICY)):
+        made.samples = samples
+        with pytest.raises(MeasurementFailed, match="not sampled as the policy says"):
+            retention.judge(made.evidence(), policy)
+
+
+def test_retention_fails_where_greedy_answers_surely_fall_by_more_than_their_margin(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400, 44)).sampled(8, [0.875] * 400, [0.875] * 400)
+    result = retention.judge(made.evidence(), SAMPLED_POLICY)
+    assert result.verdict is Verdict.FAIL
+    assert "greedy answers -11.0 points, 44 right→wrong, 0 wrong→right, more than the 10.0 allowed; " in result.sentence
+
+
+def test_few_sampled_questions_do_not_show_that_the_base_knowledge_is_kept(case: Any, rights: Any) -> None:
+    made = case().release_set(1, rights(400), rights(400)).standing("retention", "old", rights(10), rights(10))
+    for after in ([1.0] * 10, [0.875] + [1.0] * 9):
+        made.measured = made.measured[:2]
+        made.sampled(8, [1.0] * 10, after)
+        assert retention.judge(made.evidence(), SAMPLED_POLICY).verdict is Verdict.INCONCLUSIVE
+
+
+def test_corrected_questions_leave_the_sampled_answers_too(case: Any, rights: Any) -> None:
+    made = case().standing("retention", "old", rights(400), rights(400, 4))
+    made.sampled(8, [1.0] * 400, [0.0] * 4 + [1.0] * 396)
+    old = made.suites["retention"][0].eval_items[:4]
+    made.documents.append(
+        Document(
+            title="t",
+            body="b",
+            kind=DocumentKind.CORRECTION,
+            eval_items=tuple(replace(one, answers=("another",)) for one in old),
+        )
+    )
+    result = retention.judge(made.evidence(), SAMPLED_POLICY)
+    assert (_figure(result, "items"), _figure(result, "difference")) == (396, 0)
+
+
+def test_releases_and_sampled_suites_are_pooled(case: Any, rights: Any) -> None:
+    made = case().release_set(1, rights(100), rights(100, 2)).standing("retention", "old", rights(300), rights(300))
+    made.sampled(8, [1.0] * 300, [0.875] * 300)
+    result = retention.judge(made.evidence(), SAMPLED_POLICY)
+    assert (_figure(result, "items"), _figure(result, "right_to_wrong")) == (400, 2)
+    assert _figure(result, "difference") == pytest.approx(-(2 + 300 / 8) / 400)
+    assert _figure(result, "base_items") == 300
 
 
 def test_retention_names_the_documents_about_whose_subject_known_answers_were_lost(case: Any, rights: Any) -> None:

@@ -279,12 +279,13 @@ def test_sampled_answers_have_a_bar_and_a_row_of_their_own_and_no_flips(good: An
     plain = views.flips(good.evidence(), lost=True)
     suite = good.suites["retention"][-1]
     good.sampled(8, [0.875] * len(suite), [0.75] * len(suite))
-    report, evidence = _judged(good)
+    evidence = good.evidence()
     (bar,) = [bar for bar in views.bars(evidence) if bar.key == "sampled"]
     assert (bar.label, bar.before, bar.after) == ("Retention suites by samples", 0.875, 0.75)
     row = views.matrix(evidence)[-1]
     assert (row.label, row.base, row.before, row.after) == ("base-knowledge, sampled", 0.875, 0.875, 0.75)
     assert views.flips(evidence, lost=True) == plain
+    report = report_on(evidence, POLICY, checks(POLICY))
     assert {figure.name: figure.value for figure in report.recall}["sampled_after"] == 0.75
 
 

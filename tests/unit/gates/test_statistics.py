@@ -128,9 +128,12 @@ def test_the_clustered_bound_holds_its_level_with_few_groups() -> None:
 
 
 def test_the_bound_of_even_losses_is_students() -> None:
-    values = [0.125, -0.125] * 40
+    values = [0.5, -0.5] * 40
     student = -stats.t.ppf(0.95, 79) * np.std(values, ddof=1) / 80**0.5
     assert skewed_bounds(values, [""] * 80, 0.05) == pytest.approx((student, -student))
+    groups = [f"{at // 3}" for at in range(80)]  # of three and of two, alike in each
+    apart = [values[at // 3] for at in range(80)]
+    assert skewed_bounds(apart, groups, 0.05)[0] < skewed_bounds(apart, [""] * 80, 0.05)[0]
 
 
 def test_a_few_answers_that_are_lost_as_a_whole_widen_the_lower_bound() -> None:
@@ -141,9 +144,11 @@ def test_a_few_answers_that_are_lost_as_a_whole_widen_the_lower_bound() -> None:
     assert upper < 0
 
 
-def test_items_of_one_source_bound_nothing_and_equal_ones_do_not_spread() -> None:
+def test_few_items_show_little_however_alike_they_are() -> None:
     assert skewed_bounds([0.5, -0.5], ["one source"] * 2, 0.05) == (-1.0, 1.0)
-    assert skewed_bounds([-0.25] * 9, [""] * 9, 0.05) == (-0.25, -0.25)
+    doubt = tango_lower(0, 0, 20, 0.05)
+    assert skewed_bounds([0.0] * 20, [""] * 20, 0.05) == pytest.approx((doubt, -doubt))
+    assert skewed_bounds([-0.125] + [0.0] * 19, [""] * 20, 0.05)[0] == pytest.approx(doubt - 0.125 / 20)
     with pytest.raises(ValueError, match="no differences"):
         skewed_bounds([], [], 0.05)
 

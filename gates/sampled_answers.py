@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gates.evaluated import must_fit
-from gates.suite import SAMPLING_TEMPERATURE, Suite
+from gates.suite import SAMPLING_SEED, SAMPLING_TEMPERATURE, Suite
 from pipeline import progress
 from pipeline.chat import encode_prompt
 from pipeline.engines import SamplingParams
@@ -19,21 +19,24 @@ from pipeline.prompts import framed
 from pipeline.recipe import PolicyRules
 from pipeline.types import ItemScore
 
-_SEED = 17
-
 
 def shares(base: BaseModel, adapter: Path | None, policy: PolicyRules, suite: Suite) -> tuple[ItemScore, ...]:
     """Of each question the share in [0, 1] of its samples that are right, and the first sample.
 
-    Every model draws the same random numbers, so that what is alike in two models is answered alike. Reports progress
-    in answers. Raises MeasurementFailed on a question that does not fit, and whatever loading the adapter raises.
+    A question draws the same random numbers of every model and beside whatever others, so what is alike in two models
+    is answered alike. Reports progress in questions. Raises MeasurementFailed on a question that does not fit, and
+    whatever loading the adapter raises.
     """
     engine = LocalEngine(base)
     prompts = [framed(policy.question_prompt, item.question, item.title) for item in suite.eval_items]
     for prompt in prompts:
         must_fit(len(encode_prompt(base.tokenizer, prompt)) + policy.max_answer_tokens, engine.context, prompt)
     how = SamplingParams(
-        max_new_tokens=policy.max_answer_tokens, temperature=SAMPLING_TEMPERATURE, samples=suite.samples, seed=_SEED
+        max_new_tokens=policy.max_answer_tokens,
+        temperature=SAMPLING_TEMPERATURE,
+        samples=suite.samples,
+        seed=SAMPLING_SEED,
+        by_prompt=True,
     )
     with progress.step("sampled answers"):
         said = engine.generate(prompts, how, adapter=adapter)
