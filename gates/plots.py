@@ -60,14 +60,15 @@ def _figures(evidence: Evidence, rows_shown: int = 0, width: float = _WIDTH) -> 
 
 
 def _recall(bars: Sequence[Share], width: float) -> Figure:
-    """Before and after, side by side, with 95 % intervals (Wilson)."""
+    """Before and after, side by side, with 95 % intervals (Wilson) of what is right or wrong; samples have none."""
     narrow = width < _WIDTH
     figure, axes = _canvas(0.7 + (0.75 if narrow else 0.62) * len(bars), width)
     for at in range(0, 101, 25):
         axes.axvline(at, color=FAINT, linewidth=0.8, zorder=0, clip_on=False)
     for at, bar in enumerate(bars):
-        _bar(axes, at - 0.19, bar.before, bar.n, GREY, "before")
-        _bar(axes, at + 0.19, bar.after, bar.n, BLUE, "after")
+        n = 0 if bar.sampled else bar.n
+        _bar(axes, at - 0.19, bar.before, n, GREY, "before")
+        _bar(axes, at + 0.19, bar.after, n, BLUE, "after")
         if not narrow:
             axes.text(140, at, _points(bar), ha="right", va="center", weight="bold", color=INK)
     names = [f"{visible(bar.label, 20 if narrow else 40)}\n{bar.n:,} questions" for bar in bars]

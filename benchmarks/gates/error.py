@@ -16,7 +16,8 @@ CHANGED = (0.02, 0.05, 0.1, 0.2)
 TRIALS, QUICK_TRIALS = 4_000, 500
 # Of sampled answers: their count, the retention gate's margin, and how often the base gives an answer (Beta; 85 %).
 SAMPLES, SHARE_MARGIN, KNOWN = 8, 0.05, (3.4, 0.6)
-SHARE_SIZES = (150, 400)
+SHARE_SIZES = (60, 150, 400)
+WORDINGS = 2  # of a question, in a group: they share what is known and lost
 
 
 def measured(quick: bool) -> list[Measured]:
@@ -26,7 +27,8 @@ def measured(quick: bool) -> list[Measured]:
     """
     trials = QUICK_TRIALS if quick else TRIALS
     greedy = [_cell(n, changed, trials) for n in SIZES for changed in CHANGED]
-    shares = [_sampled_cell(n, even=even, trials=trials) for n in SHARE_SIZES for even in (True, False)]
+    sizes = [(n, 1) for n in SHARE_SIZES] + [(SHARE_SIZES[-1], WORDINGS)]
+    shares = [_sampled_cell(n, per_group, even=even, trials=trials) for n, per_group in sizes for even in (True, False)]
     return [
         *greedy,
         _worst("a loss at the margin passes, at most", greedy, trials),
@@ -59,25 +61,25 @@ def _cell(n: int, changed: float, trials: int) -> Measured:
     return Measured(name=name, value=passed / trials, unit="share", n=trials, interval=(low, high))
 
 
-def _sampled_cell(n: int, *, even: bool, trials: int) -> Measured:
-    passed = sum(_passes_sampled(n, even=even, seed=trial) for trial in range(trials))
+def _sampled_cell(n: int, per_group: int, *, even: bool, trials: int) -> Measured:
+    passed = sum(_passes_sampled(n, per_group, even=even, seed=trial) for trial in range(trials))
     low, high = wilson(passed, trials, 0.05)
     name = (
-        f"{n} items of {SAMPLES} samples, {100 * SHARE_MARGIN:g} points lost, "
-        f"{'a little of each' if even else 'all of some'}"
+        f"{n} items{'' if per_group == 1 else f' in groups of {per_group}'}, {SAMPLES} samples, "
+        f"{100 * SHARE_MARGIN:g} points lost, {'a little of each' if even else 'all of some'}"
     )
     return Measured(name=name, value=passed / trials, unit="share", n=trials, interval=(low, high))
 
 
-def _passes_sampled(n: int, *, even: bool, seed: int) -> bool:
+def _passes_sampled(n: int, per_group: int, *, even: bool, seed: int) -> bool:
     """Whether one draw of items and of samples passes. In the mean over all draws the margin is lost."""
-    random = np.random.default_rng([n, even, seed])
-    known = random.beta(*KNOWN, size=n)
+    random, groups = np.random.default_rng([n, per_group, even, seed]), n // per_group
+    known = random.beta(*KNOWN, size=groups)
     lost = SHARE_MARGIN * sum(KNOWN) / KNOWN[0]  # of an answer's share; or the share of the answers
-    after = known * (1 - lost) if even else known * (random.random(n) >= lost)
-    shares = (random.binomial(SAMPLES, chance) / SAMPLES for chance in (known, after))
+    after = known * (1 - lost) if even else known * (random.random(groups) >= lost)
+    shares = (random.binomial(SAMPLES, np.repeat(chance, per_group)) / SAMPLES for chance in (known, after))
     pairs = [
-        Pair(suite="s", item=str(at), before=float(one), after=float(other))
+        Pair(suite="s", item=str(at), before=float(one), after=float(other), group=str(at // per_group))
         for at, (one, other) in enumerate(zip(*shares, strict=True))
     ]
     return compare(pairs, ALPHA, seed=seed).not_worse(SHARE_MARGIN, 1) is Verdict.PASS
