@@ -72,6 +72,8 @@ def test_the_summary_has_exactly_these_keys() -> None:
             "earlier_releases_after",
             "base_knowledge_before",
             "base_knowledge_after",
+            "sampled_before",
+            "sampled_after",
             "skills_before",
             "skills_after",
             "verdict",
