@@ -9,7 +9,7 @@ from gates.suite import Suite
 from pipeline.errors import MeasurementFailed
 from pipeline.types import Figure
 
-SAMPLED = "sampled"  # the key of what is answered by samples
+BY_SAMPLES = "sampled"  # the key of what is answered by samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Share:
     @property
     def sampled(self) -> bool:
         """Whether each item's score is itself a share, of sampled answers."""
-        return self.key == SAMPLED
+        return self.key == BY_SAMPLES
 
 
 def shares(evidence: Evidence) -> tuple[Share, ...]:
@@ -42,7 +42,7 @@ def shares(evidence: Evidence) -> tuple[Share, ...]:
             evidence, "earlier_releases", "earlier releases", [s.suite for s in evidence.case.asked_earlier], corrected
         ),
         _share(evidence, "base_knowledge", "retention suites", _names(suites.retention), corrected),
-        _share(evidence, SAMPLED, "retention suites by samples", _names(evidence.case.sampled_suites), corrected),
+        _share(evidence, BY_SAMPLES, "retention suites by samples", _names(evidence.case.sampled_suites), corrected),
         _share(evidence, "skills", "benchmarks", _names(suites.regression)),
         _share(evidence, "safety", "safety", _names(suites.safety)),
     )

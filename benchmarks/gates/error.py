@@ -56,19 +56,20 @@ def _cell(n: int, changed: float, trials: int) -> Measured:
     lost, gained = (changed + MARGIN) / 2, (changed - MARGIN) / 2
     draws = np.random.default_rng([n, int(1_000 * changed)]).multinomial(n, [gained, lost, 1 - changed], size=trials)
     passed = sum(_passes(int(up), int(down), n) for up, down, _ in draws)
-    low, high = wilson(passed, trials, 0.05)
-    name = f"{n} items, {100 * changed:g} % change, {100 * MARGIN:g} points lost"
-    return Measured(name=name, value=passed / trials, unit="share", n=trials, interval=(low, high))
+    return _passing(f"{n} items, {100 * changed:g} % change, {100 * MARGIN:g} points lost", passed, trials)
 
 
 def _sampled_cell(n: int, per_group: int, *, even: bool, trials: int) -> Measured:
     passed = sum(_passes_sampled(n, per_group, even=even, seed=trial) for trial in range(trials))
-    low, high = wilson(passed, trials, 0.05)
     name = (
         f"{n} items{'' if per_group == 1 else f' in groups of {per_group}'}, {SAMPLES} samples, "
         f"{100 * SHARE_MARGIN:g} points lost, {'a little of each' if even else 'all of some'}"
     )
-    return Measured(name=name, value=passed / trials, unit="share", n=trials, interval=(low, high))
+    return _passing(name, passed, trials)
+
+
+def _passing(name: str, passed: int, trials: int) -> Measured:
+    return Measured(name=name, value=passed / trials, unit="share", n=trials, interval=wilson(passed, trials, 0.05))
 
 
 def _passes_sampled(n: int, per_group: int, *, even: bool, seed: int) -> bool:

@@ -155,12 +155,13 @@ def _by_document(cost: Sequence[DocumentLoss]) -> str:
 
 def _pairs(evidence: Evidence) -> _Pairs:
     case, corrected = evidence.case, superseded(evidence.case)
+    compared = [suite.name for suite in case.sampled_suites or case.suites.retention]
+    suites = evidence.pooled(compared, without=corrected)
     greedy = [suite.name for suite in case.suites.retention]
-    compared = [suite.name for suite in case.sampled_suites] or greedy
     return _Pairs(
         releases={one.release: evidence.pooled([one.suite], without=corrected) for one in case.asked_earlier},
-        suites=evidence.pooled(compared, without=corrected),
-        greedy=evidence.pooled(greedy, without=corrected),
+        suites=suites,
+        greedy=evidence.pooled(greedy, without=corrected) if case.sampled_suites else suites,
         against_base=evidence.pooled(compared, Against.BASE, corrected),
     )
 
@@ -178,9 +179,10 @@ def _counts(case: Case) -> dict[str, int]:
 
 
 def _compared(pairs: _Pairs, alpha: float, seed: int, too_many: str) -> _Found:
+    production = compare(pairs.everything, alpha, seed)
     return _Found(
-        production=compare(pairs.everything, alpha, seed),
-        answers=compare(pairs.answers, alpha, seed),
+        production=production,
+        answers=production if pairs.greedy is pairs.suites else compare(pairs.answers, alpha, seed),
         base=compare(pairs.against_base, alpha, seed) if pairs.against_base else None,
         releases=_releases(pairs.releases, alpha, seed),
         too_many=too_many,
