@@ -84,6 +84,7 @@ def _head(report: GateReport, evidence: Evidence, release: int | None) -> Mappin
 def _body(evidence: Evidence) -> Mapping[str, object]:
     learned, gone = views.documents(evidence), views.withdrawn(evidence)
     lost, gained = views.flips(evidence, lost=True), views.flips(evidence, lost=False)
+    fallen = views.falls(evidence)
     return {
         "documents": _titled(learned),
         "costly": any(one.contradicts or one.lost for one in learned),
@@ -93,6 +94,8 @@ def _body(evidence: Evidence) -> Mapping[str, object]:
         "more_withdrawn": max(0, len(gone) - _DOCUMENTS_SHOWN),
         "lost": _readable(views.spread(lost)),
         "lost_count": len(lost),
+        "falls": _readable(fallen[: views.FLIPS_SHOWN]),
+        "falls_count": len(fallen),
         "disputes": views.disputes(evidence),
         "gained": _readable(views.spread(gained)),
         "gained_count": len(gained),

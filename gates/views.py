@@ -15,6 +15,7 @@ from pipeline.errors import MeasurementFailed
 from pipeline.types import Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8
+_FALL = 0.5  # of the sampled answers to a question: less is what chance does to eight of them
 _SAMPLES_SHOWN, _TEXTS_SHOWN, _LONGEST = 4, 3, 1_200
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.INCONCLUSIVE: "?"}
 HEADLINES = {
@@ -143,6 +144,30 @@ def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
                 )
                 found.append(flip)
     return tuple(found)
+
+
+def falls(evidence: Evidence) -> tuple[Flip, ...]:
+    """Questions whose sampled answers are right less often, by half of the samples or more; the deepest falls first."""
+    found: list[tuple[float, Flip]] = []
+    for suite in evidence.case.sampled_suites:
+        before, after = (by_item(scores, suite.name) for scores in _by_model(evidence)[1:])
+        for item in suite.eval_items:
+            if item.id not in before or item.id not in after:
+                continue
+            was, now = before[item.id], after[item.id]
+            flip = Flip(
+                suite=label(suite.name),
+                question=item.question,
+                expected=" / ".join(item.answers),
+                before=_sampled(was, suite.samples),
+                after=_sampled(now, suite.samples),
+            )
+            found += [(now.score - was.score, flip)] if was.score - now.score >= _FALL else []
+    return tuple(flip for _, flip in sorted(found, key=lambda one: one[0]))
+
+
+def _sampled(score: ItemScore, samples: int) -> str:
+    return f"{score.score * samples:.0f} of {samples} right; the first: {score.answer}"
 
 
 def disputes(evidence: Evidence) -> tuple[Dispute, ...]:

@@ -289,6 +289,20 @@ def test_sampled_answers_have_a_bar_and_a_row_of_their_own_and_no_flips(good: An
     assert {figure.name: figure.value for figure in report.recall}["sampled_after"] == 0.75
 
 
+def test_questions_that_samples_answer_far_less_often_are_listed_the_deepest_first(good: Any, tmp_path: Path) -> None:
+    suite = good.suites["retention"][-1]
+    rest = [1.0] * (len(suite) - 3)
+    good.sampled(8, [0.875, 1.0, 1.0, *rest], [0.25, 0.0, 0.625, *rest])
+    evidence = good.evidence()
+    first, second = suite.eval_items[:2]
+    falls = views.falls(evidence)
+    assert [one.question for one in falls] == [second.question, first.question]
+    assert falls[1].before.startswith("7 of 8 right")
+    assert falls[1].after.startswith("2 of 8 right")
+    page = write_report(report_on(evidence, POLICY, checks(POLICY)), evidence, tmp_path / "report.html").read_text()
+    assert "2 of which half the sampled answers or more were lost" in page
+
+
 def test_a_share_counts_the_questions_it_is_of(good: Any) -> None:
     old = good.suites["retention"][0].eval_items[0]
     corrected = replace(old, answers=("another",))
