@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 QUIET_SECONDS = 60.0
+_TOLD = 0.01  # of a stage: what is done before that, with all that happens once, tells nothing of the rest
 
 
 class ProgressLines:
@@ -16,6 +17,7 @@ class ProgressLines:
     def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock, self._lock = write, clock, threading.Lock()
         self._begun: dict[str, float] = {}
+        self._marks: dict[str, tuple[float, float]] = {}  # when, and how much was done, as of the last line on a stage
         self._ended: set[str] = set()
         self._now, self._last = ("starting", 0.0, 0.0), clock()
 
@@ -25,6 +27,7 @@ class ProgressLines:
             self._now = (stage, done, total)
             if stage not in self._begun:
                 self._begun[stage] = self._clock()
+                self._marks[stage] = self._begun[stage], 0.0
                 self._say(f"{stage}: begins")
             if done >= total and stage not in self._ended:
                 self._ended.add(stage)
@@ -41,9 +44,16 @@ class ProgressLines:
         stage, done, total = self._now
         if done >= total:
             return f"at work, after {stage}"
-        spent = self._clock() - self._begun[stage]
-        left = f", about {span(spent * (total - done) / done)} left" if done and stage not in self._ended else ""
+        left = self._left(stage, done, total) if stage not in self._ended and done >= _TOLD * total else ""
+        self._marks[stage] = self._clock(), done
         return f"{stage}: {done:.0f}/{total:.0f}{left}"
+
+    def _left(self, stage: str, done: float, total: float) -> str:
+        """At the pace since the last line: a first step is often slower than the others."""
+        since, before = self._marks[stage]
+        if done <= before:
+            return ""
+        return f", about {span((self._clock() - since) * (total - done) / (done - before))} left"
 
     def _say(self, line: str) -> None:
         self._last = self._clock()

@@ -133,3 +133,18 @@ def test_units_that_are_done_in_part_count_for_the_time_left() -> None:
     clock.now = 60.0
     lines.watch("writing self-edits", 0.5, 8)
     assert said[1:] == ["writing self-edits: 0/8, about 15 min left"]
+
+
+def test_a_slow_first_step_does_not_tell_how_long_the_rest_takes() -> None:
+    clock = Clock()
+    lines, said = lines_by(clock)
+    lines.watch("training the adapter", 0, 100)
+    for second, done in ((60, 0.2), (120, 5), (180, 10), (240, 10)):
+        clock.now = float(second)
+        lines.watch("training the adapter", done, 100)
+    assert said[1:] == [
+        "training the adapter: 0/100",
+        "training the adapter: 5/100, about 20 min left",
+        "training the adapter: 10/100, about 18 min left",
+        "training the adapter: 10/100",
+    ]
