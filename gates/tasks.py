@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
-from pipeline.nesting import json_of
+from pipeline.nesting import json_of, whole_characters
 
 METRICS = frozenset({"acc", "acc_norm", "exact_match"})
 OUTPUTS = frozenset({"generate_until", "multiple_choice"})
@@ -27,6 +27,8 @@ _PROMPT = frozenset({"doc_to_text", "doc_to_target", "doc_to_choice", "descripti
 _FEWSHOT = frozenset({"fewshot_delimiter", "fewshot_config", "num_fewshot"})
 _SCORING = frozenset({"metric_list", "generation_kwargs", "filter_list", "repeats", "should_decontaminate"})
 _PASSED = _DATA | _PROMPT | _FEWSHOT | _SCORING
+# A template computes with the items' values, and is nested as its author likes.
+_OF_TEMPLATES = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 _GREEDY = {"do_sample": (False,), "temperature": (0, 0.0), "num_beams": (1,)}
 
 
@@ -128,8 +130,8 @@ def _load(path: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadDataFile(f"{path} is not plain YAML: {error}. Tags such as !function are refused.") from error
-    if not isinstance(config, dict):
-        raise BadDataFile(f"{path} must hold one lm-eval task: keys and values.")
+    if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
+        raise BadDataFile(f"{path} must hold one lm-eval task: keys, which are words, and values.")
     return config
 
 
@@ -138,7 +140,7 @@ def _refuse_unknown(path: Path, config: Mapping[str, Any]) -> None:
         raise BadDataFile(f"{path}: dataset_path must be json, with local data_files. Nothing is downloaded here.")
     unknown = sorted(set(config) - _PASSED - _IGNORED)
     if unknown:
-        raise BadDataFile(f"{path}: {', '.join(map(str, unknown))} is refused: it can run code or pull in other files.")
+        raise BadDataFile(f"{path}: {', '.join(unknown)} is refused: it can run code or pull in other files.")
     if config.get("output_type", "generate_until") not in OUTPUTS:
         raise BadDataFile(f"{path}: output_type must be one of {', '.join(sorted(OUTPUTS))}.")
     if config.get("repeats", 1) != 1:
@@ -206,7 +208,7 @@ def _items(path: Path, config: Mapping[str, Any], items: list[dict[str, Any]]) -
     try:
         template = sandbox().from_string(text)
         questions = [str(item[text] if text in item else template.render(**item)) for item in items]
-    except TemplateError as error:
+    except _OF_TEMPLATES as error:
         raise BadDataFile(f"{path}: doc_to_text does not render: {error}. Name only fields of every item.") from error
     return tuple(
         TaskItem(data=_canonical(path, item), question=question, group=str(item.get("group", "")))
@@ -216,6 +218,7 @@ def _items(path: Path, config: Mapping[str, Any], items: list[dict[str, Any]]) -
 
 def _canonical(path: Path, value: object) -> str:
     try:
+        whole_characters(value)
         return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise BadDataFile(f"{path} holds a value that is not plain JSON: {error}.") from error

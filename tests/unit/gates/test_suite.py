@@ -96,6 +96,7 @@ def test_a_missing_folder_holds_no_suites(tmp_path: Path) -> None:
         ('{"question": "Who?", "answers": [""]}', "needs a question"),
         ('{"question": "Who?", "answers": "Heron"}', "needs a question"),
         ('{"question": "", "answers": ["Heron"]}', "needs a question"),
+        ('{"question": "Who?", "answers": ["\\ud800"]}', "half a character"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
@@ -134,6 +135,11 @@ def test_an_empty_or_binary_file_is_named(tmp_path: Path) -> None:
         ("task: sums", "task: sums\nrepeats: 5", "repeats must be 1"),
         ("{{a}} plus", "{{c}} plus", "does not render"),
         ("{{a}} plus", "{{ ''.__class__.__mro__ }} plus", "does not render"),
+        ("{{a}} plus", "{{ a / 0 }} plus", "does not render"),
+        ("{{a}} plus", "{{ '' + 1 }} plus", "does not render"),
+        pytest.param("{{a}} plus", f"{{{{ {'(' * 4_000}a }}}} plus", "does not render", id="a deep template"),
+        ("task: sums", "task: sums\ntrue: 1", "keys, which are words"),
+        ("task: sums", 'task: "\\ud800"', "half a character"),
     ],
 )
 def test_a_task_that_could_run_code_reach_out_or_be_unfair_is_refused(
