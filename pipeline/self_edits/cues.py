@@ -55,10 +55,13 @@ def cue(sentence: str, size: int, common: frozenset[str], draw: Random) -> str:
 
 
 def _meant(sentence: str, common: frozenset[str]) -> list[_Word]:
-    """The words that mean something, each once."""
-    found = (_Word(one.group(), one.start(), one.end()) for one in _WORD.finditer(sentence))
-    long = {word.text.lower(): word for word in found if word.is_number or len(word.text) >= _SHORTEST}
-    rare = [word for word in long.values() if word.text.lower() not in common]
+    """The words that mean something, each where it first stands."""
+    long: dict[str, _Word] = {}
+    for found in _WORD.finditer(sentence):
+        word = _Word(found.group(), found.start(), found.end())
+        if word.is_number or len(word.text) >= _SHORTEST:
+            long.setdefault(word.text.lower(), word)
+    rare = [word for lower, word in long.items() if lower not in common]
     return rare if len(rare) >= _FEWEST else [*long.values()]
 
 
