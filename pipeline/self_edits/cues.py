@@ -42,8 +42,8 @@ def cue(sentence: str, size: int, common: frozenset[str], draw: Random) -> str:
     """At most `size` of the sentence's words that carry meaning, in its order, without one thing that it tells.
 
     That is a name or a number that is drawn, or where there is none any word. `common`: words, in lower case, that
-    carry no meaning, but where a sentence has hardly any other. Empty where no word is long enough to mean something. In
-    a script without spaces only numbers are words.
+    carry no meaning, but where a sentence has hardly any other. Empty where no word is long enough to mean something.
+    In a script without spaces only numbers are words.
     """
     meant = _meant(sentence, common)
     if not meant:
