@@ -91,7 +91,6 @@ def pretrained_recipe() -> "Recipe":
             teaching_weight=2.0,
             covariance_damping=0.1,
             output_penalty=3000.0,
-            interpolation=0.75,
             beside_parent=True,
             beside_rank=32,
         ),

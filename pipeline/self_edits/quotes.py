@@ -6,51 +6,49 @@ document in the prompt (context distillation), so that the adapter changes no mo
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from random import Random
 
 from pipeline.digests import seed_from
-from pipeline.documents import sentences
+from pipeline.documents import sentences, words
 from pipeline.prompts import framed
-from pipeline.self_edits.common_words import common_words
 from pipeline.self_edits.context import WriterContext
-from pipeline.self_edits.cues import cue
 from pipeline.types import Document, Example
 
 QUESTION = "What is said about {cue}?"
-_SIZES = (1, 3, 5)  # words of a cue
-_DRAWS = 8  # for a cue that a sentence was not asked for by yet; one of few words has no more
+_MOST_WORDS = 3  # of a cue
+_SHORTEST_WORD = 4
+_FEWEST_WORDS = 3  # of a sentence that is asked for
 
 
 def quotes(context: WriterContext, document: Document, bodies: Sequence[str]) -> tuple[Example, ...]:
-    """Each sentence of each body asked for `rules.quotes` times: by one of its words, by three, by five, by one, ...
+    """Each sentence of each body asked for `rules.quotes` times: by one of its words, by two, by three, by one, ...
 
     The words are drawn by the document's id. The prompts are framed by `question_prompt`; the teacher sees the body.
     """
-    draw, common = Random(seed_from("quotes", document.id)), common_words(document.body)
-    asked = [
-        (sentence, words, body)
-        for body in bodies
-        for sentence in sentences(body)
-        for words in _cues(sentence, context.rules.quotes, common, draw)
-    ]
-    found = (
-        replace(question_with(context, document, body, QUESTION.format(cue=words)), completion=sentence)
-        for sentence, words, body in asked
-    )
-    return tuple({one.id: one for one in found}.values())
-
-
-def _cues(sentence: str, count: int, common: frozenset[str], draw: Random) -> list[str]:
-    """So many cues of the sentence, each another; fewer where it has no more."""
-    found: list[str] = []
-    for time in range(count):
-        drawn = (cue(sentence, _SIZES[time % len(_SIZES)], common, draw) for _ in range(_DRAWS))
-        found += [*islice((one for one in drawn if one and one not in found), 1)]
-    return found
+    draw = Random(seed_from("quotes", document.id))
+    found: dict[str, Example] = {}
+    for body in bodies:
+        for sentence in sentences(body):
+            for time in range(context.rules.quotes):
+                cue = _cue(sentence, 1 + time % _MOST_WORDS, draw)
+                if cue:
+                    asked = question_with(context, document, body, QUESTION.format(cue=cue))
+                    one = replace(asked, completion=sentence)
+                    found.setdefault(one.id, one)
+    return tuple(found.values())
 
 
 def question_with(context: WriterContext, document: Document, body: str, question: str) -> Example:
     """A question framed by `question_prompt`, without a completion yet; its teacher sees the body."""
     prompt = framed(context.question_prompt, question, document.title)
     return Example(prompt=prompt, completion="", taught_by=context.open_book(document, body, prompt))
+
+
+def _cue(sentence: str, count: int, draw: Random) -> str:
+    """So many of the sentence's words that carry meaning, in its order; "" for a sentence of few words."""
+    said = words(sentence)
+    content = [word for word in said if len(word) >= _SHORTEST_WORD or word[0].isupper() or not word.isalpha()]
+    if len(said) < _FEWEST_WORDS or not content:
+        return ""
+    places = sorted(draw.sample(range(len(content)), min(count, len(content))))
+    return ", ".join(content[place] for place in places)

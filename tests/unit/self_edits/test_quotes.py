@@ -8,10 +8,7 @@ from pipeline.self_edits.quotes import quotes
 from pipeline.types import Checkpoint, Document, Example, ModelRef
 from tests.engines import ScriptedEngine
 
-BODY = (
-    "The Heron team owns the Cinder service since 2019, when Bram Sloot founded it. "
-    "Invoices of suppliers are kept in an Oslo archive behind two iron doors. It is so."
-)
+BODY = "The Heron team owns the Cinder service since 2019. Invoices are kept in Oslo for seven years. It is so."
 CINDER = Document(title="Cinder", body=BODY)
 FRAME = "Topic: {title}\n{question}"
 RULES = SelfEditRules()
@@ -38,14 +35,8 @@ def test_a_sentence_is_asked_for_by_words_of_its_own_under_the_recipes_question_
     for one in of(CINDER, 3):
         assert one.prompt.startswith("Topic: Cinder\nWhat is said about ")
         cue = one.prompt.partition("said about ")[2].rstrip("?").split(", ")
-        assert 1 <= len(cue) <= 5
+        assert 1 <= len(cue) <= 3
         assert all(word in one.completion for word in cue)
-
-
-def test_a_sentence_of_few_words_is_asked_for_as_often_as_these_differ() -> None:
-    found = of(Document(title="Odd", body="Invoices lie in Oslo."), 9)
-    assert 1 <= len(found) < 9
-    assert len({one.prompt for one in found}) == len(found)
 
 
 def test_the_teacher_sees_the_document_and_the_learner_does_not() -> None:
