@@ -140,25 +140,10 @@ def impossible(suites: Suites, policy: PolicyRules, earlier: Iterable[ReleaseEva
         if items < one.least:
             sentence = f"{one.least:,} items are asked for, and {files}. Add items, or ask for fewer"
             return Impossible(place=f"policy.{one.gate}.min_items", sentence=sentence)
-        if found := _unshown(items, one.margin, policy.alpha, f"policy.{one.gate}.margin"):
-            return found
-    return _against_base(suites, policy)
-
-
-def _against_base(suites: Suites, policy: PolicyRules) -> Impossible | None:
-    """Retention has a margin of its own against the base model, which is asked the suites only."""
-    items = len(_groups(suites.retention))
-    if not items or "retention" not in policy.required:
-        return None
-    return _unshown(items, policy.retention.base_margin, policy.alpha, "policy.retention.base_margin")
-
-
-def _unshown(items: int, margin: float, alpha: float, place: str) -> Impossible | None:
-    """Where so many items without any change leave more than the margin open."""
-    if tango_lower(0, 0, items, alpha) >= -margin:
-        return None
-    sentence = f"{items:,} items cannot show a margin of {margin:g}. Add items, or widen the margin"
-    return Impossible(place=place, sentence=sentence)
+        if tango_lower(0, 0, items, policy.alpha) < -one.margin:
+            sentence = f"{items:,} items cannot show a margin of {one.margin:g}. Add items, or widen the margin"
+            return Impossible(place=f"policy.{one.gate}.margin", sentence=sentence)
+    return None
 
 
 def _plan(one: _Asked, alpha: float, measured: float | None) -> GatePlan:

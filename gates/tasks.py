@@ -5,16 +5,17 @@ Knows no model and does not import lm-eval; `gates.measure` hands it the configu
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from gates.wording import visible
 from pipeline.digests import digest_of
 from pipeline.errors import BadDataFile
 from pipeline.nesting import json_of, whole_characters
@@ -27,8 +28,6 @@ _PROMPT = frozenset({"doc_to_text", "doc_to_target", "doc_to_choice", "descripti
 _FEWSHOT = frozenset({"fewshot_delimiter", "fewshot_config", "num_fewshot"})
 _SCORING = frozenset({"metric_list", "generation_kwargs", "filter_list", "repeats", "should_decontaminate"})
 _PASSED = _DATA | _PROMPT | _FEWSHOT | _SCORING
-# A template computes with the items' values, and is nested as its author likes.
-_OF_TEMPLATES = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 _GREEDY = {"do_sample": (False,), "temperature": (0, 0.0), "num_beams": (1,)}
 
 
@@ -121,6 +120,9 @@ def read_task(path: Path, *, plain: bool = False) -> Task:
 def sandbox() -> ImmutableSandboxedEnvironment:
     """A Jinja environment with lm-eval's settings in which a template reaches data and nothing else."""
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    for name in ("lipsum", "cycler"):
+        del environment.globals[name]
+    del environment.filters["random"]  # a question is the same each time that it is read
     environment.filters["regex_replace"] = lambda text, pattern, new, count=0: re.sub(pattern, new, text, count=count)
     return environment
 
@@ -128,10 +130,10 @@ def sandbox() -> ImmutableSandboxedEnvironment:
 def _load(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+    except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise BadDataFile(f"{path} is not plain YAML: {error}. Tags such as !function are refused.") from error
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
-        raise BadDataFile(f"{path} must hold one lm-eval task: keys, which are words, and values.")
+        raise BadDataFile(f"{path} must hold one lm-eval task: keys, which are texts, and values.")
     return config
 
 
@@ -140,11 +142,16 @@ def _refuse_unknown(path: Path, config: Mapping[str, Any]) -> None:
         raise BadDataFile(f"{path}: dataset_path must be json, with local data_files. Nothing is downloaded here.")
     unknown = sorted(set(config) - _PASSED - _IGNORED)
     if unknown:
-        raise BadDataFile(f"{path}: {', '.join(unknown)} is refused: it can run code or pull in other files.")
-    if config.get("output_type", "generate_until") not in OUTPUTS:
+        raise BadDataFile(f"{path}: {_named(unknown)} is refused: it can run code or pull in other files.")
+    output = config.get("output_type", "generate_until")
+    if not isinstance(output, str) or output not in OUTPUTS:
         raise BadDataFile(f"{path}: output_type must be one of {', '.join(sorted(OUTPUTS))}.")
     if config.get("repeats", 1) != 1:
         raise BadDataFile(f"{path}: repeats must be 1: answers are greedy, so repetitions add nothing.")
+
+
+def _named(keys: Sequence[str]) -> str:
+    return ", ".join(visible(key, 60) for key in keys)
 
 
 def _table(path: Path, config: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -184,7 +191,10 @@ def _read_splits(path: Path, config: Mapping[str, Any]) -> dict[str, list[dict[s
 
 def _read_items(path: Path, name: str) -> list[dict[str, Any]]:
     folder = path.parent.resolve()
-    file = (folder / name).resolve()
+    try:
+        file = (folder / name).resolve()
+    except ValueError as error:
+        raise BadDataFile(f"{path}: {name!r} is no name of a file. Name one that lies beside the task file.") from error
     if not file.is_relative_to(folder):
         raise BadDataFile(f"{path}: the data file {name} lies outside {folder}. Put it beside the task file.")
     try:
@@ -205,20 +215,30 @@ def _items(path: Path, config: Mapping[str, Any], items: list[dict[str, Any]]) -
     text = config.get("doc_to_text")
     if not isinstance(text, str):
         raise BadDataFile(f"{path}: doc_to_text must be a template or the name of a field.")
-    try:
-        template = sandbox().from_string(text)
-        questions = [str(item[text] if text in item else template.render(**item)) for item in items]
-    except _OF_TEMPLATES as error:
-        raise BadDataFile(f"{path}: doc_to_text does not render: {error}. Name only fields of every item.") from error
+    questions = _rendered(path, text, items)
     return tuple(
         TaskItem(data=_canonical(path, item), question=question, group=str(item.get("group", "")))
         for item, question in zip(items, questions, strict=True)
     )
 
 
+def _rendered(path: Path, text: str, items: list[dict[str, Any]]) -> list[str]:
+    """The question of each item. Whatever a template raises, as it is compiled or computes, is a mistake in it."""
+    try:
+        template = sandbox().from_string(text)
+        questions = [str(item[text] if text in item else template.render(**item)) for item in items]
+        whole_characters(questions)
+    except Exception as error:
+        raise BadDataFile(f"{path}: doc_to_text does not render: {error}. Name only fields of every item.") from error
+    return questions
+
+
 def _canonical(path: Path, value: object) -> str:
     try:
-        whole_characters(value)
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadDataFile(f"{path} holds half a character (a lone surrogate). Write the whole one.") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise BadDataFile(f"{path} holds a value that is not plain JSON: {error}.") from error
+    return text

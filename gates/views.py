@@ -1,7 +1,7 @@
 """Turns a report and its evidence into rows that people read: shares, matrix, documents, flips. Draws nothing. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -9,13 +9,15 @@ from gates.corrections import superseded
 from gates.evidence import RUN, WITHDRAWN, Dispute, Evidence, by_item, held_out_items
 from gates.per_document import losses, titled
 from gates.shares import Share, shares
-from gates.suite import SAMPLED
+from gates.suite import SAMPLED, Suite
+from gates.tasks import TaskItem
+from gates.texts import TextItem
 from gates.wording import percent, visible
 from pipeline.errors import MeasurementFailed
-from pipeline.types import Document, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
+from pipeline.types import Document, EvalItem, Example, GateReport, GateResult, ItemScore, Role, Scores, Verdict
 
 FLIPS_SHOWN, EXAMPLES_SHOWN = 24, 8
-_FALL = 0.5  # of the sampled answers to a question: less is what chance does to eight of them
+_FEWEST_SAMPLES = 4  # of fewer, half is what chance does
 _SAMPLES_SHOWN, _TEXTS_SHOWN, _LONGEST = 4, 3, 1_200
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.INCONCLUSIVE: "?"}
 HEADLINES = {
@@ -127,47 +129,64 @@ def withdrawn(evidence: Evidence) -> tuple[DocumentRow, ...]:
 
 def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
     """Items that got worse (or better), suite by suite. Forgetting what was withdrawn is no loss."""
-    found: list[Flip] = []
-    for suite in (*evidence.case.own_suites, *evidence.case.known_suites):
-        before, after = (by_item(scores, suite.name) for scores in _by_model(evidence)[1:])
-        for item in suite.items if not (lost and suite.name == WITHDRAWN) else ():
-            if item.id not in before or item.id not in after:
-                continue
-            change = after[item.id].score - before[item.id].score
-            if change < 0 if lost else change > 0:
-                flip = Flip(
-                    suite=label(suite.name),
-                    question=item.question,
-                    expected=" / ".join(getattr(item, "answers", ())),
-                    before=before[item.id].answer,
-                    after=after[item.id].answer,
-                )
-                found.append(flip)
-    return tuple(found)
+    suites = [
+        one for one in (*evidence.case.own_suites, *evidence.case.known_suites) if not (lost and one.name == WITHDRAWN)
+    ]
+    return tuple(
+        Flip(
+            suite=label(suite.name),
+            question=item.question,
+            expected=_expected(item),
+            before=was.answer,
+            after=now.answer,
+        )
+        for suite, item, was, now in _asked_of_both(evidence, suites)
+        if (now.score < was.score if lost else now.score > was.score)
+    )
 
 
 def falls(evidence: Evidence) -> tuple[Flip, ...]:
-    """Questions whose sampled answers are right less often, by half of the samples or more; the deepest falls first."""
-    found: list[tuple[float, Flip]] = []
-    for suite in evidence.case.sampled_suites:
+    """Questions that fewer samples answer rightly, by half of the samples or more; the deepest falls first.
+
+    Corrected questions are none, as in the gate; of fewer than four samples nothing is said.
+    """
+    suites = [one for one in evidence.case.sampled_suites if one.samples >= _FEWEST_SAMPLES]
+    corrected = superseded(evidence.case)
+    found = [
+        (_right_of(was, suite) - _right_of(now, suite), suite, item, was, now)
+        for suite, item, was, now in _asked_of_both(evidence, suites)
+        if item.id not in corrected
+    ]
+    fallen = sorted((one for one in found if 2 * one[0] >= one[1].samples), key=lambda one: -one[0])
+    return tuple(
+        Flip(
+            suite=label(suite.name),
+            question=item.question,
+            expected=_expected(item),
+            before=f"{_right_of(was, suite)} of {suite.samples} right; the first: {was.answer}",
+            after=f"{_right_of(now, suite)} of {suite.samples} right; the first: {now.answer}",
+        )
+        for _, suite, item, was, now in fallen
+    )
+
+
+def _asked_of_both(
+    evidence: Evidence, suites: Sequence[Suite]
+) -> Iterator[tuple[Suite, EvalItem | TaskItem | TextItem, ItemScore, ItemScore]]:
+    """Each item that production and the candidate were asked, with both scores."""
+    for suite in suites:
         before, after = (by_item(scores, suite.name) for scores in _by_model(evidence)[1:])
-        for item in suite.eval_items:
-            if item.id not in before or item.id not in after:
-                continue
-            was, now = before[item.id], after[item.id]
-            flip = Flip(
-                suite=label(suite.name),
-                question=item.question,
-                expected=" / ".join(item.answers),
-                before=_sampled(was, suite.samples),
-                after=_sampled(now, suite.samples),
-            )
-            found += [(now.score - was.score, flip)] if was.score - now.score >= _FALL else []
-    return tuple(flip for _, flip in sorted(found, key=lambda one: one[0]))
+        for item in suite.items:
+            if item.id in before and item.id in after:
+                yield suite, item, before[item.id], after[item.id]
 
 
-def _sampled(score: ItemScore, samples: int) -> str:
-    return f"{score.score * samples:.0f} of {samples} right; the first: {score.answer}"
+def _expected(item: EvalItem | TaskItem | TextItem) -> str:
+    return " / ".join(getattr(item, "answers", ()))
+
+
+def _right_of(score: ItemScore, suite: Suite) -> int:
+    return round(score.score * suite.samples)
 
 
 def disputes(evidence: Evidence) -> tuple[Dispute, ...]:

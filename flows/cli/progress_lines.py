@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 QUIET_SECONDS = 60.0
-_TOLD = 0.01  # of a stage: what is done before that, with all that happens once, tells nothing of the rest
+_LEAST = 0.01  # of a stage: before that, what happens only once takes most of the time
 
 
 class ProgressLines:
@@ -17,7 +17,7 @@ class ProgressLines:
     def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock, self._lock = write, clock, threading.Lock()
         self._begun: dict[str, float] = {}
-        self._marks: dict[str, tuple[float, float]] = {}  # when, and how much was done, as of the last line on a stage
+        self._marks: dict[str, tuple[float, float]] = {}  # when a line last said that more was done, and how much
         self._ended: set[str] = set()
         self._now, self._last = ("starting", 0.0, 0.0), clock()
 
@@ -44,12 +44,13 @@ class ProgressLines:
         stage, done, total = self._now
         if done >= total:
             return f"at work, after {stage}"
-        left = self._left(stage, done, total) if stage not in self._ended and done >= _TOLD * total else ""
-        self._marks[stage] = self._clock(), done
+        left = self._left(stage, done, total) if stage not in self._ended and done >= _LEAST * total else ""
+        if done != self._marks[stage][1]:
+            self._marks[stage] = self._clock(), done
         return f"{stage}: {done:.0f}/{total:.0f}{left}"
 
     def _left(self, stage: str, done: float, total: float) -> str:
-        """At the pace since the last line: a first step is often slower than the others."""
+        """At the pace since a line last said that more was done: a first step is often slower than the others."""
         since, before = self._marks[stage]
         if done <= before:
             return ""

@@ -139,7 +139,7 @@ def test_a_slow_first_step_does_not_tell_how_long_the_rest_takes() -> None:
     clock = Clock()
     lines, said = lines_by(clock)
     lines.watch("training the adapter", 0, 100)
-    for second, done in ((60, 0.2), (120, 5), (180, 10), (240, 10)):
+    for second, done in ((60, 0.2), (120, 5), (180, 10), (240, 10), (300, 14)):
         clock.now = float(second)
         lines.watch("training the adapter", done, 100)
     assert said[1:] == [
@@ -147,4 +147,17 @@ def test_a_slow_first_step_does_not_tell_how_long_the_rest_takes() -> None:
         "training the adapter: 5/100, about 20 min left",
         "training the adapter: 10/100, about 18 min left",
         "training the adapter: 10/100",
+        "training the adapter: 14/100, about 43 min left",
     ]
+
+
+def test_a_unit_that_takes_many_minutes_is_reckoned_with_all_of_them() -> None:
+    clock = Clock()
+    lines, said = lines_by(clock)
+    lines.watch("training the adapter", 0, 8)
+    for second in range(60, 1_261, 60):
+        clock.now = float(second)
+        lines.watch("training the adapter", second // 600, 8)
+    assert said[1:10] == ["training the adapter: 0/8"] * 9
+    assert said[10] == "training the adapter: 1/8, about 70 min left"
+    assert said[20] == "training the adapter: 2/8, about 60 min left"

@@ -84,13 +84,6 @@ def test_a_margin_that_no_answer_could_show_is_impossible() -> None:
     assert found.place == "policy.retention.margin"
 
 
-def test_a_margin_against_the_base_that_no_answer_could_show_is_impossible() -> None:
-    policy = PolicyRules(retention=RetentionPolicy(min_items=20, margin=0.1, base_margin=0.02))
-    found = impossible(suites(retention=100), policy)
-    assert found is not None
-    assert found.place == "policy.retention.base_margin"
-
-
 def test_what_does_not_decide_or_is_not_there_is_not_impossible() -> None:
     assert impossible(suites(), PolicyRules()) is None
     lenient = PolicyRules(required=("retention",), safety=SafetyPolicy(min_items=1000))

@@ -300,7 +300,26 @@ def test_questions_that_samples_answer_far_less_often_are_listed_the_deepest_fir
     assert falls[1].before.startswith("7 of 8 right")
     assert falls[1].after.startswith("2 of 8 right")
     page = write_report(report_on(evidence, POLICY, checks(POLICY)), evidence, tmp_path / "report.html").read_text()
-    assert "2 of which half the sampled answers or more were lost" in page
+    assert "2 that fewer samples answer rightly, by half of the samples or more" in page
+
+
+@pytest.mark.parametrize(
+    ("samples", "before", "after", "count"), [(10, 0.7, 0.2, 1), (10, 0.7, 0.3, 0), (2, 1.0, 0.0, 0)]
+)
+def test_a_fall_is_half_of_enough_samples(good: Any, samples: int, before: float, after: float, count: int) -> None:
+    rest = [1.0] * (len(good.suites["retention"][-1]) - 1)
+    good.sampled(samples, [before, *rest], [after, *rest])
+    assert len(views.falls(good.evidence())) == count
+
+
+def test_a_corrected_question_is_no_fall(good: Any) -> None:
+    suite = good.suites["retention"][-1]
+    rest = [1.0] * (len(suite) - 1)
+    good.sampled(8, [1.0, *rest], [0.0, *rest])
+    assert len(views.falls(good.evidence())) == 1
+    corrected = replace(suite.eval_items[0], answers=("another",))
+    good.documents.append(Document(title="t", body="b", kind=DocumentKind.CORRECTION, eval_items=(corrected,)))
+    assert views.falls(good.evidence()) == ()
 
 
 def test_a_share_counts_the_questions_it_is_of(good: Any) -> None:
