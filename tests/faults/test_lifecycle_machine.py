@@ -1,60 +1,36 @@
 """All that may happen to releases, in any order, breaks no invariant: on SQLite and on Postgres."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import rule
 from sqlalchemy import create_engine, make_url, text
 
-from benchmarks.faults.facts import read_postgres, read_sqlite
+from benchmarks.faults.facts import read_postgres
+from benchmarks.faults.stories import Fresh, run, stores_on_sqlite, told
 from registry import create_ledger
 from tests.faults.lifecycle_machine import LifecycleMachine, Store
 from tests.ledgers import with_base_release
 from tests.postgres_servers import postgres_server
 
-# Stories, and the steps of each. A soak takes hours: SEALED_STORIES=soak, or its two numbers.
-PROFILES = {"ci": (500, 50), "soak": (10_000, 100)}
-CHOSEN = os.environ.get("SEALED_STORIES", "ci")
-PROFILE = PROFILES.get(CHOSEN) or tuple(map(int, CHOSEN.split("x")))
-
-
-def run(fresh: Callable[[], Store], *, examples: int, steps: int) -> None:
-    print(f"{examples} stories of {steps} steps")
-    machine = type("Machine", (LifecycleMachine,), {"fresh": staticmethod(fresh)})
-    chosen = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
-    run_state_machine_as_test(machine, settings=chosen)
+MANY = (500, 50)  # stories, and the steps of each; `benchmarks.faults.stories` tells more
 
 
 @pytest.fixture
-def on_sqlite(tmp_path: Path) -> Callable[[], Store]:
-    template, numbers = tmp_path / "template.db", count()
-    with_base_release(create_ledger(f"sqlite:///{template}")).close()
-
-    def fresh() -> Store:
-        file = Path(shutil.copy(template, tmp_path / f"ledger-{next(numbers)}.db"))
-        return Store(f"sqlite:///{file}", lambda: read_sqlite(file))
-
-    return fresh
+def on_sqlite(tmp_path: Path) -> Iterator[Fresh]:
+    with stores_on_sqlite(tmp_path) as fresh:
+        yield fresh
 
 
 @pytest.fixture
-def on_postgres() -> Iterator[Callable[[], Store]]:
+def on_postgres() -> Iterator[Fresh]:
     with postgres_server() as address:
         yield _databases(address)
 
 
-def _databases(address: str) -> Callable[[], Store]:
+def _databases(address: str) -> Fresh:
     server, numbers = make_url(address), count()
     template = server.set(database="machine_template")
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
@@ -73,15 +49,29 @@ def _databases(address: str) -> Callable[[], Store]:
     return fresh
 
 
-def test_a_few_stories_on_sqlite(on_sqlite: Callable[[], Store]) -> None:
+def test_a_few_stories_on_sqlite(on_sqlite: Fresh) -> None:
     run(on_sqlite, examples=12, steps=30)
 
 
 @pytest.mark.slow
-def test_many_stories_on_sqlite(on_sqlite: Callable[[], Store]) -> None:
-    run(on_sqlite, examples=PROFILE[0], steps=PROFILE[1])
+def test_many_stories_on_sqlite(on_sqlite: Fresh) -> None:
+    run(on_sqlite, examples=MANY[0], steps=MANY[1])
 
 
 @pytest.mark.slow
-def test_stories_on_postgres(on_postgres: Callable[[], Store]) -> None:
+def test_stories_on_postgres(on_postgres: Fresh) -> None:
     run(on_postgres, examples=15, steps=40)
+
+
+def test_a_chunk_of_stories_is_told_with_what_broke_it() -> None:
+    class Forged(LifecycleMachine):
+        @rule()
+        def forget(self) -> None:
+            """The base release is called rejected behind sealed's back."""
+            self._write("rejected", 0)
+
+    sound, broken = (told(7, stories=3, steps=10, machine=one) for one in (LifecycleMachine, Forged))
+
+    assert sound.broken == ""
+    assert sound.steps > sound.stories >= 3
+    assert "all_invariants_hold" in broken.broken
