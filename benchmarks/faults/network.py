@@ -5,6 +5,7 @@ is well again, and the story must end as an unbroken one. `--quick` and `--share
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -31,7 +32,7 @@ from benchmarks.figures import Measured, write_results
 from flows.services.repair import repair
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.errors import InternalError
-from pipeline.files import remove_folder
+from pipeline.files import remove_folder, write_text
 from pipeline.sandbox import model_path
 
 # MLflow's client waits two minutes and tries seven times more; a test does not.
@@ -152,16 +153,45 @@ def main() -> None:
     torch.set_num_threads(1)
     os.environ |= CLIENT
     base = load_base(str(model_path()), device="cpu")
-    with tempfile.TemporaryDirectory(prefix="sealed-network-") as name, network(Path(name), base) as made:
-        unbroken, requests = made.run(Fault(How.NOT, 1, False))
-        if unbroken.violations:
-            sys.exit(f"an unbroken run violates: {unbroken.violations}")
-        made = replace(made, stage=replace(made.stage, expected=unbroken.state))
+    with tempfile.TemporaryDirectory(prefix="sealed-network-") as name:
+        scratch = Path(name)
+        kept = options.keep or scratch / "kept"
+        kept.mkdir(parents=True, exist_ok=True)
+        [requests] = fleet.run_all([partial(_requests, scratch / "unbroken", base)], scratch, workers=1)
         every = faults_of(requests)
         chosen = random.Random(options.seed).sample(every, min(options.share, len(every)))
+        left = [fault for fault in chosen if not (kept / f"{fault}.json").exists()]
         over = time.monotonic() + 60 * options.minutes
-        endings = [_said(made.run(fault)[0]) for fault in chosen if time.monotonic() < over]
+        parts = [left[place :: options.workers] for place in range(options.workers)]
+        jobs = [partial(_part, scratch / str(place), base, part, kept, over) for place, part in enumerate(parts)]
+        fleet.run_all(jobs, scratch, workers=options.workers)
+        endings = [json.loads(file.read_text("utf-8")) for file in sorted(kept.iterdir())]
     write_results("faults.network", _figures(requests, len(every), endings), options.out)
+
+
+def _requests(scratch: Path, base: BaseModel) -> int:
+    """How many an unbroken story makes of MLflow."""
+    with network(scratch, base) as made:
+        return _unbroken(made)[1]
+
+
+def _unbroken(made: Network) -> tuple[Ending, int]:
+    ending, requests = made.run(Fault(How.NOT, 1, False))
+    if ending.violations:
+        raise InternalError(f"an unbroken run violates: {ending.violations}")
+    return ending, requests
+
+
+def _part(scratch: Path, base: BaseModel, faults: Sequence[Fault], kept: Path, over: float) -> None:
+    """Some faults, with a server of their own; each ending is kept as it comes. None is begun once the time is over."""
+    with network(scratch, base) as made:
+        made = replace(made, stage=replace(made.stage, expected=_unbroken(made)[0].state))
+        for fault in faults:
+            if time.monotonic() > over:
+                break
+            ending = made.run(fault)[0]
+            write_text(kept / f"{fault}.json", json.dumps([str(fault), ending.statuses, ending.violations]))
+            print(f"{fault}: {ending.statuses} {'; '.join(ending.violations)}", flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -170,20 +200,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--share", type=int, default=10**6, help="how many faults; all there are if fewer")
     parser.add_argument("--minutes", type=float, default=1e6, help="after so many no further fault is begun")
     parser.add_argument("--seed", type=int, default=1, help="of which faults are taken")
+    parser.add_argument("--workers", type=int, default=4, help="at once: a fault is mostly waited for")
+    parser.add_argument("--keep", type=Path, help="a folder of endings, from which a run of the same code goes on")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     options.share = 10 if options.quick else options.share
     return options
 
 
-def _said(ending: Ending) -> Ending:
-    print(f"{ending.schedule}: {ending.statuses} {'; '.join(ending.violations)}", flush=True)
-    return ending
-
-
-def _figures(requests: int, every: int, endings: Sequence[Ending]) -> list[Measured]:
-    broken = sum(bool(ending.violations) for ending in endings)
-    went_on = sum(ending.statuses[0] == 0 for ending in endings)
+def _figures(requests: int, every: int, endings: Sequence[tuple[str, list[int], list[str]]]) -> list[Measured]:
+    broken = sum(bool(violations) for _, _, violations in endings)
+    went_on = sum(statuses[0] == 0 for _, statuses, _ in endings)
     return [
         Measured(name="requests of a story to MLflow", value=requests, unit="requests"),
         Measured(name="network faults that there are", value=every, unit="faults"),
