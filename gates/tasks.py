@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from jinja2 import StrictUndefined
+from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gates.wording import visible
@@ -117,9 +118,18 @@ def read_task(path: Path, *, plain: bool = False) -> Task:
     )
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """A template reaches data and nothing else, and raises nothing to a power: that can take for ever."""
+
+    intercepted_binops = frozenset({"**"})
+
+    def call_binop(self, context: object, operator: str, left: object, right: object) -> object:
+        raise SecurityError(f"{operator} is refused: a power can take for ever to compute")
+
+
 def sandbox() -> ImmutableSandboxedEnvironment:
-    """A Jinja environment with lm-eval's settings in which a template reaches data and nothing else."""
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    """A Jinja environment with lm-eval's settings for a template that nobody has vouched for."""
+    environment = _Sandbox(undefined=StrictUndefined, keep_trailing_newline=True)
     for name in ("lipsum", "cycler"):
         del environment.globals[name]
     del environment.filters["random"]  # a question is the same each time that it is read
@@ -235,10 +245,7 @@ def _rendered(path: Path, text: str, items: list[dict[str, Any]]) -> list[str]:
 
 def _canonical(path: Path, value: object) -> str:
     try:
-        text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadDataFile(f"{path} holds half a character (a lone surrogate). Write the whole one.") from error
+        whole_characters(value)
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadDataFile(f"{path} holds a value that is not plain JSON: {error}.") from error
-    return text

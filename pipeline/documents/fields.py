@@ -7,6 +7,7 @@ from rapidfuzz import fuzz, process
 
 from pipeline.documents.cleaning import clean_line, clean_text
 from pipeline.errors import BadDocument
+from pipeline.nesting import whole_characters
 from pipeline.types import Document, DocumentKind, EvalItem, Split
 
 KEYS = ("title", "kind", "questions")  # of a document, beside its text
@@ -66,9 +67,9 @@ def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise BadDocument(f"{what} must be text, not {_WORDS_FOR.get(type(value), 'a number')}")
     try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadDocument(f"{what} holds half a character (a lone surrogate): it is not valid Unicode") from error
+        whole_characters(value)
+    except ValueError as error:
+        raise BadDocument(f"{what} is not valid Unicode: {error}") from error
     return value
 
 

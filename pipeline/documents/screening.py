@@ -4,13 +4,15 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import regex
+
 from pipeline.normal_forms import UNSPACED
 from pipeline.prompts import fence, passage
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind
 
-# A character of a script without spaces counts as a word.
-_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+# A character of a script without spaces counts as a word. Vowel signs are marks, and belong to their word.
+_WORD = regex.compile(rf"[{UNSPACED}]|[[\w\p{{M}}]--[{UNSPACED}]]+", regex.VERSION1)
 # The look-behind lets a match begin only at a run's first character: else long runs would take quadratic time.
 _RUN = re.compile(rf"(?<![^\s{UNSPACED}])[^\s{UNSPACED}]{{200,}}")
 
@@ -62,8 +64,9 @@ EMPTY = "empty: the file holds no text"
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`: runs of letters and digits, or single characters where a script has no spaces."""
-    return _WORD.findall(text)
+    """The words of `text`: runs of letters, marks and digits, or single characters where a script has no spaces."""
+    found: list[str] = _WORD.findall(text)
+    return found
 
 
 def unreadable(data: bytes) -> str | None:

@@ -142,6 +142,7 @@ def test_an_empty_or_binary_file_is_named(tmp_path: Path) -> None:
         ("task: sums", 'task: "\\ud800"', "half a character"),
         ("task: sums", 'task: sums\n"\\ud800": 1', "is refused"),
         ("{{a}} plus", "{{ '%c' % 55296 }} plus", "half a character"),
+        ("{{a}} plus", "{{ 10**10**9 }} plus", "a power can take for ever"),
         ("{{a}} plus", "{{ a | regex_replace('(', '') }} plus", "does not render"),
         ("{{a}} plus", "{{ dict(a=1, a=2) }} plus", "does not render"),
         ("{{a}} plus", "{{ [1, 2] | random }} plus", "does not render"),
