@@ -128,10 +128,11 @@ def withdrawn(evidence: Evidence) -> tuple[DocumentRow, ...]:
 
 
 def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
-    """Items that got worse (or better), suite by suite. Forgetting what was withdrawn is no loss."""
+    """Items that got worse (or better), suite by suite. To forget what was withdrawn or corrected is no loss."""
     suites = [
         one for one in (*evidence.case.own_suites, *evidence.case.known_suites) if not (lost and one.name == WITHDRAWN)
     ]
+    corrected = superseded(evidence.case) if lost else frozenset()
     return tuple(
         Flip(
             suite=label(suite.name),
@@ -141,7 +142,7 @@ def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
             after=now.answer,
         )
         for suite, item, was, now in _asked_of_both(evidence, suites)
-        if (now.score < was.score if lost else now.score > was.score)
+        if item.id not in corrected and (now.score < was.score if lost else now.score > was.score)
     )
 
 

@@ -322,6 +322,16 @@ def test_a_corrected_question_is_no_fall(good: Any) -> None:
     assert views.falls(good.evidence()) == ()
 
 
+def test_a_corrected_question_is_no_lost_one(good: Any) -> None:
+    lost = views.flips(good.evidence(), lost=True)
+    gained = views.flips(good.evidence(), lost=False)
+    suite = good.suites["retention"][0]
+    corrected = [replace(one, answers=("another",)) for one in suite.eval_items if one.question == lost[0].question]
+    good.documents.append(Document(title="t", body="b", kind=DocumentKind.CORRECTION, eval_items=tuple(corrected)))
+    assert views.flips(good.evidence(), lost=True) == lost[1:]
+    assert views.flips(good.evidence(), lost=False) == gained
+
+
 def test_a_share_counts_the_questions_it_is_of(good: Any) -> None:
     old = good.suites["retention"][0].eval_items[0]
     corrected = replace(old, answers=("another",))
