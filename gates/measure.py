@@ -15,11 +15,11 @@ import lm_eval
 import torch
 from lm_eval.api import task as lm_eval_tasks
 
-from gates import sampled_answers
 from gates.evaluated import REFUSAL_TOKENS, EvaluatedModel
 from gates.offline import FEWSHOT_SEED, quiet_and_offline, random_state_kept
 from gates.plain import PlainModel
 from gates.predictability import predictability
+from gates.sampled_answers import sampled
 from gates.score_cache import ScoreCache, without
 from gates.standard_tasks import asked_of, open_task
 from gates.suite import Kind, Suite
@@ -69,10 +69,10 @@ def _asked(
             model = PlainModel(base, evaluated.adapter) if plain else evaluated
             yield from zip(together, _evaluate(model, evaluated.question_prompt, together), strict=True)
         for suite in suites:
-            if suite.samples:
-                yield suite, sampled_answers.shares(base, evaluated.adapter, policy, suite)
-            elif suite.kind is Kind.TEXTS:
+            if suite.kind is Kind.TEXTS:
                 yield suite, predictability(base, evaluated.adapter, suite.texts)
+        if several := [suite for suite in suites if suite.samples]:
+            yield from sampled(base, evaluated.adapter, policy, several)
     except torch.OutOfMemoryError as error:
         raise MeasurementFailed(f"the card has too little memory to ask the suites: {error}. Make room.") from error
 

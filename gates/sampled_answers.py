@@ -4,7 +4,7 @@ A greedy answer tells only what is likeliest. Where a question was chosen becaus
 greedy one can only be lost, and what is half known flips with any change (docs/adr/0028-retention-is-sampled.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gates.evaluated import must_fit
@@ -20,13 +20,25 @@ from pipeline.recipe import PolicyRules
 from pipeline.types import ItemScore
 
 
-def shares(base: BaseModel, adapter: Path | None, policy: PolicyRules, suite: Suite) -> tuple[ItemScore, ...]:
-    """Of each question the share in [0, 1] of its samples that are right, and the first sample.
+def sampled(
+    base: BaseModel, adapter: Path | None, policy: PolicyRules, suites: Sequence[Suite]
+) -> Iterator[tuple[Suite, tuple[ItemScore, ...]]]:
+    """Suite by suite, of each question the share in [0, 1] of its samples that are right, and the first sample.
 
     A question draws the same random numbers of every model and beside whatever others, so what is alike in two models
-    is answered alike. Reports progress in questions. Raises MeasurementFailed on a question that does not fit, and
-    whatever loading the adapter raises.
+    is answered alike. Reports progress in questions of all suites. Raises MeasurementFailed on a question that does
+    not fit, and whatever loading the adapter raises.
     """
+    before, total = 0, sum(map(len, suites))
+    with progress.step("sampled answers"):
+        for suite in suites:
+            with progress.part(before, len(suite), total):
+                found = _shares(base, adapter, policy, suite)
+            before += len(suite)
+            yield suite, found
+
+
+def _shares(base: BaseModel, adapter: Path | None, policy: PolicyRules, suite: Suite) -> tuple[ItemScore, ...]:
     engine = LocalEngine(base)
     prompts = [framed(policy.question_prompt, item.question, item.title) for item in suite.eval_items]
     for prompt in prompts:
@@ -38,8 +50,7 @@ def shares(base: BaseModel, adapter: Path | None, policy: PolicyRules, suite: Su
         seed=SAMPLING_SEED,
         by_prompt=True,
     )
-    with progress.step("sampled answers"):
-        said = engine.generate(prompts, how, adapter=adapter)
+    said = engine.generate(prompts, how, adapter=adapter)
     return tuple(
         ItemScore(
             item=item.id,

@@ -246,6 +246,21 @@ def test_a_question_is_sampled_alike_beside_whatever_others(base: BaseModel, tmp
     assert sampled(PROBES[1:3], "few", "another suite") == {item.id: alone[item.id] for item in PROBES[1:3]}
 
 
+def test_samples_of_several_suites_are_one_step(base: BaseModel, tmp_path: Path) -> None:
+    told: list[tuple[str, float, float]] = []
+    suites = [
+        sampled_twin(eval_item_suite(f"retention/{name}", asked), 2)
+        for name, asked in (("old", PROBES[:2]), ("older", PROBES[2:]))
+    ]
+    with progress.watched_by(lambda *said: told.append(said)):
+        _measure(base, suites, tmp_path)
+    assert {step for step, _, _ in told} == {"sampled answers"}
+    shares = [done / total for _, done, total in told]
+    assert shares == sorted(shares)
+    assert told[0][1:] == (0, 1)
+    assert told[-1][1:] == (len(PROBES), len(PROBES))
+
+
 def test_two_suites_of_one_name_are_not_measured(base: BaseModel, tmp_path: Path) -> None:
     with pytest.raises(MeasurementFailed, match="two suites have the same name"):
         _measure(base, [eval_item_suite("run", PROBES[:1]), eval_item_suite("run", PROBES[1:2])], tmp_path)
