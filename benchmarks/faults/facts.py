@@ -83,10 +83,15 @@ def opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def read_sqlite(file: Path) -> dict[str, list[Row]]:
-    """The ledger's tables out of a SQLite file."""
+    """The ledger's tables out of a SQLite file that somebody may have been killed over."""
     with opened(file) as connection:
-        connection.row_factory = sqlite3.Row
-        return {name: [_row(dict(found)) for found in connection.execute(_query(name)).fetchall()] for name in _TABLES}
+        return read_tables(connection)
+
+
+def read_tables(connection: sqlite3.Connection) -> dict[str, list[Row]]:
+    """The ledger's tables, by their names."""
+    connection.row_factory = sqlite3.Row
+    return {name: [_row(dict(found)) for found in connection.execute(_query(name)).fetchall()] for name in _TABLES}
 
 
 def read_postgres(address: str) -> dict[str, list[Row]]:
