@@ -11,8 +11,11 @@ from pipeline.prompts import fence, passage
 from pipeline.recipe import DocumentRules
 from pipeline.types import Document, DocumentKind
 
-# A character of a script without spaces counts as a word. Vowel signs are marks, and belong to their word.
-_WORD = regex.compile(rf"[{UNSPACED}]|[[\w\p{{M}}]--[{UNSPACED}]]+", regex.VERSION1)
+# A character of a script without spaces counts as a word. Vowel signs, which are marks, and joiners go on with a word.
+_LETTER = rf"[\p{{L}}\p{{N}}_]--[{UNSPACED}]"
+_WORD = regex.compile(
+    rf"[{UNSPACED}]|[{_LETTER}][[\p{{L}}\p{{N}}\p{{M}}_\u200c\u200d]--[{UNSPACED}]]*+", regex.VERSION1
+)
 # The look-behind lets a match begin only at a run's first character: else long runs would take quadratic time.
 _RUN = re.compile(rf"(?<![^\s{UNSPACED}])[^\s{UNSPACED}]{{200,}}")
 

@@ -44,10 +44,14 @@ def question_with(context: WriterContext, document: Document, body: str, questio
     return Example(prompt=prompt, completion="", taught_by=context.open_book(document, body, prompt))
 
 
+def _has_number(word: str) -> bool:
+    return any(char.isnumeric() and not char.isalpha() for char in word)
+
+
 def _cue(sentence: str, count: int, draw: Random) -> str:
     """So many of the sentence's words that carry meaning, in its order; "" for a sentence of few words."""
     said = words(sentence)
-    content = [word for word in said if len(word) >= _SHORTEST_WORD or word[0].isupper() or not word.isalpha()]
+    content = [word for word in said if len(word) >= _SHORTEST_WORD or word[0].isupper() or _has_number(word)]
     if len(said) < _FEWEST_WORDS or not content:
         return ""
     places = sorted(draw.sample(range(len(content)), min(count, len(content))))

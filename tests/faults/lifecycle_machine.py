@@ -60,7 +60,8 @@ class LifecycleMachine(RuleBasedStateMachine):
     @invariant()
     def all_invariants_hold(self) -> None:
         now = Facts(tables=self.store.read(), keys=KEYS.trusted)
-        assert invariants.violations(now, self.before, quiet=False) == []
+        if found := invariants.violations(now, self.before, quiet=False):
+            raise AssertionError("; ".join(found))
         self.before = now
 
     # Documents and runs.
