@@ -1,7 +1,7 @@
 """The whole story of a demo, with the very functions that the command line runs. Prints nothing."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,19 +78,21 @@ def tell_story(script: DemoScript, workspace: Path, run_nightly: NightlyRunner, 
         )
         eval_items = _items(script.runs[0])
         before = _tell_answers(opened, eval_items[: script.asked], audience)
+        kept = {0: tuple(one.answer for one in before)}
         run_1 = _run_and_approval(opened, script.runs[0], run_nightly, tell)
         after = _tell_answers(opened, eval_items[: script.asked], audience)
-        kept = _ask(opened, eval_items, audience)
+        if run_1.release is not None:
+            kept[run_1.release] = _ask(opened, eval_items, audience)
         run_2 = _run_and_approval(opened, script.runs[1], run_nightly, tell)
         tell(script.harm)
         run_3 = run_nightly(opened.settings.workspace, script.harmful)
         tell(run_3.sentence)
         back_to = _rollback(opened, (run_1, run_2), tell)
-        restored = back_to is not None and _texts(_ask(opened, eval_items, audience)) == _texts(kept)
+        restored = back_to is not None and _answers_as(opened, kept[back_to], audience)
         if back_to is not None:
             tell(
-                f"Rolled back to release {back_to}: of {len(eval_items)} questions about run 1, "
-                f"{'all are' if restored else 'NOT all are'} answered as release {kept[0].release} answered them."
+                f"Rolled back to release {back_to}: of {len(kept[back_to])} questions about run 1, "
+                f"{'all are' if restored else 'NOT all are'} answered as release {back_to} answered them."
             )
     return Story(
         runs=(run_1, run_2, run_3),
@@ -144,8 +146,18 @@ def graded(eval_items: tuple[EvalItem, ...], answers: tuple[Answer, ...]) -> tup
 
 
 def _ask(opened: Workspace, eval_items: tuple[EvalItem, ...], audience: Audience) -> tuple[Answer, ...]:
-    with audience.shown(), step(f"asking {counted(len(eval_items), 'question')}"):
-        return ask(opened, tuple(eval_item.question for eval_item in eval_items))
+    return _asked(opened, [eval_item.question for eval_item in eval_items], audience)
+
+
+def _asked(opened: Workspace, questions: Sequence[str], audience: Audience) -> tuple[Answer, ...]:
+    with audience.shown(), step(f"asking {counted(len(questions), 'question')}"):
+        return ask(opened, tuple(questions))
+
+
+def _answers_as(opened: Workspace, kept: Sequence[Answer], audience: Audience) -> bool:
+    """Whether production answers as it did when these answers were kept."""
+    now = _asked(opened, [answer.question for answer in kept], audience)
+    return [answer.text for answer in now] == [answer.text for answer in kept]
 
 
 def _tell_answers(opened: Workspace, eval_items: tuple[EvalItem, ...], audience: Audience) -> tuple[Graded, ...]:
@@ -154,10 +166,6 @@ def _tell_answers(opened: Workspace, eval_items: tuple[EvalItem, ...], audience:
         mark, release = "✓" if one.right else "✗", one.answer.release
         audience.tell(f"  {mark} release {release}: {one.answer.question} -> {one.shown}   (expected: {one.expected})")
     return found
-
-
-def _texts(answers: tuple[Answer, ...]) -> tuple[str, ...]:
-    return tuple(answer.text for answer in answers)
 
 
 def _items(folder: Path) -> tuple[EvalItem, ...]:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.releases import make_candidate
 from flows.cli.demo import _as_told, _show
 from flows.demo.script import sandbox_script
 from flows.demo.story import SHARES, STAGES, Audience, Graded, Story, graded, summary, tell_story
 from flows.outcome import Ended, RunOutcome
 from flows.services.releases import Answer
+from flows.wiring import open_workspace
 from pipeline.recipe import Recipe
 from pipeline.types import EvalItem, Figure, StageSeconds
 
@@ -145,3 +147,20 @@ def test_the_story_is_told_to_its_end_also_where_no_run_makes_a_release(tmp_path
     assert script.harm in told
     assert told[-1] == "No run made a release: there is nothing to roll back."
     assert story.peak_rss_mb > 0
+
+
+def test_where_run_1_alone_is_released_the_base_answers_again_after_the_rollback(tmp_path: Path) -> None:
+    """The model is asked for real; run 1's adapter is a random one."""
+    script, told = sandbox_script(tmp_path / "documents", seed=2026, per_run=4), list[str]()
+
+    def run_nightly(workspace: Path, documents: Path) -> RunOutcome:
+        if documents != script.runs[0]:
+            return REFUSED
+        return replace(learned(1), release=make_candidate(open_workspace(workspace), 1).number)
+
+    story = tell_story(script, tmp_path / "workspace", run_nightly, Audience(tell=told.append, shown=nullcontext))
+    assert (story.rolled_back_to, story.answers_restored) == (0, True)
+    assert (
+        told[-1] == "Rolled back to release 0: of 3 questions about run 1, all are answered as release 0 answered them."
+    )
+    assert [one.answer.release for one in story.first_answers] == [1, 1, 1]
