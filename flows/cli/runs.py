@@ -23,7 +23,9 @@ QUIET = (
 
 
 def update(
-    documents: Annotated[Path | None, typer.Argument(help="Folder of new documents; default: incoming/.")] = None,
+    documents: Annotated[
+        Path | None, typer.Argument(exists=True, file_okay=False, help="Folder of new documents; default: incoming/.")
+    ] = None,
     proposer: Proposer = None,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
@@ -110,11 +112,12 @@ def _run(
 
 
 def _prepared(workspace: Path) -> Path:
-    """The workspace's folder, once Prefect is told where to record. Raises SchedulerFailed if it does not answer."""
+    """The workspace's folder, once Prefect is told where to record and answers. Raises SchedulerFailed."""
     folder = record_in(workspace)
-    from flows.services.scheduler import reach_scheduler
+    from flows.services.scheduler import reach_scheduler, start_scheduler
 
     reach_scheduler()
+    start_scheduler(folder)
     return folder
 
 

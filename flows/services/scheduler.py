@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+from filelock import FileLock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
@@ -23,6 +24,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run as this_run
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Crashed
 
 from flows.wiring import Workspace
@@ -55,6 +57,25 @@ def reach_scheduler() -> None:
             f"the Prefect server of PREFECT_API_URL does not answer: {redacted(str(error), *secrets)}. Start it, or "
             "unset PREFECT_API_URL: the run is then recorded in the workspace."
         ) from harmless(error, *secrets)
+
+
+def start_scheduler(workspace: Path) -> None:
+    """Starts this process's own Prefect server, which Prefect would start later, where no other is used.
+
+    One after the other on a workspace: two that find no record there would both make it, and one of them would fail.
+    Raises SchedulerFailed.
+    """
+    if PREFECT_API_URL.value() is not None:
+        return
+    from prefect.server.api.server import SubprocessASGIServer  # a whole server, which few commands need
+
+    home = workspace / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "starting.lock"):
+        try:
+            SubprocessASGIServer().start()
+        except (RuntimeError, httpx.HTTPError) as error:
+            raise SchedulerFailed(f"Prefect's own server did not start: {error}. Start the run again.") from error
 
 
 def crash_dead_runs(

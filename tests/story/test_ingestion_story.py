@@ -1,6 +1,7 @@
 """Bad documents, a second run at the same time, damaged parts: the run says so, in words and by its exit code."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,25 @@ def test_of_two_runs_at_once_the_second_says_so_and_exits_with_zero(workspace: P
     assert str(os.getpid()) in ran.json["sentence"]
 
 
-def test_a_folder_that_is_not_there_is_a_usage_error(workspace: Path, sealed: Sealed, tmp_path: Path) -> None:
-    ran = sealed("update", str(tmp_path / "nowhere"), workspace=workspace)
-    assert ran.code == 2
-    assert "nowhere" in ran.err
+def test_a_folder_that_is_not_there_is_a_usage_error_also_while_another_run_works(
+    workspace: Path, sealed: Sealed, tmp_path: Path
+) -> None:
+    (tmp_path / "file.md").write_text("A file.", encoding="utf-8")
+    with open_workspace(workspace).ledger.session():
+        for wrong in ("nowhere", "file.md"):
+            ran = sealed("update", str(tmp_path / wrong), workspace=workspace)
+            assert ran.code == 2
+            assert wrong in ran.err
+
+
+@pytest.mark.slow
+def test_two_runs_that_begin_at_once_in_a_new_workspace_both_end_well(tmp_path: Path, cold_sealed: Sealed) -> None:
+    assert cold_sealed("init", str(tmp_path / "new")).code == 0
+    with ThreadPoolExecutor(2) as both:
+        ran = [both.submit(cold_sealed, "update", workspace=tmp_path / "new") for _ in range(2)]
+    for one in ran:
+        assert one.result().code == 0, one.result().err
+        assert "Traceback" not in one.result().err
 
 
 def test_a_changed_base_is_named_and_nothing_is_asked_of_it(sealed: Sealed, tmp_path: Path) -> None:
