@@ -13,6 +13,7 @@ from typing import Any
 import datasets
 import lm_eval
 import torch
+from jinja2 import TemplateError
 from lm_eval.api import task as lm_eval_tasks
 
 from gates.evaluated import REFUSAL_TOKENS, EvaluatedModel
@@ -113,7 +114,7 @@ def task_of(suite: Suite, frame: str = QUESTION) -> Any:
         task = lm_eval_tasks.ConfigurableTask(
             config={**config, "task": suite.name, "custom_dataset": partial(_dataset, data)}
         )
-    except (ValueError, TypeError, KeyError, SyntaxError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, SyntaxError, AttributeError, TemplateError) as error:
         raise MeasurementFailed(f"{suite.name} cannot be run as an lm-eval task: {error}. Correct its file.") from error
     task.set_fewshot_seed(seed=FEWSHOT_SEED)
     return task

@@ -144,8 +144,9 @@ class Deployments:
 
         What came after it is rolled back, and the documents learned there are reverted. Needs the ledger and the local
         adapter only: before anything moves, the history, the adapter's bytes and its signature are checked. Signed
-        where there is a key. Raises PolicyError, in words, if a rule is against it: also without a `target` where the
-        newest deployment is a rollback itself; LedgerTampered, BadSignature, what `context.verify` raises.
+        where there is a key. Raises NoSuchRelease; PolicyError, in words, if a rule is against it: also without a
+        `target` where the newest deployment is a rollback itself; LedgerTampered, BadSignature, what `context.verify`
+        raises.
         Where somebody moves production meanwhile, the same release is checked and put back all the same.
         """
         if not reason.strip() or against_name(actor.name) is not None:
@@ -176,6 +177,8 @@ class Deployments:
         """The release to put back, fit to serve and signed, and the epoch at which it was chosen."""
         with self.database.read() as connection:
             history, known = _history(connection), releases.every(connection)
+            if target is not None:
+                releases.load(connection, target)
             chosen = lifecycle.rollback_target(known, target, lifecycle.latest_rollback(history))
             if isinstance(chosen, str):
                 raise PolicyError(f"{chosen}.")

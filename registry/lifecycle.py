@@ -166,20 +166,19 @@ def latest_rollback(history: Sequence[Deployment]) -> Deployment | None:
 def rollback_target(
     releases: Sequence[Release], target: int | None, rolled_back: Deployment | None = None
 ) -> int | str:
-    """The release that production falls back to, or an objection in words. None: the one before the current one.
+    """The release that production falls back to, or an objection in words.
 
-    `rolled_back`: what `latest_rollback` found. Straight after a rollback, a second one must name its target: a
-    command that is given twice does not fall twice. Superseded releases are exactly the current one's ancestors, so
-    each of them has been production and none has been rolled back; the way to any other release is a new approval (I5).
+    `target`: the number of one of them; None: the one before the current one. `rolled_back`: what `latest_rollback`
+    found. Straight after a rollback, a second one must name its target: a command that is given twice does not fall
+    twice. Superseded releases are exactly the current one's ancestors, so each of them has been production and none
+    has been rolled back; the way to any other release is a new approval (I5).
     """
     production = next(release for release in releases if release.state is ReleaseState.PRODUCTION)
     if target is None:
         if production.parent is None:
             return "production is the base model: there is nothing to roll back"
         return production.parent if rolled_back is None else _rolled_back_already(rolled_back, production.parent)
-    release = next((release for release in releases if release.number == target), None)
-    if release is None:
-        return f"there is no release {target}: see `sealed releases`"
+    release = next(release for release in releases if release.number == target)
     if release.state is ReleaseState.PRODUCTION:
         return f"release {target} is production already"
     if release.state is not ReleaseState.SUPERSEDED:

@@ -194,6 +194,8 @@ def test_a_rollback_to_the_untouched_base_and_not_beyond(ledger: Ledger) -> None
     assert state_of(ledger, "cinder") is DocumentState.QUEUED
     with pytest.raises(PolicyError, match="nothing to roll back"):
         ledger.rollback()
+    with pytest.raises(NoSuchRelease, match="there is no release 9"):
+        ledger.rollback(9)
 
 
 def test_a_rollback_needs_a_reason_and_a_sound_adapter(ledger: Ledger) -> None:

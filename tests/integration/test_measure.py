@@ -346,6 +346,19 @@ def test_measuring_leaves_no_trace_in_the_process(base: BaseModel, tmp_path: Pat
     assert (out, err) == ("", "")
 
 
+@pytest.mark.parametrize("wrong", ["{{ 2**9 }}", "{{ unknown.part }}"])
+def test_an_answer_that_a_template_cannot_give_is_an_error_in_words(
+    base: BaseModel, suites: Suites, tmp_path: Path, wrong: str
+) -> None:
+    file = tmp_path / "suites" / "regression" / "words.yaml"
+    changed = WORDS.replace('doc_to_target: "{{word}}"', f'doc_to_target: "{wrong}"')
+    assert changed != WORDS
+    file.write_text(changed)
+    spoiled = [suite for suite in read_suites(tmp_path / "suites").all if suite.name == "regression/words"]
+    with pytest.raises(MeasurementFailed, match="cannot be run as an lm-eval task"):
+        _measure(base, spoiled, tmp_path)
+
+
 def test_a_question_that_does_not_fit_is_an_error_and_never_cut(base: BaseModel, tmp_path: Path) -> None:
     long = eval_item_suite("run", [EvalItem(question="why " * 300, answers=("x",))])
     with pytest.raises(MeasurementFailed, match="the model has 256"):
