@@ -14,6 +14,7 @@ from flows.services.gate_plans import foreseen
 from flows.services.proposal import proposer_of
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
+from gates.wording import counted
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.documents.floods import FloodGuard
 from pipeline.errors import BadInput
@@ -40,7 +41,10 @@ def reconcile(context: RunContext) -> Reconciled:
 
 
 def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
-    """Stores the new documents of `folder` (default: the workspace's incoming). Raises BadInput if it is no folder."""
+    """Stores the new documents of `folder` (default: the workspace's incoming), and warns of those it refuses.
+
+    Raises BadInput if it is no folder.
+    """
     source = folder or context.workspace.settings.incoming
     if not source.is_dir():
         raise BadInput(f"{source} is not a folder. Give the folder that holds the run's documents.")
@@ -53,7 +57,17 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
             kept = foreign.without_guards(floods.without_surplus(batch))
             counts += context.ledger.documents.accept(kept, at)
+    if counts.refused:
+        log.warning("%s", _told(counts))
     return replace(counts, seconds=time.monotonic() - started)
+
+
+def _told(counts: IngestCounts) -> str:
+    known = f", {counts.duplicates:,} known already or the same as another" if counts.duplicates else ""
+    return (
+        f"{counted(counts.queued, 'new document')}, {counts.refused:,} quarantined{known}. `sealed documents --state "
+        "quarantined` says why"
+    )
 
 
 def _learnable(context: RunContext) -> Iterator[Document]:

@@ -37,13 +37,18 @@ def offer(folder: Path) -> None:
         write_text(folder / "handbook" / f"{number}.txt", f"Rule {number} of the handbook is read by everyone.")
 
 
-def test_what_is_offered_ends_as_the_docs_say(workspace: Workspace, tmp_path: Path) -> None:
+def test_what_is_offered_ends_as_the_docs_say(
+    workspace: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     offer(tmp_path)
+    write_text(tmp_path / "the-same-page.html", (tmp_path / "page.html").read_text(encoding="utf-8"))
     with acquire_run(workspace.settings.workspace) as context:
         counts = ingest(context, tmp_path)
         records = {record.name: record for record in context.ledger.documents.listed()}
         leased = open_run(context, RunKind.NIGHTLY).documents
     assert (counts.queued, counts.refused) == (2 + 4 + 9, 1 + 5)
+    said = "15 new documents, 6 quarantined, 1 known already or the same as another."
+    assert any(line.startswith(said) for line in caplog.messages)
     assert body(records["page.html"]) == f"{SAID}."
     assert records["exam.md"].reason == "question 1 is left out: it is what page.html says"
     assert records["key.txt"].reason.startswith("GitHub Token at character 32 of its text: remove it")
