@@ -128,11 +128,12 @@ def withdrawn(evidence: Evidence) -> tuple[DocumentRow, ...]:
 
 
 def flips(evidence: Evidence, *, lost: bool) -> tuple[Flip, ...]:
-    """Items that got worse (or better), suite by suite. To forget what was withdrawn or corrected is no loss."""
+    """Items that got worse (or better), suite by suite; none that were corrected. To forget what was withdrawn is no
+    loss."""
     suites = [
         one for one in (*evidence.case.own_suites, *evidence.case.known_suites) if not (lost and one.name == WITHDRAWN)
     ]
-    corrected = superseded(evidence.case) if lost else frozenset()
+    corrected = superseded(evidence.case)
     return tuple(
         Flip(
             suite=label(suite.name),
