@@ -8,6 +8,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipeline import faults
+from pipeline.errors import BadInput
+
+
+def expect_folder(path: Path, held: str) -> None:
+    """Raises BadInput where a folder that a person named, and that holds what `held` says, is none."""
+    if not path.is_dir():
+        raise BadInput(f"{path} is not a folder. Give the folder that holds {held}.")
 
 
 def write_text(path: Path, text: str) -> None:

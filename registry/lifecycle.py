@@ -168,7 +168,7 @@ def rollback_target(
 ) -> int | str:
     """The release that production falls back to, or an objection in words.
 
-    `target`: the number of one of them; None: the one before the current one. `rolled_back`: what `latest_rollback`
+    `target`: None stands for the one before the current one. `rolled_back`: what `latest_rollback`
     found. Straight after a rollback, a second one must name its target: a command that is given twice does not fall
     twice. Superseded releases are exactly the current one's ancestors, so each of them has been production and none
     has been rolled back; the way to any other release is a new approval (I5).
@@ -178,7 +178,9 @@ def rollback_target(
         if production.parent is None:
             return "production is the base model: there is nothing to roll back"
         return production.parent if rolled_back is None else _rolled_back_already(rolled_back, production.parent)
-    release = next(release for release in releases if release.number == target)
+    release = next((release for release in releases if release.number == target), None)
+    if release is None:
+        return f"there is no release {target}: see `sealed releases`"
     if release.state is ReleaseState.PRODUCTION:
         return f"release {target} is production already"
     if release.state is not ReleaseState.SUPERSEDED:

@@ -11,6 +11,7 @@ from flows.cli import screen
 from flows.cli.options import HERE, AsJson, Proposer, WorkspaceOption
 from flows.outcome import RunOutcome
 from gates.wording import counted
+from pipeline.files import expect_folder
 from pipeline.types import Bisection
 
 # What a person at a terminal wants of Prefect: its record of the run, and none of its talk.
@@ -23,14 +24,14 @@ QUIET = (
 
 
 def update(
-    documents: Annotated[
-        Path | None, typer.Argument(exists=True, file_okay=False, help="Folder of new documents; default: incoming/.")
-    ] = None,
+    documents: Annotated[Path | None, typer.Argument(help="Folder of new documents; default: incoming/.")] = None,
     proposer: Proposer = None,
     workspace: WorkspaceOption = HERE,
     json: AsJson = False,
 ) -> None:
     """Learn the new documents: self-edits, training, gates, and a candidate for review."""
+    if documents is not None:
+        expect_folder(documents, "the run's documents")
     _end(run_nightly(workspace, documents, proposer=proposer, quiet=json), json)
 
 

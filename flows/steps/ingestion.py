@@ -17,8 +17,7 @@ from flows.steps.registration import lost
 from gates.wording import counted
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.documents.floods import FloodGuard
-from pipeline.errors import BadInput
-from pipeline.files import remove_file
+from pipeline.files import expect_folder, remove_file
 from pipeline.foreign_statements import ForeignStatements
 from pipeline.progress import step
 from pipeline.types import Document, DocumentState, IngestCounts, Run, RunKind, SourceCap, WriterTrainingRequest
@@ -46,8 +45,7 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     Raises BadInput if it is no folder.
     """
     source = folder or context.workspace.settings.incoming
-    if not source.is_dir():
-        raise BadInput(f"{source} is not a folder. Give the folder that holds the run's documents.")
+    expect_folder(source, "the run's documents")
     rules = context.recipe.documents
     started = time.monotonic()
     # All documents of one reading get the same time: runs take the oldest documents, by name.

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from flows.run_context import RunContext
 from pipeline.errors import BadInput, first_problem
+from pipeline.files import expect_folder
 from pipeline.types import WriterTrainingRequest
 
 
@@ -30,8 +31,8 @@ def writer_request(
 def requested_folder(asked: WriterTrainingRequest) -> Path | None:
     """The folder of the documents, or None for what is learned. Raises BadInput where it is no folder (any more)."""
     folder = None if asked.folder is None else Path(asked.folder)
-    if folder is not None and not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder. Give the folder that holds the documents to train the writer on.")
+    if folder is not None:
+        expect_folder(folder, "the documents to train the writer on")
     return folder
 
 

@@ -107,6 +107,7 @@ HISTORY = (
         (2, "release 2 is rolled back"),
         (3, "production already"),
         (4, "release 4 is candidate"),
+        (9, "there is no release 9"),
     ],
 )
 def test_a_rollback_goes_only_to_what_was_production_before(target: int | None, found: int | str) -> None:
