@@ -28,6 +28,13 @@ class Measured:
     met: bool | None = None
 
 
+def violations(name: str, unit: str, found: Sequence[bool]) -> Measured:
+    """How many of what was tried violated something, where none may. Of nothing that was tried nothing is said."""
+    broken = sum(found)
+    met = not broken if found else None
+    return Measured(name=f"{name}: with a violation", value=broken, unit=unit, goal="= 0", n=len(found), met=met)
+
+
 def write_results(name: str, figures: Sequence[Measured], out: Path | None) -> None:
     """Prints the figures and writes them to `out` (default: benchmarks/results/NAME.json, with dashes for dots)."""
     from rich.console import Console

@@ -8,7 +8,6 @@ import json
 import logging
 import random
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import numpy
 from safetensors.numpy import save
 
 from benchmarks.figures import Measured, write_results
+from benchmarks.in_memory import in_memory
 from gates.suite import read_suites
 from pipeline.adapters.format import CONFIG, MANIFEST, WEIGHTS, config_of, read_config, read_manifest, read_tensors
 from pipeline.config import Settings
@@ -219,9 +219,8 @@ def problem(reader: Reader, data: bytes, *, must_be_read: bool) -> str:
 def main() -> None:
     options = _options()
     logging.disable()  # pypdf says of each file what it makes of it
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as name:
-        every = parsers(Path(name))
+    with in_memory("sealed-mutations-") as folder:
+        every = parsers(folder)
         figures = [examined(one, *every[one], options) for one in every if options.only in one]
     write_results("mutations", figures, options.out)
     sys.exit(any(figure.met is False for figure in figures))

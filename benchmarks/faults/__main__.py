@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +24,8 @@ from benchmarks.faults.bugs import BUGS, Bug
 from benchmarks.faults.scenarios import SCENARIOS
 from benchmarks.faults.schedules import Ending, Schedule, Stage
 from benchmarks.faults.shared import Recoveries
-from benchmarks.figures import Measured, write_results
+from benchmarks.figures import Measured, violations, write_results
+from benchmarks.in_memory import in_memory
 from pipeline.digests import digest_of
 from pipeline.engines.base import load_base
 from pipeline.files import write_text
@@ -45,15 +45,7 @@ class Part:
 
     @property
     def figure(self) -> Measured:
-        broken = sum(bool(found) for found in self.violations.values())
-        return Measured(
-            name=f"{self.name}: with a violation",
-            value=broken,
-            unit="schedules",
-            goal="= 0",
-            n=len(self.violations),
-            met=not broken,
-        )
+        return violations(self.name, "schedules", [bool(found) for found in self.violations.values()])
 
 
 @dataclass(frozen=True)
@@ -69,9 +61,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     base = load_base(str(model_path()), device="cpu")
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="sealed-faults-", dir=shared if shared.is_dir() else None) as name:
-        scratch = Path(name)
+    with in_memory("sealed-faults-") as scratch:
         fleet.forked(partial(world.make_template, scratch / "template", base), scratch)
         world.warm_up(scratch / "template", scratch / "warm", base)
         stage = Stage(scratch / "template", scratch, base)

@@ -11,8 +11,8 @@ import sqlite3
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
@@ -24,7 +24,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from benchmarks.faults import fleet
 from benchmarks.faults.facts import Row, read_tables
-from benchmarks.figures import Measured, write_results
+from benchmarks.figures import Measured, violations, write_results
+from benchmarks.in_memory import in_memory
 from pipeline.files import write_text
 from registry import create_ledger
 from tests.faults.lifecycle_machine import LifecycleMachine, Store
@@ -62,8 +63,7 @@ def run(fresh: Fresh, *, examples: int, steps: int, seed: int | None = None, mac
     run_state_machine_as_test(played, settings=chosen)
 
 
-@contextmanager
-def stores_on_sqlite(folder: Path) -> Iterator[Fresh]:
+def stores_on_sqlite(folder: Path) -> Fresh:
     """Fresh ledgers as files in `folder`, of which the last one is kept."""
     template, numbers = folder / "template.db", count()
     with_base_release(create_ledger(f"sqlite:///{template}")).close()
@@ -74,7 +74,7 @@ def stores_on_sqlite(folder: Path) -> Iterator[Fresh]:
         file = Path(shutil.copy(template, folder / f"ledger-{next(numbers)}.db"))
         return Store(f"sqlite:///{file}", partial(_read, file))
 
-    yield fresh
+    return fresh
 
 
 def _read(file: Path) -> dict[str, list[Row]]:
@@ -96,13 +96,9 @@ def told(seed: int, *, stories: int, steps: int, machine: type = LifecycleMachin
             next(taken)  # before the first step, and after each
             super().check_invariants(*given, **named)
 
-    shared = Path("/dev/shm")
-    with (
-        tempfile.TemporaryDirectory(prefix="sealed-stories-", dir=shared if shared.is_dir() else None) as name,
-        stores_on_sqlite(Path(name)) as fresh,
-    ):
+    with in_memory("sealed-stories-") as folder:
         try:
-            run(fresh, examples=stories, steps=steps, seed=seed, machine=Counted)
+            run(stores_on_sqlite(folder), examples=stories, steps=steps, seed=seed, machine=Counted)
             broken = ""
         except (OSError, MemoryError):
             raise  # of this machine, and no finding
@@ -156,19 +152,11 @@ def _options() -> argparse.Namespace:
 
 
 def _figures(chunks: Sequence[Told]) -> list[Measured]:
-    broken = sum(bool(chunk.broken) for chunk in chunks)
     sound = [chunk for chunk in chunks if not chunk.broken]
     return [
         Measured(name="stories without a violation", value=sum(chunk.stories for chunk in sound), unit="stories"),
         Measured(name="steps of these stories", value=sum(chunk.steps for chunk in sound), unit="steps"),
-        Measured(
-            name="chunks of stories: with a violation",
-            value=broken,
-            unit="chunks",
-            goal="= 0",
-            n=len(chunks),
-            met=not broken if chunks else None,
-        ),
+        violations("chunks of stories", "chunks", [bool(chunk.broken) for chunk in chunks]),
     ]
 
 

@@ -82,7 +82,7 @@ def tell_story(script: DemoScript, workspace: Path, run_nightly: NightlyRunner, 
         run_1 = _run_and_approval(opened, script.runs[0], run_nightly, tell)
         after = _tell_answers(opened, eval_items[: script.asked], audience)
         if run_1.release is not None:
-            kept[run_1.release] = _ask(opened, eval_items, audience)
+            kept[run_1.release] = _ask(opened, _questions(eval_items), audience)
         run_2 = _run_and_approval(opened, script.runs[1], run_nightly, tell)
         tell(script.harm)
         run_3 = run_nightly(opened.settings.workspace, script.harmful)
@@ -145,27 +145,27 @@ def graded(eval_items: tuple[EvalItem, ...], answers: tuple[Answer, ...]) -> tup
     )
 
 
-def _ask(opened: Workspace, eval_items: tuple[EvalItem, ...], audience: Audience) -> tuple[Answer, ...]:
-    return _asked(opened, [eval_item.question for eval_item in eval_items], audience)
-
-
-def _asked(opened: Workspace, questions: Sequence[str], audience: Audience) -> tuple[Answer, ...]:
+def _ask(opened: Workspace, questions: Sequence[str], audience: Audience) -> tuple[Answer, ...]:
     with audience.shown(), step(f"asking {counted(len(questions), 'question')}"):
         return ask(opened, tuple(questions))
 
 
 def _answers_as(opened: Workspace, kept: Sequence[Answer], audience: Audience) -> bool:
     """Whether production answers as it did when these answers were kept."""
-    now = _asked(opened, [answer.question for answer in kept], audience)
+    now = _ask(opened, [answer.question for answer in kept], audience)
     return [answer.text for answer in now] == [answer.text for answer in kept]
 
 
 def _tell_answers(opened: Workspace, eval_items: tuple[EvalItem, ...], audience: Audience) -> tuple[Graded, ...]:
-    found = graded(eval_items, _ask(opened, eval_items, audience))
+    found = graded(eval_items, _ask(opened, _questions(eval_items), audience))
     for one in found:
         mark, release = "✓" if one.right else "✗", one.answer.release
         audience.tell(f"  {mark} release {release}: {one.answer.question} -> {one.shown}   (expected: {one.expected})")
     return found
+
+
+def _questions(eval_items: Sequence[EvalItem]) -> list[str]:
+    return [eval_item.question for eval_item in eval_items]
 
 
 def _items(folder: Path) -> tuple[EvalItem, ...]:

@@ -19,9 +19,8 @@ MANY = (500, 50)  # stories, and the steps of each; `benchmarks.faults.stories` 
 
 
 @pytest.fixture
-def on_sqlite(tmp_path: Path) -> Iterator[Fresh]:
-    with stores_on_sqlite(tmp_path) as fresh:
-        yield fresh
+def on_sqlite(tmp_path: Path) -> Fresh:
+    return stores_on_sqlite(tmp_path)
 
 
 @pytest.fixture

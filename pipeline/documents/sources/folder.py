@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.documents.cleaning import plain_name
 from pipeline.documents.screening import too_large
-from pipeline.errors import BadInput
+from pipeline.files import expect_folder
 from pipeline.types import RawDocument, Refusal
 
 _IRREGULAR = "no regular file: a pipe, socket or device is not read"
@@ -33,8 +33,7 @@ def read(folder: Path, max_bytes: int) -> Iterator[RawDocument | Refusal]:
     Each folder and file is opened from the open folder that it stands in, and never by its path: so none is left by
     exchanging a folder for a link meanwhile. Raises BadInput where `folder` is no folder.
     """
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder. Create it, or name the folder that holds the documents.")
+    expect_folder(folder, "the documents")
     root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     levels = [_Level(root, "", _visible(root))]
     try:
