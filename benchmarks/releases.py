@@ -51,7 +51,7 @@ def make_candidate(workspace: Workspace, number: int, *, before: Damage | None =
     document = Document(title=f"Service {number}", body=f"Service {number} is owned by Heron.", name=f"{number}.md")
     workspace.ledger.documents.accept(Ingested(accepted=(document,), refused=(), duplicates=0))
     with workspace.ledger.session() as session:
-        run = session.runs.begin(limit=1, proposer="sealed", recipe=_NOBODY)
+        run = session.runs.begin(documents=[document.id], proposer="sealed", recipe=_NOBODY)
         update = _updated(workspace, session, run.number, document)
         folder = workspace.folder_of(update.id)
         save_random(workspace.base, folder, made_from(update), seed=number)

@@ -7,7 +7,8 @@ from prefect import flow
 from flows import tasks
 from flows.outcome import RunOutcome
 from flows.runs import acquire_run, conclude, ends_named, run_name
-from flows.steps.outcomes import held_back, nothing_to_learn, nothing_written
+from flows.steps.outcomes import held_back, not_testable, nothing_to_learn, nothing_written
+from gates.batches import Batch
 from pipeline.types import RunKind
 
 
@@ -20,13 +21,16 @@ def nightly(workspace: Path, documents: Path | None = None, proposer: str | None
         taken = tasks.ingest(context, documents)
         if waiting := context.candidate_in_review():
             return held_back(waiting, taken)
-        run = tasks.open_run(context, RunKind.NIGHTLY, proposer, taken)
+        run = tasks.open_nightly_run(context, proposer, taken)
+        if isinstance(run, Batch):
+            return not_testable(run, taken)
         run = tasks.compare_with_known(context, run)
         if not run.documents:
             return nothing_to_learn(run, taken)
         tasks.write_validation_items(context, run)
         if not tasks.write_self_edits(context, run):
             return nothing_written(context, run, taken)
+        run = tasks.set_unwritten_aside(context, run)
         tasks.select_edit_sets(context, run)
         update = tasks.plan_update(context, run)
         trained = tasks.train_adapter(context, run, update)

@@ -10,15 +10,18 @@ NOTHING_INGESTED = IngestCounts(queued=0, duplicates=0, refused=0)
 
 
 class Ended(StrEnum):
-    """The ways a run ends. REFUSED and UNWRITTEN are no successes, and outcomes all the same."""
+    """The ways a run ends. Those of NO_SUCCESS are outcomes all the same."""
 
     WAITING = "waiting for review"
     REFUSED = "refused by the gates"
     UNWRITTEN = "nothing to train on"
     NOTHING_NEW = "nothing to learn"
     HELD = "held back"
+    NOT_TESTABLE = "not testable"
     BUSY = "busy"
 
+
+NO_SUCCESS = (Ended.REFUSED, Ended.UNWRITTEN, Ended.NOT_TESTABLE)
 
 # The names of the states in which Prefect shows these endings: an automation matches `prefect.flow-run.NAME`.
 STATES = {
@@ -27,6 +30,7 @@ STATES = {
     Ended.UNWRITTEN: "NothingToTrainOn",
     Ended.NOTHING_NEW: "Empty",
     Ended.HELD: "HeldBack",
+    Ended.NOT_TESTABLE: "NotTestable",
     Ended.BUSY: "Busy",
 }
 
@@ -62,5 +66,6 @@ class RunOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 when a person has nothing to do but review, 3 when a gate refused the run or no self-edit was usable."""
-        return 3 if self.ended in (Ended.REFUSED, Ended.UNWRITTEN) else 0
+        """0 when a person has nothing to do but review; 3 when a gate refused the run, no self-edit was usable, or the
+        documents that wait have too few test questions."""
+        return 3 if self.ended in NO_SUCCESS else 0

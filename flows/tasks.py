@@ -59,6 +59,7 @@ def _mlflow_failed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 reconcile = _task("reconcile", ingestion.reconcile)
 ingest = _task("ingest documents", ingestion.ingest)
+open_nightly_run = _task("choose documents and open run", ingestion.open_nightly_run)
 open_run = _task("open run", ingestion.open_run)
 compare_with_known = _task("compare with known answers", contradictions.compare_with_known)
 write_validation_items = _task("write validation items", self_edits.write_validation_items)
@@ -70,6 +71,7 @@ split_documents = _task("split documents", writer_training.split_documents)
 train_writer = _task("train writer", writer_training.train_writer)
 evaluate = _task("evaluate", evaluation.evaluate)
 bisect = _task("bisect", bisecting.bisect)
+set_unwritten_aside = _task("set aside what nothing was written about", outcomes.without_unwritten)
 reject = _task("reject", outcomes.reject)
 register = _task("register", registration.register).with_options(
     retries=len(RETRY_SECONDS), retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_mlflow_failed

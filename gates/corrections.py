@@ -5,6 +5,8 @@ questions about a corrected subject that the correction does not answer. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
+from statistics import NormalDist
 
 from gates.evidence import Case, held_out_items
 from pipeline.digests import seed_from
@@ -41,6 +43,13 @@ def former_answers(case: Case) -> dict[str, frozenset[str]]:
         if old := accepted - new.get(question, accepted):
             found[question] = found.get(question, frozenset()) | old
     return found
+
+
+def fewest_questions(wanted: float, alpha: float) -> int:
+    """Questions of which all must be right for the lower bound of their share to reach `wanted`, less than 1."""
+    # Wilson's lower bound of n of n is n / (n + z²).
+    z, share = NormalDist().inv_cdf(1 - alpha), min(wanted, 0.999)
+    return max(1, ceil(share * z * z / (1 - share)))
 
 
 def locality_items(

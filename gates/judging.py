@@ -239,7 +239,12 @@ def judge_suites(
     )
     if verdict is not Verdict.PASS:
         sentence += shortage([(production, rules.margin), (base, rules.margin)], rules.min_items, alpha, noun)
-    figures = {**production.figures(), **base.figures("base_"), **_by_suite(evidence, names)}
+    figures = {
+        **production.figures(),
+        **base.figures("base_"),
+        "base_budget": rules.margin,
+        **_by_suite(evidence, names),
+    }
     return result(gate, verdict, sentence, figures)
 
 

@@ -146,6 +146,21 @@ def impossible(suites: Suites, policy: PolicyRules, earlier: Iterable[ReleaseEva
     return None
 
 
+def too_small(per_run: int, policy: PolicyRules) -> Impossible | None:
+    """The rule of acquisition that no run of at most `per_run` documents can meet."""
+    rules = policy.acquisition
+    if "acquisition" not in policy.required:
+        return None
+    takes = f"a run takes {per_run:,} (documents.per_run). Take more, or ask for fewer"
+    if rules.min_documents > per_run:
+        sentence = f"{rules.min_documents:,} documents with test questions are asked for, and {takes}"
+        return Impossible(place="policy.acquisition.min_documents", sentence=sentence)
+    if rules.min_items > (most := per_run * rules.max_per_document):
+        sentence = f"{rules.min_items:,} test questions are asked for, of a run's documents {most:,} count, and {takes}"
+        return Impossible(place="policy.acquisition.min_items", sentence=sentence)
+    return None
+
+
 def _plan(one: _Asked, alpha: float, measured: float | None) -> GatePlan:
     changed = USUAL_CHANGED if measured is None else max(measured, _LEAST_CHANGED)
     apart = len(set(one.groups))

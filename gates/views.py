@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gates import budgets
 from gates.corrections import superseded
 from gates.evidence import RUN, WITHDRAWN, Dispute, Evidence, by_item, held_out_items
 from gates.per_document import losses, titled
@@ -82,11 +83,11 @@ def sentence(result: GateResult) -> str:
 
 
 def lead(report: GateReport, evidence: Evidence) -> list[str]:
-    """One or two sentences: the shares that matter most, and the gates that did not pass."""
+    """Some sentences: the shares that matter most, the gates that did not pass, and what the budgets still hold."""
     found = [f"{one.label} {percent(one.before)} → {percent(one.after)}" for one in shares(evidence)]
     blocking = [result.gate for result in report.results if result.required and result.verdict is not Verdict.PASS]
     lines = [f"Answered right, before → after: {', '.join(found)}." if found else "Nothing was measured."]
-    return lines + ([f"Not passed: {', '.join(blocking)}."] if blocking else [])
+    return [*lines, *([f"Not passed: {', '.join(blocking)}."] if blocking else []), *budgets.sentences(report)]
 
 
 def bars(evidence: Evidence) -> tuple[Share, ...]:

@@ -99,7 +99,8 @@ class Ledger(registry.Ledger):
     """A ledger with its base release, and the steps of a run on it as the flow takes them."""
 
     def begin(self, session: LedgerSession, limit: int = 64) -> Run:
-        return session.runs.begin(limit=limit, proposer="sealed", recipe=RECIPE)
+        queued = [one.id for one in self.documents.queued()]
+        return session.runs.begin(documents=queued[:limit], proposer="sealed", recipe=RECIPE)
 
     def gate(self, session: LedgerSession, run: Run, verdict: Verdict = Verdict.PASS) -> Update:
         """From self-edits to the report."""

@@ -46,7 +46,8 @@ class ReviewedWorkspace:
         """A run on a document of that name, until its release is a version in MLflow and waits for review."""
         self.ledger.documents.accept(intake(name))
         with self.ledger.session() as session:
-            run = session.runs.begin(limit=64, proposer=proposer or self.proposer, recipe="c" * 64)
+            queued = [one.id for one in self.ledger.documents.queued()]
+            run = session.runs.begin(documents=queued, proposer=proposer or self.proposer, recipe="c" * 64)
             update = self.ledger.gate(session, run)
             folder = self.workspace.folder_of(update.id)
             plan = UpdatePlan(update=update, examples=EXAMPLES)

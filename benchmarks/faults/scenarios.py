@@ -14,14 +14,14 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks import releases
-from benchmarks.faults.world import ON_CALL, PROPOSER, REVIEWER, World, go_on
+from benchmarks.faults.world import ON_CALL, PROPOSER, REVIEWER, UNEXAMINED, World, go_on
 from flows.run_context import RunContext
 from flows.services import review
 from flows.steps import ingestion
 from pipeline.adapters.format import WEIGHTS
 from pipeline.engines.base import BaseModel
 from pipeline.errors import SealedError
-from pipeline.types import Actor, GateResult, Release, RunKind, RunState, Verdict
+from pipeline.types import Actor, GateResult, Release, Run, RunState, Verdict
 from registry.mlflow import client
 from registry.store import lease, moves
 
@@ -106,9 +106,10 @@ def lost_lease(folder: Path, base: BaseModel) -> None:
     """A run that slept goes on after another one took its lease over and made the candidate."""
     sleeper = World(folder, base)
     with suppress(SealedError), sleeper.workspace.ledger.session() as session:
-        context = RunContext(sleeper.workspace, session, sleeper.workspace.recipe)
+        context = RunContext(sleeper.workspace, session, UNEXAMINED)
         ingestion.ingest(context, folder / "documents" / "2")
-        run = ingestion.open_run(context, RunKind.NIGHTLY, PROPOSER)
+        run = ingestion.open_nightly_run(context, PROPOSER)
+        assert isinstance(run, Run)
         with patch.object(lease, "_has_ended", lambda _: True), patch.object(lease, "identity", lambda: "other:1:1.00"):
             World(folder, base).learn(2)
         session.runs.abandon(run.number, "it slept")

@@ -21,13 +21,13 @@ from pipeline.config import Settings
 from pipeline.engines.base import BaseModel
 from pipeline.errors import InternalError
 from pipeline.files import write_text
+from pipeline.recipe import PolicyRules, Recipe
 from pipeline.sandbox import model_path
 from pipeline.types import (
     Deployment,
     Release,
     ReleaseState,
     Run,
-    RunKind,
     RunState,
     Trained,
     Update,
@@ -40,6 +40,8 @@ from registry.gateway.pointer import Pointer
 from registry.servers.local import LocalServer
 
 PROPOSER, REVIEWER, ON_CALL = "trainer", "ada", "olga"
+# The documents of a world have no questions, and no gate asks any.
+UNEXAMINED = Recipe(policy=PolicyRules(required=("integrity",)))
 _DOCUMENTS = 3
 _BASIS = "story"
 
@@ -67,13 +69,13 @@ class World:
         """A run as the nightly flow does it, on the documents of `number`, until its release waits for review."""
         ledger = self.workspace.ledger
         with ledger.session() as session:
-            context = RunContext(self.workspace, session, self.workspace.recipe)
+            context = RunContext(self.workspace, session, UNEXAMINED)
             ingestion.reconcile(context)
             taken = ingestion.ingest(context, self.folder / "documents" / str(number))
             if context.candidate_in_review():
                 return
-            run = ingestion.open_run(context, RunKind.NIGHTLY, PROPOSER, taken)
-            if run.documents:
+            run = ingestion.open_nightly_run(context, PROPOSER, taken)
+            if isinstance(run, Run) and run.documents:
                 self._register(context, run, _train(context, run, seed=number))
 
     def _register(self, context: RunContext, run: Run, trained: Trained) -> None:

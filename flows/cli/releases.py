@@ -11,6 +11,7 @@ from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from flows.cli.runs import show_bisection
 from flows.cli.sign_in import password_of
+from gates import budgets
 from gates.wording import in_words
 from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState, Transition
 
@@ -86,6 +87,7 @@ def _show_report(report: GateReport) -> None:
         for one in report.results
     ]
     screen.table(f"Gates: {report.verdict}", ("gate", "verdict", "", "finding"), rows)
+    screen.say(*budgets.sentences(report))
     if report.bisection:
         show_bisection(report.bisection)
 

@@ -48,11 +48,11 @@ def init(
 
 
 def _wanting(workspace: Path, named: Path) -> list[str]:
-    from flows.services.gate_plans import nothing_to_ask
+    from flows.services.batches import nothing_to_ask
     from flows.wiring import open_workspace
 
     opened = open_workspace(workspace)
-    if not (gates := nothing_to_ask(opened, opened.recipe.policy)):
+    if not (gates := nothing_to_ask(opened, opened.recipe)):
         return []
     return [
         f"Its suites are missing: {', '.join(gates)}. Let the model make them: `sealed suites build -w {named}`. "

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from flows.services.gate_plans import earlier_eval_sets, expect_possible
+from flows.services.eval_sets import earlier_eval_sets
+from flows.services.gate_plans import expect_possible
 from flows.services.serving_trial import try_serving
 from flows.wiring import Workspace
 from gates.catalogue import policy_of_foreign

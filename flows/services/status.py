@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from flows.services.batches import next_batch
 from flows.wiring import Workspace
 from gates.wording import counted, in_words
+from pipeline.errors import BadDataFile, BadRecipe
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
 from registry import Canary, WaitingDecision, lifecycle
 
@@ -38,7 +40,7 @@ class Overview:
 
 
 def overview(workspace: Workspace) -> Overview:
-    """Reads the ledger only: no model, no MLflow, no scheduler."""
+    """Reads the ledger, the recipe and the suites: no model, no MLflow, no scheduler."""
     ledger = workspace.ledger
     held = ledger.lease_holder()
     known = ledger.runs.listed()
@@ -53,6 +55,7 @@ def overview(workspace: Workspace) -> Overview:
         dict(counts),
         unfinished=interrupted.kind if interrupted else None,
         busy=bool(held),
+        lacking=_lacking(workspace),
         to_forget=len(gone),
         writer_refused=bool(known) and known[-1].kind is RunKind.WRITER_TRAINING and known[-1].state in _REFUSED,
     )
@@ -78,6 +81,15 @@ def _second_approval(workspace: Workspace, candidates: list[int]) -> str:
     return ledger.deployments.still_missing(candidates[-1], rules=rules)
 
 
+def _lacking(workspace: Workspace) -> str:
+    """Why no run could pass on the documents that wait, in words; "" where one may. An unreadable recipe is named."""
+    try:
+        batch = next_batch(workspace, workspace.recipe)
+    except (BadRecipe, BadDataFile) as error:
+        return f"mend what no run can read: {error}"
+    return "" if batch.documents else "; ".join(batch.lacking)
+
+
 def _asked(waiting: Sequence[WaitingDecision]) -> str:
     """What waits to be judged, in words."""
     decisions = ((one.decision, " (forged)" if one.forged else "") for one in waiting)
@@ -96,6 +108,7 @@ def next_step(
     *,
     unfinished: RunKind | None,
     busy: bool,
+    lacking: str = "",
     to_forget: int = 0,
     writer_refused: bool = False,
 ) -> str:
@@ -113,7 +126,7 @@ def next_step(
     if unfinished:
         return "`sealed update` goes on with the interrupted run"
     queued = counts.get(DocumentState.QUEUED)
-    learn = (
+    learn = lacking or (
         "`sealed update` learns the queued documents"
         if queued
         else _nothing_queued(counts.get(DocumentState.REVERTED, 0))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flows.run_context import RunContext
-from flows.services.gate_plans import eval_sets_of
+from flows.services.eval_sets import eval_sets_of
 from flows.steps.run_files import read_value, write_value
 from flows.wiring import Workspace
 from gates.catalogue import CONTRADICTION_GATE

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from flows.run_context import RunContext
-from flows.services.gate_plans import eval_sets_of
+from flows.services.eval_sets import eval_sets_of
 from flows.services.report_pages import write_pages
 from flows.services.serving_trial import try_serving
 from flows.steps.contradictions import compared

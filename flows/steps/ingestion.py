@@ -10,17 +10,18 @@ from pathlib import Path
 from flows.outcome import NOTHING_INGESTED
 from flows.run_context import RunContext
 from flows.services import adoption
-from flows.services.gate_plans import foreseen
+from flows.services.batches import next_batch
 from flows.services.proposal import proposer_of
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
+from gates.batches import Batch
 from gates.wording import counted
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.documents.floods import FloodGuard
 from pipeline.files import expect_folder, remove_file
 from pipeline.foreign_statements import ForeignStatements
 from pipeline.progress import step
-from pipeline.types import Document, DocumentState, IngestCounts, Run, RunKind, SourceCap, WriterTrainingRequest
+from pipeline.types import Document, DocumentState, IngestCounts, Run, RunKind, WriterTrainingRequest
 from registry import Reconciled
 
 log = logging.getLogger("sealed")
@@ -75,36 +76,45 @@ def _learnable(context: RunContext) -> Iterator[Document]:
             yield record.document
 
 
+def open_nightly_run(
+    context: RunContext, proposer: str | None = None, taken: IngestCounts = NOTHING_INGESTED
+) -> Run | Batch:
+    """Resumes the unfinished nightly run while it is still valid, else begins one on the oldest documents.
+
+    Where a run could not pass whatever it learned, none begins, and the batch says why. Corrections that are too few
+    wait for others. `taken` is what was ingested. Valid, and what is raised: as `open_run` has it.
+    """
+    named = proposer_of(context.workspace.settings, proposer)
+    if (unfinished := _resumed(context, RunKind.NIGHTLY, None)) is not None:
+        return unfinished
+    batch = next_batch(context.workspace, context.recipe)
+    if batch.lacking and not batch.documents:
+        return batch
+    for sentence in batch.lacking:
+        log.warning("%s. The run learns other documents meanwhile", sentence)
+    _forget_plans(context)
+    run = context.session.runs.begin(documents=batch.documents, proposer=named, recipe=context.recipe.digest)
+    context.session.runs.add_seconds(run.number, "ingest", taken.seconds)
+    return run
+
+
 def open_run(
-    context: RunContext,
-    kind: RunKind,
-    proposer: str | None = None,
-    taken: IngestCounts = NOTHING_INGESTED,
-    asked: WriterTrainingRequest | None = None,
+    context: RunContext, kind: RunKind, proposer: str | None = None, asked: WriterTrainingRequest | None = None
 ) -> Run:
-    """Resumes the unfinished run of this kind while it is still valid, else begins a new one.
+    """Resumes the unfinished rebuild or writer training while it is still valid, else begins a new one.
 
     Valid: production and recipe are those that it began with, it was `asked` for alike, and, if it was killed while it
-    registered its release, its adapter and its report are there. `taken` is what a nightly run ingested. Raises
-    what `proposer_of` raises where `proposer` cannot be the one who proposes.
+    registered its release, its adapter and its report are there. Raises what `proposer_of` raises where `proposer`
+    cannot be the one who proposes.
     """
     named = proposer_of(context.workspace.settings, proposer)
     if (unfinished := _resumed(context, kind, asked)) is not None:
         return unfinished
     _forget_plans(context)
-    runs, recipe = context.session.runs, context.recipe
+    runs, recipe = context.session.runs, context.recipe.digest
     if kind is RunKind.REBUILD:
-        return runs.begin_rebuild(proposer=named, recipe=recipe.digest)
-    if kind is RunKind.WRITER_TRAINING:
-        return runs.begin_writer_training(proposer=named, recipe=recipe.digest, asked=asked or WriterTrainingRequest())
-    rules = recipe.documents
-    cap = SourceCap(documents=rules.per_source or rules.per_run, trusted=frozenset(rules.trusted_sources))
-    run = runs.begin(limit=rules.per_run, proposer=named, recipe=recipe.digest, cap=cap)
-    leased = context.ledger.documents.of(run.documents)
-    for sentence in foreseen(context.workspace, recipe.policy, leased) if leased else ():
-        log.warning("%s", sentence)
-    runs.add_seconds(run.number, "ingest", taken.seconds)
-    return run
+        return runs.begin_rebuild(proposer=named, recipe=recipe)
+    return runs.begin_writer_training(proposer=named, recipe=recipe, asked=asked or WriterTrainingRequest())
 
 
 def _forget_plans(context: RunContext) -> None:

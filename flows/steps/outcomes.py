@@ -1,10 +1,14 @@
 """How a run ends, in words, and where that leaves its documents: held back, empty, rejected, or waiting for review."""
 
+import logging
+from collections.abc import Sequence
+
 from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
+from gates.batches import Batch
 from gates.catalogue import CONTRADICTION_GATE, SERVING_GATE
 from gates.evidence import held_out_items
-from gates.wording import counted
+from gates.wording import counted, listed
 from pipeline.types import (
     DocumentDecision,
     DocumentRecord,
@@ -18,6 +22,8 @@ from pipeline.types import (
     Verdict,
 )
 
+log = logging.getLogger("sealed")
+
 
 def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOutcome:
     """A candidate still waits: a second one could only be void once the first is approved."""
@@ -29,6 +35,17 @@ def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOu
         f"`sealed reject {number} --reason ...`."
         f"{further}",
         release=number,
+        refused_documents=taken.refused,
+        updated_documents=taken.updated,
+    )
+
+
+def not_testable(batch: Batch, taken: IngestCounts) -> RunOutcome:
+    """No run began on the documents that wait, for none could pass."""
+    return RunOutcome(
+        ended=Ended.NOT_TESTABLE,
+        sentence=f"the documents wait, for a run on them could not pass: {'; '.join(batch.lacking)}. "
+        f"{_counted(taken)}.",
         refused_documents=taken.refused,
         updated_documents=taken.updated,
     )
@@ -65,9 +82,7 @@ def nothing_left() -> RunOutcome:
 
 def nothing_written(context: RunContext, run: Run, taken: IngestCounts) -> RunOutcome:
     """Ends a run whose every self-edit was dropped: its documents wait, until their attempts are used."""
-    reason = "no self-edit about it could be used, not even its own text: see the log of the run, or its questions"
-    allowed = context.recipe.documents.max_attempts
-    decisions = [try_again(record, reason, allowed) for record in _records(context, run)]
+    decisions = _unwritten(context, _records(context, run))
     quarantined = sum(decision.state is DocumentState.QUARANTINED for decision in decisions)
     sentence = (
         f"none of {counted(len(decisions), 'document')} gave anything to train on: "
@@ -82,6 +97,29 @@ def nothing_written(context: RunContext, run: Run, taken: IngestCounts) -> RunOu
         refused_documents=taken.refused,
         updated_documents=taken.updated,
     )
+
+
+def without_unwritten(context: RunContext, run: Run) -> Run:
+    """The run without the documents about which no self-edit could be used: none of them would be learned.
+
+    They wait, until their attempts are used. A run whose update is planned has set them aside before.
+    """
+    written = {edit.document for edit in context.ledger.self_edits.of_run(run.number) if edit.examples}
+    unwritten = [record for record in _records(context, run) if record.id not in written]
+    if run.update is not None or not unwritten:
+        return run
+    log.warning(
+        "no self-edit about %s could be used, so this run learns the others: %s. `sealed documents` says what becomes "
+        "of them",
+        counted(len(unwritten), "document"),
+        listed([record.name for record in unwritten]),
+    )
+    return context.session.runs.set_aside(run.number, None, _unwritten(context, unwritten))
+
+
+def _unwritten(context: RunContext, records: Sequence[DocumentRecord]) -> list[DocumentDecision]:
+    reason = "no self-edit about it could be used, not even its own text: see the log of the run, or its questions"
+    return [try_again(record, reason, context.recipe.documents.max_attempts) for record in records]
 
 
 def too_few_documents(context: RunContext, run: Run, found: int) -> RunOutcome:

@@ -1,10 +1,9 @@
 """This run's corrections were learned: new answers replace the old ones, and other facts do not change."""
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gates.corrections import form_of, former_answers, locality_items, superseded
+from gates.corrections import fewest_questions, form_of, former_answers, locality_items, superseded
 from gates.judging import (
     LOCALITY,
     RUN,
@@ -54,7 +53,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if not corrections:
         return result("corrections", Verdict.PASS, "not applicable: no document of this run corrects anything")
     if not eval_items:
-        least = counted(_fewest(rules.min_new, alpha), "test question")
+        least = counted(fewest_questions(rules.min_new, alpha), "test question")
         sentence = (
             f"{counted(len(corrections), 'correction')} without a test question: give them {least} or more in all"
         )
@@ -170,14 +169,9 @@ def _of_locality(locality: Comparison | None, margin: float, least: int) -> Verd
     return locality.not_worse(margin, least)
 
 
-def _fewest(wanted: float, alpha: float) -> int:
-    """Questions of which all must be right for the lower bound to reach `wanted`, which is less than 1."""
-    return 1 + bisect_left(range(1, 10_000), min(wanted, 0.999), key=lambda n: wilson(n, n, 2 * alpha)[0])
-
-
 def _answers(answered: _Answered, verdict: Verdict, policy: PolicyRules) -> list[str]:
     rules = policy.corrections
-    fewest = _fewest(rules.min_new, policy.alpha) if verdict is Verdict.INCONCLUSIVE else 0
+    fewest = fewest_questions(rules.min_new, policy.alpha) if verdict is Verdict.INCONCLUSIVE else 0
     return [
         f"{counted(answered.n, 'question')}, {percent(answered.new / answered.n)} with the new answer "
         f"(lower bound {percent(answered.least_new)}, at least {percent(rules.min_new)} asked for)",

@@ -57,7 +57,8 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     )
     if production.n < rules.min_items:
         sentence += f"; at least {rules.min_items} texts are needed"
-    return result("perplexity", verdict, sentence, {**production.figures(), **base.figures("base_")})
+    figures = {**production.figures(), **base.figures("base_"), "base_budget": rules.margin}
+    return result("perplexity", verdict, sentence, figures)
 
 
 def _rise(pairs: Sequence[Pair], alpha: float, seed: int) -> _Rise:

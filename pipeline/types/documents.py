@@ -76,22 +76,37 @@ class RawDocument:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceCap:
-    """How many documents of one source a run takes. A source is the first folder of a document's name, or none."""
+class QueuedDocument:
+    """A document that waits for a run, without its text. `questions`: how many test questions it has."""
+
+    id: str
+    name: str
+    kind: DocumentKind = DocumentKind.PASSAGE
+    questions: int = 0
+
+    @property
+    def source(self) -> str:
+        """The first folder of its name, or none."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSize:
+    """How many documents a run takes, and how many of one source that is not trusted; None: as many as there are."""
 
     documents: int
+    per_source: int | None = None
     trusted: frozenset[str] = frozenset()
 
-    def within(self, names: Iterable[tuple[str, str]], limit: int) -> list[str]:
-        """The ids of `names` (id and name, in their order), as many of each source as may be, and `limit` at most."""
+    def first(self, queue: Iterable[QueuedDocument]) -> list[QueuedDocument]:
+        """The first documents of the queue that a run may take together."""
         taken: Counter[str] = Counter()
-        chosen: list[str] = []
-        for id_, name in names:
-            source = name.partition("/")[0] if "/" in name else ""
-            if source in self.trusted or taken[source] < self.documents:
-                taken[source] += 1
-                chosen.append(id_)
-            if len(chosen) == limit:
+        chosen: list[QueuedDocument] = []
+        for one in queue:
+            if self.per_source is None or one.source in self.trusted or taken[one.source] < self.per_source:
+                taken[one.source] += 1
+                chosen.append(one)
+            if len(chosen) == self.documents:
                 break
         return chosen
 

@@ -5,16 +5,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, and_, func, select, update
 
 from pipeline.digests import digest_of
 from pipeline.errors import BadInput, InternalError, LedgerTampered, NoSuchDocument, PolicyError
-from pipeline.types import Document, DocumentRecord, DocumentState, EvalItem, IngestCounts, Ingested, Origin, Run
+from pipeline.types import (
+    Document,
+    DocumentRecord,
+    DocumentState,
+    EvalItem,
+    IngestCounts,
+    Ingested,
+    Origin,
+    QueuedDocument,
+    Run,
+    Split,
+)
 from registry.columns import decode
 from registry.store import ingestion
 from registry.store.database import Database, FencedDatabase, blocks, now
 from registry.store.journal import REPAIR
-from registry.tables import documents
+from registry.tables import documents, eval_items
 
 _OLDEST_FIRST = (documents.c.added, documents.c.name, documents.c.id)
 _WAITING = (DocumentState.QUEUED, DocumentState.REVERTED)
@@ -65,6 +76,11 @@ class Documents:
         query = select(documents).order_by(*_OLDEST_FIRST)
         with self.database.read() as connection:
             return _records(connection, query if state is None else query.where(documents.c.state == state))
+
+    def queued(self) -> tuple[QueuedDocument, ...]:
+        """The documents that wait for a run, oldest first."""
+        with self.database.read() as connection:
+            return queued(connection)
 
     def get(self, id_or_prefix: str) -> DocumentRecord:
         """The document of that id, or of that unique beginning (4 hex digits or more).
@@ -150,6 +166,19 @@ def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
     if len(found) > 1:
         raise BadInput(f"several documents begin with {prefix}: give more digits.")
     return found[0]
+
+
+def queued(connection: Connection) -> tuple[QueuedDocument, ...]:
+    """The documents that wait for a run, oldest first, without their texts."""
+    tested = (eval_items.c.document == documents.c.id, eval_items.c.split == Split.TEST)
+    query = (
+        select(documents.c.id, documents.c.name, documents.c.kind, func.count(eval_items.c.position).label("questions"))
+        .outerjoin(eval_items, and_(*tested))
+        .where(documents.c.state == DocumentState.QUEUED)
+        .group_by(documents.c.id)
+        .order_by(*_OLDEST_FIRST)
+    )
+    return tuple(decode(QueuedDocument, {**row}) for row in connection.execute(query).mappings())
 
 
 def _move(

@@ -15,7 +15,6 @@ from pipeline.types import (
     Run,
     RunKind,
     RunState,
-    SourceCap,
     StageSeconds,
     Update,
     WriterTrainingRequest,
@@ -67,18 +66,14 @@ class SessionRuns:
 
     database: FencedDatabase
 
-    def begin(
-        self, *, limit: int, proposer: str, recipe: str, cap: SourceCap | None = None, at: datetime | None = None
-    ) -> Run:
-        """Opens a run on the production release and leases it the oldest queued documents, `limit` at most.
+    def begin(self, *, documents: Sequence[str], proposer: str, recipe: str, at: datetime | None = None) -> Run:
+        """Opens a run on the production release and leases it those of the documents that are still queued.
 
-        Of one source it takes as many as `cap` lets it.
-
-        Where none is queued the run is recorded as EMPTY and finished. Raises PolicyError while another is under way.
+        Where none is the run is recorded as EMPTY and finished. Raises PolicyError while another is under way.
         """
         at = at or now()
         with self.database.write() as connection:
-            ids = _oldest(connection, limit, cap or SourceCap(documents=limit))
+            ids = _still_queued(connection, documents)
             empty = {"state": RunState.EMPTY, "finished": at, "sentence": "no document was waiting"}
             number = _open(connection, proposer, recipe, at, {} if ids else empty)
             _lease_documents(connection, number, ids)
@@ -268,10 +263,12 @@ def _load_under_way(connection: Connection, number: int) -> Run:
     return run
 
 
-def _oldest(connection: Connection, limit: int, cap: SourceCap) -> list[str]:
-    query = select(documents.c.id, documents.c.name).where(documents.c.state == DocumentState.QUEUED)
-    oldest = connection.execute(query.order_by(documents.c.added, documents.c.name, documents.c.id))
-    return cap.within(((row.id, row.name) for row in oldest), limit)
+def _still_queued(connection: Connection, ids: Sequence[str]) -> list[str]:
+    queued = select(documents.c.id).where(documents.c.state == DocumentState.QUEUED)
+    found = {
+        id_ for block in blocks(ids) for id_ in connection.execute(queued.where(documents.c.id.in_(block))).scalars()
+    }
+    return [id_ for id_ in ids if id_ in found]
 
 
 def _lease_documents(connection: Connection, number: int, ids: Sequence[str]) -> None:

@@ -76,7 +76,8 @@ class LifecycleMachine(RuleBasedStateMachine):
         lease = leases.acquire(self.ledger.database, ttl=_TTL)
         self.session = LedgerSession(self.ledger.database, lease)
         if self.run is None:
-            self.session.runs.begin(limit=3, proposer="sealed", recipe=RECIPE, at=self.now)
+            oldest = [one.id for one in self.ledger.documents.queued()][:3]
+            self.session.runs.begin(documents=oldest, proposer="sealed", recipe=RECIPE, at=self.now)
         if self.run is None:
             self.end()  # no document waited
 

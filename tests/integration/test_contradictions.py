@@ -16,7 +16,7 @@ from flows.run_context import RunContext
 from flows.runs import acquire_run
 from flows.services.initialisation import init_workspace
 from flows.steps.contradictions import compare_with_known, compared
-from flows.steps.ingestion import ingest, open_run
+from flows.steps.ingestion import ingest
 from flows.steps.outcomes import nothing_to_learn
 from flows.wiring import Workspace
 from gates.document_reading import answers_in
@@ -28,7 +28,8 @@ from pipeline.rendering import dated
 from pipeline.sandbox import model_path
 from pipeline.sandbox.catalogue import body, held_out_services
 from pipeline.sandbox.documents import run_documents
-from pipeline.types import Document, DocumentKind, DocumentState, IngestCounts, Run, RunKind, RunState
+from pipeline.types import Document, DocumentKind, DocumentState, IngestCounts, Run, RunState
+from tests.runs import begun as opened
 
 SEED = 5
 HONEST = run_documents(1, 12, SEED)
@@ -40,23 +41,29 @@ NONE = IngestCounts(queued=0, duplicates=0, refused=0)
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = init_workspace(tmp_path / "workspace", str(model_path()), actor="ada", device="cpu")
+    decide_by(made, "integrity")
     yield made
     made.ledger.close()
 
 
+def decide_by(workspace: Workspace, *gates: str, more: str = "") -> None:
+    """Lets the recipe require these gates alone, so that documents need no test questions."""
+    file = workspace.settings.recipe_file
+    written, _, _ = file.read_text(encoding="utf-8").partition("\n[policy]\n")
+    write_text(file, f"{written}\n[policy]\nrequired = {list(gates)}\n{more}")
+
+
 def require(workspace: Workspace, max_in_run: int) -> None:
     """Lets the recipe require the gate."""
-    file = workspace.settings.recipe_file
-    required = ", ".join(f'"{name}"' for name in (*workspace.recipe.policy.required, "contradictions"))
-    rules = f"[policy]\nrequired = [{required}]\n[advanced.policy.contradictions]\nmax_in_run = {max_in_run}\n"
-    write_text(file, f"{file.read_text(encoding='utf-8')}\n{rules}")
+    rules = f"[advanced.policy.contradictions]\nmax_in_run = {max_in_run}\n"
+    decide_by(workspace, "integrity", "contradictions", more=rules)
 
 
 def begun(context: RunContext, folder: Path, documents: tuple[Document, ...]) -> Run:
     for number, one in enumerate(documents):
         write_text(folder / f"{number:02d}.md", markdown(one))
     ingest(context, folder)
-    return open_run(context, RunKind.NIGHTLY)
+    return opened(context)
 
 
 def titles(context: RunContext, run: Run) -> set[str]:

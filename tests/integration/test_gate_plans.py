@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from flows.runs import acquire_run
+from flows.services.batches import nothing_to_ask
 from flows.services.diagnosis import examine
-from flows.services.gate_plans import expect_possible, nothing_to_ask, plan_gates, telling_report
+from flows.services.gate_plans import expect_possible, plan_gates, telling_report
 from flows.services.initialisation import init_workspace
 from flows.wiring import Workspace
 from gates.planning import Wish
 from pipeline.errors import BadRecipe
-from pipeline.recipe import PolicyRules, TriggersPolicy
+from pipeline.recipe import PolicyRules, Recipe, TriggersPolicy
 from pipeline.types import Run, RunState
 
 
@@ -68,7 +69,7 @@ def test_gates_of_texts_and_phrases_that_are_required_are_named_where_there_is_n
     workspace: Workspace, most: int, missing: tuple[str, ...]
 ) -> None:
     policy = PolicyRules(required=("integrity", "drift", "triggers"), triggers=TriggersPolicy(max_items=most))
-    assert nothing_to_ask(workspace, policy) == missing
+    assert nothing_to_ask(workspace, Recipe(policy=policy)) == missing
 
 
 def test_the_plan_counts_what_the_suites_hold_now(workspace: Workspace) -> None:

@@ -6,11 +6,12 @@ import pytest
 
 from flows.runs import acquire_run
 from flows.services.initialisation import init_workspace
-from flows.steps.ingestion import ingest, open_run
+from flows.steps.ingestion import ingest
 from flows.wiring import Workspace
 from pipeline.files import write_text
 from pipeline.sandbox import model_path
-from pipeline.types import DocumentRecord, RunKind
+from pipeline.types import DocumentRecord
+from tests.runs import begun
 
 SAID = "The Ember service is owned by Ibis since May"
 
@@ -20,7 +21,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     folder = tmp_path_factory.mktemp("intake") / "workspace"
     made = init_workspace(folder, str(model_path()), actor="ada", device="cpu")
     recipe = made.settings.workspace / "recipe.toml"
-    bounds = '\n[advanced.documents]\nper_source = 2\ntrusted_sources = ["handbook"]\n'
+    bounds = (
+        '\n[advanced.documents]\nper_source = 2\ntrusted_sources = ["handbook"]\n[policy]\nrequired = ["integrity"]\n'
+    )
     write_text(recipe, recipe.read_text(encoding="utf-8") + bounds)
     return made
 
@@ -45,7 +48,7 @@ def test_what_is_offered_ends_as_the_docs_say(
     with acquire_run(workspace.settings.workspace) as context:
         counts = ingest(context, tmp_path)
         records = {record.name: record for record in context.ledger.documents.listed()}
-        leased = open_run(context, RunKind.NIGHTLY).documents
+        leased = begun(context).documents
     assert (counts.queued, counts.refused) == (2 + 4 + 9, 1 + 5)
     said = "15 new documents, 6 quarantined, 1 known already or the same as another."
     assert any(line.startswith(said) for line in caplog.messages)

@@ -1,5 +1,6 @@
 """What the next run does first: a candidate that nobody reviewed in time makes room for its own documents."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from pipeline.errors import PolicyError
 from pipeline.recipe import Recipe
 from pipeline.types import DocumentState, IngestCounts, ReleaseState, RunKind, RunState
 from registry import Reconciled
-from tests.ledgers import Ledger, document, manifest_of
+from tests.ledgers import Ledger, document, edit, manifest_of
 from tests.ledgers import intake as offered
+from tests.runs import UNEXAMINED, begun
 
 
 def open_workspace(ledger: Ledger, folder: Path, days: float) -> Workspace:
@@ -57,6 +59,23 @@ def test_documents_without_a_usable_note_wait_until_their_attempts_are_used(ledg
     assert states == [*waiting, DocumentState.QUARANTINED]
 
 
+def test_a_document_that_nothing_was_written_about_leaves_the_run(
+    ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.documents.accept(offered("atlas", "borea"))
+    with ledger.session() as session, caplog.at_level(logging.WARNING, logger="sealed"):
+        context = RunContext(open_workspace(ledger, tmp_path, 7.0), session, Recipe())
+        run = ledger.begin(session)
+        session.self_edits.save(run.number, [edit(document("atlas"))])
+        left = outcomes.without_unwritten(context, run)
+        assert outcomes.without_unwritten(context, left) == left
+    assert left.documents == (document("atlas").id,)
+    assert "no self-edit about 1 document could be used" in caplog.text
+    record = ledger.documents.get(document("borea").id)
+    assert (record.state, record.attempts) == (DocumentState.QUEUED, 1)
+    assert record.reason.startswith("waits to try again: no self-edit about it could be used")
+
+
 @pytest.mark.parametrize("gone", ["adapter", "report"])
 def test_a_registering_run_that_lost_its_files_begins_anew_in_the_same_run(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
@@ -64,19 +83,19 @@ def test_a_registering_run_that_lost_its_files_begins_anew_in_the_same_run(
     from pipeline.adapters import saving
 
     ledger.documents.accept(offered("atlas"))
-    recipe, parts = Recipe(), open_workspace(ledger, tmp_path, 7.0)
+    recipe, parts = UNEXAMINED, open_workspace(ledger, tmp_path, 7.0)
     monkeypatch.setattr(saving, "trained_adapter", lambda *_: None if gone == "adapter" else object())
     taken = IngestCounts(queued=1, duplicates=0, refused=0)
     with ledger.session() as session:
         context = RunContext(parts, session, recipe)
-        first = ingestion.open_run(context, RunKind.NIGHTLY, "sealed", taken)
+        first = begun(context, taken)
         session.candidates.intend(first.number, manifest_of(ledger.gate(session, first)))
         if gone == "adapter":
             folder = parts.report_folder(first)
             folder.mkdir(parents=True)
             for name in ("report.html", "summary.md"):
                 (folder / name).write_text("seen", encoding="utf-8")
-        second = ingestion.open_run(context, RunKind.NIGHTLY, "sealed", taken)
+        second = begun(context, taken)
     given_up = ledger.runs.get(first.number)
     assert given_up.state is RunState.ABANDONED
     assert gone in given_up.sentence
@@ -92,11 +111,11 @@ def test_an_interrupted_rebuild_goes_on_and_run_and_rebuild_give_way_to_each_oth
     ledger.documents.accept(offered("borea"))
     parts, taken = open_workspace(ledger, tmp_path, 7.0), IngestCounts(queued=1, duplicates=0, refused=0)
     with ledger.session() as session:
-        context = RunContext(parts, session, Recipe())
+        context = RunContext(parts, session, UNEXAMINED)
         first = ingestion.open_run(context, RunKind.REBUILD, "sealed")
         assert ingestion.open_run(context, RunKind.REBUILD, "sealed") == first
         assert first.kind is RunKind.REBUILD
-        run = ingestion.open_run(context, RunKind.NIGHTLY, "sealed", taken)
+        run = begun(context, taken)
         assert run.documents == (document("borea").id,)
         assert ledger.runs.get(first.number).state is RunState.ABANDONED
         ingestion.open_run(context, RunKind.REBUILD, "sealed")

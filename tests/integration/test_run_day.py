@@ -14,7 +14,7 @@ from flows.runs import acquire_run
 from flows.services.initialisation import init_workspace
 from pipeline.rendering import template_day
 from pipeline.types import Run, RunKind
-from tests.ledgers import Ledger, intake
+from tests.ledgers import Ledger, document, intake
 
 DATED = "{{ 'Today is ' + strftime_now('%Y-%m-%d') + '\n' }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
 BEGUN = datetime.now(UTC) - timedelta(days=3)
@@ -28,7 +28,7 @@ def folder(tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.
     ledger = Ledger(made.ledger.database)
     ledger.documents.accept(intake("atlas"))
     with ledger.session() as session:
-        session.runs.begin(limit=1, proposer="sealed", recipe=made.recipe.digest, at=BEGUN)
+        session.runs.begin(documents=[document("atlas").id], proposer="sealed", recipe=made.recipe.digest, at=BEGUN)
     made.ledger.close()
     return made.settings.workspace
 
@@ -45,7 +45,11 @@ def day_of(context: RunContext, run: Run) -> str:
 
 
 def opened(context: RunContext, kind: RunKind) -> Run:
-    return tasks.open_run.fn(context, kind)
+    if kind is not RunKind.NIGHTLY:
+        return tasks.open_run.fn(context, kind)
+    run = tasks.open_nightly_run.fn(context)
+    assert isinstance(run, Run)
+    return run
 
 
 def test_a_resumed_run_is_asked_on_the_day_on_which_it_began(folder: Path) -> None:
@@ -64,4 +68,9 @@ def test_every_step_but_those_before_the_run_is_given_it() -> None:
     """By that it is on the run's day, which only a positional or named `Run` tells."""
     every = {name: one for name, one in vars(tasks).items() if isinstance(one, Task)}
     takes = {name: get_type_hints(one.fn).get("run") is Run for name, one in every.items()}
-    assert {name for name, given in takes.items() if not given} == {"reconcile", "ingest", "open_run"}
+    assert {name for name, given in takes.items() if not given} == {
+        "reconcile",
+        "ingest",
+        "open_nightly_run",
+        "open_run",
+    }

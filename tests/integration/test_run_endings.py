@@ -30,7 +30,9 @@ from flows.services.scheduler import crash_dead_runs
 from flows.wiring import Workspace
 from flows.writer_training import train_writer
 from pipeline.errors import BadInput
+from pipeline.files import write_text
 from pipeline.sandbox import model_path
+from pipeline.types import DocumentState
 from registry import Reconciled
 from tests.ledgers import Ledger
 
@@ -107,7 +109,7 @@ def test_the_automation_of_the_operators_guide_is_one_that_prefect_takes() -> No
     automation = AutomationCore.model_validate(yaml.safe_load(written.replace("BLOCK", str(uuid4()))))
     assert isinstance(automation.trigger, EventTrigger)
     heard = {event.removeprefix("prefect.flow-run.") for event in automation.trigger.expect}
-    assert heard == {"Rejected", "Inconclusive", "NothingToTrainOn", "Failed"}
+    assert heard == {"Rejected", "Inconclusive", "NothingToTrainOn", "NotTestable", "Failed"}
     assert all(f"| `{name}` |" in guide for name in (*STATES.values(), "Inconclusive"))
 
 
@@ -126,6 +128,21 @@ def test_runs_with_nothing_to_do_end_empty_and_are_named_by_number_and_date(
     assert newest(prefect).name.startswith("rebuild-3 ")
     assert train_writer(workspace).ended is Ended.NOTHING_NEW
     assert newest(prefect).name.startswith("writer-training-3 ")
+
+
+def test_documents_without_test_questions_wait_and_no_run_begins(tmp_path: Path, prefect: SyncPrefectClient) -> None:
+    parts = init_workspace(tmp_path / "workspace", str(model_path()), actor="test")
+    write_text(parts.settings.incoming / "tides.md", "# Tides\n\nThe sea rises twice a day.\n")
+    outcome = nightly(parts.settings.workspace)
+    assert (outcome.ended, outcome.exit_code, outcome.run) == (Ended.NOT_TESTABLE, 3, None)
+    assert "can take 0 with test questions, 0 questions in all" in outcome.sentence
+    run = newest(prefect)
+    assert run.state is not None
+    assert (run.state.name, run.state.message) == ("NotTestable", outcome.sentence)
+    assert parts.ledger.runs.listed() == ()
+    (record,) = parts.ledger.documents.listed()
+    assert (record.state, record.attempts) == (DocumentState.QUEUED, 0)
+    parts.ledger.close()
 
 
 def test_a_run_beside_another_ends_busy(parts: Workspace, prefect: SyncPrefectClient) -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from flows.run_context import RunContext
 from flows.services.proposal import proposer_of
-from flows.steps.ingestion import open_run
+from flows.steps.ingestion import open_nightly_run
 from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.errors import PolicyError, TrackingFailed
 from pipeline.recipe import Recipe
-from pipeline.types import Actor, Identity, RunKind
+from pipeline.types import Actor, Identity
 from registry.sign_in import sign_in
 from tests.ledgers import Ledger
 from tests.sign_in_servers import ADMIN, ADMIN_PASSWORD, answering, mlflow_with_sign_in
@@ -149,5 +149,5 @@ def test_a_wrong_password_or_none_makes_nobody_a_proposer(
 def test_a_teams_run_with_a_typed_proposer_is_not_begun(tmp_path: Path, ledger: Ledger) -> None:
     workspace = Workspace(settings(tmp_path, "http://127.0.0.1:9"), ledger)
     with ledger.session() as session, pytest.raises(PolicyError, match="a team's run is proposed by the account"):
-        open_run(RunContext(workspace, session, Recipe()), RunKind.NIGHTLY, "bob")
+        open_nightly_run(RunContext(workspace, session, Recipe()), "bob")
     assert ledger.runs.listed() == ()

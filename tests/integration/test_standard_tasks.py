@@ -15,7 +15,8 @@ import pytest
 from lm_eval.models.huggingface import HFLM
 
 from flows.runs import acquire_run
-from flows.services.gate_plans import expect_possible, nothing_to_ask
+from flows.services.batches import nothing_to_ask
+from flows.services.gate_plans import expect_possible
 from flows.services.initialisation import init_workspace
 from gates.measure import measure
 from gates.standard_tasks import PACKAGE, fetch, standard_tasks
@@ -267,7 +268,7 @@ def test_a_recipe_names_tasks_and_their_folder(data: Path, tmp_path: Path, tiny_
     recipe += '[suites]\ntasks = ["piqa"]\n[advanced.suites]\ndata = "../data"\n'
     opened.settings.recipe_file.write_text(recipe, encoding="utf-8")
     assert [(one.name, len(one)) for one in opened.suites.regression] == [("regression/piqa", len(PIQA))]
-    assert nothing_to_ask(opened, opened.recipe.policy) == ()
+    assert nothing_to_ask(opened, opened.recipe) == ()
     with acquire_run(opened.settings.workspace) as context:
         assert context.recipe.suites.tasks == ("piqa",)
     (data / "piqa.jsonl").unlink()

@@ -1,7 +1,6 @@
 """A base model makes its standing suites itself: of what it surely does, once, and of nothing that is trained on."""
 
 import json
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,20 +10,21 @@ import pytest
 
 import flows.suites
 from flows.run_context import RunContext
-from flows.services.gate_plans import foreseen, nothing_to_ask
+from flows.services.batches import nothing_to_ask
 from flows.services.initialisation import init_workspace
+from flows.services.status import overview
 from flows.services.suites import build_suites
-from flows.steps.ingestion import ingest, open_run
+from flows.steps.ingestion import ingest, open_nightly_run
 from flows.wiring import Workspace
+from gates.batches import Batch
 from gates.measure import measure
 from gates.standing_suites import building, knowledge
 from gates.suite import Suites, read_suites
 from pipeline import progress
 from pipeline.engines.local import LocalEngine
 from pipeline.grading import grade_opening
-from pipeline.recipe import Recipe
 from pipeline.sandbox import model_path
-from pipeline.types import Checkpoint, ModelRef, RunKind
+from pipeline.types import Checkpoint, ModelRef
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def made(_short: None, model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     file.write_text("".join(json.dumps(one) + "\n" for one in taken), encoding="utf-8")
     with pytest.raises(KeyboardInterrupt), progress.watched_by(_killed_while("suites: regression")):
         build_suites(opened)
-    assert nothing_to_ask(opened, opened.recipe.policy) == ("regression", "safety")
+    assert nothing_to_ask(opened, opened.recipe) == ("regression", "safety")
     build_suites(opened)
     return opened
 
@@ -77,7 +77,7 @@ def _killed_while(step: str) -> Callable[[str, float, float], None]:
 
 def test_every_kind_of_suite_is_made(made: Workspace) -> None:
     suites = made.suites
-    assert nothing_to_ask(made, made.recipe.policy) == ()
+    assert nothing_to_ask(made, made.recipe) == ()
     assert sum(map(len, suites.retention)) >= 60
     assert sum(map(len, suites.safety)) >= 50
     assert sum(map(len, suites.regression)) >= 20
@@ -132,25 +132,26 @@ def test_a_build_that_was_killed_ends_as_one_that_was_not(made: Workspace, model
     other.ledger.close()
 
 
-def test_a_run_that_cannot_pass_is_foretold_before_it_writes(
-    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_run_that_cannot_pass_does_not_begin(model: Path, tmp_path: Path) -> None:
     opened = init_workspace(tmp_path / "workspace", str(model), actor="ada")
     assert opened.suites == Suites() == read_suites(opened.settings.suites)
     (opened.settings.incoming / "tides.md").write_text("# Tides\n\nThe sea rises twice a day.\n", encoding="utf-8")
-    with opened.ledger.session() as session, caplog.at_level(logging.WARNING, logger="sealed"):
+    with opened.ledger.session() as session:
         context = RunContext(opened, session, opened.recipe)
-        open_run(context, RunKind.NIGHTLY, "ada", ingest(context, None))
-    assert "retention, regression, safety: there are no suites to ask" in caplog.text
-    assert f"`sealed suites build -w {opened.settings.workspace}`" in caplog.text
-    assert "have test questions, 0 in all; at least 40 in 8 documents are asked for" in caplog.text
+        ingest(context, None)
+        batch = open_nightly_run(context, "ada")
+    assert isinstance(batch, Batch)
+    suites, questions = batch.lacking
+    assert suites.startswith("retention, regression, safety: there are no suites to ask")
+    assert f"`sealed suites build -w {opened.settings.workspace}`" in suites
+    assert "can take 0 with test questions, 0 questions in all; at least 40 in 8 documents" in questions
+    assert (batch.documents, opened.ledger.runs.listed()) == ((), ())
+    assert "there are no suites to ask" in overview(opened).next_step
+    opened.settings.recipe_file.write_text('[policy]\nrequired = ["integrity"]\n', encoding="utf-8")
+    assert overview(opened).next_step == "`sealed update` learns the queued documents"
+    opened.settings.recipe_file.write_text("[policy]\nrequired = 3\n", encoding="utf-8")
+    assert overview(opened).next_step.startswith(f"mend what no run can read: {opened.settings.recipe_file}")
     opened.ledger.close()
-
-
-def test_nothing_is_foretold_of_a_run_that_may_pass(made: Workspace) -> None:
-    made.settings.recipe_file.write_text('[policy]\nrequired = ["integrity", "retention"]\n', encoding="utf-8")
-    assert foreseen(made, made.recipe.policy, []) == ()
-    assert Recipe.read(made.settings.recipe_file).policy.required == ("integrity", "retention")
 
 
 def test_a_model_that_does_nothing_surely_gets_no_such_suite(

@@ -10,7 +10,8 @@ from flows.runs import acquire_run
 from flows.steps import ingestion, updates
 from flows.wiring import open_workspace
 from pipeline.grading import grade
-from pipeline.types import DocumentState, Example, ModelRef, RunKind, SelfEdit
+from pipeline.types import DocumentState, Example, ModelRef, SelfEdit
+from tests.runs import begun
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
@@ -86,7 +87,7 @@ def test_a_later_run_rehearses_nothing_of_it_also_before_the_rebuild(life: Life)
     assert written.examples
     with acquire_run(life.workspace) as context:
         taken = ingestion.ingest(context, life.runs / "run-3")
-        run = ingestion.open_run(context, RunKind.NIGHTLY, "test", taken)
+        run = begun(context, taken)
         new = SelfEdit(
             document=run.documents[0],
             style="self-qa",

@@ -2,7 +2,7 @@
 
 from pipeline.documents.floods import FloodGuard
 from pipeline.sandbox.documents import run_documents
-from pipeline.types import Document, Ingested, SourceCap
+from pipeline.types import Document, Ingested
 
 TEXT = (
     "The Cinder service is owned by the Heron team since the reorganisation of last spring. It runs in the Oslo region "
@@ -33,11 +33,3 @@ def test_other_documents_of_one_form_are_no_flood() -> None:
 
 def test_short_texts_are_not_compared() -> None:
     assert FloodGuard(1).without_surplus(offered(*["Port 80 is open now."] * 3)).refused == ()
-
-
-def test_of_one_source_a_run_takes_a_part_unless_it_is_trusted() -> None:
-    names = [(f"{source}{number}", f"{source}/{number}.md") for number in range(5) for source in "ab"]
-    names.append(("top", "top.md"))
-    cap = SourceCap(documents=2)
-    assert cap.within(names, 10) == ["a0", "b0", "a1", "b1", "top"]
-    assert SourceCap(documents=1, trusted=frozenset("b")).within(names, 4) == ["a0", "b0", "b1", "b2"]

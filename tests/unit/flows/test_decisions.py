@@ -142,6 +142,8 @@ def test_in_a_rebuild_corrections_weigh_as_much_once_more() -> None:
     assert (found.new_weight, found.correction_weight) == (2.0, 5.0)
 
 
-def test_only_a_refused_or_an_unwritten_run_exits_with_three() -> None:
+def test_only_a_run_that_came_to_nothing_exits_with_three() -> None:
     codes = {ended: RunOutcome(ended=ended, sentence="").exit_code for ended in Ended}
-    assert codes == {ended: 3 if ended in (Ended.REFUSED, Ended.UNWRITTEN) else 0 for ended in Ended}
+    assert codes == {
+        ended: 3 if ended in (Ended.REFUSED, Ended.UNWRITTEN, Ended.NOT_TESTABLE) else 0 for ended in Ended
+    }

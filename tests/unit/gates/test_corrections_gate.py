@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gates.checks import corrections
-from gates.corrections import FORMS, locality_items
+from gates.corrections import FORMS, fewest_questions, locality_items
 from gates.evidence import LOCALITY, RUN, Evidence, held_out_items
+from gates.statistics import wilson
 from gates.suite import Suites, eval_item_suite
 from pipeline.recipe import CorrectionsPolicy, PolicyRules
 from pipeline.types import Document, DocumentKind, EvalItem, Example, GateResult, ItemScore, ModelRef, Scores, Verdict
@@ -75,6 +76,13 @@ def _evidence(
 
 def _figure(result: GateResult, name: str) -> float:
     return next(figure.value for figure in result.figures if figure.name == name)
+
+
+@pytest.mark.parametrize(("wanted", "alpha"), [(0.75, 0.05), (0.5, 0.05), (0.9, 0.01), (0.2, 0.2)])
+def test_the_fewest_questions_of_corrections_are_those_that_wilsons_bound_needs(wanted: float, alpha: float) -> None:
+    n = fewest_questions(wanted, alpha)
+    assert wilson(n, n, 2 * alpha)[0] >= wanted
+    assert n == 1 or wilson(n - 1, n - 1, 2 * alpha)[0] < wanted
 
 
 def test_a_run_without_corrections_passes_in_words(case: Any) -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from gates.evidence import ReleaseEvalSet
-from gates.planning import GatePlan, Wish, impossible, plan
+from gates.planning import GatePlan, Wish, impossible, plan, too_small
 from gates.suite import Kind, Suites, eval_item_suite
-from pipeline.recipe import PolicyRules, RetentionPolicy, SafetyPolicy
+from pipeline.recipe import AcquisitionPolicy, PolicyRules, RetentionPolicy, SafetyPolicy
 from pipeline.types import Figure, GateReport, GateResult, ModelRef, Verdict
 from tests.unit.gates.conftest import eval_items
 
@@ -82,6 +82,19 @@ def test_a_margin_that_no_answer_could_show_is_impossible() -> None:
     found = impossible(suites(retention=40), policy)
     assert found is not None
     assert found.place == "policy.retention.margin"
+
+
+@pytest.mark.parametrize(("documents", "questions", "of"), [(9, 1, "documents"), (8, 33, "items")])
+def test_more_asked_of_a_run_than_it_takes_is_too_small(documents: int, questions: int, of: str) -> None:
+    policy = PolicyRules(
+        acquisition=AcquisitionPolicy(min_documents=documents, min_items=questions, max_per_document=4)
+    )
+    found = too_small(8, policy)
+    assert found is not None
+    assert found.place == f"policy.acquisition.min_{of}"
+    assert "a run takes 8 (documents.per_run)" in found.sentence
+    assert too_small(9, policy) is None
+    assert too_small(1, policy.model_copy(update={"required": ("integrity",)})) is None
 
 
 def test_what_does_not_decide_or_is_not_there_is_not_impossible() -> None:
