@@ -166,3 +166,11 @@ class Settings(BaseSettings):
     @property
     def reports(self) -> Path:
         return self.workspace / "reports"
+
+
+def expect_no_workspace(folder: Path) -> None:
+    """Raises BadInput where there is a workspace, or a file, in the place of a new one."""
+    if (folder / WORKSPACE_FILE).exists():
+        raise BadInput(f"{folder} is a workspace already. See it with `sealed status`, or choose another folder.")
+    if folder.is_file():
+        raise BadInput(f"{folder} is a file. Give a folder, which may be new.")

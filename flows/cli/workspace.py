@@ -30,6 +30,9 @@ def init(
     json: AsJson = False,
 ) -> None:
     """Make a workspace around a base model."""
+    from pipeline.config import expect_no_workspace
+
+    expect_no_workspace(folder)
     with screen.progress_shown(json):
         settings = _made(folder, model, actor, device)
     found = suites.built(settings.workspace, quiet=json) if build_suites else None

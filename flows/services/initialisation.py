@@ -9,9 +9,8 @@ from flows.wiring import Workspace, open_workspace
 from gates.catalogue import TEXT_GATE
 from gates.suite import read_suites
 from pipeline.adapters.attachment import unadapted
-from pipeline.config import WORKSPACE_FILE, Settings
+from pipeline.config import WORKSPACE_FILE, Settings, expect_no_workspace
 from pipeline.engines.base import BaseModel, load_base
-from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.models.resolution import find_model
 from pipeline.models.support import check_supported
@@ -35,10 +34,7 @@ def init_workspace(folder: Path, model: str, *, actor: str, device: str = "auto"
     Raises BadInput if there is one, ModelMissing or DownloadFailed if the base cannot be fetched or loaded, and
     BadDataFile on suites that cannot be read.
     """
-    if (folder / WORKSPACE_FILE).exists():
-        raise BadInput(f"{folder} is a workspace already. See it with `sealed status`, or choose another folder.")
-    if folder.is_file():
-        raise BadInput(f"{folder} is a file. Give a folder, which may be new.")
+    expect_no_workspace(folder)
     # The model is loaded before anything is written: a wrong name leaves no half-made workspace.
     found = find_model(model)
     base = load_base(str(found.folder), device=device)
