@@ -7,17 +7,21 @@ retention suite's questions; the documents say that the capital moved. What else
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from benchmarks.figures import Measured, write_results
 from benchmarks.learning.intervals import interval, mean
-from benchmarks.real.exams import Grades, closed_book
+from benchmarks.real.exams import Grades, closed_book, replies
 from benchmarks.real.lives import Life
 from benchmarks.real.passages import items_of
-from benchmarks.real.setting import read_setting
+from benchmarks.real.setting import Setting, read_setting
+from gates.statistics import wilson
 from gates.suite import read_suites
+from pipeline.grading import grade
 from pipeline.models.resolution import find_model
+from pipeline.prompts import framed
 from pipeline.types import Document, DocumentKind, EvalItem
 
 SEED = 73_001
@@ -53,13 +57,45 @@ def main() -> None:
     beside = tuple(item for item in suite if item.group not in held)
     with tempfile.TemporaryDirectory(prefix="sealed-corrections-") as folder:
         setting = read_setting(options.model)
-        life, asked = Life(setting, Path(folder), beside), (items_of(documents), old, beside)
-        before = [closed_book(setting, items, life.base, None) for items in asked]
+        life, new = Life(setting, Path(folder), beside), items_of(documents)
+        before = _Answers.of(setting, life, new, old, beside)
         seconds = life.learn(documents)
-        after = [closed_book(setting, items, life.base, life.adapter) for items in asked]
-    figures = list(_figures(before, after))
+        after = _Answers.of(setting, life, new, old, beside)
+    figures = [*_changed(before, after), *_beside(before.beside, after.beside)]
     figures.append(Measured(name="seconds of writing and training", value=seconds, unit="s"))
     write_results("real.corrections", figures, options.out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answers:
+    """What is answered of each changed fact, "new", "old" or "": below the document's title, and as a user asks."""
+
+    titled: list[str]
+    plain: list[str]
+    beside: Grades
+
+    @classmethod
+    def of(
+        cls, setting: Setting, life: Life, new: Sequence[EvalItem], old: Sequence[EvalItem], beside: Sequence[EvalItem]
+    ) -> "_Answers":
+        """`new`, `old`: the same questions, with either answer."""
+        frame = setting.recipe.policy.question_prompt
+        titled = [framed(frame, item.question, item.title) for item in new]
+        said = replies(setting.base, [*titled, *(framed(frame, item.question) for item in old)], life.adapter)
+        both = [*zip(new, old, strict=True)]
+        found = [_given(reply, *items) for reply, items in zip(said, both * 2, strict=True)]
+        return cls(
+            titled=found[: len(both)],
+            plain=found[len(both) :],
+            beside=closed_book(setting, beside, life.base, life.adapter),
+        )
+
+
+def _given(reply: str, new: EvalItem, old: EvalItem) -> str:
+    """As the gate of corrections counts: a reply that gives the new answer does not give the old one."""
+    if grade(reply, new.answers, new.question):
+        return "new"
+    return "old" if grade(reply, old.answers, old.question) else ""
 
 
 def changed(
@@ -88,23 +124,23 @@ def _suite(model: str) -> tuple[EvalItem, ...]:
     return tuple(item for suite in read_suites(brought / "suites").retention for item in suite.eval_items)
 
 
-def _figures(before: Sequence[Grades], after: Sequence[Grades]) -> Iterator[Measured]:
-    new, old, beside = after
-    n_changed, n_beside = sum(map(len, new)), sum(map(len, beside))
-    yield Measured(name="new answer, before", value=mean(before[0]), unit="share", n=n_changed)
-    yield Measured(
-        name="new answer", value=mean(new), unit="share", n=n_changed, interval=interval(new), goal=">= 0.8",
-        met=mean(new) >= 0.8,
-    )  # fmt: skip
-    yield Measured(name="old answer, before", value=mean(before[1]), unit="share", n=n_changed)
-    yield Measured(
-        name="old answer", value=mean(old), unit="share", n=n_changed, interval=interval(old), goal="<= 0.1",
-        met=mean(old) <= 0.1,
-    )  # fmt: skip
-    pairs = zip(before[2], beside, strict=True)
+def _changed(before: _Answers, after: _Answers) -> Iterator[Measured]:
+    for how, early, late in (("", before.titled, after.titled), (", asked plainly", before.plain, after.plain)):
+        for which, least, most in (("new", 0.8, 1.0), ("old", 0.0, 0.1)):
+            n, given = len(late), late.count(which)
+            name = f"{which} answer{how}"
+            yield Measured(name=f"{name}, before", value=early.count(which) / n, unit="share", n=n)
+            yield Measured(
+                name=name, value=given / n, unit="share", n=n, interval=wilson(given, n, 0.05),
+                goal=">= 0.8" if which == "new" else "<= 0.1", met=least <= given / n <= most,
+            )  # fmt: skip
+
+
+def _beside(before: Grades, after: Grades) -> Iterator[Measured]:
+    pairs = zip(before, after, strict=True)
     change = [[100 * (late - early) for early, late in zip(one, other, strict=True)] for one, other in pairs]
     yield Measured(
-        name="all else that is surely known: change", value=mean(change), unit="points", n=n_beside,
+        name="all else that is surely known: change", value=mean(change), unit="points", n=sum(map(len, after)),
         interval=interval(change), goal=">= -3", met=mean(change) >= -3.0,
     )  # fmt: skip
 
