@@ -10,6 +10,7 @@ from gates.wording import counted, in_words
 from pipeline.errors import BadDataFile, BadRecipe
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
 from registry import Canary, WaitingDecision, lifecycle
+from registry.store.lease import process_of
 
 _REFUSED = (RunState.REJECTED_BY_GATES, RunState.FAILED)
 _TRAIN_WRITER_OTHERWISE = (
@@ -64,7 +65,7 @@ def overview(workspace: Workspace) -> Overview:
         deployment=ledger.deployments.listed()[-1],
         documents=tuple((state, count) for state, count in counts if count),
         last_run=_summary(known[-1]) if known else "",
-        at_work=f"{held.holder}" if held else "",
+        at_work=f"{process_of(held.holder)}, since {held.since:%Y-%m-%d %H:%M} UTC" if held else "",
         in_review=", ".join(f"release {number}" for number in candidates),
         asked=_asked(ledger.review_decisions.waiting(workspace.trusted_keys)),
         canary=_canary(ledger.canaries.current()),

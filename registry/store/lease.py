@@ -47,7 +47,9 @@ def acquire(database: Database, *, ttl: float, name: str = "run") -> Lease:
         found = _row(connection, name)
         if found is not None and _is_held(found):
             since = found["since"].isoformat(timespec="seconds")
-            raise LockedError(f"another run is at work since {since} ({found['holder']}): nothing was done.")
+            raise LockedError(
+                f"another run is at work since {since} ({process_of(found['holder'])}): nothing was done."
+            )
         epoch = 1 if found is None else found["epoch"] + 1
         lease = Lease(name=name, epoch=epoch, holder=identity(), since=now(), expires=time.time() + ttl)
         values = {"epoch": epoch, "holder": lease.holder, "since": lease.since, "expires": lease.expires}
@@ -73,8 +75,8 @@ def check(lease: Lease, connection: Connection) -> None:
     found = _row(connection, lease.name)
     if found is None or found["epoch"] != lease.epoch or found["holder"] != lease.holder:
         raise LeaseLost(
-            f"another run ({found['holder'] if found else 'unknown'}) took over this run's lease: this one stopped and "
-            "wrote nothing more. See `sealed status`."
+            f"another run ({process_of(found['holder']) if found and found['holder'] else 'unknown'}) took over this "
+            "run's lease: this one stopped and wrote nothing more. See `sealed status`."
         )
 
 
@@ -88,6 +90,12 @@ def holder(database: Database, name: str = "run") -> Lease | None:
 def identity() -> str:
     """This process as host:pid:start time, so that a later process with the same id is not taken for it."""
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def process_of(holder: str) -> str:
+    """The process of an `identity`, in words."""
+    host, pid, _ = holder.rsplit(":", 2)
+    return f"process {pid} on {host}"
 
 
 def _is_held(found: RowMapping) -> bool:

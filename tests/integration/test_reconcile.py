@@ -1,6 +1,7 @@
 """What the next run does first: a candidate that nobody reviewed in time makes room for its own documents."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,7 @@ def test_an_interrupted_rebuild_goes_on_and_run_and_rebuild_give_way_to_each_oth
         assert first.kind is RunKind.REBUILD
         run = begun(context, taken)
         assert run.documents == (document("borea").id,)
+        assert overview(parts).at_work.startswith(f"process {os.getpid()} on ")
         assert ledger.runs.get(first.number).state is RunState.ABANDONED
         ingestion.open_run(context, RunKind.REBUILD, "sealed")
     given_up = ledger.runs.get(run.number)
