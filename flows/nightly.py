@@ -23,14 +23,16 @@ def nightly(workspace: Path, documents: Path | None = None, proposer: str | None
             return held_back(waiting, taken)
         run = tasks.open_nightly_run(context, proposer, taken)
         if isinstance(run, Batch):
-            return not_testable(run, taken)
+            return not_testable(run.lacking, taken)
         run = tasks.compare_with_known(context, run)
         if not run.documents:
             return nothing_to_learn(run, taken)
         tasks.write_validation_items(context, run)
         if not tasks.write_self_edits(context, run):
             return nothing_written(context, run, taken)
-        run = tasks.set_unwritten_aside(context, run)
+        run = tasks.without_unwritten(context, run)
+        if run.finished:
+            return not_testable([run.sentence], taken, run.number)
         tasks.select_edit_sets(context, run)
         update = tasks.plan_update(context, run)
         trained = tasks.train_adapter(context, run, update)

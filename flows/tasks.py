@@ -71,7 +71,7 @@ split_documents = _task("split documents", writer_training.split_documents)
 train_writer = _task("train writer", writer_training.train_writer)
 evaluate = _task("evaluate", evaluation.evaluate)
 bisect = _task("bisect", bisecting.bisect)
-set_unwritten_aside = _task("set aside what nothing was written about", outcomes.without_unwritten)
+without_unwritten = _task("leave out what nothing was written about", outcomes.without_unwritten)
 reject = _task("reject", outcomes.reject)
 register = _task("register", registration.register).with_options(
     retries=len(RETRY_SECONDS), retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_mlflow_failed

@@ -1,18 +1,23 @@
-"""What all releases together have lost of the base model, beside what the gates let them lose. Pure."""
+"""What a model has lost since the base model, with all releases before it, beside what the gates let it lose. Pure."""
 
 from dataclasses import dataclass
 
 from gates.wording import points
 from pipeline.types import GateReport, GateResult, Verdict
 
-_PERCENT = ("perplexity",)  # rises by percent; all others lose points
+# The figures of gates whose losses are rises: since the base, its bound, against production. All others lose shares.
+_MEASURES = {
+    "perplexity": ("base_rise", "base_bound", "rise"),
+    "drift": ("base_nats", "base_bound", "nats"),
+}
+_DIFFERENCES = ("base_difference", "base_lower_bound", "difference")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """One gate's loss since the base model (a share, `lost`; surely no more than `at_most`) and how much is allowed.
 
-    `by_this_run`: the part of it that is this run's, against production.
+    `by_this_run`: what the same items lose against production.
     """
 
     gate: str
@@ -32,7 +37,9 @@ class Budget:
         return self.at_most + max(0.0, self.by_this_run) <= self.allowed
 
     def __str__(self) -> str:
-        unit = "%" if self.gate in _PERCENT else "points"
+        if self.gate == "drift":
+            return f"drift {100 * self.used:.0f} % ({self.lost:.4f} of {self.allowed:g} nats a token)"
+        unit = "%" if self.gate == "perplexity" else "points"
         lost, allowed = points(max(0.0, self.lost), signed=False), points(self.allowed, signed=False)
         return f"{self.gate} {100 * self.used:.0f} % ({lost} of {allowed} {unit})"
 
@@ -44,26 +51,29 @@ def budgets(report: GateReport) -> tuple[Budget, ...]:
 
 
 def sentences(report: GateReport) -> list[str]:
-    """What is used of the budgets, and which a next run would overspend; nothing of a report that did not pass."""
+    """What is used of the budgets, and which as much again would overspend; nothing of a report that did not pass."""
     found = budgets(report)
     if report.verdict is not Verdict.PASS or not found:
         return []
-    used = f"Budgets since the base model, used by all releases together: {', '.join(map(str, found))}."
+    used = f"Used of what may be lost since the base model: {', '.join(map(str, found))}."
     spent = [one.gate for one in found if not one.outlasts_another]
     if not spent:
         return [used]
-    return [f"{used} A next run that loses as much as this one would not pass: {', '.join(spent)}."]
+    return [
+        f"{used} What loses as much again as this model loses against production would not pass: {', '.join(spent)}."
+    ]
 
 
 def _budget(result: GateResult) -> Budget | None:
     figures = {one.name: one.value for one in result.figures}
     if not (allowed := figures.get("base_budget")):
         return None
-    rises = result.gate in _PERCENT
+    of_base, bound, of_production = _MEASURES.get(result.gate, _DIFFERENCES)
+    sign = 1 if result.gate in _MEASURES else -1
     return Budget(
         gate=result.gate,
-        lost=figures["base_rise"] if rises else -figures["base_difference"],
-        at_most=figures["base_bound"] if rises else -figures["base_lower_bound"],
-        by_this_run=figures["rise"] if rises else -figures["difference"],
+        lost=sign * figures[of_base],
+        at_most=sign * figures[bound],
+        by_this_run=sign * figures.get("suites_difference", figures[of_production]),
         allowed=allowed,
     )

@@ -12,6 +12,7 @@ from gates.evidence import Case, held_out_items
 from pipeline.digests import seed_from
 from pipeline.grading import normalise
 from pipeline.leakage import asked_by
+from pipeline.recipe import CorrectionsPolicy
 from pipeline.types import Document, DocumentKind, EvalItem, Example
 
 FORMS = 32  # question forms asked about one subject, at most
@@ -45,11 +46,11 @@ def former_answers(case: Case) -> dict[str, frozenset[str]]:
     return found
 
 
-def fewest_questions(wanted: float, alpha: float) -> int:
-    """Questions of which all must be right for the lower bound of their share to reach `wanted`, less than 1."""
-    # Wilson's lower bound of n of n is n / (n + z²).
-    z, share = NormalDist().inv_cdf(1 - alpha), min(wanted, 0.999)
-    return max(1, ceil(share * z * z / (1 - share)))
+def fewest_questions(rules: CorrectionsPolicy, alpha: float) -> int:
+    """Questions that corrections need together: all answered anew, they show `min_new`, and that `max_old` holds."""
+    # Wilson's lower bound of n of n is n / (n + z²), the upper one of 0 of n is z² / (n + z²).
+    z, new, old = NormalDist().inv_cdf(1 - alpha), min(rules.min_new, 0.999), max(rules.max_old, 0.001)
+    return max(1, ceil(new * z * z / (1 - new)), ceil((1 - old) * z * z / old))
 
 
 def locality_items(

@@ -1,6 +1,5 @@
 """What a run would take of the documents that wait, or why none could pass. Imports nothing heavy."""
 
-from flows.services.eval_sets import earlier_eval_sets
 from flows.wiring import Workspace
 from gates.batches import Batch, choose
 from gates.suite import read_suites
@@ -23,7 +22,7 @@ def nothing_to_ask(workspace: Workspace, recipe: Recipe) -> tuple[str, ...]:
     """The required gates that a suite decides, and for which the workspace has none. Reads no standard task."""
     suites, policy = read_suites(workspace.settings.suites, plain=recipe.suites.plain), recipe.policy
     known = {
-        "retention": suites.retention or earlier_eval_sets(workspace),
+        "retention": suites.retention,
         "regression": suites.regression or recipe.suites.tasks,
         "safety": suites.safety,
         "perplexity": suites.perplexity,

@@ -56,7 +56,7 @@ def overview(workspace: Workspace) -> Overview:
         dict(counts),
         unfinished=interrupted.kind if interrupted else None,
         busy=bool(held),
-        lacking=_lacking(workspace),
+        lacking=_lacking(workspace) if not (candidates or held or interrupted or gone) else "",
         to_forget=len(gone),
         writer_refused=bool(known) and known[-1].kind is RunKind.WRITER_TRAINING and known[-1].state in _REFUSED,
     )

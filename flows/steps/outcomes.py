@@ -5,17 +5,19 @@ from collections.abc import Sequence
 
 from flows.outcome import NOTHING_INGESTED, Ended, RunOutcome
 from flows.run_context import RunContext
-from gates.batches import Batch
+from gates.batches import lacking
 from gates.catalogue import CONTRADICTION_GATE, SERVING_GATE
 from gates.evidence import held_out_items
 from gates.wording import counted, listed
 from pipeline.types import (
     DocumentDecision,
+    DocumentKind,
     DocumentRecord,
     DocumentState,
     GateReport,
     GateResult,
     IngestCounts,
+    QueuedDocument,
     Release,
     Run,
     RunState,
@@ -40,12 +42,12 @@ def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOu
     )
 
 
-def not_testable(batch: Batch, taken: IngestCounts) -> RunOutcome:
-    """No run began on the documents that wait, for none could pass."""
+def not_testable(reasons: Sequence[str], taken: IngestCounts, run: int | None = None) -> RunOutcome:
+    """No run trained on the documents that wait, for none could pass. `run`: the one that was given up for it."""
     return RunOutcome(
         ended=Ended.NOT_TESTABLE,
-        sentence=f"the documents wait, for a run on them could not pass: {'; '.join(batch.lacking)}. "
-        f"{_counted(taken)}.",
+        sentence=f"the documents wait, for a run on them could not pass: {'; '.join(reasons)}. {_counted(taken)}.",
+        run=run,
         refused_documents=taken.refused,
         updated_documents=taken.updated,
     )
@@ -102,19 +104,30 @@ def nothing_written(context: RunContext, run: Run, taken: IngestCounts) -> RunOu
 def without_unwritten(context: RunContext, run: Run) -> Run:
     """The run without the documents about which no self-edit could be used: none of them would be learned.
 
-    They wait, until their attempts are used. A run whose update is planned has set them aside before.
+    They wait, until their attempts are used. A run that cannot pass with the others is given up, and these lose no
+    attempt. A run whose update is planned was looked at before.
     """
+    if run.update is not None:
+        return run
     written = {edit.document for edit in context.ledger.self_edits.of_run(run.number) if edit.examples}
     unwritten = [record for record in _records(context, run) if record.id not in written]
-    if run.update is not None or not unwritten:
-        return run
-    log.warning(
-        "no self-edit about %s could be used, so this run learns the others: %s. `sealed documents` says what becomes "
-        "of them",
-        counted(len(unwritten), "document"),
-        listed([record.name for record in unwritten]),
-    )
-    return context.session.runs.set_aside(run.number, None, _unwritten(context, unwritten))
+    if unwritten:
+        log.warning(
+            "no self-edit about %s could be used, so this run learns the others: %s. `sealed documents` says what "
+            "becomes of them",
+            counted(len(unwritten), "document"),
+            listed([record.name for record in unwritten]),
+        )
+        run = context.session.runs.set_aside(run.number, None, _unwritten(context, unwritten))
+    found = lacking(list(map(_queued, _records(context, run))), context.recipe.policy)
+    return context.session.runs.abandon(run.number, "; ".join(found)) if found else run
+
+
+def _queued(record: DocumentRecord) -> QueuedDocument:
+    found = record.document
+    questions = held_out_items([found]) if found else ()
+    kind = found.kind if found else DocumentKind.PASSAGE
+    return QueuedDocument(id=record.id, name=record.name, kind=kind, questions=len(questions))
 
 
 def _unwritten(context: RunContext, records: Sequence[DocumentRecord]) -> list[DocumentDecision]:

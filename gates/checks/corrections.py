@@ -53,7 +53,7 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     if not corrections:
         return result("corrections", Verdict.PASS, "not applicable: no document of this run corrects anything")
     if not eval_items:
-        least = counted(fewest_questions(rules.min_new, alpha), "test question")
+        least = counted(fewest_questions(rules, alpha), "test question")
         sentence = (
             f"{counted(len(corrections), 'correction')} without a test question: give them {least} or more in all"
         )
@@ -171,7 +171,7 @@ def _of_locality(locality: Comparison | None, margin: float, least: int) -> Verd
 
 def _answers(answered: _Answered, verdict: Verdict, policy: PolicyRules) -> list[str]:
     rules = policy.corrections
-    fewest = fewest_questions(rules.min_new, policy.alpha) if verdict is Verdict.INCONCLUSIVE else 0
+    fewest = fewest_questions(rules, policy.alpha) if verdict is Verdict.INCONCLUSIVE else 0
     return [
         f"{counted(answered.n, 'question')}, {percent(answered.new / answered.n)} with the new answer "
         f"(lower bound {percent(answered.least_new)}, at least {percent(rules.min_new)} asked for)",

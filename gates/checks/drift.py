@@ -36,7 +36,8 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     )
     if n < rules.min_items:
         sentence += f"; at least {rules.min_items} texts are needed"
-    return result("drift", verdict, sentence, {"texts": n, **_figures(production), **_figures(base, "base_")})
+    figures = {"texts": n, **_figures(production), **_figures(base, "base_"), "base_budget": rules.margin}
+    return result("drift", verdict, sentence, figures)
 
 
 def _bounds(nats: Sequence[float], alpha: float, seed: int) -> _Bounds:

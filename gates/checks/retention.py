@@ -144,7 +144,8 @@ def judge(evidence: Evidence, policy: PolicyRules) -> GateResult:
     found = _compared(pairs, policy.alpha, evidence.seed("retention"), too_many)
     cost = losses(evidence, pairs.answers)
     sentence = _sentence(found, policy, counts) + _by_document(cost)
-    budget = {"base_budget": rules.base_margin} if found.base else {}
+    own = sum(pair.difference for pair in pairs.suites) / len(pairs.suites) if pairs.suites else 0.0
+    budget = {"base_budget": rules.base_margin, "suites_difference": own} if found.base else {}
     figures = {**found.figures, **budget, **counts, "lost_about_documents": sum(one.lost for one in cost)}
     return result("retention", found.verdict(policy), sentence, figures)
 

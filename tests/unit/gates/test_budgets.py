@@ -28,8 +28,8 @@ def perplexity(rise: float, bound: float, run: float) -> GateResult:
 def test_the_most_used_budget_is_named_first_and_what_a_next_run_would_overspend() -> None:
     (sentence,) = budgets.sentences(report(retention(0.015, 0.031, 0.015), perplexity(0.076, 0.096, 0.076)))
     assert sentence == (
-        "Budgets since the base model, used by all releases together: perplexity 76 % (7.6 of 10.0 %), retention 30 % "
-        "(1.5 of 5.0 points). A next run that loses as much as this one would not pass: perplexity."
+        "Used of what may be lost since the base model: perplexity 76 % (7.6 of 10.0 %), retention 30 % (1.5 of 5.0 "
+        "points). What loses as much again as this model loses against production would not pass: perplexity."
     )
 
 
@@ -42,6 +42,19 @@ def test_a_gain_uses_nothing_and_leaves_room() -> None:
 def test_a_next_run_is_held_against_the_bound_not_the_mean(run: float, holds: bool) -> None:
     (budget,) = budgets.budgets(report(retention(0.02, 0.03, run)))
     assert budget.outlasts_another is holds
+
+
+def test_drift_is_told_in_nats() -> None:
+    (sentence,) = budgets.sentences(
+        report(result("drift", nats=0.01, base_nats=0.02, base_bound=0.03, base_budget=0.1))
+    )
+    assert sentence == "Used of what may be lost since the base model: drift 20 % (0.0200 of 0.1 nats a token)."
+
+
+def test_of_retention_only_what_is_compared_with_the_base_uses_its_budget() -> None:
+    pooled = {"difference": 0.0, "suites_difference": -0.025, "base_difference": -0.025, "base_lower_bound": -0.041}
+    (budget,) = budgets.budgets(report(result("retention", **pooled, base_budget=0.05)))
+    assert (budget.by_this_run, budget.outlasts_another) == (0.025, False)
 
 
 def test_gates_that_inform_or_compare_with_no_base_have_no_budget() -> None:

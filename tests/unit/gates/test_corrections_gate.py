@@ -78,11 +78,16 @@ def _figure(result: GateResult, name: str) -> float:
     return next(figure.value for figure in result.figures if figure.name == name)
 
 
-@pytest.mark.parametrize(("wanted", "alpha"), [(0.75, 0.05), (0.5, 0.05), (0.9, 0.01), (0.2, 0.2)])
-def test_the_fewest_questions_of_corrections_are_those_that_wilsons_bound_needs(wanted: float, alpha: float) -> None:
-    n = fewest_questions(wanted, alpha)
-    assert wilson(n, n, 2 * alpha)[0] >= wanted
-    assert n == 1 or wilson(n - 1, n - 1, 2 * alpha)[0] < wanted
+@pytest.mark.parametrize(("new", "old", "alpha"), [(0.75, 0.15, 0.05), (0.5, 0.5, 0.05), (0.9, 0.3, 0.01)])
+def test_the_fewest_questions_of_corrections_are_those_that_both_bounds_need(
+    new: float, old: float, alpha: float
+) -> None:
+    def enough(n: int) -> bool:
+        return wilson(n, n, 2 * alpha)[0] >= new and wilson(0, n, 2 * alpha)[1] <= old
+
+    n = fewest_questions(CorrectionsPolicy(min_new=new, max_old=old), alpha)
+    assert enough(n)
+    assert not enough(n - 1)
 
 
 def test_a_run_without_corrections_passes_in_words(case: Any) -> None:
@@ -161,7 +166,7 @@ def test_too_few_questions_say_how_many_are_needed(case: Any) -> None:
     made = _evidence(case, [])
     result = corrections.judge(replace(made, case=replace(made.case, documents=(document,))), POLICY)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "1 correction without a test question: give them 9 test questions or more in all" in result.sentence
+    assert "1 correction without a test question: give them 16 test questions or more in all" in result.sentence
 
 
 def test_neighbours_are_bounded_and_leave_the_corrections_own_questions_out() -> None:
