@@ -65,7 +65,7 @@ def test_a_document_that_nothing_was_written_about_leaves_the_run(
 ) -> None:
     ledger.documents.accept(offered("atlas", "borea"))
     with ledger.session() as session, caplog.at_level(logging.WARNING, logger="sealed"):
-        context = RunContext(open_workspace(ledger, tmp_path, 7.0), session, Recipe())
+        context = RunContext(open_workspace(ledger, tmp_path, 7.0), session, UNEXAMINED)
         run = ledger.begin(session)
         session.self_edits.save(run.number, [edit(document("atlas"))])
         left = outcomes.without_unwritten(context, run)
@@ -75,6 +75,22 @@ def test_a_document_that_nothing_was_written_about_leaves_the_run(
     record = ledger.documents.get(document("borea").id)
     assert (record.state, record.attempts) == (DocumentState.QUEUED, 1)
     assert record.reason.startswith("waits to try again: no self-edit about it could be used")
+
+
+def test_a_run_that_cannot_pass_with_what_was_written_is_given_up_and_the_others_lose_no_attempt(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.documents.accept(offered("atlas", "borea"))
+    with ledger.session() as session:
+        context = RunContext(open_workspace(ledger, tmp_path, 7.0), session, Recipe())
+        run = ledger.begin(session)
+        session.self_edits.save(run.number, [edit(document("atlas"))])
+        left = outcomes.without_unwritten(context, run)
+    assert (left.state, left.finished is not None) == (RunState.ABANDONED, True)
+    assert left.sentence.startswith("acquisition: of 1 document that wait")
+    attempts = {name: ledger.documents.get(document(name).id).attempts for name in ("atlas", "borea")}
+    assert attempts == {"atlas": 0, "borea": 1}
+    assert {record.state for record in ledger.documents.listed()} == {DocumentState.QUEUED}
 
 
 @pytest.mark.parametrize("gone", ["adapter", "report"])
