@@ -81,12 +81,12 @@ class _Needs:
         taken = size.first(_most_asked(queue))
         if self._acquired(taken):
             return ()
-        found = f"{len(taken)} with test questions, {counted(self._counted(taken), 'question')} in all"
+        needed = f"{self.questions} test questions in {counted(self.documents, 'document')}"
+        found = f"{counted(len(queue), 'queued document')} a run can take {len(taken)} with"
         return (
-            f"acquisition: of {counted(len(queue), 'document')} that wait a run can take {found}; at least "
-            f"{self.questions} in {self.documents} documents are asked for. Give them questions (docs/operating.md, "
-            "Documents), let more wait for one run, or change the recipe: policy.acquisition, documents.per_run, "
-            "advanced.documents.per_source",
+            f"acquisition: {needed} are needed, and of {found} {counted(self._counted(taken), 'question')}. Give them "
+            "questions (docs/operating.md, Documents), let more wait for one run, or change the recipe: "
+            "policy.acquisition, documents.per_run, advanced.documents.per_source",
         )
 
     def of_corrections(self, queue: Sequence[QueuedDocument], size: RunSize) -> tuple[str, ...]:

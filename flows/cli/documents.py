@@ -134,7 +134,7 @@ def correct(
 ) -> None:
     """Correct an answer: a document for the next run, which asks the questions as its test.
 
-    All corrections of a run are judged together, by default on nine test questions at least.
+    All corrections of a run are judged together, by default on sixteen test questions at least.
     """
     from flows.services import documents
     from flows.wiring import open_workspace
@@ -145,7 +145,7 @@ def correct(
     else:
         screen.say(
             f"{file} waits for the next run that reads {file.parent}: `sealed update` without a folder.",
-            "Corrections pass on nine test questions or more in a run: give several, each in several wordings.",
+            "Corrections pass on sixteen test questions or more in a run: give several, each in several wordings.",
         )
 
 

@@ -30,7 +30,7 @@ log = logging.getLogger("sealed")
 def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOutcome:
     """A candidate still waits: a second one could only be void once the first is approved."""
     number = waiting.number
-    further = "" if taken is NOTHING_INGESTED else f" {_counted(taken)}, and the next run learns them."
+    further = "" if taken is NOTHING_INGESTED else f" {_counted(taken)}. The next run learns what is new."
     return RunOutcome(
         ended=Ended.HELD,
         sentence=f"release {number} still waits for review: `sealed approve {number} --note ...` or "
@@ -46,7 +46,7 @@ def not_testable(reasons: Sequence[str], taken: IngestCounts, run: int | None = 
     """No run trained on the documents that wait, for none could pass. `run`: the one that was given up for it."""
     return RunOutcome(
         ended=Ended.NOT_TESTABLE,
-        sentence=f"the documents wait, for a run on them could not pass: {'; '.join(reasons)}. {_counted(taken)}.",
+        sentence=f"{'; '.join(reasons)}. Until then the documents wait; {_counted(taken)}.",
         run=run,
         refused_documents=taken.refused,
         updated_documents=taken.updated,

@@ -87,7 +87,9 @@ def test_a_run_that_cannot_pass_with_what_was_written_is_given_up_and_the_others
         session.self_edits.save(run.number, [edit(document("atlas"))])
         left = outcomes.without_unwritten(context, run)
     assert (left.state, left.finished is not None) == (RunState.ABANDONED, True)
-    assert left.sentence.startswith("acquisition: of 1 document that wait")
+    assert left.sentence.startswith(
+        "acquisition: 50 test questions in 20 documents are needed, and of 1 queued document"
+    )
     attempts = {name: ledger.documents.get(document(name).id).attempts for name in ("atlas", "borea")}
     assert attempts == {"atlas": 0, "borea": 1}
     assert {record.state for record in ledger.documents.listed()} == {DocumentState.QUEUED}

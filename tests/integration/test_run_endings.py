@@ -135,7 +135,7 @@ def test_documents_without_test_questions_wait_and_no_run_begins(tmp_path: Path,
     write_text(parts.settings.incoming / "tides.md", "# Tides\n\nThe sea rises twice a day.\n")
     outcome = nightly(parts.settings.workspace)
     assert (outcome.ended, outcome.exit_code, outcome.run) == (Ended.NOT_TESTABLE, 3, None)
-    assert "can take 0 with test questions, 0 questions in all" in outcome.sentence
+    assert "a run can take 0 with 0 questions" in outcome.sentence
     run = newest(prefect)
     assert run.state is not None
     assert (run.state.name, run.state.message) == ("NotTestable", outcome.sentence)

@@ -144,7 +144,7 @@ def test_a_run_that_cannot_pass_does_not_begin(model: Path, tmp_path: Path) -> N
     suites, questions = batch.lacking
     assert suites.startswith("retention, regression, safety: there are no suites to ask")
     assert f"`sealed suites build -w {opened.settings.workspace}`" in suites
-    assert "can take 0 with test questions, 0 questions in all; at least 40 in 8 documents" in questions
+    assert "40 test questions in 8 documents are needed, and of 1 queued document a run can take 0 with 0" in questions
     assert (batch.documents, opened.ledger.runs.listed()) == ((), ())
     assert "there are no suites to ask" in overview(opened).next_step
     opened.settings.recipe_file.write_text('[policy]\nrequired = ["integrity"]\n', encoding="utf-8")

@@ -50,8 +50,8 @@ def test_what_has_too_few_questions_waits_and_says_what_is_lacking() -> None:
     batch = taken(queued("a", 3), queued("b"), queued("c", 1))
     assert batch.documents == ()
     (sentence,) = batch.lacking
-    assert "of 3 documents that wait a run can take 2 with test questions, 4 questions in all" in sentence
-    assert "at least 6 in 2 documents" in sentence
+    assert "6 test questions in 2 documents are needed, and of 3 queued documents" in sentence
+    assert "a run can take 2 with 4 questions" in sentence
 
 
 def test_many_questions_of_one_document_are_no_test_of_a_run() -> None:
