@@ -10,8 +10,8 @@ from gates.catalogue import CONTRADICTION_GATE, SERVING_GATE
 from gates.evidence import held_out_items
 from gates.wording import counted, listed
 from pipeline.types import (
+    Document,
     DocumentDecision,
-    DocumentKind,
     DocumentRecord,
     DocumentState,
     GateReport,
@@ -119,15 +119,14 @@ def without_unwritten(context: RunContext, run: Run) -> Run:
             listed([record.name for record in unwritten]),
         )
         run = context.session.runs.set_aside(run.number, None, _unwritten(context, unwritten))
-    found = lacking(list(map(_queued, _records(context, run))), context.recipe.policy)
+    left = context.ledger.documents.of(run.documents)
+    found = lacking([_queued(one) for one in left], context.recipe.policy)
     return context.session.runs.abandon(run.number, "; ".join(found)) if found else run
 
 
-def _queued(record: DocumentRecord) -> QueuedDocument:
-    found = record.document
-    questions = held_out_items([found]) if found else ()
-    kind = found.kind if found else DocumentKind.PASSAGE
-    return QueuedDocument(id=record.id, name=record.name, kind=kind, questions=len(questions))
+def _queued(document: Document) -> QueuedDocument:
+    questions = len(held_out_items([document]))
+    return QueuedDocument(id=document.id, name=document.name, kind=document.kind, questions=questions)
 
 
 def _unwritten(context: RunContext, records: Sequence[DocumentRecord]) -> list[DocumentDecision]:

@@ -78,9 +78,18 @@ class Documents:
             return _records(connection, query if state is None else query.where(documents.c.state == state))
 
     def queued(self) -> tuple[QueuedDocument, ...]:
-        """The documents that wait for a run, oldest first."""
+        """The documents that wait for a run, oldest first, without their texts."""
+        questions = func.count(eval_items.c.position).label("questions")
+        tested = and_(eval_items.c.document == documents.c.id, eval_items.c.split == Split.TEST)
+        query = (
+            select(documents.c.id, documents.c.name, documents.c.kind, questions)
+            .outerjoin(eval_items, tested)
+            .where(documents.c.state == DocumentState.QUEUED)
+            .group_by(documents.c.id)
+            .order_by(*_OLDEST_FIRST)
+        )
         with self.database.read() as connection:
-            return queued(connection)
+            return tuple(decode(QueuedDocument, {**row}) for row in connection.execute(query).mappings())
 
     def get(self, id_or_prefix: str) -> DocumentRecord:
         """The document of that id, or of that unique beginning (4 hex digits or more).
@@ -166,19 +175,6 @@ def find(connection: Connection, id_or_prefix: str) -> DocumentRecord:
     if len(found) > 1:
         raise BadInput(f"several documents begin with {prefix}: give more digits.")
     return found[0]
-
-
-def queued(connection: Connection) -> tuple[QueuedDocument, ...]:
-    """The documents that wait for a run, oldest first, without their texts."""
-    tested = (eval_items.c.document == documents.c.id, eval_items.c.split == Split.TEST)
-    query = (
-        select(documents.c.id, documents.c.name, documents.c.kind, func.count(eval_items.c.position).label("questions"))
-        .outerjoin(eval_items, and_(*tested))
-        .where(documents.c.state == DocumentState.QUEUED)
-        .group_by(documents.c.id)
-        .order_by(*_OLDEST_FIRST)
-    )
-    return tuple(decode(QueuedDocument, {**row}) for row in connection.execute(query).mappings())
 
 
 def _move(
