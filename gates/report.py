@@ -168,9 +168,10 @@ def _decide(report: GateReport, release: int | None) -> Mapping[str, object]:
         sentence = "There is nothing to approve: production stays. Its documents:"
         return {"decide": sentence, "commands": "sealed documents"}
     number = release if release is not None else "N"
+    commands = (f"show {number}", f'approve {number} --as NAME --note "…"', f'reject {number} --reason "…"')
     return {
         "decide": "Look at what broke and at what the model was trained on. Approve only what you would answer for:",
-        "commands": f'sealed show {number}\nsealed approve {number} --note "…"\nsealed reject {number} --reason "…"',
+        "commands": "\n".join(f"sealed {one}" for one in commands),
     }
 
 

@@ -6,7 +6,8 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
-from pipeline.types import DocumentRecord, DocumentState
+from gates.wording import counted
+from pipeline.types import DocumentRecord, DocumentState, Split
 
 app = typer.Typer(help="Documents, their states and reasons.", invoke_without_command=True)
 
@@ -36,10 +37,11 @@ def listed(
         return
     known = documents.withdrawn_but_known(opened)
     rows = [
-        (screen.short(record.id), record.state, record.name, record.release, record.attempts, _why(record, known))
-        for record in records
+        (screen.short(one.id), one.state, one.name, _asked(one), one.release, one.attempts, _why(one, known))
+        for one in records
     ]
-    screen.table(f"{len(rows)} documents", ("id", "state", "name", "release", "tries", "reason"), rows)
+    columns = ("id", "state", "name", "test questions", "release", "tries", "reason")
+    screen.table(counted(len(rows), "document"), columns, rows)
 
 
 @app.command()
@@ -147,6 +149,13 @@ def correct(
             f"{file} waits for the next run that reads {file.parent}: `sealed update` without a folder.",
             "Corrections pass on sixteen test questions or more in a run: give several, each in several wordings.",
         )
+
+
+def _asked(record: DocumentRecord) -> int | None:
+    """How many questions test whether it is learned; None where nothing readable was accepted."""
+    if record.document is None:
+        return None
+    return sum(item.split is Split.TEST for item in record.document.eval_items)
 
 
 def _why(record: DocumentRecord, known: frozenset[str]) -> str:

@@ -113,8 +113,16 @@ def _run(
 
 
 def _prepared(workspace: Path) -> Path:
-    """The workspace's folder, once Prefect is told where to record and answers. Raises SchedulerFailed."""
+    """The workspace's folder, once its recipe is read, and Prefect is told where to record and answers.
+
+    Prefect's own server takes seconds to start: a mistake in the recipe is told before. Raises BadRecipe, BadDataFile,
+    SchedulerFailed.
+    """
     folder = record_in(workspace)
+    from flows.services.gate_plans import expect_possible
+    from flows.wiring import open_workspace
+
+    expect_possible(open_workspace(folder))
     from flows.services.scheduler import reach_scheduler, start_scheduler
 
     reach_scheduler()

@@ -8,6 +8,7 @@ import typer
 
 from flows.cli import screen
 from flows.cli.options import AsJson
+from gates.wording import counted
 
 app = typer.Typer(help="The embedded world: a tiny model and runs of documents for it.", no_args_is_help=True)
 
@@ -44,7 +45,7 @@ def documents(
     if json:
         screen.as_json({"folder": out, "runs": runs, "per_run": per_run, "seed": seed})
     else:
-        screen.say(f"{runs} runs of {per_run} documents are in {out}.")
+        screen.say(f"{counted(runs, 'run')} of {counted(per_run, 'document')}: {out}.")
 
 
 @app.command()

@@ -6,7 +6,10 @@ works holds it.
 
 import logging
 import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -24,7 +27,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run as this_run
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
 from prefect.states import Crashed
 
 from flows.wiring import Workspace
@@ -63,6 +66,7 @@ def start_scheduler(workspace: Path) -> None:
     """Starts this process's own Prefect server, which Prefect would start later, where no other is used.
 
     One after the other on a workspace: two that find no record there would both make it, and one of them would fail.
+    The server never gets Ctrl-C, which a terminal sends to it too: an interrupted run still says its end to it.
     Raises SchedulerFailed.
     """
     if PREFECT_API_URL.value() is not None:
@@ -73,9 +77,24 @@ def start_scheduler(workspace: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "starting.lock"):
         try:
-            SubprocessASGIServer().start()
+            with _interrupts_held():
+                SubprocessASGIServer().start()
         except (RuntimeError, httpx.HTTPError) as error:
-            raise SchedulerFailed(f"Prefect's own server did not start: {error}. Start the run again.") from error
+            raise SchedulerFailed(
+                f"Prefect's own server did not start: {error}. Start the run again; on a slow or busy machine set "
+                "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to more than its "
+                f"{PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()}."
+            ) from error
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block, and never reaches what is started in it: the mask is inherited."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def crash_dead_runs(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from flows.services.batches import next_batch
 from flows.wiring import Workspace
@@ -58,6 +59,7 @@ def overview(workspace: Workspace) -> Overview:
         busy=bool(held),
         lacking=_lacking(workspace) if not (candidates or held or interrupted or gone) else "",
         to_forget=len(gone),
+        incoming=_files_below(workspace.settings.incoming),
         writer_refused=bool(known) and known[-1].kind is RunKind.WRITER_TRAINING and known[-1].state in _REFUSED,
     )
     return Overview(
@@ -111,11 +113,15 @@ def next_step(
     busy: bool,
     lacking: str = "",
     to_forget: int = 0,
+    incoming: int = 0,
     writer_refused: bool = False,
 ) -> str:
-    """The one thing that a person would do now, in words."""
+    """The one thing that a person would do now, in words. `incoming`: how many files wait to be read, known or not."""
     if candidates:
-        return f"`sealed show {candidates[-1]}`, then `sealed approve {candidates[-1]} --note ...` or `sealed reject`"
+        number = candidates[-1]
+        return (
+            f"`sealed show {number}`, then `sealed approve {number} --as NAME --note ...` or `sealed reject {number}`"
+        )
     if busy:
         return "wait: a run is under way"
     if unfinished is RunKind.REBUILD:
@@ -130,17 +136,24 @@ def next_step(
     learn = lacking or (
         "`sealed update` learns the queued documents"
         if queued
-        else _nothing_queued(counts.get(DocumentState.REVERTED, 0))
+        else _nothing_queued(counts.get(DocumentState.REVERTED, 0), incoming)
     )
     return f"{_TRAIN_WRITER_OTHERWISE}; or go on: {learn}" if writer_refused else learn
 
 
-def _nothing_queued(reverted: int) -> str:
-    learn = "put documents into incoming/, then `sealed update`"
+def _nothing_queued(reverted: int, incoming: int) -> str:
+    there = f" ({counted(incoming, 'file')} there, known or new)" if incoming else ""
+    learn = f"put documents into incoming/{there}, then `sealed update`"
     if not reverted:
         return learn
     again = "`sealed documents --state reverted` lists them, `sealed documents requeue ID ...` lets a run try again"
     return f"{learn}; {counted(reverted, 'document')} reverted by a rollback: {again}"
+
+
+def _files_below(folder: Path) -> int:
+    """How many files a run would read: none that is hidden, or in a hidden folder."""
+    found = (file.relative_to(folder).parts for file in folder.rglob("*") if file.is_file())
+    return sum(not any(part.startswith(".") for part in parts) for parts in found)
 
 
 def _summary(run: Run) -> str:

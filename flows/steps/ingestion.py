@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from pipeline.documents.floods import FloodGuard
 from pipeline.files import expect_folder, remove_file
 from pipeline.foreign_statements import ForeignStatements
 from pipeline.progress import step
-from pipeline.types import Document, DocumentState, IngestCounts, Run, RunKind, WriterTrainingRequest
+from pipeline.types import Document, DocumentState, IngestCounts, QueuedDocument, Run, RunKind, WriterTrainingRequest
 from registry import Reconciled
 
 log = logging.getLogger("sealed")
@@ -52,13 +52,30 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     # All documents of one reading get the same time: runs take the oldest documents, by name.
     at, counts = datetime.now(UTC), NOTHING_INGESTED
     floods, foreign = FloodGuard(rules.max_alike), ForeignStatements(_learnable(context))
+    offered: dict[str, set[str]] = {}
     with step("ingesting documents"):
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
             kept = foreign.without_guards(floods.without_surplus(batch))
             counts += context.ledger.documents.accept(kept, at)
+            for document in kept.accepted:
+                offered.setdefault(document.name, set()).add(document.id)
     if counts.refused:
         log.warning("%s", _told(counts))
+    for earlier in earlier_versions(context.ledger.documents.queued(), offered):
+        log.warning(
+            "%s was read before with another text or title, which still waits and is learned too. `sealed documents "
+            "quarantine %s --reason ...` keeps the earlier one out",
+            earlier.name,
+            earlier.id[:12],
+        )
     return replace(counts, seconds=time.monotonic() - started)
+
+
+def earlier_versions(
+    queue: Iterable[QueuedDocument], offered: Mapping[str, Collection[str]]
+) -> tuple[QueuedDocument, ...]:
+    """The documents that wait and have the name of one that is `offered` now (ids by name), and another content."""
+    return tuple(one for one in queue if one.name in offered and one.id not in offered[one.name])
 
 
 def _told(counts: IngestCounts) -> str:

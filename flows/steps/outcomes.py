@@ -33,7 +33,7 @@ def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOu
     further = "" if taken is NOTHING_INGESTED else f" {_counted(taken)}. The next run learns what is new."
     return RunOutcome(
         ended=Ended.HELD,
-        sentence=f"release {number} still waits for review: `sealed approve {number} --note ...` or "
+        sentence=f"release {number} still waits for review: `sealed approve {number} --as NAME --note ...` or "
         f"`sealed reject {number} --reason ...`."
         f"{further}",
         release=number,
@@ -50,6 +50,7 @@ def not_testable(reasons: Sequence[str], taken: IngestCounts, run: int | None = 
         run=run,
         refused_documents=taken.refused,
         updated_documents=taken.updated,
+        lacking=tuple(reasons),
     )
 
 
@@ -181,8 +182,8 @@ def await_review(
     context.workspace.reconcile()
     number = release.number
     sentence = (
-        f"release {number} passed its gates and waits for review: "
-        f"`sealed show {number}`, then `sealed approve {number} --note ...`{set_aside(report)}{contradicting(report)}"
+        f"release {number} passed its gates and waits for review: `sealed show {number}`, then "
+        f"`sealed approve {number} --as NAME --note ...`{set_aside(report)}{contradicting(report)}"
     )
     return _evaluated(context, run, report, taken, ended=Ended.WAITING, sentence=sentence, release=number)
 

@@ -63,3 +63,23 @@ def test_what_is_offered_ends_as_the_docs_say(
 
 def body(record: DocumentRecord) -> str:
     return record.document.body if record.document else ""
+
+
+def test_an_edited_page_that_still_waits_in_its_earlier_text_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = init_workspace(tmp_path / "workspace", str(model_path()), actor="ada", device="cpu")
+    page = tmp_path / "pages" / "page.md"
+    write_text(page, f"{SAID}.")
+    write_text(page.with_name("other.md"), "The other page says that invoices are kept in the drawer.")
+    with acquire_run(made.settings.workspace) as context:
+        ingest(context, page.parent)
+        ingest(context, page.parent)
+        assert not caplog.messages
+        write_text(page, f"---\ntitle: Ember\n---\n{SAID}.")
+        ingest(context, page.parent)
+        earlier = context.ledger.documents.listed()
+    (told,) = caplog.messages
+    (id_,) = (one.id for one in earlier if one.name == "page.md" and one.document and one.document.title != "Ember")
+    assert told.startswith("page.md was read before with another text or title, which still waits")
+    assert f"`sealed documents quarantine {id_[:12]} --reason ...`" in told

@@ -15,14 +15,14 @@ def test_false_documents_are_kept_out_untrained_and_named(sealed: Sealed, tmp_pa
     recipe = workspace / "recipe.toml"
     required = '\n[policy]\nrequired = ["integrity", "contradictions", "acquisition"]\n'
     recipe.write_text(recipe.read_text("utf-8") + required, "utf-8")
-    asked = ("--runs", "1", "--per-run", "4", "--poison", "contradictory", str(documents))
+    asked = ("--runs", "1", "--per-run", "8", "--poison", "contradictory", str(documents))
     assert sealed("sandbox", "documents", *asked).code == 0
     ran = sealed("update", "--json", str(documents / "run-1"), workspace=workspace)
     assert ran.code == 3, ran.err + ran.out
     assert ran.json["verdict"] == "FAIL"
     assert ran.json["sentence"].startswith("every document contradicts what production knows")
     records = sealed("documents", "--state", "quarantined", "--json", workspace=workspace).json
-    assert len(records) == 4
+    assert len(records) == 8
     assert all("contradicts what production knows: asked “" in record["reason"] for record in records)
     assert not list((workspace / "adapters").glob("*"))
     again = sealed("update", "--json", str(documents / "run-1"), workspace=workspace)

@@ -69,6 +69,17 @@ def test_a_prefect_server_that_does_not_answer_is_told_before_the_run(tmp_path: 
     assert "Traceback" not in ran.err
 
 
+def test_a_mistake_in_the_recipe_is_told_before_prefect_starts(tmp_path: Path, cold_sealed: Sealed) -> None:
+    assert cold_sealed("init", str(tmp_path / "w")).code == 0
+    recipe = tmp_path / "w" / "recipe.toml"
+    recipe.write_text(recipe.read_text("utf-8") + '\n[policy]\nrequired = ["aquisition"]\n', "utf-8")
+    ran = cold_sealed("update", workspace=tmp_path / "w")
+    assert ran.code == 2, ran.err
+    assert "recipe.toml" in ran.err
+    assert "aquisition" in ran.err
+    assert not (tmp_path / "w" / "prefect").exists()
+
+
 def test_into_a_pipe_an_update_tells_its_steps_on_standard_error(tmp_path: Path, cold_sealed: Sealed) -> None:
     assert cold_sealed("init", str(tmp_path / "w")).code == 0
     ran = cold_sealed("update", workspace=tmp_path / "w")

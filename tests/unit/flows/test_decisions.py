@@ -89,6 +89,11 @@ def test_status_says_how_what_a_rollback_reverted_is_learned_again() -> None:
     assert next_step([], both, unfinished=None, busy=False) == "`sealed update` learns the queued documents"
 
 
+def test_status_says_how_many_files_wait_to_be_read() -> None:
+    told = next_step([], {}, unfinished=None, busy=False, incoming=1)
+    assert told == "put documents into incoming/ (1 file there, known or new), then `sealed update`"
+
+
 @pytest.mark.parametrize(("queued", "word"), [(5, "learns the queued documents"), (0, "put documents into incoming/")])
 def test_after_a_refused_practice_status_says_how_to_practise_again_and_how_to_go_on(queued: int, word: str) -> None:
     told = next_step([], {DocumentState.QUEUED: queued}, unfinished=None, busy=False, writer_refused=True)

@@ -131,7 +131,7 @@ def test_the_page_says_verdict_figures_flips_and_how_to_approve(good: Any, tmp_p
         "This model may replace production once a person has approved it.",
         "40 eval items of 10 documents",
         "base-knowledge question 1?",
-        "sealed approve 4 --note",
+        "sealed approve 4 --as NAME --note",
         evidence.case.manifest.digest,
         "Release 1",
         ">sorting (600)<",
