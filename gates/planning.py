@@ -140,10 +140,20 @@ def impossible(suites: Suites, policy: PolicyRules, earlier: Iterable[ReleaseEva
         if items < one.least:
             sentence = f"{one.least:,} items are asked for, and {files}. Add items, or ask for fewer"
             return Impossible(place=f"policy.{one.gate}.min_items", sentence=sentence)
-        if tango_lower(0, 0, items, policy.alpha) < -one.margin:
-            sentence = f"{items:,} items cannot show a margin of {one.margin:g}. Add items, or widen the margin"
-            return Impossible(place=f"policy.{one.gate}.margin", sentence=sentence)
+        if (found := _unseen("margin", one.gate, items, one.margin, policy.alpha)) is not None:
+            return found
+    own, rules = len(_groups(suites.retention)), policy.retention
+    if "retention" in policy.required and own:
+        return _unseen("base_margin", "retention", own, rules.base_margin, policy.alpha)
     return None
+
+
+def _unseen(rule: str, gate: str, items: int, margin: float, alpha: float) -> Impossible | None:
+    """The rule, where so many items cannot show that an update that changes no answer keeps within the margin."""
+    if tango_lower(0, 0, items, alpha) >= -margin:
+        return None
+    sentence = f"{items:,} items cannot show a margin of {margin:g}. Add items, or widen the margin"
+    return Impossible(place=f"policy.{gate}.{rule}", sentence=sentence)
 
 
 def too_small(per_run: int, policy: PolicyRules) -> Impossible | None:

@@ -84,6 +84,14 @@ def test_a_margin_that_no_answer_could_show_is_impossible() -> None:
     assert found.place == "policy.retention.margin"
 
 
+def test_a_budget_since_the_base_that_no_answer_could_show_is_impossible() -> None:
+    policy = PolicyRules(retention=RetentionPolicy(min_items=20, margin=0.1, base_margin=0.05))
+    found = impossible(suites(retention=40), policy)
+    assert found is not None
+    assert found.place == "policy.retention.base_margin"
+    assert impossible(suites(retention=400), policy) is None
+
+
 @pytest.mark.parametrize(("documents", "questions", "of"), [(9, 1, "documents"), (8, 33, "items")])
 def test_more_asked_of_a_run_than_it_takes_is_too_small(documents: int, questions: int, of: str) -> None:
     policy = PolicyRules(
