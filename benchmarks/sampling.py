@@ -1,8 +1,9 @@
 """Self-edits sampled 16 a prompt for 16 prompts: our engine in one call, and prompt by prompt, against transformers.
 
-All use one loaded model, its cache, its end tokens and the embedded recipe's settings, and take turns in one process,
-the order turning too, on one thread, so that other work on the machine disturbs all of them alike. A ratio is of
-tokens per second within one turn; its value is the median, its interval the median's by order statistics.
+With `--model` a packaged model writes about a company's eight documents, by the recipe of pretrained models. All use
+one loaded model, its cache, its end tokens and the recipe's settings, and take turns in one process, the order turning
+too, on one thread, so that other work on the machine disturbs all of them alike. A ratio is of tokens per second within
+one turn; its value is the median, its interval the median's by order statistics.
 """
 
 import argparse
@@ -15,16 +16,20 @@ from statistics import median
 import torch
 from scipy.stats import binom
 
-from benchmarks.figures import Measured, write_results
+from benchmarks.figures import RESULTS, Measured, write_results
+from flows.demo.script import COMPANY_DOCUMENTS
 from pipeline.chat import encode_prompt, stop_ids
+from pipeline.documents import ingest, read_folder
 from pipeline.engines.base import BaseModel, load_base
 from pipeline.engines.engine import SamplingParams
 from pipeline.engines.local import LocalEngine
+from pipeline.models.resolution import find_model
 from pipeline.prompts import passage
-from pipeline.recipe import Recipe, SelfEditRules
+from pipeline.recipe import Recipe, SelfEditRules, pretrained_recipe
 from pipeline.sandbox import model_path
 from pipeline.sandbox.documents import run_documents
 from pipeline.self_edits.style import style
+from pipeline.types import Document
 
 # Disjoint from every seed that tests, the demo, other benchmarks and the choice of defaults use.
 SEED = 41_007
@@ -48,22 +53,32 @@ class Turn:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two turns")
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--model", help="a packaged model instead of the embedded one")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    base = load_base(str(model_path()), device="cpu")
-    rules = Recipe.read(model_path() / "sealed" / "recipe.toml").self_edits
-    prompts = _prompts(rules)
+    folder = find_model(options.model).folder if options.model else model_path()
+    base = load_base(str(folder), device="cpu")
+    rules = pretrained_recipe().self_edits if options.model else Recipe.read(folder / "sealed/recipe.toml").self_edits
+    documents = _company_documents() if options.model else run_documents(1, DOCUMENTS, SEED)
+    prompts = _prompts(rules, documents)
     ways = _ways(base, prompts, rules)
     for work in _ways(base, prompts[:1], rules).values():
         work(0)  # what is slow once is slow before the first turn
-    turns = [_turn(base, ways, number) for number in range(1, (2 if options.quick else 7) + 1)]
-    write_results("sampling", [*_figures(turns), *_same(base, prompts, rules)], options.out)
+    turns = [_turn(base, ways, number) for number in range(1, (2 if options.quick else options.turns) + 1)]
+    out = options.out or (RESULTS / f"sampling-{options.model}.json" if options.model else None)
+    write_results("sampling", [*_figures(turns), *_same(base, prompts, rules)], out)
 
 
-def _prompts(rules: SelfEditRules) -> list[str]:
-    """Self-edit prompts of sandbox documents in the recipe's two styles."""
-    documents = run_documents(1, DOCUMENTS, SEED)
+def _company_documents() -> tuple[Document, ...]:
+    """The eight of the real demo's first run."""
+    rules = pretrained_recipe().documents
+    return ingest(read_folder(COMPANY_DOCUMENTS / "run-1", rules.max_bytes), rules).accepted
+
+
+def _prompts(rules: SelfEditRules, documents: Sequence[Document]) -> list[str]:
+    """Self-edit prompts of the documents in each of the recipe's styles."""
     return [style(name).prompt(passage(each.title, each.body)) for name in rules.styles for each in documents]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.figures import RESULTS, Measured, write_results
 from benchmarks.peers import peft_alone, trl_sft
 from benchmarks.peers.random_model import LLAMA_100M, make_random_model
+from benchmarks.roofline import matmul_peak, operations
 from pipeline.chat import Encoded, encode_example
 from pipeline.digests import seed_from
 from pipeline.engines.base import BaseModel, load_base
@@ -70,7 +71,8 @@ def main() -> None:
     if options.model:
         size = _packaged(options.model, 1 if options.quick else 3)
         out = options.out or RESULTS / f"update-{options.model}.json"
-        write_results("update", list(_figures(size, _measure(size))), out)
+        runs = _measure(size)
+        write_results("update", [*_figures(size, runs), *_shares_of_peak(size, runs)], out)
         return
     examples, rules = _self_edits(2 if options.quick else DOCUMENTS)
     with tempfile.TemporaryDirectory(prefix="sealed-update-") as folder:
@@ -222,6 +224,19 @@ def _figures(size: Size, runs: dict[str, list[Run]]) -> Iterator[Measured]:
             met=median(ratios) >= aim if aim else None,
         )
         yield _loss(size, own, peer, runs)
+
+
+def _shares_of_peak(size: Size, runs: dict[str, list[Run]]) -> Iterator[Measured]:
+    """What each trainer makes of the matmul peak in its type, by operations that are counted alike for all."""
+    for dtype in ("float32", "bfloat16"):
+        base = load_base(str(size.path), device="cpu", dtype=dtype)
+        peak, job = matmul_peak(base), TrainingJob(examples=size.examples, rules=size.rules, seed=SEED)
+        yield Measured(name=f"{size.name}: the peak in {dtype}", value=peak / 1e9, unit="GFLOP/s")
+        tokens = size.rules.epochs * sum(len(encode_example(base.tokenizer, one).ids) for one in size.examples)
+        each = operations(base, [job]) / tokens
+        for name in [name for name in runs if name.endswith(HALF) is (dtype == "bfloat16")]:
+            share = median(run.tokens_per_second for run in runs[name]) * each / peak
+            yield Measured(name=f"{size.name}: {name}, share of the peak", value=share, unit="share", n=len(runs[name]))
 
 
 def _loss(size: Size, own: str, peer: str, runs: dict[str, list[Run]]) -> Measured:
