@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.figures import Measured, write_results
+from benchmarks.figures import RESULTS, Measured, write_results
 from benchmarks.learning.intervals import interval, mean
 from benchmarks.peers import seal
 from benchmarks.real.arms import AS_WRITTEN, Lesson, context_of, train
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=6, help="self-edits of a document in a round")
     parser.add_argument("--rate", type=float, default=seal.LEARNING_RATE, help="of the update on one self-edit")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), choices=range(1, len(SEEDS) + 1))
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS / "real-writer-training.json")
     options = parser.parse_args()
     rules = WriterTrainingRules(
         rounds=options.rounds,
