@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.shortened import shorten
 from flows.runs import acquire_run
 from flows.steps import ingestion, updates
 from flows.wiring import open_workspace
@@ -34,6 +35,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, sealed: Sealed) -> Life:
     root = tmp_path_factory.mktemp("withdrawal")
     life = Life(root / "workspace", root / "runs")
     assert sealed("init", str(life.workspace)).code == 0
+    shorten(life.workspace, 1_500)
     made = sealed("sandbox", "documents", "--runs", "3", "--per-run", "8", "--seed", str(SEED), str(life.runs))
     assert made.code == 0, made.err
     for run in (1, 2):
