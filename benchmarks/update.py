@@ -163,8 +163,9 @@ def _measure(size: Size) -> dict[str, list[Run]]:
 
 
 def _ours(model: BaseModel, base: BaseModel, examples: Sequence[Example], rules: TrainingRules, seed: int) -> Run:
-    """Ours is timed with its encoding and set-up, which the peers' seconds leave out. The loss is that of `base`, as for
-    all: in bfloat16 the same adapter has another.
+    """Ours is timed with its encoding and set-up, which the peers' seconds leave out.
+
+    The loss is computed by `base`, as for all: in bfloat16 the same adapter has another.
     """
     job = TrainingJob(examples=tuple(examples), rules=rules, seed=seed_from("lora", seed))
     started = time.perf_counter()

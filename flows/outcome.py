@@ -39,8 +39,7 @@ STATES = {
 class RunOutcome:
     """What a run did. `figures` are the report's shares; `release` is the candidate's number, if any.
 
-    `bisection`: what was tried where it failed its gates; `documents` are those that were left of it. `lacking`: what
-    the documents that wait lack for any run to pass, in sentences.
+    `bisection`: what was tried where it failed its gates; `documents` are those that were left of it.
     """
 
     ended: Ended
@@ -53,7 +52,6 @@ class RunOutcome:
     updated_documents: int = 0
     verdict: str | None = None
     bisection: Bisection | None = None
-    lacking: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     seconds: tuple[StageSeconds, ...] = ()
 

@@ -193,7 +193,7 @@ def judge_gain(
     asked, shares = words
     if comparison.n < rules.min_items or documents < rules.min_documents:
         least = f"{counted(rules.min_items, 'eval item')} of {counted(rules.min_documents, 'document')}"
-        wanted = f"too few: at least {least} are needed"
+        wanted = f"too few: it needs at least {least}"
         return Verdict.INCONCLUSIVE, f"{asked}, {shares}; {wanted}"
     gain, least = points(comparison.difference), points(rules.min_gain, signed=False)
     verdict, reason = Verdict.PASS, f"gain {gain} points, at least {least} asked for"

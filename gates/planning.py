@@ -63,6 +63,17 @@ class GatesPlan:
     acquisition: GainPlan
     not_worse: tuple[GatePlan, ...]
 
+    @property
+    def too_few(self) -> str:
+        """Which gates have too few items, in words; "" where all have enough."""
+        short = [one for one in self.not_worse if not one.enough]
+        if not short:
+            return ""
+        assumed = ", ".join(one.gate for one in short if one.items >= one.least and not one.measured)
+        until = f" Assumed, until a run measures it: how many answers change of {assumed}." if assumed else ""
+        named = ", ".join(one.gate for one in short)
+        return f"Too few items: {named}. An update that loses nothing may be INCONCLUSIVE there.{until}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
@@ -140,20 +151,10 @@ def impossible(suites: Suites, policy: PolicyRules, earlier: Iterable[ReleaseEva
         if items < one.least:
             sentence = f"{one.least:,} items are asked for, and {files}. Add items, or ask for fewer"
             return Impossible(place=f"policy.{one.gate}.min_items", sentence=sentence)
-        if (found := _unseen("margin", one.gate, items, one.margin, policy.alpha)) is not None:
-            return found
-    own, rules = len(_groups(suites.retention)), policy.retention
-    if "retention" in policy.required and own:
-        return _unseen("base_margin", "retention", own, rules.base_margin, policy.alpha)
+        if tango_lower(0, 0, items, policy.alpha) < -one.margin:
+            sentence = f"{items:,} items cannot show a margin of {one.margin:g}. Add items, or widen the margin"
+            return Impossible(place=f"policy.{one.gate}.margin", sentence=sentence)
     return None
-
-
-def _unseen(rule: str, gate: str, items: int, margin: float, alpha: float) -> Impossible | None:
-    """The rule, where so many items cannot show that an update that changes no answer keeps within the margin."""
-    if tango_lower(0, 0, items, alpha) >= -margin:
-        return None
-    sentence = f"{items:,} items cannot show a margin of {margin:g}. Add items, or widen the margin"
-    return Impossible(place=f"policy.{gate}.{rule}", sentence=sentence)
 
 
 def too_small(per_run: int, policy: PolicyRules) -> Impossible | None:

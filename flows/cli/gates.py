@@ -147,16 +147,8 @@ def _show(found: "GatesPlan") -> None:
     gain = found.acquisition
     seen = "no gain passes" if gain.seen is None else f"a true gain of {points(gain.seen, signed=False)} points passes"
     screen.say(f"acquisition: with {gain.items} questions {seen} in nine cases of ten.")
-    if short := [one for one in found.not_worse if not one.enough]:
-        screen.say(_too_few(short))
-
-
-def _too_few(short: "list[GatePlan]") -> str:
-    named = ", ".join(one.gate for one in short)
-    told = f"Too few items: {named}. An update that loses nothing may be INCONCLUSIVE there."
-    if any(one.measured for one in short):
-        return told
-    return f"{told} How many answers change is assumed so far: the first run measures it."
+    if told := found.too_few:
+        screen.say(told)
 
 
 def _row(one: "GatePlan") -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def documents(
     if json:
         screen.as_json({"folder": out, "runs": runs, "per_run": per_run, "seed": seed})
     else:
-        screen.say(f"{counted(runs, 'run')} of {counted(per_run, 'document')}: {out}.")
+        screen.say(f"{out} holds {counted(runs, 'run')} of {counted(per_run, 'document')}.")
 
 
 @app.command()

@@ -66,7 +66,7 @@ def start_scheduler(workspace: Path) -> None:
     """Starts this process's own Prefect server, which Prefect would start later, where no other is used.
 
     One after the other on a workspace: two that find no record there would both make it, and one of them would fail.
-    The server never gets Ctrl-C, which a terminal sends to it too: an interrupted run still says its end to it.
+    The server ignores Ctrl-C, which a terminal sends to it too: an interrupted run still says its end to it.
     Raises SchedulerFailed.
     """
     if PREFECT_API_URL.value() is not None:
@@ -77,19 +77,24 @@ def start_scheduler(workspace: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "starting.lock"):
         try:
-            with _interrupts_held():
+            with _deaf_to_interrupts():
                 SubprocessASGIServer().start()
+        except KeyboardInterrupt:
+            SubprocessASGIServer().stop()
+            raise
         except (RuntimeError, httpx.HTTPError) as error:
             raise SchedulerFailed(
-                f"Prefect's own server did not start: {error}. Start the run again; on a slow or busy machine set "
-                "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to more than its "
+                f"Prefect's own server did not start: {str(error).rstrip('.')}. Start the run again. Where it was too "
+                "slow, set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to more than "
                 f"{PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()}."
             ) from error
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block, and never reaches what is started in it: the mask is inherited."""
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started in the block never get Ctrl-C: they inherit this thread's mask. This process still does, by
+    another of its threads, or at the end of the block.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

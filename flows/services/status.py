@@ -1,5 +1,6 @@
 """What `sealed status` shows: production, the queue, the last run, and the next thing for a person to do."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +43,7 @@ class Overview:
 
 
 def overview(workspace: Workspace) -> Overview:
-    """Reads the ledger, the recipe and the suites: no model, no MLflow, no scheduler."""
+    """Reads the ledger, the recipe, the suites, and where nothing waits the names in incoming/: no model, no MLflow."""
     ledger = workspace.ledger
     held = ledger.lease_holder()
     known = ledger.runs.listed()
@@ -59,7 +60,7 @@ def overview(workspace: Workspace) -> Overview:
         busy=bool(held),
         lacking=_lacking(workspace) if not (candidates or held or interrupted or gone) else "",
         to_forget=len(gone),
-        incoming=_files_below(workspace.settings.incoming),
+        incoming=0 if dict(counts).get(DocumentState.QUEUED) else _files_below(workspace.settings.incoming),
         writer_refused=bool(known) and known[-1].kind is RunKind.WRITER_TRAINING and known[-1].state in _REFUSED,
     )
     return Overview(
@@ -116,12 +117,11 @@ def next_step(
     incoming: int = 0,
     writer_refused: bool = False,
 ) -> str:
-    """The one thing that a person would do now, in words. `incoming`: how many files wait to be read, known or not."""
+    """The one thing that a person would do now, in words. `incoming`: how many files a run would read there."""
     if candidates:
         number = candidates[-1]
-        return (
-            f"`sealed show {number}`, then `sealed approve {number} --as NAME --note ...` or `sealed reject {number}`"
-        )
+        approve, reject = (f"sealed {verb} {number} --as NAME" for verb in ("approve", "reject"))
+        return f"`sealed show {number}`, then `{approve} --note ...` or `{reject} --reason ...`"
     if busy:
         return "wait: a run is under way"
     if unfinished is RunKind.REBUILD:
@@ -151,9 +151,12 @@ def _nothing_queued(reverted: int, incoming: int) -> str:
 
 
 def _files_below(folder: Path) -> int:
-    """How many files a run would read: none that is hidden, or in a hidden folder."""
-    found = (file.relative_to(folder).parts for file in folder.rglob("*") if file.is_file())
-    return sum(not any(part.startswith(".") for part in parts) for parts in found)
+    """How many files a run would read; those in folders that nobody may look into are left out."""
+    found = 0
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += sum(not name.startswith(".") for name in names)
+    return found
 
 
 def _summary(run: Run) -> str:

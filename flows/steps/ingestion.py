@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from flows.services.proposal import proposer_of
 from flows.services.scheduler import tidy_scheduler
 from flows.steps.registration import lost
 from gates.batches import Batch
-from gates.wording import counted
+from gates.wording import counted, listed
 from pipeline.documents import ingest_in_batches, read_folder
 from pipeline.documents.floods import FloodGuard
 from pipeline.files import expect_folder, remove_file
@@ -43,6 +43,8 @@ def reconcile(context: RunContext) -> Reconciled:
 def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     """Stores the new documents of `folder` (default: the workspace's incoming), and warns of those it refuses.
 
+    Of incoming it warns also where a file was changed whose earlier content still waits.
+
     Raises BadInput if it is no folder.
     """
     source = folder or context.workspace.settings.incoming
@@ -52,30 +54,37 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     # All documents of one reading get the same time: runs take the oldest documents, by name.
     at, counts = datetime.now(UTC), NOTHING_INGESTED
     floods, foreign = FloodGuard(rules.max_alike), ForeignStatements(_learnable(context))
-    offered: dict[str, set[str]] = {}
+    files, offered = set[str](), set[str]()
     with step("ingesting documents"):
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
             kept = foreign.without_guards(floods.without_surplus(batch))
             counts += context.ledger.documents.accept(kept, at)
-            for document in kept.accepted:
-                offered.setdefault(document.name, set()).add(document.id)
+            files.update(batch.files)
+            offered.update(document.id for document in batch.accepted)
     if counts.refused:
         log.warning("%s", _told(counts))
-    for earlier in earlier_versions(context.ledger.documents.queued(), offered):
-        log.warning(
-            "%s was read before with another text or title, which still waits and is learned too. `sealed documents "
-            "quarantine %s --reason ...` keeps the earlier one out",
-            earlier.name,
-            earlier.id[:12],
-        )
+    # Another folder may hold another file of that name.
+    if folder is None and (earlier := earlier_versions(context.ledger.documents.queued(), files, offered)):
+        log.warning("%s", _still_waiting(earlier))
     return replace(counts, seconds=time.monotonic() - started)
 
 
 def earlier_versions(
-    queue: Iterable[QueuedDocument], offered: Mapping[str, Collection[str]]
+    queue: Iterable[QueuedDocument], files: Collection[str], offered: Collection[str]
 ) -> tuple[QueuedDocument, ...]:
-    """The documents that wait and have the name of one that is `offered` now (ids by name), and another content."""
-    return tuple(one for one in queue if one.name in offered and one.id not in offered[one.name])
+    """The documents that wait, came from one of these files, and are not among the ids that are `offered` now.
+
+    A row of a file of many documents is none: rows move when one is added.
+    """
+    return tuple(one for one in queue if one.name in files and one.id not in offered)
+
+
+def _still_waiting(earlier: Sequence[QueuedDocument]) -> str:
+    named = listed([f"{one.name} ({one.id[:12]})" for one in earlier])
+    return (
+        f"of files that were changed the earlier content still waits, and is learned too: {named}. `sealed documents "
+        "quarantine ID --reason ...` keeps it out"
+    )
 
 
 def _told(counts: IngestCounts) -> str:

@@ -50,7 +50,6 @@ def not_testable(reasons: Sequence[str], taken: IngestCounts, run: int | None = 
         run=run,
         refused_documents=taken.refused,
         updated_documents=taken.updated,
-        lacking=tuple(reasons),
     )
 
 

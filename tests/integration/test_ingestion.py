@@ -1,5 +1,6 @@
 """A run's intake: pages, secrets, floods, foreign exams and sources end as docs/documents.md says, in the ledger."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -65,21 +66,25 @@ def body(record: DocumentRecord) -> str:
     return record.document.body if record.document else ""
 
 
-def test_an_edited_page_that_still_waits_in_its_earlier_text_is_told(
+def test_an_edited_page_whose_earlier_text_still_waits_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = init_workspace(tmp_path / "workspace", str(model_path()), actor="ada", device="cpu")
-    page = tmp_path / "pages" / "page.md"
+    page, rows = made.settings.incoming / "page.md", made.settings.incoming / "rows.jsonl"
+    lines = [json.dumps({"title": f"Rule {one}", "body": f"Rule {one} is read by everyone."}) for one in range(3)]
     write_text(page, f"{SAID}.")
-    write_text(page.with_name("other.md"), "The other page says that invoices are kept in the drawer.")
+    write_text(rows, "\n".join(lines[1:]))
     with acquire_run(made.settings.workspace) as context:
-        ingest(context, page.parent)
-        ingest(context, page.parent)
+        ingest(context, None)
+        (earlier,) = (one.id for one in context.ledger.documents.queued() if one.name == "page.md")
+        write_text(rows, "\n".join(lines))  # each known row has another number now
+        ingest(context, None)
         assert not caplog.messages
         write_text(page, f"---\ntitle: Ember\n---\n{SAID}.")
-        ingest(context, page.parent)
-        earlier = context.ledger.documents.listed()
-    (told,) = caplog.messages
-    (id_,) = (one.id for one in earlier if one.name == "page.md" and one.document and one.document.title != "Ember")
-    assert told.startswith("page.md was read before with another text or title, which still waits")
-    assert f"`sealed documents quarantine {id_[:12]} --reason ...`" in told
+        ingest(context, None)
+        (told,) = caplog.messages
+        write_text(tmp_path / "other" / "page.md", "Another page of that name stands in another folder.")
+        ingest(context, tmp_path / "other")
+    assert caplog.messages == [told]
+    named = f"page.md ({earlier[:12]})"
+    assert told.startswith(f"of files that were changed the earlier content still waits, and is learned too: {named}.")

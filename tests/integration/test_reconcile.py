@@ -14,6 +14,7 @@ from flows.steps import ingestion, outcomes
 from flows.wiring import Workspace
 from pipeline.config import Settings
 from pipeline.errors import PolicyError
+from pipeline.files import write_text
 from pipeline.recipe import Recipe
 from pipeline.types import DocumentState, IngestCounts, ReleaseState, RunKind, RunState
 from registry import Reconciled
@@ -155,3 +156,10 @@ def test_status_tells_what_production_is_to_forget(ledger: Ledger, tmp_path: Pat
     seen = overview(parts)
     assert seen.to_forget == (document("atlas").id,)
     assert seen.next_step == "`sealed rebuild`: production still knows 1 withdrawn document"
+
+
+def test_status_counts_the_files_that_the_next_run_would_read(ledger: Ledger, tmp_path: Path) -> None:
+    parts = open_workspace(ledger, tmp_path, 7.0)
+    for name in ("a.md", "below/b.md", ".hidden.md", ".git/c.md"):
+        write_text(parts.settings.incoming / name, "text")
+    assert "(2 files there, known or new)" in overview(parts).next_step

@@ -2,37 +2,40 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.prefect_servers import wait_for
 from tests.story.conftest import SEALED
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
 
 
-def test_an_interrupted_update_ends_without_a_traceback_and_is_resumed(tmp_path: Path, sealed: Sealed) -> None:
-    workspace, documents = tmp_path / "workspace", tmp_path / "runs"
+def test_an_interrupted_update_ends_without_a_traceback_and_prefect_knows(tmp_path: Path, sealed: Sealed) -> None:
+    workspace, documents, said = tmp_path / "workspace", tmp_path / "runs", tmp_path / "said"
     assert sealed("init", str(workspace)).code == 0
     assert sealed("sandbox", "documents", "--runs", "1", "--per-run", "8", str(documents)).code == 0
-    with subprocess.Popen(
-        [str(SEALED), "update", "-w", str(workspace), str(documents / "run-1")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as command:
-        assert command.stderr
-        said = []
-        for line in command.stderr:
-            said.append(line)
-            if line.startswith("training the adapter: begins"):
-                os.killpg(command.pid, signal.SIGINT)
-        code = command.wait(60)
-    assert code == 130, "".join(said)
-    assert "Traceback" not in "".join(said)
-    assert said[-1] == "sealed: stopped. What was done is kept: run the same command again to go on.\n"
+    with (
+        said.open("w") as file,
+        subprocess.Popen(
+            [str(SEALED), "update", "-w", str(workspace), str(documents / "run-1")],
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        ) as command,
+    ):
+        wait_for(lambda: "training the adapter: begins" in said.read_text("utf-8"), "the training")
+        os.killpg(command.pid, signal.SIGINT)
+        code = command.wait(120)
+    told = said.read_text("utf-8")
+    assert code == 130, told
+    assert "Traceback" not in told
+    assert "sealed: stopped. What was done is kept: run the same command again to go on.\n" in told
     status = sealed("status", "--json", workspace=workspace).json
     assert status["next_step"] == "`sealed update` goes on with the interrupted run"
+    with sqlite3.connect(workspace / "prefect" / "prefect.db") as recorded:
+        assert recorded.execute("SELECT state_type FROM flow_run").fetchall() == [("CRASHED",)]

@@ -101,9 +101,7 @@ def test_acquisition_fails_a_gain_that_may_be_chance(case: Any) -> None:
 
 def test_acquisition_needs_enough_eval_items_and_documents(case: Any, rights: Any) -> None:
     few = case().run(rights(20, 20), rights(20)).evidence()
-    assert acquisition.judge(few, POLICY).sentence.endswith(
-        "too few: at least 50 eval items of 20 documents are needed"
-    )
+    assert acquisition.judge(few, POLICY).sentence.endswith("too few: it needs at least 50 eval items of 20 documents")
     one_source = case().run(rights(80, 80), rights(80), per_document=40).evidence()
     assert acquisition.judge(one_source, POLICY).verdict is Verdict.INCONCLUSIVE
     assert acquisition.judge(case().evidence(), POLICY).verdict is Verdict.INCONCLUSIVE
