@@ -61,7 +61,7 @@ def checks(policy: PolicyRules, kind: RunKind = RunKind.NIGHTLY) -> tuple[tuple[
     """
     known = [*BUILT_IN, *(name for name in GATES.names() if name not in BUILT_IN)]
     if unknown := sorted(set(policy.required) - set(known)):
-        raise BadRecipe(f"policy.required names no gate: {', '.join(unknown)}. There are {', '.join(known)}.")
+        raise BadRecipe(f"policy.required names what is no gate: {', '.join(unknown)}. There are {', '.join(known)}.")
     if OPINION in policy.required:
         raise BadRecipe(f"policy.required names {OPINION}, which is a model's and may only inform. Take it out.")
     gates = ((name, GATES.find(name)) for name in known)

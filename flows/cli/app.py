@@ -96,7 +96,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            screen.complain("stopped. What was done is kept: run the same command again to go on.")
+            screen.complain("stopped. Finished steps are kept: run the same command again to go on.")
         raise
     except OSError as error:
         screen.complain(f"{error}. Make room or mend its access, then run the command again.")

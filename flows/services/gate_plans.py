@@ -14,13 +14,19 @@ from pipeline.types import GateReport, Run
 def expect_possible(workspace: Workspace) -> None:
     """Raises BadRecipe, with the line, for a policy by which no update can pass: nothing should train for it."""
     policy, file = workspace.recipe.policy, workspace.settings.recipe_file
-    try:
-        checks(policy)
-    except BadRecipe as error:
-        raise BadRecipe(f"{file}{line_of(file, 'policy.required')}: {error}") from error
+    _expect_known_gates(workspace)
     found = too_small(workspace.recipe.documents.per_run, policy)
     if found := found or impossible(workspace.suites, policy, earlier_eval_sets(workspace)):
         raise BadRecipe(f"{file}{line_of(file, found.place)}: {found.place}: {found.sentence}.")
+
+
+def _expect_known_gates(workspace: Workspace) -> None:
+    """Raises BadRecipe, with the line, where the policy requires a gate that is not there."""
+    file = workspace.settings.recipe_file
+    try:
+        checks(workspace.recipe.policy)
+    except BadRecipe as error:
+        raise BadRecipe(f"{file}{line_of(file, 'policy.required')}: {error}") from error
 
 
 def plan_gates(workspace: Workspace, wish: Wish) -> GatesPlan:
@@ -28,6 +34,7 @@ def plan_gates(workspace: Workspace, wish: Wish) -> GatesPlan:
 
     Raises BadRecipe, BadDataFile.
     """
+    _expect_known_gates(workspace)
     return plan(
         workspace.suites, workspace.recipe.policy, earlier_eval_sets(workspace), _newest_report(workspace), wish
     )

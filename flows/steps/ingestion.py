@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from pipeline.types import Document, DocumentState, IngestCounts, QueuedDocument
 from registry import Reconciled
 
 log = logging.getLogger("sealed")
+_SUPERSEDED = "its file was changed before a run took it: what the file holds now waits instead"
 _LEARNABLE = frozenset({DocumentState.QUEUED, DocumentState.LEASED, DocumentState.LEARNED, DocumentState.REVERTED})
 
 
@@ -43,7 +44,7 @@ def reconcile(context: RunContext) -> Reconciled:
 def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     """Stores the new documents of `folder` (default: the workspace's incoming), and warns of those it refuses.
 
-    Of incoming it warns also where a file was changed whose earlier content still waits.
+    Of a file in incoming that was changed while it waits, the earlier content is quarantined.
 
     Raises BadInput if it is no folder.
     """
@@ -55,6 +56,7 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     at, counts = datetime.now(UTC), NOTHING_INGESTED
     floods, foreign = FloodGuard(rules.max_alike), ForeignStatements(_learnable(context))
     files, offered = set[str](), set[str]()
+    waited = context.ledger.documents.queued()
     with step("ingesting documents"):
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
             kept = foreign.without_guards(floods.without_surplus(batch))
@@ -63,28 +65,34 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
             offered.update(document.id for document in batch.accepted)
     if counts.refused:
         log.warning("%s", _told(counts))
-    # Another folder may hold another file of that name.
-    if folder is None and (earlier := earlier_versions(context.ledger.documents.queued(), files, offered)):
-        log.warning("%s", _still_waiting(earlier))
+    if folder is None:  # another folder may hold another file of that name
+        _set_aside(context, superseded(waited, context.ledger.documents.queued(), files, offered))
     return replace(counts, seconds=time.monotonic() - started)
 
 
-def earlier_versions(
-    queue: Iterable[QueuedDocument], files: Collection[str], offered: Collection[str]
+def superseded(
+    waited: Sequence[QueuedDocument], queue: Sequence[QueuedDocument], files: Collection[str], offered: Collection[str]
 ) -> tuple[QueuedDocument, ...]:
-    """The documents that wait, came from one of these files, and are not among the ids that are `offered` now.
+    """Those of the documents that `waited` whose file brought another one into the queue, and no longer holds them.
 
-    A row of a file of many documents is none: rows move when one is added.
+    `offered`: ids of all that was read now, under any name. A row of a file of many documents is never superseded: rows
+    move when one is added. Nor is what a person queued again after it was: its file brings nothing new then.
     """
-    return tuple(one for one in queue if one.name in files and one.id not in offered)
+    before = {one.id for one in waited}
+    brought = {one.name for one in queue if one.id not in before and one.name in files}
+    return tuple(one for one in waited if one.name in brought and one.id not in offered)
 
 
-def _still_waiting(earlier: Sequence[QueuedDocument]) -> str:
-    named = listed([f"{one.name} ({one.id[:12]})" for one in earlier])
-    return (
-        f"of files that were changed the earlier content still waits, and is learned too: {named}. `sealed documents "
-        "quarantine ID --reason ...` keeps it out"
-    )
+def _set_aside(context: RunContext, earlier: Sequence[QueuedDocument]) -> None:
+    for one in earlier:
+        context.ledger.documents.quarantine(one.id, _SUPERSEDED)
+    if earlier:
+        named = listed([f"{one.name} ({one.id[:12]})" for one in earlier])
+        log.warning(
+            "changed files: their earlier content is quarantined, the new one waits: %s. `sealed documents requeue ID` "
+            "lets a run learn the earlier one too",
+            named,
+        )
 
 
 def _told(counts: IngestCounts) -> str:

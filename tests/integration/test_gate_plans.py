@@ -35,7 +35,7 @@ def workspace(tmp_path: Path, tiny_model: Callable[..., Path]) -> Workspace:
 @pytest.mark.parametrize(
     ("recipe", "says"),
     [
-        ('[policy]\nrequired = ["integrity", "luck"]\n', "line 2: policy.required names no gate: luck"),
+        ('[policy]\nrequired = ["integrity", "luck"]\n', "line 2: policy.required names what is no gate: luck"),
         ("[policy.retention]\nmargin = 0.0\n", r"line 2: policy.retention.margin: .* greater than 0"),
         ("[policy.retention]\nmin_items = 70\n", "line 2: policy.retention.min_items: 70 items are asked for, and"),
         ("[policy.retention]\nmin_items = 50\nmargin = 0.01", "line 3: policy.retention.margin: 60 items cannot show"),
@@ -76,6 +76,12 @@ def test_the_plan_counts_what_the_suites_hold_now(workspace: Workspace) -> None:
     retention, regression, _ = plan_gates(workspace, Wish()).not_worse
     assert (retention.gate, retention.items, retention.enough) == ("retention", 60, True)
     assert (regression.items, regression.enough) == (0, False)
+
+
+def test_the_plan_refuses_a_gate_that_is_not_there(workspace: Workspace) -> None:
+    workspace.settings.recipe_file.write_text('[policy]\nrequired = ["corections"]\n', encoding="utf-8")
+    with pytest.raises(BadRecipe, match=r"recipe\.toml, line 2: .*corections"):
+        plan_gates(workspace, Wish())
 
 
 @pytest.mark.parametrize(

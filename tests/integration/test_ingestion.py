@@ -66,7 +66,7 @@ def body(record: DocumentRecord) -> str:
     return record.document.body if record.document else ""
 
 
-def test_an_edited_page_whose_earlier_text_still_waits_is_told(
+def test_an_edited_page_replaces_its_earlier_text_that_still_waits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = init_workspace(tmp_path / "workspace", str(model_path()), actor="ada", device="cpu")
@@ -74,17 +74,25 @@ def test_an_edited_page_whose_earlier_text_still_waits_is_told(
     lines = [json.dumps({"title": f"Rule {one}", "body": f"Rule {one} is read by everyone."}) for one in range(3)]
     write_text(page, f"{SAID}.")
     write_text(rows, "\n".join(lines[1:]))
+    write_text(tmp_path / "other" / "page.md", "Another page of that name stands in another folder.")
     with acquire_run(made.settings.workspace) as context:
+        documents = context.ledger.documents
         ingest(context, None)
-        (earlier,) = (one.id for one in context.ledger.documents.queued() if one.name == "page.md")
+        (earlier,) = (one.id for one in documents.queued() if one.name == "page.md")
         write_text(rows, "\n".join(lines))  # each known row has another number now
         ingest(context, None)
+        ingest(context, tmp_path / "other")
+        (other,) = (one.id for one in documents.queued() if one.name == "page.md" and one.id != earlier)
         assert not caplog.messages
+        documents.quarantine(other, "not now")
         write_text(page, f"---\ntitle: Ember\n---\n{SAID}.")
         ingest(context, None)
+        assert (documents.get(earlier).state, len(documents.queued())) == ("quarantined", 1 + 3)
+        assert documents.get(earlier).reason.startswith("its file was changed before a run took it")
         (told,) = caplog.messages
-        write_text(tmp_path / "other" / "page.md", "Another page of that name stands in another folder.")
-        ingest(context, tmp_path / "other")
-    assert caplog.messages == [told]
-    named = f"page.md ({earlier[:12]})"
-    assert told.startswith(f"of files that were changed the earlier content still waits, and is learned too: {named}.")
+        assert told.startswith(
+            f"changed files: their earlier content is quarantined, the new one waits: page.md ({earlier[:12]})"
+        )
+        documents.requeue([earlier])
+        ingest(context, None)
+        assert (documents.get(earlier).state, caplog.messages) == ("queued", [told])

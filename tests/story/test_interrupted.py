@@ -34,7 +34,7 @@ def test_an_interrupted_update_ends_without_a_traceback_and_prefect_knows(tmp_pa
     told = said.read_text("utf-8")
     assert code == 130, told
     assert "Traceback" not in told
-    assert "sealed: stopped. What was done is kept: run the same command again to go on.\n" in told
+    assert "sealed: stopped. Finished steps are kept: run the same command again to go on.\n" in told
     status = sealed("status", "--json", workspace=workspace).json
     assert status["next_step"] == "`sealed update` goes on with the interrupted run"
     with sqlite3.connect(workspace / "prefect" / "prefect.db") as recorded:

@@ -54,7 +54,7 @@ def test_writer_training_is_asked_whether_it_writes_better_and_not_whether_it_le
 
 
 def test_a_required_gate_that_nobody_has_is_a_bad_recipe() -> None:
-    with pytest.raises(BadRecipe, match="names no gate: vibes"):
+    with pytest.raises(BadRecipe, match="names what is no gate: vibes"):
         checks(PolicyRules(required=("vibes",)))
 
 
