@@ -157,7 +157,8 @@ class Recipe(Rules):
         except ValidationError as error:
             first = error.errors()[0]
             place = place_of(cls, first["loc"])
-            problem = ": ".join(part for part in (place, first["msg"]) if part)
+            said = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+            problem = ": ".join(part for part in (place, said) if part)
             raise BadRecipe(
                 f"{path}{line_of(path, place)}: {problem}. recipes/default.toml and advanced.toml name every key."
             ) from error

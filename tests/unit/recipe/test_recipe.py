@@ -114,7 +114,7 @@ def test_every_key_is_read_from_its_own_table_alone(key: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("[training]\nranks = 3", "training.ranks"),
+        ("[training]\nranks = 3", r"training\.ranks: there is no such key"),
         ("[training]\nrank = 65", "training.rank"),
         ("[training\n", "not TOML"),
         ("[policy]\nalpha = 0.9", "policy.alpha"),
