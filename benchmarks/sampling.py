@@ -1,6 +1,6 @@
 """Self-edits sampled 16 times a prompt: our engine in one call, and prompt by prompt, against transformers.
 
-With `--model` a packaged model writes about a company's eight documents, by the recipe of pretrained models. All use
+With `--model` a packaged model writes about a company's documents, by the recipe of pretrained models. All use
 one loaded model, its cache, its end tokens and the recipe's settings, and take turns in one process, the order turning
 too, on one thread, so that other work on the machine disturbs all of them alike. A ratio is of tokens per second within
 one turn; its value is the median, its interval the median's by order statistics.
@@ -55,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two turns")
     parser.add_argument("--turns", type=int, default=7, choices=range(1, 101), metavar="N")
+    parser.add_argument("--documents", type=int, default=DOCUMENTS, choices=range(1, DOCUMENTS + 1), metavar="N")
     parser.add_argument("--model", help="a packaged model instead of the embedded one")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -63,7 +64,7 @@ def main() -> None:
     base = load_base(str(folder), device="cpu")
     rules = pretrained_recipe().self_edits if options.model else Recipe.read(folder / "sealed/recipe.toml").self_edits
     documents = _company_documents() if options.model else run_documents(1, DOCUMENTS, SEED)
-    prompts = _prompts(rules, documents)
+    prompts = _prompts(rules, documents[: options.documents])
     ways = _ways(base, prompts, rules)
     for work in _ways(base, prompts[:1], rules).values():
         work(0)  # what is slow once is slow before the first turn
