@@ -13,6 +13,7 @@ from tests.story.conftest import SEALED
 from tests.story.running import Sealed
 
 pytestmark = pytest.mark.slow
+AS_AT_A_TERMINAL = ("env", "--default-signal=INT")  # a shell lets what it starts in the background ignore the signal
 
 
 def test_an_interrupted_update_ends_without_a_traceback_and_prefect_knows(tmp_path: Path, sealed: Sealed) -> None:
@@ -22,7 +23,7 @@ def test_an_interrupted_update_ends_without_a_traceback_and_prefect_knows(tmp_pa
     with (
         said.open("w") as file,
         subprocess.Popen(
-            [str(SEALED), "update", "-w", str(workspace), str(documents / "run-1")],
+            [*AS_AT_A_TERMINAL, str(SEALED), "update", "-w", str(workspace), str(documents / "run-1")],
             stdout=file,
             stderr=file,
             start_new_session=True,
