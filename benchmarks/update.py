@@ -139,7 +139,7 @@ def _measure(size: Size) -> dict[str, list[Run]]:
     base = load_base(str(size.path), device="cpu", dtype="float32")
     encoded = [encode_example(base.tokenizer, example) for example in size.examples]
     trainers: dict[str, Callable[[TrainingRules, int], Run]] = {
-        "ours": lambda rules, seed: _ours(base, base, size.examples, rules, seed),
+        "ours": lambda rules, seed: _ours(base, base, size.examples, encoded, rules, seed),
         "PEFT alone": lambda rules, seed: _peer(partial(peft_alone.train, flat=True), base, base, encoded, rules, seed),
     }
     if trl_sft.available():
@@ -148,7 +148,7 @@ def _measure(size: Size) -> dict[str, list[Run]]:
         print(f"TRL is not installed, and its figures are left out. To have them: {trl_sft.INSTALL}", flush=True)
     if size.in_bfloat16:
         half = load_base(str(size.path), device="cpu", dtype="bfloat16")
-        trainers[f"ours {HALF}"] = lambda rules, seed: _ours(half, base, size.examples, rules, seed)
+        trainers[f"ours {HALF}"] = lambda rules, seed: _ours(half, base, size.examples, encoded, rules, seed)
         if "TRL" in trainers:
             train_half = partial(trl_sft.train, settings={**trl_sft.FLAT, "bf16": True})
             trainers[f"TRL {HALF}"] = lambda rules, seed: _peer(train_half, size.path, base, encoded, rules, seed)
@@ -162,7 +162,14 @@ def _measure(size: Size) -> dict[str, list[Run]]:
     return runs
 
 
-def _ours(model: BaseModel, base: BaseModel, examples: Sequence[Example], rules: TrainingRules, seed: int) -> Run:
+def _ours(
+    model: BaseModel,
+    base: BaseModel,
+    examples: Sequence[Example],
+    encoded: Sequence[Encoded],
+    rules: TrainingRules,
+    seed: int,
+) -> Run:
     """Ours is timed with its encoding and set-up, which the peers' seconds leave out.
 
     The loss is computed by `base`, as for all: in bfloat16 the same adapter has another.
@@ -171,7 +178,6 @@ def _ours(model: BaseModel, base: BaseModel, examples: Sequence[Example], rules:
     started = time.perf_counter()
     (made,) = train_many(model, [job])
     seconds = time.perf_counter() - started
-    encoded = [encode_example(base.tokenizer, example) for example in examples]
     loss = peft_alone.loss_of(base, encoded, made.tensors, rank=rules.rank, alpha=rules.alpha)
     return Run(tokens_per_second=made.tokens / seconds, loss=loss)
 

@@ -31,6 +31,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def approve_command(release: int) -> str:
+    """The command by which a person approves a release, as sentences quote it."""
+    return f"`sealed approve {release} --as NAME --note ...`"
+
+
 def in_words(state: str) -> str:
     """A state as people read it: rolled_back as "rolled back"."""
     return state.replace("_", " ")

@@ -12,7 +12,7 @@ from flows.cli.options import HERE, Actor, AsJson, WorkspaceOption
 from flows.cli.runs import show_bisection
 from flows.cli.sign_in import password_of
 from gates import budgets
-from gates.wording import in_words
+from gates.wording import approve_command, in_words
 from pipeline.types import Approval, Deployment, GateReport, Release, ReleaseState, Transition
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def show(
     if found.missing:
         screen.say(f"Missing: {found.missing}")
     if found.release.state is ReleaseState.CANDIDATE:
-        screen.say(f"Next: `sealed approve {number} --as NAME --note ...`, or `sealed reject {number} --reason ...`")
+        screen.say(f"Next: {approve_command(number)}, or `sealed reject {number} --reason ...`")
 
 
 def _show_release(release: Release) -> None:

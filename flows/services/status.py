@@ -1,14 +1,13 @@
 """What `sealed status` shows: production, the queue, the last run, and the next thing for a person to do."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from flows.services.batches import next_batch
 from flows.wiring import Workspace
-from gates.wording import counted, in_words
+from gates.wording import approve_command, counted, in_words
+from pipeline.documents import count_files
 from pipeline.errors import BadDataFile, BadRecipe
 from pipeline.types import Deployment, DocumentState, Release, ReleaseState, Run, RunKind, RunState
 from registry import Canary, WaitingDecision, lifecycle
@@ -53,14 +52,15 @@ def overview(workspace: Workspace) -> Overview:
     too_old = lifecycle.against_waiting(waiting[-1], at, days) if waiting else None
     interrupted = ledger.runs.unfinished()
     counts, gone = ledger.documents.count(), tuple(document.id for document in ledger.withdrawals.remembered())
+    idle, queued = not (candidates or held or interrupted or gone), dict(counts).get(DocumentState.QUEUED)
     usual = next_step(
         candidates,
         dict(counts),
         unfinished=interrupted.kind if interrupted else None,
         busy=bool(held),
-        lacking=_lacking(workspace) if not (candidates or held or interrupted or gone) else "",
+        lacking=_lacking(workspace) if idle else "",
         to_forget=len(gone),
-        incoming=0 if dict(counts).get(DocumentState.QUEUED) else _files_below(workspace.settings.incoming),
+        incoming=count_files(workspace.settings.incoming) if idle and not queued else 0,
         writer_refused=bool(known) and known[-1].kind is RunKind.WRITER_TRAINING and known[-1].state in _REFUSED,
     )
     return Overview(
@@ -120,8 +120,8 @@ def next_step(
     """The one thing that a person would do now, in words. `incoming`: how many files a run would read there."""
     if candidates:
         number = candidates[-1]
-        approve, reject = (f"sealed {verb} {number} --as NAME" for verb in ("approve", "reject"))
-        return f"`sealed show {number}`, then `{approve} --note ...` or `{reject} --reason ...`"
+        reject = f"`sealed reject {number} --as NAME --reason ...`"
+        return f"`sealed show {number}`, then {approve_command(number)} or {reject}"
     if busy:
         return "wait: a run is under way"
     if unfinished is RunKind.REBUILD:
@@ -148,15 +148,6 @@ def _nothing_queued(reverted: int, incoming: int) -> str:
         return learn
     again = "`sealed documents --state reverted` lists them, `sealed documents requeue ID ...` lets a run try again"
     return f"{learn}; {counted(reverted, 'document')} reverted by a rollback: {again}"
-
-
-def _files_below(folder: Path) -> int:
-    """How many files a run would read; those in folders that nobody may look into are left out."""
-    found = 0
-    for _, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += sum(not name.startswith(".") for name in names)
-    return found
 
 
 def _summary(run: Run) -> str:

@@ -56,7 +56,8 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
     at, counts = datetime.now(UTC), NOTHING_INGESTED
     floods, foreign = FloodGuard(rules.max_alike), ForeignStatements(_learnable(context))
     files, offered = set[str](), set[str]()
-    waited = context.ledger.documents.queued()
+    # Of incoming alone: another folder may hold another file of that name.
+    waited = context.ledger.documents.queued() if folder is None else ()
     with step("ingesting documents"):
         for batch in ingest_in_batches(read_folder(source, rules.max_bytes), rules):
             kept = foreign.without_guards(floods.without_surplus(batch))
@@ -65,7 +66,7 @@ def ingest(context: RunContext, folder: Path | None) -> IngestCounts:
             offered.update(document.id for document in batch.accepted)
     if counts.refused:
         log.warning("%s", _told(counts))
-    if folder is None:  # another folder may hold another file of that name
+    if waited:
         _set_aside(context, superseded(waited, context.ledger.documents.queued(), files, offered))
     return replace(counts, seconds=time.monotonic() - started)
 

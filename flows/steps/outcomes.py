@@ -8,7 +8,7 @@ from flows.run_context import RunContext
 from gates.batches import lacking
 from gates.catalogue import CONTRADICTION_GATE, SERVING_GATE
 from gates.evidence import held_out_items
-from gates.wording import counted, listed
+from gates.wording import approve_command, counted, listed
 from pipeline.types import (
     Document,
     DocumentDecision,
@@ -33,7 +33,7 @@ def held_back(waiting: Release, taken: IngestCounts = NOTHING_INGESTED) -> RunOu
     further = "" if taken is NOTHING_INGESTED else f" {_counted(taken)}. The next run learns what is new."
     return RunOutcome(
         ended=Ended.HELD,
-        sentence=f"release {number} still waits for review: `sealed approve {number} --as NAME --note ...` or "
+        sentence=f"release {number} still waits for review: {approve_command(number)} or "
         f"`sealed reject {number} --reason ...`."
         f"{further}",
         release=number,
@@ -182,7 +182,7 @@ def await_review(
     number = release.number
     sentence = (
         f"release {number} passed its gates and waits for review: `sealed show {number}`, then "
-        f"`sealed approve {number} --as NAME --note ...`{set_aside(report)}{contradicting(report)}"
+        f"{approve_command(number)}{set_aside(report)}{contradicting(report)}"
     )
     return _evaluated(context, run, report, taken, ended=Ended.WAITING, sentence=sentence, release=number)
 

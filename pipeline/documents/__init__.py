@@ -7,6 +7,7 @@ from pipeline.documents.front_matter import markdown
 from pipeline.documents.ingestion import ingest, ingest_in_batches
 from pipeline.documents.screening import repeats, words
 from pipeline.documents.sentences import sentences
+from pipeline.documents.sources.folder import count as count_files
 from pipeline.documents.sources.folder import read as read_folder
 from pipeline.documents.workflow import asked
 
@@ -16,6 +17,7 @@ __all__ = [
     "chunks",
     "clean_line",
     "clean_text",
+    "count_files",
     "ingest",
     "ingest_in_batches",
     "markdown",

@@ -43,6 +43,15 @@ def read(folder: Path, max_bytes: int) -> Iterator[RawDocument | Refusal]:
             os.close(level.descriptor)
 
 
+def count(folder: Path) -> int:
+    """How many files `read` would come to; those in folders that nobody may look into are left out."""
+    found = 0
+    for _, folders, names in os.walk(folder):
+        folders[:] = filter(_is_visible, folders)
+        found += sum(map(_is_visible, names))
+    return found
+
+
 def _walked(levels: list[_Level], max_bytes: int) -> Iterator[RawDocument | Refusal]:
     """What is below the open folder in `levels`, which holds those that are open meanwhile."""
     while levels:
@@ -64,7 +73,11 @@ def _walked(levels: list[_Level], max_bytes: int) -> Iterator[RawDocument | Refu
 
 def _visible(descriptor: int) -> list[str]:
     """The names in a folder but the hidden ones, the first one last."""
-    return sorted((name for name in os.listdir(descriptor) if not name.startswith(".")), reverse=True)
+    return sorted(filter(_is_visible, os.listdir(descriptor)), reverse=True)
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".")
 
 
 def _open(within: int, name: str, path: str, depth: int, max_bytes: int) -> _Level | RawDocument | Refusal:
